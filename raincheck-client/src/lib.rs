@@ -1,0 +1,1 @@
+//! Client and worker runtime for Raincheck.

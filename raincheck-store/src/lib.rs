@@ -1,0 +1,1 @@
+//! Durable state of Raincheck behind one seam.

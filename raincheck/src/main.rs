@@ -1,0 +1,2 @@
+//! The Raincheck program.
+fn main() {}
