@@ -1,2 +1,49 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands: `cargo xtask test` is all that continuous integration runs.
+
+mod live;
+mod run;
+mod steps;
+mod tidy;
+mod tools;
+mod torture;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test      everything that must pass before a change goes in (under 30 minutes on two cores)
+  tidy      only the house rules: crate line, sizes, links, spelling, leftovers
+  setup     only the tools that `test` needs: install them as root, else say what to install
+  torture   long campaigns against the release binary; without a name, the list of them";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.as_slice() {
+        ["test"] => steps::test(),
+        ["tidy"] => tidy::check(&root()),
+        ["setup"] => tools::ensure(),
+        ["torture", rest @ ..] => torture::command(rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root: this crate lies one folder below it.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(Path::to_path_buf)
+        .unwrap_or_default()
+}

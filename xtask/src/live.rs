@@ -1,0 +1,204 @@
+//! Steps that drive the release binary as a user would: the demo, the example workers, the video example.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::root;
+use crate::run::{run, signal, wait};
+
+/// `raincheck demo --once` in an empty folder: ends by itself, with 0 only if every job succeeded.
+pub fn demo() -> Result<()> {
+    let scratch = Scratch::new("demo")?;
+    let mut command = Command::new(binary());
+    command.args(["demo", "--once"]).current_dir(&scratch.0);
+    run(command, Duration::from_secs(300))?;
+    if !scratch.0.join("raincheck-demo").is_dir() {
+        bail!("the demo left no ./raincheck-demo folder with its data");
+    }
+    Ok(())
+}
+
+/// The workers and scripts directly in `examples/`, each against a live server.
+pub fn examples() -> Result<()> {
+    let scratch = Scratch::new("examples")?;
+    let server = Server::start(&scratch, None)?;
+    run(
+        script("examples/check.sh", &scratch, &server),
+        Duration::from_secs(300),
+    )?;
+    server.stop()
+}
+
+/// `examples/video-compression`: by curl, and its page in a browser.
+pub fn video() -> Result<()> {
+    let scratch = Scratch::new("video")?;
+    let browser = root().join("xtask/browser");
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(&browser);
+    run(npm, Duration::from_secs(300))?;
+    let server = Server::start(
+        &scratch,
+        Some(&root().join("examples/video-compression/raincheck.toml")),
+    )?;
+    run(
+        script("examples/video-compression/check.sh", &scratch, &server),
+        Duration::from_secs(600),
+    )?;
+    server.stop()
+}
+
+fn script(path: &str, scratch: &Scratch, server: &Server) -> Command {
+    let mut command = Command::new("sh");
+    command.arg(root().join(path)).current_dir(&scratch.0);
+    command
+        .env("RAINCHECK", binary())
+        .env("RAINCHECK_SERVER", &server.url);
+    command
+}
+
+/// The release binary, where this build's `cargo` puts it.
+fn binary() -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    root().join(target).join("release/raincheck")
+}
+
+/// A folder of its own for one step, gone with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Result<Scratch> {
+        let path =
+            std::env::temp_dir().join(format!("raincheck-xtask-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A `raincheck serve` on a port of its own; killed if its step fails, drained if it passes.
+struct Server {
+    child: Child,
+    url: String,
+    log: PathBuf,
+}
+
+impl Server {
+    fn start(scratch: &Scratch, config: Option<&Path>) -> Result<Server> {
+        let log = scratch.0.join("server.log");
+        let mut command = Command::new(binary());
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(scratch.0.join("data"));
+        if let Some(config) = config {
+            command.arg("--config").arg(config);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .current_dir(&scratch.0);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary().display()))?;
+        let stderr = child.stderr.take().context("stderr is piped")?;
+        let (ready, told) = mpsc::channel();
+        let copy = File::create(&log)?;
+        std::thread::spawn(move || keep_log(stderr, copy, &ready));
+        let mut server = Server {
+            child,
+            url: String::new(),
+            log,
+        };
+        match told.recv_timeout(Duration::from_secs(20)) {
+            Ok(url) => server.url = url,
+            Err(_) => bail!(
+                "the server did not say that it is ready; it said:\n{}",
+                server.said()
+            ),
+        }
+        println!("server at {}", server.url);
+        Ok(server)
+    }
+
+    /// SIGTERM must drain the server and end it with 0 in ten seconds; a little more is allowed for a busy machine.
+    fn stop(mut self) -> Result<()> {
+        signal("TERM", self.child.id());
+        match wait(&mut self.child, Duration::from_secs(15))? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => bail!(
+                "the server ended with {status} after SIGTERM; it said:\n{}",
+                self.said()
+            ),
+            None => bail!(
+                "the server did not drain after SIGTERM; it said:\n{}",
+                self.said()
+            ),
+        }
+    }
+
+    /// The end of what the server wrote.
+    fn said(&self) -> String {
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let running = matches!(self.child.try_wait(), Ok(None));
+        if running {
+            eprintln!("the server's last lines:\n{}", self.said());
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Copies the server's log to a file and tells the URL of its one "ready" line.
+fn keep_log(stderr: impl Read, mut copy: File, ready: &mpsc::Sender<String>) {
+    for line in BufReader::new(stderr).lines() {
+        let Ok(line) = line else { return };
+        let _ = writeln!(copy, "{line}");
+        if let Some(url) = ready_url(&line) {
+            let _ = ready.send(url);
+        }
+    }
+}
+
+fn ready_url(line: &str) -> Option<String> {
+    let packed: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+    if !packed.contains("\"msg\":\"ready\"") {
+        return None;
+    }
+    let url = packed[packed.find("\"http://")? + 1..].split('"').next()?;
+    Some(url.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_a_ready_line() {
+        let line = r#"{"level":"info", "msg": "ready", "url": "http://127.0.0.1:41234/"}"#;
+        assert_eq!(ready_url(line).as_deref(), Some("http://127.0.0.1:41234"));
+        assert_eq!(
+            ready_url(r#"{"msg":"starting","url":"http://127.0.0.1:1"}"#),
+            None
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! The steps of `cargo xtask test`, in order; the first failure ends the run.
+//! A step is never skipped: what it needs is installed or named by the first step.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::run::{cargo, run};
+use crate::{live, root, tidy, tools, torture};
+
+struct Step {
+    name: &'static str,
+    run: fn() -> Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "tools",
+        run: tools::ensure,
+    },
+    Step {
+        name: "format",
+        run: || run(cargo(&["fmt", "--all", "--check"]), MINUTE),
+    },
+    Step {
+        name: "clippy",
+        run: || {
+            run(
+                cargo(&[
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "-D",
+                    "warnings",
+                ]),
+                LONG,
+            )
+        },
+    },
+    Step {
+        name: "docs",
+        run: docs,
+    },
+    Step {
+        name: "tidy",
+        run: || tidy::check(&root()),
+    },
+    Step {
+        name: "tests",
+        run: || run(cargo(&["test", "--workspace"]), LONG),
+    },
+    Step {
+        name: "release build",
+        run: || run(cargo(&["build", "--release", "-p", "raincheck"]), LONG),
+    },
+    Step {
+        name: "demo",
+        run: live::demo,
+    },
+    Step {
+        name: "examples",
+        run: live::examples,
+    },
+    Step {
+        name: "video example",
+        run: live::video,
+    },
+];
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// Far above what a step takes from cold on two cores: it ends a hang, it does not judge speed.
+const LONG: Duration = Duration::from_secs(20 * 60);
+
+/// Runs every step, then the short form of every torture campaign.
+pub fn test() -> Result<()> {
+    let total = STEPS.len() + torture::CAMPAIGNS.len();
+    let begin = Instant::now();
+    let mut passed = 0;
+    let mut one = |name: &str, run: &dyn Fn() -> Result<()>| {
+        println!("\n[{}/{total}] {name}", passed + 1);
+        let start = Instant::now();
+        match run() {
+            Ok(()) => {
+                passed += 1;
+                println!(
+                    "[{passed}/{total}] {name}: ok in {:.1} s",
+                    start.elapsed().as_secs_f64()
+                );
+                Ok(())
+            }
+            Err(error) => {
+                println!(
+                    "[{}/{total}] {name}: FAILED after {:.1} s",
+                    passed + 1,
+                    start.elapsed().as_secs_f64()
+                );
+                println!("{passed} passed, 1 failed");
+                Err(error.context(format!("step `{name}`")))
+            }
+        }
+    };
+    for step in STEPS {
+        one(step.name, &step.run)?;
+    }
+    for campaign in torture::CAMPAIGNS {
+        one(campaign.name, &|| {
+            (campaign.run)(campaign.short_loops, None)
+        })?;
+    }
+    println!("\nall in {:.0} s", begin.elapsed().as_secs_f64());
+    println!("{passed} passed, 0 failed");
+    Ok(())
+}
+
+fn docs() -> Result<()> {
+    let mut command: Command = cargo(&["doc", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    run(command, LONG)
+}

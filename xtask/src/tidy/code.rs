@@ -1,0 +1,101 @@
+//! Rules for source files: a first line that says what the file is for, a size, nothing half done.
+
+use super::File;
+
+const MOST_LINES: usize = 500;
+const MANY_LINES: usize = 300;
+const SOURCES: &[&str] = &[".rs", ".py", ".mjs", ".js", ".css", ".sh", ".html", ".sql"];
+/// Macros that have no place in what is committed.
+const UNFINISHED: &[&str] = &["todo", "unimplemented", "dbg"];
+
+pub fn module_docs(files: &[File]) -> Vec<String> {
+    let bare = files
+        .iter()
+        .filter(|file| file.ends(".rs") && !file.text.starts_with("//!"));
+    bare.map(|file| {
+        format!(
+            "{}: begin with `//!` and one sentence: what this file does and who calls it",
+            file.path
+        )
+    })
+    .collect()
+}
+
+pub fn size(files: &[File]) -> Vec<String> {
+    over(files, MOST_LINES)
+        .map(|(file, lines)| {
+            format!(
+                "{}: {lines} lines, at most {MOST_LINES}; split it by noun",
+                file.path
+            )
+        })
+        .collect()
+}
+
+/// Not complaints yet: files that will be.
+pub fn long(files: &[File]) -> Vec<String> {
+    let many = over(files, MANY_LINES).filter(|(_, lines)| *lines <= MOST_LINES);
+    many.map(|(file, lines)| {
+        format!(
+            "{}: {lines} lines; {MOST_LINES} is the end, think of a split",
+            file.path
+        )
+    })
+    .collect()
+}
+
+pub fn unfinished(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| file.ends(".rs")) {
+        for (number, line) in file.code() {
+            for name in UNFINISHED
+                .iter()
+                .filter(|name| line.contains(&format!("{name}!")))
+            {
+                complaints.push(format!(
+                    "{}:{number}: `{name}!` is for unfinished work; finish it",
+                    file.path
+                ));
+            }
+        }
+    }
+    complaints
+}
+
+fn over(files: &[File], most: usize) -> impl Iterator<Item = (&File, usize)> {
+    let sources = files
+        .iter()
+        .filter(|file| SOURCES.iter().any(|suffix| file.ends(suffix)));
+    sources
+        .map(|file| (file, file.text.lines().count()))
+        .filter(move |(_, lines)| *lines > most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::file;
+
+    #[test]
+    fn a_file_says_what_it_is_for() {
+        assert!(module_docs(&[file("a.rs", "//! Duty.\n")]).is_empty());
+        assert_eq!(module_docs(&[file("a.rs", "use std::fs;\n")]).len(), 1);
+        assert!(module_docs(&[file("a.py", "import os\n")]).is_empty());
+    }
+
+    #[test]
+    fn size_warns_then_refuses() {
+        let lines = |n: usize| [file("a.rs", &"\n".repeat(n))];
+        assert!(long(&lines(300)).is_empty());
+        assert_eq!(long(&lines(301)).len(), 1);
+        assert!(size(&lines(500)).is_empty());
+        assert_eq!(size(&lines(501)).len(), 1);
+        assert!(long(&lines(501)).is_empty());
+    }
+
+    #[test]
+    fn unfinished_work_is_refused() {
+        let text = format!("fn a() {{ {}!() }}\n// {}! in a comment\n", "todo", "todo");
+        assert_eq!(unfinished(&[file("a.rs", &text)]).len(), 1);
+    }
+}
