@@ -1,1 +1,39 @@
-//! Words and rules of Raincheck.
+//! The words and the rules of Raincheck.
+//!
+//! Everything here is pure: time, randomness and stored facts come in as arguments, changes go out as
+//! values. Nothing here does I/O, waits, or knows SQL, HTTP or JSON. See [`decide`] for the rules and
+//! [`State`] for the drawn life of a job.
+
+mod command;
+pub mod decide;
+mod duration;
+mod event;
+mod failure;
+mod id;
+mod job;
+mod lease;
+pub mod limits;
+mod name;
+mod payload;
+mod progress;
+mod queue;
+mod rank;
+mod retry;
+mod state;
+mod time;
+
+pub use command::{Append, Cancel, Change, ClaimScope, Command, LeaseJobs, Purged, Refusal, Reply, Settle, Submitted};
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use event::{Cursor, Event, EventData, EventType};
+pub use failure::{Failure, FailureCode};
+pub use id::{IdMint, JobId, JobNo};
+pub use job::{Job, Method, NewJob, OnLost, Retention, Spec};
+pub use lease::{ChunkKind, LeaseRef, Outcome, Overdue};
+pub use name::{Name, NameError};
+pub use payload::{Content, Digest, Payload};
+pub use progress::Progress;
+pub use queue::{QueueFacts, QueuePatch, QueueSettings};
+pub use rank::rank;
+pub use retry::RetryPolicy;
+pub use state::State;
+pub use time::{Clock, Millis, SteppedClock, SystemClock, Timestamp};

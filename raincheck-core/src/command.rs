@@ -1,0 +1,229 @@
+use bytes::Bytes;
+
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::id::{JobId, JobNo};
+use crate::job::{Job, NewJob, Spec};
+use crate::lease::{ChunkKind, LeaseRef, Outcome};
+use crate::name::Name;
+use crate::payload::{Content, Digest};
+use crate::progress::Progress;
+use crate::queue::{QueuePatch, QueueSettings};
+use crate::state::State;
+use crate::time::Millis;
+
+/// Something a store is asked to carry out in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// New jobs, all or none. Answered by [`Reply::Submitted`] or [`Reply::Refused`].
+    Submit(Vec<NewJob>),
+    /// Ready jobs for a worker. Answered by [`Reply::Leased`].
+    Lease(LeaseJobs),
+    /// The end of a run. Answered by [`Reply::Job`], [`Reply::LeaseLost`] or [`Reply::Gone`].
+    Settle(Settle),
+    /// A report from a run. Answered as a settle is.
+    Progress(LeaseRef, Progress),
+    /// Bytes for a run's stream or log. Answered by [`Reply::Appended`], [`Reply::LeaseLost`], [`Reply::Full`].
+    Append(Append),
+    /// Calls a job off. Answered by [`Reply::Job`], [`Reply::Finished`], [`Reply::Shared`] or [`Reply::Gone`].
+    Cancel(Cancel),
+    /// Makes a scheduled job due. Answered by [`Reply::Job`], [`Reply::NotWaiting`] or [`Reply::Gone`].
+    RunNow(JobNo),
+    /// Forgets a finished job, leaving a tombstone. Answered by [`Reply::Purged`], [`Reply::NotFinished`], [`Reply::Gone`].
+    Purge(JobNo),
+    /// Changes a queue's settings, making the queue if needed. Answered by [`Reply::Queue`].
+    SetQueue(Name, QueuePatch),
+    /// Queues up to so many scheduled jobs that are due. Answered by [`Reply::Swept`].
+    Promote(usize),
+    /// Fails up to so many waiting jobs whose `start_by` has passed. Answered by [`Reply::Swept`].
+    Expire(usize),
+    /// Purges up to so many finished jobs past their retention. Answered by [`Reply::Swept`].
+    Retire(usize),
+    /// Forgets up to so many tombstones and the claims of their jobs. Answered by [`Reply::Swept`].
+    Bury(usize),
+}
+
+/// What a worker asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeaseJobs {
+    /// Who asks, for people.
+    pub worker: Box<str>,
+    /// From these queues; empty is all.
+    pub queues: Vec<Name>,
+    /// Of these kinds.
+    pub kinds: Vec<Name>,
+    /// At most so many.
+    pub max: usize,
+    /// Length of the leases, milliseconds.
+    pub ttl: Millis,
+    /// Digest of the request's own id: the same again gets the same leases while they last.
+    pub request_id: Option<Digest>,
+}
+
+/// The end of a run, bound to job and attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settle {
+    /// Which run.
+    pub lease: LeaseRef,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Bytes for the stream or log of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Append {
+    /// Which run.
+    pub lease: LeaseRef,
+    /// Stream or log.
+    pub kind: ChunkKind,
+    /// Where the sender believes they start; what lies before the present end is not doubled. `None` is the end.
+    pub offset: Option<u64>,
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Media type of the stream, kept from its first piece.
+    pub content_type: Option<Box<str>>,
+    /// Most bytes the whole may have.
+    pub limit: u64,
+}
+
+/// A call to stop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cancel {
+    /// The job.
+    pub no: JobNo,
+    /// Even when other callers share it.
+    pub force: bool,
+}
+
+/// What became of one submitted job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Submitted {
+    /// It is new.
+    New(Job),
+    /// Its key was used before with the same content: that job.
+    Replayed(Job),
+    /// Its chosen id exists with the same content: that job.
+    Existing(Job),
+    /// An equal `GET` job waits or runs: that job, shared by one more.
+    Coalesced(Job),
+    /// An equal `GET` job succeeded recently enough: that job.
+    Cached(Job),
+}
+
+impl Submitted {
+    /// The job, whichever way it came about.
+    pub fn job(&self) -> &Job {
+        match self {
+            Submitted::New(job)
+            | Submitted::Replayed(job)
+            | Submitted::Existing(job)
+            | Submitted::Coalesced(job)
+            | Submitted::Cached(job) => job,
+        }
+    }
+}
+
+/// Why nothing was submitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The key stands for other content.
+    KeyReused(JobId),
+    /// The chosen id stands for other content.
+    IdConflict(JobId),
+    /// The key or id belongs to a purged job.
+    Purged(JobId),
+    /// The queue is at its bound.
+    QueueFull(Name),
+    /// The whole store is at its bound.
+    StoreFull,
+    /// There are as many queues or kinds as there may be.
+    TooManyNames,
+}
+
+/// The answer to a purge: what the caller may clean up outside the store.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Purged {
+    /// Files nobody refers to any more.
+    pub blobs: Vec<Box<str>>,
+}
+
+/// The answer to a [`Command`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// All were taken, in order.
+    Submitted(Vec<Submitted>),
+    /// None was taken, because of the one at this index.
+    Refused(usize, Refusal),
+    /// Leased jobs and what they ask for.
+    Leased(Vec<(Job, Spec)>),
+    /// The job after the change, or unchanged where there was nothing to do.
+    Job(Job),
+    /// The lease is over; the job as it is now.
+    LeaseLost(Job),
+    /// Bytes are kept up to this offset.
+    Appended(u64),
+    /// The stream or log is at its bound.
+    Full,
+    /// The job is final and was not changed.
+    Finished(Job),
+    /// Other callers share the job.
+    Shared(Job),
+    /// The job does not wait for a time.
+    NotWaiting(Job),
+    /// The job is not final.
+    NotFinished(Job),
+    /// Forgotten.
+    Purged(Purged),
+    /// No such job (any more).
+    Gone,
+    /// The queue as it is now.
+    Queue(QueueSettings),
+    /// So many jobs were swept; fewer than asked for means none are left.
+    Swept(usize, Purged),
+}
+
+/// Where a claim is unique.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClaimScope {
+    /// Ids chosen by clients, over the whole store.
+    Id,
+    /// Idempotency keys, per queue.
+    Key,
+    /// Digests of equal `GET` jobs, per queue; moves on to the newest such job.
+    Equal,
+}
+
+/// A write that [`crate::decide`] asks for. A store carries out all of them, or none, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A new job.
+    Insert(Box<Job>, Box<Spec>),
+    /// A changed job; the write must find `state` and `attempt` as they were.
+    Update {
+        /// State before.
+        state: State,
+        /// Attempt before.
+        attempt: u32,
+        /// The job after.
+        job: Box<Job>,
+    },
+    /// A name that stands for a job from now on.
+    Claim {
+        /// Where it is unique.
+        scope: ClaimScope,
+        /// The name: text of a key, bytes of an id or digest.
+        key: Box<[u8]>,
+        /// The job.
+        no: JobNo,
+        /// Digest of what was asked for under it.
+        fingerprint: Digest,
+    },
+    /// Something happened; the store gives it its cursor.
+    Event(Event),
+    /// The result.
+    Result(JobNo, Content),
+    /// The latest failure.
+    Failure(JobNo, Failure),
+    /// The latest progress.
+    Progress(JobNo, Progress),
+}

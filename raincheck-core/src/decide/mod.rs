@@ -1,0 +1,104 @@
+//! The rules: one pure function per command, from facts to changes.
+//!
+//! Each takes the stored facts it needs as arguments and answers with the writes and the reply. A store loads
+//! facts and carries out changes in one transaction; it knows none of these rules.
+
+mod lease;
+mod settle;
+mod steer;
+mod submit;
+mod sweep;
+
+pub use lease::lease;
+pub use settle::{Settled, progress, settle};
+pub use steer::{Rerun, cancel, may_purge, may_rerun, run_now};
+pub use submit::{Known, SubmitFacts, submit};
+pub use sweep::{expire, promote};
+
+use rand::Rng;
+
+use crate::command::Change;
+use crate::event::{Cursor, Event, EventData};
+use crate::job::Job;
+use crate::lease::LeaseRef;
+use crate::state::State;
+use crate::time::{Millis, Timestamp};
+
+/// What a decision depends on besides facts.
+pub struct Moment<'a> {
+    /// The wall clock.
+    pub now: Timestamp,
+    /// The queue's clock: as the wall clock, but never going back; ranks come from it.
+    pub tick: Millis,
+    /// Randomness.
+    pub rng: &'a mut dyn Rng,
+}
+
+impl Job {
+    /// The run this job is on.
+    pub fn lease_ref(&self) -> LeaseRef {
+        LeaseRef { no: self.no, attempt: self.attempt }
+    }
+}
+
+/// A job being changed: collects its events, and at the end the guarded write.
+struct Draft {
+    state: State,
+    attempt: u32,
+    job: Job,
+    changes: Vec<Change>,
+}
+
+impl Draft {
+    fn of(job: Job) -> Self {
+        Draft { state: job.state, attempt: job.attempt, job, changes: Vec::with_capacity(3) }
+    }
+
+    /// Moves to `state` and records `data` as the next event.
+    fn step(&mut self, state: State, data: EventData, now: Timestamp) {
+        debug_assert!(state == self.job.state || self.job.state.may_become(state), "{:?} -> {state:?}", self.job.state);
+        self.job.state = state;
+        self.job.seq += 1;
+        self.job.updated_at = now;
+        self.changes.push(Change::Event(event(&self.job, data, now)));
+    }
+
+    /// Ends the job for good.
+    fn finish(&mut self, state: State, data: EventData, now: Timestamp) {
+        let keep = if state == State::Succeeded { self.job.retention.succeeded } else { self.job.retention.failed };
+        self.job.finished_at = Some(now);
+        self.job.expires_at = Some(now.plus(keep));
+        self.step(state, data, now);
+    }
+
+    /// Puts the job among the ready ones, or among those that wait for `delay` milliseconds to pass.
+    fn wait(&mut self, delay: Millis, moment: &Moment<'_>) -> State {
+        self.job.run_at = moment.now.plus(delay);
+        if delay > 0 {
+            return State::Scheduled;
+        }
+        self.job.rank = crate::rank(moment.tick, self.job.priority);
+        State::Queued
+    }
+
+    fn done(mut self) -> (Job, Vec<Change>) {
+        let job = self.job.clone();
+        self.changes.push(Change::Update { state: self.state, attempt: self.attempt, job: Box::new(self.job) });
+        (job, self.changes)
+    }
+}
+
+fn event(job: &Job, data: EventData, now: Timestamp) -> Event {
+    Event {
+        cursor: Cursor::default(),
+        seq: job.seq,
+        no: job.no,
+        job: job.id,
+        queue: job.queue.clone(),
+        kind: job.kind.clone(),
+        state: job.state,
+        attempt: job.attempt,
+        at: now,
+        data,
+    }
+}

@@ -1,0 +1,138 @@
+use super::{Moment, event};
+use crate::command::{Change, ClaimScope, Refusal, Submitted};
+use crate::event::EventData;
+use crate::id::{JobId, JobNo};
+use crate::job::{Job, Method, NewJob};
+use crate::payload::Digest;
+use crate::queue::QueueFacts;
+use crate::state::State;
+
+/// What is known under a key or a chosen id.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Digest of what was asked for under it.
+    pub fingerprint: Digest,
+    /// The public id of the job.
+    pub id: JobId,
+    /// The job; `None` when it was purged.
+    pub job: Option<Job>,
+}
+
+/// What a submit depends on.
+#[derive(Clone, Debug, Default)]
+pub struct SubmitFacts {
+    /// Bounds and present figures of its queue.
+    pub queue: QueueFacts,
+    /// What stands under the id the client chose.
+    pub by_id: Option<Known>,
+    /// What stands under its idempotency key.
+    pub by_key: Option<Known>,
+    /// The newest equal `GET` job.
+    pub equal: Option<Job>,
+}
+
+/// Takes a new job, or finds the one that it already is. `fresh` is the id it gets unless it chose one.
+///
+/// A key stands first: whatever was answered under it is answered again. A job that waits or runs is never a
+/// reason to refuse a replay. A refusal changes nothing and is remembered under no key.
+pub fn submit(
+    new: NewJob,
+    facts: SubmitFacts,
+    fresh: (JobNo, JobId),
+    moment: &mut Moment<'_>,
+) -> Result<(Submitted, Vec<Change>), Refusal> {
+    if let Some(known) = facts.by_id {
+        return replay(known, &new, Refusal::IdConflict).map(|job| (Submitted::Existing(job), Vec::new()));
+    }
+    if let Some(known) = facts.by_key {
+        return replay(known, &new, Refusal::KeyReused).map(|job| (Submitted::Replayed(job), Vec::new()));
+    }
+    if let Some(equal) = facts.equal.filter(|_| new.method == Method::Get && new.id.is_none()) {
+        if !equal.state.is_final() && !equal.cancel_requested {
+            return Ok(join(equal, &new));
+        }
+        let fresh_enough = |age| equal.finished_at.is_some_and(|at| moment.now.since(at) <= age);
+        if equal.state == State::Succeeded && new.max_age.is_some_and(fresh_enough) {
+            let changes = claim_key(&new, equal.no).into_iter().collect();
+            return Ok((Submitted::Cached(equal), changes));
+        }
+    }
+    if facts.queue.waiting_in_all >= facts.queue.max_in_all {
+        return Err(Refusal::StoreFull);
+    }
+    if facts.queue.waiting >= facts.queue.max_queued {
+        return Err(Refusal::QueueFull(new.queue));
+    }
+    Ok(create(new, facts.queue.next_ticket, fresh, moment))
+}
+
+fn replay(known: Known, new: &NewJob, conflict: fn(JobId) -> Refusal) -> Result<Job, Refusal> {
+    match known.job {
+        None => Err(Refusal::Purged(known.id)),
+        Some(_) if known.fingerprint != new.fingerprint => Err(conflict(known.id)),
+        Some(job) => Ok(job),
+    }
+}
+
+fn join(equal: Job, new: &NewJob) -> (Submitted, Vec<Change>) {
+    let (state, attempt) = (equal.state, equal.attempt);
+    let job = Job { shared: equal.shared + 1, ..equal };
+    let mut changes = vec![Change::Update { state, attempt, job: Box::new(job.clone()) }];
+    changes.extend(claim_key(new, job.no));
+    (Submitted::Coalesced(job), changes)
+}
+
+fn create(new: NewJob, ticket: i64, fresh: (JobNo, JobId), moment: &mut Moment<'_>) -> (Submitted, Vec<Change>) {
+    let now = moment.now;
+    let run_at = new.run_at.unwrap_or_else(|| now.plus(new.delay));
+    let job = Job {
+        no: fresh.0,
+        id: new.id.unwrap_or(fresh.1),
+        queue: new.queue.clone(),
+        kind: new.kind.clone(),
+        method: new.method,
+        state: if run_at > now { State::Scheduled } else { State::Queued },
+        cancel_requested: false,
+        on_lost: new.on_lost,
+        priority: new.priority,
+        attempt: 0,
+        failures: 0,
+        losses: 0,
+        max_attempts: new.spec.retry.max_attempts,
+        seq: 1,
+        shared: 1,
+        rank: crate::rank(moment.tick, new.priority),
+        ticket,
+        run_at: run_at.max(now),
+        start_by: new.start_by,
+        timeout: new.timeout,
+        ttl: 0,
+        retention: new.retention,
+        created_at: now,
+        started_at: None,
+        updated_at: now,
+        finished_at: None,
+        expires_at: None,
+    };
+    let mut changes = Vec::with_capacity(2);
+    let mut claim = |scope, key: &[u8]| {
+        changes.push(Change::Claim { scope, key: key.into(), no: job.no, fingerprint: new.fingerprint });
+    };
+    if new.id.is_some() {
+        claim(ClaimScope::Id, job.id.0.as_bytes());
+    }
+    if let Some(key) = &new.spec.key {
+        claim(ClaimScope::Key, key.as_bytes());
+    }
+    if let Some(equal) = &new.equal {
+        claim(ClaimScope::Equal, equal);
+    }
+    changes.push(Change::Event(event(&job, EventData::Created, now)));
+    changes.insert(0, Change::Insert(Box::new(job.clone()), Box::new(new.spec)));
+    (Submitted::New(job), changes)
+}
+
+fn claim_key(new: &NewJob, no: JobNo) -> Option<Change> {
+    let key = new.spec.key.as_ref()?.as_bytes().into();
+    Some(Change::Claim { scope: ClaimScope::Key, key, no, fingerprint: new.fingerprint })
+}

@@ -1,0 +1,155 @@
+use crate::failure::Failure;
+use crate::id::{JobId, JobNo};
+use crate::name::Name;
+use crate::progress::Progress;
+use crate::state::State;
+use crate::time::Timestamp;
+
+/// A place in the whole change feed; grows, with gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Cursor(pub i64);
+
+/// One change of one job, written in the transaction of the change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Place in the whole feed; the store gives it.
+    pub cursor: Cursor,
+    /// Number within the job: dense, from 1.
+    pub seq: u32,
+    /// The job, for stores.
+    pub no: JobNo,
+    /// The job, for people.
+    pub job: JobId,
+    /// Its queue.
+    pub queue: Name,
+    /// Its kind.
+    pub kind: Name,
+    /// Its state after the change.
+    pub state: State,
+    /// Its attempt after the change.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub data: EventData,
+}
+
+/// What happened, with what there is to say about it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventData {
+    /// Submitted; the event's state is the one it starts in.
+    Created,
+    /// Became ready.
+    Queued,
+    /// Waits for a slot or another job.
+    Blocked,
+    /// Leased.
+    Started {
+        /// By whom.
+        worker: Box<str>,
+    },
+    /// A report from the run.
+    Progress(Progress),
+    /// An attempt failed; another one follows.
+    Retrying {
+        /// Why it failed.
+        failure: Failure,
+        /// When the next one is due.
+        run_at: Timestamp,
+    },
+    /// A run was lost; another one follows.
+    Lost {
+        /// Whose.
+        worker: Box<str>,
+    },
+    /// A worker gave it back.
+    Released,
+    /// Its run was asked to stop.
+    CancelRequested,
+    /// Final.
+    Succeeded,
+    /// Final.
+    Failed(Failure),
+    /// Final.
+    Canceled,
+}
+
+/// The bare type of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "same as EventData")]
+pub enum EventType {
+    Created = 0,
+    Queued = 1,
+    Blocked = 2,
+    Started = 3,
+    Progress = 4,
+    Retrying = 5,
+    Lost = 6,
+    Released = 7,
+    CancelRequested = 8,
+    Succeeded = 9,
+    Failed = 10,
+    Canceled = 11,
+}
+
+impl EventType {
+    /// Every type, in the order of their numbers.
+    pub const ALL: [EventType; 12] = [
+        EventType::Created,
+        EventType::Queued,
+        EventType::Blocked,
+        EventType::Started,
+        EventType::Progress,
+        EventType::Retrying,
+        EventType::Lost,
+        EventType::Released,
+        EventType::CancelRequested,
+        EventType::Succeeded,
+        EventType::Failed,
+        EventType::Canceled,
+    ];
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EventType::Created => "created",
+            EventType::Queued => "queued",
+            EventType::Blocked => "blocked",
+            EventType::Started => "started",
+            EventType::Progress => "progress",
+            EventType::Retrying => "retrying",
+            EventType::Lost => "lost",
+            EventType::Released => "released",
+            EventType::CancelRequested => "cancel_requested",
+            EventType::Succeeded => "succeeded",
+            EventType::Failed => "failed",
+            EventType::Canceled => "canceled",
+        }
+    }
+
+    /// The type behind a stored number, or `None`.
+    pub fn from_number(number: i64) -> Option<EventType> {
+        usize::try_from(number).ok().and_then(|n| EventType::ALL.get(n).copied())
+    }
+}
+
+impl EventData {
+    /// The bare type.
+    pub fn event_type(&self) -> EventType {
+        match self {
+            EventData::Created => EventType::Created,
+            EventData::Queued => EventType::Queued,
+            EventData::Blocked => EventType::Blocked,
+            EventData::Started { .. } => EventType::Started,
+            EventData::Progress(_) => EventType::Progress,
+            EventData::Retrying { .. } => EventType::Retrying,
+            EventData::Lost { .. } => EventType::Lost,
+            EventData::Released => EventType::Released,
+            EventData::CancelRequested => EventType::CancelRequested,
+            EventData::Succeeded => EventType::Succeeded,
+            EventData::Failed(_) => EventType::Failed,
+            EventData::Canceled => EventType::Canceled,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+use crate::id::{JobId, JobNo};
+use crate::limits;
+use crate::name::Name;
+use crate::payload::{Content, Digest};
+use crate::retry::RetryPolicy;
+use crate::state::State;
+use crate::time::{Millis, Timestamp};
+
+/// What kind of request a job defers (RFC 9110 section 9.2: safe and idempotent methods).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Safe and repeatable: equal jobs coalesce, may be cached, postponed, run again.
+    Get,
+    /// Changes state: at most one success, never repeated after it.
+    Post,
+}
+
+impl Method {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+}
+
+/// What to do when the worker of a run vanishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLost {
+    /// Run it again, until [`limits::LOSSES`] runs in a row were lost.
+    Retry,
+    /// Fail it at once: the outcome is unknown, a person decides.
+    Fail,
+}
+
+/// How long a finished job is kept, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// After success.
+    pub succeeded: Millis,
+    /// After failure or cancellation.
+    pub failed: Millis,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { succeeded: limits::KEEP_SUCCEEDED_MILLIS, failed: limits::KEEP_FAILED_MILLIS }
+    }
+}
+
+/// The part of a job that changes: small, read and written at every step of its life.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Number in the store.
+    pub no: JobNo,
+    /// Public name.
+    pub id: JobId,
+    /// Where it waits.
+    pub queue: Name,
+    /// What it is.
+    pub kind: Name,
+    /// Whether it may be repeated.
+    pub method: Method,
+    /// Where it stands.
+    pub state: State,
+    /// A running job was asked to stop.
+    pub cancel_requested: bool,
+    /// What to do when its worker vanishes.
+    pub on_lost: OnLost,
+    /// -100 to 100, more goes first.
+    pub priority: i32,
+    /// How often it was leased.
+    pub attempt: u32,
+    /// Attempts that failed.
+    pub failures: u32,
+    /// Runs lost in a row.
+    pub losses: u32,
+    /// Failures after which it fails for good.
+    pub max_attempts: u32,
+    /// Number of its latest event.
+    pub seq: u32,
+    /// Callers sharing it (coalesced submits), from 1.
+    pub shared: u32,
+    /// Place among the ready ones; see [`crate::rank()`].
+    pub rank: i64,
+    /// Running number within its queue; less the number served it is the position.
+    pub ticket: i64,
+    /// Not before.
+    pub run_at: Timestamp,
+    /// Fails unless started by then.
+    pub start_by: Option<Timestamp>,
+    /// Time limit of one attempt, milliseconds.
+    pub timeout: Millis,
+    /// Length of the present or latest lease, milliseconds.
+    pub ttl: Millis,
+    /// How long it is kept once final.
+    pub retention: Retention,
+    /// When it was submitted.
+    pub created_at: Timestamp,
+    /// When its latest attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it became final.
+    pub finished_at: Option<Timestamp>,
+    /// When it will be purged.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The part of a job that never changes: what the client asked for.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Spec {
+    /// A line for people.
+    pub label: Option<Box<str>>,
+    /// Idempotency key.
+    pub key: Option<Box<str>>,
+    /// Names and values for finding it again.
+    pub tags: Vec<(Box<str>, Box<str>)>,
+    /// What the worker gets.
+    pub input: Content,
+    /// When a failed attempt is tried again.
+    pub retry: RetryPolicy,
+    /// The job this one runs again.
+    pub rerun_of: Option<JobId>,
+    /// W3C Trace Context of the submit, carried to the worker.
+    pub traceparent: Option<Box<str>>,
+}
+
+/// A job about to be submitted, all defaults resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewJob {
+    /// Where it will wait.
+    pub queue: Name,
+    /// What it is.
+    pub kind: Name,
+    /// Whether it may be repeated.
+    pub method: Method,
+    /// -100 to 100, more goes first.
+    pub priority: i32,
+    /// Not before; `None` is now.
+    pub run_at: Option<Timestamp>,
+    /// Not before this long after the submit, milliseconds; wins over nothing, `run_at` wins over it.
+    pub delay: Millis,
+    /// Fails unless started by then.
+    pub start_by: Option<Timestamp>,
+    /// Time limit of one attempt, milliseconds.
+    pub timeout: Millis,
+    /// What to do when its worker vanishes.
+    pub on_lost: OnLost,
+    /// How long it is kept once final.
+    pub retention: Retention,
+    /// The id the client chose.
+    pub id: Option<JobId>,
+    /// Digest of everything the client asked for; compares keys and chosen ids.
+    pub fingerprint: Digest,
+    /// Digest under which a `GET` job is equal to another; `None` never coalesces.
+    pub equal: Option<Digest>,
+    /// An equal job that succeeded at most this long ago answers instead, milliseconds.
+    pub max_age: Option<Millis>,
+    /// What never changes.
+    pub spec: Spec,
+}
+
+impl NewJob {
+    /// A job of `kind` in `queue` with every default.
+    pub fn new(queue: Name, kind: Name) -> Self {
+        NewJob {
+            queue,
+            kind,
+            method: Method::Post,
+            priority: 0,
+            run_at: None,
+            delay: 0,
+            start_by: None,
+            timeout: limits::TIMEOUT_MILLIS,
+            on_lost: OnLost::Retry,
+            retention: Retention::default(),
+            id: None,
+            fingerprint: Digest::default(),
+            equal: None,
+            max_age: None,
+            spec: Spec::default(),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+use bytes::Bytes;
+
+/// How far a run has come, as its worker tells it. The latest report wins.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Progress {
+    /// 0 to 100.
+    pub percent: Option<f64>,
+    /// Units done.
+    pub current: Option<u64>,
+    /// Units in all.
+    pub total: Option<u64>,
+    /// A line for people.
+    pub message: Option<Box<str>>,
+    /// Anything else, as JSON text of at most [`crate::limits::PROGRESS_DATA_BYTES`].
+    pub data: Option<Bytes>,
+}

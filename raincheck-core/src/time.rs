@@ -1,0 +1,89 @@
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// A length of time in whole milliseconds.
+pub type Millis = i64;
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z (Unix time, leap seconds not counted).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// This point moved by `delta` milliseconds; stays within range instead of overflowing.
+    #[must_use]
+    pub fn plus(self, delta: Millis) -> Self {
+        Timestamp(self.0.saturating_add(delta))
+    }
+
+    /// Milliseconds from `earlier` to this point; negative when `earlier` is later.
+    pub fn since(self, earlier: Timestamp) -> Millis {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// The two clocks of the program. Calendar decisions (`run_at`, retention) read the wall clock; leases and
+/// timeouts read the monotonic one, so that a step of the wall clock never ends a live run.
+pub trait Clock: Send + Sync + 'static {
+    /// The wall clock.
+    fn now(&self) -> Timestamp;
+    /// Milliseconds since some fixed point of this process; never goes back.
+    fn ticks(&self) -> Millis;
+}
+
+/// The machine's clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        SystemClock { start: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn ticks(&self) -> Millis {
+        i64::try_from(self.start.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A clock that moves only when told to, for tests that own time.
+#[derive(Debug)]
+pub struct SteppedClock {
+    wall: AtomicI64,
+    ticks: AtomicI64,
+}
+
+impl SteppedClock {
+    /// A clock standing at `now`.
+    pub fn new(now: Timestamp) -> Self {
+        SteppedClock { wall: AtomicI64::new(now.0), ticks: AtomicI64::new(0) }
+    }
+
+    /// Lets `by` milliseconds pass on both clocks.
+    pub fn advance(&self, by: Millis) {
+        self.wall.fetch_add(by, Ordering::SeqCst);
+        self.ticks.fetch_add(by.max(0), Ordering::SeqCst);
+    }
+
+    /// Steps the wall clock alone, as an operator or a bad time server would.
+    pub fn jump(&self, by: Millis) {
+        self.wall.fetch_add(by, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn ticks(&self) -> Millis {
+        self.ticks.load(Ordering::SeqCst)
+    }
+}
