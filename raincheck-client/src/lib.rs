@@ -1,1 +1,27 @@
-//! Client and worker runtime for Raincheck.
+//! Client and worker runtime for Raincheck, over the public HTTP protocol alone.
+//!
+//! * [`Client`] submits jobs, learns what became of them and steers them: one method for one request.
+//! * [`api`] holds the wire shapes.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), raincheck_client::Error> {
+//! use raincheck_client::{Client, api::NewJob};
+//!
+//! let client = Client::builder("http://127.0.0.1:8202").build()?;
+//! let submitted = client.submit(&NewJob::new("greet").with_input("Ada")?).await?;
+//! let job = client.wait(&submitted.job.id, None).await?;
+//! println!("{}: {:?}", job.state, job.result.and_then(|result| result.value));
+//! # Ok(()) }
+//! ```
+//!
+//! Running a worker in the server's own process, over the engine instead of HTTP, is what a feature named `embedded`
+//! is going to do; it is not there yet.
+
+pub mod api;
+mod backoff;
+pub mod client;
+mod error;
+
+pub use api::{Event, Job, Lease, NewJob, Problem, Progress, State};
+pub use client::{Body, Client, ClientBuilder};
+pub use error::Error;

@@ -1,0 +1,189 @@
+//! One request and its answer: the only place that touches the HTTP library.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{
+    Method, StatusCode,
+    header::{self, HeaderMap, HeaderName, HeaderValue},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Body, Client};
+use crate::{Error, api::Problem};
+
+/// An answer is never larger than this, unless it is streamed; in bytes.
+const ANSWER_MAX: usize = 64 * 1024 * 1024;
+/// How long an answer without a wait may take to begin. Long, because it only guards against a silent peer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// A request in the making.
+pub(super) struct Call<'a> {
+    client: &'a Client,
+    request: reqwest::RequestBuilder,
+    url: String,
+    within: Option<Duration>,
+}
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    url: String,
+}
+
+impl Client {
+    /// A request to `path` (which starts with a slash and is already encoded).
+    pub(super) fn call(&self, method: Method, path: &str) -> Call<'_> {
+        let url = format!("{}{path}", self.shared.base);
+        let mut request = self.shared.http.request(method, &url);
+        if let Some(authorization) = &self.shared.authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        Call { client: self, request, url, within: Some(ANSWER_WITHIN) }
+    }
+
+    /// Any request of the contract that has no method of its own: JSON in, JSON out (`null` for no content).
+    ///
+    /// # Errors
+    /// Every variant of [`Error`] but [`Error::NotDone`] and [`Error::TimedOut`].
+    pub async fn json(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(String, String)],
+        body: Option<&serde_json::Value>,
+    ) -> Result<serde_json::Value, Error> {
+        let mut call = self.call(method, &with_query(path, query));
+        if let Some(body) = body {
+            call = call.json(body)?;
+        }
+        let answer = call.send().await?.accepted()?;
+        if answer.body.is_empty() { Ok(serde_json::Value::Null) } else { answer.json() }
+    }
+}
+
+impl Call<'_> {
+    pub(super) fn header(mut self, name: HeaderName, value: &str) -> Result<Self, Error> {
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| Error::Configuration(format!("`{value}` cannot be the header {name}")))?;
+        self.request = self.request.header(name, value);
+        Ok(self)
+    }
+
+    /// The server may hold the answer for so long, so the answer may take longer by it.
+    pub(super) fn held(mut self, wait: Option<Duration>) -> Self {
+        self.within = Some(ANSWER_WITHIN + wait.unwrap_or_default());
+        self
+    }
+
+    pub(super) fn json<T: Serialize + ?Sized>(mut self, body: &T) -> Result<Self, Error> {
+        let body = serde_json::to_vec(body)?;
+        self.request = self.request.header(header::CONTENT_TYPE, "application/json").body(body);
+        Ok(self)
+    }
+
+    /// A body of any size takes its time, so the answer may, too.
+    pub(super) async fn body(mut self, body: &Body) -> Result<Self, Error> {
+        let (body, length) = body.open().await?;
+        if let Some(length) = length {
+            self.request = self.request.header(header::CONTENT_LENGTH, length);
+        }
+        self.request = self.request.body(body);
+        self.within = None;
+        Ok(self)
+    }
+
+    /// Sends it and hands out the answer before its body.
+    pub(super) async fn open(self) -> Result<(reqwest::Response, String), Error> {
+        let sent = self.request.send();
+        let answer = match self.within {
+            Some(within) => tokio::time::timeout(within, sent).await.map_err(|_| Error::TimedOut(within))?,
+            None => sent.await,
+        };
+        match answer {
+            Ok(response) => Ok((response, self.url)),
+            Err(source) if source.is_builder() => Err(Error::Configuration(format!("`{}`: {source}", self.url))),
+            Err(source) => Err(Error::Unreachable { url: self.client.shared.base.clone(), source }),
+        }
+    }
+
+    /// Sends it and reads the whole answer.
+    pub(super) async fn send(self) -> Result<Answer, Error> {
+        let (response, url) = self.open().await?;
+        Answer::read(response, url).await
+    }
+}
+
+impl Answer {
+    pub(super) async fn read(mut response: reqwest::Response, url: String) -> Result<Self, Error> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = bytes::BytesMut::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_MAX => body.extend_from_slice(&chunk),
+                Ok(Some(_)) => return Err(Error::Unexpected { url, detail: "too large".into() }),
+                Ok(None) => return Ok(Self { status, headers, body: body.freeze(), url }),
+                Err(source) => return Err(Error::Unreachable { url, source }),
+            }
+        }
+    }
+
+    /// Itself when it is a success, else its problem.
+    pub(super) fn accepted(self) -> Result<Self, Error> {
+        if self.status.is_success() || self.status == StatusCode::NOT_MODIFIED { Ok(self) } else { Err(self.refusal()) }
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Error::Unexpected { url: self.url.clone(), detail: error.to_string() })
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after")?.parse().ok().map(Duration::from_secs)
+    }
+
+    fn refusal(&self) -> Error {
+        let mut problem: Problem = self.json().unwrap_or_else(|_| Problem {
+            // Something in between answered, in its own words.
+            detail: std::str::from_utf8(&self.body).ok().map(|text| text.chars().take(200).collect()),
+            ..Problem::default()
+        });
+        if problem.title.is_none() && problem.kind.is_empty() {
+            problem.title = Some(self.status.canonical_reason().unwrap_or("refused").to_owned());
+        }
+        Error::Problem { status: self.status.as_u16(), problem: Box::new(problem), retry_after: self.retry_after() }
+    }
+}
+
+/// `path` with a query, encoded.
+pub(super) fn with_query(path: &str, query: &[(String, String)]) -> String {
+    let mut text = path.to_owned();
+    for (position, (name, value)) in query.iter().enumerate() {
+        text.push(if position == 0 { '?' } else { '&' });
+        text.push_str(&encode(name));
+        text.push('=');
+        text.push_str(&encode(value));
+    }
+    text
+}
+
+/// Percent-encodes everything but unreserved characters, so that an id or a name is one path segment whatever it holds.
+pub(super) fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    // A URL parser would take these for "here" and "above".
+    if matches!(encoded.as_str(), "." | "..") { encoded.replace('.', "%2E") } else { encoded }
+}

@@ -1,0 +1,108 @@
+//! Everything that can go wrong between this crate and a server.
+
+use std::time::Duration;
+
+use crate::api::Problem;
+
+/// Why a request did not do what it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The server answered, and refused.
+    #[error("{problem} (HTTP {status})")]
+    Problem {
+        /// The HTTP status.
+        status: u16,
+        /// What it said.
+        problem: Box<Problem>,
+        /// When it may be tried again, by its `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+    /// No answer: nobody listens, or the connection broke. What was asked for may have happened all the same.
+    #[error("cannot reach the server at {url}")]
+    Unreachable {
+        /// Which address.
+        url: String,
+        /// What the connection said.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// An answer that is not of the contract; probably not a Raincheck server.
+    #[error("unexpected answer from {url}: {detail}")]
+    Unexpected {
+        /// Which address.
+        url: String,
+        /// What was wrong with it.
+        detail: String,
+    },
+    /// The job is not done yet, so it has no result.
+    #[error("job {0} is not done yet")]
+    NotDone(String),
+    /// The time that the caller gave is over, or the server took a request and stayed silent.
+    #[error("not done within {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// The base URL or the token cannot be used.
+    #[error("{0}")]
+    Configuration(String),
+    /// Reading what is sent, or writing what is received, failed on this side.
+    #[error("{context}")]
+    Io {
+        /// What was being done.
+        context: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A value cannot be written as JSON.
+    #[error("cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Error {
+    /// The slug of the problem, when the server refused: `not-found`, `lease-lost`, …
+    #[must_use]
+    pub fn slug(&self) -> Option<&str> {
+        match self {
+            Self::Problem { problem, .. } => Some(problem.slug()),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status, when the server refused.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Problem { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Whether the very same request may succeed later: no connection, overload, or a server that goes away.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut(_) => true,
+            Self::Problem { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+
+    /// Whether it says that a lease is over: the run must stop.
+    #[must_use]
+    pub fn is_lease_lost(&self) -> bool {
+        self.slug() == Some("lease-lost")
+    }
+
+    /// When the server says to come again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Problem { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { context: context.into(), source }
+    }
+}
