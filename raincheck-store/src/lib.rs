@@ -1,1 +1,20 @@
 //! Durable state of Raincheck behind one seam.
+//!
+//! [`Store`] is the seam; each folder beside it is one choice: `sqlite/` for one machine (`postgres/` joins it).
+//! A store loads facts, lets [`raincheck_core::decide`] turn commands into changes, and writes all changes and
+//! their events in one transaction. It knows no HTTP and no rules.
+
+mod blobs;
+mod error;
+mod records;
+// mod sqlite;
+mod store;
+
+pub use blobs::{BlobWriter, Blobs};
+pub use error::StoreError;
+pub use records::{
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
+    QueueFigures, Record, Renewal, Renewed, ResultInfo,
+};
+// pub use sqlite::{SqliteOptions, SqliteStore};
+pub use store::Store;

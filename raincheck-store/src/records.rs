@@ -1,0 +1,216 @@
+use bytes::Bytes;
+use raincheck_core::{
+    ChunkKind, Cursor, Digest, Event, Failure, Job, JobNo, LeaseRef, Millis, Name, Overdue, Progress, QueueSettings,
+    Spec, State, Timestamp,
+};
+
+/// What a look-up by id found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found<T> {
+    /// It.
+    Here(T),
+    /// It was there and has been purged.
+    Purged,
+    /// It never was, as far as anyone remembers.
+    Unknown,
+}
+
+/// A job with everything a reader is shown. Inputs are left out: [`Record::spec`] holds the input's size and
+/// type, and its bytes only where they were asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// What changes.
+    pub job: Job,
+    /// What does not.
+    pub spec: Spec,
+    /// Size of the input, bytes.
+    pub input_size: u64,
+    /// Latest progress.
+    pub progress: Option<Progress>,
+    /// Latest failure: the error of a failed job, the last error of one that goes on.
+    pub failure: Option<Failure>,
+    /// The result of a succeeded job.
+    pub result: Option<ResultInfo>,
+}
+
+/// A result without its bytes, unless it is JSON small enough to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResultInfo {
+    /// Media type; `None` is `application/json`.
+    pub content_type: Option<Box<str>>,
+    /// File name as the worker gave it.
+    pub filename: Option<Box<str>>,
+    /// Size, bytes.
+    pub size: u64,
+    /// Digest of the bytes.
+    pub digest: Digest,
+    /// The JSON text, when it is JSON of at most [`raincheck_core::limits::INLINE_BYTES`].
+    pub value: Option<Bytes>,
+}
+
+/// Which jobs to list. Everything given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In this state.
+    pub state: Option<State>,
+    /// In this queue.
+    pub queue: Option<Name>,
+    /// Of this kind.
+    pub kind: Option<Name>,
+    /// With this idempotency key.
+    pub key: Option<Box<str>>,
+    /// With all these tags.
+    pub tags: Vec<(Box<str>, Box<str>)>,
+    /// Submitted at or after.
+    pub created_after: Option<Timestamp>,
+    /// This text somewhere in id, label, key, tags, input or failure; matched literally, ignoring ASCII case.
+    pub text: Option<Box<str>>,
+    /// Only jobs older than this one: the place where the page before ended.
+    pub before: Option<JobNo>,
+}
+
+/// A page of jobs, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct JobPage {
+    /// The jobs.
+    pub items: Vec<Record>,
+    /// Where the next page goes on ([`Filter::before`]); `None` at the end.
+    pub next: Option<JobNo>,
+    /// The search was stopped by its time limit; `next` says where it stopped.
+    pub partial: bool,
+}
+
+/// Which events of the whole feed to read. Everything given must hold.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Of this queue.
+    pub queue: Option<Name>,
+    /// Of this kind.
+    pub kind: Option<Name>,
+    /// With this state after the change.
+    pub state: Option<State>,
+    /// Of this job.
+    pub job: Option<JobNo>,
+}
+
+impl EventFilter {
+    /// Whether `event` passes.
+    pub fn admits(&self, event: &Event) -> bool {
+        self.queue.as_ref().is_none_or(|q| *q == event.queue)
+            && self.kind.as_ref().is_none_or(|k| *k == event.kind)
+            && self.state.is_none_or(|s| s == event.state)
+            && self.job.is_none_or(|no| no == event.no)
+    }
+}
+
+/// A page of the whole feed, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct EventPage {
+    /// The events that pass the filter.
+    pub items: Vec<Event>,
+    /// Read up to here, events that did not pass included.
+    pub read_to: Cursor,
+    /// `read_to` was the head of the feed.
+    pub at_head: bool,
+}
+
+/// A piece of a stream or log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Chunk {
+    /// Of which attempt.
+    pub attempt: u32,
+    /// Where it starts in the stream of that attempt (or in the whole log).
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// What there is of a stream or log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChunkInfo {
+    /// Its size so far, bytes.
+    pub size: u64,
+    /// Its media type, where the worker gave one.
+    pub content_type: Option<Box<str>>,
+}
+
+/// What one transaction changed, handed to whoever tells others, in the order of the transactions.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// Its events, in feed order.
+    pub events: Vec<Event>,
+    /// Streams and logs that grew.
+    pub chunks: Vec<(JobNo, ChunkKind)>,
+}
+
+/// A heartbeat.
+#[derive(Clone, Copy, Debug)]
+pub struct Renewal {
+    /// Of which run.
+    pub lease: LeaseRef,
+    /// New length of the lease, milliseconds; `None` keeps it.
+    pub ttl: Option<Millis>,
+}
+
+/// The answer to a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// The lease goes on.
+    Extended {
+        /// From now, milliseconds.
+        ttl: Millis,
+        /// The run is asked to stop.
+        cancel_requested: bool,
+    },
+    /// The lease is over.
+    Lost,
+}
+
+/// A run the sweeper should settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overrun {
+    /// Which run.
+    pub lease: LeaseRef,
+    /// Why.
+    pub why: Overdue,
+}
+
+/// Kept figures of a queue; nothing is counted when they are asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueueFigures {
+    /// Its name.
+    pub name: Option<Name>,
+    /// What the operator set.
+    pub settings: QueueSettings,
+    /// Jobs by state, indexed by the number of the [`State`].
+    pub by_state: [u64; 7],
+    /// Tickets given out so far.
+    pub tickets: i64,
+    /// Tickets served so far.
+    pub served: i64,
+}
+
+impl QueueFigures {
+    /// Jobs that wait.
+    pub fn waiting(&self) -> u64 {
+        self.by_state[..State::Running as usize].iter().sum()
+    }
+}
+
+/// Kept figures of a kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KindFigures {
+    /// Its name.
+    pub name: Name,
+    /// Jobs by state, indexed by the number of the [`State`].
+    pub by_state: [u64; 7],
+}
+
+/// Kept figures of the whole store.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Of every queue, by name.
+    pub queues: Vec<QueueFigures>,
+    /// Of every kind, by name.
+    pub kinds: Vec<KindFigures>,
+}

@@ -1,0 +1,88 @@
+use async_trait::async_trait;
+use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::records::{
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Overrun, QueueFigures, Record,
+    Renewal, Renewed,
+};
+use crate::{Blobs, StoreError};
+
+/// Where jobs live. Held as `Arc<dyn Store>`; batches in, batches out, because throughput is group commit.
+///
+/// Every store keeps these promises; the conformance suite checks them:
+/// - a job's new state and its events are one transaction, on disk before the answer;
+/// - every guarded write carries its full predicate (state, attempt), so nothing overwrites a finished job;
+/// - once a reader has seen a cursor, no event at or below it ever appears later;
+/// - uniqueness comes from a unique index, never from look-then-insert.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Carries out `commands` in one transaction, shared with other callers' where they meet, and answers each
+    /// once it is on disk. Leases see what the commands before them did. On error none of them happened.
+    async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError>;
+
+    /// Everything committed from now on, in order. One reader; a second call takes over from the first.
+    fn commits(&self) -> UnboundedReceiver<Commit>;
+
+    /// The job of a public id, without its input's bytes.
+    async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError>;
+    /// The job of a number, without its input's bytes; `None` when purged.
+    async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError>;
+    /// What the worker gets, with its bytes unless they are a file; `None` when purged.
+    async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError>;
+    /// What the worker made, with its bytes unless they are a file; `None` when there is none.
+    async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError>;
+    /// Jobs, newest first; stops looking after two seconds.
+    async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError>;
+
+    /// Events of one job numbered above `after`, oldest first.
+    async fn job_events(&self, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>, StoreError>;
+    /// Events of the whole feed above `after`, oldest first.
+    async fn events(&self, after: Cursor, filter: &EventFilter, limit: usize) -> Result<EventPage, StoreError>;
+    /// The place of the latest event, and of the oldest one that is still kept (0 when the feed is whole).
+    async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError>;
+
+    /// Pieces of a stream (of one attempt) or log (attempt ignored) from `offset` on, at most about `limit` bytes.
+    async fn chunks(
+        &self,
+        no: JobNo,
+        kind: ChunkKind,
+        attempt: u32,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<Chunk>, StoreError>;
+    /// What there is of a stream or log.
+    async fn chunk_info(&self, no: JobNo, kind: ChunkKind, attempt: u32) -> Result<ChunkInfo, StoreError>;
+
+    /// Extends leases; answers each.
+    async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError>;
+    /// Runs whose lease or time is over by now, at most `limit`. Settling one looks again before it writes.
+    async fn overdue(&self, limit: usize) -> Result<Vec<Overrun>, StoreError>;
+    /// Milliseconds on the monotonic clock ([`raincheck_core::Clock::ticks`]) when [`Store::overdue`] next has
+    /// something, unless a heartbeat comes.
+    fn next_overdue(&self) -> Option<i64>;
+    /// When the next [`Command::Promote`] or [`Command::Expire`] has something to do; may be too early, never too late.
+    fn next_due(&self) -> Option<Timestamp>;
+    /// When the next [`Command::Retire`] has something to do; may be too early, never too late.
+    fn next_retirement(&self) -> Option<Timestamp>;
+
+    /// Kept figures of everything.
+    async fn figures(&self) -> Result<Figures, StoreError>;
+    /// Kept figures of one queue, from memory.
+    fn queue(&self, name: &Name) -> Option<QueueFigures>;
+    /// Sets how many jobs of a kind may run at once, on all nodes; from the configuration, at start.
+    fn cap_kind(&self, kind: &Name, concurrency: Option<u32>);
+
+    /// The large payloads.
+    fn blobs(&self) -> &Blobs;
+    /// 32 random bytes made when the store was: keys for leases and cursors are derived from them.
+    fn secret(&self) -> [u8; 32];
+    /// Whether the store takes writes now; a probe for readiness, without writing.
+    fn health(&self) -> Result<(), StoreError>;
+    /// Stops taking commands, finishes those taken, and releases the data.
+    async fn close(&self);
+    /// Whose run this is, where known.
+    fn worker(&self, lease: LeaseRef) -> Option<Box<str>>;
+    /// Bytes the caller may expect to be free for the data, and whether the store refuses submits for lack of it.
+    fn space(&self) -> (u64, bool);
+}
