@@ -7,7 +7,7 @@
 mod blobs;
 mod error;
 mod records;
-// mod sqlite;
+mod sqlite;
 mod store;
 
 pub use blobs::{BlobWriter, Blobs};
@@ -16,5 +16,5 @@ pub use records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
     QueueFigures, Record, Renewal, Renewed, ResultInfo,
 };
-// pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::Store;

@@ -1,0 +1,290 @@
+use std::sync::atomic::Ordering;
+
+use raincheck_core::decide::{self, Moment, Settled, SubmitFacts};
+use raincheck_core::{
+    Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply,
+    RetryPolicy, Settle, State, Submitted, limits,
+};
+use rusqlite::{OptionalExtension, Result};
+
+use super::writer::{LeaseChange, Writer};
+use super::{chunks, claims, purge, ready, rows, sweep};
+
+impl Writer {
+    /// Loads the facts of one command, lets the rules decide, and writes what they say.
+    pub(super) fn apply(&mut self, command: Command) -> Result<Reply> {
+        match command {
+            Command::Submit(jobs) => self.submit(jobs),
+            Command::Lease(request) => self.lease(&request),
+            Command::Settle(settle) => self.settle(settle),
+            Command::Progress(lease, progress) => {
+                let Some(job) = self.job(lease.no)? else { return Ok(Reply::Gone) };
+                match self.decide(|moment| decide::progress(job, lease.attempt, progress, moment)) {
+                    Ok((job, changes)) => self.carry(changes).map(|()| Reply::Job(job)),
+                    Err(job) => Ok(Reply::LeaseLost(*job)),
+                }
+            }
+            Command::Append(append) => chunks::append(self, append),
+            Command::Cancel(cancel) => {
+                let Some(job) = self.job(cancel.no)? else { return Ok(Reply::Gone) };
+                let (reply, changes) = self.decide(|moment| decide::cancel(job, cancel.force, moment));
+                if let Reply::Job(job) = &reply
+                    && job.state == State::Running
+                {
+                    self.leases.push(LeaseChange::AskToStop(job.lease_ref()));
+                }
+                self.carry(changes).map(|()| reply)
+            }
+            Command::RunNow(no) => {
+                let Some(job) = self.job(no)? else { return Ok(Reply::Gone) };
+                let (reply, changes) = self.decide(|moment| decide::run_now(job, moment));
+                self.carry(changes).map(|()| reply)
+            }
+            Command::Purge(no) => match self.job(no)? {
+                None => Ok(Reply::Gone),
+                Some(job) if !decide::may_purge(&job) => Ok(Reply::NotFinished(job)),
+                Some(job) => purge::purge(self, &job).map(|blobs| Reply::Purged(Purged { blobs })),
+            },
+            Command::SetQueue(name, patch) => {
+                let number = self.shared.tables.queues.write().intern(&name);
+                let queue = self.book.queue(number);
+                queue.settings = patch.apply(std::mem::take(&mut queue.settings));
+                Ok(Reply::Queue(queue.settings.clone()))
+            }
+            Command::Promote(limit) => sweep::promote(self, limit),
+            Command::Expire(limit) => sweep::expire(self, limit),
+            Command::Retire(limit) => purge::retire(self, limit),
+            Command::Bury(limit) => purge::bury(self, limit),
+        }
+    }
+
+    pub(super) fn job(&self, no: JobNo) -> Result<Option<Job>> {
+        claims::job(&self.db, &self.shared.tables, no)
+    }
+
+    /// Calls a rule with the time and randomness of this moment.
+    pub(super) fn decide<T>(&mut self, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
+        let now = self.shared.clock.now();
+        self.tick = self.tick.max(now.0);
+        rule(&mut Moment { now, tick: self.tick, rng: &mut self.rng })
+    }
+
+    fn submit(&mut self, jobs: Vec<NewJob>) -> Result<Reply> {
+        if jobs.len() == 1 {
+            return Ok(match jobs.into_iter().map(|new| self.submit_one(new)).next() {
+                Some(Ok(Ok(submitted))) => Reply::Submitted(vec![submitted]),
+                Some(Ok(Err(refusal))) => Reply::Refused(0, refusal),
+                Some(Err(error)) => return Err(error),
+                None => Reply::Submitted(Vec::new()),
+            });
+        }
+        // All or none: what a refusal takes back must not take back what others did in this transaction.
+        self.book.flush(&self.db, &self.shared.tables)?;
+        let (events, cursor) = (self.events.len(), self.cursor);
+        self.db.execute_batch("SAVEPOINT batch")?;
+        let mut done = Vec::with_capacity(jobs.len());
+        for (index, new) in jobs.into_iter().enumerate() {
+            match self.submit_one(new)? {
+                Ok(submitted) => done.push(submitted),
+                Err(refusal) => {
+                    self.db.execute_batch("ROLLBACK TO batch; RELEASE batch")?;
+                    self.events.truncate(events);
+                    self.cursor = cursor;
+                    self.book = super::figures::FiguresBook::load(&self.db)?;
+                    return Ok(Reply::Refused(index, refusal));
+                }
+            }
+        }
+        self.db.execute_batch("RELEASE batch")?;
+        Ok(Reply::Submitted(done))
+    }
+
+    fn submit_one(&mut self, new: NewJob) -> Result<std::result::Result<Submitted, Refusal>> {
+        let tables = &self.shared.tables;
+        let (known_queue, known_kind) =
+            (tables.queue_number(new.queue.as_str()), tables.kind_number(new.kind.as_str()));
+        if (known_queue.is_none() && tables.queues.read().len() >= limits::QUEUES)
+            || (known_kind.is_none() && tables.kinds.read().len() >= limits::KINDS)
+        {
+            return Ok(Err(Refusal::TooManyNames));
+        }
+        let queue = known_queue.unwrap_or_else(|| tables.queues.write().intern(&new.queue));
+        if known_kind.is_none() {
+            tables.kinds.write().intern(&new.kind);
+        }
+        let known = |scope, key: &[u8]| claims::known(&self.db, tables, claims::scope(scope, queue), key);
+        let by_id = match &new.id {
+            Some(id) => known(ClaimScope::Id, id.0.as_bytes())?,
+            None => None,
+        };
+        let by_key = match &new.spec.key {
+            Some(key) => known(ClaimScope::Key, key.as_bytes())?,
+            None => None,
+        };
+        let equal = match &new.equal {
+            Some(digest) => known(ClaimScope::Equal, digest)?.and_then(|known| known.job),
+            None => None,
+        };
+        let in_queue = self.book.queues.get(&queue);
+        let facts = SubmitFacts {
+            queue: QueueFacts {
+                waiting: in_queue.map_or(0, |q| q.by_state[..3].iter().sum()),
+                max_queued: in_queue.and_then(|q| q.settings.max_queued).unwrap_or(self.bounds.max_queued),
+                waiting_in_all: self.book.waiting,
+                max_in_all: self.bounds.max_in_all,
+                next_ticket: in_queue.map_or(0, |q| q.tickets) + 1,
+            },
+            by_id,
+            by_key,
+            equal,
+        };
+        let fresh = self.mint.mint(self.shared.clock.now(), &mut self.rng);
+        match self.decide(|moment| decide::submit(new, facts, fresh, moment)) {
+            Ok((submitted, changes)) => self.carry(changes).map(|()| Ok(submitted)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    fn lease(&mut self, request: &LeaseJobs) -> Result<Reply> {
+        if let Some(id) = &request.request_id
+            && let Some(again) = ready::asked_before(self, id)?
+        {
+            return Ok(Reply::Leased(again));
+        }
+        let mut leased = Vec::new();
+        for job in ready::candidates(self, request)? {
+            if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
+                self.carry(changes)?;
+                continue;
+            }
+            let (job, changes) = self.decide(|moment| decide::lease(job, &request.worker, request.ttl, moment));
+            self.carry(changes)?;
+            let spec = ready::spec(self, &job)?;
+            self.leases.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
+            leased.push((job, spec));
+        }
+        if let Some(id) = &request.request_id
+            && !leased.is_empty()
+        {
+            ready::remember(self, id, &leased)?;
+        }
+        Ok(Reply::Leased(leased))
+    }
+
+    fn settle(&mut self, Settle { lease, outcome }: Settle) -> Result<Reply> {
+        let Some(job) = self.job(lease.no)? else { return Ok(Reply::Gone) };
+        // The sweeper looked a moment ago: a heartbeat may have come since.
+        let over = |why| self.shared.leases.lock().overrun(lease, self.shared.clock.ticks()) == Some(why);
+        let stale = match outcome {
+            Outcome::Lost => !over(Overdue::Lost),
+            Outcome::TimedOut => !over(Overdue::TimedOut),
+            _ => false,
+        };
+        if stale {
+            return Ok(Reply::Job(job));
+        }
+        let recorded = match &outcome {
+            Outcome::Complete(_) if job.state == State::Succeeded => self
+                .db
+                .prepare_cached("SELECT digest FROM result WHERE no=?1")?
+                .query_row([lease.no.0], |row| row.get(0))
+                .optional()?,
+            _ => None,
+        };
+        let retry = match &outcome {
+            Outcome::Fail { .. } | Outcome::TimedOut => ready::spec(self, &job)?.retry,
+            _ => RetryPolicy::default(),
+        };
+        let worker = match outcome {
+            Outcome::Lost => self.shared.leases.lock().worker(lease).unwrap_or_default(),
+            _ => Box::default(),
+        };
+        match self.decide(|m| decide::settle(job, lease.attempt, outcome, &worker, recorded, &retry, m)) {
+            Settled::Changed(job, changes) => {
+                self.leases.push(LeaseChange::End(lease));
+                self.carry(changes).map(|()| Reply::Job(job))
+            }
+            Settled::Repeated(job) => Ok(Reply::Job(job)),
+            Settled::LeaseLost(job) => Ok(Reply::LeaseLost(job)),
+        }
+    }
+
+    /// Writes what the rules decided.
+    pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<()> {
+        for change in changes {
+            match change {
+                Change::Insert(job, spec) => self.insert(&job, &spec)?,
+                Change::Update { state, attempt, job } => self.update(state, attempt, &job)?,
+                Change::Claim { scope, key, no, fingerprint } => {
+                    let Some(job) = self.job(no)? else { continue };
+                    let queue = self.shared.tables.queue_number(job.queue.as_str()).unwrap_or_default();
+                    let moves = scope == ClaimScope::Equal;
+                    claims::put(&self.db, claims::scope(scope, queue), &key, no, &fingerprint, moves)?;
+                }
+                Change::Event(mut event) => {
+                    self.cursor += 1;
+                    event.cursor.0 = self.cursor;
+                    super::events::insert(&self.db, &event)?;
+                    self.events.push(event);
+                }
+                Change::Result(no, result) => rows::insert_result(&self.db, no, &result)?,
+                Change::Failure(no, failure) => {
+                    let text = super::codec::failure_text(&failure)?;
+                    self.report(
+                        "INSERT INTO report (no, failure) VALUES (?1,?2) ON CONFLICT DO UPDATE SET failure=?2",
+                        no,
+                        &text,
+                    )?;
+                }
+                Change::Progress(no, progress) => {
+                    let text = super::codec::progress_text(&progress)?;
+                    self.report(
+                        "INSERT INTO report (no, progress) VALUES (?1,?2) ON CONFLICT DO UPDATE SET progress=?2",
+                        no,
+                        &text,
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn report(&self, sql: &str, no: JobNo, text: &str) -> Result<()> {
+        self.db.prepare_cached(sql)?.execute(rusqlite::params![no.0, text]).map(|_| ())
+    }
+
+    fn insert(&mut self, job: &Job, spec: &raincheck_core::Spec) -> Result<()> {
+        let queue = self.shared.tables.queues.write().intern(&job.queue);
+        let kind = self.shared.tables.kinds.write().intern(&job.kind);
+        rows::insert_job(&self.db, job, queue, kind)?;
+        rows::insert_spec(&self.db, job.no, spec)?;
+        self.book.queue(queue).tickets = job.ticket;
+        self.book.moved(queue, kind, None, Some(job.state));
+        let due = [(job.state == State::Scheduled).then_some(job.run_at), job.start_by];
+        for at in due.into_iter().flatten() {
+            self.shared.next_due.fetch_min(at.0, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, state: State, attempt: u32, job: &Job) -> Result<()> {
+        if !rows::update_job(&self.db, job, state, attempt)? {
+            // One writer, facts read in this transaction: this cannot be, and must not be written if it is.
+            return Err(rusqlite::Error::StatementChangedRows(0));
+        }
+        let tables = &self.shared.tables;
+        let queue = tables.queue_number(job.queue.as_str()).unwrap_or_default();
+        let kind = tables.kind_number(job.kind.as_str()).unwrap_or_default();
+        if attempt == 0 && state.is_waiting() && !job.state.is_waiting() {
+            self.book.queue(queue).served += 1;
+        }
+        self.book.moved(queue, kind, Some(state), Some(job.state));
+        if job.state == State::Scheduled {
+            self.shared.next_due.fetch_min(job.run_at.0, Ordering::AcqRel);
+        }
+        if let Some(at) = job.expires_at {
+            self.shared.next_retirement.fetch_min(at.0, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+}

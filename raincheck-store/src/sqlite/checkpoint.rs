@@ -1,0 +1,99 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use rusqlite::Connection;
+
+use super::shared::Shared;
+
+/// Least time between two checkpoints.
+const EVERY: Duration = Duration::from_millis(50);
+/// How often the free space is looked at.
+const SPACE_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells the checkpointer to end.
+#[derive(Default)]
+pub(super) struct Stop {
+    asked: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Stop {
+    pub fn ask(&self) {
+        *self.asked.lock() = true;
+        self.bell.notify_all();
+    }
+
+    /// Waits; answers whether to end.
+    fn wait(&self, time: Duration) -> bool {
+        let mut asked = self.asked.lock();
+        if !*asked {
+            self.bell.wait_for(&mut asked, time);
+        }
+        *asked
+    }
+}
+
+/// Folds the write-ahead log back into the database on a connection of its own, so that no commit waits for it,
+/// and watches the free space.
+pub(super) struct Checkpointer {
+    db: Connection,
+    shared: Arc<Shared>,
+    stop: Arc<Stop>,
+    reserve_bytes: u64,
+}
+
+impl Checkpointer {
+    pub fn new(shared: Arc<Shared>, stop: Arc<Stop>, reserve_bytes: u64) -> rusqlite::Result<Self> {
+        let db = Connection::open(&shared.path)?;
+        db.busy_timeout(Duration::from_secs(5))?;
+        db.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;")?;
+        let checkpointer = Checkpointer { db, shared, stop, reserve_bytes };
+        checkpointer.look_at_space();
+        Ok(checkpointer)
+    }
+
+    pub fn run(self) {
+        let mut seen = u64::MAX;
+        let mut since_space = Duration::ZERO;
+        loop {
+            let transactions = self.shared.transactions.load(Ordering::Relaxed);
+            // Idle costs four looks at a counter a second.
+            let pause = if transactions == seen { 5 * EVERY } else { EVERY };
+            if self.stop.wait(pause) {
+                return;
+            }
+            since_space += pause;
+            if transactions != seen {
+                seen = transactions;
+                self.fold();
+            }
+            if since_space >= SPACE_EVERY {
+                since_space = Duration::ZERO;
+                self.look_at_space();
+            }
+        }
+    }
+
+    fn fold(&self) {
+        let pages = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1));
+        match pages {
+            Ok(pages) => self.shared.wal_pages.store(pages, Ordering::Relaxed),
+            Err(error) => tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds"),
+        }
+    }
+
+    fn look_at_space(&self) {
+        match self.shared.blobs.free_bytes() {
+            Ok(free) => {
+                self.shared.free_bytes.store(free, Ordering::Relaxed);
+                let low = free < self.reserve_bytes;
+                if self.shared.low_space.swap(low, Ordering::Relaxed) != low {
+                    tracing::warn!(free, low, "free space crossed the reserve; submits are refused while it is low");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the free space cannot be read"),
+        }
+    }
+}

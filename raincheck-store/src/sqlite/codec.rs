@@ -1,0 +1,152 @@
+//! How what has no column of its own is written down: small JSON texts, members added but never renamed.
+
+use bytes::Bytes;
+use raincheck_core::{EventData, EventType, Failure, FailureCode, Progress, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+#[derive(Serialize, Deserialize)]
+struct StoredFailure {
+    code: Box<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    title: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<Box<str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredProgress {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    percent: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    current: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<Box<RawValue>>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct StoredEvent {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    worker: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    progress: Option<StoredProgress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<StoredFailure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run_at: Option<i64>,
+}
+
+impl From<&Failure> for StoredFailure {
+    fn from(f: &Failure) -> Self {
+        StoredFailure {
+            code: f.code.slug().into(),
+            kind: f.kind.clone(),
+            title: f.title.clone(),
+            detail: f.detail.clone(),
+        }
+    }
+}
+
+impl From<StoredFailure> for Failure {
+    fn from(f: StoredFailure) -> Self {
+        let code = FailureCode::from_slug(&f.code).unwrap_or(FailureCode::Failed);
+        Failure { code, kind: f.kind, title: f.title, detail: f.detail }
+    }
+}
+
+impl From<&Progress> for StoredProgress {
+    fn from(p: &Progress) -> Self {
+        // Text that is not JSON was refused at the door; should it come here all the same, the rest is kept.
+        let data = p.data.as_deref().and_then(|d| serde_json::from_slice(d).ok());
+        StoredProgress { percent: p.percent, current: p.current, total: p.total, message: p.message.clone(), data }
+    }
+}
+
+impl From<StoredProgress> for Progress {
+    fn from(p: StoredProgress) -> Self {
+        let data = p.data.map(|d| Bytes::from(String::from(Box::<str>::from(d))));
+        Progress { percent: p.percent, current: p.current, total: p.total, message: p.message, data }
+    }
+}
+
+fn text(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> rusqlite::Result<T> {
+    serde_json::from_str(text)
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
+}
+
+pub(super) fn failure_text(failure: &Failure) -> rusqlite::Result<String> {
+    text(&StoredFailure::from(failure))
+}
+
+pub(super) fn failure(text: &str) -> rusqlite::Result<Failure> {
+    read::<StoredFailure>(text).map(Failure::from)
+}
+
+pub(super) fn progress_text(progress: &Progress) -> rusqlite::Result<String> {
+    text(&StoredProgress::from(progress))
+}
+
+pub(super) fn progress(text: &str) -> rusqlite::Result<Progress> {
+    read::<StoredProgress>(text).map(Progress::from)
+}
+
+pub(super) fn tags_text(tags: &[(Box<str>, Box<str>)]) -> rusqlite::Result<Option<String>> {
+    if tags.is_empty() {
+        return Ok(None);
+    }
+    let map: serde_json::Map<_, _> =
+        tags.iter().map(|(k, v)| (k.to_string(), serde_json::Value::String(v.to_string()))).collect();
+    text(&map).map(Some)
+}
+
+pub(super) fn tags(text: &str) -> rusqlite::Result<Vec<(Box<str>, Box<str>)>> {
+    let map: std::collections::BTreeMap<Box<str>, Box<str>> = read(text)?;
+    Ok(map.into_iter().collect())
+}
+
+pub(super) fn event_text(data: &EventData) -> rusqlite::Result<Option<String>> {
+    let stored = match data {
+        EventData::Started { worker } | EventData::Lost { worker } => {
+            StoredEvent { worker: Some(worker.clone()), ..StoredEvent::default() }
+        }
+        EventData::Progress(progress) => StoredEvent { progress: Some(progress.into()), ..StoredEvent::default() },
+        EventData::Retrying { failure, run_at } => {
+            StoredEvent { failure: Some(failure.into()), run_at: Some(run_at.0), ..StoredEvent::default() }
+        }
+        EventData::Failed(failure) => StoredEvent { failure: Some(failure.into()), ..StoredEvent::default() },
+        _ => return Ok(None),
+    };
+    text(&stored).map(Some)
+}
+
+pub(super) fn event_data(kind: EventType, stored: Option<&str>) -> rusqlite::Result<EventData> {
+    let stored: StoredEvent = stored.map(read).transpose()?.unwrap_or_default();
+    let worker = stored.worker.unwrap_or_default();
+    let failure = || stored.failure.map_or_else(|| Failure::of(FailureCode::Failed, ""), Failure::from);
+    Ok(match kind {
+        EventType::Created => EventData::Created,
+        EventType::Queued => EventData::Queued,
+        EventType::Blocked => EventData::Blocked,
+        EventType::Started => EventData::Started { worker },
+        EventType::Progress => EventData::Progress(stored.progress.map(Progress::from).unwrap_or_default()),
+        EventType::Retrying => {
+            EventData::Retrying { failure: failure(), run_at: Timestamp(stored.run_at.unwrap_or_default()) }
+        }
+        EventType::Lost => EventData::Lost { worker },
+        EventType::Released => EventData::Released,
+        EventType::CancelRequested => EventData::CancelRequested,
+        EventType::Succeeded => EventData::Succeeded,
+        EventType::Failed => EventData::Failed(failure()),
+        EventType::Canceled => EventData::Canceled,
+    })
+}

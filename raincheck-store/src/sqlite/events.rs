@@ -1,0 +1,73 @@
+use std::sync::LazyLock;
+
+use raincheck_core::{Cursor, Event, JobNo};
+use rusqlite::{Connection, Result, params};
+
+use super::tables::Tables;
+use super::{codec, rows};
+use crate::records::{EventFilter, EventPage};
+
+static OF_JOB: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM event e JOIN job j ON j.no=e.no WHERE e.no=?1 AND e.seq>?2 ORDER BY e.seq LIMIT ?3",
+        rows::EVENT
+    )
+});
+static OF_ALL: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM event e CROSS JOIN job j ON j.no=e.no WHERE e.cursor>?1 AND e.cursor<=?2 ORDER BY e.cursor LIMIT ?3",
+        rows::EVENT
+    )
+});
+
+/// Most rows one look at the feed goes through, so that a filter that passes little does not read for long.
+const LOOK: usize = 5_000;
+
+pub(super) fn insert(db: &Connection, event: &Event) -> Result<()> {
+    db.prepare_cached("INSERT INTO event VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")?.execute(params![
+        event.cursor.0,
+        event.no.0,
+        event.seq,
+        event.data.event_type() as i64,
+        event.state as i64,
+        event.attempt,
+        event.at.0,
+        codec::event_text(&event.data)?,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn of_job(db: &Connection, tables: &Tables, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>> {
+    db.prepare_cached(&OF_JOB)?.query_map(params![no.0, after, limit as i64], |row| rows::event(row, tables))?.collect()
+}
+
+/// A look at the feed above `after`, up to `head`, the cursor of the last transaction known to be on disk.
+pub(super) fn of_all(
+    db: &Connection,
+    tables: &Tables,
+    after: Cursor,
+    head: Cursor,
+    filter: &EventFilter,
+    limit: usize,
+) -> Result<EventPage> {
+    let mut page = EventPage { read_to: after, ..EventPage::default() };
+    let mut statement = db.prepare_cached(&OF_ALL)?;
+    let mut rows = statement.query(params![after.0, head.0, LOOK as i64])?;
+    let mut looked = 0;
+    while let Some(row) = rows.next()? {
+        let event = rows::event(row, tables)?;
+        looked += 1;
+        page.read_to = event.cursor;
+        if filter.admits(&event) {
+            page.items.push(event);
+            if page.items.len() == limit {
+                return Ok(page);
+            }
+        }
+    }
+    if looked < LOOK {
+        page.read_to = page.read_to.max(head);
+        page.at_head = true;
+    }
+    Ok(page)
+}

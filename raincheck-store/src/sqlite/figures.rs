@@ -1,0 +1,133 @@
+use std::collections::{HashMap, HashSet};
+
+use raincheck_core::{Name, QueueSettings, State};
+use rusqlite::{Connection, Result, params};
+
+use super::tables::Tables;
+use crate::records::QueueFigures;
+
+/// What the writer keeps of one queue.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue {
+    pub settings: QueueSettings,
+    pub tickets: i64,
+    pub served: i64,
+    pub by_state: [u64; 7],
+}
+
+/// Counters and settings, owned by the writer: read at start, changed with every job, written once a transaction.
+#[derive(Debug, Default)]
+pub(super) struct FiguresBook {
+    pub queues: HashMap<i64, Queue>,
+    pub pairs: HashMap<(i64, i64), [u64; 7]>,
+    pub waiting: u64,
+    dirty_queues: HashSet<i64>,
+    dirty_pairs: HashSet<(i64, i64, u8)>,
+    new_kinds: HashSet<i64>,
+    known_kinds: HashSet<i64>,
+}
+
+impl FiguresBook {
+    pub fn load(db: &Connection) -> Result<Self> {
+        let mut book = FiguresBook::default();
+        let mut statement = db.prepare("SELECT id, paused, max_queued, concurrency, tickets, served FROM queue")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let settings = QueueSettings {
+                paused: row.get(1)?,
+                max_queued: row.get::<_, Option<i64>>(2)?.map(|n| n as u64),
+                concurrency: row.get(3)?,
+            };
+            let queue = Queue { settings, tickets: row.get(4)?, served: row.get(5)?, by_state: [0; 7] };
+            book.queues.insert(row.get(0)?, queue);
+        }
+        let mut statement = db.prepare("SELECT queue, kind, state, n FROM counter")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (queue, kind, n): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
+            let state = row.get::<_, u32>(2)? as usize;
+            book.pairs.entry((queue, kind)).or_default()[state] = n as u64;
+            book.queues.entry(queue).or_default().by_state[state] += n as u64;
+            if state < State::Running as usize {
+                book.waiting += n as u64;
+            }
+        }
+        book.known_kinds = db.prepare("SELECT id FROM kind")?.query_map([], |r| r.get(0))?.collect::<Result<_>>()?;
+        Ok(book)
+    }
+
+    /// The queue, made known if it is new.
+    pub fn queue(&mut self, number: i64) -> &mut Queue {
+        self.dirty_queues.insert(number);
+        self.queues.entry(number).or_default()
+    }
+
+    /// Moves one job from one state to another; `None` is outside the store.
+    pub fn moved(&mut self, queue: i64, kind: i64, from: Option<State>, to: Option<State>) {
+        if from == to {
+            return;
+        }
+        if self.known_kinds.insert(kind) {
+            self.new_kinds.insert(kind);
+        }
+        let pair = self.pairs.entry((queue, kind)).or_default();
+        let whole = self.queues.entry(queue).or_default();
+        self.dirty_queues.insert(queue);
+        if let Some(state) = from {
+            pair[state as usize] -= 1;
+            whole.by_state[state as usize] -= 1;
+            self.waiting -= u64::from(state.is_waiting());
+            self.dirty_pairs.insert((queue, kind, state as u8));
+        }
+        if let Some(state) = to {
+            pair[state as usize] += 1;
+            whole.by_state[state as usize] += 1;
+            self.waiting += u64::from(state.is_waiting());
+            self.dirty_pairs.insert((queue, kind, state as u8));
+        }
+    }
+
+    /// Writes what changed; answers which queues did.
+    pub fn flush(&mut self, db: &Connection, tables: &Tables) -> Result<Vec<i64>> {
+        for kind in self.new_kinds.drain() {
+            let name = tables.kind_name(kind).map(|n| n.to_string());
+            db.prepare_cached("INSERT INTO kind (id, name) VALUES (?1, ?2)")?.execute(params![kind, name])?;
+        }
+        let changed: Vec<i64> = self.dirty_queues.drain().collect();
+        for number in &changed {
+            let queue = &self.queues[number];
+            let name = tables.queue_name(*number).map(|n| n.to_string());
+            db.prepare_cached(
+                "INSERT INTO queue VALUES (?1,?2,?3,?4,?5,?6,?7) ON CONFLICT (id) DO UPDATE SET \
+                 paused=?3, max_queued=?4, concurrency=?5, tickets=?6, served=?7",
+            )?
+            .execute(params![
+                number,
+                name,
+                queue.settings.paused,
+                queue.settings.max_queued.map(|n| n as i64),
+                queue.settings.concurrency,
+                queue.tickets,
+                queue.served
+            ])?;
+        }
+        for (queue, kind, state) in self.dirty_pairs.drain() {
+            let n = self.pairs[&(queue, kind)][usize::from(state)];
+            db.prepare_cached("INSERT INTO counter VALUES (?1,?2,?3,?4) ON CONFLICT DO UPDATE SET n=?4")?
+                .execute(params![queue, kind, state, n as i64])?;
+        }
+        Ok(changed)
+    }
+
+    /// The figures of one queue, as readers get them.
+    pub fn show(&self, number: i64, name: Name) -> QueueFigures {
+        let queue = self.queues.get(&number).cloned().unwrap_or_default();
+        QueueFigures {
+            name: Some(name),
+            settings: queue.settings,
+            by_state: queue.by_state,
+            tickets: queue.tickets,
+            served: queue.served,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use std::collections::HashMap;
+
+use raincheck_core::{Job, JobNo, LeaseRef, Millis, Overdue, limits};
+
+use crate::records::{Overrun, Renewal, Renewed};
+
+/// Running leases, in memory: heartbeats are not written. Times are on the monotonic clock.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    live: HashMap<JobNo, Live>,
+}
+
+#[derive(Debug)]
+struct Live {
+    attempt: u32,
+    ttl: Millis,
+    lease_until: Millis,
+    time_until: Millis,
+    cancel_requested: bool,
+    worker: Box<str>,
+}
+
+impl Leases {
+    /// Starts a lease; `elapsed` is how long the run has been going on already.
+    pub fn start(&mut self, job: &Job, worker: Box<str>, ticks: Millis, elapsed: Millis) {
+        let live = Live {
+            attempt: job.attempt,
+            ttl: job.ttl,
+            lease_until: ticks.saturating_add(job.ttl),
+            time_until: ticks.saturating_add((job.timeout - elapsed).max(0)),
+            cancel_requested: job.cancel_requested,
+            worker,
+        };
+        self.live.insert(job.no, live);
+    }
+
+    pub fn end(&mut self, lease: LeaseRef) {
+        if self.get(lease).is_some() {
+            self.live.remove(&lease.no);
+        }
+    }
+
+    pub fn ask_to_stop(&mut self, lease: LeaseRef) {
+        if let Some(live) = self.live.get_mut(&lease.no).filter(|l| l.attempt == lease.attempt) {
+            live.cancel_requested = true;
+        }
+    }
+
+    pub fn renew(&mut self, renewal: &Renewal, ticks: Millis) -> Renewed {
+        let Some(live) = self.live.get_mut(&renewal.lease.no).filter(|l| l.attempt == renewal.lease.attempt) else {
+            return Renewed::Lost;
+        };
+        live.ttl = renewal.ttl.unwrap_or(live.ttl).clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS);
+        live.lease_until = ticks.saturating_add(live.ttl);
+        Renewed::Extended { ttl: live.ttl, cancel_requested: live.cancel_requested }
+    }
+
+    pub fn worker(&self, lease: LeaseRef) -> Option<Box<str>> {
+        self.get(lease).map(|live| live.worker.clone())
+    }
+
+    /// Why the run is over by now, if it is: the deadline in the predicate of every sweeping settle.
+    pub fn overrun(&self, lease: LeaseRef, ticks: Millis) -> Option<Overdue> {
+        self.get(lease).and_then(|live| live.overdue(ticks))
+    }
+
+    pub fn overdue(&self, ticks: Millis, limit: usize) -> Vec<Overrun> {
+        let over = self.live.iter().filter_map(|(no, live)| {
+            let lease = LeaseRef { no: *no, attempt: live.attempt };
+            live.overdue(ticks).map(|why| Overrun { lease, why })
+        });
+        over.take(limit).collect()
+    }
+
+    pub fn next_overdue(&self) -> Option<Millis> {
+        self.live.values().map(|live| live.lease_until.min(live.time_until)).min()
+    }
+
+    fn get(&self, lease: LeaseRef) -> Option<&Live> {
+        self.live.get(&lease.no).filter(|live| live.attempt == lease.attempt)
+    }
+}
+
+impl Live {
+    fn overdue(&self, ticks: Millis) -> Option<Overdue> {
+        if self.lease_until <= ticks {
+            Some(Overdue::Lost)
+        } else if self.time_until <= ticks {
+            Some(Overdue::TimedOut)
+        } else {
+            None
+        }
+    }
+}

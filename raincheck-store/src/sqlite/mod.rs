@@ -1,0 +1,42 @@
+//! One file on one machine: an embedded SQLite with one writer thread, group commit and readers apart.
+
+mod apply;
+mod checkpoint;
+mod chunks;
+mod claims;
+mod codec;
+mod events;
+mod figures;
+mod leases;
+mod list;
+mod names;
+mod open;
+mod purge;
+mod read;
+mod ready;
+mod rows;
+mod shared;
+mod sweep;
+mod tables;
+mod writer;
+
+pub use open::SqliteOptions;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use shared::Shared;
+use writer::Request;
+
+/// The store on SQLite. See [`crate::Store`] for what it promises.
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    stop_checkpoints: Arc<checkpoint::Stop>,
+    /// Held for as long as the data is open; the system lets go of it when the process ends, however it ends.
+    lock: Mutex<Option<std::fs::File>>,
+}

@@ -1,0 +1,237 @@
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use raincheck_core::{Clock, IdMint, JobNo, Millis, SystemClock, Timestamp, limits};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::mpsc;
+
+use super::figures::FiguresBook;
+use super::shared::{NEVER, Shared, other};
+use super::tables::Tables;
+use super::writer::{Bounds, Writer};
+use super::{SqliteStore, checkpoint, rows};
+use crate::StoreError;
+use crate::blobs::Blobs;
+
+mod migrations {
+    refinery::embed_migrations!("src/sqlite/migrations");
+}
+
+/// Requests that may wait for the writer; more wait with their callers.
+const WAITING_REQUESTS: usize = 4_096;
+
+/// How to open a [`SqliteStore`].
+#[derive(Clone)]
+pub struct SqliteOptions {
+    /// The database file; made if it is not there.
+    pub path: PathBuf,
+    /// The folder of large payloads; made if it is not there.
+    pub blobs: PathBuf,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Seed of the randomness; `None` takes the system's.
+    pub seed: Option<u64>,
+    /// Most waiting jobs of a queue that says nothing else.
+    pub max_queued: u64,
+    /// Most waiting jobs in all.
+    pub max_in_all: u64,
+    /// How long purged jobs are remembered, milliseconds.
+    pub tombstone: Millis,
+    /// Submits are refused while less than this is free on the disk, bytes: what is left serves everything else.
+    pub reserve_bytes: u64,
+    /// Sync every transaction to disk before it is answered. Off is for tests that show what that costs.
+    pub durable: bool,
+}
+
+impl SqliteOptions {
+    /// `raincheck.db` and `blobs/` in `folder`, all else by default.
+    pub fn in_folder(folder: &Path) -> Self {
+        SqliteOptions {
+            path: folder.join("raincheck.db"),
+            blobs: folder.join("blobs"),
+            clock: Arc::new(SystemClock::default()),
+            seed: None,
+            max_queued: limits::QUEUED_PER_QUEUE,
+            max_in_all: limits::QUEUED_IN_ALL,
+            tombstone: limits::TOMBSTONE_MILLIS,
+            reserve_bytes: 64 << 20,
+            durable: true,
+        }
+    }
+}
+
+impl SqliteStore {
+    /// Opens the data, bringing it to the present format, and starts the writer.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process has it, [`StoreError::TooNew`] when a newer program wrote it,
+    /// [`StoreError::TooOld`] for a SQLite with a known corruption bug.
+    pub fn open(options: SqliteOptions) -> Result<Arc<Self>, StoreError> {
+        if rusqlite::version_number() < 3_051_003 {
+            return Err(StoreError::TooOld(rusqlite::version().to_owned()));
+        }
+        let folder = options.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(|e| StoreError::Other(format!("cannot make {}: {e}", folder.display())))?;
+        let lock = lock(&options.path)?;
+        let mut db = connect(&options).map_err(other)?;
+        migrate(&mut db)?;
+        let blobs = Blobs::open(&options.blobs)
+            .map_err(|e| StoreError::Other(format!("cannot use {}: {e}", options.blobs.display())))?;
+        sweep_orphans(&db, &blobs)?;
+        Self::start(db, blobs, lock, &options).map_err(other)
+    }
+
+    fn start(db: Connection, blobs: Blobs, lock: File, options: &SqliteOptions) -> rusqlite::Result<Arc<Self>> {
+        let secret = secret(&db)?;
+        let tables = Tables::load(&db)?;
+        let shared = Arc::new(Shared::new(options.path.clone(), options.clock.clone(), tables, blobs, secret));
+        let book = FiguresBook::load(&db)?;
+        let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+        let cursor = number("SELECT max(cursor) FROM event")?.max(floor(&db)?).unwrap_or(0);
+        let last = number("SELECT max(no) FROM job")?.max(number("SELECT max(no) FROM tombstone")?).unwrap_or(0);
+        shared.head.store(cursor, Ordering::Release);
+        let due = number("SELECT min(run_at) FROM job WHERE state=0")?;
+        let start_by = number("SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state<3 AND attempt=0")?;
+        shared.next_due.store(due.into_iter().chain(start_by).min().unwrap_or(NEVER), Ordering::Release);
+        let expiring = number("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?;
+        shared.next_retirement.store(expiring.unwrap_or(NEVER), Ordering::Release);
+        for id in book.queues.keys() {
+            if let Some(name) = shared.tables.queue_name(*id) {
+                shared.queues.write().insert(name.clone(), book.show(*id, name));
+            }
+        }
+        resume_leases(&db, &shared)?;
+
+        let (sender, receiver) = mpsc::channel(WAITING_REQUESTS);
+        let rng = options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64);
+        let bounds =
+            Bounds { max_queued: options.max_queued, max_in_all: options.max_in_all, tombstone: options.tombstone };
+        let writer = Writer {
+            db,
+            shared: shared.clone(),
+            book,
+            mint: IdMint::after(JobNo(last)),
+            rng,
+            tick: last >> 15,
+            bounds,
+            cursor,
+            events: Vec::new(),
+            chunks: Vec::new(),
+            leases: Vec::new(),
+        };
+        let stop_checkpoints = Arc::new(checkpoint::Stop::default());
+        let checkpoints =
+            checkpoint::Checkpointer::new(shared.clone(), stop_checkpoints.clone(), options.reserve_bytes)?;
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(work)
+                .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
+        };
+        let threads = vec![
+            spawn("store-writer", Box::new(move || writer.run(receiver)))?,
+            spawn("store-checkpoint", Box::new(move || checkpoints.run()))?,
+        ];
+        Ok(Arc::new(SqliteStore {
+            shared,
+            requests: Mutex::new(Some(sender)),
+            threads: Mutex::new(threads),
+            stop_checkpoints,
+            lock: Mutex::new(Some(lock)),
+        }))
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let name = path.with_extension("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = file.map_err(|e| StoreError::Other(format!("cannot open {}: {e}", name.display())))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| StoreError::InUse(path.display().to_string()))?;
+    Ok(file)
+}
+
+fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
+    let db = Connection::open(&options.path)?;
+    db.set_prepared_statement_cache_capacity(128);
+    db.busy_timeout(Duration::from_secs(10))?;
+    db.execute_batch("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF;")?;
+    // Folding the log back belongs to the checkpointer; the writer steps in only when that cannot keep up.
+    db.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;")?;
+    db.execute_batch(if options.durable { "PRAGMA synchronous = FULL;" } else { "PRAGMA synchronous = NORMAL;" })?;
+    Ok(db)
+}
+
+fn migrate(db: &mut Connection) -> Result<(), StoreError> {
+    let runner = migrations::migrations::runner();
+    let known = runner.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0);
+    let found = db
+        .query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get::<_, Option<i64>>(0))
+        .ok()
+        .flatten()
+        .unwrap_or(0);
+    if found > known {
+        return Err(StoreError::TooNew { found, known });
+    }
+    runner.run(db).map(|_| ()).map_err(|e| StoreError::Other(format!("migration: {e}")))
+}
+
+fn secret(db: &Connection) -> rusqlite::Result<[u8; 32]> {
+    let kept = db.query_row("SELECT value FROM meta WHERE name='secret'", [], |row| row.get(0)).optional()?;
+    if let Some(secret) = kept {
+        return Ok(secret);
+    }
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    db.execute("INSERT INTO meta VALUES ('secret', ?1)", params![secret])?;
+    Ok(secret)
+}
+
+/// The highest cursor that retention has removed.
+pub(super) fn floor(db: &Connection) -> rusqlite::Result<Option<i64>> {
+    db.query_row("SELECT value FROM meta WHERE name='feed_floor'", [], |row| row.get(0)).optional()
+}
+
+fn sweep_orphans(db: &Connection, blobs: &Blobs) -> Result<(), StoreError> {
+    let mut known = db.prepare("SELECT 1 FROM blob WHERE name=?1").map_err(other)?;
+    let mut failed = None;
+    let swept = blobs
+        .sweep(|name| {
+            known.exists([name]).unwrap_or_else(|error| {
+                failed = Some(error);
+                true
+            })
+        })
+        .map_err(|e| StoreError::Other(format!("sweeping blobs: {e}")))?;
+    if swept > 0 {
+        tracing::info!(swept, "removed files that no job refers to");
+    }
+    failed.map_or(Ok(()), |error| Err(other(error)))
+}
+
+/// Every running lease gets its full length again: downtime is not the worker's fault.
+fn resume_leases(db: &Connection, shared: &Shared) -> rusqlite::Result<()> {
+    let sql = format!(
+        "SELECT {}, (SELECT e.data ->> 'worker' FROM event e WHERE e.no=j.no AND e.type=3 AND e.attempt=j.attempt) \
+         FROM job j WHERE j.state=3",
+        rows::JOB
+    );
+    let (now, ticks) = (shared.clock.now(), shared.clock.ticks());
+    let mut statement = db.prepare(&sql)?;
+    let mut running = statement.query([])?;
+    let mut leases = shared.leases.lock();
+    while let Some(row) = running.next()? {
+        let job = rows::job(row, &shared.tables)?;
+        let worker: Option<Box<str>> = row.get(27)?;
+        let elapsed = now.since(job.started_at.unwrap_or(Timestamp(now.0))).max(0);
+        leases.start(&job, worker.unwrap_or_default(), ticks, elapsed);
+    }
+    Ok(())
+}

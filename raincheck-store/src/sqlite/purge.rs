@@ -1,0 +1,98 @@
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+
+use raincheck_core::{Job, Purged, Reply};
+use rusqlite::{Result, params};
+
+use super::shared::NEVER;
+use super::writer::Writer;
+use super::{rows, sweep};
+
+static EXPIRED: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM job j WHERE j.expires_at IS NOT NULL AND j.expires_at<=?1 AND j.state>3 \
+         ORDER BY j.expires_at LIMIT ?2",
+        rows::JOB
+    )
+});
+
+/// How long the answer of a lease request is remembered, milliseconds: a client that lost it asks again at once.
+const REMEMBER_REQUESTS: i64 = 10 * 60_000;
+
+/// Forgets a finished job but for its tombstone and the claims on it; answers the files it owned.
+pub(super) fn purge(writer: &mut Writer, job: &Job) -> Result<Vec<Box<str>>> {
+    let (db, no) = (&writer.db, job.no.0);
+    let blobs: Vec<Box<str>> = db
+        .prepare_cached("SELECT blob FROM spec WHERE no=?1 AND blob IS NOT NULL UNION ALL SELECT blob FROM result WHERE no=?1 AND blob IS NOT NULL")?
+        .query_map([no], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for blob in &blobs {
+        db.prepare_cached("DELETE FROM blob WHERE name=?1")?.execute([blob])?;
+    }
+    for sql in [
+        "DELETE FROM event WHERE no=?1",
+        "DELETE FROM chunk WHERE no=?1",
+        "DELETE FROM report WHERE no=?1",
+        "DELETE FROM result WHERE no=?1",
+        "DELETE FROM spec WHERE no=?1",
+        "DELETE FROM claim WHERE no=?1 AND scope>0 AND scope%2=0",
+    ] {
+        db.prepare_cached(sql)?.execute([no])?;
+    }
+    // The full predicate: whatever led here, a job that is not final stays.
+    let gone = db
+        .prepare_cached("DELETE FROM job WHERE no=?1 AND state=?2 AND state>3")?
+        .execute(params![no, job.state as i64])?;
+    if gone != 1 {
+        return Err(rusqlite::Error::StatementChangedRows(gone));
+    }
+    let until = writer.shared.clock.now().plus(writer.bounds.tombstone);
+    db.prepare_cached("INSERT INTO tombstone VALUES (?1,?2,?3)")?.execute(params![
+        no,
+        job.id.0.into_bytes(),
+        until.0
+    ])?;
+    let tables = &writer.shared.tables;
+    let queue = tables.queue_number(job.queue.as_str()).unwrap_or_default();
+    let kind = tables.kind_number(job.kind.as_str()).unwrap_or_default();
+    writer.book.moved(queue, kind, Some(job.state), None);
+    Ok(blobs)
+}
+
+pub(super) fn retire(writer: &mut Writer, limit: usize) -> Result<Reply> {
+    let jobs = sweep::due(writer, &EXPIRED, limit)?;
+    let mut purged = Purged::default();
+    for job in &jobs {
+        // Readers of the whole feed who have not come this far must learn that they missed something.
+        writer
+            .db
+            .prepare_cached(
+                "INSERT INTO meta SELECT 'feed_floor', coalesce(max(cursor), 0) FROM event WHERE no=?1 \
+                 ON CONFLICT (name) DO UPDATE SET value=max(value, excluded.value)",
+            )?
+            .execute([job.no.0])?;
+        purged.blobs.extend(purge(writer, job)?);
+    }
+    let next: Option<i64> = writer
+        .db
+        .prepare_cached("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?
+        .query_row([], |row| row.get(0))?;
+    writer.shared.next_retirement.store(next.unwrap_or(NEVER), Ordering::Release);
+    Ok(Reply::Swept(jobs.len(), purged))
+}
+
+/// Forgets tombstones whose time is over, with the claims of their jobs, and old answers to lease requests.
+pub(super) fn bury(writer: &mut Writer, limit: usize) -> Result<Reply> {
+    let now = writer.shared.clock.now().0;
+    let db = &writer.db;
+    db.prepare_cached("DELETE FROM lease_request WHERE at<?1")?.execute([now - REMEMBER_REQUESTS])?;
+    let over: Vec<i64> = db
+        .prepare_cached("SELECT no FROM tombstone WHERE until<=?1 ORDER BY until LIMIT ?2")?
+        .query_map(params![now, limit as i64], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for no in &over {
+        db.prepare_cached("DELETE FROM claim WHERE no=?1")?.execute([no])?;
+        db.prepare_cached("DELETE FROM tombstone WHERE no=?1")?.execute([no])?;
+    }
+    Ok(Reply::Swept(over.len(), Purged::default()))
+}

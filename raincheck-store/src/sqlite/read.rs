@@ -1,0 +1,221 @@
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use raincheck_core::{
+    ChunkKind, Command, Content, Cursor, Digest, Event, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
+
+use super::shared::NEVER;
+use super::tables::Tables;
+use super::writer::Request;
+use super::{SqliteStore, chunks, claims, events, list, rows};
+use crate::blobs::Blobs;
+use crate::records::{
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
+    QueueFigures, Record, Renewal, Renewed,
+};
+use crate::{Store, StoreError};
+
+static RECORD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {}, {}, {} FROM job j JOIN spec s ON s.no=j.no LEFT JOIN report p ON p.no=j.no \
+         LEFT JOIN result r ON r.no=j.no WHERE j.no=?1",
+        rows::JOB,
+        rows::SPEC,
+        rows::REST
+    )
+});
+
+pub(super) fn record(db: &Connection, tables: &Tables, no: JobNo) -> rusqlite::Result<Option<Record>> {
+    db.prepare_cached(&RECORD)?.query_row([no.0], |row| rows::record(row, tables)).optional()
+}
+
+/// A payload row: input or result.
+fn content(db: &Connection, sql: &str, no: JobNo) -> rusqlite::Result<Option<Content>> {
+    db.prepare_cached(sql)?
+        .query_row([no.0], |row| {
+            Ok(Content {
+                payload: rows::payload(row.get(2)?, row.get(3)?, row.get(4)?),
+                content_type: row.get(0)?,
+                filename: row.get(1)?,
+                digest: row.get::<_, Option<Digest>>(5)?.unwrap_or_default(),
+            })
+        })
+        .optional()
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError> {
+        let stopped = || StoreError::Stopped("the store is closed".to_owned());
+        let writer = self.requests.lock().clone().ok_or_else(stopped)?;
+        let (answer, reply) = oneshot::channel();
+        writer.send(Request { commands, answer }).await.map_err(|_| stopped())?;
+        reply.await.map_err(|_| stopped())?
+    }
+
+    fn commits(&self) -> UnboundedReceiver<Commit> {
+        let (sender, receiver) = unbounded_channel();
+        *self.shared.commits.lock() = Some(sender);
+        receiver
+    }
+
+    async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
+        let tables = &self.shared.tables;
+        self.shared.read(|db| {
+            // An id of our own making says where its job is; only what is not there may be a chosen id.
+            if let Some((no, _)) = id.parts() {
+                match record(db, tables, no)? {
+                    Some(record) if record.job.id == id => return Ok(Found::Here(record)),
+                    None if claims::tombstone(db, no)? == Some(id) => return Ok(Found::Purged),
+                    _ => {}
+                }
+            }
+            let Some((no, _)) = claims::find(db, 0, id.0.as_bytes())? else { return Ok(Found::Unknown) };
+            Ok(record(db, tables, no)?.map_or(Found::Purged, Found::Here))
+        })
+    }
+
+    async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError> {
+        self.shared.read(|db| record(db, &self.shared.tables, no))
+    }
+
+    async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
+        const SQL: &str = "SELECT content_type, filename, blob, size, input, NULL FROM spec WHERE no=?1";
+        self.shared.read(|db| content(db, SQL, no))
+    }
+
+    async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
+        const SQL: &str = "SELECT content_type, filename, blob, size, bytes, digest FROM result WHERE no=?1";
+        self.shared.read(|db| content(db, SQL, no))
+    }
+
+    async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError> {
+        let shared = self.shared.clone();
+        let search = tokio::task::spawn_blocking(move || list::jobs(&shared, &filter, limit));
+        search.await.map_err(|e| StoreError::Other(e.to_string()))?
+    }
+
+    async fn job_events(&self, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.shared.read(|db| events::of_job(db, &self.shared.tables, no, after, limit))
+    }
+
+    async fn events(&self, after: Cursor, filter: &EventFilter, limit: usize) -> Result<EventPage, StoreError> {
+        let head = Cursor(self.shared.head.load(Ordering::Acquire));
+        self.shared.read(|db| events::of_all(db, &self.shared.tables, after, head, filter, limit))
+    }
+
+    async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {
+        let floor = self.shared.read(super::open::floor)?.unwrap_or(0);
+        Ok((Cursor(self.shared.head.load(Ordering::Acquire)), Cursor(floor)))
+    }
+
+    async fn chunks(
+        &self,
+        no: JobNo,
+        kind: ChunkKind,
+        attempt: u32,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<Chunk>, StoreError> {
+        self.shared.read(|db| chunks::read(db, no, kind, attempt, offset, limit))
+    }
+
+    async fn chunk_info(&self, no: JobNo, kind: ChunkKind, attempt: u32) -> Result<ChunkInfo, StoreError> {
+        self.shared.read(|db| chunks::info(db, no, kind, attempt))
+    }
+
+    async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError> {
+        let ticks = self.shared.clock.ticks();
+        let mut leases = self.shared.leases.lock();
+        Ok(renewals.iter().map(|renewal| leases.renew(renewal, ticks)).collect())
+    }
+
+    async fn overdue(&self, limit: usize) -> Result<Vec<Overrun>, StoreError> {
+        Ok(self.shared.leases.lock().overdue(self.shared.clock.ticks(), limit))
+    }
+
+    fn next_overdue(&self) -> Option<i64> {
+        self.shared.leases.lock().next_overdue()
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        Some(self.shared.next_due.load(Ordering::Acquire)).filter(|at| *at != NEVER).map(Timestamp)
+    }
+
+    fn next_retirement(&self) -> Option<Timestamp> {
+        Some(self.shared.next_retirement.load(Ordering::Acquire)).filter(|at| *at != NEVER).map(Timestamp)
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        let mut queues: Vec<QueueFigures> = self.shared.queues.read().values().cloned().collect();
+        queues.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let kinds = self.shared.read(|db| kinds(db, &self.shared.tables))?;
+        Ok(Figures { queues, kinds })
+    }
+
+    fn queue(&self, name: &Name) -> Option<QueueFigures> {
+        self.shared.queues.read().get(name).cloned()
+    }
+
+    fn cap_kind(&self, kind: &Name, concurrency: Option<u32>) {
+        let number = self.shared.tables.kinds.write().intern(kind);
+        let mut caps = self.shared.kind_caps.write();
+        match concurrency {
+            Some(cap) => caps.insert(number, cap),
+            None => caps.remove(&number),
+        };
+    }
+
+    fn blobs(&self) -> &Blobs {
+        &self.shared.blobs
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        self.shared.secret
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        match &*self.shared.stopped.read() {
+            Some(why) => Err(StoreError::Stopped(why.clone())),
+            None => Ok(()),
+        }
+    }
+
+    async fn close(&self) {
+        *self.shared.stopped.write() = Some("the store is closed".to_owned());
+        self.requests.lock().take();
+        self.stop_checkpoints.ask();
+        self.shared.close_readers();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
+        if !joined.await.unwrap_or(false) {
+            tracing::error!("a thread of the store ended by a panic");
+        }
+        self.lock.lock().take();
+    }
+
+    fn worker(&self, lease: LeaseRef) -> Option<Box<str>> {
+        self.shared.leases.lock().worker(lease)
+    }
+
+    fn space(&self) -> (u64, bool) {
+        (self.shared.free_bytes.load(Ordering::Relaxed), self.shared.low_space.load(Ordering::Relaxed))
+    }
+}
+
+fn kinds(db: &Connection, tables: &Tables) -> rusqlite::Result<Vec<KindFigures>> {
+    let mut found: std::collections::BTreeMap<Name, [u64; 7]> = std::collections::BTreeMap::new();
+    let mut statement = db.prepare_cached("SELECT kind, state, sum(n) FROM counter GROUP BY kind, state")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let Some(name) = tables.kind_name(row.get(0)?) else { continue };
+        let state = row.get::<_, u32>(1)?;
+        found.entry(name).or_default()[state.min(6) as usize] = row.get::<_, i64>(2)? as u64;
+    }
+    Ok(found.into_iter().map(|(name, by_state)| KindFigures { name, by_state }).collect())
+}

@@ -1,0 +1,122 @@
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Spec, State};
+use rusqlite::{OptionalExtension, Result, params};
+
+use super::rows;
+use super::writer::Writer;
+
+const QUEUED: usize = State::Queued as usize;
+const RUNNING: usize = State::Running as usize;
+
+static READY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM job j WHERE j.state=1 AND j.queue=?1 AND j.kind=?2 ORDER BY j.rank, j.no LIMIT ?3",
+        rows::JOB
+    )
+});
+static SPEC: LazyLock<String> = LazyLock::new(|| format!("SELECT {}, s.input FROM spec s WHERE s.no=?1", rows::SPEC));
+
+/// The ready jobs a lease request gets, best rank first. Only pairs of queue and kind that were asked for and
+/// have something queued are looked at, so kinds nobody serves are never scanned past.
+pub(super) fn candidates(writer: &Writer, request: &LeaseJobs) -> Result<Vec<Job>> {
+    let tables = &writer.shared.tables;
+    let kinds: Vec<i64> = request.kinds.iter().filter_map(|k| tables.kind_number(k.as_str())).collect();
+    let queues: Vec<i64> = request.queues.iter().filter_map(|q| tables.queue_number(q.as_str())).collect();
+    let pairs: Vec<(i64, i64)> = if request.queues.is_empty() {
+        let served = |pair: &&(i64, i64)| kinds.contains(&pair.1);
+        writer.book.pairs.keys().filter(served).copied().collect()
+    } else {
+        queues.iter().flat_map(|q| kinds.iter().map(|k| (*q, *k))).collect()
+    };
+    let mut queue_room: HashMap<Name, usize> = HashMap::new();
+    let mut kind_room: HashMap<Name, usize> = HashMap::new();
+    let mut found = Vec::new();
+    for (queue, kind) in pairs {
+        if writer.book.pairs.get(&(queue, kind)).is_none_or(|n| n[QUEUED] == 0) {
+            continue;
+        }
+        let Some(whole) = writer.book.queues.get(&queue).filter(|q| !q.settings.paused) else { continue };
+        let mut limit = request.max;
+        if let Some(cap) = whole.settings.concurrency {
+            let room = (cap as usize).saturating_sub(whole.by_state[RUNNING] as usize);
+            limit = limit.min(room);
+            tables.queue_name(queue).map(|name| queue_room.insert(name, room));
+        }
+        if let Some(cap) = writer.shared.kind_caps.read().get(&kind) {
+            let running: u64 = writer.book.pairs.iter().filter(|(p, _)| p.1 == kind).map(|(_, n)| n[RUNNING]).sum();
+            let room = (*cap as usize).saturating_sub(running as usize);
+            limit = limit.min(room);
+            tables.kind_name(kind).map(|name| kind_room.insert(name, room));
+        }
+        let mut statement = writer.db.prepare_cached(&READY)?;
+        let mut rows = statement.query(params![queue, kind, limit as i64])?;
+        while let Some(row) = rows.next()? {
+            found.push(rows::job(row, tables)?);
+        }
+    }
+    found.sort_unstable_by_key(|job: &Job| (job.rank, job.no));
+    let take = |rooms: &mut HashMap<Name, usize>, name: &Name| match rooms.get_mut(name) {
+        Some(0) => false,
+        Some(room) => {
+            *room -= 1;
+            true
+        }
+        None => true,
+    };
+    found.retain(|job| take(&mut queue_room, &job.queue) && take(&mut kind_room, &job.kind));
+    found.truncate(request.max);
+    Ok(found)
+}
+
+/// What a job asks for, with the bytes of its input.
+pub(super) fn spec(writer: &Writer, job: &Job) -> Result<Spec> {
+    writer.db.prepare_cached(&SPEC)?.query_row([job.no.0], |row| {
+        let input: Option<Vec<u8>> = row.get(13)?;
+        rows::spec(row, 0, job.max_attempts, input).map(|(spec, _)| spec)
+    })
+}
+
+/// The leases an earlier request of this id was given, as far as they last; `None` when it is new.
+pub(super) fn asked_before(writer: &Writer, id: &Digest) -> Result<Option<Vec<(Job, Spec)>>> {
+    let stored: Option<Vec<u8>> = writer
+        .db
+        .prepare_cached("SELECT leases FROM lease_request WHERE id=?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    let Some(stored) = stored else { return Ok(None) };
+    let mut again = Vec::new();
+    for lease in stored.as_chunks::<12>().0 {
+        let lease = unpack(lease);
+        if let Some(job) = writer.job(lease.no)?
+            && job.state == State::Running
+            && job.attempt == lease.attempt
+        {
+            let spec = spec(writer, &job)?;
+            again.push((job, spec));
+        }
+    }
+    Ok(Some(again))
+}
+
+/// Keeps the answer of a lease request.
+pub(super) fn remember(writer: &Writer, id: &Digest, leased: &[(Job, Spec)]) -> Result<()> {
+    let packed: Vec<u8> = leased.iter().flat_map(|(job, _)| pack(job.lease_ref())).collect();
+    let now = writer.shared.clock.now().0;
+    writer.db.prepare_cached("INSERT INTO lease_request VALUES (?1,?2,?3)")?.execute(params![id, now, packed])?;
+    Ok(())
+}
+
+fn pack(lease: LeaseRef) -> [u8; 12] {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&lease.no.0.to_le_bytes());
+    bytes[8..].copy_from_slice(&lease.attempt.to_le_bytes());
+    bytes
+}
+
+fn unpack(bytes: &[u8; 12]) -> LeaseRef {
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *bytes;
+    let no = JobNo(i64::from_le_bytes([a, b, c, d, e, f, g, h]));
+    LeaseRef { no, attempt: u32::from_le_bytes([i, j, k, l]) }
+}

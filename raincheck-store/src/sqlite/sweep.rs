@@ -1,0 +1,65 @@
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+
+use raincheck_core::{Job, Purged, Reply, decide};
+use rusqlite::{Result, params};
+
+use super::rows;
+use super::shared::NEVER;
+use super::writer::Writer;
+
+static DUE: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT {} FROM job j WHERE j.state=0 AND j.run_at<=?1 ORDER BY j.run_at LIMIT ?2", rows::JOB)
+});
+static LATE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM job j WHERE j.start_by IS NOT NULL AND j.state<3 AND j.attempt=0 AND j.start_by<=?1 \
+         ORDER BY j.start_by LIMIT ?2",
+        rows::JOB
+    )
+});
+
+pub(super) fn promote(writer: &mut Writer, limit: usize) -> Result<Reply> {
+    let jobs = due(writer, &DUE, limit)?;
+    let swept = jobs.len();
+    for job in jobs {
+        let (_, changes) = writer.decide(|moment| decide::promote(job, moment));
+        writer.carry(changes)?;
+    }
+    look_ahead(writer)?;
+    Ok(Reply::Swept(swept, Purged::default()))
+}
+
+pub(super) fn expire(writer: &mut Writer, limit: usize) -> Result<Reply> {
+    let jobs = due(writer, &LATE, limit)?;
+    let swept = jobs.len();
+    for job in jobs {
+        if let Some((_, changes)) = writer.decide(|moment| decide::expire(job, moment)) {
+            writer.carry(changes)?;
+        }
+    }
+    look_ahead(writer)?;
+    Ok(Reply::Swept(swept, Purged::default()))
+}
+
+/// Jobs an index by time says are due, at most `limit`.
+pub(super) fn due(writer: &Writer, sql: &str, limit: usize) -> Result<Vec<Job>> {
+    let now = writer.shared.clock.now().0;
+    writer
+        .db
+        .prepare_cached(sql)?
+        .query_map(params![now, limit as i64], |row| rows::job(row, &writer.shared.tables))?
+        .collect()
+}
+
+/// Finds out when the next job is due.
+pub(super) fn look_ahead(writer: &Writer) -> Result<()> {
+    let first = |sql: &str| writer.db.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
+    let scheduled = first("SELECT min(run_at) FROM job WHERE state=0")?;
+    let late = first(
+        "SELECT min(start_by) FROM job INDEXED BY job_start_by WHERE start_by IS NOT NULL AND state<3 AND attempt=0",
+    )?;
+    let next = scheduled.into_iter().chain(late).min().unwrap_or(NEVER);
+    writer.shared.next_due.store(next, Ordering::Release);
+    Ok(())
+}

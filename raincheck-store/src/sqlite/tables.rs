@@ -1,0 +1,37 @@
+use parking_lot::RwLock;
+use raincheck_core::Name;
+use rusqlite::{Connection, Result};
+
+use super::names::Names;
+
+/// The names readers and the writer share.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    pub queues: RwLock<Names>,
+    pub kinds: RwLock<Names>,
+}
+
+impl Tables {
+    pub fn load(db: &Connection) -> Result<Self> {
+        let tables = Tables::default();
+        tables.queues.write().load(db, "queue")?;
+        tables.kinds.write().load(db, "kind")?;
+        Ok(tables)
+    }
+
+    pub fn queue_name(&self, number: i64) -> Option<Name> {
+        self.queues.read().name(number)
+    }
+
+    pub fn kind_name(&self, number: i64) -> Option<Name> {
+        self.kinds.read().name(number)
+    }
+
+    pub fn queue_number(&self, name: &str) -> Option<i64> {
+        self.queues.read().number(name)
+    }
+
+    pub fn kind_number(&self, name: &str) -> Option<i64> {
+        self.kinds.read().number(name)
+    }
+}

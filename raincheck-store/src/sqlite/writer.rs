@@ -1,0 +1,192 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use raincheck_core::{ChunkKind, Command, Event, IdMint, Job, JobNo, LeaseRef, Millis, Reply};
+use rand::rngs::StdRng;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::figures::FiguresBook;
+use super::shared::{Shared, other};
+use crate::StoreError;
+use crate::records::Commit;
+
+/// Most commands in one transaction: enough to share an fsync among all who wait, few enough to stay under a
+/// millisecond or two.
+const COMMANDS: usize = 512;
+/// The log is folded back by the writer itself once it is this long and the background did not get it reset.
+const WAL_PAGES: i64 = 16_384;
+
+/// Commands of one caller and the way back to it.
+pub(super) struct Request {
+    pub commands: Vec<Command>,
+    pub answer: oneshot::Sender<Result<Vec<Reply>, StoreError>>,
+}
+
+/// Bounds the writer checks submits against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub max_queued: u64,
+    pub max_in_all: u64,
+    pub tombstone: Millis,
+}
+
+/// What becomes of a lease once the transaction is on disk.
+pub(super) enum LeaseChange {
+    Start(Box<Job>, Box<str>),
+    AskToStop(LeaseRef),
+    End(LeaseRef),
+}
+
+/// The one thread that writes. It drains its channel into one transaction, so that everyone who waits shares one
+/// fsync; nobody waits for a batch to fill.
+pub(super) struct Writer {
+    pub db: Connection,
+    pub shared: Arc<Shared>,
+    pub book: FiguresBook,
+    pub mint: IdMint,
+    pub rng: StdRng,
+    pub tick: Millis,
+    pub bounds: Bounds,
+    pub cursor: i64,
+    pub events: Vec<Event>,
+    pub chunks: Vec<(JobNo, ChunkKind)>,
+    pub leases: Vec<LeaseChange>,
+}
+
+impl Writer {
+    /// Serves until the channel closes.
+    pub fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(first) = requests.blocking_recv() {
+            let mut size = first.commands.len();
+            let mut batch = vec![first];
+            while size < COMMANDS
+                && let Ok(next) = requests.try_recv()
+            {
+                size += next.commands.len();
+                batch.push(next);
+            }
+            self.transact(batch);
+        }
+        if let Err(error) = self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
+            tracing::warn!(%error, "the log is left as it is; the next start folds it in");
+        }
+    }
+
+    fn transact(&mut self, batch: Vec<Request>) {
+        // Leases last, so that they see everything queued in the same transaction.
+        let (leasing, plain): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|r| r.commands.iter().any(|c| matches!(c, Command::Lease(_))));
+        let mut answers = Vec::with_capacity(leasing.len() + plain.len());
+        match self.attempt(plain.into_iter().chain(leasing), &mut answers) {
+            Ok(()) => {
+                self.publish();
+                for (answer, replies) in answers {
+                    // A caller that went away meanwhile loses its answer, not its job.
+                    let _ = answer.send(Ok(replies));
+                }
+            }
+            Err((error, unanswered)) => {
+                self.recover(&error);
+                let error = other(error);
+                for answer in answers.into_iter().map(|(a, _)| a).chain(unanswered) {
+                    let _ = answer.send(Err(error.clone()));
+                }
+            }
+        }
+        if self.shared.wal_pages.load(Ordering::Relaxed) > WAL_PAGES {
+            self.shared.wal_pages.store(0, Ordering::Relaxed);
+            if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())) {
+                tracing::warn!(%error, "the write-ahead log could not be restarted; it grows until it can");
+            }
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "said once, here")]
+    fn attempt(
+        &mut self,
+        requests: impl Iterator<Item = Request>,
+        answers: &mut Vec<(oneshot::Sender<Result<Vec<Reply>, StoreError>>, Vec<Reply>)>,
+    ) -> Result<(), (rusqlite::Error, Vec<oneshot::Sender<Result<Vec<Reply>, StoreError>>>)> {
+        let mut requests = requests;
+        if let Err(error) = self.db.execute_batch("BEGIN IMMEDIATE") {
+            return Err((error, requests.map(|r| r.answer).collect()));
+        }
+        while let Some(Request { commands, answer }) = requests.next() {
+            let mut replies = Vec::with_capacity(commands.len());
+            for command in commands {
+                match self.apply(command) {
+                    Ok(reply) => replies.push(reply),
+                    Err(error) => {
+                        let rest = requests.map(|r| r.answer);
+                        return Err((error, std::iter::once(answer).chain(rest).collect()));
+                    }
+                }
+            }
+            answers.push((answer, replies));
+        }
+        let touched = self.book.flush(&self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;
+        self.db.execute_batch("COMMIT").map_err(|e| (e, Vec::new()))?;
+        let mut queues = self.shared.queues.write();
+        for number in touched {
+            if let Some(name) = self.shared.tables.queue_name(number) {
+                queues.insert(name.clone(), self.book.show(number, name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of a transaction that is on disk.
+    fn publish(&mut self) {
+        self.shared.transactions.fetch_add(1, Ordering::Relaxed);
+        self.shared.head.store(self.cursor, Ordering::Release);
+        if !self.leases.is_empty() {
+            let ticks = self.shared.clock.ticks();
+            let mut leases = self.shared.leases.lock();
+            for change in self.leases.drain(..) {
+                match change {
+                    LeaseChange::Start(job, worker) => leases.start(&job, worker, ticks, 0),
+                    LeaseChange::AskToStop(lease) => leases.ask_to_stop(lease),
+                    LeaseChange::End(lease) => leases.end(lease),
+                }
+            }
+        }
+        let commit = Commit { events: std::mem::take(&mut self.events), chunks: std::mem::take(&mut self.chunks) };
+        if commit.events.is_empty() && commit.chunks.is_empty() {
+            return;
+        }
+        let mut commits = self.shared.commits.lock();
+        if commits.as_ref().is_some_and(|reader| reader.send(commit).is_err()) {
+            *commits = None;
+        }
+    }
+
+    /// Goes back to what is on disk after a transaction that failed.
+    fn recover(&mut self, error: &rusqlite::Error) {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, SystemIoFailure};
+        if matches!(error.sqlite_error_code(), Some(SystemIoFailure | DatabaseCorrupt)) {
+            // After a failed write or fsync nobody knows what is on disk: carrying on could acknowledge what is
+            // not there, or refuse what is. The next start reads the truth. Callers see a broken connection.
+            tracing::error!(%error, "the disk failed; stopping at once, a restart recovers");
+            std::process::abort();
+        }
+        tracing::error!(%error, "a transaction was rolled back");
+        if !self.db.is_autocommit()
+            && let Err(error) = self.db.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "rollback failed; stopping at once, a restart recovers");
+            std::process::abort();
+        }
+        self.events.clear();
+        self.chunks.clear();
+        self.leases.clear();
+        self.cursor = self.shared.head.load(Ordering::Acquire);
+        match FiguresBook::load(&self.db) {
+            Ok(book) => self.book = book,
+            Err(error) => {
+                tracing::error!(%error, "the counters cannot be read; stopping at once, a restart recovers");
+                std::process::abort();
+            }
+        }
+    }
+}
