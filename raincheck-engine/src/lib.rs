@@ -1,1 +1,54 @@
-//! Use cases and loops of Raincheck.
+//! Use cases and loops of Raincheck, embeddable without HTTP.
+//!
+//! [`Engine`] is the way in; each file beside it is one noun. Three loops run behind it: the tail of the store's
+//! commits, which wakes whoever waits; the sweep, which does what nobody asked for (due jobs, lost runs,
+//! retention); and the flush of progress reports. It knows no HTTP and no SQL.
+
+mod chunks;
+mod content;
+mod counters;
+mod cursor;
+mod dispatch;
+mod engine;
+mod figures;
+mod grant;
+mod heartbeat;
+mod hub;
+mod lease;
+// mod local;
+mod observe;
+mod outlook;
+mod progress;
+mod rate;
+mod rerun;
+mod secret;
+mod settings;
+mod settle;
+mod stats;
+mod steer;
+mod submit;
+mod sweep;
+mod tail;
+mod waiting;
+mod watch_feed;
+mod watch_job;
+mod workers;
+
+pub use chunks::Follow;
+pub use content::json;
+pub use counters::Counters;
+pub use engine::Engine;
+pub use heartbeat::Beat;
+pub use lease::{LeaseAnswer, LeaseError, LeaseRequest, Leased, WorkerId};
+// pub use local::{Handlers, LocalOptions, LocalWorker, Task};
+pub use observe::Until;
+pub use outlook::{Outlook, WaitingFor};
+pub use rerun::RerunError;
+pub use secret::digest;
+pub use settings::Settings;
+pub use settle::Finish;
+pub use stats::KindStats;
+pub use submit::SubmitError;
+pub use watch_feed::{FeedError, FeedWatch};
+pub use watch_job::JobWatch;
+pub use workers::WorkerInfo;

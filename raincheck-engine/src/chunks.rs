@@ -1,0 +1,64 @@
+use std::time::Duration;
+
+use raincheck_core::{Append, ChunkKind, Command, JobNo, Reply};
+use raincheck_store::{Chunk, ChunkInfo, StoreError};
+
+use crate::Engine;
+use crate::hub::Watch;
+
+/// A follower looks again after this long even when nobody told it to.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// Tells when it is time to read a job's stream, log or state again: arm it, read, await, and so on.
+pub struct Follow {
+    engine: Engine,
+    watch: Watch,
+}
+
+impl Engine {
+    /// Pieces of a stream (of one attempt) or log (attempt ignored) from `offset` bytes on, at most about `limit`
+    /// bytes.
+    pub async fn chunks(
+        &self,
+        no: JobNo,
+        kind: ChunkKind,
+        attempt: u32,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<Chunk>, StoreError> {
+        self.store().chunks(no, kind, attempt, offset, limit).await
+    }
+
+    /// What there is of a stream (of one attempt) or log (attempt ignored).
+    pub async fn chunk_info(&self, no: JobNo, kind: ChunkKind, attempt: u32) -> Result<ChunkInfo, StoreError> {
+        self.store().chunk_info(no, kind, attempt).await
+    }
+
+    /// Adds to a run's stream or log, within the engine's bounds. Answers [`Reply::Appended`],
+    /// [`Reply::LeaseLost`], [`Reply::Full`] or [`Reply::Gone`].
+    pub async fn append(&self, append: Append) -> Result<Reply, StoreError> {
+        let most = match append.kind {
+            ChunkKind::Stream => self.0.settings.stream_limit,
+            ChunkKind::Log => self.0.settings.log_limit,
+        };
+        let limit = append.limit.min(most);
+        self.one(Command::Append(Append { limit, ..append })).await
+    }
+
+    /// Follows a job's stream, log and state from now on.
+    pub fn follow(&self, no: JobNo) -> Follow {
+        Follow { engine: self.clone(), watch: self.0.hub.watch(no) }
+    }
+}
+
+impl Follow {
+    /// Resolves when the stream or log grew or the job changed since the last call (or since the follower was
+    /// made), after 15 seconds anyway, and when draining begins. A hint: read again to know.
+    pub async fn changed(&mut self) {
+        tokio::select! {
+            () = self.watch.changed() => {}
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = self.engine.0.draining.cancelled() => {}
+        }
+    }
+}

@@ -1,0 +1,159 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use raincheck_core::{Event, EventData, JobNo, Name, State};
+use raincheck_store::{Store, StoreError};
+use tokio::sync::Notify;
+
+use crate::Engine;
+use crate::waiting::{Waiting, Wake};
+
+/// While somebody waits and something is queued, the two are brought together this often, whatever was heard.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Wakes workers that wait. One is woken per job that becomes ready: the one that waits longest among those that
+/// serve its kind and queue.
+#[derive(Default)]
+pub(crate) struct Dispatch {
+    waiting: Mutex<Waiting>,
+    /// The last look found nothing queued, and nothing was since.
+    nothing_queued: AtomicBool,
+    /// The first waiter came.
+    somebody: Notify,
+    /// A look is wanted now.
+    now: Notify,
+}
+
+/// A request that waits for work. Dropping it passes on the wakes it did not use.
+pub(crate) struct Waiter {
+    dispatch: Arc<Dispatch>,
+    id: u64,
+    notify: Arc<Notify>,
+    /// The wake that the question being asked now answers.
+    owed: Option<Wake>,
+}
+
+impl Dispatch {
+    /// A place in the line of those who serve `kinds` in `queues` (empty is all). Not armed yet.
+    pub(crate) fn waiter(self: &Arc<Self>, queues: &[Name], kinds: &[Name]) -> Waiter {
+        let notify = Arc::new(Notify::new());
+        let mut waiting = self.waiting.lock();
+        if waiting.is_empty() {
+            self.somebody.notify_one();
+        }
+        let id = waiting.join(queues, kinds, notify.clone());
+        drop(waiting);
+        Waiter { dispatch: self.clone(), id, notify, owed: None }
+    }
+
+    /// Wakes one waiter for each job that became ready, and one for each run that ended where more is queued: it
+    /// may have freed a slot.
+    pub(crate) fn tell(&self, events: &[Event], store: &dyn Store) {
+        if events.iter().any(|event| event.state == State::Queued) {
+            self.nothing_queued.store(false, SeqCst);
+        }
+        let mut waiting = self.waiting.lock();
+        if waiting.is_empty() {
+            return;
+        }
+        for event in events {
+            let (queue, kind) = (Some(event.queue.clone()), event.kind.clone());
+            if event.state == State::Queued {
+                waiting.wake(Wake { queue, kind, job: Some(event.no), chain: false });
+            } else if ended_a_run(event) && waiting.serves(&event.kind) && any_queued(store, &event.queue) {
+                waiting.wake(Wake { queue, kind, job: None, chain: false });
+            }
+        }
+    }
+
+    /// Brings waiters and queued jobs together at once: for changes that no event tells of.
+    pub(crate) fn look(&self) {
+        self.now.notify_one();
+    }
+
+    /// Whether somebody waits for jobs of this kind.
+    pub(crate) fn waits_for(&self, kind: &Name) -> bool {
+        self.waiting.lock().serves(kind)
+    }
+}
+
+fn ended_a_run(event: &Event) -> bool {
+    event.attempt > 0 && (event.state.is_final() || matches!(event.data, EventData::Retrying { .. }))
+}
+
+fn any_queued(store: &dyn Store, queue: &Name) -> bool {
+    store.queue(queue).is_some_and(|figures| figures.by_state[State::Queued as usize] > 0)
+}
+
+impl Waiter {
+    /// From here on a job that becomes ready wakes this waiter. To be followed by asking the store.
+    pub(crate) fn arm(&mut self) {
+        self.owed = self.dispatch.waiting.lock().arm(self.id);
+    }
+
+    /// The store has answered the question that followed [`Waiter::arm`] with these jobs.
+    pub(crate) fn answered(&mut self, leased: impl Iterator<Item = JobNo> + Clone) {
+        if leased.clone().next().is_none() {
+            // What this waiter was woken for went to somebody else.
+            self.owed = None;
+            return;
+        }
+        // A job that came while the store was asked may be among the leased ones; any other is passed on.
+        let used = |wake: &Wake| wake.job.map_or(!wake.chain, |no| leased.clone().any(|l| l == no));
+        self.owed = self.owed.take().filter(|wake| !used(wake));
+        self.dispatch.waiting.lock().discharge(self.id, used);
+    }
+
+    /// Resolves when there may be work; at once if there may have been since the last [`Waiter::arm`].
+    pub(crate) async fn woken(&self) {
+        self.notify.notified().await;
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut waiting = self.dispatch.waiting.lock();
+        let pending = waiting.leave(self.id);
+        for wake in self.owed.take().into_iter().chain(pending) {
+            waiting.wake(wake);
+        }
+    }
+}
+
+/// The net under the wakes: slots freed in another queue, another process's doings.
+pub(crate) async fn run(engine: Engine) {
+    let dispatch = engine.0.dispatch.clone();
+    loop {
+        dispatch.somebody.notified().await;
+        while !dispatch.waiting.lock().is_empty() {
+            let asked = tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => false,
+                () = dispatch.now.notified() => true,
+            };
+            if (asked || !dispatch.nothing_queued.load(SeqCst))
+                && let Err(error) = look(&engine).await
+            {
+                engine.loop_failed("looking for queued jobs", &error);
+            }
+        }
+    }
+}
+
+async fn look(engine: &Engine) -> Result<(), StoreError> {
+    let dispatch = &engine.0.dispatch;
+    // Before the read: what is queued after it says so itself.
+    dispatch.nothing_queued.store(true, SeqCst);
+    let figures = engine.figures().await;
+    let kinds = figures.as_ref().map_or(&[][..], |figures| &figures.kinds);
+    let queued: Vec<_> = kinds.iter().filter(|kind| kind.by_state[State::Queued as usize] > 0).collect();
+    if figures.is_err() || !queued.is_empty() {
+        dispatch.nothing_queued.store(false, SeqCst);
+    }
+    let mut waiting = dispatch.waiting.lock();
+    for kind in queued {
+        waiting.wake(Wake { queue: None, kind: kind.name.clone(), job: None, chain: true });
+    }
+    figures.map(drop)
+}

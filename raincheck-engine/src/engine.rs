@@ -1,0 +1,156 @@
+use std::sync::Arc;
+
+use raincheck_core::{Clock, Command, Reply, Timestamp};
+use raincheck_store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::dispatch::Dispatch;
+use crate::hub::Hub;
+use crate::progress::Reports;
+use crate::secret::Keys;
+use crate::stats::Stats;
+use crate::sweep::Sweep;
+use crate::workers::Workers;
+use crate::{Counters, Settings};
+
+/// Everything that can be done with jobs, over one store. Cheap to clone; all clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) keys: Keys,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) dispatch: Arc<Dispatch>,
+    pub(crate) reports: Reports,
+    pub(crate) workers: Workers,
+    pub(crate) stats: Stats,
+    pub(crate) sweep: Sweep,
+    pub(crate) counters: Counters,
+    /// Ends waits, watches and new work.
+    pub(crate) draining: CancellationToken,
+    /// Ends the loops.
+    pub(crate) stopped: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Engine {
+    /// Starts the loops over `store`. Needs a tokio runtime with time enabled.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Result<Engine, StoreError> {
+        store.health()?;
+        let commits = store.commits();
+        let keys = Keys::derive(&store.secret())?;
+        let engine = Engine(Arc::new(Inner {
+            store,
+            clock,
+            settings,
+            keys,
+            hub: Arc::new(Hub::default()),
+            dispatch: Arc::new(Dispatch::default()),
+            reports: Reports::default(),
+            workers: Workers::default(),
+            stats: Stats::default(),
+            sweep: Sweep::default(),
+            counters: Counters::default(),
+            draining: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }));
+        engine.spawn(crate::tail::run(engine.clone(), commits));
+        engine.spawn(crate::sweep::run(engine.clone()));
+        engine.spawn(crate::progress::run(engine.clone()));
+        engine.spawn(crate::dispatch::run(engine.clone()));
+        Ok(engine)
+    }
+
+    /// Runs a task that ends when the engine stops, wherever it is then.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stopped = self.0.stopped.clone();
+        self.0.tasks.spawn(async move {
+            tokio::select! {
+                () = stopped.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// The wall clock.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The store below.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// What the operator set.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Begins draining: submits and leases are refused, watches and waits end; runs may still be settled. Again is
+    /// fine.
+    pub fn drain(&self) {
+        self.0.draining.cancel();
+    }
+
+    /// Whether draining has begun.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.is_cancelled()
+    }
+
+    /// Resolves when draining begins, for streams to select on.
+    pub fn draining(&self) -> CancellationToken {
+        self.0.draining.clone()
+    }
+
+    /// Stops the loops and closes the store, after what waits to be written was; for after the last request.
+    /// Again is fine.
+    pub async fn stop(&self) {
+        self.drain();
+        self.flush_reports().await;
+        self.0.stopped.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.store.close().await;
+    }
+
+    /// Carries out one command.
+    pub(crate) async fn one(&self, command: Command) -> Result<Reply, StoreError> {
+        let mut replies = self.0.store.apply(vec![command]).await?;
+        replies.pop().ok_or_else(|| StoreError::Other("a command was not answered".to_owned()))
+    }
+
+    /// A loop goes on after an error, but not silently.
+    pub(crate) fn loop_failed(&self, doing: &str, error: &StoreError) {
+        self.0.counters.loop_errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tracing::warn!(%error, doing, "a background task failed and will try again");
+    }
+
+    /// Removes files nobody refers to any more. One that cannot be removed is logged and left to the store, which
+    /// sweeps orphans when it opens.
+    pub(crate) async fn remove_files(&self, names: Vec<Box<str>>) {
+        if names.is_empty() {
+            return;
+        }
+        let blobs = self.0.store.blobs().clone();
+        let removing = tokio::task::spawn_blocking(move || {
+            for name in names {
+                if let Err(error) = blobs.remove(&name) {
+                    tracing::warn!(%error, file = %blobs.path(&name).display(), "an unused file stays for now");
+                }
+            }
+        });
+        if let Err(error) = removing.await {
+            tracing::warn!(%error, "removing unused files failed");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use raincheck_core::{Command, EventData, LeaseRef, Millis, Progress, State, limits};
+use raincheck_store::{Renewal, Renewed, StoreError};
+use tokio::time::{Instant, timeout_at};
+
+use crate::Engine;
+use crate::hub::Watch;
+
+/// A sign of life from a run.
+#[derive(Clone, Debug)]
+pub struct Beat {
+    /// Which run.
+    pub lease: LeaseRef,
+    /// New length of its lease, milliseconds, kept within the limits; `None` keeps it.
+    pub ttl: Option<Millis>,
+    /// How far it has come.
+    pub progress: Option<Progress>,
+}
+
+impl Engine {
+    /// Extends leases and takes reports; answers each beat. Of the reports of a run at most five a second are kept,
+    /// the latest wins. With a `wait` (milliseconds) the answer comes at its end, or as soon as any of the runs is
+    /// asked to stop or is over; the leases are fresh then. The wait is cut to two thirds of the shortest lease, so
+    /// that a worker which vanishes meanwhile is still noticed in time.
+    pub async fn heartbeat(&self, beats: Vec<Beat>, wait: Millis) -> Result<Vec<Renewed>, StoreError> {
+        let renewals: Vec<Renewal> = beats.iter().map(renewal).collect();
+        let waits = wait > 0 && !self.is_draining();
+        // Registered before the leases are looked at: what happens later is heard of.
+        let watches: Vec<Watch> =
+            beats.iter().filter(|_| waits).map(|beat| self.0.hub.watch(beat.lease.no)).collect();
+        let answers = self.0.store.renew(renewals.clone()).await?;
+        self.take_reports(beats, &answers).await?;
+        if !waits || answers.is_empty() || answers.iter().any(calls_back) {
+            return Ok(answers);
+        }
+        let shortest = answers.iter().filter_map(ttl).min().unwrap_or(limits::TTL_LEAST_MILLIS);
+        let wait = wait.min(self.0.settings.wait_most).min(shortest * 2 / 3);
+        let deadline = Instant::now() + Duration::from_millis(wait as u64);
+        let changes = renewals.iter().zip(watches).map(|(renewal, watch)| over(renewal.lease, watch));
+        tokio::select! {
+            _ = timeout_at(deadline, any(changes.collect())) => {}
+            () = self.0.draining.cancelled() => {}
+        }
+        self.0.store.renew(renewals).await
+    }
+
+    async fn take_reports(&self, beats: Vec<Beat>, answers: &[Renewed]) -> Result<(), StoreError> {
+        let mut commands = Vec::new();
+        for (beat, answer) in beats.into_iter().zip(answers) {
+            if matches!(answer, Renewed::Lost) {
+                continue;
+            }
+            self.saw_run(beat.lease);
+            if let Some(report) = beat.progress
+                && let Some(report) = self.0.reports.offer(beat.lease, report, Instant::now())
+            {
+                commands.push(Command::Progress(beat.lease, report));
+            }
+        }
+        if !commands.is_empty() {
+            self.0.store.apply(commands).await?;
+        }
+        Ok(())
+    }
+
+    /// The worker of this run is alive.
+    pub(crate) fn saw_run(&self, run: LeaseRef) {
+        if let Some(worker) = self.0.store.worker(run) {
+            self.0.workers.seen(&worker, self.0.clock.ticks(), self.now());
+        }
+    }
+}
+
+fn renewal(beat: &Beat) -> Renewal {
+    let ttl = beat.ttl.map(|ttl| ttl.clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS));
+    Renewal { lease: beat.lease, ttl }
+}
+
+fn ttl(answer: &Renewed) -> Option<Millis> {
+    match answer {
+        Renewed::Extended { ttl, .. } => Some(*ttl),
+        Renewed::Lost => None,
+    }
+}
+
+/// Whether the worker should hear this answer at once.
+fn calls_back(answer: &Renewed) -> bool {
+    matches!(answer, Renewed::Lost | Renewed::Extended { cancel_requested: true, .. })
+}
+
+/// Resolves when the run is over or asked to stop, or may be.
+async fn over(run: LeaseRef, mut watch: Watch) {
+    loop {
+        match watch.next().await {
+            Ok(event) => {
+                let asked = matches!(event.data, EventData::CancelRequested);
+                if event.attempt > run.attempt || event.attempt == run.attempt && (asked || event.state != State::Running)
+                {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Resolves with the first of many.
+async fn any(futures: Vec<impl Future<Output = ()>>) {
+    let mut futures: Vec<Pin<Box<_>>> = futures.into_iter().map(Box::pin).collect();
+    std::future::poll_fn(|cx| {
+        let ready = futures.iter_mut().any(|future| future.as_mut().poll(cx).is_ready());
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}

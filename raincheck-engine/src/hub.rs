@@ -1,0 +1,136 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use raincheck_core::{Event, JobNo};
+use raincheck_store::Commit;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+
+/// Events of one job that a watcher may be behind before it has to read the store.
+const JOB_RING: usize = 32;
+/// Events of the whole feed that a watcher may be behind before it has to read the store.
+const FEED_RING: usize = 4_096;
+
+/// Who listens to what. Each event is shared, whoever and however many listen; one that nobody listens to costs a
+/// look-up.
+pub(crate) struct Hub {
+    topics: Mutex<HashMap<JobNo, Listed>>,
+    feed: broadcast::Sender<Arc<Event>>,
+}
+
+/// The listeners of one job.
+struct Topic {
+    events: broadcast::Sender<Arc<Event>>,
+    /// Touched whenever there may be something new to read, bytes of a stream or log included.
+    grown: watch::Sender<()>,
+}
+
+/// A topic and how many watches hold it; counted by hand, under the lock, so that the last one removes it.
+struct Listed {
+    topic: Arc<Topic>,
+    watches: usize,
+}
+
+/// A registration for one job, from the moment it was made until it is dropped.
+pub(crate) struct Watch {
+    hub: Arc<Hub>,
+    no: JobNo,
+    /// Keeps the senders of the two receivers alive.
+    _topic: Arc<Topic>,
+    events: broadcast::Receiver<Arc<Event>>,
+    grown: watch::Receiver<()>,
+}
+
+impl Default for Listed {
+    fn default() -> Self {
+        let topic = Topic { events: broadcast::Sender::new(JOB_RING), grown: watch::Sender::new(()) };
+        Listed { topic: Arc::new(topic), watches: 0 }
+    }
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Hub { topics: Mutex::default(), feed: broadcast::Sender::new(FEED_RING) }
+    }
+}
+
+impl Hub {
+    /// Listens to one job.
+    pub(crate) fn watch(self: &Arc<Self>, no: JobNo) -> Watch {
+        let mut topics = self.topics.lock();
+        let listed = topics.entry(no).or_insert_with(Listed::default);
+        listed.watches += 1;
+        let topic = listed.topic.clone();
+        let (events, grown) = (topic.events.subscribe(), topic.grown.subscribe());
+        Watch { hub: self.clone(), no, _topic: topic, events, grown }
+    }
+
+    /// Listens to the whole feed.
+    pub(crate) fn watch_all(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.feed.subscribe()
+    }
+
+    /// Tells the listeners what was committed, in order. Called by one task only, or the order would be lost.
+    pub(crate) fn publish(&self, commit: Commit) {
+        let to_feed = self.feed.receiver_count() > 0;
+        // Sent after the lock is released: a send wakes every listener of a job, and there may be thousands.
+        let mut sends: Vec<(Option<Arc<Topic>>, Option<Arc<Event>>)> = Vec::new();
+        {
+            let topics = self.topics.lock();
+            if topics.is_empty() && !to_feed {
+                return;
+            }
+            for event in commit.events {
+                let topic = topics.get(&event.no).map(|listed| listed.topic.clone());
+                if topic.is_some() || to_feed {
+                    sends.push((topic, Some(Arc::new(event))));
+                }
+            }
+            let grown = commit.chunks.iter().filter_map(|(no, _)| topics.get(no));
+            sends.extend(grown.map(|listed| (Some(listed.topic.clone()), None)));
+        }
+        for (topic, event) in sends {
+            // Sending fails only when the last listener has just gone.
+            if let Some(topic) = topic {
+                if let Some(event) = &event {
+                    let _ = topic.events.send(event.clone());
+                }
+                topic.grown.send_replace(());
+            }
+            if let Some(event) = event.filter(|_| to_feed) {
+                let _ = self.feed.send(event);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn watched(&self) -> usize {
+        self.topics.lock().len()
+    }
+}
+
+impl Watch {
+    /// The next event since the registration; an error when events were missed and the store has to be read.
+    pub(crate) async fn next(&mut self) -> Result<Arc<Event>, RecvError> {
+        self.events.recv().await
+    }
+
+    /// Resolves when there may be something new to read since the last call, or since the registration.
+    pub(crate) async fn changed(&mut self) {
+        // The sender lives in the topic that this watch holds, so there is no error.
+        let _ = self.grown.changed().await;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut topics = self.hub.topics.lock();
+        if let Some(listed) = topics.get_mut(&self.no) {
+            listed.watches -= 1;
+            if listed.watches == 0 {
+                topics.remove(&self.no);
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+use std::fmt;
+use std::time::Duration;
+
+use raincheck_core::{Command, Job, LeaseJobs, LeaseRef, Millis, Name, Outcome, Reply, Spec, limits};
+use raincheck_store::StoreError;
+use tokio::time::{Instant, timeout_at};
+
+use crate::grant::Grant;
+use crate::submit::odd;
+use crate::{Engine, Finish, digest};
+
+/// Which worker asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerId {
+    /// Its name, for people and for the records of lost runs.
+    pub name: Box<str>,
+    /// The version of its program.
+    pub version: Option<Box<str>>,
+}
+
+/// A worker's request for work, and what became of the work it had.
+#[derive(Clone, Debug)]
+pub struct LeaseRequest {
+    /// Who asks.
+    pub worker: WorkerId,
+    /// From these queues; empty is all.
+    pub queues: Vec<Name>,
+    /// Of these kinds; with none there is nothing to lease.
+    pub kinds: Vec<Name>,
+    /// At most so many jobs; 0 only finishes. Bounded by [`limits::LEASE_JOBS`].
+    pub max: usize,
+    /// How long to wait for the first job, milliseconds; with ends in `finish` the answer comes at once.
+    pub wait: Millis,
+    /// Length of the leases, milliseconds; kept within [`limits::TTL_LEAST_MILLIS`] and [`limits::TTL_MOST_MILLIS`].
+    pub ttl: Millis,
+    /// The worker's own name for this request: the same again gets the same leases while they last.
+    pub request_id: Option<String>,
+    /// Ends of earlier runs, recorded before anything is leased, in the same transaction.
+    pub finish: Vec<(LeaseRef, Outcome)>,
+}
+
+/// A job handed to a worker.
+#[derive(Clone, PartialEq)]
+pub struct Leased {
+    /// What the worker shows to heartbeat and to finish. Unguessable; keep it out of logs.
+    pub lease: String,
+    /// The job.
+    pub job: Job,
+    /// What was asked for, with the input unless that is a file.
+    pub spec: Spec,
+    /// The lease ends this long after the answer, milliseconds, unless a heartbeat comes.
+    pub ttl: Millis,
+    /// Send heartbeats this often, milliseconds.
+    pub heartbeat: Millis,
+}
+
+impl fmt::Debug for Leased {
+    /// Without the lease string, which is a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leased").field("run", &self.job.lease_ref()).field("ttl", &self.ttl).finish_non_exhaustive()
+    }
+}
+
+/// What a worker gets.
+#[derive(Clone, Debug, Default)]
+pub struct LeaseAnswer {
+    /// Work; empty when none came in time.
+    pub leases: Vec<Leased>,
+    /// What became of each end in the request, in order.
+    pub finished: Vec<Finish>,
+}
+
+/// Why a worker got no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// The server is shutting down and hands out no more work.
+    #[error("the server is shutting down")]
+    Draining,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Records the ends in the request, then hands out ready jobs, all in one transaction; waits for some when
+    /// there are none and the request has no ends. While draining only ends are taken.
+    ///
+    /// May be dropped at any time: work leased for a caller that is gone is given back, unless the request has an
+    /// id under which the caller will ask again.
+    pub async fn lease(&self, request: LeaseRequest) -> Result<LeaseAnswer, LeaseError> {
+        let LeaseRequest { worker, queues, kinds, max, wait, ttl, request_id, finish } = request;
+        let mut commands = Vec::with_capacity(finish.len() * 2 + 1);
+        let settling = self.settle_commands(finish, &mut commands);
+        if self.is_draining() && settling.is_empty() {
+            return Err(LeaseError::Draining);
+        }
+        self.0.workers.asked(&worker, &queues, &kinds, self.0.clock.ticks(), self.now());
+        let ask = LeaseJobs {
+            request_id: request_id.map(|id| digest(format!("{}\0{id}", worker.name).as_bytes())),
+            worker: worker.name,
+            queues,
+            kinds,
+            max: max.min(limits::LEASE_JOBS),
+            ttl: ttl.clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS),
+        };
+        let asks = ask.max > 0 && !ask.kinds.is_empty() && !self.is_draining();
+        if !settling.is_empty() || wait <= 0 || !asks {
+            if asks {
+                commands.push(Command::Lease(ask.clone()));
+            }
+            if commands.is_empty() {
+                return Ok(LeaseAnswer::default());
+            }
+            let mut replies = Grant::new(self, commands, ask.request_id.is_some()).await?;
+            let leases = if asks { self.leased(replies.pop())? } else { Vec::new() };
+            let finished = self.finishes(&settling, replies).await?;
+            return Ok(LeaseAnswer { leases, finished });
+        }
+        let wait = Duration::from_millis(wait.min(self.0.settings.wait_most) as u64);
+        let leases = self.lease_when_ready(ask, Instant::now() + wait).await?;
+        Ok(LeaseAnswer { leases, finished: Vec::new() })
+    }
+
+    async fn lease_when_ready(&self, ask: LeaseJobs, deadline: Instant) -> Result<Vec<Leased>, LeaseError> {
+        let mut waiter = self.0.dispatch.waiter(&ask.queues, &ask.kinds);
+        loop {
+            // Armed before the store is asked: a job that becomes ready after the answer wakes this waiter.
+            waiter.arm();
+            let command = Command::Lease(ask.clone());
+            let mut replies = Grant::new(self, vec![command], ask.request_id.is_some()).await?;
+            let leases = self.leased(replies.pop())?;
+            waiter.answered(leases.iter().map(|leased| leased.job.no));
+            if !leases.is_empty() {
+                return Ok(leases);
+            }
+            tokio::select! {
+                woken = timeout_at(deadline, waiter.woken()) => if woken.is_err() { return Ok(leases) },
+                () = self.0.draining.cancelled() => return Err(LeaseError::Draining),
+            }
+        }
+    }
+
+    fn leased(&self, reply: Option<Reply>) -> Result<Vec<Leased>, StoreError> {
+        let jobs = match reply {
+            Some(Reply::Leased(jobs)) => jobs,
+            Some(other) => return Err(odd(&other)),
+            None => return Err(StoreError::Other("a lease was not answered".to_owned())),
+        };
+        let leased = jobs.into_iter().map(|(job, spec)| Leased {
+            lease: self.lease_string(job.lease_ref()),
+            ttl: job.ttl,
+            heartbeat: (job.ttl / 3).max(1),
+            job,
+            spec,
+        });
+        Ok(leased.collect())
+    }
+
+    /// The run behind a lease string, or `None` when we never made it.
+    pub fn parse_lease(&self, text: &str) -> Option<LeaseRef> {
+        self.0.keys.lease(text)
+    }
+
+    /// The lease string of a run: `number.attempt.mac`, unguessable.
+    pub fn lease_string(&self, lease: LeaseRef) -> String {
+        self.0.keys.lease_text(lease)
+    }
+}

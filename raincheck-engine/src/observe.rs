@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use raincheck_core::{Content, Event, Job, JobId, JobNo, Millis};
+use raincheck_store::{Filter, Found, JobPage, Record, StoreError};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{Engine, Outlook};
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// The job is final.
+    Done,
+    /// The job's number of events is not this one any more, or the job is final.
+    ChangedFrom(u32),
+}
+
+impl Until {
+    fn holds(self, job: &Job) -> bool {
+        job.state.is_final() || self.reached(job.seq, false)
+    }
+
+    fn reached(self, seq: u32, is_final: bool) -> bool {
+        is_final || matches!(self, Until::ChangedFrom(known) if known != seq)
+    }
+}
+
+impl Engine {
+    /// The job of a public id, without its input's bytes.
+    pub async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
+        self.store().job(id).await
+    }
+
+    /// The job of a public id as soon as `until` holds, else as it is after `most` milliseconds (bounded by
+    /// [`crate::Settings::wait_most`]) or when draining begins. A job that is not there is answered at once.
+    pub async fn wait(&self, id: JobId, until: Until, most: Millis) -> Result<Found<Record>, StoreError> {
+        let most = most.clamp(0, self.0.settings.wait_most);
+        let deadline = Instant::now() + Duration::from_millis(most as u64);
+        // The number inside the id, so that the first read comes after the registration; a chosen id may have
+        // another number, which the first read tells.
+        let mut number = id.parts().map_or(JobNo(0), |(no, _)| no);
+        loop {
+            let mut watch = self.0.hub.watch(number);
+            let record = match self.store().job(id).await? {
+                Found::Here(record) => record,
+                absent => return Ok(absent),
+            };
+            if until.holds(&record.job) || Instant::now() >= deadline || self.is_draining() {
+                return Ok(Found::Here(record));
+            }
+            if record.job.no != number {
+                number = record.job.no;
+                continue;
+            }
+            let change = async {
+                loop {
+                    match watch.next().await {
+                        Ok(event) if until.reached(event.seq.max(record.job.seq), event.state.is_final()) => return,
+                        Ok(_) => {}
+                        Err(RecvError::Lagged(_) | RecvError::Closed) => return,
+                    }
+                }
+            };
+            tokio::select! {
+                _ = timeout_at(deadline, change) => {}
+                () = self.0.draining.cancelled() => {}
+            }
+        }
+    }
+
+    /// What the worker of a job gets, with its bytes unless they are a file; `None` when purged.
+    pub async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
+        self.store().input(no).await
+    }
+
+    /// What the worker of a job made, with its bytes unless they are a file; `None` when there is none.
+    pub async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
+        self.store().result(no).await
+    }
+
+    /// Jobs that pass the filter, newest first, at most `limit`.
+    pub async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError> {
+        self.store().jobs(filter, limit).await
+    }
+
+    /// Events of one job numbered above `after`, oldest first, at most `limit`.
+    pub async fn job_events(&self, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.store().job_events(no, after, limit).await
+    }
+
+    /// When and for what a job waits, from memory: no store read.
+    pub fn outlook(&self, job: &Job) -> Outlook {
+        Outlook::of(self, job)
+    }
+}

@@ -1,0 +1,71 @@
+use raincheck_core::decide::{Rerun, may_rerun};
+use raincheck_core::{Content, Digest, Job, NewJob, Payload, Spec};
+use raincheck_store::{Record, StoreError};
+
+use crate::{Engine, SubmitError};
+
+/// Why a job was not run again.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RerunError {
+    /// It is not final yet.
+    #[error("the job is not finished")]
+    NotFinished,
+    /// It changed state once and must not do so twice, unless forced.
+    #[error("the job has succeeded and must not run twice")]
+    Done,
+    /// It has been purged.
+    #[error("the job is gone")]
+    Gone,
+    /// The new job was not taken.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+}
+
+impl From<StoreError> for RerunError {
+    fn from(error: StoreError) -> Self {
+        RerunError::Submit(error.into())
+    }
+}
+
+impl Engine {
+    /// Submits a new job like `record`, optionally with another input; never joined with an equal one, because
+    /// whoever asks for it wants it run. `force` allows it for a `POST` job that succeeded.
+    pub async fn rerun(&self, record: &Record, input: Option<Content>, force: bool) -> Result<Job, RerunError> {
+        match may_rerun(&record.job, force) {
+            Rerun::Allowed => {}
+            Rerun::NotFinished => return Err(RerunError::NotFinished),
+            Rerun::Done => return Err(RerunError::Done),
+        }
+        let input = match input {
+            Some(input) => input,
+            None => self.copy_input(&record.job).await?,
+        };
+        let job = &record.job;
+        let spec = Spec { input, key: None, rerun_of: Some(job.id), ..record.spec.clone() };
+        let new = NewJob {
+            method: job.method,
+            priority: job.priority,
+            timeout: job.timeout,
+            on_lost: job.on_lost,
+            retention: job.retention,
+            fingerprint: Digest::default(),
+            spec,
+            ..NewJob::new(job.queue.clone(), job.kind.clone())
+        };
+        let submitted = self.submit(vec![new]).await?;
+        submitted.into_iter().next().map(|one| one.job().clone()).ok_or(RerunError::Gone)
+    }
+
+    /// The input for a job of its own: a file gets a second name, because each job removes its own.
+    async fn copy_input(&self, job: &Job) -> Result<Content, RerunError> {
+        let mut input = self.store().input(job.no).await?.ok_or(RerunError::Gone)?;
+        if let Payload::Blob { name, .. } = &mut input.payload {
+            let (blobs, old) = (self.store().blobs().clone(), name.clone());
+            let copy = tokio::task::spawn_blocking(move || blobs.duplicate(&old)).await;
+            *name = copy
+                .map_err(|e| StoreError::Other(e.to_string()))?
+                .map_err(|e| StoreError::Other(format!("copying the input: {e}")))?;
+        }
+        Ok(input)
+    }
+}

@@ -1,0 +1,73 @@
+use hmac::{Hmac, KeyInit, Mac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use raincheck_core::{Cursor, Digest, JobNo, LeaseRef};
+use raincheck_store::StoreError;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+
+/// Bytes of a message authentication code that are kept: half of SHA-256, as RFC 2104 section 5 allows.
+const MAC_BYTES: usize = 16;
+
+/// Keys that sign what clients carry for us. Each purpose has a key of its own, derived from the store's secret,
+/// so that what is signed for one means nothing for another.
+pub(crate) struct Keys {
+    lease: Hmac<Sha256>,
+    cursor: Hmac<Sha256>,
+}
+
+impl Keys {
+    pub(crate) fn derive(secret: &[u8]) -> Result<Self, StoreError> {
+        let key = |bytes: &[u8]| {
+            Hmac::<Sha256>::new_from_slice(bytes).map_err(|_| StoreError::Other("unusable secret".to_owned()))
+        };
+        let root = key(secret)?;
+        let derived = |purpose: &str| key(&root.clone().chain_update(purpose).finalize().into_bytes());
+        Ok(Keys { lease: derived("raincheck lease 1")?, cursor: derived("raincheck cursor 1")? })
+    }
+
+    pub(crate) fn lease_text(&self, lease: LeaseRef) -> String {
+        let LeaseRef { no: JobNo(no), attempt } = lease;
+        let signed = [&no.to_be_bytes()[..], &attempt.to_be_bytes()].concat();
+        format!("{no:x}.{attempt}.{}", BASE64.encode(mac(&self.lease, &signed)))
+    }
+
+    pub(crate) fn lease(&self, text: &str) -> Option<LeaseRef> {
+        let mut parts = text.splitn(3, '.');
+        let no = JobNo(i64::from_str_radix(parts.next()?, 16).ok()?);
+        let lease = LeaseRef { no, attempt: parts.next()?.parse().ok()? };
+        // Compared as a whole, so that one run has one lease string.
+        same(&self.lease_text(lease), text).then_some(lease)
+    }
+
+    pub(crate) fn cursor_text(&self, cursor: Cursor) -> String {
+        let place = cursor.0.to_be_bytes();
+        BASE64.encode([&place[..], &mac(&self.cursor, &place)].concat())
+    }
+
+    pub(crate) fn cursor(&self, text: &str) -> Option<Cursor> {
+        let bytes = BASE64.decode(text).ok()?;
+        let cursor = Cursor(i64::from_be_bytes(*bytes.first_chunk()?));
+        same(&self.cursor_text(cursor), text).then_some(cursor)
+    }
+}
+
+fn mac(key: &Hmac<Sha256>, bytes: &[u8]) -> [u8; MAC_BYTES] {
+    first(&key.clone().chain_update(bytes).finalize().into_bytes())
+}
+
+/// In a time that does not tell where they differ.
+fn same(ours: &str, theirs: &str) -> bool {
+    ours.as_bytes().ct_eq(theirs.as_bytes()).into()
+}
+
+/// First 16 bytes of the SHA-256 (FIPS 180-4) of `bytes`.
+pub fn digest(bytes: &[u8]) -> Digest {
+    first(&Sha256::digest(bytes))
+}
+
+fn first(bytes: &[u8]) -> [u8; MAC_BYTES] {
+    let mut out = [0; MAC_BYTES];
+    out.copy_from_slice(&bytes[..MAC_BYTES]);
+    out
+}

@@ -1,0 +1,28 @@
+use raincheck_core::{Millis, limits};
+
+/// What an operator may set about the engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Longest wait of a request, milliseconds; longer wishes are cut to it.
+    pub wait_most: Millis,
+    /// Largest stream of one attempt, bytes.
+    pub stream_limit: u64,
+    /// Largest log of a job, bytes.
+    pub log_limit: u64,
+    /// How long the store keeps tombstones, milliseconds: old ones are looked for at a tenth of it, at least hourly.
+    pub tombstone: Millis,
+    /// Version of the program, for people.
+    pub version: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            wait_most: limits::WAIT_MILLIS,
+            stream_limit: limits::STREAM_BYTES,
+            log_limit: limits::LOG_BYTES,
+            tombstone: limits::TOMBSTONE_MILLIS,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}

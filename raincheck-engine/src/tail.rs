@@ -1,0 +1,37 @@
+use std::sync::atomic::Ordering::Relaxed;
+
+use raincheck_core::{EventData, State};
+use raincheck_store::Commit;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::Engine;
+
+/// Follows the store's commits and tells everybody: the one reader behind every wake-up. Ends with the store.
+pub(crate) async fn run(engine: Engine, mut commits: UnboundedReceiver<Commit>) {
+    while let Some(commit) = commits.recv().await {
+        engine.tell(commit);
+    }
+}
+
+impl Engine {
+    fn tell(&self, commit: Commit) {
+        let inner = &self.0;
+        // Workers first: they wait for the commit and nothing else.
+        inner.dispatch.tell(&commit.events, &*inner.store);
+        inner.counters.commits.fetch_add(1, Relaxed);
+        let now = inner.clock.ticks();
+        for event in &commit.events {
+            inner.counters.count_event(event);
+            if let EventData::Started { .. } = event.data {
+                inner.stats.left(&event.queue, now);
+            }
+            if let Some(millis) = inner.workers.note(event) {
+                inner.stats.took(&event.kind, millis);
+            }
+        }
+        if commit.events.iter().any(|event| event.state == State::Scheduled) {
+            inner.sweep.poke();
+        }
+        inner.hub.publish(commit);
+    }
+}

@@ -1,0 +1,110 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use raincheck_core::{Cursor, Event};
+use raincheck_store::{EventFilter, StoreError};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use crate::Engine;
+
+/// Events read from the store at once.
+const PAGE: usize = 512;
+
+/// Why the feed cannot be read from a cursor.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FeedError {
+    /// Events after it are no longer kept.
+    #[error("the cursor is too old; events after it are gone")]
+    Expired,
+    /// It lies ahead of everything that ever happened here.
+    #[error("the cursor does not belong to this feed")]
+    Foreign,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The whole feed from a cursor on and then live, filtered: none missed, none doubled, in order.
+pub struct FeedWatch {
+    engine: Engine,
+    filter: EventFilter,
+    /// Subscribed before the first read, so that nothing falls between reading and listening.
+    live: Receiver<Arc<Event>>,
+    /// Everything up to here has been looked at.
+    seen: Cursor,
+    /// Read from the store and not handed out yet.
+    read: VecDeque<Arc<Event>>,
+    /// Where a resumed watch goes on: the last event handed out, or further when what followed did not pass.
+    position: Cursor,
+    /// The store has events above `seen` that the hub will not bring.
+    behind: bool,
+}
+
+impl Engine {
+    /// Watches the whole feed after a cursor, or from now on.
+    pub async fn watch_feed(&self, after: Option<Cursor>, filter: EventFilter) -> Result<FeedWatch, FeedError> {
+        let live = self.0.hub.watch_all();
+        let (head, oldest) = self.store().feed_bounds().await?;
+        let seen = after.unwrap_or(head);
+        if seen > head {
+            return Err(FeedError::Foreign);
+        }
+        // The event right before the oldest kept one may be gone: whoever saw it misses nothing.
+        if seen.0 < oldest.0 - 1 {
+            return Err(FeedError::Expired);
+        }
+        let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);
+        Ok(FeedWatch { engine, filter, live, seen, read, position: seen, behind })
+    }
+}
+
+impl FeedWatch {
+    /// The next event that passes the filter, when there is one; `None` when draining begins. May be dropped and
+    /// called again: nothing is lost.
+    pub async fn next(&mut self) -> Result<Option<Arc<Event>>, StoreError> {
+        let draining = self.engine.draining();
+        loop {
+            if draining.is_cancelled() {
+                return Ok(None);
+            }
+            if let Some(event) = self.read.pop_front() {
+                self.position = event.cursor;
+                return Ok(Some(event));
+            }
+            self.position = self.seen;
+            if self.behind {
+                self.catch_up().await?;
+                continue;
+            }
+            let event = tokio::select! {
+                event = self.live.recv() => event,
+                () = draining.cancelled() => return Ok(None),
+            };
+            match event {
+                Ok(event) if event.cursor > self.seen => {
+                    self.seen = event.cursor;
+                    self.position = event.cursor;
+                    if self.filter.admits(&event) {
+                        return Ok(Some(event));
+                    }
+                }
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => self.behind = true,
+                Err(RecvError::Closed) => return Ok(None),
+            }
+        }
+    }
+
+    /// Where to go on after a break: everything up to here was handed out or did not pass the filter.
+    pub fn position(&self) -> Cursor {
+        self.position
+    }
+
+    async fn catch_up(&mut self) -> Result<(), StoreError> {
+        let page = self.engine.store().events(self.seen, &self.filter, PAGE).await?;
+        self.seen = self.seen.max(page.read_to);
+        self.behind = !page.at_head;
+        self.read.extend(page.items.into_iter().map(Arc::new));
+        Ok(())
+    }
+}
