@@ -1,6 +1,8 @@
 //! Client and worker runtime for Raincheck, over the public HTTP protocol alone.
 //!
 //! * [`Client`] submits jobs, learns what became of them and steers them: one method for one request.
+//! * [`Worker`] takes jobs and runs each with the [`Runner`] of its kind: an async function ([`run::function()`]) or any
+//!   program ([`run::command`]).
 //! * [`api`] holds the wire shapes.
 //!
 //! ```no_run
@@ -21,7 +23,11 @@ pub mod api;
 mod backoff;
 pub mod client;
 mod error;
+pub mod run;
+pub mod worker;
 
 pub use api::{Event, Job, Lease, NewJob, Problem, Progress, State};
 pub use client::{Body, Client, ClientBuilder};
 pub use error::Error;
+pub use run::{Outcome, Runner, Task};
+pub use worker::{Worker, WorkerBuilder};

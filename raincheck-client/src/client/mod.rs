@@ -1,6 +1,6 @@
 //! The client: one method for one request of the contract.
 //!
-//! A method that only asks once reports a broken connection as [`Error::Unreachable`](crate::Error::Unreachable);
+//! A method that only asks once reports a broken connection as [`Error::Unreachable`];
 //! waits, events, streams and results reconnect by themselves, because what they follow is numbered.
 
 mod body;

@@ -1,0 +1,64 @@
+//! What a program is told about its job, in its environment.
+
+use std::{collections::BTreeMap, ffi::OsString, path::Path};
+
+use tokio::process::Command;
+
+use crate::run::Task;
+
+/// The variables of one run.
+#[derive(Default)]
+pub(super) struct Facts {
+    variables: BTreeMap<String, OsString>,
+}
+
+impl Facts {
+    pub(super) fn of(task: &Task) -> Self {
+        let mut facts = Self::default();
+        let job = task.job();
+        // Tags first: one named so that it would be a fact of the job does not get in its way.
+        for (name, value) in &job.tags {
+            facts.put(&format!("TAG_{}", shell_name(name)), value);
+        }
+        facts.put("JOB", &job.id);
+        facts.put("KIND", &job.kind);
+        facts.put("QUEUE", &job.queue);
+        facts.put("METHOD", &job.method);
+        facts.put("ATTEMPT", &task.attempt().to_string());
+        facts.put("MAX_ATTEMPTS", &job.max_attempts.to_string());
+        facts.put("LABEL", job.label.as_deref().unwrap_or_default());
+        facts.put("KEY", job.key.as_deref().unwrap_or_default());
+        if let Some(traceparent) = task.traceparent() {
+            facts.variables.insert("TRACEPARENT".into(), clean(traceparent));
+        }
+        facts
+    }
+
+    pub(super) fn put(&mut self, name: &str, value: &str) {
+        self.variables.insert(format!("RAINCHECK_{name}"), clean(value));
+    }
+
+    pub(super) fn path(&mut self, name: &str, path: &Path) {
+        self.variables.insert(format!("RAINCHECK_{name}"), path.as_os_str().to_owned());
+    }
+
+    /// The worker's own `RAINCHECK_*` hold its token and settings: no program gets them.
+    pub(super) fn apply(&self, command: &mut Command) {
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_none_or(|name| name.starts_with("RAINCHECK_")) {
+                command.env_remove(name);
+            }
+        }
+        command.envs(&self.variables);
+    }
+}
+
+/// A variable cannot hold NUL.
+fn clean(value: &str) -> OsString {
+    value.replace('\0', "").into()
+}
+
+/// A name that every shell can read.
+fn shell_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}

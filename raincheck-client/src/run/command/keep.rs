@@ -1,0 +1,266 @@
+//! Warm processes: one per slot takes job after job, so that a model is loaded once.
+//!
+//! A job is one line of JSON on the program's standard input:
+//!
+//! ```json
+//! {"job": {"id": "…", "kind": "…", …}, "input": …, "attempt": 1}
+//! ```
+//!
+//! `input` is the job's JSON as it was submitted. One that is not JSON is `null`, and the members `input_path` (a file)
+//! and `content_type` stand beside it.
+//!
+//! The program answers with one line on its standard output, before which it may report progress:
+//!
+//! ```json
+//! {"progress": {"percent": 42, "message": "…"}}
+//! {"result": …}
+//! {"error": {"type": "…", "title": "…", "detail": "…"}, "retryable": true, "retry_after": "30s"}
+//! ```
+//!
+//! `error` may be a plain text; without `retryable` it is final. Lines that are not JSON go to the log, as standard
+//! error does. Descriptor 3 takes progress, too. A process that dies fails its job (retryable) and is started again
+//! for the next one; to cancel a job its process is stopped as any command is. Idle processes end with the worker.
+
+use std::{sync::Mutex, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
+    process::{ChildStderr, ChildStdout},
+};
+
+use super::{
+    Plan,
+    child::{Child, Ends},
+    facts::Facts,
+    log::{self, Tail},
+    once, progress,
+    scratch::Scratch,
+};
+use crate::{
+    Error,
+    api::{Failure, FailureError, Job, Progress, RawJson, WireDuration},
+    client::ResultBody,
+    run::{Outcome, StopReason, Task},
+};
+
+/// An answer is never longer; in bytes.
+const LINE_MAX: u64 = 64 * 1024 * 1024;
+/// After an answer, what was written to the log before it is read for so long.
+const LAST_LINES: Duration = Duration::from_millis(5);
+/// After a death likewise; the end of the pipe mostly comes sooner.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The idle processes.
+#[derive(Default)]
+pub(super) struct Pool {
+    idle: Mutex<Vec<Warm>>,
+}
+
+/// One process between two jobs.
+struct Warm {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    reports: Option<tokio::net::unix::pipe::Receiver>,
+    tail: Tail,
+    /// Its own, for as long as it lives.
+    _scratch: Scratch,
+}
+
+#[derive(Serialize)]
+struct Question<'a> {
+    job: &'a Job,
+    input: Option<&'a RawJson>,
+    attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_path: Option<&'a std::path::Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    progress: Option<Progress>,
+    #[serde(default)]
+    result: Option<RawJson>,
+    #[serde(default)]
+    error: Option<Fault>,
+    #[serde(default)]
+    retryable: bool,
+    #[serde(default)]
+    retry_after: Option<WireDuration>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Fault {
+    Text(String),
+    Full(FailureError),
+}
+
+/// How a job ended, and whether its process may take another.
+enum Turn {
+    Answered(Outcome),
+    Stopped(StopReason),
+    Died,
+}
+
+impl Pool {
+    pub(super) async fn run(&self, plan: &Plan, task: &Task) -> Result<Outcome, Error> {
+        let (question, input) = question(plan, task).await?;
+        let mut warm = match self.take() {
+            Some(warm) => warm,
+            None => Warm::start(plan)?,
+        };
+        warm.tail.clear();
+        let turn = warm.turn(task, &question).await;
+        drop(input);
+        Ok(match turn {
+            Turn::Answered(outcome) => {
+                if let Ok(mut idle) = self.idle.lock() {
+                    idle.push(warm);
+                }
+                outcome
+            }
+            Turn::Stopped(reason) => {
+                let _ = warm.child.wait(plan, task.stop()).await;
+                once::stopped(reason)
+            }
+            Turn::Died => {
+                let detail = warm.tail.text();
+                // It closed its output; whether it ends by itself or has to be helped is all the same.
+                Outcome::retry("program-ended", "the kept program ended before it answered", detail)
+            }
+        })
+    }
+
+    fn take(&self) -> Option<Warm> {
+        let mut idle = self.idle.lock().ok()?;
+        loop {
+            let mut warm = idle.pop()?;
+            if !warm.child.has_ended() {
+                return Some(warm);
+            }
+        }
+    }
+}
+
+impl Warm {
+    fn start(plan: &Plan) -> Result<Self, Error> {
+        let scratch = Scratch::new(plan)?;
+        let mut facts = Facts::default();
+        facts.path("TMP", &scratch.private());
+        let mut child = Child::spawn(plan, &facts, Ends::Pipes, scratch.whole())?;
+        let stdout = child.stdout.take().ok_or_else(|| {
+            Error::io("cannot read from the program", std::io::Error::other("its output is not a pipe"))
+        })?;
+        let (stderr, reports) = (child.stderr.take(), child.progress.take());
+        let tail = Tail::default();
+        Ok(Self { child, answers: BufReader::new(stdout), stderr, reports, tail, _scratch: scratch })
+    }
+
+    async fn turn(&mut self, task: &Task, question: &[u8]) -> Turn {
+        let Self { child, answers, stderr, reports, tail, .. } = self;
+        let talk = async {
+            if child.feed(question).await.is_err() {
+                return Turn::Died;
+            }
+            listen(answers, task).await
+        };
+        let turn = {
+            let written = async {
+                copy_log(stderr, tail, task).await;
+                std::future::pending::<()>().await;
+            };
+            let reported = async {
+                if let Some(reports) = reports {
+                    progress::follow(reports, |progress| task.progress(progress)).await;
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                turn = talk => turn,
+                reason = task.stopped() => Turn::Stopped(reason),
+                () = written => Turn::Died,
+                () = reported => Turn::Died,
+            }
+        };
+        // What it wrote before its answer is this job's; the answer may have been faster.
+        let within = match turn {
+            Turn::Answered(_) => LAST_LINES,
+            Turn::Died => LAST_WORDS,
+            Turn::Stopped(_) => Duration::ZERO,
+        };
+        let _ = tokio::time::timeout(within, copy_log(stderr, tail, task)).await;
+        turn
+    }
+}
+
+async fn copy_log(stderr: &mut Option<ChildStderr>, tail: &Tail, task: &Task) {
+    if let Some(stderr) = stderr {
+        log::follow(stderr, tail, |bytes| task.log_bytes(bytes)).await;
+    }
+}
+
+async fn listen(answers: &mut BufReader<ChildStdout>, task: &Task) -> Turn {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut *answers).take(LINE_MAX).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return Turn::Died,
+            Ok(_) => {}
+        }
+        let Ok(answer) = serde_json::from_slice::<Answer>(&line) else {
+            task.log_bytes(line.clone().into());
+            continue;
+        };
+        if let Some(progress) = answer.progress {
+            task.progress(progress);
+        } else if let Some(fault) = answer.error {
+            let error = match fault {
+                Fault::Text(text) => FailureError { detail: Some(text), ..FailureError::default() },
+                Fault::Full(error) => error,
+            };
+            let failure = Failure { error, retryable: answer.retryable, retry_after: answer.retry_after };
+            return Turn::Answered(Outcome::Fail(failure));
+        } else {
+            // `{}` and `{"result": null}` are answers, too.
+            return Turn::Answered(Outcome::Complete(answer.result.map_or(ResultBody::None, ResultBody::Json)));
+        }
+    }
+}
+
+/// The line for the program, and the file that it may name.
+async fn question(plan: &Plan, task: &Task) -> Result<(Vec<u8>, Option<Scratch>), Error> {
+    let job = Job { input: None, input_href: None, ..task.job().clone() };
+    let mut question =
+        Question { job: &job, input: None, attempt: task.attempt(), input_path: None, content_type: None };
+    let (scratch, content_type, path, json);
+    if let Some(input) = task.input_json() {
+        question.input = Some(input);
+        scratch = None;
+    } else if task.job().input_href.is_some() {
+        let made = Scratch::new(plan)?;
+        path = made.input();
+        content_type = task.input_to(&path).await?;
+        let is_json = content_type.as_deref().is_some_and(|content_type| content_type.starts_with("application/json"));
+        json = match is_json {
+            true => tokio::fs::read(&path).await.ok().and_then(|bytes| serde_json::from_slice::<RawJson>(&bytes).ok()),
+            false => None,
+        };
+        question.input = json.as_ref();
+        question.content_type = content_type.as_deref();
+        question.input_path = question.input.is_none().then_some(path.as_path());
+        scratch = Some(made);
+    } else {
+        scratch = None;
+    }
+    let mut line = serde_json::to_vec(&question)?;
+    // The input is as it was submitted, and that may be over several lines: outside of strings a break is a space,
+    // and inside there is none.
+    line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    line.push(b'\n');
+    Ok((line, scratch))
+}

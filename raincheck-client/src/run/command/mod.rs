@@ -1,0 +1,198 @@
+//! A kind that any program runs. Unix only.
+//!
+//! Program and arguments come from the operator alone, never from the job, and no shell is in between. The program
+//! runs in the worker's directory and in a process group of its own.
+//!
+//! | what | where |
+//! |---|---|
+//! | input | standard input, and the file `$RAINCHECK_INPUT`; its media type in `$RAINCHECK_CONTENT_TYPE` |
+//! | facts | `RAINCHECK_JOB`, `_KIND`, `_QUEUE`, `_METHOD`, `_ATTEMPT`, `_MAX_ATTEMPTS`, `_LABEL`, `_KEY`, `_TAG_<NAME>` (upper case, everything else than letters and digits as `_`), `TRACEPARENT` |
+//! | scratch | the private directory `$RAINCHECK_TMP`, removed afterwards |
+//! | result | the file `$RAINCHECK_RESULT` if the program writes it, else its standard output; nothing written is no result |
+//! | its type | `{"content_type": "…", "filename": "…"}` in the file `$RAINCHECK_RESULT_META`; else `application/json`, `text/plain` or `application/octet-stream`, by what the bytes are |
+//! | stream | with [`CommandBuilder::stream`], standard output, live |
+//! | log | standard error |
+//! | progress | lines `{"percent":42,"message":"…"}` on file descriptor 3 (`$RAINCHECK_PROGRESS_FD`) |
+//! | outcome | exit 0 succeeded; 75 (`EX_TEMPFAIL`), the listed codes and death by a signal failed, retryable; any other code failed, with the last lines of standard error as the detail |
+//!
+//! `RAINCHECK_*` variables of the worker itself (its token!) are not passed on.
+//!
+//! **Stopping.** On a cancel, a timeout, a lost lease or the end of a drain the whole process group gets SIGTERM, and
+//! SIGKILL after a grace (10 s). When the program ends, whatever it left behind is ended, too.
+//!
+//! **A killed worker.** Every program runs under a small supervising process (see [`supervise`]) that notices when the
+//! worker is gone, kill -9 included, and ends the group within 2 s. On Linux it adopts and ends processes that left the
+//! group, too; elsewhere a process that calls `setsid` escapes. A supervisor that is itself killed with SIGKILL cannot
+//! help any more: its program then runs on.
+//!
+//! **Staying warm.** With [`CommandBuilder::keep`] one process per slot takes job after job; see [`keep`].
+
+mod child;
+mod facts;
+pub mod keep;
+mod log;
+mod once;
+mod progress;
+mod result;
+mod scratch;
+pub mod supervise;
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use supervise::supervise_main_if_asked;
+
+use super::{Outcome, Runner, Task};
+use crate::Error;
+
+/// Exit code that says "try again later" (`EX_TEMPFAIL` of sysexits).
+const TEMPORARY: i32 = 75;
+
+/// A program as a runner.
+pub struct Command {
+    plan: Plan,
+    warm: Option<keep::Pool>,
+}
+
+/// Makes a [`Command`].
+#[must_use]
+pub struct CommandBuilder {
+    plan: Plan,
+    keep: bool,
+}
+
+/// What the operator said.
+#[derive(Clone, Debug)]
+struct Plan {
+    program: OsString,
+    arguments: Vec<OsString>,
+    variables: Vec<(OsString, OsString)>,
+    directory: Option<PathBuf>,
+    scratch: Option<PathBuf>,
+    retry_on: Vec<i32>,
+    stream: Option<String>,
+    grace: Duration,
+    supervisor: Option<PathBuf>,
+}
+
+impl Command {
+    /// Runs `program` with `arguments`.
+    pub fn builder(
+        program: impl Into<OsString>,
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> CommandBuilder {
+        let plan = Plan {
+            program: program.into(),
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            variables: Vec::new(),
+            directory: None,
+            scratch: None,
+            retry_on: vec![TEMPORARY],
+            stream: None,
+            grace: Duration::from_secs(10),
+            supervisor: None,
+        };
+        CommandBuilder { plan, keep: false }
+    }
+}
+
+impl CommandBuilder {
+    /// Sets a variable of the program's environment.
+    pub fn variable(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.plan.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs it in this directory instead of the worker's.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.plan.directory = Some(directory.into());
+        self
+    }
+
+    /// Makes inputs, results and scratch directories in this directory instead of the system's temporary one.
+    pub fn scratch(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.plan.scratch = Some(directory.into());
+        self
+    }
+
+    /// Exit codes that another attempt may cure, beside 75.
+    pub fn retry_on(mut self, codes: impl IntoIterator<Item = i32>) -> Self {
+        self.plan.retry_on.extend(codes);
+        self
+    }
+
+    /// Standard output is the job's stream, live, of this media type; the result is `$RAINCHECK_RESULT` alone.
+    pub fn stream(mut self, content_type: impl Into<String>) -> Self {
+        self.plan.stream = Some(content_type.into());
+        self
+    }
+
+    /// One warm process per slot takes job after job, as JSON lines.
+    pub fn keep(mut self, keep: bool) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// The time between SIGTERM and SIGKILL; 10 s if not said.
+    pub fn kill_after(mut self, grace: Duration) -> Self {
+        self.plan.grace = grace;
+        self
+    }
+
+    /// The executable that supervises, instead of the current one; it calls [`supervise_main_if_asked`] first of all.
+    pub fn supervisor(mut self, executable: impl Into<PathBuf>) -> Self {
+        self.plan.supervisor = Some(executable.into());
+        self
+    }
+
+    /// The runner.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] when there is no such program: better now than once for each job.
+    pub fn build(self) -> Result<Command, Error> {
+        let Self { plan, keep } = self;
+        if keep && plan.stream.is_some() {
+            return Err(Error::Configuration("a kept program's output is its answers; it cannot be a stream".into()));
+        }
+        if !is_program(&plan.program, plan.directory.as_deref()) {
+            let program = plan.program.to_string_lossy().into_owned();
+            return Err(Error::Configuration(format!("there is no program `{program}` that can be run")));
+        }
+        let warm = keep.then(keep::Pool::default);
+        Ok(Command { plan, warm })
+    }
+}
+
+#[async_trait::async_trait]
+impl Runner for Command {
+    async fn run(&self, task: Task) -> Outcome {
+        let outcome = match &self.warm {
+            Some(pool) => pool.run(&self.plan, &task).await,
+            None => once::run(&self.plan, &task).await,
+        };
+        outcome.unwrap_or_else(|error| {
+            tracing::error!(%error, job = task.job().id, "cannot run a command");
+            let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+            Outcome::retry("cannot-run", "the worker could not run the program", format!("{error}{source}"))
+        })
+    }
+
+    fn stops_within(&self) -> Duration {
+        self.plan.grace + Duration::from_secs(5)
+    }
+}
+
+/// Whether `program` is a file that may be executed: a path, or a name on the search path.
+fn is_program(program: &OsStr, directory: Option<&Path>) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    let executable =
+        |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
+    let path = Path::new(program);
+    if path.components().count() > 1 || path.is_absolute() {
+        return executable(&directory.map_or_else(|| path.to_path_buf(), |directory| directory.join(path)));
+    }
+    std::env::var_os("PATH").is_some_and(|search| std::env::split_paths(&search).any(|dir| executable(&dir.join(path))))
+}

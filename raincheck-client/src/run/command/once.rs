@@ -1,0 +1,133 @@
+//! One process for one run.
+
+use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus, time::Duration};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::{
+    Plan,
+    child::{Child, Ends},
+    facts::Facts,
+    log::{self, Tail},
+    progress, result,
+    scratch::Scratch,
+};
+use crate::{
+    Error,
+    run::{Outcome, StopReason, Task},
+};
+
+/// After the program's end its pipes may stay open so long: a process that escaped may hold them for ever.
+const PIPES_WITHIN: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(plan: &Plan, task: &Task) -> Result<Outcome, Error> {
+    let scratch = Scratch::new(plan)?;
+    let input = scratch.input();
+    let content_type = tokio::select! {
+        content_type = task.input_to(&input) => content_type?,
+        reason = task.stopped() => return Ok(stopped(reason)),
+    };
+    let mut facts = Facts::of(task);
+    facts.put("CONTENT_TYPE", content_type.as_deref().unwrap_or_default());
+    facts.path("INPUT", &input);
+    facts.path("RESULT", &scratch.result());
+    facts.path("RESULT_META", &scratch.meta());
+    facts.path("TMP", &scratch.private());
+    // Output of any size goes to a file and never through memory.
+    let output = match plan.stream {
+        Some(_) => None,
+        None => Some(
+            std::fs::File::create(scratch.output())
+                .map_err(|source| Error::io("cannot make a file for the output", source))?,
+        ),
+    };
+    let mut child = Child::spawn(plan, &facts, Ends::Files { input: &input, output }, scratch.whole())?;
+
+    let tail = Tail::default();
+    let pipes = {
+        let (stdout, stderr, reports) = (child.stdout.take(), child.stderr.take(), child.progress.take());
+        let tail = &tail;
+        async move {
+            tokio::join!(
+                async {
+                    if let (Some(stdout), Some(content_type)) = (stdout, &plan.stream) {
+                        stream(stdout, task, content_type).await;
+                    }
+                },
+                async {
+                    if let Some(stderr) = stderr {
+                        log::follow(stderr, tail, |bytes| task.log_bytes(bytes)).await;
+                    }
+                },
+                async {
+                    if let Some(reports) = reports {
+                        progress::follow(reports, |progress| task.progress(progress)).await;
+                    }
+                },
+            );
+        }
+    };
+    tokio::pin!(pipes);
+    let mut read = false;
+    let ended = {
+        let wait = child.wait(plan, task.stop());
+        tokio::pin!(wait);
+        loop {
+            tokio::select! {
+                ended = &mut wait => break ended,
+                () = &mut pipes, if !read => read = true,
+            }
+        }
+    };
+    let (status, was_stopped) = ended.map_err(|source| Error::io("cannot wait for the program", source))?;
+    if !read {
+        // A stream that the server is slow to take is no reason to lose its end.
+        let within = if plan.stream.is_some() && !was_stopped { PIPES_WITHIN * 15 } else { PIPES_WITHIN };
+        let _ = tokio::time::timeout(within, pipes).await;
+    }
+    if was_stopped {
+        return Ok(stopped(task.stop().reason().unwrap_or(StopReason::Lost)));
+    }
+    if !status.success() {
+        return Ok(failed(plan, status, &tail.text()));
+    }
+    let body = result::collect(&scratch, plan.stream.is_none()).await;
+    // The result is read while it is sent.
+    task.keep_until_delivered(scratch);
+    Ok(match body {
+        Ok(body) => Outcome::Complete(body),
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            Outcome::fail("invalid-result", error.to_string(), source)
+        }
+    })
+}
+
+async fn stream(mut stdout: impl AsyncRead + Unpin, task: &Task, content_type: &str) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(length @ 1..) = stdout.read(&mut buffer).await {
+        task.stream_as(content_type, buffer[..length].to_vec()).await;
+    }
+}
+
+/// The outcome of a run that was told to stop.
+pub(super) fn stopped(reason: StopReason) -> Outcome {
+    match reason {
+        StopReason::Canceled => Outcome::fail("canceled", "the run was canceled", ""),
+        StopReason::Lost | StopReason::Drain => Outcome::Release(None),
+    }
+}
+
+/// The outcome of a program that ended otherwise than with 0.
+pub(super) fn failed(plan: &Plan, status: ExitStatus, detail: &str) -> Outcome {
+    match (status.code(), status.signal()) {
+        (Some(code), _) if plan.retry_on.contains(&code) => {
+            Outcome::retry("exit-status", format!("the program exited with {code}"), detail)
+        }
+        (Some(code), _) => Outcome::fail("exit-status", format!("the program exited with {code}"), detail),
+        (None, signal) => {
+            let signal = signal.map_or_else(|| "a signal".to_owned(), |signal| format!("signal {signal}"));
+            Outcome::retry("killed", format!("the program was killed by {signal}"), detail)
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! How a worker runs a kind: a [`Runner`] turns a [`Task`] into an [`Outcome`].
+//!
+//! A new way to run jobs is one file here. The worker calls runners and owns everything around them: leases,
+//! heartbeats, delivery of the outcome.
+
+mod append;
+#[cfg(unix)]
+pub mod command;
+pub mod function;
+mod outcome;
+mod stop;
+mod task;
+
+use std::time::Duration;
+
+pub use function::function;
+pub use outcome::Outcome;
+pub use stop::{Stop, StopReason};
+pub use task::Task;
+pub(crate) use task::{Delivery, TaskParts};
+
+/// Runs the jobs of a kind.
+#[async_trait::async_trait]
+pub trait Runner: Send + Sync + 'static {
+    /// Runs one job. When [`Task::stopped`] resolves it should return soon; what it returns after a lost lease is
+    /// thrown away. A panic is a failed, retryable run.
+    async fn run(&self, task: Task) -> Outcome;
+
+    /// How long it may take to return after it was told to stop; then its future is dropped.
+    fn stops_within(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}

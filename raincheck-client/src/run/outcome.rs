@@ -1,0 +1,81 @@
+//! How a run ended, as its runner says it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    api::{Failure, FailureError, RawJson, raw_json},
+    client::ResultBody,
+};
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It succeeded.
+    Complete(ResultBody),
+    /// It failed.
+    Fail(Failure),
+    /// It is given back uncounted, not to be run again before so long from now.
+    Release(Option<Duration>),
+}
+
+impl Outcome {
+    /// Success with `value` as its JSON result; a value that cannot be written as JSON is a failure for good.
+    pub fn complete<T: Serialize + ?Sized>(value: &T) -> Self {
+        match raw_json(value) {
+            Ok(json) => Self::Complete(ResultBody::Json(json)),
+            Err(error) => Self::fail("invalid-result", "the result cannot be written as JSON", error.to_string()),
+        }
+    }
+
+    /// Failure for good: another attempt would end the same way.
+    pub fn fail(kind: impl Into<String>, title: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Fail(Failure { error: error(kind, title, detail), retryable: false, retry_after: None })
+    }
+
+    /// Failure that another attempt may cure.
+    pub fn retry(kind: impl Into<String>, title: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Fail(Failure { error: error(kind, title, detail), retryable: true, retry_after: None })
+    }
+}
+
+fn error(kind: impl Into<String>, title: impl Into<String>, detail: impl Into<String>) -> FailureError {
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+    FailureError { kind: filled(kind.into()), title: filled(title.into()), detail: filled(detail.into()) }
+}
+
+impl From<ResultBody> for Outcome {
+    fn from(body: ResultBody) -> Self {
+        Self::Complete(body)
+    }
+}
+
+impl From<RawJson> for Outcome {
+    fn from(json: RawJson) -> Self {
+        Self::Complete(ResultBody::Json(json))
+    }
+}
+
+impl From<serde_json::Value> for Outcome {
+    fn from(value: serde_json::Value) -> Self {
+        Self::complete(&value)
+    }
+}
+
+impl From<()> for Outcome {
+    fn from((): ()) -> Self {
+        Self::Complete(ResultBody::None)
+    }
+}
+
+/// So that a handler may use `?`: an error is a retryable failure with its text as the detail. To fail for good,
+/// return `Ok(Outcome::fail(…))`.
+impl<T: Into<Self>, E: std::fmt::Display> From<Result<T, E>> for Outcome {
+    fn from(result: Result<T, E>) -> Self {
+        match result {
+            Ok(value) => value.into(),
+            Err(error) => Self::retry("run-failed", "the run failed", error.to_string()),
+        }
+    }
+}

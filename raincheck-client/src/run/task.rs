@@ -1,0 +1,255 @@
+//! One run, as its runner sees it: the job, its input, and the ways to say something while it runs.
+
+use std::{
+    any::Any,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use serde::de::DeserializeOwned;
+use tokio::io::AsyncWriteExt as _;
+
+use super::{
+    Stop, StopReason,
+    append::{Append, Target},
+};
+use crate::{
+    Client, Error,
+    api::{Job, Lease, Progress, RawJson},
+    backoff::Backoff,
+};
+
+/// Broken connections in a row after which reading an input is given up.
+const INPUT_TRIES: u32 = 5;
+/// Output that is on its way when a run ends may take so long to arrive.
+const CLOSE_WITHIN: Duration = Duration::from_secs(60);
+
+/// A run. Clones are the same run.
+#[derive(Clone)]
+pub struct Task {
+    parts: Arc<TaskParts>,
+}
+
+/// What a run is made of; the worker holds it until the outcome is delivered.
+pub(crate) struct TaskParts {
+    pub(crate) client: Client,
+    pub(crate) lease: Lease,
+    pub(crate) stop: Stop,
+    pub(crate) delivery: Arc<Delivery>,
+    stream: OnceLock<Append>,
+    log: OnceLock<Append>,
+    guards: Mutex<Vec<Box<dyn Any + Send>>>,
+}
+
+/// The latest progress, until a heartbeat takes it along.
+#[derive(Default)]
+pub(crate) struct Delivery {
+    latest: Mutex<Option<Progress>>,
+}
+
+impl Delivery {
+    pub(crate) fn put(&self, progress: Progress) {
+        if let Ok(mut latest) = self.latest.lock() {
+            *latest = Some(progress);
+        }
+    }
+
+    pub(crate) fn take(&self) -> Option<Progress> {
+        self.latest.lock().map_or(None, |mut latest| latest.take())
+    }
+
+    /// Gives back what could not be sent, unless there is something newer.
+    pub(crate) fn put_back(&self, progress: Progress) {
+        if let Ok(mut latest) = self.latest.lock() {
+            latest.get_or_insert(progress);
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.latest.lock().is_ok_and(|latest| latest.is_some())
+    }
+}
+
+impl TaskParts {
+    pub(crate) fn new(client: Client, lease: Lease, stop: Stop, delivery: Arc<Delivery>) -> Self {
+        Self {
+            client,
+            lease,
+            stop,
+            delivery,
+            stream: OnceLock::new(),
+            log: OnceLock::new(),
+            guards: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Sends the last of stream and log; nothing can be written any more.
+    pub(crate) async fn close(&self) {
+        for append in [self.stream.get(), self.log.get()].into_iter().flatten() {
+            append.close(CLOSE_WITHIN).await;
+        }
+    }
+
+    /// The outcome is delivered: what was kept for it may go.
+    pub(crate) fn delivered(&self) {
+        let guards = self.guards.lock().map_or(Vec::new(), |mut guards| std::mem::take(&mut *guards));
+        drop(guards);
+    }
+}
+
+impl Task {
+    pub(crate) fn new(parts: Arc<TaskParts>) -> Self {
+        Self { parts }
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn job(&self) -> &Job {
+        &self.parts.lease.job
+    }
+
+    /// Which run of the job this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.parts.lease.attempt
+    }
+
+    /// W3C trace context of the submit.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.parts.lease.traceparent.as_deref()
+    }
+
+    /// The input's text, when it came with the lease: small JSON does.
+    #[must_use]
+    pub fn input_json(&self) -> Option<&RawJson> {
+        self.job().input.as_ref()
+    }
+
+    /// The whole input in memory; no bytes when there is none.
+    ///
+    /// # Errors
+    /// Any of a request's.
+    pub async fn input(&self) -> Result<Bytes, Error> {
+        if let Some(json) = self.input_json() {
+            return Ok(Bytes::copy_from_slice(json.get().as_bytes()));
+        }
+        if self.job().input_href.is_none() {
+            return Ok(Bytes::new());
+        }
+        let mut failures = 0;
+        let mut backoff = Backoff::default();
+        loop {
+            match self.read_input().await {
+                Err(error) if error.is_transient() && failures < INPUT_TRIES => {
+                    failures += 1;
+                    backoff.pause(&error).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The input read from JSON.
+    ///
+    /// # Errors
+    /// [`Error::Json`] when it has another shape.
+    pub async fn input_as<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        Ok(serde_json::from_slice(&self.input().await?)?)
+    }
+
+    /// Writes the input to a new file, without holding it in memory, and answers its media type.
+    ///
+    /// # Errors
+    /// Any of a request's, and [`Error::Io`].
+    pub async fn input_to(&self, path: &Path) -> Result<Option<String>, Error> {
+        let failed = |source| Error::io(format!("cannot write the input to {}", path.display()), source);
+        if let Some(json) = self.input_json() {
+            tokio::fs::write(path, json.get()).await.map_err(failed)?;
+            return Ok(Some(self.job().content_type.clone().unwrap_or_else(|| "application/json".into())));
+        }
+        let mut backoff = Backoff::default();
+        for failures in 0.. {
+            let mut file = tokio::fs::File::create(path).await.map_err(failed)?;
+            if self.job().input_href.is_none() {
+                break;
+            }
+            match self.copy_input(&mut file, path).await {
+                Err(error) if error.is_transient() && failures < INPUT_TRIES => backoff.pause(&error).await,
+                other => return other,
+            }
+        }
+        Ok(self.job().content_type.clone())
+    }
+
+    /// Says how far it is. At most five a second are sent; the latest wins.
+    pub fn progress(&self, progress: Progress) {
+        self.parts.delivery.put(progress);
+    }
+
+    /// Writes a line to the job's log. Never waits: when the server is far behind, lines are dropped.
+    pub fn log(&self, line: &str) {
+        let newline = if line.ends_with('\n') { "" } else { "\n" };
+        self.log_bytes(Bytes::from(format!("{line}{newline}")));
+    }
+
+    /// Writes to the job's log as [`Task::log`] does, byte for byte.
+    pub fn log_bytes(&self, bytes: Bytes) {
+        let append = self.parts.log.get_or_init(|| self.append(Target::Log));
+        append.try_write(bytes);
+    }
+
+    /// Appends to what the caller sees while the job runs, as UTF-8 text; waits while the server is behind.
+    pub async fn stream(&self, bytes: impl Into<Bytes>) {
+        self.stream_as("text/plain; charset=utf-8", bytes).await;
+    }
+
+    /// As [`Task::stream`], of any media type; the first one given stays.
+    pub async fn stream_as(&self, content_type: &str, bytes: impl Into<Bytes>) {
+        let target = || Target::Stream(content_type.to_owned());
+        self.parts.stream.get_or_init(|| self.append(target())).write(bytes.into()).await;
+    }
+
+    /// Resolves when the run should stop.
+    pub async fn stopped(&self) -> StopReason {
+        self.parts.stop.ordered().await
+    }
+
+    /// The order to stop, to look at or pass on.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.parts.stop
+    }
+
+    /// Keeps `guard` (a temporary directory that holds the result, for example) until the outcome is delivered.
+    pub fn keep_until_delivered(&self, guard: impl Any + Send) {
+        if let Ok(mut guards) = self.parts.guards.lock() {
+            guards.push(Box::new(guard));
+        }
+    }
+
+    fn append(&self, target: Target) -> Append {
+        Append::start(self.parts.client.clone(), self.parts.lease.lease.clone(), target, self.parts.stop.clone())
+    }
+
+    async fn read_input(&self) -> Result<Bytes, Error> {
+        let mut input = self.parts.client.input(&self.parts.lease.lease).await?;
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = input.chunk().await? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    }
+
+    async fn copy_input(&self, file: &mut tokio::fs::File, path: &Path) -> Result<Option<String>, Error> {
+        let failed = |source| Error::io(format!("cannot write the input to {}", path.display()), source);
+        let mut input = self.parts.client.input(&self.parts.lease.lease).await?;
+        while let Some(chunk) = input.chunk().await? {
+            file.write_all(&chunk).await.map_err(failed)?;
+        }
+        file.flush().await.map_err(failed)?;
+        Ok(input.content_type)
+    }
+}

@@ -1,0 +1,224 @@
+//! The worker runtime: leases jobs, runs them, keeps their leases alive and delivers how they ended.
+//!
+//! Four loops share one `board` of running leases. *poll* asks for work with a long poll while there are free
+//! slots. *settle* hands in what ended and takes new work for the freed slots in the same round trip. *pulse* sends
+//! every heartbeat and learns of cancels and lost leases. *run* is one task a lease. A slot is a semaphore permit that
+//! travels: from poll or settle to the run, and with its outcome back to settle, so it can neither leak nor double.
+
+mod board;
+mod deliver;
+mod poll;
+mod pulse;
+mod run;
+mod settle;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Client, Error,
+    api::{LeaseRequest, WireDuration, WorkerName},
+    run::{Runner, StopReason},
+};
+
+/// The most leases that one request may ask for.
+const LEASE_MAX: usize = 1_000;
+
+/// After its grace a worker waits so long for a server that is away.
+const LAST_WORDS: Duration = Duration::from_secs(30);
+
+/// A worker, ready to run.
+pub struct Worker {
+    shared: Arc<Shared>,
+    grace: Option<Duration>,
+    ended: mpsc::UnboundedReceiver<settle::Ended>,
+}
+
+/// Makes a [`Worker`].
+#[must_use]
+pub struct WorkerBuilder {
+    client: Client,
+    name: WorkerName,
+    queues: Vec<String>,
+    kinds: BTreeMap<String, Arc<dyn Runner>>,
+    concurrency: usize,
+    ttl: Option<Duration>,
+    grace: Option<Duration>,
+}
+
+/// What the loops share.
+struct Shared {
+    client: Client,
+    name: WorkerName,
+    queues: Vec<String>,
+    kinds: BTreeMap<String, Arc<dyn Runner>>,
+    ttl: Option<Duration>,
+    slots: Arc<Semaphore>,
+    board: board::Board,
+    runs: TaskTracker,
+    ended: mpsc::UnboundedSender<settle::Ended>,
+    /// No new work.
+    draining: CancellationToken,
+    /// The worker is gone: drop everything.
+    gone: CancellationToken,
+}
+
+impl Worker {
+    /// A worker for the server of `client`. It needs at least one kind.
+    pub fn builder(client: Client) -> WorkerBuilder {
+        let name = WorkerName { name: format!("worker-{}", std::process::id()), version: None };
+        WorkerBuilder {
+            client,
+            name,
+            queues: Vec::new(),
+            kinds: BTreeMap::new(),
+            concurrency: 1,
+            ttl: None,
+            grace: None,
+        }
+    }
+}
+
+impl WorkerBuilder {
+    /// What operators see it as; `worker-<pid>` if not said.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name.name = name.into();
+        self
+    }
+
+    /// The version of the program, for operators.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.name.version = Some(version.into());
+        self
+    }
+
+    /// Takes work from this queue, too; from all that the token may see when none is named.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queues.push(queue.into());
+        self
+    }
+
+    /// Runs jobs of this kind with this runner.
+    pub fn kind(self, kind: impl Into<String>, runner: impl Runner) -> Self {
+        self.shared_kind(kind, Arc::new(runner))
+    }
+
+    /// As [`WorkerBuilder::kind`], with a runner that serves several kinds.
+    pub fn shared_kind(mut self, kind: impl Into<String>, runner: Arc<dyn Runner>) -> Self {
+        self.kinds.insert(kind.into(), runner);
+        self
+    }
+
+    /// Runs so many jobs at once; 1 if not said.
+    pub fn concurrency(mut self, runs: usize) -> Self {
+        self.concurrency = runs;
+        self
+    }
+
+    /// A lease lasts so long without a heartbeat, 2 s to 24 h; the server's default if not said.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// When told to shut down, gives runs so long to end, then stops and releases them; without a limit if not said.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// The worker.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] without a kind or a slot.
+    pub fn build(self) -> Result<Worker, Error> {
+        if self.kinds.is_empty() {
+            return Err(Error::Configuration("a worker needs at least one kind to serve".into()));
+        }
+        if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
+            return Err(Error::Configuration("a worker needs at least one slot".into()));
+        }
+        let (sender, ended) = mpsc::unbounded_channel();
+        let shared = Shared {
+            client: self.client,
+            name: self.name,
+            queues: self.queues,
+            kinds: self.kinds,
+            ttl: self.ttl,
+            slots: Arc::new(Semaphore::new(self.concurrency)),
+            board: board::Board::default(),
+            runs: TaskTracker::new(),
+            ended: sender,
+            draining: CancellationToken::new(),
+            gone: CancellationToken::new(),
+        };
+        Ok(Worker { shared: Arc::new(shared), grace: self.grace, ended })
+    }
+}
+
+impl Worker {
+    /// Works until `shutdown` is canceled, then takes no more, lets what runs end (up to the grace), delivers it and
+    /// returns. Waits for a server that is away. Dropping the future stops everything at once; its leases then expire.
+    ///
+    /// # Errors
+    /// When the server refuses the very first request for work, by a wrong token for example; what it refuses later is
+    /// tried again and logged.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
+        let Self { shared, grace, ended } = self;
+        let _gone = shared.gone.clone().drop_guard();
+        // Shutting down does not drop a request for work on its way: `poll` sees `draining` and gives back what came.
+        let order = async {
+            shutdown.cancelled().await;
+            shared.draining.cancel();
+            std::future::pending::<()>().await;
+        };
+        let whole = async {
+            let result = poll::poll(&shared).await;
+            shared.draining.cancel();
+            shared.drain(grace).await;
+            result
+        };
+        tokio::select! {
+            result = whole => result,
+            () = order => Ok(()),
+            () = settle::settle(&shared, ended) => Ok(()),
+            () = pulse::pulse(&shared) => Ok(()),
+            () = pulse::watch(&shared) => Ok(()),
+        }
+    }
+}
+
+impl Shared {
+    async fn drain(&self, grace: Option<Duration>) {
+        self.runs.close();
+        let stopper = async {
+            match grace {
+                Some(grace) => tokio::time::sleep(grace).await,
+                None => std::future::pending().await,
+            }
+            self.board.stop_all(StopReason::Drain);
+            let stops = self.kinds.values().map(|runner| runner.stops_within()).max().unwrap_or_default();
+            tokio::time::sleep(stops + LAST_WORDS).await;
+        };
+        tokio::select! {
+            () = self.runs.wait() => {}
+            () = stopper => tracing::warn!("the server could not be told of every run; their leases will expire"),
+        }
+    }
+
+    /// A request for up to `max` jobs, under an id of its own.
+    fn request(&self, max: usize) -> LeaseRequest {
+        LeaseRequest {
+            worker: self.name.clone(),
+            queues: self.queues.clone(),
+            kinds: self.kinds.keys().cloned().collect(),
+            max: u32::try_from(max).unwrap_or(u32::MAX),
+            wait: None,
+            ttl: self.ttl.map(WireDuration),
+            request_id: Some(uuid::Uuid::now_v7().to_string()),
+            finish: Vec::new(),
+        }
+    }
+}

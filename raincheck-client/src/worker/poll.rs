@@ -1,0 +1,90 @@
+//! Asks for work while there are free slots.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{LEASE_MAX, Shared, run};
+use crate::{
+    Error,
+    api::{Lease, LeaseRequest, WireDuration},
+    backoff::Backoff,
+};
+
+/// How long the server may hold a request while there is nothing to do.
+const WAIT: Duration = Duration::from_secs(20);
+/// How long a worker that stops looks after the answer to its last request.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+
+/// Takes work until the worker drains; an error only when the very first request is refused.
+pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
+    let (mut proven, mut backoff) = (false, Backoff::default());
+    loop {
+        let Some(slots) = free_slots(shared).await else { return Ok(()) };
+        let mut request = shared.request(slots.len());
+        request.wait = Some(WireDuration(WAIT));
+        // Asked again with the same id until it is answered: an answer that got lost holds leases.
+        loop {
+            let answer = tokio::select! {
+                answer = shared.client.lease(&request) => answer,
+                () = shared.draining.cancelled() => {
+                    give_back(shared, request).await;
+                    return Ok(());
+                }
+            };
+            match answer {
+                Ok(answer) => {
+                    (proven, backoff) = (true, Backoff::default());
+                    start(shared, answer.leases, slots);
+                    break;
+                }
+                Err(error) if proven || error.is_transient() => {
+                    tracing::warn!(%error, "cannot ask for work");
+                    let pause = backoff.after(&error);
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = shared.draining.cancelled() => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// At least one free slot, and all that there are; `None` when the worker drains.
+async fn free_slots(shared: &Shared) -> Option<Vec<OwnedSemaphorePermit>> {
+    let first = tokio::select! {
+        slot = shared.slots.clone().acquire_owned() => slot.ok()?,
+        () = shared.draining.cancelled() => return None,
+    };
+    let mut slots = vec![first];
+    while slots.len() < LEASE_MAX {
+        match shared.slots.clone().try_acquire_owned() {
+            Ok(slot) => slots.push(slot),
+            Err(_) => break,
+        }
+    }
+    Some(slots)
+}
+
+/// Starts each lease in a slot; slots that are left over become free. While draining, leases are given back instead.
+pub(super) fn start(shared: &Arc<Shared>, leases: Vec<Lease>, slots: Vec<OwnedSemaphorePermit>) {
+    let mut slots = slots.into_iter();
+    for lease in leases {
+        // A server that hands out more than was asked for gets the rest back.
+        match slots.next().filter(|_| !shared.draining.is_cancelled()) {
+            Some(slot) => shared.runs.spawn(run::run(shared.clone(), lease, slot)),
+            None => shared.runs.spawn(run::give_back(shared.clone(), lease)),
+        };
+    }
+}
+
+/// The request was on its way when the order to drain came: whatever it leased must not wait for its ttl. With a `max`
+/// of 0 the same id returns leases that it was given, and no new ones.
+async fn give_back(shared: &Arc<Shared>, request: LeaseRequest) {
+    let again = LeaseRequest { max: 0, wait: None, ..request };
+    if let Ok(Ok(answer)) = tokio::time::timeout(LAST_ANSWER, shared.client.lease(&again)).await {
+        start(shared, answer.leases, Vec::new());
+    }
+}

@@ -1,0 +1,129 @@
+//! One lease from its start to the delivery of its outcome.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{Shared, deliver, settle::Ended};
+use crate::{
+    api::{Finish, FinishAction, Heartbeat, Lease},
+    client::ResultBody,
+    run::{Delivery, Outcome, Runner, Stop, StopReason, Task, TaskParts},
+};
+
+/// A JSON result up to this size rides along with others; in bytes.
+const INLINE_MAX: usize = 64 * 1024;
+
+/// Runs a lease in a slot.
+pub(super) async fn run(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit) {
+    let gone = shared.gone.clone();
+    tokio::select! {
+        () = gone.cancelled() => {}
+        () = run_whole(shared, lease, slot) => {}
+    }
+}
+
+async fn run_whole(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit) {
+    let Some(runner) = shared.kinds.get(&lease.job.kind).cloned() else {
+        tracing::error!(kind = lease.job.kind, "leased a kind that was not asked for");
+        return give_back(shared, lease).await;
+    };
+    let (stop, delivery) = (Stop::default(), Arc::new(Delivery::default()));
+    let _listed = Listed::new(&shared, &lease, &stop, &delivery);
+    let parts = Arc::new(TaskParts::new(shared.client.clone(), lease, stop.clone(), delivery));
+    let outcome = supervised(&*runner, Task::new(parts.clone()), &stop).await;
+    if stop.reason() != Some(StopReason::Lost) {
+        parts.close().await;
+    }
+    // Asked again: closing is long enough to lose a lease.
+    if stop.reason() != Some(StopReason::Lost) {
+        last_progress(&shared, &parts).await;
+        deliver(&shared, &parts.lease.lease, outcome, slot).await;
+    } else {
+        tracing::warn!(
+            job = parts.lease.job.id,
+            attempt = parts.lease.attempt,
+            "the lease was lost; the run was stopped"
+        );
+    }
+    parts.delivered();
+}
+
+/// Runs it, and drops it when it does not stop in time.
+async fn supervised(runner: &dyn Runner, task: Task, stop: &Stop) -> Outcome {
+    let run = AssertUnwindSafe(runner.run(task)).catch_unwind();
+    let too_late = async {
+        stop.ordered().await;
+        tokio::time::sleep(runner.stops_within()).await;
+    };
+    let outcome = tokio::select! {
+        outcome = run => outcome.unwrap_or_else(|panic| {
+            let detail = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let detail = detail.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            Outcome::retry("panic", "the run panicked", detail)
+        }),
+        () = too_late => Outcome::fail("canceled", "the run was stopped", ""),
+    };
+    match outcome {
+        // It failed because it was told to stop, and that is not its fault.
+        Outcome::Fail(_) if stop.reason() == Some(StopReason::Drain) => Outcome::Release(None),
+        other => other,
+    }
+}
+
+/// Progress that no heartbeat has taken along yet goes before the end: afterwards it would be refused.
+async fn last_progress(shared: &Shared, parts: &TaskParts) {
+    if let Some(progress) = parts.delivery.take() {
+        let lease = parts.lease.lease.clone();
+        let heartbeat = Heartbeat { lease, progress: Some(progress), ttl: None };
+        if let Err(error) = shared.client.heartbeat(&heartbeat, None).await {
+            tracing::debug!(%error, "the last progress of a run did not arrive");
+        }
+    }
+}
+
+async fn deliver(shared: &Shared, lease: &str, outcome: Outcome, slot: OwnedSemaphorePermit) {
+    let action = match outcome {
+        Outcome::Complete(ResultBody::None) => FinishAction::Complete { result: None },
+        Outcome::Complete(ResultBody::Json(json)) if json.get().len() <= INLINE_MAX => {
+            FinishAction::Complete { result: Some(json) }
+        }
+        Outcome::Complete(large) => return deliver::complete(&shared.client, lease, &large).await,
+        Outcome::Fail(failure) => FinishAction::Fail(failure),
+        Outcome::Release(delay) => FinishAction::Release { delay: delay.map(Into::into) },
+    };
+    let (settled, known) = oneshot::channel();
+    let finish = Finish { lease: lease.to_owned(), action };
+    if shared.ended.send(Ended { finish, slot, settled }).is_ok() {
+        let _ = known.await;
+    }
+}
+
+/// Gives a lease back that is not going to be run.
+pub(super) async fn give_back(shared: Arc<Shared>, lease: Lease) {
+    let finish = Finish { lease: lease.lease, action: FinishAction::Release { delay: None } };
+    tokio::select! {
+        () = shared.gone.cancelled() => {}
+        () = deliver::deliver(&shared.client, finish) => {}
+    }
+}
+
+/// On the board from here to its drop, so that heartbeats go on until the server knows the end.
+struct Listed<'a> {
+    shared: &'a Shared,
+    lease: String,
+}
+
+impl<'a> Listed<'a> {
+    fn new(shared: &'a Shared, lease: &Lease, stop: &Stop, delivery: &Arc<Delivery>) -> Self {
+        shared.board.add(&lease.lease, lease.heartbeat(), stop.clone(), delivery.clone());
+        Self { shared, lease: lease.lease.clone() }
+    }
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.shared.board.remove(&self.lease);
+    }
+}
