@@ -15,7 +15,7 @@ duration=$(ffprobe -v error -select_streams v:0 -show_entries format=duration -o
 }
 total_ms=$(echo "$duration" | awk '{ printf "%d", $1 * 1000 }') # "N/A" gives 0: the length is not known
 
-folder=$(mktemp -d) || exit 75
+folder=$(TMPDIR=${RAINCHECK_TMP:-${TMPDIR:-/tmp}} mktemp -d) || exit 75
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 143' TERM INT
 
