@@ -1,29 +1,24 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use raincheck_core::{Event, EventData, JobNo, Name, State};
-use raincheck_store::{Store, StoreError};
+use raincheck_store::Store;
 use tokio::sync::Notify;
 
-use crate::Engine;
 use crate::waiting::{Waiting, Wake};
-
-/// While somebody waits and something is queued, the two are brought together this often, whatever was heard.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Wakes workers that wait. One is woken per job that becomes ready: the one that waits longest among those that
 /// serve its kind and queue.
 #[derive(Default)]
 pub(crate) struct Dispatch {
-    waiting: Mutex<Waiting>,
+    pub(crate) waiting: Mutex<Waiting>,
     /// The last look found nothing queued, and nothing was since.
-    nothing_queued: AtomicBool,
+    pub(crate) nothing_queued: AtomicBool,
     /// The first waiter came.
-    somebody: Notify,
+    pub(crate) somebody: Notify,
     /// A look is wanted now.
-    now: Notify,
+    pub(crate) now: Notify,
 }
 
 /// A request that waits for work. Dropping it passes on the wakes it did not use.
@@ -122,38 +117,6 @@ impl Drop for Waiter {
     }
 }
 
-/// The net under the wakes: slots freed in another queue, another process's doings.
-pub(crate) async fn run(engine: Engine) {
-    let dispatch = engine.0.dispatch.clone();
-    loop {
-        dispatch.somebody.notified().await;
-        while !dispatch.waiting.lock().is_empty() {
-            let asked = tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => false,
-                () = dispatch.now.notified() => true,
-            };
-            if (asked || !dispatch.nothing_queued.load(SeqCst))
-                && let Err(error) = look(&engine).await
-            {
-                engine.loop_failed("looking for queued jobs", &error);
-            }
-        }
-    }
-}
-
-async fn look(engine: &Engine) -> Result<(), StoreError> {
-    let dispatch = &engine.0.dispatch;
-    // Before the read: what is queued after it says so itself.
-    dispatch.nothing_queued.store(true, SeqCst);
-    let figures = engine.figures().await;
-    let kinds = figures.as_ref().map_or(&[][..], |figures| &figures.kinds);
-    let queued: Vec<_> = kinds.iter().filter(|kind| kind.by_state[State::Queued as usize] > 0).collect();
-    if figures.is_err() || !queued.is_empty() {
-        dispatch.nothing_queued.store(false, SeqCst);
-    }
-    let mut waiting = dispatch.waiting.lock();
-    for kind in queued {
-        waiting.wake(Wake { queue: None, kind: kind.name.clone(), job: None, chain: true });
-    }
-    figures.map(drop)
-}
+#[cfg(test)]
+#[path = "dispatch_tests.rs"]
+mod tests;

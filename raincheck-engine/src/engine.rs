@@ -38,12 +38,8 @@ pub(crate) struct Inner {
 }
 
 impl Engine {
-    /// Starts the loops over `store`. Needs a tokio runtime with time enabled.
-    pub async fn start(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        settings: Settings,
-    ) -> Result<Engine, StoreError> {
+    /// Starts the loops over `store`; they run until [`Engine::stop`]. Needs a tokio runtime with time enabled.
+    pub async fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: Settings) -> Result<Engine, StoreError> {
         store.health()?;
         let commits = store.commits();
         let keys = Keys::derive(&store.secret())?;
@@ -66,7 +62,7 @@ impl Engine {
         engine.spawn(crate::tail::run(engine.clone(), commits));
         engine.spawn(crate::sweep::run(engine.clone()));
         engine.spawn(crate::progress::run(engine.clone()));
-        engine.spawn(crate::dispatch::run(engine.clone()));
+        engine.spawn(crate::look::run(engine.clone()));
         Ok(engine)
     }
 

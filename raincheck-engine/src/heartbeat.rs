@@ -29,8 +29,7 @@ impl Engine {
         let renewals: Vec<Renewal> = beats.iter().map(renewal).collect();
         let waits = wait > 0 && !self.is_draining();
         // Registered before the leases are looked at: what happens later is heard of.
-        let watches: Vec<Watch> =
-            beats.iter().filter(|_| waits).map(|beat| self.0.hub.watch(beat.lease.no)).collect();
+        let watches: Vec<Watch> = beats.iter().filter(|_| waits).map(|beat| self.0.hub.watch(beat.lease.no)).collect();
         let answers = self.0.store.renew(renewals.clone()).await?;
         self.take_reports(beats, &answers).await?;
         if !waits || answers.is_empty() || answers.iter().any(calls_back) {
@@ -97,7 +96,8 @@ async fn over(run: LeaseRef, mut watch: Watch) {
         match watch.next().await {
             Ok(event) => {
                 let asked = matches!(event.data, EventData::CancelRequested);
-                if event.attempt > run.attempt || event.attempt == run.attempt && (asked || event.state != State::Running)
+                if event.attempt > run.attempt
+                    || event.attempt == run.attempt && (asked || event.state != State::Running)
                 {
                     return;
                 }

@@ -59,7 +59,7 @@ impl Hub {
     /// Listens to one job.
     pub(crate) fn watch(self: &Arc<Self>, no: JobNo) -> Watch {
         let mut topics = self.topics.lock();
-        let listed = topics.entry(no).or_insert_with(Listed::default);
+        let listed = topics.entry(no).or_default();
         listed.watches += 1;
         let topic = listed.topic.clone();
         let (events, grown) = (topic.events.subscribe(), topic.grown.subscribe());
@@ -75,7 +75,7 @@ impl Hub {
     pub(crate) fn publish(&self, commit: Commit) {
         let to_feed = self.feed.receiver_count() > 0;
         // Sent after the lock is released: a send wakes every listener of a job, and there may be thousands.
-        let mut sends: Vec<(Option<Arc<Topic>>, Option<Arc<Event>>)> = Vec::new();
+        let mut sends: Vec<(Option<Arc<Topic>>, Option<_>)> = Vec::new();
         {
             let topics = self.topics.lock();
             if topics.is_empty() && !to_feed {
@@ -132,5 +132,57 @@ impl Drop for Watch {
                 topics.remove(&self.no);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::event;
+    use raincheck_core::State;
+
+    fn publish(hub: &Hub, events: Vec<Event>) {
+        hub.publish(Commit { events, chunks: Vec::new() });
+    }
+
+    #[tokio::test]
+    async fn all_watchers_of_a_job_share_its_events() {
+        let hub = Arc::new(Hub::default());
+        let (mut one, mut two, mut feed) = (hub.watch(JobNo(1)), hub.watch(JobNo(1)), hub.watch_all());
+        publish(&hub, vec![event(1, 1, State::Queued), event(2, 1, State::Queued), event(1, 2, State::Running)]);
+        let (first, second) = (one.next().await.unwrap(), two.next().await.unwrap());
+        assert!(Arc::ptr_eq(&first, &second));
+        assert!(Arc::ptr_eq(&first, &feed.recv().await.unwrap()));
+        assert_eq!(feed.recv().await.unwrap().no, JobNo(2));
+        assert_eq!(one.next().await.unwrap().seq, 2);
+    }
+
+    #[tokio::test]
+    async fn whoever_falls_behind_is_told() {
+        let hub = Arc::new(Hub::default());
+        let mut watch = hub.watch(JobNo(1));
+        publish(&hub, (1..=JOB_RING as u32 + 1).map(|seq| event(1, seq, State::Running)).collect());
+        assert_eq!(watch.next().await.unwrap_err(), RecvError::Lagged(1));
+        assert_eq!(watch.next().await.unwrap().seq, 2);
+    }
+
+    #[tokio::test]
+    async fn bytes_are_hinted_without_events() {
+        let hub = Arc::new(Hub::default());
+        let mut watch = hub.watch(JobNo(1));
+        hub.publish(Commit { events: Vec::new(), chunks: vec![(JobNo(1), raincheck_core::ChunkKind::Log)] });
+        watch.changed().await;
+        assert!(watch.events.is_empty());
+    }
+
+    #[test]
+    fn nothing_stays_of_watches_that_are_gone() {
+        let hub = Arc::new(Hub::default());
+        let (one, two, three) = (hub.watch(JobNo(1)), hub.watch(JobNo(1)), hub.watch(JobNo(2)));
+        assert_eq!(hub.watched(), 2);
+        drop((one, three));
+        assert_eq!(hub.watched(), 1);
+        drop(two);
+        assert_eq!(hub.watched(), 0);
     }
 }

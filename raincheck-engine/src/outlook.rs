@@ -1,4 +1,4 @@
-use raincheck_core::{Job, Millis, State, Timestamp};
+use raincheck_core::{Job, State, Timestamp};
 use raincheck_store::QueueFigures;
 
 use crate::{Engine, KindStats};
@@ -58,13 +58,16 @@ struct Facts {
 
 impl Outlook {
     pub(crate) fn of(engine: &Engine, job: &Job) -> Outlook {
-        look(job, &Facts {
-            now: engine.now(),
-            queue: engine.queue(&job.queue).unwrap_or_default(),
-            kind: engine.kind_stats(&job.kind),
-            drain_rate: engine.drain_rate(&job.queue),
-            served: engine.served(&job.kind),
-        })
+        look(
+            job,
+            &Facts {
+                now: engine.now(),
+                queue: engine.queue(&job.queue).unwrap_or_default(),
+                kind: engine.kind_stats(&job.kind),
+                drain_rate: engine.drain_rate(&job.queue),
+                served: engine.served(&job.kind),
+            },
+        )
     }
 }
 
@@ -129,4 +132,68 @@ pub(crate) fn retry_after_full(waiting: u64, drain_rate: Option<f64>, spread: f6
     let share = (waiting as f64 / 100.0).max(1.0);
     let seconds = drain_rate.map_or(10.0, |rate| share / rate).clamp(1.0, RETRY_MOST as f64);
     (seconds * (0.8 + 0.4 * spread)).round().max(1.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{NOW, job};
+
+    fn facts(queued: u64, running: u64) -> Facts {
+        let mut queue = QueueFigures { served: 4, ..QueueFigures::default() };
+        (queue.by_state[State::Queued as usize], queue.by_state[State::Running as usize]) = (queued, running);
+        let kind = Some(KindStats { mean_ms: 6_000.0, count: 3 });
+        Facts { now: NOW.plus(2_000), queue, kind, drain_rate: Some(0.5), served: true }
+    }
+
+    #[test]
+    fn a_queued_job_waits_for_those_before_it() {
+        let outlook = look(&job(State::Queued, 7), &facts(5, 6));
+        assert_eq!(outlook.position, Some(3));
+        // Six run for 6 s each, so one ends each second: 3 s to wait and 6 s to run.
+        assert_eq!(outlook.eta_seconds, Some(9));
+        assert_eq!(outlook.retry_after_seconds, 5);
+        assert_eq!(outlook.waiting_for, None);
+        assert_eq!(look(&job(State::Queued, 7), &facts(1, 0)).position, Some(1), "never behind more than there are");
+    }
+
+    #[test]
+    fn the_reason_to_wait_is_told() {
+        let reason = |facts: &Facts| look(&job(State::Queued, 5), facts).waiting_for;
+        let mut now = facts(1, 2);
+        now.queue.settings.concurrency = Some(2);
+        assert_eq!(reason(&now), Some(WaitingFor::Slot));
+        now.served = false;
+        assert_eq!(reason(&now), Some(WaitingFor::NoWorker));
+        now.queue.settings.paused = true;
+        assert_eq!(reason(&now), Some(WaitingFor::Paused));
+        let stuck = look(&job(State::Queued, 5), &now);
+        assert_eq!((stuck.eta_seconds, stuck.retry_after_seconds), (None, 1));
+        let scheduled = Job { run_at: NOW.plus(12_000), ..job(State::Scheduled, 5) };
+        let outlook = look(&scheduled, &facts(1, 0));
+        assert_eq!((outlook.waiting_for, outlook.eta_seconds), (Some(WaitingFor::Time), Some(16)));
+        assert_eq!(outlook.position, None);
+    }
+
+    #[test]
+    fn nothing_is_promised_past_the_mean_and_asking_slows_down_with_age() {
+        let mut late = facts(0, 1);
+        let running = Job { started_at: Some(NOW), ..job(State::Running, 5) };
+        assert_eq!(look(&running, &late).eta_seconds, Some(4));
+        late.now = NOW.plus(40_000);
+        assert_eq!(look(&running, &late).eta_seconds, None);
+        assert_eq!(look(&running, &late).retry_after_seconds, 10);
+        late.now = NOW.plus(9_000_000);
+        assert_eq!(look(&running, &late).retry_after_seconds, 60);
+    }
+
+    #[test]
+    fn a_full_queue_says_when_some_of_it_has_drained() {
+        assert_eq!(retry_after_full(1_000_000, Some(1_000.0), 0.5), 10);
+        assert_eq!(retry_after_full(1_000_000, Some(1_000.0), 0.0), 8);
+        assert_eq!(retry_after_full(1_000_000, Some(1_000.0), 1.0), 12);
+        assert_eq!(retry_after_full(10, Some(1_000.0), 0.0), 1);
+        assert_eq!(retry_after_full(10, Some(0.001), 1.0), 72);
+        assert_eq!(retry_after_full(10, None, 0.5), 10);
+    }
 }

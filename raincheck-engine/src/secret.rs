@@ -1,6 +1,6 @@
-use hmac::{Hmac, KeyInit, Mac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
 use raincheck_core::{Cursor, Digest, JobNo, LeaseRef};
 use raincheck_store::StoreError;
 use sha2::{Digest as _, Sha256};
@@ -70,4 +70,50 @@ fn first(bytes: &[u8]) -> [u8; MAC_BYTES] {
     let mut out = [0; MAC_BYTES];
     out.copy_from_slice(&bytes[..MAC_BYTES]);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(byte: u8) -> Keys {
+        Keys::derive(&[byte; 32]).unwrap()
+    }
+
+    #[test]
+    fn leases_read_back_and_nothing_else_does() {
+        let lease = LeaseRef { no: JobNo(0x0123_4567_89ab), attempt: 7 };
+        let text = keys(1).lease_text(lease);
+        assert!(text.starts_with("123456789ab.7."), "{text}");
+        assert_eq!(keys(1).lease(&text), Some(lease));
+        assert_eq!(keys(2).lease(&text), None, "another store's");
+        let other = text.replacen(".7.", ".8.", 1);
+        assert_eq!(keys(1).lease(&other), None, "another attempt");
+        for bad in
+            ["", ".", "..", "1.1.", "-1.1.x", "zz.1.x", "1.99999999999.x", &format!("0{text}"), &format!("{text}=")]
+        {
+            assert_eq!(keys(1).lease(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn cursors_read_back_and_nothing_else_does() {
+        let cursor = Cursor(1_234_567);
+        let text = keys(1).cursor_text(cursor);
+        assert_eq!(keys(1).cursor(&text), Some(cursor));
+        assert_eq!(keys(2).cursor(&text), None);
+        let mut changed = text.clone().into_bytes();
+        changed[3] ^= 1;
+        assert_eq!(keys(1).cursor(std::str::from_utf8(&changed).unwrap()), None);
+        for bad in ["", "1234567", "%00", &text[1..], &format!("{text}AA")] {
+            assert_eq!(keys(1).cursor(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn digests_are_the_first_half_of_sha_256() {
+        // FIPS 180-4 example: SHA-256("abc") begins so.
+        let expected = [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23];
+        assert_eq!(digest(b"abc"), expected);
+    }
 }

@@ -18,6 +18,7 @@ pub enum Finish {
 impl Engine {
     /// Records the end of a run. A result file that is not kept, because the run was over, is removed.
     pub async fn settle(&self, lease: LeaseRef, outcome: Outcome) -> Result<Finish, StoreError> {
+        self.saw_run(lease);
         let mut commands = Vec::with_capacity(2);
         let files = self.settle_commands(vec![(lease, outcome)], &mut commands);
         let replies = self.store().apply(commands).await?;
@@ -27,11 +28,7 @@ impl Engine {
 
     /// Appends the commands that settle `ends`: each after the report of its run that still waits to be written.
     /// Answers what [`Engine::finishes`] needs to read the replies.
-    pub(crate) fn settle_commands(
-        &self,
-        ends: Vec<(LeaseRef, Outcome)>,
-        commands: &mut Vec<Command>,
-    ) -> Vec<Settling> {
+    pub(crate) fn settle_commands(&self, ends: Vec<(LeaseRef, Outcome)>, commands: &mut Vec<Command>) -> Vec<Settling> {
         let mut settling = Vec::with_capacity(ends.len());
         for (lease, outcome) in ends {
             if let Some(report) = self.0.reports.take(lease) {

@@ -1,10 +1,88 @@
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use crate::Engine;
+use crate::duty::Duty;
 
+/// The clocks are looked at this often. They are the engine's own, which a test steps, so no timer can be set by
+/// them.
+const TICK: Duration = Duration::from_millis(250);
+/// A store may say too early that something is due; it is not asked again at once.
+const TOO_EARLY: Duration = Duration::from_millis(10);
+/// Wait after a first failure; doubles up to [`BACKOFF_MOST`].
+const BACKOFF: Duration = Duration::from_millis(250);
+const BACKOFF_MOST: Duration = Duration::from_secs(30);
+
+/// What nobody asks for and still has to happen: one task does it all.
 #[derive(Default)]
-pub(crate) struct Sweep { poked: Notify }
-impl Sweep { pub(crate) fn poke(&self) { self.poked.notify_one(); } }
-pub(crate) async fn run(engine: Engine) { std::future::pending().await }
+pub(crate) struct Sweep(Notify);
+
+impl Sweep {
+    /// Something may be due sooner than was known.
+    pub(crate) fn poke(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// A duty and when it may be done again.
+struct Plan {
+    duty: Duty,
+    not_before: Instant,
+    failures: u32,
+}
+
+pub(crate) async fn run(engine: Engine) {
+    let now = Instant::now();
+    let mut plans = Duty::all(&engine).map(|duty| Plan { duty, not_before: now, failures: 0 });
+    loop {
+        for plan in &mut plans {
+            plan.act_if_due(&engine).await;
+        }
+        let next = plans.iter().map(|plan| plan.left(&engine)).min().unwrap_or(TICK);
+        let mut until = Instant::now() + next.min(TICK);
+        // Pokes come with every commit that schedules something; looking at all duties each time would cost more
+        // than the duties.
+        while timeout_at(until, engine.0.sweep.0.notified()).await.is_ok() {
+            for plan in plans.iter_mut().filter(|plan| matches!(plan.duty, Duty::Promote)) {
+                plan.act_if_due(&engine).await;
+                until = until.min(Instant::now() + plan.left(&engine));
+            }
+        }
+    }
+}
+
+impl Plan {
+    async fn act_if_due(&mut self, engine: &Engine) {
+        if self.left(engine).is_zero() {
+            self.act(engine).await;
+        }
+    }
+
+    fn left(&self, engine: &Engine) -> Duration {
+        let paused = self.not_before.saturating_duration_since(Instant::now());
+        self.duty.due_in(engine).map_or(TICK, |due| due.max(paused))
+    }
+
+    async fn act(&mut self, engine: &Engine) {
+        let start = Instant::now();
+        let pause = match self.duty.act(engine).await {
+            Ok(more) => {
+                self.failures = 0;
+                match more {
+                    // Cleaning up takes a fifth of the time at most: the busier the store, the longer it pauses.
+                    true if self.duty.can_wait() => (start.elapsed() * 4).clamp(TOO_EARLY, TICK * 4),
+                    true => Duration::ZERO,
+                    false => TOO_EARLY,
+                }
+            }
+            Err(error) => {
+                engine.loop_failed(self.duty.name(), &error);
+                self.failures += 1;
+                BACKOFF.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MOST)
+            }
+        };
+        self.not_before = Instant::now() + pause;
+    }
+}

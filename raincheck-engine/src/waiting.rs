@@ -52,7 +52,8 @@ impl Waiting {
         for kind in kinds {
             self.by_kind.entry(kind.clone()).or_default().insert(self.last);
         }
-        let place = Place { queues: queues.into(), kinds: kinds.into(), armed: false, wake: None, out_of: None, notify };
+        let place =
+            Place { queues: queues.into(), kinds: kinds.into(), armed: false, wake: None, out_of: None, notify };
         self.all.insert(self.last, place);
         self.last
     }

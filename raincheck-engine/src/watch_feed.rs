@@ -49,8 +49,7 @@ impl Engine {
         if seen > head {
             return Err(FeedError::Foreign);
         }
-        // The event right before the oldest kept one may be gone: whoever saw it misses nothing.
-        if seen.0 < oldest.0 - 1 {
+        if seen < oldest {
             return Err(FeedError::Expired);
         }
         let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);

@@ -1,0 +1,124 @@
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use raincheck_core::{Command, Millis, Outcome, Overdue, Reply, Settle};
+use raincheck_store::StoreError;
+
+use crate::Engine;
+use crate::submit::odd;
+
+/// Jobs queued or expired in one transaction.
+const DUE_BATCH: usize = 512;
+/// Runs settled in one transaction.
+const OVERDUE_BATCH: usize = 256;
+/// Jobs purged in one transaction: few, because their payloads are read and written to go.
+const RETIRE_BATCH: usize = 128;
+/// Tombstones removed in one transaction.
+const BURY_BATCH: usize = 512;
+/// Tombstones are looked for at least this often, milliseconds.
+const BURY_EVERY_MOST: Millis = 3_600_000;
+
+/// One thing the sweep does. It costs no query while the store knows that nothing is due.
+pub(crate) enum Duty {
+    /// Settle runs that nobody reported, or that took too long.
+    Settle,
+    /// Queue jobs whose time has come; fail those not started in time.
+    Promote,
+    /// Purge finished jobs past their retention.
+    Retire,
+    /// Forget tombstones; the store does not say when, so from time to time.
+    Bury {
+        /// Monotonic milliseconds of the next time.
+        at: Millis,
+    },
+}
+
+impl Duty {
+    /// Every duty, the most urgent first.
+    pub(crate) fn all(engine: &Engine) -> [Duty; 4] {
+        [Duty::Settle, Duty::Promote, Duty::Retire, Duty::Bury { at: engine.0.clock.ticks() }]
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Duty::Settle => "settling lost runs",
+            Duty::Promote => "queueing due jobs",
+            Duty::Retire => "purging old jobs",
+            Duty::Bury { .. } => "forgetting tombstones",
+        }
+    }
+
+    /// Whether nobody minds when it is late.
+    pub(crate) fn can_wait(&self) -> bool {
+        matches!(self, Duty::Retire | Duty::Bury { .. })
+    }
+
+    /// How long until there is something to do; `None` when nothing is in sight.
+    pub(crate) fn due_in(&self, engine: &Engine) -> Option<Duration> {
+        let (store, clock) = (engine.store(), &engine.0.clock);
+        let left = match self {
+            Duty::Settle => store.next_overdue()? - clock.ticks(),
+            Duty::Promote => store.next_due()?.since(clock.now()),
+            Duty::Retire => store.next_retirement()?.since(clock.now()),
+            Duty::Bury { at } => at - clock.ticks(),
+        };
+        Some(Duration::from_millis(left.max(0) as u64))
+    }
+
+    /// Does one batch; answers whether there may be more.
+    pub(crate) async fn act(&mut self, engine: &Engine) -> Result<bool, StoreError> {
+        match self {
+            Duty::Settle => settle(engine).await,
+            Duty::Promote => {
+                let commands = vec![Command::Promote(DUE_BATCH), Command::Expire(DUE_BATCH)];
+                Ok(swept(engine, commands).await?.iter().any(|count| *count >= DUE_BATCH))
+            }
+            Duty::Retire => {
+                let counts = swept(engine, vec![Command::Retire(RETIRE_BATCH)]).await?;
+                let count: usize = counts.iter().sum();
+                engine.counters().purged.fetch_add(count as u64, Relaxed);
+                Ok(count >= RETIRE_BATCH)
+            }
+            Duty::Bury { at } => {
+                let more = swept(engine, vec![Command::Bury(BURY_BATCH)]).await?.iter().any(|c| *c >= BURY_BATCH);
+                if !more {
+                    *at = engine.0.clock.ticks() + (engine.settings().tombstone / 10).clamp(1_000, BURY_EVERY_MOST);
+                }
+                Ok(more)
+            }
+        }
+    }
+}
+
+async fn settle(engine: &Engine) -> Result<bool, StoreError> {
+    let overdue = engine.store().overdue(OVERDUE_BATCH).await?;
+    let count = overdue.len();
+    if count == 0 {
+        return Ok(false);
+    }
+    let ends = overdue.into_iter().map(|run| {
+        let outcome = match run.why {
+            Overdue::Lost => Outcome::Lost,
+            Overdue::TimedOut => Outcome::TimedOut,
+        };
+        Command::Settle(Settle { lease: run.lease, outcome })
+    });
+    engine.store().apply(ends.collect()).await?;
+    Ok(count >= OVERDUE_BATCH)
+}
+
+/// Carries out sweeps, removes the files they leave, and answers how many each swept.
+async fn swept(engine: &Engine, commands: Vec<Command>) -> Result<Vec<usize>, StoreError> {
+    let (mut counts, mut files) = (Vec::new(), Vec::new());
+    for reply in engine.store().apply(commands).await? {
+        match reply {
+            Reply::Swept(count, purged) => {
+                counts.push(count);
+                files.extend(purged.blobs);
+            }
+            other => return Err(odd(&other)),
+        }
+    }
+    engine.remove_files(files).await;
+    Ok(counts)
+}
