@@ -8,6 +8,7 @@ mod append;
 pub mod command;
 pub mod function;
 mod outcome;
+mod parts;
 mod stop;
 mod task;
 
@@ -15,9 +16,9 @@ use std::time::Duration;
 
 pub use function::function;
 pub use outcome::Outcome;
+pub(crate) use parts::{Delivery, TaskParts};
 pub use stop::{Stop, StopReason};
 pub use task::Task;
-pub(crate) use task::{Delivery, TaskParts};
 
 /// Runs the jobs of a kind.
 #[async_trait::async_trait]

@@ -1,11 +1,6 @@
 //! One run, as its runner sees it: the job, its input, and the ways to say something while it runs.
 
-use std::{
-    any::Any,
-    path::Path,
-    sync::{Arc, Mutex, OnceLock},
-    time::Duration,
-};
+use std::{any::Any, path::Path, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use serde::de::DeserializeOwned;
@@ -14,89 +9,21 @@ use tokio::io::AsyncWriteExt as _;
 use super::{
     Stop, StopReason,
     append::{Append, Target},
+    parts::TaskParts,
 };
 use crate::{
-    Client, Error,
-    api::{Job, Lease, Progress, RawJson},
+    Error,
+    api::{Job, Progress, RawJson},
     backoff::Backoff,
 };
 
 /// Broken connections in a row after which reading an input is given up.
 const INPUT_TRIES: u32 = 5;
-/// Output that is on its way when a run ends may take so long to arrive.
-const CLOSE_WITHIN: Duration = Duration::from_secs(60);
 
 /// A run. Clones are the same run.
 #[derive(Clone)]
 pub struct Task {
     parts: Arc<TaskParts>,
-}
-
-/// What a run is made of; the worker holds it until the outcome is delivered.
-pub(crate) struct TaskParts {
-    pub(crate) client: Client,
-    pub(crate) lease: Lease,
-    pub(crate) stop: Stop,
-    pub(crate) delivery: Arc<Delivery>,
-    stream: OnceLock<Append>,
-    log: OnceLock<Append>,
-    guards: Mutex<Vec<Box<dyn Any + Send>>>,
-}
-
-/// The latest progress, until a heartbeat takes it along.
-#[derive(Default)]
-pub(crate) struct Delivery {
-    latest: Mutex<Option<Progress>>,
-}
-
-impl Delivery {
-    pub(crate) fn put(&self, progress: Progress) {
-        if let Ok(mut latest) = self.latest.lock() {
-            *latest = Some(progress);
-        }
-    }
-
-    pub(crate) fn take(&self) -> Option<Progress> {
-        self.latest.lock().map_or(None, |mut latest| latest.take())
-    }
-
-    /// Gives back what could not be sent, unless there is something newer.
-    pub(crate) fn put_back(&self, progress: Progress) {
-        if let Ok(mut latest) = self.latest.lock() {
-            latest.get_or_insert(progress);
-        }
-    }
-
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.latest.lock().is_ok_and(|latest| latest.is_some())
-    }
-}
-
-impl TaskParts {
-    pub(crate) fn new(client: Client, lease: Lease, stop: Stop, delivery: Arc<Delivery>) -> Self {
-        Self {
-            client,
-            lease,
-            stop,
-            delivery,
-            stream: OnceLock::new(),
-            log: OnceLock::new(),
-            guards: Mutex::new(Vec::new()),
-        }
-    }
-
-    /// Sends the last of stream and log; nothing can be written any more.
-    pub(crate) async fn close(&self) {
-        for append in [self.stream.get(), self.log.get()].into_iter().flatten() {
-            append.close(CLOSE_WITHIN).await;
-        }
-    }
-
-    /// The outcome is delivered: what was kept for it may go.
-    pub(crate) fn delivered(&self) {
-        let guards = self.guards.lock().map_or(Vec::new(), |mut guards| std::mem::take(&mut *guards));
-        drop(guards);
-    }
 }
 
 impl Task {
@@ -225,9 +152,7 @@ impl Task {
 
     /// Keeps `guard` (a temporary directory that holds the result, for example) until the outcome is delivered.
     pub fn keep_until_delivered(&self, guard: impl Any + Send) {
-        if let Ok(mut guards) = self.parts.guards.lock() {
-            guards.push(Box::new(guard));
-        }
+        self.parts.keep(Box::new(guard));
     }
 
     fn append(&self, target: Target) -> Append {

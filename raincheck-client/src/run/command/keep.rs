@@ -17,13 +17,12 @@
 //! {"error": {"type": "…", "title": "…", "detail": "…"}, "retryable": true, "retry_after": "30s"}
 //! ```
 //!
-//! `error` may be a plain text; without `retryable` it is final. Lines that are not JSON go to the log, as standard
-//! error does. Descriptor 3 takes progress, too. A process that dies fails its job (retryable) and is started again
+//! `error` may be a plain text; without `retryable` it is final. Lines that are no answer go to the log, as
+//! standard error does. Descriptor 3 takes progress, too. A process that dies fails its job (retryable) and is started again
 //! for the next one; to cancel a job its process is stopped as any command is. Idle processes end with the worker.
 
 use std::{sync::Mutex, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
     process::{ChildStderr, ChildStdout},
@@ -33,14 +32,13 @@ use super::{
     Plan,
     child::{Child, Ends},
     facts::Facts,
+    lines::{Answer, question, read_answer},
     log::{self, Tail},
     once, progress,
     scratch::Scratch,
 };
 use crate::{
     Error,
-    api::{Failure, FailureError, Job, Progress, RawJson, WireDuration},
-    client::ResultBody,
     run::{Outcome, StopReason, Task},
 };
 
@@ -66,38 +64,6 @@ struct Warm {
     tail: Tail,
     /// Its own, for as long as it lives.
     _scratch: Scratch,
-}
-
-#[derive(Serialize)]
-struct Question<'a> {
-    job: &'a Job,
-    input: Option<&'a RawJson>,
-    attempt: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    input_path: Option<&'a std::path::Path>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_type: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    progress: Option<Progress>,
-    #[serde(default)]
-    result: Option<RawJson>,
-    #[serde(default)]
-    error: Option<Fault>,
-    #[serde(default)]
-    retryable: bool,
-    #[serde(default)]
-    retry_after: Option<WireDuration>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Fault {
-    Text(String),
-    Full(FailureError),
 }
 
 /// How a job ended, and whether its process may take another.
@@ -212,55 +178,10 @@ async fn listen(answers: &mut BufReader<ChildStdout>, task: &Task) -> Turn {
             Ok(0) | Err(_) => return Turn::Died,
             Ok(_) => {}
         }
-        let Ok(answer) = serde_json::from_slice::<Answer>(&line) else {
-            task.log_bytes(line.clone().into());
-            continue;
-        };
-        if let Some(progress) = answer.progress {
-            task.progress(progress);
-        } else if let Some(fault) = answer.error {
-            let error = match fault {
-                Fault::Text(text) => FailureError { detail: Some(text), ..FailureError::default() },
-                Fault::Full(error) => error,
-            };
-            let failure = Failure { error, retryable: answer.retryable, retry_after: answer.retry_after };
-            return Turn::Answered(Outcome::Fail(failure));
-        } else {
-            // `{}` and `{"result": null}` are answers, too.
-            return Turn::Answered(Outcome::Complete(answer.result.map_or(ResultBody::None, ResultBody::Json)));
+        match read_answer(&line) {
+            Some(Answer::Progress(progress)) => task.progress(progress),
+            Some(Answer::Outcome(outcome)) => return Turn::Answered(outcome),
+            None => task.log_bytes(line.clone().into()),
         }
     }
-}
-
-/// The line for the program, and the file that it may name.
-async fn question(plan: &Plan, task: &Task) -> Result<(Vec<u8>, Option<Scratch>), Error> {
-    let job = Job { input: None, input_href: None, ..task.job().clone() };
-    let mut question =
-        Question { job: &job, input: None, attempt: task.attempt(), input_path: None, content_type: None };
-    let (scratch, content_type, path, json);
-    if let Some(input) = task.input_json() {
-        question.input = Some(input);
-        scratch = None;
-    } else if task.job().input_href.is_some() {
-        let made = Scratch::new(plan)?;
-        path = made.input();
-        content_type = task.input_to(&path).await?;
-        let is_json = content_type.as_deref().is_some_and(|content_type| content_type.starts_with("application/json"));
-        json = match is_json {
-            true => tokio::fs::read(&path).await.ok().and_then(|bytes| serde_json::from_slice::<RawJson>(&bytes).ok()),
-            false => None,
-        };
-        question.input = json.as_ref();
-        question.content_type = content_type.as_deref();
-        question.input_path = question.input.is_none().then_some(path.as_path());
-        scratch = Some(made);
-    } else {
-        scratch = None;
-    }
-    let mut line = serde_json::to_vec(&question)?;
-    // The input is as it was submitted, and that may be over several lines: outside of strings a break is a space,
-    // and inside there is none.
-    line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
-    line.push(b'\n');
-    Ok((line, scratch))
 }

@@ -29,13 +29,16 @@
 
 mod child;
 mod facts;
+mod family;
 pub mod keep;
+mod lines;
 mod log;
 mod once;
 mod progress;
 mod result;
 mod scratch;
 pub mod supervise;
+mod watch;
 
 use std::{
     ffi::{OsStr, OsString},

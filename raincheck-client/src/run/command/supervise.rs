@@ -17,26 +17,16 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{self, Sender},
     },
-    time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, wait};
+use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
+
+use super::watch::Watch;
 
 /// The hidden first argument.
 pub const SUPERVISE: &str = "__supervise";
-
-/// From the worker's end to SIGKILL; with the time that dying takes, all is gone within 2 s.
-const ORPHAN_GRACE: Duration = Duration::from_millis(1_500);
-/// From the program's end to a look at what it left behind.
-const REMAINS_LOOK: Duration = Duration::from_millis(20);
-/// From SIGTERM to SIGKILL for what it left behind.
-const REMAINS_GRACE: Duration = Duration::from_millis(500);
-/// SIGKILL is repeated for what was born meanwhile.
-const AGAIN: Duration = Duration::from_millis(50);
-/// What SIGKILL does not end in so many rounds (a process stuck in the kernel) is left.
-const ROUNDS: u32 = 40;
 
 /// Becomes the supervisor when this process was started as one, and then never returns. A binary that runs commands
 /// calls this first thing in `main`, before it starts threads or reads its arguments.
@@ -47,7 +37,8 @@ pub fn supervise_main_if_asked() {
     }
 }
 
-enum Event {
+/// What happens to a supervisor.
+pub(super) enum Event {
     Term,
     Kill,
     Data(Vec<u8>),
@@ -104,7 +95,7 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     });
     std::thread::spawn(move || reap(group, &sender));
 
-    let (status, orphaned) = Watch { group, status: None, asked: false, orphaned: false, data }.until_all_gone(&events);
+    let (status, orphaned) = Watch::new(group, data).until_all_gone(&events);
     if let (true, Some(directory)) = (orphaned, remove) {
         let _ = std::fs::remove_dir_all(directory);
     }
@@ -170,112 +161,6 @@ fn reap(program: Pid, events: &Sender<Event>) {
             }
         }
     }
-}
-
-struct Watch {
-    group: Pid,
-    /// The program's end, once it has ended.
-    status: Option<WaitStatus>,
-    /// What it left behind was asked to end.
-    asked: bool,
-    orphaned: bool,
-    data: Option<Sender<Vec<u8>>>,
-}
-
-impl Watch {
-    fn until_all_gone(mut self, events: &Receiver<Event>) -> (Option<WaitStatus>, bool) {
-        let mut deadline: Option<Instant> = None;
-        let mut rounds = 0;
-        let sooner = |deadline: Option<Instant>, pause: Duration| {
-            let then = Instant::now() + pause;
-            Some(deadline.map_or(then, |deadline| deadline.min(then)))
-        };
-        loop {
-            let event = match deadline {
-                Some(deadline) => events.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-                None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match event {
-                Ok(Event::Term) => self.term(),
-                Ok(Event::Kill) => deadline = sooner(deadline, Duration::ZERO),
-                Ok(Event::Data(bytes)) => {
-                    if let Some(data) = &self.data {
-                        let _ = data.send(bytes);
-                    }
-                }
-                Ok(Event::EndOfData) => self.data = None,
-                Ok(Event::Orphaned) => {
-                    self.orphaned = true;
-                    self.data = None;
-                    self.term();
-                    deadline = sooner(deadline, ORPHAN_GRACE);
-                }
-                Ok(Event::Ended(status)) => {
-                    self.status = Some(status);
-                    // Most programs leave nothing behind, and then all is gone before anyone has to look.
-                    deadline = sooner(deadline, REMAINS_LOOK);
-                }
-                Ok(Event::AllGone) | Err(RecvTimeoutError::Disconnected) => {
-                    // Without adoption there may be members that are nobody's children here.
-                    if !cfg!(target_os = "linux") {
-                        let _ = kill_process_group(self.group, Signal::KILL);
-                    }
-                    return (self.status, self.orphaned);
-                }
-                Err(RecvTimeoutError::Timeout) if self.status.is_some() && !self.asked && !self.orphaned => {
-                    self.term();
-                    deadline = Some(Instant::now() + REMAINS_GRACE);
-                }
-                Err(RecvTimeoutError::Timeout) if rounds < ROUNDS => {
-                    self.signal(Signal::KILL, true);
-                    rounds += 1;
-                    deadline = Some(Instant::now() + AGAIN);
-                }
-                Err(RecvTimeoutError::Timeout) => return (self.status, self.orphaned),
-            }
-        }
-    }
-
-    fn term(&mut self) {
-        self.asked |= self.status.is_some();
-        self.signal(Signal::TERM, false);
-    }
-
-    /// A group's id is its own only until its first process is reaped; after that its members are looked up.
-    fn signal(&self, signal: Signal, all: bool) {
-        let led = self.status.is_none();
-        if led || !cfg!(target_os = "linux") {
-            let _ = kill_process_group(self.group, signal);
-        }
-        if all || !led {
-            for pid in descendants() {
-                let _ = kill_process(pid, signal);
-            }
-        }
-    }
-}
-
-/// Everything below this process, whatever group or session it has moved to.
-fn descendants() -> Vec<Pid> {
-    let parents: Vec<(i32, i32)> =
-        std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(parent).collect();
-    let mut below = vec![rustix::process::getpid().as_raw_nonzero().get()];
-    let mut next = 0;
-    while let Some(&pid) = below.get(next) {
-        below.extend(parents.iter().filter(|(_, parent)| *parent == pid).map(|(child, _)| *child));
-        next += 1;
-    }
-    below.into_iter().skip(1).filter_map(Pid::from_raw).collect()
-}
-
-/// A process and its parent, from its directory in `/proc`.
-fn parent(entry: std::fs::DirEntry) -> Option<(i32, i32)> {
-    let pid = entry.file_name().to_str()?.parse().ok()?;
-    let stat = std::fs::read(entry.path().join("stat")).ok()?;
-    // The name in parentheses may hold anything, parentheses included.
-    let after = stat.iter().rposition(|byte| *byte == b')')?;
-    let fields = std::str::from_utf8(stat.get(after + 1..)?).ok()?;
-    Some((pid, fields.split_whitespace().nth(1)?.parse().ok()?))
 }
 
 /// Ends as the program did, so that the worker sees it as if nothing stood in between.

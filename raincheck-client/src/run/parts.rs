@@ -1,0 +1,89 @@
+//! What the worker and the runner of one run share.
+
+use std::{
+    any::Any,
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
+
+use super::{Stop, append::Append};
+use crate::{
+    Client,
+    api::{Lease, Progress},
+};
+
+/// Output that is on its way when a run ends may take so long to arrive.
+const CLOSE_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a run is made of; the worker holds it until the outcome is delivered.
+pub(crate) struct TaskParts {
+    pub(crate) client: Client,
+    pub(crate) lease: Lease,
+    pub(crate) stop: Stop,
+    pub(crate) delivery: Arc<Delivery>,
+    pub(super) stream: OnceLock<Append>,
+    pub(super) log: OnceLock<Append>,
+    guards: Mutex<Vec<Box<dyn Any + Send>>>,
+}
+
+/// The latest progress, until a heartbeat takes it along.
+#[derive(Default)]
+pub(crate) struct Delivery {
+    latest: Mutex<Option<Progress>>,
+}
+
+impl Delivery {
+    pub(crate) fn put(&self, progress: Progress) {
+        if let Ok(mut latest) = self.latest.lock() {
+            *latest = Some(progress);
+        }
+    }
+
+    pub(crate) fn take(&self) -> Option<Progress> {
+        self.latest.lock().map_or(None, |mut latest| latest.take())
+    }
+
+    /// Gives back what could not be sent, unless there is something newer.
+    pub(crate) fn put_back(&self, progress: Progress) {
+        if let Ok(mut latest) = self.latest.lock() {
+            latest.get_or_insert(progress);
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.latest.lock().is_ok_and(|latest| latest.is_some())
+    }
+}
+
+impl TaskParts {
+    pub(crate) fn new(client: Client, lease: Lease, stop: Stop, delivery: Arc<Delivery>) -> Self {
+        Self {
+            client,
+            lease,
+            stop,
+            delivery,
+            stream: OnceLock::new(),
+            log: OnceLock::new(),
+            guards: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Sends the last of stream and log; nothing can be written any more.
+    pub(crate) async fn close(&self) {
+        for append in [self.stream.get(), self.log.get()].into_iter().flatten() {
+            append.close(CLOSE_WITHIN).await;
+        }
+    }
+
+    pub(super) fn keep(&self, guard: Box<dyn Any + Send>) {
+        if let Ok(mut guards) = self.guards.lock() {
+            guards.push(guard);
+        }
+    }
+
+    /// The outcome is delivered: what was kept for it may go.
+    pub(crate) fn delivered(&self) {
+        let guards = self.guards.lock().map_or(Vec::new(), |mut guards| std::mem::take(&mut *guards));
+        drop(guards);
+    }
+}

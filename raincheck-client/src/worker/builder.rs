@@ -1,0 +1,103 @@
+//! What a worker is made of.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Shared, Worker, board::Board};
+use crate::{Client, Error, api::WorkerName, run::Runner};
+
+/// Makes a [`Worker`].
+#[must_use]
+pub struct WorkerBuilder {
+    client: Client,
+    name: WorkerName,
+    queues: Vec<String>,
+    kinds: BTreeMap<String, Arc<dyn Runner>>,
+    concurrency: usize,
+    ttl: Option<Duration>,
+    grace: Option<Duration>,
+}
+
+impl WorkerBuilder {
+    pub(super) fn new(client: Client) -> Self {
+        let name = WorkerName { name: format!("worker-{}", std::process::id()), version: None };
+        Self { client, name, queues: Vec::new(), kinds: BTreeMap::new(), concurrency: 1, ttl: None, grace: None }
+    }
+
+    /// What operators see it as; `worker-<pid>` if not said.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name.name = name.into();
+        self
+    }
+
+    /// The version of the program, for operators.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.name.version = Some(version.into());
+        self
+    }
+
+    /// Takes work from this queue, too; from all that the token may see when none is named.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queues.push(queue.into());
+        self
+    }
+
+    /// Runs jobs of this kind with this runner.
+    pub fn kind(self, kind: impl Into<String>, runner: impl Runner) -> Self {
+        self.shared_kind(kind, Arc::new(runner))
+    }
+
+    /// As [`WorkerBuilder::kind`], with a runner that serves several kinds.
+    pub fn shared_kind(mut self, kind: impl Into<String>, runner: Arc<dyn Runner>) -> Self {
+        self.kinds.insert(kind.into(), runner);
+        self
+    }
+
+    /// Runs so many jobs at once; 1 if not said.
+    pub fn concurrency(mut self, runs: usize) -> Self {
+        self.concurrency = runs;
+        self
+    }
+
+    /// A lease lasts so long without a heartbeat, 2 s to 24 h; the server's default if not said.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// When told to shut down, gives runs so long to end, then stops and releases them; without a limit if not said.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
+    /// The worker.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] without a kind or a slot.
+    pub fn build(self) -> Result<Worker, Error> {
+        if self.kinds.is_empty() {
+            return Err(Error::Configuration("a worker needs at least one kind to serve".into()));
+        }
+        if self.concurrency == 0 || self.concurrency > Semaphore::MAX_PERMITS {
+            return Err(Error::Configuration("a worker needs at least one slot".into()));
+        }
+        let (sender, ended) = mpsc::unbounded_channel();
+        let shared = Shared {
+            client: self.client,
+            name: self.name,
+            queues: self.queues,
+            kinds: self.kinds,
+            ttl: self.ttl,
+            slots: Arc::new(Semaphore::new(self.concurrency)),
+            board: Board::default(),
+            runs: TaskTracker::new(),
+            ended: sender,
+            draining: CancellationToken::new(),
+            gone: CancellationToken::new(),
+        };
+        Ok(Worker { shared: Arc::new(shared), grace: self.grace, ended })
+    }
+}
