@@ -87,7 +87,7 @@ impl Shared {
         let db = Connection::open_with_flags(&self.path, flags)?;
         db.set_prepared_statement_cache_capacity(64);
         db.busy_timeout(std::time::Duration::from_secs(5))?;
-        db.execute_batch("PRAGMA cache_size = -4096; PRAGMA mmap_size = 268435456; PRAGMA query_only = ON;")?;
+        db.execute_batch("PRAGMA cache_size = -4096; PRAGMA query_only = ON;")?;
         Ok(db)
     }
 

@@ -109,7 +109,7 @@ impl Writer {
         answers: &mut Vec<(oneshot::Sender<Result<Vec<Reply>, StoreError>>, Vec<Reply>)>,
     ) -> Result<(), (rusqlite::Error, Vec<oneshot::Sender<Result<Vec<Reply>, StoreError>>>)> {
         let mut requests = requests;
-        if let Err(error) = self.db.execute_batch("BEGIN IMMEDIATE") {
+        if let Err(error) = self.step("BEGIN IMMEDIATE") {
             return Err((error, requests.map(|r| r.answer).collect()));
         }
         while let Some(Request { commands, answer }) = requests.next() {
@@ -126,7 +126,7 @@ impl Writer {
             answers.push((answer, replies));
         }
         let touched = self.book.flush(&self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;
-        self.db.execute_batch("COMMIT").map_err(|e| (e, Vec::new()))?;
+        self.step("COMMIT").map_err(|e| (e, Vec::new()))?;
         let mut queues = self.shared.queues.write();
         for number in touched {
             if let Some(name) = self.shared.tables.queue_name(number) {
@@ -134,6 +134,11 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// Runs a statement that is kept prepared.
+    fn step(&self, sql: &str) -> rusqlite::Result<()> {
+        self.db.prepare_cached(sql)?.raw_execute().map(|_| ())
     }
 
     /// Tells of a transaction that is on disk.

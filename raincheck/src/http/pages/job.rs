@@ -1,0 +1,101 @@
+use std::fmt::Write;
+
+use raincheck_core::State;
+use raincheck_store::Record;
+
+use super::{escape, page};
+
+/// What the page of one job shows.
+pub struct JobPage<'a> {
+    /// The job.
+    pub record: &'a Record,
+    /// The job as the API answers it, for those who want to see that.
+    pub json: &'a str,
+    /// Its input, when it is text of a size to show.
+    pub input: Option<&'a str>,
+    /// The beginning of its log.
+    pub log: &'a str,
+    /// The server's URL as the reader knows it.
+    pub base: &'a str,
+}
+
+/// The page of one job; live while the job is not done.
+pub fn job(of: &JobPage<'_>) -> String {
+    let (job, spec) = (&of.record.job, &of.record.spec);
+    let title = spec.label.as_deref().unwrap_or(job.kind.as_str());
+    let mut body = String::new();
+    let percent = match job.state {
+        State::Succeeded => Some(100.0),
+        _ => of.record.progress.as_ref().and_then(|p| p.percent),
+    };
+    let message = of.record.progress.as_ref().and_then(|p| p.message.as_deref()).unwrap_or("");
+    let _ = write!(
+        body,
+        "<article id=\"job\" data-id=\"{id}\" data-seq=\"{seq}\" data-done=\"{done}\"><h1>{title}</h1>\
+         <p><span class=\"state {state}\" id=\"state\" role=\"status\">{state}</span> <span id=\"message\">{message}</span></p>\
+         <progress id=\"progress\" max=\"100\"{value}>{shown}</progress>",
+        id = job.id,
+        seq = job.seq,
+        done = job.state.is_final(),
+        title = escape(title),
+        state = job.state.as_str(),
+        message = escape(message),
+        value = percent.map_or_else(String::new, |p| format!(" value=\"{p}\"")),
+        shown = percent.map_or_else(String::new, |p| format!("{p:.0} %")),
+    );
+    body.push_str("<dl>");
+    let mut row = |name: &str, value: &str| {
+        let _ = write!(body, "<dt>{name}</dt><dd>{}</dd>", escape(value));
+    };
+    row("Kind", job.kind.as_str());
+    row("Queue", job.queue.as_str());
+    row("Method", job.method.as_str());
+    row("Id", &job.id.to_string());
+    row("Attempt", &format!("{} ({} failed of at most {})", job.attempt, job.failures, job.max_attempts));
+    if let Some(key) = &spec.key {
+        row("Key", key);
+    }
+    for (name, value) in &spec.tags {
+        row(&format!("Tag {}", escape(name)), value);
+    }
+    body.push_str("</dl>");
+    if let Some(failure) = &of.record.failure {
+        let _ = write!(
+            body,
+            "<section><h2>{}</h2><p>{}</p><pre>{}</pre></section>",
+            if job.state.is_final() { "Error" } else { "Last error" },
+            escape(failure.title.as_deref().or(failure.kind.as_deref()).unwrap_or(failure.code.slug())),
+            escape(failure.detail.as_deref().unwrap_or("")),
+        );
+    }
+    if let Some(result) = &of.record.result {
+        let name = result.filename.as_deref().unwrap_or("result");
+        let _ = write!(
+            body,
+            "<section><h2>Result</h2><p><a href=\"/jobs/{}/result\">{}</a>, {} bytes</p>",
+            job.id,
+            escape(name),
+            result.size
+        );
+        if let Some(value) = &result.value {
+            let _ = write!(body, "<pre>{}</pre>", escape(&String::from_utf8_lossy(value)));
+        }
+        body.push_str("</section>");
+    }
+    let mut section = |heading: &str, text: &str| {
+        if !text.is_empty() {
+            let _ = write!(body, "<section><h2>{heading}</h2><pre>{}</pre></section>", escape(text));
+        }
+    };
+    section("Input", of.input.unwrap_or(""));
+    section("Log", of.log);
+    let _ = write!(
+        body,
+        "<details><summary>As JSON</summary><pre>{}</pre></details>\
+         <details><summary>As curl</summary><pre>curl -i {base}/jobs/{id}\ncurl -N -H 'Accept: text/event-stream' {base}/jobs/{id}/events</pre></details></article>",
+        escape(of.json),
+        base = escape(of.base),
+        id = job.id,
+    );
+    page(title, "<script src=\"/assets/job.js\" defer></script>", &body)
+}
