@@ -1,85 +1,12 @@
-use std::fmt;
 use std::time::Duration;
 
-use raincheck_core::{Command, Job, LeaseJobs, LeaseRef, Millis, Name, Outcome, Reply, Spec, limits};
+use raincheck_core::{Command, LeaseJobs, LeaseRef, Reply, limits};
 use raincheck_store::StoreError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::grant::Grant;
 use crate::submit::odd;
-use crate::{Engine, Finish, digest};
-
-/// Which worker asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerId {
-    /// Its name, for people and for the records of lost runs.
-    pub name: Box<str>,
-    /// The version of its program.
-    pub version: Option<Box<str>>,
-}
-
-/// A worker's request for work, and what became of the work it had.
-#[derive(Clone, Debug)]
-pub struct LeaseRequest {
-    /// Who asks.
-    pub worker: WorkerId,
-    /// From these queues; empty is all.
-    pub queues: Vec<Name>,
-    /// Of these kinds; with none there is nothing to lease.
-    pub kinds: Vec<Name>,
-    /// At most so many jobs; 0 only finishes. Bounded by [`limits::LEASE_JOBS`].
-    pub max: usize,
-    /// How long to wait for the first job, milliseconds; with ends in `finish` the answer comes at once.
-    pub wait: Millis,
-    /// Length of the leases, milliseconds; kept within [`limits::TTL_LEAST_MILLIS`] and [`limits::TTL_MOST_MILLIS`].
-    pub ttl: Millis,
-    /// The worker's own name for this request: the same again gets the same leases while they last.
-    pub request_id: Option<String>,
-    /// Ends of earlier runs, recorded before anything is leased, in the same transaction.
-    pub finish: Vec<(LeaseRef, Outcome)>,
-}
-
-/// A job handed to a worker.
-#[derive(Clone, PartialEq)]
-pub struct Leased {
-    /// What the worker shows to heartbeat and to finish. Unguessable; keep it out of logs.
-    pub lease: String,
-    /// The job.
-    pub job: Job,
-    /// What was asked for, with the input unless that is a file.
-    pub spec: Spec,
-    /// The lease ends this long after the answer, milliseconds, unless a heartbeat comes.
-    pub ttl: Millis,
-    /// Send heartbeats this often, milliseconds.
-    pub heartbeat: Millis,
-}
-
-impl fmt::Debug for Leased {
-    /// Without the lease string, which is a key.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leased").field("run", &self.job.lease_ref()).field("ttl", &self.ttl).finish_non_exhaustive()
-    }
-}
-
-/// What a worker gets.
-#[derive(Clone, Debug, Default)]
-pub struct LeaseAnswer {
-    /// Work; empty when none came in time.
-    pub leases: Vec<Leased>,
-    /// What became of each end in the request, in order.
-    pub finished: Vec<Finish>,
-}
-
-/// Why a worker got no answer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum LeaseError {
-    /// The server is shutting down and hands out no more work.
-    #[error("the server is shutting down")]
-    Draining,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+use crate::{Engine, LeaseAnswer, LeaseError, LeaseRequest, Leased, digest};
 
 impl Engine {
     /// Records the ends in the request, then hands out ready jobs, all in one transaction; waits for some when

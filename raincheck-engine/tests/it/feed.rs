@@ -1,0 +1,88 @@
+use raincheck_core::{Cursor, State};
+use raincheck_engine::{Engine, FeedError};
+use raincheck_store::EventFilter;
+
+use crate::bed::{Bed, name, new_job};
+
+/// Reads `count` events from a cursor, then breaks off; answers them and where to go on.
+async fn read(engine: &Engine, after: Option<Cursor>, count: usize) -> (Vec<i64>, Cursor) {
+    let mut watch = engine.watch_feed(after, EventFilter::default()).await.unwrap();
+    let mut cursors = Vec::new();
+    while cursors.len() < count {
+        cursors.push(watch.next().await.unwrap().unwrap().cursor.0);
+    }
+    (cursors, watch.position())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feed_read_in_pieces_beside_writers_is_the_whole_feed() {
+    let bed = Bed::new().await;
+    const WRITERS: usize = 4;
+    const EACH: usize = 400;
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|_| {
+            let engine = bed.engine.clone();
+            tokio::spawn(async move {
+                for _ in 0..EACH {
+                    engine.submit(vec![new_job()]).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let (mut seen, mut cursor) = (Vec::new(), Some(Cursor(0)));
+    while seen.len() < WRITERS * EACH {
+        let piece = 37.min(WRITERS * EACH - seen.len());
+        let (cursors, position) = read(&bed.engine, cursor, piece).await;
+        seen.extend(cursors);
+        cursor = bed.engine.decode_cursor(&bed.engine.encode_cursor(position));
+        assert!(cursor.is_some());
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let page = bed.engine.store().events(Cursor(0), &EventFilter::default(), 100_000).await.unwrap();
+    let all: Vec<i64> = page.items.iter().map(|event| event.cursor.0).collect();
+    assert_eq!(seen, all);
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_falls_back_to_the_store() {
+    let bed = Bed::new().await;
+    let mut watch = bed.engine.watch_feed(None, EventFilter::default()).await.unwrap();
+    // More than the hub keeps for those who are behind.
+    for _ in 0..10 {
+        bed.engine.submit((0..1_000).map(|_| new_job()).collect()).await.unwrap();
+    }
+    let mut last = watch.position().0;
+    for _ in 0..10_000 {
+        let event = watch.next().await.unwrap().unwrap();
+        assert!(event.cursor.0 > last);
+        last = event.cursor.0;
+    }
+    bed.submit(new_job()).await;
+    assert!(watch.next().await.unwrap().unwrap().cursor.0 > last);
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_filter_passes_what_it_says_and_the_position_moves_on() {
+    let bed = Bed::new().await;
+    let filter = EventFilter { kind: Some(name("k")), state: Some(State::Succeeded), ..EventFilter::default() };
+    let mut watch = bed.engine.watch_feed(Some(Cursor(0)), filter).await.unwrap();
+    let job = bed.submit(new_job()).await;
+    bed.complete(bed.lease().await.job.lease_ref()).await;
+    let event = watch.next().await.unwrap().unwrap();
+    assert_eq!((event.job, event.state), (job.id, State::Succeeded));
+    assert_eq!(watch.position(), event.cursor);
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn cursors_of_the_future_are_refused() {
+    let bed = Bed::new().await;
+    let ahead = bed.engine.watch_feed(Some(Cursor(1_000_000)), EventFilter::default()).await;
+    assert!(matches!(ahead.err(), Some(FeedError::Foreign)));
+    assert_eq!(bed.engine.decode_cursor("AAAA"), None);
+    bed.engine.stop().await;
+}

@@ -1,0 +1,72 @@
+use raincheck_core::{Content, NewJob, Outcome, Payload, Spec};
+use raincheck_engine::{Finish, SubmitError, digest};
+
+use crate::bed::{Bed, fingerprint, new_job, request};
+
+/// Stores `text` as a file.
+fn file(bed: &Bed, text: &str) -> Content {
+    let mut writer = bed.engine.store().blobs().create().unwrap();
+    writer.write(text.as_bytes()).unwrap();
+    let size = writer.size();
+    let payload = Payload::Blob { name: writer.finish().unwrap(), size };
+    Content { payload, digest: digest(text.as_bytes()), ..Content::default() }
+}
+
+fn is_there(bed: &Bed, content: &Content) -> bool {
+    let Payload::Blob { name, .. } = &content.payload else { panic!("not a file") };
+    bed.engine.store().blobs().path(name).exists()
+}
+
+fn with_input(input: &Content, key: &str, byte: u8) -> NewJob {
+    let spec = Spec { input: input.clone(), key: Some(key.into()), ..Spec::default() };
+    NewJob { fingerprint: fingerprint(byte), spec, ..new_job() }
+}
+
+#[tokio::test]
+async fn inputs_nobody_needs_are_removed() {
+    let bed = Bed::new().await;
+    let (kept, replayed, refused) = (file(&bed, "a"), file(&bed, "a"), file(&bed, "b"));
+    bed.submit(with_input(&kept, "key", 1)).await;
+    bed.submit(with_input(&replayed, "key", 1)).await;
+    let reused = bed.engine.submit(vec![with_input(&refused, "key", 2)]).await;
+    assert!(matches!(reused, Err(SubmitError::Refused { index: 0, retry_after: 0, .. })));
+    assert_eq!([&kept, &replayed, &refused].map(|content| is_there(&bed, content)), [true, false, false]);
+    bed.engine.drain();
+    let late = file(&bed, "c");
+    assert!(bed.engine.submit(vec![with_input(&late, "other", 3)]).await.is_err());
+    assert!(!is_there(&bed, &late));
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn results_nobody_needs_are_removed() {
+    let bed = Bed::new().await;
+    let job = bed.submit(new_job()).await;
+    let lease = bed.lease().await.job.lease_ref();
+    let (kept, again, late) = (file(&bed, "r"), file(&bed, "r"), file(&bed, "other"));
+    for content in [&kept, &again] {
+        let finish = bed.engine.settle(lease, Outcome::Complete(content.clone())).await.unwrap();
+        assert!(matches!(finish, Finish::Done(_)));
+    }
+    let mut end = request(0, 0);
+    end.finish = vec![(lease, Outcome::Complete(late.clone()))];
+    assert!(matches!(bed.engine.lease(end).await.unwrap().finished[..], [Finish::LeaseLost(_)]));
+    assert_eq!([&kept, &again, &late].map(|content| is_there(&bed, content)), [true, false, false]);
+    bed.engine.purge(job.no).await.unwrap();
+    assert!(!is_there(&bed, &kept));
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_rerun_has_a_file_of_its_own() {
+    let bed = Bed::new().await;
+    let input = file(&bed, "large");
+    let job = bed.submit(with_input(&input, "key", 1)).await;
+    bed.engine.cancel(job.no, false).await.unwrap();
+    let again = bed.engine.rerun(&bed.record(&job).await, None, false).await.unwrap();
+    bed.engine.purge(job.no).await.unwrap();
+    assert!(!is_there(&bed, &input));
+    let copy = bed.engine.input(again.no).await.unwrap().unwrap();
+    assert!(is_there(&bed, &copy));
+    bed.engine.stop().await;
+}

@@ -1,0 +1,131 @@
+use std::time::Instant;
+
+use raincheck_core::{NewJob, QueuePatch, State};
+use raincheck_engine::{Beat, Finish};
+use raincheck_store::Renewed;
+
+use crate::bed::{AT_ONCE, Bed, PATIENCE, in_time, name, new_job, request};
+
+#[tokio::test]
+async fn a_lost_run_is_leased_again_and_its_late_end_is_refused() {
+    let bed = Bed::new().await;
+    let job = bed.submit(new_job()).await;
+    let first = bed.lease().await.job;
+    let leasing = tokio::spawn({
+        let engine = bed.engine.clone();
+        async move { engine.lease(request(1, PATIENCE)).await.unwrap() }
+    });
+    bed.clock.advance(29_999);
+    let beat = Beat { lease: first.lease_ref(), ttl: None, progress: None };
+    let alive = bed.engine.heartbeat(vec![beat.clone()], 0).await.unwrap();
+    assert_eq!(alive, [Renewed::Extended { ttl: 30_000, cancel_requested: false }]);
+    bed.clock.advance(30_000);
+    let second = leasing.await.unwrap().leases.remove(0).job;
+    assert_eq!((second.id, second.attempt, second.losses), (job.id, 2, 1));
+    assert!(matches!(bed.complete(first.lease_ref()).await, Finish::LeaseLost(_)));
+    assert_eq!(bed.engine.heartbeat(vec![beat], 0).await.unwrap(), [Renewed::Lost]);
+    assert!(matches!(bed.complete(second.lease_ref()).await, Finish::Done(_)));
+    assert_eq!(bed.done(&job).await.job.state, State::Succeeded);
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_loses_three_workers_is_poison() {
+    let bed = Bed::new().await;
+    let job = bed.submit(new_job()).await;
+    for _ in 0..3 {
+        bed.lease().await;
+        bed.clock.advance(30_001);
+    }
+    let record = bed.done(&job).await;
+    assert_eq!((record.job.state, record.job.losses), (State::Failed, 3));
+    assert_eq!(record.failure.unwrap().code, raincheck_core::FailureCode::Lost);
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_over_its_time_is_a_failed_attempt() {
+    let bed = Bed::new().await;
+    let job = bed.submit(NewJob { timeout: 5_000, ..new_job() }).await;
+    let leased = bed.lease().await;
+    let beat = Beat { lease: leased.job.lease_ref(), ttl: None, progress: None };
+    let hearing = in_time(bed.engine.heartbeat(vec![beat], PATIENCE));
+    let stepping = async {
+        tokio::task::yield_now().await;
+        bed.clock.advance(5_001);
+    };
+    let (heard, ()) = tokio::join!(hearing, stepping);
+    assert_eq!(heard.unwrap(), [Renewed::Lost]);
+    let record = bed.record(&job).await;
+    assert_eq!((record.job.failures, record.failure.unwrap().code), (1, raincheck_core::FailureCode::Timeout));
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn work_leased_for_a_caller_that_went_away_comes_back() {
+    let bed = Bed::new().await;
+    let job = bed.submit(new_job()).await;
+    {
+        let mut leasing = std::pin::pin!(bed.engine.lease(request(1, PATIENCE)));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(leasing.as_mut().poll(&mut context).is_pending(), "on its way to the store");
+    }
+    let begun = Instant::now();
+    let again = bed.lease().await;
+    assert_eq!(again.job.id, job.id);
+    assert!(begun.elapsed() < AT_ONCE);
+    assert_eq!((again.job.failures, again.job.losses), (0, 0));
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_asked_again_gets_the_same_leases() {
+    let bed = Bed::new().await;
+    bed.engine.submit(vec![new_job(), new_job()]).await.unwrap();
+    let mut ask = request(1, 0);
+    ask.request_id = Some("r1".to_owned());
+    let first = bed.engine.lease(ask.clone()).await.unwrap().leases;
+    let again = bed.engine.lease(ask.clone()).await.unwrap().leases;
+    assert_eq!(first, again);
+    ask.request_id = Some("r2".to_owned());
+    assert_ne!(first, bed.engine.lease(ask).await.unwrap().leases);
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_freed_slot_wakes_the_next_waiter() {
+    let bed = Bed::new().await;
+    let patch = QueuePatch { concurrency: Some(Some(1)), ..QueuePatch::default() };
+    bed.engine.set_queue(name("q"), patch).await.unwrap();
+    bed.engine.submit((0..20).map(|_| new_job()).collect()).await.unwrap();
+    let mut running = bed.lease().await.job;
+    for _ in 1..20 {
+        let begun = Instant::now();
+        let leasing = bed.lease();
+        let completing = async {
+            tokio::task::yield_now().await;
+            bed.complete(running.lease_ref()).await
+        };
+        let (next, _) = tokio::join!(leasing, completing);
+        assert!(begun.elapsed() < AT_ONCE, "woken, not found by polling");
+        running = next.job;
+    }
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_paused_queue_hands_out_nothing_until_it_goes_on() {
+    let bed = Bed::new().await;
+    let pause = |paused| QueuePatch { paused: Some(paused), ..QueuePatch::default() };
+    bed.engine.set_queue(name("q"), pause(true)).await.unwrap();
+    let job = bed.submit(new_job()).await;
+    assert!(bed.engine.lease(request(1, 0)).await.unwrap().leases.is_empty());
+    assert_eq!(bed.engine.outlook(&job).waiting_for, Some(raincheck_engine::WaitingFor::Paused));
+    let resuming = async {
+        tokio::task::yield_now().await;
+        bed.engine.set_queue(name("q"), pause(false)).await.unwrap();
+    };
+    let (leased, ()) = tokio::join!(bed.lease(), resuming);
+    assert_eq!(leased.job.id, job.id);
+    bed.engine.stop().await;
+}

@@ -1,0 +1,110 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use raincheck_core::{Failure, FailureCode, NewJob, RetryPolicy, Spec, State};
+use raincheck_engine::{Handlers, LocalOptions, LocalWorker, json};
+use tokio::sync::Notify;
+
+use crate::bed::{Bed, name, new_job};
+
+fn options(concurrency: usize) -> LocalOptions {
+    LocalOptions { concurrency, ttl: 2_000, grace: 0, ..LocalOptions::default() }
+}
+
+#[tokio::test]
+async fn functions_do_the_work_so_many_at_once() {
+    let bed = Bed::new().await;
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut handlers = Handlers::new();
+    let (n, m) = (now.clone(), most.clone());
+    handlers.register(name("k"), move |task| {
+        let (now, most) = (n.clone(), m.clone());
+        async move {
+            most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+            tokio::task::yield_now().await;
+            now.fetch_sub(1, SeqCst);
+            Ok(json(task.input().await.map_err(|e| Failure::of(FailureCode::Failed, e.to_string()))?))
+        }
+    });
+    let worker = LocalWorker::start(&bed.engine, handlers, options(3));
+    let jobs: Vec<_> = (0..100)
+        .map(|n: u32| NewJob { spec: Spec { input: json(n.to_string()), ..Spec::default() }, ..new_job() })
+        .collect();
+    for (n, submitted) in bed.engine.submit(jobs).await.unwrap().iter().enumerate() {
+        let record = bed.done(submitted.job()).await;
+        assert_eq!(record.job.state, State::Succeeded);
+        assert_eq!(record.result.unwrap().value.unwrap(), n.to_string());
+    }
+    assert!(most.load(SeqCst) <= 3);
+    assert_eq!(bed.engine.workers()[0].running, 0);
+    worker.stop().await;
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn panics_and_errors_are_failed_attempts() {
+    let bed = Bed::new().await;
+    let mut handlers = Handlers::new();
+    handlers.register(name("k"), |_| async { panic!("on purpose") });
+    handlers.register(name("bad"), |_| async { Err(Failure::of(FailureCode::Failed, "no luck")) });
+    let worker = LocalWorker::start(&bed.engine, handlers, options(2));
+    let once = || Spec { retry: RetryPolicy { max_attempts: 1, ..RetryPolicy::default() }, ..Spec::default() };
+    let panicking = bed.submit(NewJob { spec: once(), ..new_job() }).await;
+    let failing = bed.submit(NewJob { spec: once(), ..NewJob::new(name("q"), name("bad")) }).await;
+    let record = bed.done(&panicking).await;
+    assert!(record.failure.unwrap().detail.unwrap().contains("panic"));
+    assert_eq!(bed.done(&failing).await.failure.unwrap().detail.as_deref(), Some("no luck"));
+    worker.stop().await;
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_canceled_and_a_timed_out_run_are_told_to_stop() {
+    let bed = Bed::new().await;
+    let (started, stopped) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let mut handlers = Handlers::new();
+    let (s, t) = (started.clone(), stopped.clone());
+    handlers.register(name("k"), move |task| {
+        let (started, stopped) = (s.clone(), t.clone());
+        async move {
+            started.notify_one();
+            task.cancel.cancelled().await;
+            stopped.fetch_add(1, SeqCst);
+            Err(Failure::of(FailureCode::Failed, "stopped"))
+        }
+    });
+    let worker = LocalWorker::start(&bed.engine, handlers, LocalOptions { grace: 60_000, ..options(2) });
+    let canceled = bed.submit(new_job()).await;
+    started.notified().await;
+    bed.engine.cancel(canceled.no, false).await.unwrap();
+    assert_eq!(bed.done(&canceled).await.job.state, State::Canceled);
+
+    let retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    let timed = bed.submit(NewJob { timeout: 1_000, spec: Spec { retry, ..Spec::default() }, ..new_job() }).await;
+    started.notified().await;
+    bed.clock.advance(1_001);
+    let record = bed.done(&timed).await;
+    assert_eq!(record.failure.unwrap().code, FailureCode::Timeout);
+    worker.stop().await;
+    assert_eq!(stopped.load(SeqCst), 2);
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_function_that_does_not_stop_is_dropped() {
+    let bed = Bed::new().await;
+    let started = Arc::new(Notify::new());
+    let mut handlers = Handlers::new();
+    let s = started.clone();
+    handlers.register(name("k"), move |_| {
+        s.notify_one();
+        std::future::pending()
+    });
+    let worker = LocalWorker::start(&bed.engine, handlers, options(1));
+    let job = bed.submit(new_job()).await;
+    started.notified().await;
+    bed.engine.cancel(job.no, false).await.unwrap();
+    assert_eq!(bed.done(&job).await.job.state, State::Canceled);
+    worker.stop().await;
+    bed.engine.stop().await;
+}

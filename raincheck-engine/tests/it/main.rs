@@ -1,0 +1,13 @@
+//! The engine over a real store in a temporary folder. Time is stepped, never slept through.
+#![allow(clippy::unwrap_used, reason = "tests, helpers included, fail by panicking")]
+
+mod bed;
+mod feed;
+mod files;
+mod leases;
+mod life;
+mod limits;
+mod local;
+mod steering;
+mod sweeping;
+mod watching;
