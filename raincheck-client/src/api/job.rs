@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Problem, RawJson};
 
+/// The longest message of a progress report; in bytes.
+const MESSAGE_MAX: usize = 1024;
+/// The largest `data` of a progress report; in bytes.
+const DATA_MAX: usize = 4 * 1024;
+
 /// One job. Times are RFC 3339 in UTC.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -163,6 +168,26 @@ impl Progress {
     pub fn percent(percent: f64, message: impl Into<String>) -> Self {
         let message = Some(message.into()).filter(|message| !message.is_empty());
         Self { percent: Some(percent), message, ..Self::default() }
+    }
+
+    /// What the server takes of it: it refuses numbers out of range and `data` over 4 KiB.
+    pub(crate) fn acceptable(self) -> Self {
+        let units = |units: Option<f64>| units.filter(|units| units.is_finite() && *units >= 0.0);
+        Self {
+            percent: self.percent.filter(|percent| percent.is_finite()).map(|percent| percent.clamp(0.0, 100.0)),
+            current: units(self.current),
+            total: units(self.total),
+            message: self.message.map(|mut message| {
+                message.truncate(message.floor_char_boundary(MESSAGE_MAX));
+                message
+            }),
+            data: self.data.filter(|data| data.get().len() <= DATA_MAX),
+        }
+    }
+
+    /// About how large it is in a request.
+    pub(crate) fn bytes(&self) -> usize {
+        self.message.as_ref().map_or(0, String::len) + self.data.as_ref().map_or(0, |data| data.get().len())
     }
 }
 

@@ -111,9 +111,10 @@ impl Task {
         Ok(self.job().content_type.clone())
     }
 
-    /// Says how far it is. At most five a second are sent; the latest wins.
+    /// Says how far it is. At most five a second are sent; the latest wins. Numbers out of range are brought into it,
+    /// and `data` over 4 KiB is left out.
     pub fn progress(&self, progress: Progress) {
-        self.parts.delivery.put(progress);
+        self.parts.delivery.put(progress.acceptable());
     }
 
     /// Writes a line to the job's log. Never waits: when the server is far behind, lines are dropped.

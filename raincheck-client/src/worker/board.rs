@@ -13,6 +13,9 @@ use crate::{
     run::{Delivery, Stop, StopReason},
 };
 
+/// The progress in one request of heartbeats, well below the server's limit for JSON; in bytes.
+const DUE_BYTES: usize = 256 * 1024;
+
 /// All running leases, by lease.
 #[derive(Default)]
 pub(super) struct Board {
@@ -59,11 +62,17 @@ impl Board {
     /// The heartbeats that are due, by the clock or for their progress; they count as sent.
     pub(super) fn due(&self, max: usize) -> Vec<Heartbeat> {
         let now = Instant::now();
-        let mut due = Vec::new();
+        let (mut due, mut bytes) = (Vec::new(), 0);
         for (lease, entry) in self.lock().iter_mut() {
-            if due.len() < max && (now >= entry.beaten + entry.every || entry.delivery.is_waiting()) {
+            if due.len() >= max || bytes >= DUE_BYTES {
+                // The rest is still due the next time.
+                break;
+            }
+            if now >= entry.beaten + entry.every || entry.delivery.is_waiting() {
                 entry.beaten = now;
-                due.push(Heartbeat { lease: lease.clone(), progress: entry.delivery.take(), ttl: None });
+                let progress = entry.delivery.take();
+                bytes += progress.as_ref().map_or(0, Progress::bytes);
+                due.push(Heartbeat { lease: lease.clone(), progress, ttl: None });
             }
         }
         due
@@ -99,8 +108,11 @@ impl Board {
         let mut entries = self.lock();
         let mut news = false;
         for answer in answers {
-            // One that has ended meanwhile is of no interest.
-            let Some(entry) = entries.get_mut(&answer.lease) else { continue };
+            // One that has ended meanwhile need not be told, but is why the answer came early.
+            let Some(entry) = entries.get_mut(&answer.lease) else {
+                news = true;
+                continue;
+            };
             if answer.problem.as_ref().is_some_and(|problem| matches!(problem.slug(), "lease-lost" | "not-found")) {
                 entry.canceled = true;
                 entry.stop.order(StopReason::Lost);

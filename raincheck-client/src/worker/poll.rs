@@ -43,7 +43,10 @@ pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
                     let pause = backoff.after(&error);
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
-                        () = shared.draining.cancelled() => return Ok(()),
+                        () = shared.draining.cancelled() => {
+                            give_back(shared, request).await;
+                            return Ok(());
+                        }
                     }
                 }
                 Err(error) => return Err(error),
@@ -80,10 +83,11 @@ pub(super) fn start(shared: &Arc<Shared>, leases: Vec<Lease>, slots: Vec<OwnedSe
     }
 }
 
-/// The request was on its way when the order to drain came: whatever it leased must not wait for its ttl. With a `max`
-/// of 0 the same id returns leases that it was given, and no new ones.
+/// The request was on its way when the order to drain came: whatever it leased must not wait for its ttl, and then
+/// count as lost. The same id returns what it was given; if it was given nothing, that may be one new lease, which is
+/// given back like the rest.
 async fn give_back(shared: &Arc<Shared>, request: LeaseRequest) {
-    let again = LeaseRequest { max: 0, wait: None, ..request };
+    let again = LeaseRequest { max: 1, wait: None, ..request };
     if let Ok(Ok(answer)) = tokio::time::timeout(LAST_ANSWER, shared.client.lease(&again)).await {
         start(shared, answer.leases, Vec::new());
     }

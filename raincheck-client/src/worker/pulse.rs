@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{LEASE_MAX, Shared};
-use crate::{api::Heartbeat, backoff::Backoff};
+use crate::{Error, api::Heartbeat, backoff::Backoff};
 
 /// Progress is sent at most five times a second.
 const TICK: Duration = Duration::from_millis(200);
@@ -13,6 +13,8 @@ const TICK: Duration = Duration::from_millis(200);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long the server may hold the request that waits for a cancel.
 const WATCH: Duration = Duration::from_secs(20);
+/// An answer that took so long was held; a server may hold it for less than asked.
+const HELD: Duration = Duration::from_secs(1);
 /// Runs shorter than this are not watched: the watch would start anew for each of them.
 const WATCH_AGE: Duration = Duration::from_millis(500);
 
@@ -26,11 +28,8 @@ pub(super) async fn pulse(shared: &Shared) {
         if due.is_empty() {
             continue;
         }
-        match timeout(ANSWER_WITHIN, shared.client.heartbeats(&due, None)).await {
-            Ok(Ok(answers)) => {
-                backoff.reset();
-                shared.board.heard(&answers);
-            }
+        match timeout(ANSWER_WITHIN, send(shared, &due)).await {
+            Ok(Ok(())) => backoff.reset(),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "heartbeats did not arrive");
                 shared.board.unsent(due);
@@ -42,6 +41,20 @@ pub(super) async fn pulse(shared: &Shared) {
             }
         }
     }
+}
+
+async fn send(shared: &Shared, due: &[Heartbeat]) -> Result<(), Error> {
+    let answers = match shared.client.heartbeats(due, None).await {
+        Err(error) if !error.is_transient() && due.iter().any(|beat| beat.progress.is_some()) => {
+            // One bad report must not cost all the leases that it travels with.
+            tracing::warn!(%error, "heartbeats were refused; again without progress");
+            let bare: Vec<_> = due.iter().map(|beat| Heartbeat { progress: None, ..beat.clone() }).collect();
+            shared.client.heartbeats(&bare, None).await?
+        }
+        other => other?,
+    };
+    shared.board.heard(&answers);
+    Ok(())
 }
 
 /// Learns of a cancel at once, by a heartbeat that the server answers early; never ends.
@@ -62,7 +75,8 @@ pub(super) async fn watch(shared: &Shared) {
                 Ok(answers) => {
                     let news = shared.board.heard(&answers);
                     // A server that does not hold the request must not be asked in a hot loop.
-                    if news || asked.elapsed() >= WATCH / 2 { backoff.reset() } else { sleep(backoff.next()).await }
+                    if news || asked.elapsed() >= HELD { backoff.reset() }
+                    sleep(backoff.next()).await;
                 }
                 Err(error) => backoff.pause(&error).await,
             },

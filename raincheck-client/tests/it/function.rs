@@ -69,7 +69,7 @@ async fn progress_log_and_stream_arrive_in_order_and_once() {
     let mock = Mock::start();
     let runner = function(|task: Task| async move {
         for step in 0..200 {
-            task.progress(Progress::percent(f64::from(step), ""));
+            task.progress(Progress::percent(f64::from(step) / 2.0, ""));
             task.log(&format!("line {step}"));
             task.stream(format!("{step} ")).await;
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -83,8 +83,29 @@ async fn progress_log_and_stream_arrive_in_order_and_once() {
     assert_eq!(String::from_utf8(job.log).unwrap(), expected.concat());
     let expected: Vec<_> = (0..200).map(|step| format!("{step} ")).collect();
     assert_eq!(String::from_utf8(job.stream).unwrap(), expected.concat());
-    assert_eq!(job.progress.last().unwrap()["percent"], 199.0);
+    assert_eq!(job.progress.last().unwrap()["percent"], 99.5);
     assert!(job.progress.len() <= 10, "throttled: {}", job.progress.len());
+}
+
+#[tokio::test]
+async fn a_report_that_is_refused_costs_no_lease() {
+    let mock = Mock::start();
+    let runner = function(|task: Task| async move {
+        task.progress(Progress::percent(f64::from(u32::MAX), "x".repeat(10_000)));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let data = raincheck_client::api::raw_json(&serde_json::json!({"bad": true})).ok();
+        for _ in 0..20 {
+            task.progress(Progress { data: data.clone(), ..Progress::default() });
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let id = mock.json("k", "1");
+    let running = Running::start(worker(&mock).kind("k", runner));
+    let job = ended(&mock, id).await;
+    running.drain().await;
+    assert_eq!((job.state.as_str(), &job.progress[0]["percent"]), ("succeeded", &100.0.into()));
+    assert_eq!(job.progress[0]["message"].as_str().unwrap().len(), 1024);
+    assert!(job.beats > 2, "{} heartbeats", job.beats);
 }
 
 #[tokio::test]

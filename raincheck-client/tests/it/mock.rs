@@ -436,6 +436,9 @@ fn beat(table: &mut Table, lease: &str, progress: &Value) -> Value {
 
 async fn heartbeats(State(table): State<Shared>, Json(request): Json<Value>) -> Response {
     let beats = request["heartbeats"].as_array().unwrap().clone();
+    if beats.iter().any(|beat| beat["progress"]["data"]["bad"].is_boolean()) {
+        return problem(422, "validation");
+    }
     let leases: Vec<String> = beats.iter().map(|beat| beat["lease"].as_str().unwrap().to_owned()).collect();
     let news = || {
         let mut table = table.lock().unwrap();
