@@ -1,0 +1,82 @@
+//! `raincheck events`.
+
+use clap::Args;
+use raincheck_client::{Event, client::EventFilter};
+
+use super::{
+    Connect,
+    exit::{Exit, Failure},
+    output::{self, Format, Output},
+    style::{Ink, Style, one_line},
+};
+
+/// Options of `events`.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// Go on as new ones happen.
+    #[arg(short, long)]
+    follow: bool,
+    /// Of this queue.
+    #[arg(long)]
+    queue: Option<String>,
+    /// Of this kind.
+    #[arg(long)]
+    kind: Option<String>,
+    /// That lead into this state.
+    #[arg(long)]
+    state: Option<String>,
+    /// Of this job, from its first.
+    #[arg(long, value_name = "ID")]
+    job: Option<String>,
+    /// After this cursor, as an event in JSON carries it; without it from the oldest, or with --follow from now.
+    #[arg(long, value_name = "CURSOR", conflicts_with = "job")]
+    after: Option<String>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+/// Prints events, oldest first.
+pub async fn run(options: Options) -> Result<Exit, Failure> {
+    let client = options.connect.client()?;
+    let mut feed = match &options.job {
+        Some(id) => client.job_events(id, 0, options.follow),
+        None => {
+            let filter = EventFilter { queue: options.queue, kind: options.kind, state: options.state, job: None };
+            let after = options.after.or_else(|| (!options.follow).then(|| "0".to_owned()));
+            client.events(&filter, after, options.follow)
+        }
+    };
+    let style = Style::stdout();
+    let mut all = Vec::new();
+    while let Some(event) = feed.next().await? {
+        match options.output.format {
+            Format::Table => output::print(&line(style, &event))?,
+            Format::Json if !options.follow => all.push(event),
+            // A document without an end can't be one.
+            Format::Json | Format::Jsonl => output::json(&event, Format::Jsonl)?,
+        }
+    }
+    if options.output.format == Format::Json && !options.follow {
+        output::json(&all, Format::Json)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn line(style: Style, event: &Event) -> String {
+    let data =
+        event.data.as_ref().map(|data| data.get()).filter(|data| !matches!(*data, "{}" | "null")).unwrap_or_default();
+    if !style.is_terminal() {
+        let columns = [&event.at, &event.job, &event.seq.to_string(), &event.kind, &event.event, event.state.as_str()];
+        return format!("{}\t{}\n", columns.join("\t"), one_line(data, usize::MAX));
+    }
+    format!(
+        "{}  {}  {:24}  {:16}  {}\n",
+        style.paint(Ink::Dim, event.at.get(11..23).unwrap_or(&event.at)),
+        event.job,
+        event.kind,
+        style.paint(super::style::state_ink(event.state), format!("{:16}", event.event)),
+        style.paint(Ink::Dim, one_line(data, 60)),
+    )
+}

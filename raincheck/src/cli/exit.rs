@@ -1,0 +1,122 @@
+//! How a command ends: its exit code, and for people what went wrong and what to do next.
+
+use std::{fmt, process::ExitCode};
+
+use raincheck_client::{Error, Job, State};
+
+/// The exit codes of every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The job failed or was canceled; of `serve` and `work`: they could not do their work.
+    Failed = 1,
+    /// The command line, the configuration or a file on this side is at fault.
+    Usage = 2,
+    /// There is no such job, queue or kind.
+    NotFound = 3,
+    /// Not done in time.
+    TimedOut = 4,
+    /// The server can't be reached, or it refused.
+    Refused = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// What a job that is done means for the command that waited for it.
+    pub fn of(job: &Job) -> Self {
+        if job.state == State::Succeeded { Self::Done } else { Self::Failed }
+    }
+}
+
+/// Why a command did not do what it should.
+#[derive(Debug)]
+pub struct Failure {
+    /// Its exit code.
+    pub exit: Exit,
+    /// What went wrong.
+    pub message: String,
+    /// What to do about it.
+    pub next: Option<String>,
+}
+
+impl Failure {
+    /// A failure without advice.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), next: None }
+    }
+
+    /// Something on this side is at fault.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// The same, with advice.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next = Some(next.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::usage(format!("cannot be written as JSON: {error}"))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let message = match std::error::Error::source(&error) {
+            // Of a broken connection the innermost cause says it best: "connection refused".
+            Some(source) => format!("{error}: {}", innermost(source)),
+            None => error.to_string(),
+        };
+        match &error {
+            Error::Unreachable { .. } => Self::new(Exit::Refused, message)
+                .next("start a server with `raincheck serve`, or name one with --server URL or RAINCHECK_SERVER"),
+            Error::Problem { status: 401, .. } => {
+                Self::new(Exit::Refused, message).next("give the server's token with --token or RAINCHECK_TOKEN")
+            }
+            Error::Problem { status: 404 | 410, .. } => Self::new(Exit::NotFound, message),
+            Error::Problem { status: 400, problem, .. } if problem.slug().starts_with("job-") => {
+                Self::new(Exit::Failed, message)
+            }
+            Error::Problem { retry_after: Some(pause), .. } => {
+                Self::new(Exit::Refused, message).next(format!("try again in {} s", pause.as_secs()))
+            }
+            Error::Problem { .. } | Error::Unexpected { .. } => Self::new(Exit::Refused, message),
+            Error::NotDone(id) => {
+                Self::new(Exit::TimedOut, message).next(format!("wait for it with `raincheck watch {id}`"))
+            }
+            Error::TimedOut(_) => Self::new(Exit::TimedOut, message),
+            _ => Self::new(Exit::Usage, message),
+        }
+    }
+}
+
+fn innermost<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}

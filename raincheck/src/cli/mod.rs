@@ -1,0 +1,168 @@
+//! The command line: one file for each group of verbs, and what they share.
+
+mod config;
+mod connect;
+mod events;
+pub mod exit;
+mod follow;
+mod ids;
+mod learn;
+pub mod logging;
+pub mod media;
+mod operate;
+mod output;
+mod result;
+pub mod serve;
+pub mod signals;
+mod steer;
+pub mod style;
+mod submit;
+pub mod when;
+mod work;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use connect::Connect;
+use exit::{Exit, Failure};
+pub use follow::{Bars, Show, follow};
+pub use learn::Shared;
+pub use output::print;
+
+use crate::demo;
+
+/// Slow work in, a handle out at once, the result later.
+#[derive(Parser, Debug)]
+#[command(name = "raincheck", version, about, max_term_width = 100, disable_help_subcommand = true, after_help = AFTER)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "\
+Exit codes: 0 done, 1 the job failed, 2 usage, 3 not found, 4 timed out, 5 server unreachable or refused.
+New here? `raincheck demo` shows the whole of it in one command.";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Start a server, serve real work and watch it go through, in one command
+    Demo(demo::Options),
+    /// Run the server
+    Serve(serve::Options),
+    /// Run a program for each job of a kind
+    Work(work::Options),
+    /// Submit a job
+    Submit(submit::Options),
+    /// Show jobs as they are now
+    Get(learn::Get),
+    /// Wait until jobs are done
+    Wait(learn::Wait),
+    /// Follow jobs live until they are done
+    Watch(learn::Watch),
+    /// Fetch the result of a job
+    Result(result::ResultOptions),
+    /// Print what a job's run streams to its caller
+    Stream(result::Bytes),
+    /// Print what a job's runs wrote for operators
+    Log(result::Bytes),
+    /// Cancel jobs
+    Cancel(steer::Cancel),
+    /// Run finished jobs again, each as a new job
+    Rerun(steer::Rerun),
+    /// Make scheduled jobs, and those that wait for their next attempt, due now
+    RunNow(steer::Steer),
+    /// Remove finished jobs and what belongs to them
+    Purge(steer::Steer),
+    /// Print events as they happen
+    Events(events::Options),
+    /// List jobs, newest first
+    List(learn::List),
+    /// Look at queues and change them
+    #[command(subcommand)]
+    Queue(operate::QueueCommand),
+    /// Look at workers
+    #[command(subcommand)]
+    Worker(operate::WorkerCommand),
+    /// Write, check or show the server's settings
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    //BENCHDOC
+    //BENCH Bench(bench::Options),
+    /// Print the OpenAPI document of the HTTP API
+    Openapi(Connect),
+    /// Print a script that completes this command line in a shell
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Reads the command line, does what it says and answers the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Failure::new(Exit::Failed, format!("cannot start: {error}"))),
+    };
+    let code = match runtime.block_on(cli.command.run()) {
+        Ok(exit) => exit.into(),
+        Err(failure) => report(&failure),
+    };
+    // A thread that waits for standard input must not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    let style = style::Style::stderr();
+    eprintln!("{} {}", style.paint(style::Ink::Red, "error:"), style::tame(&failure.message));
+    if let Some(next) = &failure.next {
+        eprintln!("{} {next}", style.paint(style::Ink::Bold, "next:"));
+    }
+    failure.exit.into()
+}
+
+impl Command {
+    async fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Demo(options) => demo::run(options).await,
+            Self::Serve(options) => serve::run(options).await,
+            Self::Work(options) => work::run(options).await,
+            Self::Submit(options) => submit::run(options).await,
+            Self::Get(options) => options.run().await,
+            Self::Wait(options) => options.run().await,
+            Self::Watch(options) => options.run().await,
+            Self::Result(options) => options.run().await,
+            Self::Stream(options) => options.stream().await,
+            Self::Log(options) => options.log().await,
+            Self::Cancel(options) => options.run().await,
+            Self::Rerun(options) => options.run().await,
+            Self::RunNow(options) => options.run_now().await,
+            Self::Purge(options) => options.purge().await,
+            Self::Events(options) => events::run(options).await,
+            Self::List(options) => options.run().await,
+            Self::Queue(command) => command.run().await,
+            Self::Worker(command) => command.run().await,
+            Self::Config(command) => command.run(),
+            //BENCH2
+            Self::Openapi(connect) => operate::openapi(&connect).await,
+            Self::Completion { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "raincheck", &mut script);
+                output::print_bytes(&script)?;
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,136 @@
+//! What commands say on standard output: tables for people, lines for pipes, JSON for programs.
+
+use std::io::{ErrorKind, Write as _};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::{
+    exit::Failure,
+    style::{Style, one_line},
+};
+
+/// `-o` of every reading command.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Output {
+    /// Tables for people (plain lines in a pipe), one JSON document, or one JSON object a line.
+    #[arg(short = 'o', long = "output", value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// How things are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people; separated by tabs in a pipe.
+    Table,
+    /// One document.
+    Json,
+    /// One object a line.
+    Jsonl,
+}
+
+/// A cell: its text and how it is painted.
+pub type Cell = (String, Option<super::style::Ink>);
+
+/// Writes to standard output; ends the program quietly when nobody reads any more (`| head`).
+///
+/// # Errors
+/// When writing fails in any other way, for example on a full disk.
+pub fn print(text: &str) -> Result<(), Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// As [`print`], for bytes.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(Failure::usage(format!("cannot write to standard output: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// One value as JSON: indented, or on one line.
+///
+/// # Errors
+/// As [`print`].
+pub fn json<T: Serialize>(value: &T, format: Format) -> Result<(), Failure> {
+    let text =
+        if format == Format::Jsonl { serde_json::to_string(value)? } else { serde_json::to_string_pretty(value)? };
+    print(&format!("{text}\n"))
+}
+
+/// Many values: a table made by `row`, a JSON array, or a line each.
+///
+/// # Errors
+/// As [`print`].
+pub fn many<T: Serialize>(
+    items: &[T],
+    format: Format,
+    columns: &[&str],
+    row: impl Fn(&T) -> Vec<Cell>,
+) -> Result<(), Failure> {
+    match format {
+        Format::Json => json(&items, format),
+        Format::Jsonl => items.iter().try_for_each(|item| json(item, format)),
+        Format::Table => print(&table(Style::stdout(), columns, &items.iter().map(row).collect::<Vec<_>>())),
+    }
+}
+
+/// Aligned columns under a header on a terminal, tabs between and no header in a pipe.
+pub fn table(style: Style, columns: &[&str], rows: &[Vec<Cell>]) -> String {
+    if !style.is_terminal() {
+        let line = |row: &Vec<Cell>| {
+            row.iter().map(|(text, _)| one_line(text, usize::MAX)).collect::<Vec<_>>().join("\t") + "\n"
+        };
+        return rows.iter().map(line).collect();
+    }
+    let cell = |text: &str| one_line(text, 48);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| cell(text).chars().count());
+        cells.chain([columns[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let mut text = String::new();
+    let mut line = |cells: Vec<(String, Option<super::style::Ink>)>| {
+        let padded = cells.iter().zip(&widths).map(|((cell, ink), width)| {
+            let padded = format!("{cell:width$}");
+            ink.map_or(padded.clone(), |ink| style.paint(ink, padded))
+        });
+        text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    };
+    line(columns.iter().map(|name| ((*name).to_owned(), Some(super::style::Ink::Dim))).collect());
+    for row in rows {
+        line(row.iter().map(|(text, ink)| (cell(text), *ink)).collect());
+    }
+    text
+}
+
+/// Names and values under each other.
+pub fn facts(facts: &[(&str, String)]) -> String {
+    let style = Style::stdout();
+    let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let line = |(name, value): &(&str, String)| {
+        if style.is_terminal() {
+            format!("{}  {value}\n", style.paint(super::style::Ink::Dim, format!("{name:width$}")))
+        } else {
+            format!("{name}\t{value}\n")
+        }
+    };
+    facts.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_gets_tabs_and_no_header() {
+        let rows = vec![vec![("a".to_owned(), None), ("b\nc".to_owned(), None)]];
+        assert_eq!(table(Style::plain(), &["X", "Y"], &rows), "a\tb c\n");
+    }
+}

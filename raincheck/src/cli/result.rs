@@ -1,0 +1,171 @@
+//! `raincheck result`, `stream` and `log`: the bytes of a job.
+
+use std::{io::IsTerminal as _, path::PathBuf};
+
+use clap::Args;
+use raincheck_client::{Client, Error, Job};
+use tokio::io::AsyncWriteExt as _;
+
+use super::{
+    Connect,
+    exit::{Exit, Failure},
+    ids::Id,
+    output,
+    style::{Style, tame},
+    when,
+};
+
+/// Options of `result`.
+#[derive(Args, Debug)]
+pub struct ResultOptions {
+    #[command(flatten)]
+    id: Id,
+    /// Write it to this file; in a directory, under the name that the worker gave it.
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+impl ResultOptions {
+    /// Copies the result to the file or standard output.
+    pub async fn run(self) -> Result<Exit, Failure> {
+        let client = self.connect.client()?;
+        let id = self.id.read()?;
+        let Some(path) = self.file else {
+            let job = client.get(&id, None).await?;
+            if job.done && Exit::of(&job) != Exit::Done {
+                explain(&job);
+                return Ok(Exit::Failed);
+            }
+            if std::io::stdout().is_terminal() {
+                return if job.done {
+                    show(&client, &job).await.map(|()| Exit::Done)
+                } else {
+                    Err(Error::NotDone(id).into())
+                };
+            }
+            copy(&client, &id).await?;
+            return Ok(Exit::Done);
+        };
+        let path = if path.is_dir() { path.join(file_name(&client, &id).await?) } else { path };
+        // Beside its place first: a file that is cut off never looks like a result.
+        let part = path.with_file_name(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy()));
+        let unwritable = |error: std::io::Error| Failure::usage(format!("cannot write {}: {error}", path.display()));
+        let mut file = tokio::fs::File::create(&part).await.map_err(unwritable)?;
+        let fetched = client.result(&id, &mut file).await;
+        let info = match fetched {
+            Ok(info) => info.unwrap_or_default(),
+            Err(error) => {
+                let _ = std::fs::remove_file(&part);
+                return Err(error.into());
+            }
+        };
+        file.flush().await.map_err(unwritable)?;
+        std::fs::rename(&part, &path).map_err(unwritable)?;
+        if Style::stderr().is_terminal() {
+            let kind = info.content_type.unwrap_or_default();
+            eprintln!("{}: {}, {}", path.display(), tame(&kind), when::bytes(info.size));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+async fn file_name(client: &Client, id: &str) -> Result<String, Failure> {
+    let job = client.get(id, None).await?;
+    let name = job.result.and_then(|result| result.filename);
+    // It came from afar: never with a directory in it.
+    let name = name
+        .as_deref()
+        .and_then(|name| name.rsplit(['/', '\\']).next())
+        .filter(|name| !matches!(*name, "" | "." | ".."));
+    Ok(name.unwrap_or(id).to_owned())
+}
+
+/// Copies the result to standard output, byte for byte.
+async fn copy(client: &Client, id: &str) -> Result<(), Failure> {
+    let mut stdout = tokio::io::stdout();
+    client.result(id, &mut stdout).await?;
+    Ok(stdout.flush().await?)
+}
+
+/// Prints the result of a succeeded job, unless it would only garble a terminal.
+///
+/// # Errors
+/// What the server refuses.
+pub async fn show(client: &Client, job: &Job) -> Result<(), Failure> {
+    let Some(result) = &job.result else { return Ok(()) };
+    if let Some(value) = &result.value {
+        return output::print(&format!("{}\n", value.get()));
+    }
+    let kind = result.content_type.clone().unwrap_or_default();
+    let text = kind.starts_with("text/") || kind.contains("json") || kind.contains("xml");
+    if std::io::stdout().is_terminal() && !text {
+        let size = result.size.map(when::bytes).unwrap_or_default();
+        eprintln!("{}, {size}; fetch it with `raincheck result {} -o FILE`", tame(&kind), job.id);
+        return Ok(());
+    }
+    if !std::io::stdout().is_terminal() {
+        return copy(client, &job.id).await;
+    }
+    let mut bytes = Vec::new();
+    client.result(&job.id, &mut bytes).await?;
+    let text = tame(&String::from_utf8_lossy(&bytes));
+    output::print(&format!("{}\n", text.trim_end_matches('\n')))
+}
+
+/// Says on standard error why a job did not succeed.
+pub fn explain(job: &Job) {
+    let why = job.error.as_ref().map(ToString::to_string).unwrap_or_default();
+    let style = Style::stderr();
+    eprintln!("{} {}", style.state(job.state), tame(&why));
+    if style.is_terminal() {
+        eprintln!("next: raincheck log {0}, or raincheck rerun {0}", job.id);
+    }
+}
+
+/// Options of `stream` and `log`.
+#[derive(Args, Debug)]
+pub struct Bytes {
+    #[command(flatten)]
+    id: Id,
+    /// Go on until the job is done.
+    #[arg(short, long)]
+    follow: bool,
+    /// Begin at this byte.
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    offset: u64,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+impl Bytes {
+    /// Prints the stream.
+    pub async fn stream(self) -> Result<Exit, Failure> {
+        let (client, id) = (self.connect.client()?, self.id.read()?);
+        pump(client.stream(&id, self.offset, self.follow)).await
+    }
+
+    /// Prints the log.
+    pub async fn log(self) -> Result<Exit, Failure> {
+        let (client, id) = (self.connect.client()?, self.id.read()?);
+        pump(client.log(&id, self.offset, self.follow)).await
+    }
+}
+
+async fn pump(mut feed: raincheck_client::client::ByteFeed) -> Result<Exit, Failure> {
+    let terminal = std::io::stdout().is_terminal();
+    let mut attempt = 0;
+    while let Some(chunk) = feed.next().await? {
+        if attempt != 0 && chunk.attempt > attempt {
+            eprintln!("--- attempt {} starts over ---", chunk.attempt);
+        }
+        attempt = chunk.attempt;
+        if terminal {
+            output::print(&tame(&String::from_utf8_lossy(&chunk.bytes)))?;
+        } else {
+            output::print_bytes(&chunk.bytes)?;
+        }
+    }
+    Ok(Exit::Done)
+}

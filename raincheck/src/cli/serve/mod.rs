@@ -1,0 +1,133 @@
+//! `raincheck serve`: settings in, a server until it is told to stop.
+
+mod banner;
+mod commands;
+mod options;
+mod server;
+
+use std::{path::PathBuf, process::exit};
+
+use clap::Args;
+
+use super::{
+    config::load,
+    exit::{Exit, Failure},
+    logging,
+    signals::{Signals, Told},
+    style::Style,
+};
+use crate::config::{Config, Flags, sections::LogFormat, show::needs_restart};
+
+pub use server::Server;
+
+/// Options of `serve`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Options {
+    /// Address and port; port 0 takes a free one [default: 127.0.0.1:8202]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Folder of the whole state [default: ./raincheck-data]
+    #[arg(long, env = "RAINCHECK_DATA", value_name = "FOLDER", conflicts_with_all = ["store", "ephemeral"])]
+    pub data: Option<PathBuf>,
+    /// The database, as `sqlite:PATH`
+    #[arg(long, value_name = "URL", conflicts_with = "ephemeral")]
+    pub store: Option<String>,
+    /// The settings file; ./raincheck.toml, where there is one, if not said
+    #[arg(long, env = "RAINCHECK_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How the server is reached from outside; begins every URL that it hands out
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// How log lines look [default: pretty on a terminal, else json]
+    #[arg(long, value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// Keep everything in a temporary folder that is removed at the end
+    #[arg(long)]
+    pub ephemeral: bool,
+}
+
+impl Options {
+    fn flags(&self) -> Flags {
+        let mut flags = Flags::new();
+        let mut set = |path: &'static [&'static str], value: Option<String>, flag: &'static str| {
+            flags.extend(value.map(|value| (path, value, flag)));
+        };
+        set(&["server", "listen"], self.listen.clone(), "--listen");
+        set(&["server", "public_url"], self.public_url.clone(), "--public-url");
+        if let Some(data) = &self.data {
+            set(&["store", "url"], Some(format!("sqlite:{}", data.join("raincheck.db").display())), "--data");
+            set(&["store", "blobs"], Some(data.join("blobs").display().to_string()), "--data");
+        }
+        if let Some(store) = &self.store {
+            set(&["store", "url"], Some(store.clone()), "--store");
+            // Large payloads stand beside the database that they belong to.
+            let folder = store
+                .strip_prefix("sqlite:")
+                .map(PathBuf::from)
+                .and_then(|path| path.parent().map(|folder| folder.join("blobs")));
+            set(&["store", "blobs"], folder.map(|folder| folder.display().to_string()), "--store");
+        }
+        let format = self.log_format.map(|format| match format {
+            LogFormat::Pretty => "pretty",
+            LogFormat::Json => "json",
+        });
+        set(&["log", "format"], format.map(str::to_owned), "--log-format");
+        flags
+    }
+
+    fn load(&self) -> Result<Config, Failure> {
+        load(self.config.as_deref(), &self.flags())
+    }
+}
+
+/// Serves until it is told to stop.
+pub async fn run(mut options: Options) -> Result<Exit, Failure> {
+    let scratch = if options.ephemeral { Some(tempfile::tempdir()?) } else { None };
+    if let Some(scratch) = &scratch {
+        options.data = Some(scratch.path().to_path_buf());
+    }
+    let mut config = options.load()?;
+    let terminal = Style::stderr().is_terminal();
+    let format = config.settings.log.format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
+    logging::start(&config.settings.log.level, format);
+    let mut signals = Signals::listen()?;
+    let mut server = Server::start(&config).await?;
+    banner::show(&server, &config, options.ephemeral, terminal && format == LogFormat::Pretty);
+    loop {
+        tokio::select! {
+            told = signals.next() => match told {
+                Told::Reload => reload(&options, &mut config, &server).await,
+                Told::Stop => break,
+            },
+            failure = server.failed() => return Err(failure),
+        }
+    }
+    tracing::info!("draining; a second signal ends it now");
+    tokio::select! {
+        () = server.stop() => {}
+        () = signals.stop() => {
+            // The lock and the log of the database are made for this: the next start recovers.
+            drop(scratch);
+            exit(130);
+        }
+    }
+    tracing::info!("stopped");
+    Ok(Exit::Done)
+}
+
+/// Takes over what can change while running; the rest is named, and waits for a restart.
+async fn reload(options: &Options, config: &mut Config, server: &Server) {
+    let new = match options.load() {
+        Ok(new) => new,
+        Err(failure) => {
+            return tracing::error!(error = failure.message, "the new settings are refused; the old ones stay");
+        }
+    };
+    logging::reload(&new.settings.log.level);
+    if let Err(failure) = server.own_queues(&new).await {
+        tracing::error!(error = failure.message, "the queues' new limits could not be set");
+    }
+    let waits = needs_restart(config, &new);
+    tracing::info!(needs_restart = waits.join(" "), "settings read again");
+    *config = new;
+}

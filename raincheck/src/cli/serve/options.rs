@@ -1,0 +1,111 @@
+//! From settings to what store, engine and HTTP are told.
+
+use std::{net::SocketAddr, path::Path, path::PathBuf};
+
+use raincheck_core::{Method, Name, OnLost};
+use raincheck_store::SqliteOptions;
+
+use crate::{
+    cli::exit::Failure,
+    config::{self, Config, kind, sections},
+    http::{Defaults, HttpLimits, HttpOptions, KindOptions, Policy},
+};
+
+/// What HTTP is told.
+///
+/// # Errors
+/// A schema that can't be read any more.
+pub fn http(config: &Config) -> Result<HttpOptions, Failure> {
+    let (server, limits) = (&config.settings.server, &config.settings.limits);
+    let listen: SocketAddr =
+        server.listen.parse().map_err(|_| Failure::usage(format!("`{}` is not an address and port", server.listen)))?;
+    let mut hosts = server.hosts.clone();
+    if !listen.ip().is_unspecified() {
+        // Built-in workers come in by the very address that it listens on.
+        hosts.push(if listen.is_ipv6() { format!("[{}]", listen.ip()) } else { listen.ip().to_string() });
+    }
+    Ok(HttpOptions {
+        listen,
+        public_url: server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+        hosts,
+        cors_origins: server.cors_origins.clone(),
+        failed_status: server.failed_status,
+        admin_token: server.admin_token.as_ref().map(|token| token.reveal().to_owned()),
+        limits: HttpLimits {
+            json_body: limits.json_body.bytes(),
+            batch_body: limits.batch_body.bytes(),
+            file: limits.file.0,
+            header_bytes: limits.headers.bytes(),
+            connections: limits.connections,
+            streams: limits.streams,
+            wait: limits.wait.0,
+        },
+        defaults: defaults(config)?,
+    })
+}
+
+fn defaults(config: &Config) -> Result<Defaults, Failure> {
+    let settings = &config.settings;
+    let mut defaults = Defaults {
+        server: policy(&settings.defaults),
+        auto_queues: settings.server.auto_queues,
+        ..Defaults::default()
+    };
+    for (queue, options) in &settings.queues {
+        defaults.queues.insert(name(queue)?, policy(&options.defaults()));
+    }
+    for (kind, options) in &settings.kinds {
+        let method = options.method.map(|method| match method {
+            kind::Method::Get => Method::Get,
+            kind::Method::Post => Method::Post,
+        });
+        let schema = options.input_schema.as_deref().map(|path| config::schema(Path::new(path)));
+        let told = KindOptions {
+            description: options.description.clone(),
+            queue: options.queue.as_deref().map(name).transpose()?,
+            method,
+            input_schema: schema.transpose().map_err(Failure::usage)?,
+            policy: policy(&options.defaults()),
+        };
+        defaults.kinds.insert(name(kind)?, told);
+    }
+    Ok(defaults)
+}
+
+/// A checked name as the core's type.
+pub fn name(text: &str) -> Result<Name, Failure> {
+    Name::new(text).map_err(|error| Failure::usage(format!("`{text}` can't be a name: it {error}")))
+}
+
+fn policy(defaults: &sections::JobDefaults) -> Policy {
+    Policy {
+        timeout: defaults.timeout.map(|timeout| timeout.0),
+        on_lost: defaults.on_lost.map(|on_lost| match on_lost {
+            sections::OnLost::Retry => OnLost::Retry,
+            sections::OnLost::Fail => OnLost::Fail,
+        }),
+        max_attempts: defaults.retry.max_attempts,
+        retry_initial: defaults.retry.initial.map(|initial| initial.0),
+        retry_factor: defaults.retry.factor,
+        retry_max: defaults.retry.max.map(|max| max.0),
+        retry_jitter: defaults.retry.jitter,
+        keep_succeeded: defaults.retention.succeeded.map(|succeeded| succeeded.0),
+        keep_failed: defaults.retention.failed.map(|failed| failed.0),
+    }
+}
+
+/// What the store is told.
+pub fn sqlite(config: &Config) -> SqliteOptions {
+    let (store, limits) = (&config.settings.store, &config.settings.limits);
+    let path = PathBuf::from(store.url.strip_prefix("sqlite:").unwrap_or(&store.url));
+    let folder = path.parent().unwrap_or(Path::new(".")).to_path_buf();
+    SqliteOptions {
+        path,
+        blobs: PathBuf::from(&store.blobs),
+        max_queued: limits.queued_per_queue,
+        max_in_all: limits.queued,
+        tombstone: store.tombstone.0,
+        reserve_bytes: store.reserve.0,
+        ..SqliteOptions::in_folder(&folder)
+    }
+}

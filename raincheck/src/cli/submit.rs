@@ -1,0 +1,214 @@
+//! `raincheck submit`.
+
+use std::{io::Read as _, path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use raincheck_client::{
+    Body, Client, Job, NewJob,
+    api::{Method, RawJson, Retry, WireDuration},
+};
+
+use super::{
+    Bars, Connect,
+    exit::{Exit, Failure},
+    follow, media,
+    output::{self, Format, Output},
+    result,
+    style::{Ink, Style},
+};
+
+/// Options of `submit`.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// The kind of work.
+    kind: String,
+    /// The input: JSON, `@FILE` with JSON in it, or `-` for standard input.
+    #[arg(conflicts_with = "file")]
+    input: Option<String>,
+    /// The input is this file, of any type and size; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The input's media type; guessed from the file's name if not said.
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
+    /// Where it waits.
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
+    /// Idempotency key: the same key again is the same job.
+    #[arg(long)]
+    key: Option<String>,
+    /// A line for people; the file's name if not said.
+    #[arg(long, value_name = "TEXT")]
+    label: Option<String>,
+    /// GET: repeatable, equal jobs may share one run. POST: changes state.
+    #[arg(long, value_enum, ignore_case = true)]
+    method: Option<MethodArg>,
+    /// For GET: how old an answer may be.
+    #[arg(long, value_name = "DURATION")]
+    max_age: Option<WireDuration>,
+    /// -100 to 100, more goes first.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    priority: Option<i64>,
+    /// Not before so long from now.
+    #[arg(long, value_name = "DURATION")]
+    delay: Option<WireDuration>,
+    /// The longest that one run may take.
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<WireDuration>,
+    /// Failures after which it fails for good.
+    #[arg(long, value_name = "N")]
+    max_attempts: Option<u32>,
+    /// A name and value to find it by; can be given again.
+    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = tag)]
+    tags: Vec<(String, String)>,
+    /// Follow it until it is done (for so long at most) and print its result.
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true)]
+    wait: Option<Option<WireDuration>>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MethodArg {
+    #[value(name = "GET")]
+    Get,
+    #[value(name = "POST")]
+    Post,
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// What is sent.
+enum Input {
+    None,
+    Json(RawJson),
+    Raw(Body, String),
+}
+
+/// Submits the job and, if asked to, waits for it.
+pub async fn run(options: Options) -> Result<Exit, Failure> {
+    let client = options.connect.client()?;
+    let mut job = NewJob {
+        kind: options.kind.clone(),
+        queue: options.queue.clone(),
+        key: options.key.clone(),
+        label: options.label.clone(),
+        method: options.method.map(|method| match method {
+            MethodArg::Get => Method::Get,
+            MethodArg::Post => Method::Post,
+        }),
+        max_age: options.max_age,
+        priority: options.priority,
+        delay: options.delay,
+        timeout: options.timeout,
+        retry: options.max_attempts.map(|attempts| Retry { max_attempts: Some(attempts), ..Retry::default() }),
+        tags: options.tags.iter().cloned().collect(),
+        ..NewJob::default()
+    };
+    let submitted = match options.read_input(&mut job)? {
+        Input::None => client.submit(&job).await?,
+        Input::Json(json) => client.submit(&NewJob { input: Some(json), ..job }).await?,
+        Input::Raw(body, content_type) => client.submit_raw(&job, &body, &content_type).await?,
+    };
+    match options.wait {
+        Some(most) => wait(&client, &submitted.job, most.map(Duration::from), options.output.format).await,
+        None => {
+            show(&submitted, options.output.format)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+impl Options {
+    fn read_input(&self, job: &mut NewJob) -> Result<Input, Failure> {
+        if let Some(path) = &self.file {
+            if path.as_os_str() == "-" {
+                let content_type = self.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned());
+                return Ok(Input::Raw(Body::reader(tokio::io::stdin()), content_type));
+            }
+            std::fs::File::open(path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            job.label = job.label.take().or(name);
+            let content_type = self.content_type.clone().unwrap_or_else(|| media::of(path).to_owned());
+            return Ok(Input::Raw(Body::file(path), content_type));
+        }
+        let Some(input) = &self.input else { return Ok(Input::None) };
+        let (text, source) = match input.strip_prefix('@') {
+            Some(path) => (std::fs::read(path).map_err(|error| unreadable(path, &error))?, path),
+            None if input == "-" => {
+                let mut bytes = Vec::new();
+                std::io::stdin().lock().read_to_end(&mut bytes)?;
+                (bytes, "standard input")
+            }
+            None => (input.clone().into_bytes(), "the input"),
+        };
+        if let Some(content_type) = self.content_type.clone().filter(|given| !given.starts_with("application/json")) {
+            return Ok(Input::Raw(Body::from(text), content_type));
+        }
+        // The text itself goes on its way; this only looks whether it is JSON.
+        let json = String::from_utf8(text).map_err(|_| "not UTF-8".to_owned());
+        let json = json.and_then(|text| RawJson::from_string(text).map_err(|error| error.to_string()));
+        json.map(Input::Json).map_err(|error| {
+            Failure::usage(format!("{source} is not JSON: {error}"))
+                .next("quote a text as '\"text\"', or send any other content with --file FILE")
+        })
+    }
+}
+
+trait FromText: Sized {
+    fn from_string(text: String) -> serde_json::Result<Self>;
+}
+
+impl FromText for RawJson {
+    fn from_string(text: String) -> serde_json::Result<Self> {
+        serde_json::value::RawValue::from_string(text)
+    }
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("cannot read {path}: {error}"))
+}
+
+fn show(submitted: &raincheck_client::client::Submitted, format: Format) -> Result<(), Failure> {
+    let job = &submitted.job;
+    if format != Format::Table {
+        return output::json(job, format);
+    }
+    output::print(&format!("{}\n", job.id))?;
+    let style = Style::stderr();
+    if style.is_terminal() {
+        let how = match (submitted.replayed, submitted.coalesced) {
+            (true, _) => " (submitted before under this key)",
+            (_, true) => " (shared with an equal job)",
+            _ => "",
+        };
+        let hint = style.paint(Ink::Dim, format!("follow it: raincheck watch {}", job.id));
+        eprintln!("{}{how}  {hint}", style.state(job.state));
+    }
+    Ok(())
+}
+
+async fn wait(client: &Client, job: &Job, most: Option<Duration>, format: Format) -> Result<Exit, Failure> {
+    let mut bars = Bars::new();
+    let followed = follow(client, &job.id, &mut bars);
+    let done = match most {
+        Some(most) => tokio::time::timeout(most, followed).await.map_err(|_| {
+            Failure::new(Exit::TimedOut, format!("job {} is not done within {} s", job.id, most.as_secs_f64()))
+                .next(format!("it goes on; follow it with `raincheck watch {}`", job.id))
+        })?,
+        None => followed.await,
+    }?;
+    if format != Format::Table {
+        output::json(&done, format)?;
+    } else if Exit::of(&done) == Exit::Done {
+        result::show(client, &done).await?;
+    } else {
+        result::explain(&done);
+    }
+    Ok(Exit::of(&done))
+}

@@ -1,0 +1,235 @@
+//! The sections of the file: one struct each, one field a setting, its default beside it.
+
+use std::collections::BTreeMap;
+
+use raincheck_core::limits;
+use serde::{Deserialize, Serialize};
+
+use super::{Kind, Period, Queue, Secret, Size};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Where it listens and who may come.
+    pub server: Server,
+    /// Where jobs live.
+    pub store: Store,
+    /// What it says about itself.
+    pub log: Log,
+    /// Sizes and numbers at which it refuses.
+    pub limits: Limits,
+    /// What a job gets that does not say otherwise, and neither does its queue or kind.
+    pub defaults: JobDefaults,
+    /// Queues that this file owns.
+    pub queues: BTreeMap<String, Queue>,
+    /// Kinds that this file knows.
+    pub kinds: BTreeMap<String, Kind>,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Server {
+    /// Address and port; port 0 takes a free one.
+    pub listen: String,
+    /// How the server is reached from outside: in `Location` and links. Without it, the accepted `Host` of a request.
+    pub public_url: Option<String>,
+    /// Further accepted `Host` values; loopback and `public_url` always are.
+    pub hosts: Vec<String>,
+    /// Origins whose pages may call, with a token.
+    pub cors_origins: Vec<String>,
+    /// Queues are made on first use; otherwise only those of this file and those made by PATCH are taken.
+    pub auto_queues: bool,
+    /// Status of GET for a failed job.
+    pub failed_status: u16,
+    /// Bearer token that every request but `/livez` then needs.
+    pub admin_token: Option<Secret>,
+    /// On shutdown, commands of kinds get so long to end by themselves.
+    pub grace: Period,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8202".to_owned(),
+            public_url: None,
+            hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            auto_queues: true,
+            failed_status: 400,
+            admin_token: None,
+            grace: Period(4_000),
+        }
+    }
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Store {
+    /// `sqlite:PATH` of the database.
+    pub url: String,
+    /// Folder of large inputs and results.
+    pub blobs: String,
+    /// With less than this free on the disk, submits are refused and the rest is served.
+    pub reserve: Size,
+    /// How long a purged job still answers 410.
+    pub tombstone: Period,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            url: "sqlite:raincheck-data/raincheck.db".to_owned(),
+            blobs: "raincheck-data/blobs".to_owned(),
+            reserve: Size(64 << 20),
+            tombstone: Period(limits::TOMBSTONE_MILLIS),
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or by module: `info,raincheck_engine=debug`.
+    pub level: String,
+    /// For people or for programs; without it, `pretty` on a terminal and `json` elsewhere.
+    pub format: Option<LogFormat>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: None }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Largest JSON body.
+    pub json_body: Size,
+    /// Largest body of a batch.
+    pub batch_body: Size,
+    /// Largest raw input and result.
+    pub file: Size,
+    /// Largest stream of an attempt.
+    pub stream: Size,
+    /// Largest log of a job.
+    pub log: Size,
+    /// Largest request head.
+    pub headers: Size,
+    /// Longest wait of a request.
+    pub wait: Period,
+    /// Waiting jobs in all.
+    pub queued: u64,
+    /// Waiting jobs in a queue that does not say otherwise.
+    pub queued_per_queue: u64,
+    /// Open connections.
+    pub connections: usize,
+    /// Open event streams.
+    pub streams: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            json_body: Size(limits::JSON_BODY_BYTES as u64),
+            batch_body: Size(limits::BATCH_BODY_BYTES as u64),
+            file: Size(limits::FILE_BYTES),
+            stream: Size(limits::STREAM_BYTES),
+            log: Size(limits::LOG_BYTES),
+            headers: Size(limits::HEADER_BYTES as u64),
+            wait: Period(limits::WAIT_MILLIS),
+            queued: limits::QUEUED_IN_ALL,
+            queued_per_queue: limits::QUEUED_PER_QUEUE,
+            connections: limits::CONNECTIONS,
+            streams: limits::STREAMS,
+        }
+    }
+}
+
+/// What a job gets that does not say otherwise; in `[defaults]`, and with the same names in a queue or kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobDefaults {
+    /// The longest that one run may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Period>,
+    /// How a failed run is tried again.
+    #[serde(skip_serializing_if = "Retry::is_empty")]
+    pub retry: Retry,
+    /// How long a job is kept when done.
+    #[serde(skip_serializing_if = "Retention::is_empty")]
+    pub retention: Retention,
+    /// What a lost run means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_lost: Option<OnLost>,
+}
+
+/// How a failed run is tried again: after pauses that grow.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Retry {
+    /// Failures after which it fails for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// Bound of the first pause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial: Option<Period>,
+    /// Growth of the bound a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub factor: Option<f64>,
+    /// The bound grows no further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<Period>,
+    /// Whether pauses are drawn from within the bound, so that they spread.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<bool>,
+}
+
+impl Retry {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How long a job is kept when done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Retention {
+    /// After success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub succeeded: Option<Period>,
+    /// After failure or cancel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Period>,
+}
+
+impl Retention {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What a lost run means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLost {
+    /// Run it again.
+    Retry,
+    /// Outcome unknown: failed, for a person to decide.
+    Fail,
+}

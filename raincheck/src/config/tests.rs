@@ -1,0 +1,144 @@
+//! Tests of the whole road: text and variables in, typed settings or named faults out.
+
+use super::*;
+
+/// Loads `text` as a file in a folder of its own.
+fn load(text: &str, variables: &[(&str, &str)], flags: &Flags) -> Result<Config, Vec<String>> {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("raincheck-config-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("raincheck.toml");
+    std::fs::write(&file, text).unwrap();
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let loaded = Config::load_with(Some(&file), flags, variables);
+    std::fs::remove_dir_all(&folder).unwrap();
+    let prefix = format!("{}/", folder.display());
+    loaded.map_err(|faults| faults.iter().map(|fault| fault.to_string().replace(&prefix, "")).collect())
+}
+
+fn faults(text: &str) -> Vec<String> {
+    load(text, &[], &Vec::new()).expect_err("accepted")
+}
+
+#[test]
+fn flags_win_over_variables_over_the_file_over_defaults() {
+    let text = "[server]\nlisten = \"127.0.0.1:1\"\nfailed_status = 200\n[limits]\nqueued = 5\n";
+    let variables = [("RAINCHECK_SERVER__LISTEN", "127.0.0.1:2"), ("RAINCHECK_LIMITS__QUEUED", "6")];
+    let flags: Flags = vec![(&["server", "listen"], "127.0.0.1:3".into(), "--listen")];
+    let config = load(text, &variables, &flags).unwrap();
+    assert_eq!(config.settings.server.listen, "127.0.0.1:3");
+    assert_eq!(config.settings.limits.queued, 6);
+    assert_eq!(config.settings.server.failed_status, 200);
+    assert_eq!(config.settings.limits.json_body, Size(1 << 20));
+    let origin = |key: &str| config.effective().into_iter().find(|s| s.key == key).unwrap().origin;
+    assert_eq!(origin("server.listen"), "--listen");
+    assert_eq!(origin("limits.queued"), "$RAINCHECK_LIMITS__QUEUED");
+    assert!(origin("server.failed_status").ends_with("raincheck.toml:3"));
+    assert_eq!(origin("limits.json_body"), "default");
+}
+
+#[test]
+fn every_unknown_key_is_named_with_its_line_and_a_suggestion() {
+    let text = "[server]\nlisten = \"127.0.0.1:1\"\npublic_ulr = \"x\"\n[kinds.\"a.b\"]\nrunn = [\"x\"]\n[webhooks.x]\nurl = \"y\"\n";
+    let found = faults(text);
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(
+        found.contains(
+            &"raincheck.toml:3: server.public_ulr: there is no such setting; did you mean `public_url`?".to_owned()
+        ),
+        "{found:?}"
+    );
+    assert!(
+        found.contains(
+            &"raincheck.toml:5: kinds.\"a.b\".runn: there is no such setting; did you mean `run`?".to_owned()
+        ),
+        "{found:?}"
+    );
+    assert!(
+        found
+            .iter()
+            .any(|fault| fault.starts_with("raincheck.toml:6: webhooks: there is no such setting; known here:")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_variable_can_be_unknown_too() {
+    let found = load("", &[("RAINCHECK_SERVER__LISTN", "x")], &Vec::new()).unwrap_err();
+    assert_eq!(found, ["$RAINCHECK_SERVER__LISTN: server.listn: there is no such setting; did you mean `listen`?"]);
+}
+
+#[test]
+fn faults_say_where_what_and_why() {
+    for (text, fault) in [
+        ("[server\n", "raincheck.toml:1: "),
+        ("[limits]\nqueued = \"many\"\n", "raincheck.toml:2: limits.queued: must be a number, not a text"),
+        ("[limits]\nqueued = -1\n", "raincheck.toml:2: limits.queued: invalid value"),
+        ("[limits]\nfile = \"1 gigabyte\"\n", "raincheck.toml:2: limits.file: `1 gigabyte` is not a size"),
+        ("[defaults]\ntimeout = \"1 hour\"\n", "raincheck.toml:2: defaults.timeout: not a duration"),
+        ("[defaults]\nretry = { factor = 0.5 }\n", "raincheck.toml:2: defaults.retry.factor: must be at least 1"),
+        (
+            "[defaults]\non_lost = \"retyr\"\n",
+            "raincheck.toml:2: defaults.on_lost: `retyr` is not one of retry, fail; did you mean `retry`?",
+        ),
+        (
+            "[server]\nadmin_token = \"hunter2\"\n",
+            "raincheck.toml:2: server.admin_token: a secret does not stand in the file",
+        ),
+        ("[server]\nlisten = \"8202\"\n", "raincheck.toml:2: server.listen: `8202` is not an address and port"),
+        ("[server]\nhosts = \"a\"\n", "raincheck.toml:2: server.hosts: must be a list, not a text"),
+        ("[queues.Media]\n", "raincheck.toml:1: queues.Media: `Media` can't be a name"),
+        ("[kinds.a]\nworkers = 2\n", "raincheck.toml:2: kinds.a.workers: says how the kind is run"),
+        ("[kinds.a]\nrun = [\"x\", 1]\n", "raincheck.toml:2: kinds.a.run[1]: must be a text, not a whole number"),
+        ("[kinds.a]\ninput_schema = \"no.json\"\n", "raincheck.toml:2: kinds.a.input_schema: cannot read"),
+        ("[store]\nurl = \"mysql://x\"\n", "raincheck.toml:2: store.url: `mysql://x` is not known"),
+        ("[log]\nlevel = \"loud\"\n", "raincheck.toml:2: log.level: `loud` is not a level"),
+    ] {
+        let found = faults(text);
+        assert!(found[0].starts_with(fault), "{text:?}: {found:?}");
+    }
+}
+
+#[test]
+fn relative_paths_are_of_the_files_folder_and_flags_of_the_shell() {
+    let config = load("[store]\nurl = \"sqlite:d/x.db\"\n", &[], &Vec::new()).unwrap();
+    let folder = config.folder();
+    assert!(folder.is_absolute());
+    assert_eq!(config.settings.store.url, format!("sqlite:{}/d/x.db", folder.display()));
+    let flags: Flags = vec![(&["store", "url"], "sqlite:d/x.db".into(), "--data")];
+    assert_eq!(load("", &[], &flags).unwrap().settings.store.url, "sqlite:d/x.db");
+}
+
+#[test]
+fn the_template_is_all_defaults_even_when_everything_in_it_is_said() {
+    assert_eq!(load(TEMPLATE, &[], &Vec::new()).unwrap().settings, Settings::default());
+    let said: String = TEMPLATE
+        .lines()
+        .map(|line| {
+            line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with('[')).unwrap_or(line)
+        })
+        .filter(|line| !line.starts_with("admin_token") && !line.starts_with("input_schema"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = load(&said, &[], &Vec::new()).unwrap();
+    assert_eq!(config.settings.limits, sections::Limits::default());
+    assert_eq!(config.settings.kinds["video.compress"].run, ["./compress.sh"]);
+    assert_eq!(config.settings.queues["media"].max_queued, Some(1000));
+    let defaults = &config.settings.defaults;
+    let core = raincheck_core::RetryPolicy::default();
+    assert_eq!(defaults.retry.max_attempts, Some(core.max_attempts));
+    assert_eq!(defaults.retry.initial, Some(Period(core.initial)));
+    assert_eq!(defaults.retry.max, Some(Period(core.max)));
+    assert_eq!(defaults.timeout, Some(Period(raincheck_core::limits::TIMEOUT_MILLIS)));
+}
+
+#[test]
+fn what_is_shown_reads_back() {
+    let text = "[store]\nurl = \"sqlite:/x/r.db\"\nblobs = \"/x/b\"\n[kinds.\"a.b\"]\nrun = [\"x\", \"y z\"]\nretry = { max_attempts = 3 }\n";
+    let config = load(text, &[], &Vec::new()).unwrap();
+    let shown = config.to_toml(true);
+    assert!(shown.contains("[kinds.\"a.b\"]"), "{shown}");
+    assert!(shown.contains("retry.max_attempts = 3"), "{shown}");
+    assert_eq!(load(&shown, &[], &Vec::new()).unwrap().settings, config.settings);
+}
