@@ -51,7 +51,7 @@ function follow(id) {
   }
   events.onmessage = ({ data }) => {
     const event = JSON.parse(data);
-    update(id, event.state, event.type === "progress" ? (event.data.progress ?? event.data) : null);
+    update(id, event.state, event.type === "progress" ? event.data : null);
   };
   events.onerror = () => {
     if (events.readyState === EventSource.CLOSED) finished(id);
