@@ -28,10 +28,7 @@ pub fn demo() -> Result<()> {
 pub fn examples() -> Result<()> {
     let scratch = Scratch::new("examples")?;
     let server = Server::start(&scratch, None)?;
-    run(
-        script("examples/check.sh", &scratch, &server),
-        Duration::from_secs(300),
-    )?;
+    run(script("examples/check.sh", &scratch, &server), Duration::from_secs(300))?;
     server.stop()
 }
 
@@ -40,33 +37,23 @@ pub fn video() -> Result<()> {
     let scratch = Scratch::new("video")?;
     let browser = root().join("xtask/browser");
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund"])
-        .current_dir(&browser);
+    npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&browser);
     run(npm, Duration::from_secs(300))?;
-    let server = Server::start(
-        &scratch,
-        Some(&root().join("examples/video-compression/raincheck.toml")),
-    )?;
-    run(
-        script("examples/video-compression/check.sh", &scratch, &server),
-        Duration::from_secs(600),
-    )?;
+    let server = Server::start(&scratch, Some(&root().join("examples/video-compression/raincheck.toml")))?;
+    run(script("examples/video-compression/check.sh", &scratch, &server), Duration::from_secs(600))?;
     server.stop()
 }
 
 fn script(path: &str, scratch: &Scratch, server: &Server) -> Command {
     let mut command = Command::new("sh");
     command.arg(root().join(path)).current_dir(&scratch.0);
-    command
-        .env("RAINCHECK", binary())
-        .env("RAINCHECK_SERVER", &server.url);
+    command.env("RAINCHECK", binary()).env("RAINCHECK_SERVER", &server.url);
     command
 }
 
 /// The release binary, where this build's `cargo` puts it.
 fn binary() -> PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     root().join(target).join("release/raincheck")
 }
 
@@ -75,8 +62,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(name: &str) -> Result<Scratch> {
-        let path =
-            std::env::temp_dir().join(format!("raincheck-xtask-{}-{name}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("raincheck-xtask-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         Ok(Scratch(path))
     }
@@ -99,35 +85,20 @@ impl Server {
     fn start(scratch: &Scratch, config: Option<&Path>) -> Result<Server> {
         let log = scratch.0.join("server.log");
         let mut command = Command::new(binary());
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(scratch.0.join("data"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(scratch.0.join("data"));
         if let Some(config) = config {
             command.arg("--config").arg(config);
         }
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .current_dir(&scratch.0);
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", binary().display()))?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).current_dir(&scratch.0);
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", binary().display()))?;
         let stderr = child.stderr.take().context("stderr is piped")?;
         let (ready, told) = mpsc::channel();
         let copy = File::create(&log)?;
         std::thread::spawn(move || keep_log(stderr, copy, &ready));
-        let mut server = Server {
-            child,
-            url: String::new(),
-            log,
-        };
+        let mut server = Server { child, url: String::new(), log };
         match told.recv_timeout(Duration::from_secs(20)) {
             Ok(url) => server.url = url,
-            Err(_) => bail!(
-                "the server did not say that it is ready; it said:\n{}",
-                server.said()
-            ),
+            Err(_) => bail!("the server did not say that it is ready; it said:\n{}", server.said()),
         }
         println!("server at {}", server.url);
         Ok(server)
@@ -138,14 +109,8 @@ impl Server {
         signal("TERM", self.child.id());
         match wait(&mut self.child, Duration::from_secs(15))? {
             Some(status) if status.success() => Ok(()),
-            Some(status) => bail!(
-                "the server ended with {status} after SIGTERM; it said:\n{}",
-                self.said()
-            ),
-            None => bail!(
-                "the server did not drain after SIGTERM; it said:\n{}",
-                self.said()
-            ),
+            Some(status) => bail!("the server ended with {status} after SIGTERM; it said:\n{}", self.said()),
+            None => bail!("the server did not drain after SIGTERM; it said:\n{}", self.said()),
         }
     }
 
@@ -196,9 +161,6 @@ mod tests {
     fn the_url_of_a_ready_line() {
         let line = r#"{"level":"info", "msg": "ready", "url": "http://127.0.0.1:41234/"}"#;
         assert_eq!(ready_url(line).as_deref(), Some("http://127.0.0.1:41234"));
-        assert_eq!(
-            ready_url(r#"{"msg":"starting","url":"http://127.0.0.1:1"}"#),
-            None
-        );
+        assert_eq!(ready_url(r#"{"msg":"starting","url":"http://127.0.0.1:1"}"#), None);
     }
 }

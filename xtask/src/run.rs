@@ -18,17 +18,11 @@ pub fn cargo(args: &[&str]) -> Command {
 pub fn run(mut command: Command, limit: Duration) -> Result<()> {
     let line = describe(&command);
     println!("$ {line}");
-    let mut child = command
-        .stdin(Stdio::null())
-        .spawn()
-        .with_context(|| format!("cannot start `{line}`"))?;
+    let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start `{line}`"))?;
     match wait(&mut child, limit)? {
         Some(status) if status.success() => Ok(()),
         Some(status) => bail!("`{line}` ended with {status}"),
-        None => bail!(
-            "`{line}` was still running after {} s and was killed",
-            limit.as_secs()
-        ),
+        None => bail!("`{line}` was still running after {} s and was killed", limit.as_secs()),
     }
 }
 
@@ -53,30 +47,20 @@ pub fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
 
 /// Sends a signal by name; a process that is already gone is no error.
 pub fn signal(name: &str, pid: u32) {
-    let _ = Command::new("kill")
-        .args(["-s", name, &pid.to_string()])
-        .stderr(Stdio::null())
-        .status();
+    let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).stderr(Stdio::null()).status();
 }
 
 /// All living descendants of a process, as Linux's /proc tells them.
 fn descendants(of: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u32>().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         // "pid (name) state ppid …"; the name may itself hold blanks and brackets.
-        let parent = stat
-            .rsplit(')')
-            .next()
-            .and_then(|rest| rest.split_whitespace().nth(1))
-            .and_then(|p| p.parse().ok());
+        let parent =
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)).and_then(|p| p.parse().ok());
         if let Some(parent) = parent {
             children.entry(parent).or_default().push(pid);
         }
@@ -93,10 +77,7 @@ fn descendants(of: u32) -> Vec<u32> {
 
 fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -105,10 +86,7 @@ mod tests {
 
     #[test]
     fn a_program_past_its_limit_dies_with_its_children() {
-        let mut child = Command::new("sh")
-            .args(["-c", "sleep 60 & sleep 60"])
-            .spawn()
-            .expect("sh starts");
+        let mut child = Command::new("sh").args(["-c", "sleep 60 & sleep 60"]).spawn().expect("sh starts");
         let below = loop {
             let below = descendants(child.id());
             if below.len() == 2 {

@@ -15,58 +15,19 @@ struct Step {
 }
 
 const STEPS: &[Step] = &[
-    Step {
-        name: "tools",
-        run: tools::ensure,
-    },
-    Step {
-        name: "format",
-        run: || run(cargo(&["fmt", "--all", "--check"]), MINUTE),
-    },
+    Step { name: "tools", run: tools::ensure },
+    Step { name: "format", run: || run(cargo(&["fmt", "--all", "--check"]), MINUTE) },
     Step {
         name: "clippy",
-        run: || {
-            run(
-                cargo(&[
-                    "clippy",
-                    "--workspace",
-                    "--all-targets",
-                    "--",
-                    "-D",
-                    "warnings",
-                ]),
-                LONG,
-            )
-        },
+        run: || run(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]), LONG),
     },
-    Step {
-        name: "docs",
-        run: docs,
-    },
-    Step {
-        name: "tidy",
-        run: || tidy::check(&root()),
-    },
-    Step {
-        name: "tests",
-        run: || run(cargo(&["test", "--workspace"]), LONG),
-    },
-    Step {
-        name: "release build",
-        run: || run(cargo(&["build", "--release", "-p", "raincheck"]), LONG),
-    },
-    Step {
-        name: "demo",
-        run: live::demo,
-    },
-    Step {
-        name: "examples",
-        run: live::examples,
-    },
-    Step {
-        name: "video example",
-        run: live::video,
-    },
+    Step { name: "docs", run: docs },
+    Step { name: "tidy", run: || tidy::check(&root()) },
+    Step { name: "tests", run: || run(cargo(&["test", "--workspace"]), LONG) },
+    Step { name: "release build", run: || run(cargo(&["build", "--release", "-p", "raincheck"]), LONG) },
+    Step { name: "demo", run: live::demo },
+    Step { name: "examples", run: live::examples },
+    Step { name: "video example", run: live::video },
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -84,18 +45,11 @@ pub fn test() -> Result<()> {
         match run() {
             Ok(()) => {
                 passed += 1;
-                println!(
-                    "[{passed}/{total}] {name}: ok in {:.1} s",
-                    start.elapsed().as_secs_f64()
-                );
+                println!("[{passed}/{total}] {name}: ok in {:.1} s", start.elapsed().as_secs_f64());
                 Ok(())
             }
             Err(error) => {
-                println!(
-                    "[{}/{total}] {name}: FAILED after {:.1} s",
-                    passed + 1,
-                    start.elapsed().as_secs_f64()
-                );
+                println!("[{}/{total}] {name}: FAILED after {:.1} s", passed + 1, start.elapsed().as_secs_f64());
                 println!("{passed} passed, 1 failed");
                 Err(error.context(format!("step `{name}`")))
             }
@@ -105,9 +59,7 @@ pub fn test() -> Result<()> {
         one(step.name, &step.run)?;
     }
     for campaign in torture::CAMPAIGNS {
-        one(campaign.name, &|| {
-            (campaign.run)(campaign.short_loops, None)
-        })?;
+        one(campaign.name, &|| (campaign.run)(campaign.short_loops, None))?;
     }
     println!("\nall in {:.0} s", begin.elapsed().as_secs_f64());
     println!("{passed} passed, 0 failed");

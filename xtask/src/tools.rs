@@ -12,11 +12,7 @@ use crate::run::run;
 const TOOLS: &[(&str, &str, &str)] = &[
     ("cc", "build-essential", "compiles SQLite"),
     ("curl", "curl", "drives the server in the examples"),
-    (
-        "python3",
-        "python3",
-        "Python worker, web page of the video example",
-    ),
+    ("python3", "python3", "Python worker, web page of the video example"),
     ("node", "nodejs", "Node worker, browser test"),
     ("npm", "npm", "fetches playwright-core for the browser test"),
     ("chromium", "chromium", "browser test"),
@@ -52,10 +48,7 @@ pub fn ensure() -> Result<()> {
         println!("all {} tools found", TOOLS.len() + COMPONENTS.len());
         return Ok(());
     }
-    let lines: Vec<String> = missing
-        .iter()
-        .map(|(program, _, why)| format!("  {program}: {why}"))
-        .collect();
+    let lines: Vec<String> = missing.iter().map(|(program, _, why)| format!("  {program}: {why}")).collect();
     bail!(
         "missing tools:\n{}\ninstall them and run again, on Debian or Ubuntu by:\n  sudo apt-get install -y {}",
         lines.join("\n"),
@@ -65,16 +58,11 @@ pub fn ensure() -> Result<()> {
 
 /// The program's file, if it is on the PATH.
 pub fn find(program: &str) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH")?)
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
+    std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 fn missing() -> Vec<&'static (&'static str, &'static str, &'static str)> {
-    TOOLS
-        .iter()
-        .filter(|(program, ..)| find(program).is_none())
-        .collect()
+    TOOLS.iter().filter(|(program, ..)| find(program).is_none()).collect()
 }
 
 fn packages(missing: &[&(&'static str, &'static str, &'static str)]) -> Vec<&'static str> {
@@ -91,18 +79,12 @@ fn apt(args: &[&str]) -> Command {
 
 fn answers(program: &str, subcommand: &str) -> bool {
     let mut command = Command::new(program);
-    command
-        .args([subcommand, "--version"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 fn is_root() -> bool {
-    Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 #[cfg(test)]
@@ -111,10 +93,7 @@ mod tests {
 
     #[test]
     fn a_package_is_named_once() {
-        let both: Vec<_> = TOOLS
-            .iter()
-            .filter(|(_, package, _)| *package == "ffmpeg")
-            .collect();
+        let both: Vec<_> = TOOLS.iter().filter(|(_, package, _)| *package == "ffmpeg").collect();
         assert_eq!(both.len(), 2);
         assert_eq!(packages(&both), ["ffmpeg"]);
     }

@@ -22,17 +22,13 @@ pub const CAMPAIGNS: &[Campaign] = &[];
 pub fn command(args: &[&str]) -> Result<()> {
     let Some((name, mut options)) = args.split_first() else {
         for campaign in CAMPAIGNS {
-            println!(
-                "{:16} {} ({} loops in `test`)",
-                campaign.name, campaign.about, campaign.short_loops
-            );
+            println!("{:16} {} ({} loops in `test`)", campaign.name, campaign.about, campaign.short_loops);
         }
         println!("{} campaigns", CAMPAIGNS.len());
         return Ok(());
     };
     let campaign = CAMPAIGNS.iter().find(|campaign| campaign.name == *name);
-    let campaign = campaign
-        .with_context(|| format!("no campaign `{name}`; `cargo xtask torture` lists them"))?;
+    let campaign = campaign.with_context(|| format!("no campaign `{name}`; `cargo xtask torture` lists them"))?;
     let (mut loops, mut seed) = (campaign.short_loops, None);
     while let [option, value, rest @ ..] = options {
         match *option {

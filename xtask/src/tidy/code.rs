@@ -9,53 +9,30 @@ const SOURCES: &[&str] = &[".rs", ".py", ".mjs", ".js", ".css", ".sh", ".html", 
 const UNFINISHED: &[&str] = &["todo", "unimplemented", "dbg"];
 
 pub fn module_docs(files: &[File]) -> Vec<String> {
-    let bare = files
-        .iter()
-        .filter(|file| file.ends(".rs") && !file.text.starts_with("//!"));
-    bare.map(|file| {
-        format!(
-            "{}: begin with `//!` and one sentence: what this file does and who calls it",
-            file.path
-        )
-    })
-    .collect()
+    let bare = files.iter().filter(|file| file.ends(".rs") && !file.text.starts_with("//!"));
+    bare.map(|file| format!("{}: begin with `//!` and one sentence: what this file does and who calls it", file.path))
+        .collect()
 }
 
 pub fn size(files: &[File]) -> Vec<String> {
     over(files, MOST_LINES)
-        .map(|(file, lines)| {
-            format!(
-                "{}: {lines} lines, at most {MOST_LINES}; split it by noun",
-                file.path
-            )
-        })
+        .map(|(file, lines)| format!("{}: {lines} lines, at most {MOST_LINES}; split it by noun", file.path))
         .collect()
 }
 
 /// Not complaints yet: files that will be.
 pub fn long(files: &[File]) -> Vec<String> {
     let many = over(files, MANY_LINES).filter(|(_, lines)| *lines <= MOST_LINES);
-    many.map(|(file, lines)| {
-        format!(
-            "{}: {lines} lines; {MOST_LINES} is the end, think of a split",
-            file.path
-        )
-    })
-    .collect()
+    many.map(|(file, lines)| format!("{}: {lines} lines; {MOST_LINES} is the end, think of a split", file.path))
+        .collect()
 }
 
 pub fn unfinished(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
     for file in files.iter().filter(|file| file.ends(".rs")) {
         for (number, line) in file.code() {
-            for name in UNFINISHED
-                .iter()
-                .filter(|name| line.contains(&format!("{name}!")))
-            {
-                complaints.push(format!(
-                    "{}:{number}: `{name}!` is for unfinished work; finish it",
-                    file.path
-                ));
+            for name in UNFINISHED.iter().filter(|name| line.contains(&format!("{name}!"))) {
+                complaints.push(format!("{}:{number}: `{name}!` is for unfinished work; finish it", file.path));
             }
         }
     }
@@ -63,12 +40,8 @@ pub fn unfinished(files: &[File]) -> Vec<String> {
 }
 
 fn over(files: &[File], most: usize) -> impl Iterator<Item = (&File, usize)> {
-    let sources = files
-        .iter()
-        .filter(|file| SOURCES.iter().any(|suffix| file.ends(suffix)));
-    sources
-        .map(|file| (file, file.text.lines().count()))
-        .filter(move |(_, lines)| *lines > most)
+    let sources = files.iter().filter(|file| SOURCES.iter().any(|suffix| file.ends(suffix)));
+    sources.map(|file| (file, file.text.lines().count())).filter(move |(_, lines)| *lines > most)
 }
 
 #[cfg(test)]

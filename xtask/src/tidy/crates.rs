@@ -8,15 +8,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("raincheck-store", &["raincheck-core"]),
     ("raincheck-engine", &["raincheck-core", "raincheck-store"]),
     ("raincheck-client", &["raincheck-core", "raincheck-engine"]),
-    (
-        "raincheck",
-        &[
-            "raincheck-core",
-            "raincheck-store",
-            "raincheck-engine",
-            "raincheck-client",
-        ],
-    ),
+    ("raincheck", &["raincheck-core", "raincheck-store", "raincheck-engine", "raincheck-client"]),
     ("xtask", &[]),
 ];
 
@@ -25,15 +17,8 @@ const VAGUE: &[&str] = &["common", "types", "utils", "util", "helpers"];
 
 const FOREIGN_TO_CORE: &[&str] = &["tokio", "serde_json", "rusqlite", "axum"];
 
-const SQL: &[&str] = &[
-    "SELECT",
-    "INSERT INTO",
-    "DELETE FROM",
-    "CREATE TABLE",
-    "CREATE INDEX",
-    "PRAGMA",
-    "BEGIN IMMEDIATE",
-];
+const SQL: &[&str] =
+    &["SELECT", "INSERT INTO", "DELETE FROM", "CREATE TABLE", "CREATE INDEX", "PRAGMA", "BEGIN IMMEDIATE"];
 
 pub fn line(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -45,9 +30,7 @@ pub fn line(files: &[File]) -> Vec<String> {
             ));
             continue;
         };
-        for dependency in
-            dependencies(&manifest.text).filter(|d| ALLOWED.iter().any(|(known, _)| known == d))
-        {
+        for dependency in dependencies(&manifest.text).filter(|d| ALLOWED.iter().any(|(known, _)| known == d)) {
             if !allowed.contains(&dependency) {
                 complaints.push(format!(
                     "{}: `{name}` must not depend on `{dependency}` (ARCHITECTURE.md, Crates); move the code or turn the dependency round",
@@ -62,23 +45,21 @@ pub fn line(files: &[File]) -> Vec<String> {
 pub fn names(files: &[File]) -> Vec<String> {
     let vague = |name: &str| name.split(['-', '_']).any(|part| VAGUE.contains(&part));
     let bad = manifests(files).filter(|(_, name)| vague(name));
-    bad.map(|(file, name)| {
-        format!(
-            "{}: crate `{name}`: name it after the one thing that it holds",
-            file.path
-        )
-    })
-    .collect()
+    bad.map(|(file, name)| format!("{}: crate `{name}`: name it after the one thing that it holds", file.path))
+        .collect()
 }
 
 pub fn pure_core(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
-    for file in files.iter().filter(|file| {
-        file.path.starts_with("raincheck-core/") && (file.ends(".rs") || file.ends(".toml"))
-    }) {
+    for file in
+        files.iter().filter(|file| file.path.starts_with("raincheck-core/") && (file.ends(".rs") || file.ends(".toml")))
+    {
         for (number, line) in file.code() {
             for word in FOREIGN_TO_CORE.iter().filter(|word| has_word(line, word)) {
-                complaints.push(format!("{}:{number}: the core does not know {word}; do this in the crate that calls it", file.path));
+                complaints.push(format!(
+                    "{}:{number}: the core does not know {word}; do this in the crate that calls it",
+                    file.path
+                ));
             }
         }
     }
@@ -88,26 +69,17 @@ pub fn pure_core(files: &[File]) -> Vec<String> {
 pub fn sql_stays_in_the_store(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
     let outside = |path: &str| {
-        [
-            "raincheck-core/",
-            "raincheck-engine/",
-            "raincheck-client/",
-            "raincheck/src/",
-        ]
-        .iter()
-        .any(|p| path.starts_with(p))
+        ["raincheck-core/", "raincheck-engine/", "raincheck-client/", "raincheck/src/"]
+            .iter()
+            .any(|p| path.starts_with(p))
     };
-    for file in files
-        .iter()
-        .filter(|file| outside(&file.path) && file.ends(".rs"))
-    {
+    for file in files.iter().filter(|file| outside(&file.path) && file.ends(".rs")) {
         for (number, line) in file.code() {
-            for word in SQL
-                .iter()
-                .chain(&["rusqlite"])
-                .filter(|word| has_word(line, word))
-            {
-                complaints.push(format!("{}:{number}: `{word}` belongs in raincheck-store; add a verb to its trait instead", file.path));
+            for word in SQL.iter().chain(&["rusqlite"]).filter(|word| has_word(line, word)) {
+                complaints.push(format!(
+                    "{}:{number}: `{word}` belongs in raincheck-store; add a verb to its trait instead",
+                    file.path
+                ));
             }
         }
     }
@@ -116,16 +88,11 @@ pub fn sql_stays_in_the_store(files: &[File]) -> Vec<String> {
 
 /// Every crate's manifest with the crate's name.
 fn manifests(files: &[File]) -> impl Iterator<Item = (&File, &str)> {
-    files
-        .iter()
-        .filter(|file| file.ends("Cargo.toml"))
-        .filter_map(|file| {
-            let package = file.text.split("[package]").nth(1)?;
-            let name = package
-                .lines()
-                .find_map(|line| line.strip_prefix("name = \""))?;
-            Some((file, name.trim_end_matches('"')))
-        })
+    files.iter().filter(|file| file.ends("Cargo.toml")).filter_map(|file| {
+        let package = file.text.split("[package]").nth(1)?;
+        let name = package.lines().find_map(|line| line.strip_prefix("name = \""))?;
+        Some((file, name.trim_end_matches('"')))
+    })
 }
 
 /// Names in every `[…dependencies]` section, and those of `[…dependencies.name]` headers.
@@ -133,17 +100,11 @@ fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
     let mut inside = false;
     manifest.lines().filter_map(move |line| {
         let line = line.trim();
-        if let Some(header) = line
-            .strip_prefix('[')
-            .and_then(|line| line.strip_suffix(']'))
-        {
+        if let Some(header) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             inside = header.ends_with("dependencies");
             return header.rsplit_once("dependencies.").map(|(_, name)| name);
         }
-        inside
-            .then(|| line.split(['=', '.', ' ']).next())
-            .flatten()
-            .filter(|name| !name.is_empty())
+        inside.then(|| line.split(['=', '.', ' ']).next()).flatten().filter(|name| !name.is_empty())
     })
 }
 
@@ -153,20 +114,14 @@ mod tests {
     use crate::tidy::file;
 
     fn manifest(name: &str, rest: &str) -> File {
-        file(
-            &format!("{name}/Cargo.toml"),
-            &format!("[package]\nname = \"{name}\"\n{rest}"),
-        )
+        file(&format!("{name}/Cargo.toml"), &format!("[package]\nname = \"{name}\"\n{rest}"))
     }
 
     #[test]
     fn the_line_holds_in_every_section_and_spelling() {
         assert!(
-            line(&[manifest(
-                "raincheck-engine",
-                "[dependencies]\nraincheck-store.workspace = true\ntokio = \"1\""
-            )])
-            .is_empty()
+            line(&[manifest("raincheck-engine", "[dependencies]\nraincheck-store.workspace = true\ntokio = \"1\"")])
+                .is_empty()
         );
         for section in [
             "[dependencies]\nraincheck-engine.workspace = true",
@@ -174,20 +129,9 @@ mod tests {
             "[dependencies.raincheck-engine]\npath = \"..\"",
             "[target.'cfg(unix)'.dependencies]\nraincheck-engine.workspace = true",
         ] {
-            assert_eq!(
-                line(&[manifest("raincheck-store", section)]).len(),
-                1,
-                "{section}"
-            );
+            assert_eq!(line(&[manifest("raincheck-store", section)]).len(), 1, "{section}");
         }
-        assert_eq!(
-            line(&[manifest(
-                "raincheck-client",
-                "[dependencies]\nraincheck-store.workspace = true"
-            )])
-            .len(),
-            1
-        );
+        assert_eq!(line(&[manifest("raincheck-client", "[dependencies]\nraincheck-store.workspace = true")]).len(), 1);
     }
 
     #[test]
@@ -200,35 +144,16 @@ mod tests {
     #[test]
     fn the_core_may_speak_of_tokio_but_not_use_it() {
         assert!(pure_core(&[file("raincheck-core/src/a.rs", "// no tokio here")]).is_empty());
-        assert_eq!(
-            pure_core(&[file("raincheck-core/src/a.rs", "use tokio::time;")]).len(),
-            1
-        );
-        assert_eq!(
-            pure_core(&[file(
-                "raincheck-core/Cargo.toml",
-                "serde_json.workspace = true"
-            )])
-            .len(),
-            1
-        );
+        assert_eq!(pure_core(&[file("raincheck-core/src/a.rs", "use tokio::time;")]).len(), 1);
+        assert_eq!(pure_core(&[file("raincheck-core/Cargo.toml", "serde_json.workspace = true")]).len(), 1);
     }
 
     #[test]
     fn sql_is_found_and_http_methods_are_not() {
-        assert_eq!(
-            sql_stays_in_the_store(&[file("raincheck-engine/src/a.rs", "\"SELECT 1\"")]).len(),
-            1
-        );
+        assert_eq!(sql_stays_in_the_store(&[file("raincheck-engine/src/a.rs", "\"SELECT 1\"")]).len(), 1);
         assert!(
-            sql_stays_in_the_store(&[file(
-                "raincheck/src/http/a.rs",
-                "Method::DELETE; tokio::select! {}"
-            )])
-            .is_empty()
+            sql_stays_in_the_store(&[file("raincheck/src/http/a.rs", "Method::DELETE; tokio::select! {}")]).is_empty()
         );
-        assert!(
-            sql_stays_in_the_store(&[file("raincheck-store/src/a.rs", "\"SELECT 1\"")]).is_empty()
-        );
+        assert!(sql_stays_in_the_store(&[file("raincheck-store/src/a.rs", "\"SELECT 1\"")]).is_empty());
     }
 }

@@ -10,23 +10,12 @@ pub fn links(files: &[File]) -> Vec<String> {
     for file in files.iter().filter(|file| file.ends(".md")) {
         for (number, target) in targets(&file.text) {
             let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let path = if path.is_empty() {
-                file.path.clone()
-            } else {
-                resolve(&file.path, path)
-            };
+            let path = if path.is_empty() { file.path.clone() } else { resolve(&file.path, path) };
             let found = files.iter().find(|other| other.path == path);
-            let folder = files
-                .iter()
-                .any(|other| other.path.starts_with(&format!("{path}/")));
+            let folder = files.iter().any(|other| other.path.starts_with(&format!("{path}/")));
             if found.is_none() && !folder {
-                complaints.push(format!(
-                    "{}:{number}: link to `{target}`: there is no {path}",
-                    file.path
-                ));
-            } else if let Some(other) =
-                found.filter(|other| !anchor.is_empty() && !has_heading(&other.text, anchor))
-            {
+                complaints.push(format!("{}:{number}: link to `{target}`: there is no {path}", file.path));
+            } else if let Some(other) = found.filter(|other| !anchor.is_empty() && !has_heading(&other.text, anchor)) {
                 complaints.push(format!(
                     "{}:{number}: link to `{target}`: no heading `{anchor}` in {}",
                     file.path, other.path
@@ -44,9 +33,7 @@ pub fn problems(files: &[File]) -> Vec<String> {
     };
     let slugs: Vec<&str> = table.code().flat_map(|(_, line)| slugs(line)).collect();
     if slugs.is_empty() {
-        return vec![format!(
-            "{PROBLEMS}: no rows found; write each as `slug: \"not-found\"`"
-        )];
+        return vec![format!("{PROBLEMS}: no rows found; write each as `slug: \"not-found\"`")];
     }
     let pages: Vec<&str> = files
         .iter()
@@ -56,16 +43,12 @@ pub fn problems(files: &[File]) -> Vec<String> {
     let bare = slugs.iter().filter(|slug| !pages.contains(slug));
     let stale = pages.iter().filter(|page| !slugs.contains(page));
     let bare = bare.map(|slug| format!("{PROBLEMS}: `{slug}` has no page; write {PAGES}{slug}.md"));
-    bare.chain(stale.map(|page| {
-        format!("{PAGES}{page}.md: no such row in {PROBLEMS}; add the row or delete the page")
-    }))
-    .collect()
+    bare.chain(stale.map(|page| format!("{PAGES}{page}.md: no such row in {PROBLEMS}; add the row or delete the page")))
+        .collect()
 }
 
 fn slugs(line: &str) -> impl Iterator<Item = &str> {
-    line.split("slug: \"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
+    line.split("slug: \"").skip(1).filter_map(|rest| rest.split('"').next())
 }
 
 /// Targets of links within the repository, with their line; code is left out.
@@ -78,11 +61,7 @@ fn targets(text: &str) -> Vec<(usize, &str)> {
             continue;
         }
         // Every second piece between backticks is code.
-        for piece in line
-            .split('`')
-            .step_by(2)
-            .flat_map(|piece| piece.split("](").skip(1))
-        {
+        for piece in line.split('`').step_by(2).flat_map(|piece| piece.split("](").skip(1)) {
             let target = piece.split([')', ' ']).next().unwrap_or_default();
             if !target.contains("://") && !target.starts_with("mailto:") {
                 found.push((index + 1, target));
@@ -109,19 +88,9 @@ fn resolve(from: &str, target: &str) -> String {
 /// Headings are linked by their words in lower case with hyphens between.
 fn has_heading(text: &str, anchor: &str) -> bool {
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
-    let headings = text
-        .lines()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| line.trim_start_matches('#').trim());
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
     headings
-        .map(|words| {
-            words
-                .to_lowercase()
-                .chars()
-                .filter(kept)
-                .collect::<String>()
-                .replace(' ', "-")
-        })
+        .map(|words| words.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-"))
         .any(|slug| slug == anchor)
 }
 
@@ -134,38 +103,19 @@ mod tests {
     fn links_resolve_or_are_named() {
         let other = file("docs/b.md", "# Two words, `code`\n");
         let good = "[a](b.md) [b](./b.md#two-words-code) [c](../docs) [d](https://example.com) [e](#here)\n# Here\n`[x](no.md)`\n```\n[y](no.md)\n```\n";
-        assert_eq!(
-            links(&[file("docs/a.md", good), other]),
-            Vec::<String>::new()
-        );
+        assert_eq!(links(&[file("docs/a.md", good), other]), Vec::<String>::new());
         let other = file("docs/b.md", "# Two\n");
-        assert_eq!(
-            links(&[file("docs/a.md", "[a](c.md) [b](b.md#three)"), other]).len(),
-            2
-        );
+        assert_eq!(links(&[file("docs/a.md", "[a](c.md) [b](b.md#three)"), other]).len(), 2);
     }
 
     #[test]
     fn rows_and_pages_belong_together() {
         let table = || file(PROBLEMS, "Row { slug: \"not-found\", status: 404 },\n");
         assert!(
-            problems(&[
-                table(),
-                file("docs/errors/not-found.md", ""),
-                file("docs/errors/README.md", "")
-            ])
-            .is_empty()
+            problems(&[table(), file("docs/errors/not-found.md", ""), file("docs/errors/README.md", "")]).is_empty()
         );
         assert_eq!(problems(&[table()]).len(), 1);
-        assert_eq!(
-            problems(&[
-                table(),
-                file("docs/errors/not-found.md", ""),
-                file("docs/errors/old.md", "")
-            ])
-            .len(),
-            1
-        );
+        assert_eq!(problems(&[table(), file("docs/errors/not-found.md", ""), file("docs/errors/old.md", "")]).len(), 1);
         assert!(problems(&[file("docs/errors/old.md", "")]).is_empty());
         assert_eq!(problems(&[file(PROBLEMS, "no rows")]).len(), 1);
     }

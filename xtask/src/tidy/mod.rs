@@ -35,14 +35,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// Folders whose content git ignores or owns.
-const SKIPPED: &[&str] = &[
-    ".git",
-    "target",
-    "node_modules",
-    "__pycache__",
-    "raincheck-data",
-    "raincheck-demo",
-];
+const SKIPPED: &[&str] = &[".git", "target", "node_modules", "__pycache__", "raincheck-data", "raincheck-demo"];
 
 /// Runs every rule over the repository at `root`.
 pub fn check(root: &Path) -> Result<()> {
@@ -53,11 +46,7 @@ pub fn check(root: &Path) -> Result<()> {
     }
     let complaints: Vec<String> = RULES.iter().flat_map(|rule| rule(&files)).collect();
     if !complaints.is_empty() {
-        bail!(
-            "{}\n{} tidy complaints",
-            complaints.join("\n"),
-            complaints.len()
-        );
+        bail!("{}\n{} tidy complaints", complaints.join("\n"), complaints.len());
     }
     println!("{} rules hold in {} files", RULES.len(), files.len());
     Ok(())
@@ -88,16 +77,12 @@ impl File {
 
     /// Lines with their numbers from 1.
     fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text
-            .lines()
-            .enumerate()
-            .map(|(index, line)| (index + 1, line))
+        self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
     /// Lines without those that are only a comment.
     fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.lines()
-            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        self.lines().filter(|(_, line)| !line.trim_start().starts_with("//"))
     }
 }
 
@@ -112,10 +97,7 @@ fn has_word(line: &str, word: &str) -> bool {
 
 #[cfg(test)]
 fn file(path: &str, text: &str) -> File {
-    File {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    File { path: path.to_owned(), text: text.to_owned() }
 }
 
 #[cfg(test)]

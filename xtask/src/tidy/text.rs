@@ -3,47 +3,21 @@
 use super::File;
 
 /// Identifiers of other people's code that are spelled the British way.
-const FOREIGN: &[&str] = &[
-    "is_cancelled",
-    ".cancelled(",
-    "cancelled_owned",
-    "run_until_cancelled",
-    "CancelledError",
-];
+const FOREIGN: &[&str] = &["is_cancelled", ".cancelled(", "cancelled_owned", "run_until_cancelled", "CancelledError"];
 
-const SCRATCH_ENDS: &[&str] = &[
-    "~",
-    ".orig",
-    ".rej",
-    ".bak",
-    ".tmp",
-    ".swp",
-    ".log",
-    ".db",
-    ".db-wal",
-    ".db-shm",
-    ".pyc",
-    ".snap.new",
-];
+const SCRATCH_ENDS: &[&str] =
+    &["~", ".orig", ".rej", ".bak", ".tmp", ".swp", ".log", ".db", ".db-wal", ".db-shm", ".pyc", ".snap.new"];
 const SCRATCH_NAMES: &[&str] = &["nohup.out", "core", ".DS_Store", "a.out"];
 const SCRATCH_WORDS: &[&str] = &["scratch", "wip", "temp", "deleteme", "notes.txt"];
 
 pub fn spelling(files: &[File]) -> Vec<String> {
     let british = ["cance", "lled"].concat();
     let mut complaints = Vec::new();
-    for file in files
-        .iter()
-        .filter(|file| !file.ends(".lock") && !file.ends("tidy/text.rs"))
-    {
+    for file in files.iter().filter(|file| !file.ends(".lock") && !file.ends("tidy/text.rs")) {
         for (number, line) in file.lines() {
-            let ours = FOREIGN
-                .iter()
-                .fold(line.to_owned(), |line, name| line.replace(name, ""));
+            let ours = FOREIGN.iter().fold(line.to_owned(), |line, name| line.replace(name, ""));
             if ours.to_lowercase().contains(&british) {
-                complaints.push(format!(
-                    "{}:{number}: write `canceled`, with one l, as the API does",
-                    file.path
-                ));
+                complaints.push(format!("{}:{number}: write `canceled`, with one l, as the API does", file.path));
             }
         }
     }
@@ -55,29 +29,18 @@ pub fn scratch(files: &[File]) -> Vec<String> {
         let name = file.path.rsplit('/').next().unwrap_or_default();
         SCRATCH_ENDS.iter().any(|end| name.ends_with(end))
             || SCRATCH_NAMES.contains(&name)
-            || SCRATCH_WORDS
-                .iter()
-                .any(|word| name.split('.').next() == Some(word) || name == *word)
+            || SCRATCH_WORDS.iter().any(|word| name.split('.').next() == Some(word) || name == *word)
     };
     files
         .iter()
         .filter(leftover)
-        .map(|file| {
-            format!(
-                "{}: looks like a leftover; delete it or have git ignore its folder",
-                file.path
-            )
-        })
+        .map(|file| format!("{}: looks like a leftover; delete it or have git ignore its folder", file.path))
         .collect()
 }
 
 pub fn machine_paths(files: &[File]) -> Vec<String> {
     // Put together here, so that this file does not hold them.
-    let places = [
-        ["/wo", "rk/"].concat(),
-        ["/fa", "rm"].concat(),
-        [".lib", "rary/"].concat(),
-    ];
+    let places = [["/wo", "rk/"].concat(), ["/fa", "rm"].concat(), [".lib", "rary/"].concat()];
     let mut complaints = Vec::new();
     for file in files {
         for (number, line) in file.lines() {
@@ -99,28 +62,22 @@ mod tests {
 
     #[test]
     fn one_spelling_but_for_foreign_names() {
-        assert!(spelling(&[file("a.rs", "if token.is_cancelled() { state = canceled }; token.cancelled().await; cancellation")]).is_empty());
+        assert!(
+            spelling(&[file(
+                "a.rs",
+                "if token.is_cancelled() { state = canceled }; token.cancelled().await; cancellation"
+            )])
+            .is_empty()
+        );
         assert_eq!(spelling(&[file("a.md", "The job was Cancelled.")]).len(), 1);
     }
 
     #[test]
     fn leftovers_are_named() {
-        for path in [
-            "a.rs.orig",
-            "docs/nohup.out",
-            "wip.md",
-            "raincheck.db-wal",
-            "x/core",
-        ] {
+        for path in ["a.rs.orig", "docs/nohup.out", "wip.md", "raincheck.db-wal", "x/core"] {
             assert_eq!(scratch(&[file(path, "")]).len(), 1, "{path}");
         }
-        assert!(
-            scratch(&[
-                file("raincheck-core/src/lib.rs", ""),
-                file("templates/a.html", "")
-            ])
-            .is_empty()
-        );
+        assert!(scratch(&[file("raincheck-core/src/lib.rs", ""), file("templates/a.html", "")]).is_empty());
     }
 
     #[test]
