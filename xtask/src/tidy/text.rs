@@ -8,7 +8,7 @@ const FOREIGN: &[&str] = &["is_cancelled", ".cancelled(", "cancelled_owned", "ru
 const SCRATCH_ENDS: &[&str] =
     &["~", ".orig", ".rej", ".bak", ".tmp", ".swp", ".log", ".db", ".db-wal", ".db-shm", ".pyc", ".snap.new"];
 const SCRATCH_NAMES: &[&str] = &["nohup.out", "core", ".DS_Store", "a.out"];
-const SCRATCH_WORDS: &[&str] = &["scratch", "wip", "temp", "deleteme", "notes.txt"];
+const SCRATCH_WORDS: &[&str] = &["scratch", "wip", "temp", "deleteme", "notes"];
 
 pub fn spelling(files: &[File]) -> Vec<String> {
     let british = ["cance", "lled"].concat();
@@ -29,7 +29,7 @@ pub fn scratch(files: &[File]) -> Vec<String> {
         let name = file.path.rsplit('/').next().unwrap_or_default();
         SCRATCH_ENDS.iter().any(|end| name.ends_with(end))
             || SCRATCH_NAMES.contains(&name)
-            || SCRATCH_WORDS.iter().any(|word| name.split('.').next() == Some(word) || name == *word)
+            || !file.ends(".rs") && SCRATCH_WORDS.contains(&name.split('.').next().unwrap_or_default())
     };
     files
         .iter()
@@ -77,7 +77,7 @@ mod tests {
         for path in ["a.rs.orig", "docs/nohup.out", "wip.md", "raincheck.db-wal", "x/core"] {
             assert_eq!(scratch(&[file(path, "")]).len(), 1, "{path}");
         }
-        assert!(scratch(&[file("raincheck-core/src/lib.rs", ""), file("templates/a.html", "")]).is_empty());
+        assert!(scratch(&[file("raincheck-client/src/scratch.rs", ""), file("templates/a.html", "")]).is_empty());
     }
 
     #[test]
