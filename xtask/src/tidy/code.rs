@@ -1,4 +1,4 @@
-//! Rules for source files: a first line that says what the file is for, a size, nothing half done.
+//! Rules for source files: a size, nothing half done.
 
 use super::File;
 
@@ -7,12 +7,6 @@ const MANY_LINES: usize = 300;
 const SOURCES: &[&str] = &[".rs", ".py", ".mjs", ".js", ".css", ".sh", ".html", ".sql"];
 /// Macros that have no place in what is committed.
 const UNFINISHED: &[&str] = &["todo", "unimplemented", "dbg"];
-
-pub fn module_docs(files: &[File]) -> Vec<String> {
-    let bare = files.iter().filter(|file| file.ends(".rs") && !file.text.starts_with("//!"));
-    bare.map(|file| format!("{}: begin with `//!` and one sentence: what this file does and who calls it", file.path))
-        .collect()
-}
 
 pub fn size(files: &[File]) -> Vec<String> {
     over(files, MOST_LINES)
@@ -48,13 +42,6 @@ fn over(files: &[File], most: usize) -> impl Iterator<Item = (&File, usize)> {
 mod tests {
     use super::*;
     use crate::tidy::file;
-
-    #[test]
-    fn a_file_says_what_it_is_for() {
-        assert!(module_docs(&[file("a.rs", "//! Duty.\n")]).is_empty());
-        assert_eq!(module_docs(&[file("a.rs", "use std::fs;\n")]).len(), 1);
-        assert!(module_docs(&[file("a.py", "import os\n")]).is_empty());
-    }
 
     #[test]
     fn size_warns_then_refuses() {

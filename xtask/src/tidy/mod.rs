@@ -24,7 +24,6 @@ const RULES: &[Rule] = &[
     crates::names,
     crates::pure_core,
     crates::sql_stays_in_the_store,
-    code::module_docs,
     code::size,
     code::unfinished,
     docs::links,
