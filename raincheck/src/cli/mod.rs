@@ -10,7 +10,7 @@ mod learn;
 pub mod logging;
 pub mod media;
 mod operate;
-mod output;
+pub mod output;
 mod result;
 pub mod serve;
 pub mod signals;
@@ -30,7 +30,7 @@ pub use follow::{Bars, Show, follow};
 pub use learn::Shared;
 pub use output::print;
 
-use crate::demo;
+use crate::{bench, demo};
 
 /// Slow work in, a handle out at once, the result later.
 #[derive(Parser, Debug)]
@@ -87,8 +87,8 @@ enum Command {
     /// Write, check or show the server's settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    //BENCHDOC
-    //BENCH Bench(bench::Options),
+    /// Measure this program on this machine
+    Bench(bench::Options),
     /// Print the OpenAPI document of the HTTP API
     Openapi(Connect),
     /// Print a script that completes this command line in a shell
@@ -145,7 +145,7 @@ impl Command {
             Self::Queue(command) => command.run().await,
             Self::Worker(command) => command.run().await,
             Self::Config(command) => command.run(),
-            //BENCH2
+            Self::Bench(options) => bench::run(options).await,
             Self::Openapi(connect) => operate::openapi(&connect).await,
             Self::Completion { shell } => {
                 let mut script = Vec::new();

@@ -1,0 +1,170 @@
+//! Child processes to measure: the server, and the bare handler that is its limit.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    broken,
+    connection::{Connection, post, request},
+};
+use crate::cli::exit::Failure;
+
+/// How long a child may take to be ready: long enough for a recovery of many jobs.
+const READY: Duration = Duration::from_secs(120);
+
+/// A child process that listens.
+pub struct Server {
+    child: Child,
+    /// Where.
+    pub address: SocketAddr,
+    /// From its start until it said that it is ready.
+    pub started_in: Duration,
+}
+
+/// The body of a job as the measures submit it: 200 bytes of input.
+pub fn job() -> Vec<u8> {
+    let text = "x".repeat(189);
+    format!("{{\"kind\":\"bench\",\"input\":{{\"text\":\"{text}\"}}}}").into_bytes()
+}
+
+impl Server {
+    /// The server with its defaults, its data in `folder`.
+    pub fn start(folder: &Path) -> Result<Self, Failure> {
+        let program = std::env::current_exe()?;
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data"]).arg(folder.join("data"));
+        Self::spawn(command, folder)
+    }
+
+    /// The same under strace, which writes the syncs of all its threads to `trace`.
+    pub fn start_traced(folder: &Path, trace: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-e", "trace=fdatasync,fsync,sync_file_range", "-o"]).arg(trace);
+        command.arg(std::env::current_exe()?);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data"]).arg(folder.join("data"));
+        Self::spawn(command, folder)
+    }
+
+    /// The bare handler, which answers what `answers` holds.
+    pub fn bare(answers: &Path) -> Result<Self, Failure> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bench", "--bare"]).arg(answers);
+        Self::spawn(command, answers)
+    }
+
+    fn spawn(mut command: Command, folder: &Path) -> Result<Self, Failure> {
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("RAINCHECK_") {
+                command.env_remove(name);
+            }
+        }
+        // Bounds are not what is measured.
+        command.env("RAINCHECK_LIMITS__QUEUED", "100000000").env("RAINCHECK_LIMITS__QUEUED_PER_QUEUE", "100000000");
+        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let begin = Instant::now();
+        let mut child = command.spawn()?;
+        let (sender, ready) = mpsc::channel();
+        if let Some(stderr) = child.stderr.take() {
+            // Read to its end, so that the child never waits for us.
+            std::thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    match address(&line) {
+                        Some(address) => drop(sender.send((address, begin.elapsed()))),
+                        None if line.contains("\"level\":\"info\"") => {}
+                        None => eprintln!("server: {line}"),
+                    }
+                }
+            });
+        }
+        let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), started_in: Duration::ZERO };
+        (server.address, server.started_in) =
+            ready.recv_timeout(READY).map_err(|_| broken("the server did not get ready"))?;
+        Ok(server)
+    }
+
+    /// A connection to it.
+    pub async fn connect(&self) -> Result<Connection, Failure> {
+        Connection::open(self.address).await
+    }
+
+    /// Its resident memory, bytes. Linux only.
+    pub fn memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1_024)
+    }
+
+    /// Submits `count` jobs in batches of 1,000 over a few connections; how long that took.
+    pub async fn fill(&self, count: usize) -> Result<Duration, Failure> {
+        const SENDERS: usize = 4;
+        let begin = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for sender in 0..SENDERS {
+            let mut connection = self.connect().await?;
+            let share = count / SENDERS + usize::from(sender < count % SENDERS);
+            tasks.spawn(async move {
+                let full = batch(1_000);
+                let mut left = share;
+                while left >= 1_000 {
+                    connection.expect(&full, 202).await?;
+                    left -= 1_000;
+                }
+                if left > 0 {
+                    connection.expect(&batch(left), 202).await?;
+                }
+                Ok::<_, Failure>(())
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.map_err(broken)??;
+        }
+        Ok(begin.elapsed())
+    }
+
+    /// The status of a GET.
+    pub async fn get(&self, path: &str) -> Result<u16, Failure> {
+        Ok(self.connect().await?.send(&request("GET", path, &[], b"")).await?.status)
+    }
+}
+
+impl Drop for Server {
+    /// With -9: what it leaves behind is removed anyway, and a start after this is a measure of its own.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A request that submits `count` jobs.
+pub fn batch(count: usize) -> Vec<u8> {
+    let jobs = vec![job(); count].join(&b","[..]);
+    post("/jobs/batch", &[b"{\"jobs\":[", jobs.as_slice(), b"]}"].concat())
+}
+
+/// The address in a "ready" line.
+fn address(line: &str) -> Option<SocketAddr> {
+    let ready: serde_json::Value = serde_json::from_str(line).ok()?;
+    if ready.get("msg")?.as_str()? != "ready" {
+        return None;
+    }
+    ready.get("url")?.as_str()?.strip_prefix("http://")?.trim_end_matches('/').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_job_is_as_said() {
+        let job: serde_json::Value = serde_json::from_slice(&job()).unwrap();
+        assert_eq!(job["input"].to_string().len(), 200);
+        assert_eq!(address(r#"{"msg":"ready","url":"http://127.0.0.1:7"}"#).unwrap().port(), 7);
+        assert!(address("x").is_none());
+    }
+}

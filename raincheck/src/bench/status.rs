@@ -1,0 +1,55 @@
+//! P16: the status of a job, asked for again and again; the whole of it, or only whether it changed.
+
+use super::{
+    Options, bare, broken,
+    connection::{post, request},
+    load::{self, median},
+    report::Row,
+    server::{Server, job},
+};
+use crate::cli::exit::Failure;
+
+/// Measures GET and conditional GET.
+pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
+    let answers = options.scratch()?;
+    let folder = options.scratch()?;
+    let server = Server::start(folder.path())?;
+    let mut connection = server.connect().await?;
+    let submitted: serde_json::Value =
+        serde_json::from_slice(connection.expect(&post("/jobs", &job()), 202).await?.body)?;
+    let id = submitted["id"].as_str().ok_or_else(|| broken("a job without an id"))?;
+    let path = format!("/jobs/{id}");
+    let whole = request("GET", &path, &[], b"");
+    let answer = connection.expect(&whole, 202).await?;
+    bare::keep(answers.path(), "status", &answer)?;
+    let etag = answer.header("etag").ok_or_else(|| broken("a job without an ETag"))?;
+    let changed = request("GET", &path, &[("if-none-match", &etag)], b"");
+    bare::keep(answers.path(), "unchanged", &connection.expect(&changed, 304).await?)?;
+    let bare = Server::bare(answers.path())?;
+    let mut rates = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..options.rounds() {
+        let turns = [
+            (server.address, &whole, 202),
+            (bare.address, &whole, 202),
+            (server.address, &changed, 304),
+            (bare.address, &changed, 304),
+        ];
+        for (rates, (address, request, status)) in rates.iter_mut().zip(turns) {
+            rates.push(load::run(address, request, status, options.callers, options.time() / 2).await?.rate);
+        }
+    }
+    let [get, get_limit, same, same_limit] = rates.map(median);
+    let callers = options.callers;
+    Ok(vec![
+        Row::rate("P16", format!("GET of a job, {callers} callers"), get, "/s").of(
+            format!("bare axum handler, {get_limit:.0}/s"),
+            get / get_limit,
+            0.6,
+        ),
+        Row::rate("P16", format!("GET of a job, 304, {callers} callers"), same, "/s").of(
+            format!("bare axum handler, {same_limit:.0}/s"),
+            same / same_limit,
+            0.6,
+        ),
+    ])
+}
