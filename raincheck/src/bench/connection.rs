@@ -104,11 +104,10 @@ impl Answer<'_> {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<String> {
         let head = std::str::from_utf8(self.head).ok()?;
-        let line = head.lines().find_map(|line| {
+        head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        });
-        line
+        })
     }
 }
 

@@ -72,7 +72,8 @@ impl Config {
         for (path, value, flag) in flags {
             tree.set(path, Value::Loose(value.clone()), Origin::Flag(flag));
         }
-        let settings: Settings = read::read(&tree)?;
+        let mut settings: Settings = read::read(&tree)?;
+        settings.defaults = settings.defaults.complete();
         let faults = check::check(&settings, &tree);
         if faults.is_empty() { Ok(Self { settings, file, tree }) } else { Err(faults) }
     }

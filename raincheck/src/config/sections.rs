@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use raincheck_core::limits;
+use raincheck_core::{RetryPolicy, limits};
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Period, Queue, Secret, Size};
@@ -177,6 +177,29 @@ pub struct JobDefaults {
     /// What a lost run means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_lost: Option<OnLost>,
+}
+
+impl JobDefaults {
+    /// The same, with the program's own defaults where nothing was said.
+    #[must_use]
+    pub fn complete(self) -> Self {
+        let (retry, retention) = (RetryPolicy::default(), raincheck_core::Retention::default());
+        Self {
+            timeout: self.timeout.or(Some(Period(limits::TIMEOUT_MILLIS))),
+            retry: Retry {
+                max_attempts: self.retry.max_attempts.or(Some(retry.max_attempts)),
+                initial: self.retry.initial.or(Some(Period(retry.initial))),
+                factor: self.retry.factor.or(Some(retry.factor)),
+                max: self.retry.max.or(Some(Period(retry.max))),
+                jitter: self.retry.jitter.or(Some(retry.jitter)),
+            },
+            retention: Retention {
+                succeeded: self.retention.succeeded.or(Some(Period(retention.succeeded))),
+                failed: self.retention.failed.or(Some(Period(retention.failed))),
+            },
+            on_lost: self.on_lost.or(Some(OnLost::Retry)),
+        }
+    }
 }
 
 /// How a failed run is tried again: after pauses that grow.
