@@ -42,10 +42,9 @@ impl Loop {
                 continue;
             }
             let max = if stopping { 0 } else { free };
-            // With ends the answer comes at once; without, anything that ends meanwhile must not wait for it.
             let answer = tokio::select! {
-                answer = self.ask(max, ends.clone()) => answer,
-                Some(end) = runs.join_next(), if ends.is_empty() => { ends.extend(joined(end)); continue }
+                answer = self.ask_beside(&mut runs, max, &ends) => answer,
+                // With ends to report the answer comes at once.
                 () = self.stopping.cancelled(), if ends.is_empty() => continue,
             };
             match answer {
@@ -67,6 +66,25 @@ impl Loop {
         }
     }
 
+    /// Asks for work, and records at once what ends meanwhile: the answer may take long, and giving up the question
+    /// would give back what was just leased.
+    async fn ask_beside(
+        &self,
+        runs: &mut JoinSet<End>,
+        max: usize,
+        ends: &[(LeaseRef, Outcome)],
+    ) -> Result<Vec<Leased>, Option<StoreError>> {
+        let mut ask = std::pin::pin!(self.ask(max, ends.to_vec()));
+        loop {
+            tokio::select! {
+                answer = &mut ask => return answer,
+                Some(end) = runs.join_next() => if let Some((lease, outcome)) = joined(end) {
+                    self.told(&[self.engine.settle(lease, outcome).await.map_err(Some)?]);
+                },
+            }
+        }
+    }
+
     /// Reports ends and asks for work; an error of `None` is that there will be no more.
     async fn ask(&self, max: usize, finish: Vec<(LeaseRef, Outcome)>) -> Result<Vec<Leased>, Option<StoreError>> {
         let request = LeaseRequest {
@@ -83,12 +101,16 @@ impl Loop {
             LeaseError::Draining => None,
             LeaseError::Store(error) => Some(error),
         })?;
-        for finish in &answer.finished {
+        self.told(&answer.finished);
+        Ok(answer.leases)
+    }
+
+    fn told(&self, finished: &[Finish]) {
+        for finish in finished {
             if let Finish::LeaseLost(job) = finish {
-                tracing::info!(job = %job.id, "the end of a run came too late");
+                tracing::info!(job = %job.id, worker = %self.options.name, "the end of a run came too late");
             }
         }
-        Ok(answer.leases)
     }
 
     fn start_run(&self, runs: &mut JoinSet<End>, leased: Leased) {

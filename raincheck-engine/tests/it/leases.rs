@@ -1,8 +1,9 @@
 use std::time::Instant;
 
-use raincheck_core::{NewJob, QueuePatch, State};
+use raincheck_core::{Command, Job, LeaseJobs, NewJob, QueuePatch, State};
 use raincheck_engine::{Beat, Finish};
 use raincheck_store::Renewed;
+use tokio::task::JoinHandle;
 
 use crate::bed::{AT_ONCE, Bed, PATIENCE, in_time, name, new_job, request};
 
@@ -118,14 +119,54 @@ async fn a_paused_queue_hands_out_nothing_until_it_goes_on() {
     let bed = Bed::new().await;
     let pause = |paused| QueuePatch { paused: Some(paused), ..QueuePatch::default() };
     bed.engine.set_queue(name("q"), pause(true)).await.unwrap();
-    let job = bed.submit(new_job()).await;
+    let jobs = bed.engine.submit((0..5).map(|_| new_job()).collect()).await.unwrap();
     assert!(bed.engine.lease(request(1, 0)).await.unwrap().leases.is_empty());
-    assert_eq!(bed.engine.outlook(&job).waiting_for, Some(raincheck_engine::WaitingFor::Paused));
-    let resuming = async {
-        tokio::task::yield_now().await;
-        bed.engine.set_queue(name("q"), pause(false)).await.unwrap();
-    };
-    let (leased, ()) = tokio::join!(bed.lease(), resuming);
-    assert_eq!(leased.job.id, job.id);
+    assert_eq!(bed.engine.outlook(jobs[0].job()).waiting_for, Some(raincheck_engine::WaitingFor::Paused));
+    let waiters = [(); 5].map(|()| wait_for_work(&bed));
+    settled_down(&bed).await;
+    let begun = Instant::now();
+    bed.engine.set_queue(name("q"), pause(false)).await.unwrap();
+    for waiter in waiters {
+        assert_eq!(waiter.await.unwrap().queue, name("q"));
+    }
+    assert!(begun.elapsed() < AT_ONCE, "each wakes the next");
     bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_waiter_that_came_too_late_is_woken_again() {
+    let bed = Bed::new().await;
+    let waiter = wait_for_work(&bed);
+    settled_down(&bed).await;
+    for _ in 0..3 {
+        // Queued and taken by another in one transaction: the waiter is woken for nothing.
+        let ask = LeaseJobs {
+            worker: "thief".into(),
+            queues: Vec::new(),
+            kinds: vec![name("k")],
+            max: 1,
+            ttl: 30_000,
+            request_id: None,
+        };
+        bed.engine.store().apply(vec![Command::Submit(vec![new_job()]), Command::Lease(ask)]).await.unwrap();
+        settled_down(&bed).await;
+    }
+    let begun = Instant::now();
+    let job = bed.submit(new_job()).await;
+    assert_eq!(waiter.await.unwrap().id, job.id);
+    assert!(begun.elapsed() < AT_ONCE);
+    bed.engine.stop().await;
+}
+
+fn wait_for_work(bed: &Bed) -> JoinHandle<Job> {
+    let engine = bed.engine.clone();
+    tokio::spawn(async move { engine.lease(request(1, PATIENCE)).await.unwrap().leases.remove(0).job })
+}
+
+/// Lets what was begun go as far as it can: the store answers in order, so what was asked before is answered.
+async fn settled_down(bed: &Bed) {
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
+        bed.submit(NewJob::new(name("elsewhere"), name("unserved"))).await;
+    }
 }
