@@ -1,12 +1,9 @@
-//! `raincheck get`, `wait`, `watch` and `list`.
+//! `raincheck get`, `wait` and `watch`.
 
 use std::time::Duration;
 
 use clap::Args;
-use raincheck_client::{
-    Job, State,
-    api::{ListFilter, WireDuration},
-};
+use raincheck_client::{Job, State, api::WireDuration};
 
 use super::{
     Bars, Connect,
@@ -14,8 +11,8 @@ use super::{
     follow,
     follow::{percent, words},
     ids::Ids,
-    output::{self, Cell, Format, Output, facts},
-    style::{Ink, Style, state_ink, tame},
+    output::{self, Format, Output, facts},
+    style::{Style, tame},
     when,
 };
 
@@ -130,82 +127,6 @@ impl super::Show for Shared<'_> {
 
 fn worse(a: Exit, b: Exit) -> Exit {
     if a == Exit::Done { b } else { a }
-}
-
-/// Options of `list`.
-#[derive(Args, Debug)]
-pub struct List {
-    /// In this state: scheduled, blocked, queued, running, succeeded, failed or canceled.
-    #[arg(long)]
-    state: Vec<String>,
-    /// Of this kind.
-    #[arg(long)]
-    kind: Option<String>,
-    /// In this queue.
-    #[arg(long)]
-    queue: Option<String>,
-    /// With this idempotency key.
-    #[arg(long)]
-    key: Option<String>,
-    /// With this tag; can be given again.
-    #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = |text: &str| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or("write NAME=VALUE"))]
-    tags: Vec<(String, String)>,
-    /// With this text in label, key, tags, input or error.
-    #[arg(long, value_name = "TEXT")]
-    search: Option<String>,
-    /// At most so many.
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
-    #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    connect: Connect,
-}
-
-/// Jobs a request.
-const PAGE: usize = 500;
-
-impl List {
-    /// Lists jobs, page after page.
-    pub async fn run(self) -> Result<Exit, Failure> {
-        let client = self.connect.client()?;
-        let mut filter = ListFilter {
-            states: self.state,
-            queue: self.queue,
-            kind: self.kind,
-            key: self.key,
-            tags: self.tags,
-            search: self.search,
-            ..ListFilter::default()
-        };
-        let mut jobs = Vec::new();
-        while jobs.len() < self.limit {
-            filter.limit = u32::try_from((self.limit - jobs.len()).min(PAGE)).ok();
-            let page = client.list(&filter).await?;
-            jobs.extend(page.items);
-            filter.cursor = page.next_cursor;
-            if page.partial && Style::stderr().is_terminal() {
-                eprintln!("the search was cut off by the server's time limit; narrow it down with --kind or --queue");
-            }
-            if filter.cursor.is_none() || page.partial {
-                break;
-            }
-        }
-        output::many(&jobs, self.output.format, &["ID", "KIND", "STATE", "PROGRESS", "LABEL", "AGE"], row)?;
-        Ok(Exit::Done)
-    }
-}
-
-fn row(job: &Job) -> Vec<Cell> {
-    let progress = percent(job).filter(|_| !job.done).map(|percent| format!("{percent:.0} %")).unwrap_or_default();
-    vec![
-        (job.id.clone(), None),
-        (job.kind.clone(), None),
-        (job.state.to_string(), Some(state_ink(job.state))),
-        (progress, None),
-        (job.label.clone().unwrap_or_default(), None),
-        (job.created_at.as_deref().map(when::ago).unwrap_or_default(), Some(Ink::Dim)),
-    ]
 }
 
 fn show(job: &Job, format: Format) -> Result<(), Failure> {

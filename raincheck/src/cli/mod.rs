@@ -1,5 +1,6 @@
 //! The command line: one file for each group of verbs, and what they share.
 
+mod bars;
 mod config;
 mod connect;
 mod events;
@@ -7,10 +8,12 @@ pub mod exit;
 mod follow;
 mod ids;
 mod learn;
+mod list;
 pub mod logging;
 pub mod media;
 mod operate;
 pub mod output;
+mod queue;
 mod result;
 pub mod serve;
 pub mod signals;
@@ -24,9 +27,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+pub use bars::Bars;
 pub use connect::Connect;
 use exit::{Exit, Failure};
-pub use follow::{Bars, Show, follow};
+pub use follow::{Show, follow};
 pub use learn::Shared;
 pub use output::print;
 
@@ -77,10 +81,10 @@ enum Command {
     /// Print events as they happen
     Events(events::Options),
     /// List jobs, newest first
-    List(learn::List),
+    List(list::List),
     /// Look at queues and change them
     #[command(subcommand)]
-    Queue(operate::QueueCommand),
+    Queue(queue::QueueCommand),
     /// Look at workers
     #[command(subcommand)]
     Worker(operate::WorkerCommand),

@@ -78,7 +78,8 @@ enum MethodArg {
     Post,
 }
 
-fn tag(text: &str) -> Result<(String, String), String> {
+/// `NAME=VALUE`.
+pub fn tag(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -152,21 +153,12 @@ impl Options {
         }
         // The text itself goes on its way; this only looks whether it is JSON.
         let json = String::from_utf8(text).map_err(|_| "not UTF-8".to_owned());
-        let json = json.and_then(|text| RawJson::from_string(text).map_err(|error| error.to_string()));
+        let json =
+            json.and_then(|text| serde_json::value::RawValue::from_string(text).map_err(|error| error.to_string()));
         json.map(Input::Json).map_err(|error| {
             Failure::usage(format!("{source} is not JSON: {error}"))
                 .next("quote a text as '\"text\"', or send any other content with --file FILE")
         })
-    }
-}
-
-trait FromText: Sized {
-    fn from_string(text: String) -> serde_json::Result<Self>;
-}
-
-impl FromText for RawJson {
-    fn from_string(text: String) -> serde_json::Result<Self> {
-        serde_json::value::RawValue::from_string(text)
     }
 }
 

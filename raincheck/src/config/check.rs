@@ -6,7 +6,7 @@ use raincheck_core::{Name, limits};
 
 use super::{
     Settings,
-    sections::JobDefaults,
+    defaults::JobDefaults,
     tree::{Fault, Node, join},
 };
 

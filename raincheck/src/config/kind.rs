@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Period,
-    sections::{JobDefaults, OnLost, Retention, Retry},
+    defaults::{JobDefaults, OnLost, Retention, Retry},
 };
 
 /// A queue that the file owns.

@@ -4,6 +4,7 @@
 //! knows where it was said; [`read`] gives the tree its types. One setting is one field in [`sections`] or [`kind`].
 
 mod check;
+pub mod defaults;
 mod env;
 mod file;
 pub mod kind;

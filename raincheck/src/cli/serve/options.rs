@@ -7,7 +7,7 @@ use raincheck_store::SqliteOptions;
 
 use crate::{
     cli::exit::Failure,
-    config::{self, Config, kind, sections},
+    config::{self, Config, defaults, kind},
     http::{Defaults, HttpLimits, HttpOptions, KindOptions, Policy},
 };
 
@@ -40,19 +40,19 @@ pub fn http(config: &Config) -> Result<HttpOptions, Failure> {
             streams: limits.streams,
             wait: limits.wait.0,
         },
-        defaults: defaults(config)?,
+        defaults: submit_defaults(config)?,
     })
 }
 
-fn defaults(config: &Config) -> Result<Defaults, Failure> {
+fn submit_defaults(config: &Config) -> Result<Defaults, Failure> {
     let settings = &config.settings;
-    let mut defaults = Defaults {
+    let mut all = Defaults {
         server: policy(&settings.defaults),
         auto_queues: settings.server.auto_queues,
         ..Defaults::default()
     };
     for (queue, options) in &settings.queues {
-        defaults.queues.insert(name(queue)?, policy(&options.defaults()));
+        all.queues.insert(name(queue)?, policy(&options.defaults()));
     }
     for (kind, options) in &settings.kinds {
         let method = options.method.map(|method| match method {
@@ -67,9 +67,9 @@ fn defaults(config: &Config) -> Result<Defaults, Failure> {
             input_schema: schema.transpose().map_err(Failure::usage)?,
             policy: policy(&options.defaults()),
         };
-        defaults.kinds.insert(name(kind)?, told);
+        all.kinds.insert(name(kind)?, told);
     }
-    Ok(defaults)
+    Ok(all)
 }
 
 /// A checked name as the core's type.
@@ -77,12 +77,12 @@ pub fn name(text: &str) -> Result<Name, Failure> {
     Name::new(text).map_err(|error| Failure::usage(format!("`{text}` can't be a name: it {error}")))
 }
 
-fn policy(defaults: &sections::JobDefaults) -> Policy {
+fn policy(defaults: &defaults::JobDefaults) -> Policy {
     Policy {
         timeout: defaults.timeout.map(|timeout| timeout.0),
         on_lost: defaults.on_lost.map(|on_lost| match on_lost {
-            sections::OnLost::Retry => OnLost::Retry,
-            sections::OnLost::Fail => OnLost::Fail,
+            defaults::OnLost::Retry => OnLost::Retry,
+            defaults::OnLost::Fail => OnLost::Fail,
         }),
         max_attempts: defaults.retry.max_attempts,
         retry_initial: defaults.retry.initial.map(|initial| initial.0),

@@ -1,0 +1,114 @@
+//! How far jobs are: bars that move on a terminal, plain lines in a pipe.
+
+use std::{collections::HashMap, time::Duration};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use raincheck_client::{Job, State};
+
+use super::{
+    follow::{Show, percent, words},
+    style::{Style, one_line},
+};
+
+/// Bars on standard error, or lines where nobody would see them move.
+pub struct Bars {
+    style: Style,
+    all: MultiProgress,
+    bars: HashMap<String, ProgressBar>,
+    lines: HashMap<String, String>,
+}
+
+impl Bars {
+    /// For standard error as it is.
+    pub fn new() -> Self {
+        let style = Style::stderr();
+        let target = if style.is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { style, all: MultiProgress::with_draw_target(target), bars: HashMap::new(), lines: HashMap::new() }
+    }
+
+    /// The name a job is shown under.
+    fn name(job: &Job) -> String {
+        let label = job.label.as_deref().map(|label| format!(" {}", one_line(label, 24))).unwrap_or_default();
+        format!("{}{label}", job.kind)
+    }
+
+    fn bar(&mut self, job: &Job) -> &ProgressBar {
+        let all = &self.all;
+        self.bars.entry(job.id.clone()).or_insert_with(|| {
+            let bar = all.add(ProgressBar::new(1_000));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        })
+    }
+
+    fn line(&mut self, job: &Job) {
+        // A tenth of the way is news; every percent is not.
+        let tenth =
+            percent(job).map(|percent| format!(" {:.0} %", (percent / 10.0).floor() * 10.0)).unwrap_or_default();
+        let words = if percent(job).is_some() && !job.done { String::new() } else { words(job) };
+        let line = format!("{} {}{tenth}{}{words}", job.id, job.state, if words.is_empty() { "" } else { " " });
+        if self.lines.insert(job.id.clone(), line.clone()).as_ref() != Some(&line) {
+            eprintln!("{line}");
+        }
+    }
+}
+
+impl Default for Bars {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Show for Bars {
+    fn job(&mut self, job: &Job) {
+        if !self.style.is_terminal() {
+            return self.line(job);
+        }
+        let color = match job.state {
+            State::Succeeded => "green",
+            State::Failed => "red",
+            State::Canceled => "yellow",
+            _ => "blue",
+        };
+        let template = match percent(job) {
+            Some(_) => {
+                format!("{{prefix:28!}} {{bar:30.{color}/238}} {{percent:>3}} % {{elapsed:>4}} {{wide_msg:.dim}}")
+            }
+            None => format!(
+                "{{prefix:28!}} {{spinner:.{color}}} {:<28}       {{elapsed:>4}} {{wide_msg:.dim}}",
+                job.state.as_str()
+            ),
+        };
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let (name, words, percent) = (Self::name(job), words(job), percent(job));
+        let bar = self.bar(job);
+        bar.set_style(style.progress_chars("━━╌").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
+        bar.set_prefix(name);
+        bar.set_message(words);
+        if let Some(percent) = percent {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
+            bar.set_position((percent * 10.0) as u64);
+        }
+    }
+
+    fn done(&mut self, job: &Job) {
+        if !self.style.is_terminal() {
+            return self.line(job);
+        }
+        let mark = match job.state {
+            State::Succeeded => "✔",
+            _ => "✘",
+        };
+        let state = format!("{mark} {}", job.state);
+        let template = format!(
+            "{{prefix:28!}} {} {{elapsed:>4}} {{wide_msg:.dim}}",
+            self.style.paint(super::style::state_ink(job.state), format!("{state:<37}"))
+        );
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let (name, words) = (Self::name(job), words(job));
+        let bar = self.bar(job);
+        bar.set_style(style);
+        bar.set_prefix(name);
+        bar.finish_with_message(words);
+    }
+}

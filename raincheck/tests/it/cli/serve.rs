@@ -1,0 +1,134 @@
+//! `raincheck serve`: who may come, what it runs by itself, and how it ends.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use super::{Cli, Worker, command, said, work::until_running};
+use crate::server::Server;
+
+fn kinds(folder: &std::path::Path, text: &str) -> String {
+    let file = folder.join("conf/raincheck.toml");
+    std::fs::create_dir_all(folder.join("conf")).unwrap();
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn others_are_only_let_in_with_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let err = said(command(folder.path(), &["serve", "--listen", "0.0.0.0:0"]), None).with(2).err;
+    assert!(err.contains("no token is set") && err.contains("RAINCHECK_ADMIN_TOKEN"), "{err}");
+}
+
+#[test]
+fn a_token_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "s3cret\n").unwrap();
+    let config = kinds(folder.path(), "[server]\nadmin_token = \"file:../token\"\n[kinds.k]\nrun = [\"cat\"]\n");
+    let cli = Cli { server: Server::start(folder.path(), &["--config", &config]), folder };
+    let err = cli.run(&["list"]).with(5).err;
+    assert!(err.contains("RAINCHECK_TOKEN"), "{err}");
+    assert_eq!(cli.run(&["list", "--token", "s3cret"]).well(), "");
+    let result = cli.run(&["submit", "k", "[1]", "--wait=20s", "--token", "s3cret"]).well();
+    assert_eq!(result, "[1]", "the built-in worker has the token, too");
+}
+
+#[test]
+fn programs_are_found_from_the_files_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = kinds(folder.path(), "[kinds.k]\nrun = [\"./run.sh\", \"x y\"]\ndescription = \"d\"\nqueue = \"q\"\n");
+    let script = folder.path().join("conf/run.sh");
+    std::fs::write(&script, "#!/bin/sh\nprintf '\"%s in %s\"' \"$1\" \"${PWD##*/}\"\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let cli = Cli { server: Server::start(folder.path(), &["--config", &config]), folder };
+    let id = cli.run(&["submit", "k"]).well();
+    cli.run(&["wait", &id, "--timeout", "20s"]).well();
+    assert_eq!(cli.run(&["result", &id]).well(), "\"x y in conf\"");
+    assert_eq!(cli.job(&id, "queue"), "q");
+}
+
+#[test]
+fn a_drain_hands_commands_back_uncounted() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[server]\ngrace = \"300ms\"\n[kinds.k]\nrun = [\"sh\", \"-c\", \"[ $RAINCHECK_ATTEMPT = 1 ] && exec sleep 60; echo again\"]\n";
+    let config = kinds(folder.path(), text);
+    let mut cli = Cli { server: Server::start(folder.path(), &["--config", &config]), folder };
+    let id = cli.run(&["submit", "k"]).well();
+    until_running(&cli, &id);
+    let (code, took) = cli.server.terminate();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    cli.server = Server::start(cli.folder.path(), &["--config", &config]);
+    cli.run(&["wait", &id, "--timeout", "20s"]).well();
+    assert_eq!(cli.run(&["result", &id]).well(), "again");
+    assert_eq!((cli.job(&id, "attempt"), cli.job(&id, "failures")), (2.into(), 0.into()));
+}
+
+#[test]
+fn a_second_signal_ends_it_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = kinds(folder.path(), "[server]\ngrace = \"1m\"\n[kinds.k]\nrun = [\"sleep\", \"60\"]\n");
+    let mut serve = command(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--config", &config]);
+    let mut server = Worker(serve.spawn().unwrap());
+    let url = ready(&mut server);
+    let mut submit = command(folder.path(), &["submit", "k", "--server", &url]);
+    submit.env_remove("RAINCHECK_SERVER");
+    said(submit, None).well();
+    std::thread::sleep(Duration::from_millis(300));
+    server.tell(Signal::TERM);
+    std::thread::sleep(Duration::from_millis(300));
+    let told = Instant::now();
+    server.tell(Signal::INT);
+    assert_ne!(server.0.wait().unwrap().code(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+}
+
+#[test]
+fn what_is_ephemeral_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = command(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--ephemeral"]);
+    serve.env("TMPDIR", folder.path());
+    let mut server = Worker(serve.spawn().unwrap());
+    ready(&mut server);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn queues_of_the_file_are_read_again_on_hangup() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = kinds(folder.path(), "[queues.q]\nconcurrency = 1\n");
+    let cli = Cli { server: Server::start(folder.path(), &["--config", &config]), folder };
+    let concurrency = || {
+        let shown = cli.run(&["queue", "show", "q", "-o", "json"]).well();
+        serde_json::from_str::<serde_json::Value>(&shown).unwrap()["concurrency"].clone()
+    };
+    assert_eq!(concurrency(), 1);
+    assert!(cli.run(&["queue", "set", "q", "concurrency=9"]).with(5).err.contains("config"));
+    kinds(cli.folder.path(), "[queues.q]\nconcurrency = 2\n");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(cli.server.pid()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::HUP).unwrap();
+    let begin = Instant::now();
+    while concurrency() != 2 {
+        assert!(begin.elapsed() < Duration::from_secs(5), "not read again");
+    }
+}
+
+/// The URL of its ready line.
+fn ready(server: &mut Worker) -> String {
+    let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines();
+    let url = loop {
+        let line = lines.next().unwrap().unwrap();
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        if line["msg"] == "ready" {
+            break line["url"].as_str().unwrap().to_owned();
+        }
+    };
+    std::thread::spawn(move || lines.for_each(drop));
+    url
+}

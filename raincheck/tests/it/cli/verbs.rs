@@ -1,0 +1,129 @@
+//! Submitting, looking, waiting, steering.
+
+use super::{Cli, command, said};
+
+#[test]
+fn exit_codes_are_as_documented() {
+    let cli = Cli::new();
+    cli.run(&["submit"]).with(2);
+    cli.run(&["submit", "k", "not json"]).with(2);
+    cli.run(&["get", "01890000-0000-7000-8000-000000000000"]).with(3);
+    let id = cli.run(&["submit", "k", "1"]).well();
+    cli.run(&["wait", &id, "--timeout", "200ms"]).with(4);
+    cli.run(&["result", &id]).with(4);
+    let folder = tempfile::tempdir().unwrap();
+    let mut away = command(folder.path(), &["list"]);
+    away.env("RAINCHECK_SERVER", "http://127.0.0.1:1");
+    let err = said(away, None).with(5).err;
+    assert!(err.contains("127.0.0.1:1") && err.contains("next:") && err.contains("raincheck serve"), "{err}");
+}
+
+#[test]
+fn a_job_is_submitted_listed_and_shown() {
+    let cli = Cli::new();
+    let arguments = [
+        "submit",
+        "mail.send",
+        r#"{"to": "ada"}"#,
+        "--queue",
+        "mail",
+        "--key",
+        "k1",
+        "--label",
+        "to Ada",
+        "--tag",
+        "who=ada",
+    ];
+    let id = cli.run(&arguments).well();
+    assert_eq!(cli.run(&arguments).well(), id, "the same key is the same job");
+    let listed = cli.run(&["list", "--kind", "mail.send", "--tag", "who=ada"]).well();
+    let columns: Vec<&str> = listed.split('\t').collect();
+    assert_eq!(columns[..5], [&id, "mail.send", "queued", "", "to Ada"], "{listed}");
+    assert_eq!(cli.run(&["list", "--state", "failed"]).well(), "");
+    let lines = cli.run(&["list", "-o", "jsonl"]).well();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&lines).unwrap()["id"], id.as_str());
+    let shown = cli.run(&["get", &id, "--input"]).well();
+    assert!(shown.contains("state\tqueued") && shown.contains("input\t{\"to\": \"ada\"}"), "{shown}");
+    assert_eq!(cli.job(&format!("{}/jobs/{id}", cli.server.url), "queue"), "mail");
+    assert_eq!(cli.job(&id, "tags")["who"], "ada");
+}
+
+#[test]
+fn inputs_come_from_arguments_files_and_pipes() {
+    let cli = Cli::new();
+    let file = |name: &str, bytes: &[u8]| {
+        std::fs::write(cli.folder.path().join(name), bytes).unwrap();
+    };
+    file("in.json", b"{\"a\":1}");
+    file("clip.mp4", &[0, 159, 146, 150]);
+    let from_file = cli.run(&["submit", "k", "@in.json"]).well();
+    let from_pipe = cli.feed(&["submit", "k", "-"], b"{\"a\":2}").well();
+    let raw = cli.run(&["submit", "raw", "--file", "clip.mp4"]).well();
+    let piped = cli.feed(&["submit", "raw", "--file", "-", "--content-type", "audio/wav"], &[255, 0]).well();
+    assert!(cli.run(&["get", &from_file, "--input"]).well().contains("{\"a\":1}"));
+    assert!(cli.run(&["get", &from_pipe, "--input"]).well().contains("{\"a\":2}"));
+    assert_eq!(cli.job(&raw, "label"), "clip.mp4");
+    let mut worker = cli.work(&["--kind", "raw", "--", "sh", "-c", "printf %s \"$RAINCHECK_CONTENT_TYPE\"; wc -c"]);
+    let result = |id: &str| {
+        cli.run(&["wait", id, "--timeout", "20s"]).well();
+        cli.run(&["result", id]).well()
+    };
+    assert_eq!(result(&raw).replace(' ', ""), "video/mp44");
+    assert_eq!(result(&piped).replace(' ', ""), "audio/wav2");
+    assert_eq!(worker.stop(), Some(0));
+    assert!(cli.run(&["submit", "k", "@nowhere.json"]).with(2).err.contains("nowhere.json"));
+}
+
+#[test]
+fn jobs_are_steered() {
+    let cli = Cli::new();
+    let later = cli.run(&["submit", "k", "--delay", "1h"]).well();
+    assert_eq!(cli.job(&later, "state"), "scheduled");
+    assert_eq!(cli.run(&["run-now", &later]).well(), later);
+    assert_eq!(cli.job(&later, "state"), "queued");
+    assert!(cli.run(&["run-now", &later]).with(5).err.contains("queued") || cli.job(&later, "state") == "queued");
+    cli.run(&["purge", &later]).with(5);
+    assert_eq!(cli.feed(&["cancel", "-"], format!("{later}\tk\tqueued\n").as_bytes()).well(), later);
+    cli.run(&["wait", &later]).with(1);
+    let again = cli.run(&["rerun", &later, "--input", "[1]"]).well();
+    assert_ne!(again, later);
+    assert_eq!(cli.job(&again, "rerun_of"), later.as_str());
+    assert_eq!(cli.run(&["purge", &later]).well(), later);
+    cli.run(&["get", &later]).with(3);
+    cli.run(&["cancel", &later]).with(3);
+}
+
+#[test]
+fn queues_and_workers_are_operated() {
+    let cli = Cli::new();
+    let id = cli.run(&["submit", "k", "1", "--queue", "slow"]).well();
+    cli.run(&["queue", "pause", "slow"]).well();
+    let mut worker = cli.work(&["--kind", "k", "--name", "one", "--", "cat"]);
+    cli.run(&["wait", &id, "--timeout", "500ms"]).with(4);
+    assert_eq!(cli.job(&id, "waiting_for"), "paused");
+    assert!(cli.run(&["queue", "set", "slow", "concurrency=3", "max_queued=9"]).well().contains("concurrency\t3"));
+    let queue: serde_json::Value =
+        serde_json::from_str(&cli.run(&["queue", "show", "slow", "-o", "json"]).well()).unwrap();
+    assert_eq!((&queue["paused"], &queue["concurrency"], &queue["max_queued"]), (&true.into(), &3.into(), &9.into()));
+    assert!(cli.run(&["queue", "set", "slow", "concurency=3"]).with(2).err.contains("did you mean `concurrency`"));
+    cli.run(&["queue", "resume", "slow"]).well();
+    cli.run(&["wait", &id, "--timeout", "20s"]).well();
+    assert!(
+        cli.run(&["queue", "list"]).well().contains("slow\t0\t0\tno\t3\t9"),
+        "{}",
+        cli.run(&["queue", "list"]).well()
+    );
+    assert!(cli.run(&["worker", "list"]).well().starts_with("one\t"));
+    assert_eq!(worker.stop(), Some(0));
+    cli.run(&["queue", "show", "nowhere"]).with(3);
+}
+
+#[test]
+fn the_document_and_completions_are_printed() {
+    let cli = Cli::new();
+    let document: serde_json::Value = serde_json::from_str(&cli.run(&["openapi"]).well()).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(cli.run(&["completion", shell]).well().contains("run-now"));
+    }
+}

@@ -1,0 +1,115 @@
+//! Workers at the command line, and following what they do.
+
+use std::time::{Duration, Instant};
+
+use super::Cli;
+
+#[test]
+fn submit_and_wait_prints_the_result_alone() {
+    let cli = Cli::new();
+    let mut worker = cli.work(&["--kind", "text.upper", "--concurrency", "2", "--", "tr", "a-z", "A-Z"]);
+    let said = cli.run(&["submit", "text.upper", "\"soon\"", "--wait=20s"]);
+    assert_eq!(said.well(), "\"SOON\"");
+    let said = cli.run(&["submit", "text.upper", "\"json\"", "--wait", "-o", "json"]).well();
+    let job: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&job["state"], &job["result"]["value"]), (&"succeeded".into(), &"JSON".into()));
+    assert_eq!(worker.stop(), Some(0));
+}
+
+#[test]
+fn progress_log_stream_and_events_are_followed() {
+    let cli = Cli::new();
+    let script =
+        r#"echo "{\"percent\":50,\"message\":\"half\"}" >&3; echo to operators >&2; echo to the caller; sleep 0.6"#;
+    let id = cli.run(&["submit", "k"]).well();
+    let mut worker = cli.work(&["--kind", "k", "--stream", "--", "sh", "-c", script]);
+    let watched = cli.run(&["watch", &id]);
+    assert!(watched.err.contains(&format!("{id} running 50 %")), "{watched:?}");
+    assert!(watched.with(0).err.trim_end().ends_with("succeeded 100 %"));
+    assert_eq!(cli.run(&["stream", &id, "-f"]).well(), "to the caller");
+    assert_eq!(cli.run(&["log", &id]).well(), "to operators");
+    let events = cli.run(&["events", "--job", &id]).well();
+    let types: Vec<&str> = events.lines().filter_map(|line| line.split('\t').nth(4)).collect();
+    assert_eq!(types.first(), Some(&"created"));
+    assert_eq!(types.last(), Some(&"succeeded"));
+    let feed = cli.run(&["events", "-o", "json"]).well();
+    let feed: serde_json::Value = serde_json::from_str(&feed).unwrap();
+    assert_eq!(feed.as_array().unwrap().len(), types.len());
+    assert_eq!(worker.stop(), Some(0));
+}
+
+#[test]
+fn a_failed_job_says_why_and_ends_with_1() {
+    let cli = Cli::new();
+    let mut worker = cli.work(&["--kind", "k", "--", "sh", "-c", "echo 'no such clip' >&2; exit 3"]);
+    let said = cli.run(&["submit", "k", "--wait=20s"]).with(1);
+    assert!(said.err.contains("no such clip") && said.out.is_empty(), "{said:?}");
+    let id = cli.run(&["list", "--state", "failed"]).well().split('\t').next().unwrap().to_owned();
+    cli.run(&["wait", &id]).with(1);
+    assert!(cli.run(&["result", &id]).with(1).err.contains("no such clip"));
+    assert_eq!(worker.stop(), Some(0));
+}
+
+#[test]
+fn a_listed_exit_code_is_tried_again() {
+    let cli = Cli::new();
+    let id = cli.run(&["submit", "k", "--max-attempts", "2"]).well();
+    let mut worker =
+        cli.work(&["--kind", "k", "--retry-exit-code", "3", "--", "sh", "-c", "[ $RAINCHECK_ATTEMPT = 2 ] || exit 3"]);
+    cli.run(&["wait", &id, "--timeout", "20s"]).well();
+    assert_eq!((cli.job(&id, "attempt"), cli.job(&id, "failures")), (2.into(), 1.into()));
+    assert_eq!(worker.stop(), Some(0));
+}
+
+#[test]
+fn a_result_goes_to_a_file_under_its_name() {
+    let cli = Cli::new();
+    let script = r#"printf '\000\001' > $RAINCHECK_RESULT; printf '{"content_type":"video/mp4","filename":"../out.mp4"}' > $RAINCHECK_RESULT_META"#;
+    let mut worker = cli.work(&["--kind", "k", "--", "sh", "-c", script]);
+    let id = cli.run(&["submit", "k"]).well();
+    cli.run(&["wait", &id, "--timeout", "20s"]).well();
+    cli.run(&["result", &id, "-o", "here.bin"]).well();
+    cli.run(&["result", &id, "-o", "."]).well();
+    for name in ["here.bin", "out.mp4"] {
+        assert_eq!(std::fs::read(cli.folder.path().join(name)).unwrap(), [0, 1], "{name}");
+    }
+    assert!(!cli.folder.path().parent().unwrap().join("out.mp4").exists());
+    assert_eq!(worker.stop(), Some(0));
+}
+
+#[test]
+fn a_worker_told_to_stop_finishes_what_it_runs() {
+    let cli = Cli::new();
+    let id = cli.run(&["submit", "k"]).well();
+    let mut worker = cli.work(&["--kind", "k", "--", "sh", "-c", "sleep 1; echo done"]);
+    until_running(&cli, &id);
+    assert_eq!(worker.stop(), Some(0));
+    assert_eq!(cli.run(&["result", &id]).well(), "done");
+}
+
+#[test]
+fn a_second_signal_ends_a_worker_and_its_program_at_once() {
+    let cli = Cli::new();
+    let mark = format!("31.{}", std::process::id());
+    let id = cli.run(&["submit", "k"]).well();
+    let mut worker = cli.work(&["--kind", "k", "--", "sleep", &mark]);
+    until_running(&cli, &id);
+    worker.tell(rustix::process::Signal::TERM);
+    std::thread::sleep(Duration::from_millis(200));
+    let told = Instant::now();
+    worker.tell(rustix::process::Signal::TERM);
+    worker.0.wait().unwrap();
+    while !crate::server::processes(&format!("sleep {mark}")).is_empty() {
+        assert!(told.elapsed() < Duration::from_secs(3), "the program outlived its worker");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until the job runs.
+pub fn until_running(cli: &Cli, id: &str) {
+    let begin = Instant::now();
+    while cli.job(id, "state") != "running" {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the job does not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
