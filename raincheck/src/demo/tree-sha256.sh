@@ -6,8 +6,8 @@ root=$1
 if command -v sha256sum >/dev/null; then sum() { sha256sum "$@"; }; else sum() { shasum -a 256 "$@"; }; fi
 list=$RAINCHECK_TMP/list
 sums=$RAINCHECK_TMP/sums
-find "$root" -xdev -type f -readable 2>/dev/null | LC_ALL=C sort | head -n 2000 >"$list" || :
-[ -s "$list" ] || find "$root" -xdev -type f | LC_ALL=C sort | head -n 2000 >"$list"
+find "$root" -xdev -type f -readable 2>/dev/null | LC_ALL=C sort | head -n 600 >"$list" || :
+[ -s "$list" ] || find "$root" -xdev -type f | LC_ALL=C sort | head -n 600 >"$list"
 total=$(wc -l <"$list" | tr -d ' ')
 files=0
 bytes=0
