@@ -28,10 +28,12 @@ async fn drain_takes_nothing_new_and_finishes_what_runs() {
     let (mock, gate) = (Mock::start(), CancellationToken::new());
     let id = mock.json("k", "1");
     let running = Running::start(worker(&mock).kind("k", gated(&gate)));
-    eventually("it runs", || mock.job(id).state == "running").await;
+    // Leased is not enough: a lease whose answer is still on its way is given back.
+    eventually("it runs", || mock.job(id).beats > 0).await;
     running.shutdown.cancel();
     let late = mock.json("k", "2");
-    eventually("it is kept alive", || mock.job(id).beats > 1).await;
+    let beats = mock.job(id).beats;
+    eventually("it is kept alive", || mock.job(id).beats > beats + 1).await;
     assert!(!running.task.is_finished());
     gate.cancel();
     running.drain().await;
@@ -49,6 +51,20 @@ async fn an_idle_worker_drains_at_once() {
         .expect("no long poll is waited for")
         .unwrap()
         .unwrap();
+}
+
+#[tokio::test]
+async fn drain_gives_back_a_lease_whose_answer_was_on_its_way() {
+    let (mock, gate) = (Mock::start(), CancellationToken::new());
+    // Breaks the connection after the lease, so that the worker is about to ask again when it is told to drain.
+    mock.table().lose_answer.insert("lease");
+    let id = mock.json("k", "1");
+    // Should it be faster and run the job all the same, the grace ends it.
+    let running = Running::start(worker(&mock).kind("k", gated(&gate)).grace(Duration::ZERO));
+    eventually("it is leased", || mock.job(id).state == "running").await;
+    running.drain().await;
+    let job = mock.job(id);
+    assert_eq!((job.state.as_str(), job.attempt, job.ends), ("released", 1, 1));
 }
 
 #[tokio::test]
