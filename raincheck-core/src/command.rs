@@ -76,7 +76,8 @@ pub struct Append {
     pub lease: LeaseRef,
     /// Stream or log.
     pub kind: ChunkKind,
-    /// Where the sender believes they start; what lies before the present end is not doubled. `None` is the end.
+    /// Where they start, counted from the beginning of this run's part; what is there already is not doubled. `None`
+    /// is the end.
     pub offset: Option<u64>,
     /// The bytes.
     pub bytes: Bytes,
@@ -160,7 +161,7 @@ pub enum Reply {
     Job(Job),
     /// The lease is over; the job as it is now.
     LeaseLost(Job),
-    /// Bytes are kept up to this offset.
+    /// Bytes of this run are kept up to this offset.
     Appended(u64),
     /// The stream or log is at its bound.
     Full,

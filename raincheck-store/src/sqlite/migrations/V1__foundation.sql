@@ -123,13 +123,16 @@ CREATE INDEX lease_request_at ON lease_request (at);
 CREATE TABLE slot (key TEXT PRIMARY KEY, cap INTEGER NOT NULL, reserved INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE blocked (key TEXT NOT NULL, rank INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY (key, rank, no)) WITHOUT ROWID;
 
--- Pieces of streams (kind 0, one stream per attempt) and logs (kind 1, attempt 0: one log per job).
+-- Pieces of streams (kind 0, one stream per attempt) and logs (kind 1, attempt 0: one log per job). `run` is the
+-- attempt that wrote a piece, `base` where that attempt's part begins.
 CREATE TABLE chunk (
     id INTEGER PRIMARY KEY,
     no INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     offset INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    base INTEGER NOT NULL,
     content_type TEXT,
     bytes BLOB NOT NULL
 );
