@@ -5,6 +5,8 @@
 //! their events in one transaction. It knows no HTTP and no rules.
 
 mod blobs;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod records;
 mod sqlite;

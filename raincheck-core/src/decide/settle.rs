@@ -57,6 +57,7 @@ pub fn settle(
             fail(&mut draft, failure, retryable, retry_after, retry, moment);
         }
         Outcome::Release { delay } if !canceled => {
+            draft.job.losses = 0;
             let state = draft.wait(delay, moment);
             draft.step(state, EventData::Released, moment.now);
         }

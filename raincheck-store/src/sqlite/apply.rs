@@ -90,7 +90,7 @@ impl Writer {
                     self.db.execute_batch("ROLLBACK TO batch; RELEASE batch")?;
                     self.events.truncate(events);
                     self.cursor = cursor;
-                    self.book = super::figures::FiguresBook::load(&self.db)?;
+                    self.book.reload(&self.db)?;
                     return Ok(Reply::Refused(index, refusal));
                 }
             }
@@ -114,7 +114,7 @@ impl Writer {
         }
         let known = |scope, key: &[u8]| claims::known(&self.db, tables, claims::scope(scope, queue), key);
         let by_id = match &new.id {
-            Some(id) => known(ClaimScope::Id, id.0.as_bytes())?,
+            Some(id) => claims::chosen(&self.db, tables, *id, &new.fingerprint)?,
             None => None,
         };
         let by_key = match &new.spec.key {
@@ -151,17 +151,25 @@ impl Writer {
         {
             return Ok(Reply::Leased(again));
         }
-        let mut leased = Vec::new();
-        for job in ready::candidates(self, request)? {
-            if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
+        let (mut leased, mut late) = (Vec::new(), 0);
+        loop {
+            let late_before = late;
+            for job in ready::candidates(self, request, request.max - leased.len())? {
+                if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
+                    self.carry(changes)?;
+                    late += 1;
+                    continue;
+                }
+                let (job, changes) = self.decide(|moment| decide::lease(job, &request.worker, request.ttl, moment));
                 self.carry(changes)?;
-                continue;
+                let spec = ready::spec(self, &job)?;
+                self.leases.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
+                leased.push((job, spec));
             }
-            let (job, changes) = self.decide(|moment| decide::lease(job, &request.worker, request.ttl, moment));
-            self.carry(changes)?;
-            let spec = ready::spec(self, &job)?;
-            self.leases.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
-            leased.push((job, spec));
+            // Jobs that came too late leave room for others; beyond this many the sweep goes on with them.
+            if late == late_before || late > limits::LEASE_JOBS {
+                break;
+            }
         }
         if let Some(id) = &request.request_id
             && !leased.is_empty()

@@ -32,6 +32,18 @@ pub(super) fn known(db: &Connection, tables: &Tables, scope: i64, key: &[u8]) ->
     Ok(id.map(|id| Known { fingerprint, id, job }))
 }
 
+/// What stands under an id that a client chose: the job submitted under it, or one the store itself gave it to.
+pub(super) fn chosen(db: &Connection, tables: &Tables, id: JobId, asked: &Digest) -> Result<Option<Known>> {
+    if let Some(known) = known(db, tables, scope(ClaimScope::Id, 0), id.0.as_bytes())? {
+        return Ok(Some(known));
+    }
+    let Some((no, _)) = id.parts() else { return Ok(None) };
+    let job = job(db, tables, no)?.filter(|job| job.id == id);
+    let taken = job.is_some() || tombstone(db, no)? == Some(id);
+    // Nobody asked for that job under this id, so nothing that is asked for is the same.
+    Ok(taken.then(|| Known { fingerprint: asked.map(|byte| !byte), id, job }))
+}
+
 pub(super) fn tombstone(db: &Connection, no: JobNo) -> Result<Option<JobId>> {
     db.prepare_cached("SELECT id FROM tombstone WHERE no=?1")?
         .query_row([no.0], |row| Ok(JobId(Uuid::from_bytes(row.get(0)?))))

@@ -22,6 +22,8 @@ pub(super) struct FiguresBook {
     pub pairs: HashMap<(i64, i64), [u64; 7]>,
     pub waiting: u64,
     dirty_queues: HashSet<i64>,
+    /// Queues whose figures readers must be given once the transaction is on disk, written already or not.
+    touched: HashSet<i64>,
     dirty_pairs: HashSet<(i64, i64, u8)>,
     new_kinds: HashSet<i64>,
     known_kinds: HashSet<i64>,
@@ -87,16 +89,28 @@ impl FiguresBook {
         }
     }
 
-    /// Writes what changed; answers which queues did.
-    pub fn flush(&mut self, db: &Connection, tables: &Tables) -> Result<Vec<i64>> {
+    /// Goes back to what is written, in this transaction or before.
+    pub fn reload(&mut self, db: &Connection) -> Result<()> {
+        let touched = std::mem::take(&mut self.touched);
+        *self = FiguresBook { touched, ..FiguresBook::load(db)? };
+        Ok(())
+    }
+
+    /// Which queues changed in the transaction that is on disk now.
+    pub fn take_touched(&mut self) -> HashSet<i64> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Writes what changed.
+    pub fn flush(&mut self, db: &Connection, tables: &Tables) -> Result<()> {
         for kind in self.new_kinds.drain() {
             let name = tables.kind_name(kind).map(|n| n.to_string());
             db.prepare_cached("INSERT INTO kind (id, name) VALUES (?1, ?2)")?.execute(params![kind, name])?;
         }
-        let changed: Vec<i64> = self.dirty_queues.drain().collect();
-        for number in &changed {
-            let queue = &self.queues[number];
-            let name = tables.queue_name(*number).map(|n| n.to_string());
+        for number in self.dirty_queues.drain() {
+            self.touched.insert(number);
+            let queue = &self.queues[&number];
+            let name = tables.queue_name(number).map(|n| n.to_string());
             db.prepare_cached(
                 "INSERT INTO queue VALUES (?1,?2,?3,?4,?5,?6,?7) ON CONFLICT (id) DO UPDATE SET \
                  paused=?3, max_queued=?4, concurrency=?5, tickets=?6, served=?7",
@@ -116,7 +130,7 @@ impl FiguresBook {
             db.prepare_cached("INSERT INTO counter VALUES (?1,?2,?3,?4) ON CONFLICT DO UPDATE SET n=?4")?
                 .execute(params![queue, kind, state, n as i64])?;
         }
-        Ok(changed)
+        Ok(())
     }
 
     /// The figures of one queue, as readers get them.

@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
-use raincheck_core::{ClaimScope, JobNo, State};
+use raincheck_core::{JobNo, State};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Result, params_from_iter};
 
 use super::shared::Shared;
-use super::{claims, rows};
+use super::rows;
 use crate::StoreError;
 use crate::records::{Filter, JobPage, Record};
 
@@ -14,14 +14,14 @@ const SLICE: usize = 2_000;
 /// Longest search.
 const SEARCH: Duration = Duration::from_secs(2);
 
+/// Jobs that a key stands for, in whichever queues: see the scopes of `claim`.
+const BY_KEY: &str = "no IN (SELECT no FROM claim WHERE key = ?2 AND scope IN (SELECT 2 * id + 1 FROM queue))";
+
 /// Lists jobs, newest first, slice by slice. Only predicates with an index of their own narrow the slice.
 pub(super) fn jobs(shared: &Shared, filter: &Filter, limit: usize) -> std::result::Result<JobPage, StoreError> {
     let started = Instant::now();
     let mut page = JobPage::default();
     let mut before = filter.before.map_or(i64::MAX, |no| no.0);
-    if let Some(key) = &filter.key {
-        return by_key(shared, filter, key.as_bytes(), limit);
-    }
     loop {
         let want = limit - page.items.len();
         let (mut found, end) = shared.read(|db| slice(db, shared, filter, before, want + 1))?;
@@ -50,14 +50,19 @@ fn slice(
     before: i64,
     want: usize,
 ) -> Result<(Vec<Record>, Option<i64>)> {
+    let mut values = vec![Value::Integer(before)];
     // Written out, not bound: a partial index is used only where the statement says its condition.
-    let narrow = match filter.state {
-        Some(State::Running) => "state = 3",
-        Some(State::Failed | State::Canceled) => "state > 4",
+    let narrow = match (&filter.key, filter.state) {
+        (Some(key), _) => {
+            values.push(Value::Blob(key.as_bytes().to_vec()));
+            BY_KEY
+        }
+        (None, Some(State::Running)) => "state = 3",
+        (None, Some(State::Failed | State::Canceled)) => "state > 4",
         _ => "1",
     };
     let base = format!("SELECT * FROM job WHERE no < ?1 AND {narrow} ORDER BY no DESC LIMIT {SLICE}");
-    let mut values = vec![Value::Integer(before)];
+    let bound = values.len();
     let conditions = conditions(shared, filter, &mut values);
     let sql = format!(
         "SELECT {}, {}, {} FROM ({base}) j JOIN spec s ON s.no=j.no LEFT JOIN report p ON p.no=j.no \
@@ -66,71 +71,71 @@ fn slice(
         rows::SPEC,
         rows::REST
     );
-    let found: Vec<Record> = db
+    // Both statements must see the same slice, or jobs at its seam are shown twice or not at all.
+    let snapshot = db.unchecked_transaction()?;
+    let found: Vec<Record> = snapshot
         .prepare_cached(&sql)?
         .query_map(params_from_iter(&values), |row| rows::record(row, &shared.tables))?
         .collect::<Result<_>>()?;
     if found.len() == want {
         return Ok((found, None));
     }
-    let (n, end): (i64, Option<i64>) = db
+    let (n, end): (i64, Option<i64>) = snapshot
         .prepare_cached(&format!("SELECT count(*), min(no) FROM ({base})"))?
-        .query_row([before], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row(params_from_iter(&values[..bound]), |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok((found, end.filter(|_| n == SLICE as i64)))
 }
 
 fn conditions(shared: &Shared, filter: &Filter, values: &mut Vec<Value>) -> String {
     let mut all = vec!["1".to_owned()];
-    let mut add = |sql: &str, value: Value| {
+    let mut bind = |value: Value| {
         values.push(value);
-        all.push(sql.replace('?', &format!("?{}", values.len())));
+        format!("?{}", values.len())
     };
     if let Some(state) = filter.state {
-        add("j.state = ?", Value::Integer(state as i64));
+        all.push(format!("j.state = {}", bind(Value::Integer(state as i64))));
     }
     if let Some(queue) = &filter.queue {
         // A name nobody used matches nothing.
-        add("j.queue = ?", Value::Integer(shared.tables.queue_number(queue.as_str()).unwrap_or(-1)));
+        let number = shared.tables.queue_number(queue.as_str()).unwrap_or(-1);
+        all.push(format!("j.queue = {}", bind(Value::Integer(number))));
     }
     if let Some(kind) = &filter.kind {
-        add("j.kind = ?", Value::Integer(shared.tables.kind_number(kind.as_str()).unwrap_or(-1)));
+        let number = shared.tables.kind_number(kind.as_str()).unwrap_or(-1);
+        all.push(format!("j.kind = {}", bind(Value::Integer(number))));
     }
     if let Some(at) = filter.created_after {
-        add("j.created_at >= ?", Value::Integer(at.0));
+        all.push(format!("j.created_at >= {}", bind(Value::Integer(at.0))));
     }
     for (name, value) in &filter.tags {
-        let pair = serde_json::json!({ &**name: &**value }).to_string();
-        // The stored text is compact JSON, so the pair stands in it as it is written here, braces apart.
-        let inner = pair[1..pair.len() - 1].to_owned();
-        add("(s.tags IS NOT NULL AND instr(s.tags, ?) > 0)", Value::Text(inner));
+        // The pair as it is written finds candidates; hostile names and values may contain what looks like a pair.
+        let pair = bind(Value::Text(json_text(name) + ":" + &json_text(value)));
+        let (name, value) = (bind(Value::Text(name.to_string())), bind(Value::Text(value.to_string())));
+        let exact = format!("SELECT 1 FROM json_each(s.tags) t WHERE t.key = {name} AND t.value = {value}");
+        all.push(format!("instr(s.tags, {pair}) > 0 AND EXISTS ({exact})"));
     }
     if let Some(text) = &filter.text {
-        add(
-            "(instr(lower(coalesce(s.label,'') || char(10) || coalesce(s.key,'') || char(10) || coalesce(s.tags,'')), lower(?)) > 0)",
-            Value::Text(text.to_string()),
-        );
-        let bound = format!("?{}", values.len());
-        let label = all.pop().unwrap_or_default();
-        all.push(format!(
-            "({label} OR instr(lower(CAST(s.input AS TEXT)), lower({bound})) > 0 OR instr(lower(p.failure), lower({bound})) > 0)"
-        ));
+        let plain = bind(Value::Text(text.to_string()));
+        // Tags are searched as they are written, where quotes and backslashes wear one more.
+        let escaped = json_text(text);
+        let escaped = bind(Value::Text(escaped[1..escaped.len() - 1].to_owned()));
+        let places = [
+            ("s.label", &plain),
+            ("s.key", &plain),
+            ("s.tags", &escaped),
+            ("CAST(s.input AS TEXT)", &plain),
+            ("p.failure ->> 'kind'", &plain),
+            ("p.failure ->> 'title'", &plain),
+            ("p.failure ->> 'detail'", &plain),
+            (rows::ID_TEXT, &plain),
+        ];
+        let any: Vec<_> =
+            places.iter().map(|(place, text)| format!("ifnull(instr(lower({place}), lower({text})), 0) > 0")).collect();
+        all.push(format!("({})", any.join(" OR ")));
     }
     all.join(" AND ")
 }
 
-fn by_key(shared: &Shared, filter: &Filter, key: &[u8], limit: usize) -> std::result::Result<JobPage, StoreError> {
-    let queues: Vec<i64> = match &filter.queue {
-        Some(queue) => shared.tables.queue_number(queue.as_str()).into_iter().collect(),
-        None => (1..=shared.tables.queues.read().len() as i64).collect(),
-    };
-    shared.read(|db| {
-        let mut page = JobPage::default();
-        for queue in queues {
-            let found = claims::find(db, claims::scope(ClaimScope::Key, queue), key)?;
-            let Some((no, _)) = found.filter(|_| page.items.len() < limit) else { continue };
-            let record = super::read::record(db, &shared.tables, no)?;
-            page.items.extend(record.filter(|r| filter.state.is_none_or(|s| s == r.job.state)));
-        }
-        Ok(page)
-    })
+fn json_text(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }

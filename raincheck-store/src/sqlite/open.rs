@@ -95,7 +95,10 @@ impl SqliteStore {
         let book = FiguresBook::load(&db)?;
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let cursor = number("SELECT max(cursor) FROM event")?.max(floor(&db)?).unwrap_or(0);
-        let last = number("SELECT max(no) FROM job")?.max(number("SELECT max(no) FROM tombstone")?).unwrap_or(0);
+        let buried: Option<i64> =
+            db.query_row("SELECT value FROM meta WHERE name='last_buried'", [], |row| row.get(0)).optional()?;
+        let kept = number("SELECT max(no) FROM job")?.max(number("SELECT max(no) FROM tombstone")?);
+        let last = kept.max(buried).unwrap_or(0);
         shared.head.store(cursor, Ordering::Release);
         let due = number("SELECT min(run_at) FROM job WHERE state=0")?;
         let start_by = number("SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state<3 AND attempt=0")?;
@@ -125,6 +128,7 @@ impl SqliteStore {
             events: Vec::new(),
             chunks: Vec::new(),
             leases: Vec::new(),
+            swept: false,
         };
         let stop_checkpoints = Arc::new(checkpoint::Stop::default());
         let checkpoints =

@@ -1,10 +1,8 @@
 use std::sync::LazyLock;
-use std::sync::atomic::Ordering;
 
 use raincheck_core::{Job, Purged, Reply};
 use rusqlite::{Result, params};
 
-use super::shared::NEVER;
 use super::writer::Writer;
 use super::{rows, sweep};
 
@@ -29,6 +27,12 @@ pub(super) fn purge(writer: &mut Writer, job: &Job) -> Result<Vec<Box<str>>> {
     for blob in &blobs {
         db.prepare_cached("DELETE FROM blob WHERE name=?1")?.execute([blob])?;
     }
+    // Readers of the whole feed who have not come this far must learn that they missed something.
+    db.prepare_cached(
+        "INSERT INTO meta SELECT 'feed_floor', coalesce(max(cursor), 0) FROM event WHERE no=?1 \
+         ON CONFLICT (name) DO UPDATE SET value=max(value, excluded.value)",
+    )?
+    .execute([no])?;
     for sql in [
         "DELETE FROM event WHERE no=?1",
         "DELETE FROM chunk WHERE no=?1",
@@ -63,21 +67,9 @@ pub(super) fn retire(writer: &mut Writer, limit: usize) -> Result<Reply> {
     let jobs = sweep::due(writer, &EXPIRED, limit)?;
     let mut purged = Purged::default();
     for job in &jobs {
-        // Readers of the whole feed who have not come this far must learn that they missed something.
-        writer
-            .db
-            .prepare_cached(
-                "INSERT INTO meta SELECT 'feed_floor', coalesce(max(cursor), 0) FROM event WHERE no=?1 \
-                 ON CONFLICT (name) DO UPDATE SET value=max(value, excluded.value)",
-            )?
-            .execute([job.no.0])?;
         purged.blobs.extend(purge(writer, job)?);
     }
-    let next: Option<i64> = writer
-        .db
-        .prepare_cached("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?
-        .query_row([], |row| row.get(0))?;
-    writer.shared.next_retirement.store(next.unwrap_or(NEVER), Ordering::Release);
+    writer.swept = true;
     Ok(Reply::Swept(jobs.len(), purged))
 }
 
@@ -90,6 +82,13 @@ pub(super) fn bury(writer: &mut Writer, limit: usize) -> Result<Reply> {
         .prepare_cached("SELECT no FROM tombstone WHERE until<=?1 ORDER BY until LIMIT ?2")?
         .query_map(params![now, limit as i64], |row| row.get(0))?
         .collect::<Result<_>>()?;
+    if let Some(last) = over.iter().max() {
+        // Numbers are not given twice, even when nothing is left that remembers them.
+        db.prepare_cached(
+            "INSERT INTO meta VALUES ('last_buried', ?1) ON CONFLICT (name) DO UPDATE SET value=max(value, excluded.value)",
+        )?
+        .execute([last])?;
+    }
     for no in &over {
         db.prepare_cached("DELETE FROM claim WHERE no=?1")?.execute([no])?;
         db.prepare_cached("DELETE FROM tombstone WHERE no=?1")?.execute([no])?;

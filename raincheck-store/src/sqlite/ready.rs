@@ -18,18 +18,21 @@ static READY: LazyLock<String> = LazyLock::new(|| {
 });
 static SPEC: LazyLock<String> = LazyLock::new(|| format!("SELECT {}, s.input FROM spec s WHERE s.no=?1", rows::SPEC));
 
-/// The ready jobs a lease request gets, best rank first. Only pairs of queue and kind that were asked for and
+/// At most `max` ready jobs for a lease request, best rank first. Only pairs of queue and kind that were asked for and
 /// have something queued are looked at, so kinds nobody serves are never scanned past.
-pub(super) fn candidates(writer: &Writer, request: &LeaseJobs) -> Result<Vec<Job>> {
+pub(super) fn candidates(writer: &Writer, request: &LeaseJobs, max: usize) -> Result<Vec<Job>> {
     let tables = &writer.shared.tables;
     let kinds: Vec<i64> = request.kinds.iter().filter_map(|k| tables.kind_number(k.as_str())).collect();
     let queues: Vec<i64> = request.queues.iter().filter_map(|q| tables.queue_number(q.as_str())).collect();
-    let pairs: Vec<(i64, i64)> = if request.queues.is_empty() {
+    let mut pairs: Vec<(i64, i64)> = if request.queues.is_empty() {
         let served = |pair: &&(i64, i64)| kinds.contains(&pair.1);
         writer.book.pairs.keys().filter(served).copied().collect()
     } else {
         queues.iter().flat_map(|q| kinds.iter().map(|k| (*q, *k))).collect()
     };
+    // A name given twice must not find a job twice.
+    pairs.sort_unstable();
+    pairs.dedup();
     let mut queue_room: HashMap<Name, usize> = HashMap::new();
     let mut kind_room: HashMap<Name, usize> = HashMap::new();
     let mut found = Vec::new();
@@ -38,7 +41,7 @@ pub(super) fn candidates(writer: &Writer, request: &LeaseJobs) -> Result<Vec<Job
             continue;
         }
         let Some(whole) = writer.book.queues.get(&queue).filter(|q| !q.settings.paused) else { continue };
-        let mut limit = request.max;
+        let mut limit = max;
         if let Some(cap) = whole.settings.concurrency {
             let room = (cap as usize).saturating_sub(whole.by_state[RUNNING] as usize);
             limit = limit.min(room);
@@ -57,16 +60,15 @@ pub(super) fn candidates(writer: &Writer, request: &LeaseJobs) -> Result<Vec<Job
         }
     }
     found.sort_unstable_by_key(|job: &Job| (job.rank, job.no));
-    let take = |rooms: &mut HashMap<Name, usize>, name: &Name| match rooms.get_mut(name) {
-        Some(0) => false,
-        Some(room) => {
+    found.retain(|job| {
+        let (queue, kind) = (queue_room.get_mut(&job.queue), kind_room.get_mut(&job.kind));
+        let fits = queue.as_deref() != Some(&0) && kind.as_deref() != Some(&0);
+        for room in queue.into_iter().chain(kind).filter(|_| fits) {
             *room -= 1;
-            true
         }
-        None => true,
-    };
-    found.retain(|job| take(&mut queue_room, &job.queue) && take(&mut kind_room, &job.kind));
-    found.truncate(request.max);
+        fits
+    });
+    found.truncate(max);
     Ok(found)
 }
 

@@ -26,6 +26,12 @@ const SPEC_COLUMNS: usize = 13;
 pub(super) const REST: &str = "p.progress, p.failure, r.content_type, r.filename, r.digest, r.size, \
     CASE WHEN r.content_type IS NULL AND r.size <= 65536 THEN r.bytes END";
 
+/// The public id as text, put together as `JobId` does.
+pub(super) const ID_TEXT: &str = "CASE WHEN j.given IS NULL THEN printf('%08x-%04x-7%03x-%04x-%012x', j.no >> 31, \
+    (j.no >> 15) & 65535, (j.no >> 3) & 4095, 32768 | ((j.no & 7) << 11) | (j.salt >> 48), j.salt & 281474976710655) \
+    ELSE printf('%s-%s-%s-%s-%s', substr(hex(j.given), 1, 8), substr(hex(j.given), 9, 4), substr(hex(j.given), 13, 4), \
+    substr(hex(j.given), 17, 4), substr(hex(j.given), 21)) END";
+
 const GET: i64 = 1;
 const CANCEL_REQUESTED: i64 = 2;
 const FAIL_ON_LOST: i64 = 4;

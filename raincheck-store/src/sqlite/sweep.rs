@@ -26,7 +26,7 @@ pub(super) fn promote(writer: &mut Writer, limit: usize) -> Result<Reply> {
         let (_, changes) = writer.decide(|moment| decide::promote(job, moment));
         writer.carry(changes)?;
     }
-    look_ahead(writer)?;
+    writer.swept = true;
     Ok(Reply::Swept(swept, Purged::default()))
 }
 
@@ -38,7 +38,7 @@ pub(super) fn expire(writer: &mut Writer, limit: usize) -> Result<Reply> {
             writer.carry(changes)?;
         }
     }
-    look_ahead(writer)?;
+    writer.swept = true;
     Ok(Reply::Swept(swept, Purged::default()))
 }
 
@@ -52,7 +52,7 @@ pub(super) fn due(writer: &Writer, sql: &str, limit: usize) -> Result<Vec<Job>> 
         .collect()
 }
 
-/// Finds out when the next job is due.
+/// Finds out when the next job is due, late or past its retention, from what is on disk.
 pub(super) fn look_ahead(writer: &Writer) -> Result<()> {
     let first = |sql: &str| writer.db.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
     let scheduled = first("SELECT min(run_at) FROM job WHERE state=0")?;
@@ -61,5 +61,7 @@ pub(super) fn look_ahead(writer: &Writer) -> Result<()> {
     )?;
     let next = scheduled.into_iter().chain(late).min().unwrap_or(NEVER);
     writer.shared.next_due.store(next, Ordering::Release);
+    let expiring = first("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?;
+    writer.shared.next_retirement.store(expiring.unwrap_or(NEVER), Ordering::Release);
     Ok(())
 }

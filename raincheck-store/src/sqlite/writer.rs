@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::figures::FiguresBook;
 use super::shared::{Shared, other};
+use super::sweep;
 use crate::StoreError;
 use crate::records::Commit;
 
@@ -52,6 +53,8 @@ pub(super) struct Writer {
     pub events: Vec<Event>,
     pub chunks: Vec<(JobNo, ChunkKind)>,
     pub leases: Vec<LeaseChange>,
+    /// A sweep took what was due next: look for the next after it.
+    pub swept: bool,
 }
 
 impl Writer {
@@ -125,10 +128,10 @@ impl Writer {
             }
             answers.push((answer, replies));
         }
-        let touched = self.book.flush(&self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;
+        self.book.flush(&self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;
         self.step("COMMIT").map_err(|e| (e, Vec::new()))?;
         let mut queues = self.shared.queues.write();
-        for number in touched {
+        for number in self.book.take_touched() {
             if let Some(name) = self.shared.tables.queue_name(number) {
                 queues.insert(name.clone(), self.book.show(number, name));
             }
@@ -145,6 +148,12 @@ impl Writer {
     fn publish(&mut self) {
         self.shared.transactions.fetch_add(1, Ordering::Relaxed);
         self.shared.head.store(self.cursor, Ordering::Release);
+        if std::mem::take(&mut self.swept)
+            && let Err(error) = sweep::look_ahead(self)
+        {
+            // The old times stay: too early, which is harmless.
+            tracing::warn!(%error, "the next due time cannot be read");
+        }
         if !self.leases.is_empty() {
             let ticks = self.shared.clock.ticks();
             let mut leases = self.shared.leases.lock();
@@ -185,6 +194,7 @@ impl Writer {
         self.events.clear();
         self.chunks.clear();
         self.leases.clear();
+        self.swept = false;
         self.cursor = self.shared.head.load(Ordering::Acquire);
         match FiguresBook::load(&self.db) {
             Ok(book) => self.book = book,

@@ -1,0 +1,150 @@
+//! The whole change feed: ordered, without holes, resumable.
+
+use raincheck_core::{Clock, Command, Cursor, EventType, NewJob, Retention, State};
+
+use super::check::whole_feed;
+use super::{KIND, World, complete, name, new_job, new_of, worker_asks};
+use crate::EventFilter;
+
+/// Pages of any size give every event once, in the order of their cursors.
+pub async fn is_ordered_and_paged(world: &mut World) {
+    for _ in 0..20 {
+        let lease = world.running(new_job()).await;
+        world.end(lease, complete("1")).await;
+    }
+    let all = whole_feed(&*world.store).await;
+    assert_eq!(all.len(), 60);
+    for size in [1, 7, 59, 60, 61] {
+        let (mut got, mut after) = (Vec::new(), Cursor::default());
+        loop {
+            let page = world.store.events(after, &EventFilter::default(), size).await.unwrap();
+            assert!(page.items.len() <= size);
+            got.extend(page.items);
+            after = page.read_to;
+            if page.at_head {
+                break;
+            }
+        }
+        assert_eq!(got, all, "pages of {size}");
+        assert_eq!(after, world.store.feed_bounds().await.unwrap().0);
+    }
+    let rest = world.store.events(all[29].cursor, &EventFilter::default(), 100).await.unwrap();
+    assert_eq!(rest.items, all[30..]);
+    let page = world.store.job_events(all[0].no, 1, 1).await.unwrap();
+    assert_eq!((page.len(), page[0].seq), (1, 2));
+}
+
+/// Filters pass what they say, and reading goes on past what they hold back.
+pub async fn filters(world: &mut World) {
+    for n in 0..12 {
+        let job = world.create(new_of(["a", "b"][n % 2], ["x", "y", "z"][n % 3])).await;
+        if n < 4 {
+            world.cancel(job.no).await;
+        }
+    }
+    let all = whole_feed(&*world.store).await;
+    let some = |queue: Option<&str>, kind: Option<&str>, state, job| EventFilter {
+        queue: queue.map(name),
+        kind: kind.map(name),
+        state,
+        job,
+    };
+    let filters = [
+        some(Some("a"), None, None, None),
+        some(None, Some("z"), None, None),
+        some(Some("b"), Some("y"), None, None),
+        some(None, None, Some(State::Canceled), None),
+        some(None, None, None, Some(all[3].no)),
+        some(Some("unheard-of"), None, None, None),
+        some(Some("a"), Some("x"), Some(State::Queued), Some(all[0].no)),
+    ];
+    for filter in filters {
+        let page = world.store.events(Cursor::default(), &filter, 100).await.unwrap();
+        let expected: Vec<_> = all.iter().filter(|event| filter.admits(event)).cloned().collect();
+        assert_eq!(page.items, expected, "{filter:?}");
+        assert_eq!((page.read_to, page.at_head), (all.last().unwrap().cursor, true), "{filter:?}");
+    }
+}
+
+/// What the store tells of while it runs is what the feed says after.
+pub async fn commits_are_the_feed(world: &mut World) {
+    let lease = world.running(new_job()).await;
+    world.cancel(lease.no).await;
+    world.end(lease, complete("1")).await;
+    let told = world.told().to_vec();
+    assert_eq!(told, whole_feed(&*world.store).await);
+    let words: Vec<_> = told.iter().map(|event| event.data.event_type()).collect();
+    assert_eq!(words, [EventType::Created, EventType::Started, EventType::CancelRequested, EventType::Succeeded]);
+}
+
+/// Who has not read what is forgotten can tell: the floor rises, by retention and by hand.
+pub async fn floor_rises_with_what_is_forgotten(world: &mut World) {
+    assert_eq!(world.store.feed_bounds().await.unwrap(), (Cursor(0), Cursor(0)));
+    let short = NewJob { retention: Retention { succeeded: 1_000, failed: 1_000 }, ..new_job() };
+    let first = world.create(short).await;
+    world.cancel(first.no).await;
+    let second = world.create(new_job()).await;
+    world.cancel(second.no).await;
+    let all = whole_feed(&*world.store).await;
+    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[3].cursor, Cursor(0)));
+    world.clock.advance(1_000);
+    assert_eq!(world.sweep(Command::Retire(9)).await, 1);
+    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[3].cursor, all[1].cursor));
+    assert_eq!(whole_feed(&*world.store).await, all[2..]);
+    world.one(Command::Purge(second.no)).await;
+    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[3].cursor, all[3].cursor));
+    world.restart().await;
+    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[3].cursor, all[3].cursor));
+}
+
+/// A cursor stands for one event for ever, also when the last events were forgotten and the store was opened anew.
+pub async fn cursors_are_never_given_twice(world: &mut World) {
+    for _ in 0..3 {
+        let job = world.create(new_job()).await;
+        world.cancel(job.no).await;
+        let (head, _) = world.store.feed_bounds().await.unwrap();
+        world.one(Command::Purge(job.no)).await;
+        world.restart().await;
+        assert_eq!(world.store.feed_bounds().await.unwrap().0, head);
+        world.create(new_job()).await;
+        assert!(whole_feed(&*world.store).await.last().unwrap().cursor > head);
+    }
+}
+
+/// A reader that remembers only how far it read sees everything that many writers write beside it.
+pub async fn readers_beside_writers_miss_nothing(world: &mut World) {
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let store = world.store.clone();
+        writers.spawn(async move {
+            for _ in 0..40 {
+                let commands = vec![Command::Submit(vec![new_job()]), Command::Lease(worker_asks(&[KIND], 1))];
+                store.apply(commands).await.unwrap();
+            }
+        });
+    }
+    let (mut got, mut after, mut done) = (Vec::new(), Cursor::default(), false);
+    loop {
+        let page = world.store.events(after, &EventFilter::default(), 33).await.unwrap();
+        assert!(page.items.iter().all(|event| event.cursor > after));
+        got.extend(page.items);
+        after = page.read_to;
+        if page.at_head && done {
+            break;
+        }
+        done = writers.is_empty();
+        if !done && page.at_head {
+            writers.join_next().await.unwrap().unwrap();
+        }
+    }
+    assert_eq!(got.len(), 8 * 40 * 2);
+    assert_eq!(got, whole_feed(&*world.store).await);
+}
+
+/// Whoever asks for the commits last gets them from then on.
+pub async fn a_second_reader_of_commits_takes_over(world: &mut World) {
+    world.create(new_job()).await;
+    world.listen();
+    world.create(NewJob { run_at: Some(world.clock.now()), ..new_job() }).await;
+    assert_eq!(world.told().len(), 2);
+}

@@ -1,0 +1,71 @@
+//! Short ways to make what the behaviours submit, ask for and report.
+
+use bytes::Bytes;
+use raincheck_core::{
+    Content, Digest, Failure, FailureCode, LeaseJobs, Name, NewJob, Outcome, Payload, RetryPolicy, Spec,
+};
+
+/// The queue of [`new_job`].
+pub const QUEUE: &str = "q";
+/// The kind of [`new_job`].
+pub const KIND: &str = "k";
+
+/// A name.
+pub fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+/// A digest that differs where the text does.
+pub fn digest(text: &str) -> Digest {
+    // FNV-1a, twice 64 bits: tests need it to differ, not to be secure.
+    let fnv = |seed: u64| text.bytes().fold(seed, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&fnv(0xcbf2_9ce4_8422_2325).to_be_bytes());
+    bytes[8..].copy_from_slice(&fnv(0x6c62_272e_07bb_0142).to_be_bytes());
+    bytes
+}
+
+/// A JSON payload.
+pub fn content(text: &str) -> Content {
+    let payload = Payload::Inline(Bytes::copy_from_slice(text.as_bytes()));
+    Content { payload, content_type: None, filename: None, digest: digest(text) }
+}
+
+/// A job of [`KIND`] in [`QUEUE`], tried again without jitter.
+pub fn new_job() -> NewJob {
+    new_of(QUEUE, KIND)
+}
+
+/// A job of a kind in a queue, tried again without jitter.
+pub fn new_of(queue: &str, kind: &str) -> NewJob {
+    let retry = RetryPolicy { jitter: false, ..RetryPolicy::default() };
+    NewJob { spec: Spec { retry, ..Spec::default() }, ..NewJob::new(name(queue), name(kind)) }
+}
+
+/// The end of a run with a result.
+pub fn complete(text: &str) -> Outcome {
+    Outcome::Complete(content(text))
+}
+
+/// The end of a run with an error that another attempt may cure.
+pub fn fail(text: &str) -> Outcome {
+    let failure = Failure {
+        code: FailureCode::Failed,
+        kind: Some("E".into()),
+        title: Some("it broke".into()),
+        detail: Some(text.into()),
+    };
+    Outcome::Fail { failure, retryable: true, retry_after: None }
+}
+
+/// A request for so many jobs of these kinds, from every queue, for ten seconds.
+pub fn worker_asks(kinds: &[&str], max: usize) -> LeaseJobs {
+    LeaseJobs {
+        worker: "worker-1".into(),
+        queues: Vec::new(),
+        kinds: kinds.iter().map(|kind| name(kind)).collect(),
+        max,
+        ttl: 10_000,
+        request_id: None,
+    }
+}

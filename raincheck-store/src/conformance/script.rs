@@ -1,0 +1,226 @@
+//! Random commands from several callers at once, from a seed that is printed on failure.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use raincheck_core::{
+    Append, Cancel, ChunkKind, Command, JobId, JobNo, LeaseRef, Method, NewJob, OnLost, Outcome, Progress, QueuePatch,
+    Reply, Retention, Settle,
+};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use uuid::Uuid;
+
+use super::{World, complete, digest, fail, name, new_of, script_check, worker_asks};
+use crate::{Renewal, Store};
+
+const CALLERS: u64 = 4;
+const STEPS: usize = 25;
+/// Most running jobs of queue `a`.
+pub(super) const CAP_A: u32 = 3;
+/// Most running jobs of kind `x`.
+pub(super) const CAP_X: u32 = 4;
+
+/// What was asked for and what was answered.
+pub(super) type Journal = Vec<(Command, Reply)>;
+
+#[derive(Default)]
+struct Known {
+    jobs: Vec<JobNo>,
+    runs: Vec<LeaseRef>,
+    labels: u64,
+    journal: Journal,
+}
+
+macro_rules! seeds {
+    ($($behaviour:ident $from:literal)*) => {
+        $(
+            /// After each script, every invariant holds, and every job can be brought to its end.
+            pub async fn $behaviour(world: &mut World) {
+                for seed in $from..$from + 50 {
+                    script(world.another(seed).await, seed).await;
+                }
+            }
+        )*
+    };
+}
+seeds! { fifty_seeds_from_0 0 fifty_seeds_from_50 50 fifty_seeds_from_100 100 fifty_seeds_from_150 150 }
+
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the script of seed {} failed", self.0);
+        }
+    }
+}
+
+async fn script(mut world: World, seed: u64) {
+    let _named = Named(seed);
+    let known = Arc::new(Mutex::new(Known::default()));
+    let cap = QueuePatch { concurrency: Some(Some(CAP_A)), ..QueuePatch::default() };
+    world.one(Command::SetQueue(name("a"), cap)).await;
+    for phase in 0..2 {
+        world.store.cap_kind(&name("x"), Some(CAP_X));
+        let mut callers = tokio::task::JoinSet::new();
+        for caller in 0..CALLERS {
+            let (store, clock, known) = (world.store.clone(), world.clock.clone(), known.clone());
+            let mut rng = StdRng::seed_from_u64(seed * 1_000 + phase * 100 + caller);
+            callers.spawn(async move {
+                for _ in 0..STEPS {
+                    if rng.random_bool(0.15) {
+                        clock.advance(rng.random_range(0..4_000));
+                    }
+                    step(&*store, &mut rng, &known).await;
+                }
+            });
+        }
+        while let Some(done) = callers.join_next().await {
+            done.unwrap();
+        }
+        if phase == 0 {
+            world.restart().await;
+        }
+    }
+    drain(&world).await;
+    let journal = std::mem::take(&mut known.lock().unwrap().journal);
+    let told = world.told().to_vec();
+    script_check::check(&*world.store, &journal, &told).await;
+    world.finish().await;
+}
+
+/// One to three commands in one call, and what their answers teach.
+async fn step(store: &dyn Store, rng: &mut StdRng, known: &Mutex<Known>) {
+    let commands: Vec<Command> = {
+        let mut known = known.lock().unwrap();
+        (0..rng.random_range(1..4)).map(|_| command(rng, &mut known)).collect()
+    };
+    if rng.random_bool(0.2) {
+        let runs: Vec<LeaseRef> = known.lock().unwrap().runs.clone();
+        let renewals = runs.into_iter().map(|lease| Renewal { lease, ttl: None }).collect();
+        store.renew(renewals).await.unwrap();
+    }
+    let replies = store.apply(commands.clone()).await.unwrap();
+    let mut known = known.lock().unwrap();
+    for (command, reply) in commands.into_iter().zip(replies) {
+        match &reply {
+            Reply::Submitted(all) => known.jobs.extend(all.iter().map(|submitted| submitted.job().no)),
+            Reply::Leased(leased) => known.runs.extend(leased.iter().map(|(job, _)| job.lease_ref())),
+            _ => {}
+        }
+        known.journal.push((command, reply));
+    }
+    drop(known);
+}
+
+fn pick<T: Copy>(rng: &mut StdRng, all: &[T]) -> Option<T> {
+    // The younger half is met more often: that is where things go on.
+    let from = if rng.random_bool(0.7) { all.len() / 2 } else { 0 };
+    (!all.is_empty()).then(|| all[rng.random_range(from..all.len())])
+}
+
+fn command(rng: &mut StdRng, known: &mut Known) -> Command {
+    let no = pick(rng, &known.jobs).unwrap_or(JobNo(7));
+    let lease = pick(rng, &known.runs).unwrap_or(LeaseRef { no, attempt: 1 });
+    match rng.random_range(0..100) {
+        0..22 => Command::Submit(vec![new(rng, known)]),
+        22..27 => Command::Submit((0..rng.random_range(2..5)).map(|_| new(rng, known)).collect()),
+        27..47 => {
+            let mut request = worker_asks(&["x", "y"][rng.random_range(0..2)..], rng.random_range(0..5));
+            request.ttl = rng.random_range(2_000..6_000);
+            request.request_id = rng.random_bool(0.3).then(|| digest(&rng.random_range(0..9).to_string()));
+            if rng.random_bool(0.3) {
+                request.queues = vec![name("a"), name("b")];
+            }
+            Command::Lease(request)
+        }
+        47..70 => Command::Settle(Settle { lease, outcome: outcome(rng) }),
+        70..73 => Command::Progress(lease, Progress { percent: Some(rng.random_range(0.0..100.0)), ..Progress::default() }),
+        73..76 => {
+            let kind = if rng.random() { ChunkKind::Stream } else { ChunkKind::Log };
+            let offset = rng.random_bool(0.5).then(|| rng.random_range(0..8));
+            let bytes = Bytes::from_static(b"abcd");
+            Command::Append(Append { lease, kind, offset, bytes, content_type: None, limit: 16 })
+        }
+        76..82 => Command::Cancel(Cancel { no, force: rng.random() }),
+        82..85 => Command::RunNow(no),
+        85..87 => Command::Purge(no),
+        87..89 => {
+            let paused = Some(rng.random_bool(0.3));
+            Command::SetQueue(name("b"), QueuePatch { paused, ..QueuePatch::default() })
+        }
+        89..94 => Command::Promote(rng.random_range(0..9)),
+        94..96 => Command::Expire(rng.random_range(0..9)),
+        96..98 => Command::Retire(rng.random_range(0..9)),
+        _ => Command::Bury(9),
+    }
+}
+
+fn new(rng: &mut StdRng, known: &mut Known) -> NewJob {
+    let mut new = new_of(["a", "b", "c"][rng.random_range(0..3)], ["x", "y"][rng.random_range(0..2)]);
+    known.labels += 1;
+    new.spec.label = Some(known.labels.to_string().into());
+    new.spec.retry.max_attempts = rng.random_range(1..4);
+    new.priority = rng.random_range(-2..3);
+    new.retention = Retention { succeeded: 20_000, failed: 30_000 };
+    new.timeout = rng.random_range(4_000..20_000);
+    if rng.random_bool(0.2) {
+        new.delay = rng.random_range(0..5_000);
+    }
+    if rng.random_bool(0.1) {
+        new.start_by = Some(raincheck_core::Timestamp(1_760_000_000_000 + rng.random_range(0..60_000)));
+    }
+    if rng.random_bool(0.2) {
+        new.on_lost = OnLost::Fail;
+    }
+    let content = rng.random_range(0..2).to_string();
+    new.fingerprint = digest(&content);
+    match rng.random_range(0..10) {
+        0..2 => new.spec.key = Some(rng.random_range(0..6).to_string().into()),
+        2 => new.id = Some(JobId(Uuid::from_u128(0x4000_8000_0000_0000_0000 + rng.random_range(0..6_u128)))),
+        3..5 => {
+            new.method = Method::Get;
+            new.equal = Some(digest(&content));
+            new.max_age = rng.random_bool(0.5).then_some(3_000);
+            new.spec.key = rng.random_bool(0.2).then(|| "shared".into());
+        }
+        _ => {}
+    }
+    new
+}
+
+fn outcome(rng: &mut StdRng) -> Outcome {
+    match rng.random_range(0..10) {
+        0..4 => complete(&rng.random_range(0..3).to_string()),
+        4..6 => fail("no"),
+        6 => Outcome::Release { delay: rng.random_range(0..2) * 1_000 },
+        7..9 => Outcome::Lost,
+        _ => Outcome::TimedOut,
+    }
+}
+
+/// Faults stop: every job comes to an end.
+async fn drain(world: &World) {
+    world.one(Command::SetQueue(name("b"), QueuePatch { paused: Some(false), ..QueuePatch::default() })).await;
+    for _ in 0..1_000 {
+        world.sweep(Command::Promote(1_000)).await;
+        world.sweep(Command::Expire(1_000)).await;
+        for overrun in world.store.overdue(1_000).await.unwrap() {
+            let outcome = match overrun.why {
+                raincheck_core::Overdue::Lost => Outcome::Lost,
+                raincheck_core::Overdue::TimedOut => Outcome::TimedOut,
+            };
+            world.settle(overrun.lease, outcome).await;
+        }
+        for (job, _) in world.ask(worker_asks(&["x", "y"], 1_000)).await {
+            world.end(job.lease_ref(), complete("drained")).await;
+        }
+        let figures = world.store.figures().await.unwrap();
+        if figures.queues.iter().all(|queue| queue.by_state[..4].iter().sum::<u64>() == 0) {
+            return;
+        }
+        world.clock.advance(1_000);
+    }
+    panic!("some job never came to its end");
+}

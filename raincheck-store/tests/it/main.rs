@@ -1,0 +1,6 @@
+//! The store on SQLite passes the suite of every store; what is its own alone stands in `sqlite.rs`.
+
+mod folder;
+mod sqlite;
+
+raincheck_store::conformance_tests!(folder::Folder::new);
