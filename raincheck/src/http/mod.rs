@@ -1,29 +1,163 @@
 //! The HTTP contract: the router as a table of contents.
+//!
+//! A request passes the accept loop (`accept`), the guard (`front`, `guard`) and the router; a handler reads it with
+//! the extractors (`path`, `query`, `base`, `body`), calls one verb of the engine and writes the answer with `wire`.
 
+mod accept;
+mod answer;
+mod base;
+mod body;
+mod bytes;
+mod filename;
+mod front;
+mod guard;
+mod health;
+mod jobs;
+mod kinds;
+mod leases;
+mod list;
+mod metrics;
+mod negotiate;
+mod openapi;
 mod options;
+mod pages;
+mod path;
+mod people;
+mod prefer;
+mod problem;
+mod query;
+mod queues;
+mod range;
+mod result;
+mod steer;
+mod stream;
+mod submit;
+mod watch;
+mod wire;
+mod workers;
 
 use std::io;
+use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
+use axum::routing::{get, post};
+use raincheck_core::Name;
 use raincheck_engine::Engine;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use options::{Defaults, HttpLimits, HttpOptions, KindOptions, Policy, Resolved};
+
+/// What is left of the ten seconds of a drain when the connections have had theirs.
+const SOCKETS: Duration = Duration::from_millis(500);
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+pub(crate) struct Shared {
+    engine: Engine,
+    options: Arc<HttpOptions>,
+    /// From `public_url`.
+    public: Option<base::Base>,
+    default_queue: Name,
+    guard: guard::Guard,
+    streams: watch::slots::Slots,
+    sockets: TaskTracker,
+    seen: metrics::Seen,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    fn new(engine: Engine, options: Arc<HttpOptions>) -> anyhow::Result<Self> {
+        Ok(App(Arc::new(Shared {
+            public: options.public_url.as_deref().map(base::Base::public).transpose()?,
+            default_queue: Name::new("default")?,
+            guard: guard::Guard::new(&options),
+            streams: watch::slots::Slots::new(options.limits.streams),
+            sockets: TaskTracker::new(),
+            seen: metrics::Seen::default(),
+            engine,
+            options,
+        })))
+    }
+}
+
+fn router(app: App) -> Router {
+    Router::new()
+        .route("/jobs", post(submit::post).get(list::get))
+        .route("/jobs/batch", post(submit::batch::post))
+        .route("/jobs/{id}", get(jobs::get).put(submit::put).delete(steer::purge))
+        .route("/jobs/{id}/result", get(result::get))
+        .route("/jobs/{id}/stream", get(stream::get))
+        .route("/jobs/{id}/log", get(stream::log))
+        .route("/jobs/{id}/events", get(watch::job::get))
+        .route("/jobs/{id}/cancel", post(steer::cancel))
+        .route("/jobs/{id}/rerun", post(steer::rerun))
+        .route("/jobs/{id}/run-now", post(steer::run_now))
+        .route("/events", get(watch::feed::get))
+        .route("/kinds", get(kinds::list))
+        .route("/kinds/{kind}", get(kinds::get))
+        .route("/kinds/{kind}/jobs", post(submit::raw::post))
+        .route("/queues", get(queues::list))
+        .route("/queues/{name}", get(queues::get).patch(queues::patch))
+        .route("/workers", get(workers::list))
+        .route("/leases", post(leases::post))
+        .route("/leases/heartbeat", post(leases::heartbeat::many))
+        .route("/leases/{lease}/heartbeat", post(leases::heartbeat::one))
+        .route("/leases/{lease}/complete", post(leases::finish::complete))
+        .route("/leases/{lease}/fail", post(leases::finish::fail))
+        .route("/leases/{lease}/release", post(leases::finish::release))
+        .route("/leases/{lease}/input", get(leases::input::get))
+        .route("/leases/{lease}/stream", post(leases::append::stream))
+        .route("/leases/{lease}/log", post(leases::append::log))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::get))
+        .route("/openapi.json", get(openapi::get))
+        .route("/", get(people::start))
+        .route("/docs", get(people::docs))
+        .route("/problems/{slug}", get(people::problem))
+        .route("/assets/raincheck.css", get(people::style))
+        .route("/assets/job.js", get(people::job_script))
+        .route("/assets/api.js", get(people::api_script))
+        .fallback(people::missing)
+        .with_state(app)
+}
 
 /// Takes the port.
 pub async fn bind(options: &HttpOptions) -> io::Result<TcpListener> {
     TcpListener::bind(options.listen).await
 }
 
-/// Serves until `shutdown`, then drains; returns within ten seconds of it.
+/// Serves until `shutdown`, then drains: streams and waits end, accepted requests finish. Returns within ten seconds
+/// of it. The engine is left draining, for the caller to stop.
 pub async fn serve(
     listener: TcpListener,
     engine: Engine,
     options: Arc<HttpOptions>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let _ = (listener, engine, options);
-    shutdown.cancelled().await;
+    let app = App::new(engine, options)?;
+    let front = front::Front::new(app.clone(), router(app.clone()));
+    let limits = &app.options.limits;
+    let caps = accept::Caps { connections: limits.connections, header_bytes: limits.header_bytes };
+    let drain = async {
+        shutdown.cancelled().await;
+        app.engine.drain();
+    };
+    tokio::join!(accept::run(listener, front, caps, shutdown.clone()), drain);
+    app.sockets.close();
+    let _ = tokio::time::timeout(SOCKETS, app.sockets.wait()).await;
     Ok(())
 }

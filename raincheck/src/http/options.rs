@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use raincheck_core::{Method, Millis, Name, OnLost, RetryPolicy, Retention, limits};
+use raincheck_core::{Method, Millis, Name, OnLost, Retention, RetryPolicy, limits};
 
 /// Everything the HTTP side is told by configuration.
 #[derive(Clone, Debug)]

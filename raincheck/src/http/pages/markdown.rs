@@ -63,10 +63,15 @@ mod tests {
 
     #[test]
     fn what_problem_pages_use_is_rendered_and_the_rest_is_text() {
-        let html = problem("# Queue *full*\n\nA `503`\nwith <b>.\n\n- see [docs](../http.md)\n- two\n\n```json\n{\"a\":1}\n```\n");
-        for part in
-            ["<h1>Queue *full*</h1>", "<p>A <code>503</code> with &lt;b&gt;.</p>", "<li>see docs</li><li>two</li>", "<pre>{&quot;a&quot;:1}</pre>"]
-        {
+        let html = problem(
+            "# Queue *full*\n\nA `503`\nwith <b>.\n\n- see [docs](../http.md)\n- two\n\n```json\n{\"a\":1}\n```\n",
+        );
+        for part in [
+            "<h1>Queue *full*</h1>",
+            "<p>A <code>503</code> with &lt;b&gt;.</p>",
+            "<li>see docs</li><li>two</li>",
+            "<pre>{&quot;a&quot;:1}</pre>",
+        ] {
             assert!(html.contains(part), "{part} in {html}");
         }
     }

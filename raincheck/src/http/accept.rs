@@ -1,0 +1,129 @@
+//! The accept loop: caps, timeouts and drain, which `axum::serve` does not have.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::front::Front;
+
+/// A new connection must send something, and then a whole request head, within this.
+const FIRST_HEAD: Duration = Duration::from_secs(10);
+/// A connection that is kept open is closed when no further request comes within this; longer than the pauses of
+/// workers' heartbeats, so that these do not race with the closing.
+const IDLE: Duration = Duration::from_secs(75);
+/// What is still going on this long after the shutdown began is cut off.
+const DRAIN: Duration = Duration::from_secs(9);
+/// Pause after the system had no descriptor to give.
+const NO_DESCRIPTOR: Duration = Duration::from_millis(100);
+
+/// Bounds of the loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// Most connections at once; more wait in the system's backlog.
+    pub connections: usize,
+    /// Largest request head, bytes.
+    pub header_bytes: usize,
+}
+
+/// Serves connections until `shutdown`, then lets requests under way finish, for at most nine seconds.
+pub async fn run(listener: TcpListener, front: Front, caps: Caps, shutdown: CancellationToken) {
+    let places = Arc::new(Semaphore::new(caps.connections));
+    let connections = TaskTracker::new();
+    let cut = CancellationToken::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        match accepted {
+            Ok((stream, place)) => {
+                let (front, shutdown, cut) = (front.clone(), shutdown.clone(), cut.clone());
+                connections.spawn(async move {
+                    tokio::select! {
+                        () = cut.cancelled() => {}
+                        () = connection(stream, front, caps.header_bytes, shutdown) => {}
+                    }
+                    drop(place);
+                });
+            }
+            // The other side gave up before we came to it.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections; trying again");
+                tokio::time::sleep(NO_DESCRIPTOR).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "cutting off what did not finish in time");
+        cut.cancel();
+        connections.wait().await;
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+async fn connection(stream: TcpStream, front: Front, header_bytes: usize, shutdown: CancellationToken) {
+    let deadline = tokio::time::Instant::now() + FIRST_HEAD;
+    tokio::select! {
+        () = shutdown.cancelled() => return,
+        first = tokio::time::timeout_at(deadline, stream.readable()) => if !matches!(first, Ok(Ok(()))) { return },
+    }
+    // Answers are small and awaited: collecting them costs more than it saves.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection without TCP_NODELAY");
+    }
+    let _open = front.connection();
+    let asked = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        asked.store(true, Ordering::Relaxed);
+        let front = front.clone();
+        async move { Ok::<_, std::convert::Infallible>(front.answer(request).await) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        // Twice the bound: a head somewhat over it is still read and answered in our own words.
+        .max_buf_size((2 * header_bytes).max(8_192))
+        .serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving.with_upgrades());
+    let ended = tokio::select! {
+        biased;
+        ended = serving.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+        // Half a head is all that came.
+        () = first_head_overdue(deadline, &asked) => return,
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Resolves at the deadline unless there was a request by then.
+async fn first_head_overdue(deadline: tokio::time::Instant, asked: &AtomicBool) {
+    tokio::time::sleep_until(deadline).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}

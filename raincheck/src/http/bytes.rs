@@ -1,0 +1,106 @@
+//! Payloads going out: their bytes, from memory or from their file, whole or in part.
+
+use std::io;
+
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::StreamExt;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use raincheck_core::{Content, Payload};
+use raincheck_store::Blobs;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+use super::problem::{self, Problem};
+use super::range::{self, Part};
+use super::{filename, negotiate};
+
+/// Read from a file at once.
+const CHUNK: usize = 64 << 10;
+
+/// The content as its sender typed it, never to be run by a browser. `etag` names its bytes, in quotes.
+pub async fn serve(
+    method: &Method,
+    headers: &HeaderMap,
+    content: &Content,
+    etag: Option<&str>,
+    blobs: &Blobs,
+) -> Result<Response, Problem> {
+    let size = content.payload.size();
+    if let Some(etag) = etag
+        && headers.contains_key(header::IF_NONE_MATCH)
+        && negotiate::names_tag(headers, header::IF_NONE_MATCH, etag)
+    {
+        return Ok(dress(StatusCode::NOT_MODIFIED, Body::empty(), content, Some(etag)));
+    }
+    let part = match etag {
+        Some(etag) if *method == Method::GET => range::part(headers, size, etag),
+        _ => Part::Whole,
+    };
+    let (start, end) = match part {
+        Part::Whole => (0, size),
+        Part::Bytes(start, end) => (start, end),
+        Part::Outside => {
+            let outside = Problem::new(problem::RANGE).detail(format!("there are {size} bytes"));
+            return Err(outside.header(header::CONTENT_RANGE, value(format!("bytes */{size}"))));
+        }
+    };
+    let body = if *method == Method::HEAD { Body::empty() } else { body(&content.payload, start, end, blobs).await? };
+    let status = if part == Part::Whole { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
+    let mut response = dress(status, body, content, etag);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
+    if part != Part::Whole {
+        headers.insert(header::CONTENT_RANGE, value(format!("bytes {start}-{}/{size}", end - 1)));
+    }
+    Ok(response)
+}
+
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+async fn body(payload: &Payload, start: u64, end: u64, blobs: &Blobs) -> Result<Body, Problem> {
+    match payload {
+        Payload::Empty => Ok(Body::empty()),
+        Payload::Inline(bytes) => Ok(Body::from(bytes.slice(start as usize..end as usize))),
+        Payload::Blob { name, .. } => {
+            let path = blobs.path(name);
+            let open = async {
+                let mut file = tokio::fs::File::open(path).await?;
+                file.seek(io::SeekFrom::Start(start)).await?;
+                Ok::<_, io::Error>(file.take(end - start))
+            };
+            let file = open.await.map_err(|error| {
+                tracing::error!(%error, "a payload's file cannot be read");
+                Problem::new(problem::STORE).detail("the bytes cannot be read now").retry_after(5)
+            })?;
+            Ok(Body::from_stream(ReaderStream::with_capacity(file, CHUNK).map(|piece| piece)))
+        }
+    }
+}
+
+/// The headers that keep a browser from running what a worker or client made.
+fn dress(status: StatusCode, body: Body, content: &Content, etag: Option<&str>) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let media = HeaderValue::from_str(content.content_type.as_deref().unwrap_or("application/json"));
+    headers
+        .insert(header::CONTENT_TYPE, media.unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream")));
+    if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+        headers.insert(header::ETAG, etag);
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::CONTENT_DISPOSITION, filename::attachment(content.filename.as_deref()));
+    harmless(headers);
+    response
+}
+
+/// For bytes of others: no sniffing, no scripts, no frames.
+pub fn harmless(headers: &mut HeaderMap) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+}

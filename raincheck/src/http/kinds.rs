@@ -1,0 +1,73 @@
+//! Kinds: what there is to ask for, how long it takes, who does it.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State as AppState;
+use axum::response::Response;
+use http::StatusCode;
+use raincheck_core::{Name, State};
+
+use super::App;
+use super::answer::json;
+use super::path::NamePath;
+use super::problem::{self, Problem};
+use super::query::Query;
+use super::wire::Json;
+
+type ByState = [u64; 7];
+
+/// Every kind that was configured or submitted, by name.
+#[utoipa::path(get, path = "/kinds", tag = "operate",
+    responses((status = 200, description = "All kinds, by name", body = super::openapi::Kinds), super::openapi::ReadProblems))]
+pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response, Problem> {
+    query.done()?;
+    let kinds = known(&app).await?;
+    let mut out = Json::with_capacity(384 * kinds.len() + 32);
+    out.begin();
+    out.key("items").list(&kinds, |out, (name, figures)| write(out, &app, name, figures));
+    out.end();
+    Ok(json(StatusCode::OK, out))
+}
+
+/// One kind.
+#[utoipa::path(get, path = "/kinds/{kind}", tag = "operate", params(("kind" = String, Path)),
+    responses((status = 200, description = "The kind", body = super::openapi::Kind), super::openapi::ReadProblems))]
+pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: Query) -> Result<Response, Problem> {
+    query.done()?;
+    let kinds = known(&app).await?;
+    let figures = kinds.get(&name).ok_or_else(|| Problem::new(problem::NOT_FOUND))?;
+    let mut out = Json::with_capacity(512);
+    write(&mut out, &app, &name, figures);
+    Ok(json(StatusCode::OK, out))
+}
+
+async fn known(app: &App) -> Result<BTreeMap<Name, ByState>, Problem> {
+    let configured = app.options.defaults.kinds.keys().map(|name| (name.clone(), ByState::default()));
+    let mut kinds: BTreeMap<Name, ByState> = configured.collect();
+    kinds.extend(app.engine.figures().await?.kinds.into_iter().map(|kind| (kind.name, kind.by_state)));
+    Ok(kinds)
+}
+
+fn write(out: &mut Json, app: &App, name: &Name, by_state: &ByState) {
+    let options = app.options.defaults.kinds.get(name);
+    out.begin();
+    out.key("name").text(name.as_str());
+    out.key("description").maybe_text(options.and_then(|o| o.description.as_deref()));
+    out.key("queue").maybe_text(options.and_then(|o| o.queue.as_ref()).map(Name::as_str));
+    out.key("method").maybe_text(options.and_then(|o| o.method).map(|m| m.as_str()));
+    out.key("input_schema");
+    match options.and_then(|o| o.input_schema.as_ref()) {
+        Some(schema) => _ = out.raw(schema.to_string().as_bytes()),
+        None => out.null(),
+    }
+    let mean = app.engine.kind_stats(name).map(|stats| stats.mean_ms / 1_000.0);
+    out.key("typical_seconds").maybe_float(mean);
+    out.key("served").bool(app.engine.served(name));
+    let workers = app.engine.workers();
+    let serving = workers.iter().filter(|worker| worker.kinds.contains(name));
+    out.key("workers").list(serving, |out, worker| out.text(&worker.name));
+    for state in State::ALL {
+        out.key(state.as_str()).number(by_state[state as usize]);
+    }
+    out.end();
+}

@@ -1,0 +1,190 @@
+//! Ends of runs: one by one, or many on the back of a request for work.
+
+use std::collections::HashSet;
+
+use axum::body::Body;
+use axum::extract::State as AppState;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use raincheck_core::{Content, LeaseRef, Outcome, Payload};
+use raincheck_engine::{Finish, digest};
+
+use crate::http::base::Base;
+use crate::http::path::LeasePath;
+use crate::http::problem::{self, Problem, Violation};
+use crate::http::query::Query;
+use crate::http::submit::raw::{check_json, media_type};
+use crate::http::wire::{Duration, FailBody, FinishBody, Json, Object, Present, ReleaseBody, read, too_deep};
+use crate::http::{App, body, filename, jobs, steer};
+
+/// Ends a run with success; the body is the result.
+#[utoipa::path(post, path = "/leases/{lease}/complete", tag = "work",
+    request_body(content = Vec<u8>, content_type = "*/*", description = "The result: JSON or any media type; empty for none"),
+    params(("lease" = String, Path)),
+    responses((status = 200, description = "The job", body = crate::http::openapi::Job), crate::http::openapi::WorkProblems))]
+pub async fn complete(
+    AppState(app): AppState<App>,
+    base: Base,
+    LeasePath(lease): LeasePath,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    query.done()?;
+    let received = body::raw(&headers, body, app.options.limits.file, app.engine.store().blobs()).await?;
+    let content_type = media_type(&headers)?;
+    if let (Payload::Inline(text), None) = (&received.payload, &content_type) {
+        check_json(text)?;
+    }
+    let filename = filename::of(&headers);
+    let content = Content { payload: received.payload, content_type, filename, digest: received.digest };
+    settle(&app, &base, lease, Outcome::Complete(content)).await
+}
+
+/// Ends a run with failure; the job is tried again or fails for good.
+#[utoipa::path(post, path = "/leases/{lease}/fail", tag = "work", request_body = FailBody, params(("lease" = String, Path)),
+    responses((status = 200, description = "The job", body = crate::http::openapi::Job), crate::http::openapi::WorkProblems))]
+pub async fn fail(
+    AppState(app): AppState<App>,
+    base: Base,
+    LeasePath(lease): LeasePath,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    query.done()?;
+    let text = body::json(&headers, body, app.options.limits.json_body).await?;
+    settle(&app, &base, lease, failed(&read(&text)?)).await
+}
+
+/// Gives a run back without counting it.
+#[utoipa::path(post, path = "/leases/{lease}/release", tag = "work", request_body = Option<ReleaseBody>, params(("lease" = String, Path)),
+    responses((status = 200, description = "The job", body = crate::http::openapi::Job), crate::http::openapi::WorkProblems))]
+pub async fn release(
+    AppState(app): AppState<App>,
+    base: Base,
+    LeasePath(lease): LeasePath,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    query.done()?;
+    let text = body::json(&headers, body, app.options.limits.json_body).await?;
+    let given = if text.is_empty() { ReleaseBody::default() } else { read(&text)? };
+    settle(&app, &base, lease, released(&given)).await
+}
+
+fn failed(body: &FailBody<'_>) -> Outcome {
+    let retry_after = body.retry_after.map(|Duration(millis)| millis);
+    Outcome::Fail { failure: body.failure(), retryable: body.retryable.unwrap_or(true), retry_after }
+}
+
+fn released(body: &ReleaseBody) -> Outcome {
+    Outcome::Release { delay: body.delay.map_or(0, |Duration(millis)| millis) }
+}
+
+async fn settle(app: &App, base: &Base, lease: LeaseRef, outcome: Outcome) -> Result<Response, Problem> {
+    match app.engine.settle(lease, outcome).await? {
+        Finish::Done(job) => Ok(jobs::plain(app, base, &steer::whole(app, &job).await?, StatusCode::OK)),
+        Finish::LeaseLost(job) => {
+            let record = steer::whole(app, &job).await?;
+            Err(steer::refuse(app, base, problem::LEASE_LOST, &record))
+        }
+        Finish::Gone => Err(Problem::new(problem::PURGED)),
+    }
+}
+
+/// Each end says exactly one thing, and each run ends once.
+pub fn check(ends: &[Object<FinishBody<'_>>], errors: &mut Vec<Violation>) {
+    let mut seen = HashSet::new();
+    for (index, Object(end)) in ends.iter().enumerate() {
+        let said = [end.complete.is_some(), end.fail.is_some(), end.release.is_some()];
+        if said.into_iter().filter(|said| *said).count() != 1 {
+            errors.push(Violation::new(
+                format!("/finish/{index}"),
+                "must have exactly one of complete, fail and release",
+            ));
+        }
+        if !seen.insert(&*end.lease) {
+            errors.push(Violation::new(format!("/finish/{index}/lease"), "is there twice"));
+        }
+        let result = end.complete.as_ref().and_then(|Object(complete)| complete.result);
+        if result.is_some_and(|Present(raw)| too_deep(raw.get().as_bytes())) {
+            errors.push(Violation::new(format!("/finish/{index}/complete/result"), "is nested too deeply"));
+        }
+    }
+}
+
+/// The ends of one request: which leases were ours, in the order they came.
+#[derive(Default)]
+pub struct Ends(Vec<(String, Option<LeaseRef>)>);
+
+impl Ends {
+    /// Whether there were none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Turns the wire's ends into the core's; a lease that is not ours is remembered and not passed on.
+    pub async fn take(
+        &mut self,
+        app: &App,
+        text: &Bytes,
+        ends: Vec<Object<FinishBody<'_>>>,
+    ) -> Result<Vec<(LeaseRef, Outcome)>, Problem> {
+        let mut outcomes = Vec::with_capacity(ends.len());
+        for Object(end) in ends {
+            let lease = app.engine.parse_lease(&end.lease);
+            self.0.push((end.lease.into_owned(), lease));
+            let Some(lease) = lease else { continue };
+            let outcome = match (end.complete, end.fail, end.release) {
+                (Some(Object(complete)), _, _) => Outcome::Complete(result(app, text, complete.result).await?),
+                (_, Some(Object(fail)), _) => failed(&fail),
+                (_, _, release) => released(&release.unwrap_or_default().0),
+            };
+            outcomes.push((lease, outcome));
+        }
+        Ok(outcomes)
+    }
+
+    /// Writes what became of each.
+    pub async fn write(self, out: &mut Json, app: &App, base: &Base, finishes: &[Finish]) -> Result<(), Problem> {
+        let mut finishes = finishes.iter();
+        let mut problems = Vec::with_capacity(self.0.len());
+        for (lease, known) in self.0 {
+            let finish = known.and_then(|_| finishes.next());
+            problems.push((lease, outcome(app, base, finish).await?));
+        }
+        out.list(problems, |out, (lease, outcome)| {
+            out.begin();
+            out.key("lease").text(&lease);
+            match outcome {
+                Ok(state) => out.key("state").text(state),
+                Err(problem) => problem.write(out.key("problem")),
+            }
+            out.end();
+        });
+        Ok(())
+    }
+}
+
+async fn outcome(app: &App, base: &Base, finish: Option<&Finish>) -> Result<Result<&'static str, Problem>, Problem> {
+    Ok(match finish {
+        Some(Finish::Done(job)) => Ok(job.state.as_str()),
+        Some(Finish::LeaseLost(job)) => match steer::whole(app, job).await {
+            Ok(record) => Err(steer::refuse(app, base, problem::LEASE_LOST, &record)),
+            Err(gone) => Err(gone),
+        },
+        Some(Finish::Gone) => Err(Problem::new(problem::PURGED)),
+        None => Err(Problem::new(problem::NOT_FOUND).detail("not a lease of this server")),
+    })
+}
+
+async fn result(app: &App, text: &Bytes, result: Option<Present<'_>>) -> Result<Content, Problem> {
+    let Some(Present(raw)) = result else { return Ok(Content::default()) };
+    let bytes = text.slice_ref(raw.get().as_bytes());
+    let digest = digest(&bytes);
+    let payload = body::keep(bytes, app.engine.store().blobs()).await?;
+    Ok(Content { payload, digest, ..Content::default() })
+}

@@ -1,0 +1,121 @@
+//! Signs of life.
+
+use axum::body::Body;
+use axum::extract::State as AppState;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use raincheck_core::{LeaseRef, limits};
+use raincheck_engine::Beat;
+use raincheck_store::{Found, Renewed};
+
+use crate::http::answer::json;
+use crate::http::base::Base;
+use crate::http::path::LeasePath;
+use crate::http::problem::{self, Problem, Violation};
+use crate::http::query::Query;
+use crate::http::wire::{Duration, HeartbeatBody, HeartbeatsBody, Json, Object, read};
+use crate::http::{App, body, steer};
+
+/// A sign of life of one run.
+#[utoipa::path(post, path = "/leases/{lease}/heartbeat", tag = "work", request_body = Option<HeartbeatBody>, params(("lease" = String, Path)),
+    responses((status = 200, description = "The lease goes on", body = crate::http::openapi::HeartbeatAnswer), crate::http::openapi::WorkProblems))]
+pub async fn one(
+    AppState(app): AppState<App>,
+    base: Base,
+    LeasePath(lease): LeasePath,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    query.done()?;
+    let text = body::json(&headers, body, app.options.limits.json_body).await?;
+    let beat = if text.is_empty() { HeartbeatBody::default() } else { read(&text)? };
+    let mut errors = Vec::new();
+    let ttl = super::ttl("/ttl", beat.ttl, &mut errors);
+    let progress = beat.progress.map(|Object(progress)| progress.check("/progress", &mut errors));
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let beats = vec![Beat { lease, ttl, progress }];
+    let renewed = app.engine.heartbeat(beats, wait(&app, beat.wait)).await?;
+    let Some(Renewed::Extended { ttl, cancel_requested }) = renewed.into_iter().next() else {
+        return Err(lost(&app, &base, lease).await?);
+    };
+    let mut out = Json::with_capacity(64);
+    out.begin();
+    out.key("ttl_seconds").seconds(ttl);
+    out.key("cancel_requested").bool(cancel_requested);
+    out.end();
+    Ok(json(StatusCode::OK, out))
+}
+
+/// Signs of life of many runs, each answered for itself.
+#[utoipa::path(post, path = "/leases/heartbeat", tag = "work", request_body = HeartbeatsBody,
+    responses((status = 200, description = "One answer each", body = crate::http::openapi::HeartbeatAnswers), crate::http::openapi::WorkProblems))]
+pub async fn many(
+    AppState(app): AppState<App>,
+    base: Base,
+    query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    query.done()?;
+    let text = body::json(&headers, body, app.options.limits.batch_body).await?;
+    let asked: HeartbeatsBody<'_> = read(&text)?;
+    let (mut errors, mut beats, mut runs) = (Vec::new(), Vec::new(), Vec::new());
+    if asked.heartbeats.len() > limits::LEASE_JOBS {
+        errors.push(Violation::new("/heartbeats", "must hold at most 1000"));
+    }
+    for (index, Object(beat)) in asked.heartbeats.into_iter().enumerate() {
+        let pointer = format!("/heartbeats/{index}");
+        let ttl = super::ttl(&format!("{pointer}/ttl"), beat.ttl, &mut errors);
+        let progress = beat.progress.map(|Object(p)| p.check(&format!("{pointer}/progress"), &mut errors));
+        let lease = app.engine.parse_lease(&beat.lease);
+        beats.extend(lease.map(|lease| Beat { lease, ttl, progress }));
+        runs.push((beat.lease.into_owned(), lease));
+    }
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let mut renewed = app.engine.heartbeat(beats, wait(&app, asked.wait)).await?.into_iter();
+    let mut answers = Vec::with_capacity(runs.len());
+    for (text, lease) in runs {
+        let answer = match lease {
+            None => Err(Problem::new(problem::NOT_FOUND).detail("not a lease of this server")),
+            Some(lease) => match renewed.next() {
+                Some(Renewed::Extended { ttl, cancel_requested }) => Ok((ttl, cancel_requested)),
+                _ => Err(lost(&app, &base, lease).await?),
+            },
+        };
+        answers.push((text, answer));
+    }
+    let mut out = Json::with_capacity(128 * answers.len() + 32);
+    out.begin();
+    out.key("heartbeats").list(answers, |out, (lease, answer)| {
+        out.begin();
+        out.key("lease").text(&lease);
+        match answer {
+            Ok((ttl, cancel_requested)) => {
+                out.key("ttl_seconds").seconds(ttl);
+                out.key("cancel_requested").bool(cancel_requested);
+            }
+            Err(problem) => problem.write(out.key("problem")),
+        }
+        out.end();
+    });
+    out.end();
+    Ok(json(StatusCode::OK, out))
+}
+
+fn wait(app: &App, wait: Option<Duration>) -> i64 {
+    wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait))
+}
+
+/// The lease is over: with the job as it is, when it is still there.
+pub async fn lost(app: &App, base: &Base, lease: LeaseRef) -> Result<Problem, Problem> {
+    let Some(record) = app.engine.store().record(lease.no).await? else { return Ok(Problem::new(problem::PURGED)) };
+    match app.engine.job(record.job.id).await? {
+        Found::Here(record) => Ok(steer::refuse(app, base, problem::LEASE_LOST, &record)),
+        _ => Ok(Problem::new(problem::PURGED)),
+    }
+}

@@ -1,0 +1,95 @@
+//! Which form of a resource a caller likes best, and whether it has it already (RFC 9110 sections 12 and 13).
+
+use http::header::{ACCEPT, HeaderMap};
+
+use super::prefer::split_outside_quotes;
+
+/// The first of `offers` (media types, the server's favorite first) that the caller likes best; `None` when it takes
+/// none of them. Without an `Accept` header the server's favorite.
+pub fn best<'a>(headers: &HeaderMap, offers: &[&'a str]) -> Option<&'a str> {
+    let mut ranges = headers.get_all(ACCEPT).into_iter().filter_map(|line| line.to_str().ok()).peekable();
+    if ranges.peek().is_none() {
+        return offers.first().copied();
+    }
+    let ranges: Vec<(&str, u16)> = ranges.flat_map(|line| split_outside_quotes(line, b',')).map(range).collect();
+    let mut best = None;
+    for offer in offers {
+        let quality = quality(&ranges, offer);
+        if quality > 0 && best.is_none_or(|(_, known)| quality > known) {
+            best = Some((*offer, quality));
+        }
+    }
+    best.map(|(offer, _)| offer)
+}
+
+/// A media range and its quality in thousandths.
+fn range(text: &str) -> (&str, u16) {
+    let mut parts = split_outside_quotes(text, b';');
+    let media = parts.next().unwrap_or_default().trim();
+    let quality = parts.find_map(|part| part.trim().strip_prefix("q=").or_else(|| part.trim().strip_prefix("Q=")));
+    let quality = quality.and_then(|q| q.parse::<f32>().ok()).unwrap_or(1.0);
+    (media, (quality.clamp(0.0, 1.0) * 1_000.0) as u16)
+}
+
+/// The quality that the most specific matching range gives.
+fn quality(ranges: &[(&str, u16)], offer: &str) -> u16 {
+    let main = offer.split('/').next().unwrap_or_default();
+    let specific = |media: &str| {
+        if media.eq_ignore_ascii_case(offer) {
+            3
+        } else if media.strip_suffix("/*").is_some_and(|m| m.eq_ignore_ascii_case(main)) {
+            2
+        } else {
+            u8::from(media == "*/*")
+        }
+    };
+    let matching = ranges.iter().map(|(media, quality)| (specific(media), *quality)).filter(|(rank, _)| *rank > 0);
+    matching.max_by_key(|(rank, _)| *rank).map_or(0, |(_, quality)| quality)
+}
+
+/// Whether a list of entity tags names `tag`, compared weakly; `*` names every tag.
+pub fn names_tag(headers: &HeaderMap, header: http::HeaderName, tag: &str) -> bool {
+    let bare = tag.trim_start_matches("W/");
+    let lines = headers.get_all(header).into_iter().filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| split_outside_quotes(line, b','))
+        .map(str::trim)
+        .any(|one| one == "*" || one.trim_start_matches("W/") == bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept() {
+        let (json, html, sse) = ("application/json", "text/html", "text/event-stream");
+        for (accept, offers, expected) in [
+            (None, &[json, html][..], Some(json)),
+            (Some("*/*"), &[json, html], Some(json)),
+            (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), &[json, html], Some(html)),
+            (Some("text/event-stream"), &[json, sse], Some(sse)),
+            (Some("application/json, text/event-stream"), &[json, sse], Some(json)),
+            (Some("application/json;q=0.5, text/*"), &[json, sse], Some(sse)),
+            (Some("image/png"), &[json], None),
+            (Some("*/*;q=0"), &[json], None),
+            (Some("*/*, application/json;q=0"), &[json, html], Some(html)),
+            (Some(""), &[json], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(ACCEPT, accept.parse().unwrap());
+            }
+            assert_eq!(best(&headers, offers), expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn tags() {
+        for (line, named) in [("W/\"4\"", true), ("\"3\", \"4\"", true), ("*", true), ("\"40\"", false), ("4", false)] {
+            let mut headers = HeaderMap::new();
+            headers.insert("if-none-match", line.parse().unwrap());
+            assert_eq!(names_tag(&headers, http::header::IF_NONE_MATCH, "W/\"4\""), named, "{line}");
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What answers look like, for the description. The serializers of the wire write them; a test compares the two.
+#![allow(dead_code, reason = "described, not constructed")]
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::http::wire::ProgressBody;
+
+/// A job.
+#[derive(ToSchema)]
+pub struct Job {
+    id: Uuid,
+    kind: String,
+    label: Option<String>,
+    method: String,
+    queue: String,
+    /// scheduled, queued, blocked, running, succeeded, failed or canceled.
+    state: String,
+    /// Whether the state is final.
+    done: bool,
+    cancel_requested: bool,
+    /// time, slot, jobs, paused or no worker.
+    waiting_for: Option<String>,
+    priority: i32,
+    attempt: u32,
+    failures: u32,
+    max_attempts: u32,
+    /// Number of its latest event.
+    seq: u32,
+    progress: Option<ProgressBody<'static>>,
+    position: Option<u64>,
+    eta_seconds: Option<u64>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    run_at: String,
+    #[schema(format = DateTime)]
+    started_at: Option<String>,
+    #[schema(format = DateTime)]
+    updated_at: String,
+    #[schema(format = DateTime)]
+    finished_at: Option<String>,
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    result: Option<JobResult>,
+    error: Option<Failure>,
+    last_error: Option<Failure>,
+    tags: BTreeMap<String, String>,
+    key: Option<String>,
+    rerun_of: Option<Uuid>,
+    shared: u32,
+    links: Links,
+    /// With `?include=input`, and in a lease, when it is small JSON.
+    #[schema(required = false)]
+    input: Option<Value>,
+    /// In a lease, when the input is large or not JSON.
+    #[schema(required = false)]
+    input_href: Option<String>,
+    #[schema(required = false)]
+    input_type: Option<String>,
+    #[schema(required = false)]
+    input_size: Option<u64>,
+    #[schema(required = false)]
+    input_filename: Option<String>,
+}
+
+/// What a success left.
+#[derive(ToSchema)]
+pub struct JobResult {
+    href: String,
+    content_type: String,
+    filename: Option<String>,
+    size: u64,
+    /// JSON of at most 64 KiB.
+    #[schema(required = false)]
+    value: Option<Value>,
+}
+
+/// Why a run failed.
+#[derive(ToSchema)]
+pub struct Failure {
+    /// The worker's own name for it, or a page of this server.
+    r#type: String,
+    title: String,
+    #[schema(required = false)]
+    detail: Option<String>,
+}
+
+/// Where the rest of a job is.
+#[derive(ToSchema)]
+pub struct Links {
+    #[schema(rename = "self")]
+    this: String,
+    events: String,
+    result: String,
+    stream: String,
+    cancel: String,
+    rerun: String,
+}
+
+/// Why something was refused, or why a job failed (RFC 9457).
+#[derive(ToSchema)]
+pub struct Problem {
+    /// A page that explains it.
+    r#type: String,
+    title: String,
+    status: u16,
+    #[schema(required = false)]
+    detail: Option<String>,
+    #[schema(required = false)]
+    errors: Option<Vec<Violation>>,
+}
+
+/// A member that did not pass.
+#[derive(ToSchema)]
+pub struct Violation {
+    /// JSON pointer, or `?name` of a query parameter.
+    pointer: String,
+    detail: String,
+}
+
+/// Jobs of a batch.
+#[derive(ToSchema)]
+pub struct Jobs {
+    jobs: Vec<Job>,
+    replayed: usize,
+    coalesced: usize,
+}
+
+/// A page of jobs.
+#[derive(ToSchema)]
+pub struct JobPage {
+    items: Vec<Job>,
+    next_cursor: Option<String>,
+    /// The search ran out of time.
+    #[schema(required = false)]
+    partial: Option<bool>,
+}
+
+/// One thing that happened to a job.
+#[derive(ToSchema)]
+pub struct Event {
+    /// Number within the job, from 1.
+    seq: u32,
+    job: Uuid,
+    queue: String,
+    kind: String,
+    r#type: String,
+    state: String,
+    attempt: u32,
+    #[schema(format = DateTime)]
+    at: String,
+    /// Place in the whole feed.
+    cursor: String,
+    data: Value,
+}
+
+/// Events, oldest first.
+#[derive(ToSchema)]
+pub struct EventPage {
+    items: Vec<Event>,
+    /// The next `after`: a number for a job, a cursor for the whole feed.
+    next_after: Value,
+    /// The final event has been seen.
+    done: bool,
+}
+
+/// A queue: its settings, its jobs by state, and how many leave it per second.
+#[derive(ToSchema)]
+pub struct Queue {
+    name: String,
+    paused: bool,
+    max_queued: u64,
+    concurrency: Option<u32>,
+    scheduled: u64,
+    queued: u64,
+    blocked: u64,
+    running: u64,
+    succeeded: u64,
+    failed: u64,
+    canceled: u64,
+    drain_rate: Option<f64>,
+}
+
+/// Every queue.
+#[derive(ToSchema)]
+pub struct Queues {
+    items: Vec<Queue>,
+}
+
+/// A kind: what it is, who serves it, its jobs by state.
+#[derive(ToSchema)]
+pub struct Kind {
+    name: String,
+    description: Option<String>,
+    queue: Option<String>,
+    method: Option<String>,
+    input_schema: Option<Value>,
+    typical_seconds: Option<f64>,
+    /// Somebody asked for it lately.
+    served: bool,
+    workers: Vec<String>,
+    scheduled: u64,
+    queued: u64,
+    blocked: u64,
+    running: u64,
+    succeeded: u64,
+    failed: u64,
+    canceled: u64,
+}
+
+/// Every kind.
+#[derive(ToSchema)]
+pub struct Kinds {
+    items: Vec<Kind>,
+}
+
+/// A worker.
+#[derive(ToSchema)]
+pub struct Worker {
+    name: String,
+    version: Option<String>,
+    kinds: Vec<String>,
+    queues: Vec<String>,
+    running: u64,
+    #[schema(format = DateTime)]
+    last_seen: String,
+}
+
+/// Workers seen lately.
+#[derive(ToSchema)]
+pub struct Workers {
+    items: Vec<Worker>,
+}
+
+/// Work, and what became of finished runs.
+#[derive(ToSchema)]
+pub struct LeaseAnswer {
+    leases: Vec<Lease>,
+    finished: Vec<Finished>,
+}
+
+/// One run of one job.
+#[derive(ToSchema)]
+pub struct Lease {
+    /// The right to finish it.
+    lease: String,
+    job: Job,
+    attempt: u32,
+    ttl_seconds: f64,
+    heartbeat_seconds: f64,
+    traceparent: Option<String>,
+}
+
+/// What became of one end: a state or a problem.
+#[derive(ToSchema)]
+pub struct Finished {
+    lease: String,
+    #[schema(required = false)]
+    state: Option<String>,
+    #[schema(required = false)]
+    problem: Option<Problem>,
+}
+
+/// The answer to a sign of life.
+#[derive(ToSchema)]
+pub struct HeartbeatAnswer {
+    ttl_seconds: f64,
+    cancel_requested: bool,
+}
+
+/// The answers to many.
+#[derive(ToSchema)]
+pub struct HeartbeatAnswers {
+    heartbeats: Vec<BeatAnswer>,
+}
+
+/// One of them: a lease that goes on, or a problem.
+#[derive(ToSchema)]
+pub struct BeatAnswer {
+    lease: String,
+    #[schema(required = false)]
+    ttl_seconds: Option<f64>,
+    #[schema(required = false)]
+    cancel_requested: Option<bool>,
+    #[schema(required = false)]
+    problem: Option<Problem>,
+}
+
+/// How far a stream or log is kept.
+#[derive(ToSchema)]
+pub struct Appended {
+    offset: u64,
+}

@@ -1,0 +1,54 @@
+//! What stands in a path: ids of jobs, leases, names. Anything else there is not found.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::request::Parts;
+use raincheck_core::{JobId, LeaseRef, Name};
+
+use super::App;
+use super::problem::{self, Problem};
+
+fn missing() -> Problem {
+    Problem::new(problem::NOT_FOUND)
+}
+
+/// The only parameter of the path.
+async fn only<T>(parts: &mut Parts, app: &App, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Problem> {
+    let parameters = RawPathParams::from_request_parts(parts, app).await.map_err(|_| missing())?;
+    parameters.iter().next().and_then(|(_, text)| read(text)).ok_or_else(missing)
+}
+
+/// The id of a job.
+#[derive(Clone, Copy, Debug)]
+pub struct JobPath(pub JobId);
+
+impl FromRequestParts<App> for JobPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        only(parts, app, |text| text.parse().ok()).await.map(JobPath)
+    }
+}
+
+/// A lease of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct LeasePath(pub LeaseRef);
+
+impl FromRequestParts<App> for LeasePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        only(parts, app, |text| app.engine.parse_lease(text)).await.map(LeasePath)
+    }
+}
+
+/// The name of a queue or kind.
+#[derive(Clone, Debug)]
+pub struct NamePath(pub Name);
+
+impl FromRequestParts<App> for NamePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        only(parts, app, |text| Name::new(text).ok()).await.map(NamePath)
+    }
+}

@@ -1,0 +1,239 @@
+//! Everything that can go wrong, one row each, as `application/problem+json` (RFC 9457).
+//!
+//! A row's page under `docs/errors/` is served at `/problems/{slug}`, which is the problem's `type`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use raincheck_store::StoreError;
+
+use super::wire::Json;
+
+/// One kind of problem.
+#[derive(Debug)]
+pub struct Row {
+    /// Last segment of its `type`.
+    pub slug: &'static str,
+    /// Its HTTP status.
+    pub status: u16,
+    /// One line for people.
+    pub title: &'static str,
+    /// Its page, Markdown.
+    pub page: &'static str,
+}
+
+macro_rules! page {
+    ($slug:literal) => {
+        include_str!(concat!("../../../docs/errors/", $slug, ".md"))
+    };
+}
+
+macro_rules! rows {
+    ($($name:ident = Row { slug: $slug:literal, status: $status:literal, title: $title:literal },)*) => {
+        $(#[doc = $title]
+        pub const $name: &Row = &Row { slug: $slug, status: $status, title: $title, page: page!($slug) };)*
+        /// Every row.
+        pub const ROWS: &[&Row] = &[$($name),*];
+    };
+}
+
+rows! {
+    INVALID_REQUEST = Row { slug: "invalid-request", status: 400, title: "The request is not understood" },
+    INVALID_KEY = Row { slug: "invalid-idempotency-key", status: 400, title: "The idempotency key is not valid" },
+    INVALID_CURSOR = Row { slug: "invalid-cursor", status: 400, title: "The cursor is not one of ours" },
+    JOB_FAILED = Row { slug: "job-failed", status: 400, title: "The job failed" },
+    JOB_CANCELED = Row { slug: "job-canceled", status: 400, title: "The job was canceled" },
+    JOB_EXPIRED = Row { slug: "job-expired", status: 400, title: "The job was not started in time" },
+    JOB_TIMEOUT = Row { slug: "job-timeout", status: 400, title: "The job took too long" },
+    JOB_LOST = Row { slug: "job-lost", status: 400, title: "The job's workers vanished" },
+    UNAUTHORIZED = Row { slug: "unauthorized", status: 401, title: "A token is required" },
+    FORBIDDEN = Row { slug: "forbidden", status: 403, title: "Not allowed" },
+    NOT_FOUND = Row { slug: "not-found", status: 404, title: "There is nothing here" },
+    METHOD_NOT_ALLOWED = Row { slug: "method-not-allowed", status: 405, title: "The method is not allowed here" },
+    NOT_ACCEPTABLE = Row { slug: "not-acceptable", status: 406, title: "Not available in an acceptable form" },
+    REQUEST_TIMEOUT = Row { slug: "request-timeout", status: 408, title: "The request took too long to arrive" },
+    JOB_ID_CONFLICT = Row { slug: "job-id-conflict", status: 409, title: "The job id stands for other content" },
+    JOB_FINISHED = Row { slug: "job-finished", status: 409, title: "The job is already finished" },
+    JOB_DONE = Row { slug: "job-done", status: 409, title: "The job has succeeded and must not run twice" },
+    JOB_SHARED = Row { slug: "job-shared", status: 409, title: "Other callers share the job" },
+    JOB_NOT_FINISHED = Row { slug: "job-not-finished", status: 409, title: "The job is not finished" },
+    JOB_NOT_WAITING = Row { slug: "job-not-waiting", status: 409, title: "The job does not wait for a time" },
+    LEASE_LOST = Row { slug: "lease-lost", status: 409, title: "The lease is over" },
+    MANAGED = Row { slug: "managed-by-config", status: 409, title: "The configuration file owns this" },
+    PURGED = Row { slug: "purged", status: 410, title: "The job was purged" },
+    CURSOR_EXPIRED = Row { slug: "cursor-expired", status: 410, title: "Events after the cursor are no longer kept" },
+    PRECONDITION = Row { slug: "precondition-failed", status: 412, title: "The precondition does not hold" },
+    TOO_LARGE = Row { slug: "too-large", status: 413, title: "Too large" },
+    UNSUPPORTED = Row { slug: "unsupported-media-type", status: 415, title: "The media type is not supported here" },
+    RANGE = Row { slug: "range-not-satisfiable", status: 416, title: "The range lies outside" },
+    MISDIRECTED = Row { slug: "misdirected", status: 421, title: "This server does not answer for that host" },
+    KEY_REUSED = Row { slug: "idempotency-key-reused", status: 422, title: "The key was used for other content" },
+    VALIDATION = Row { slug: "validation", status: 422, title: "The content is not valid" },
+    UPGRADE_REQUIRED = Row { slug: "upgrade-required", status: 426, title: "Another protocol version is required" },
+    HEADERS = Row { slug: "headers-too-large", status: 431, title: "The request head is too large" },
+    QUEUE_FULL = Row { slug: "queue-full", status: 503, title: "The queue is full" },
+    DRAINING = Row { slug: "draining", status: 503, title: "The server is shutting down" },
+    STORE = Row { slug: "store-unavailable", status: 503, title: "The store does not take this now" },
+}
+
+/// One member that did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer to it (RFC 6901).
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: Cow<'static, str>,
+}
+
+impl Violation {
+    /// `detail` is wrong at `pointer`.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Violation { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// An instance of a row.
+#[derive(Debug)]
+pub struct Problem(Box<Instance>);
+
+#[derive(Debug)]
+struct Instance {
+    row: &'static Row,
+    detail: Option<Cow<'static, str>>,
+    errors: Vec<Violation>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Further members, as JSON text between the braces.
+    members: Vec<u8>,
+}
+
+impl Problem {
+    /// An instance of `row`.
+    pub fn new(row: &'static Row) -> Self {
+        Problem(Box::new(Instance { row, detail: None, errors: Vec::new(), headers: Vec::new(), members: Vec::new() }))
+    }
+
+    /// A bad request, and why.
+    pub fn bad(detail: impl Into<Cow<'static, str>>) -> Self {
+        Problem::new(INVALID_REQUEST).detail(detail)
+    }
+
+    /// Content that does not pass.
+    pub fn invalid(errors: Vec<Violation>) -> Self {
+        Problem::new(VALIDATION).errors(errors)
+    }
+
+    /// With what happened this time.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// With the members that did not pass.
+    #[must_use]
+    pub fn errors(mut self, errors: Vec<Violation>) -> Self {
+        self.0.errors = errors;
+        self
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
+    /// With the seconds after which to come again; 0 says nothing.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        if seconds == 0 { self } else { self.header(RETRY_AFTER, HeaderValue::from(seconds)) }
+    }
+
+    /// With further members: JSON text as between the braces of an object.
+    #[must_use]
+    pub fn members(mut self, members: Vec<u8>) -> Self {
+        self.0.members = members;
+        self
+    }
+
+    #[cfg(test)]
+    pub fn row(&self) -> &'static Row {
+        self.0.row
+    }
+
+    /// Writes it as a JSON object.
+    pub fn write(&self, out: &mut Json) {
+        let problem = &*self.0;
+        out.begin();
+        write_head(out, problem.row, problem.row.status);
+        if let Some(detail) = &problem.detail {
+            out.key("detail").text(detail);
+        }
+        if !problem.errors.is_empty() {
+            out.key("errors").list(&problem.errors, |out, error| {
+                out.begin();
+                out.key("pointer").text(&error.pointer);
+                out.key("detail").text(&error.detail);
+                out.end();
+            });
+        }
+        out.members(&problem.members);
+        out.end();
+    }
+}
+
+/// Writes the members that every problem has.
+pub fn write_head(out: &mut Json, row: &Row, status: u16) {
+    out.key("type").raw(b"\"/problems/").raw(row.slug.as_bytes()).raw(b"\"");
+    out.key("title").text(row.title);
+    out.key("status").number(status);
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut out = Json::with_capacity(256);
+        self.write(&mut out);
+        let mut response = Response::new(Body::from(out.into_bytes()));
+        *response.status_mut() = StatusCode::from_u16(self.0.row.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.extend(self.0.headers);
+        response
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.row.slug, self.0.detail.as_deref().unwrap_or(self.0.row.title))
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed a request");
+        let detail = match error {
+            StoreError::NoSpace => "no space is left for the data",
+            _ => "the store does not answer; the server's log says why",
+        };
+        Problem::new(STORE).detail(detail).retry_after(5)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_unique_and_pages_begin_with_a_heading() {
+        for (index, row) in ROWS.iter().enumerate() {
+            assert!(ROWS[..index].iter().all(|other| other.slug != row.slug), "{}", row.slug);
+            assert!(row.page.starts_with("# "), "docs/errors/{}.md", row.slug);
+            assert!((400..600).contains(&row.status), "{}", row.slug);
+        }
+    }
+}

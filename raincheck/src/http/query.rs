@@ -1,0 +1,100 @@
+//! Query parameters: each known, each once.
+
+use std::borrow::Cow;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use raincheck_core::{Millis, Name, parse_duration};
+
+use super::problem::{Problem, Violation};
+
+/// The parameters of a request. A handler takes those that it knows and calls [`Query::done`], which refuses the rest.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// The parameter of this name.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        let place = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(place).1)
+    }
+
+    /// What `read` makes of the parameter, or a problem that says what it should be.
+    pub fn read<T>(
+        &mut self,
+        name: &str,
+        should: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(text) = self.take(name) else { return Ok(None) };
+        read(&text).map(Some).ok_or_else(|| bad(name, should))
+    }
+
+    /// A whole number.
+    pub fn number<T: std::str::FromStr>(&mut self, name: &str) -> Result<Option<T>, Problem> {
+        self.read(name, "must be a whole number within bounds", |text| text.parse().ok())
+    }
+
+    /// `true` or `false`; a bare name is `true`.
+    pub fn flag(&mut self, name: &str) -> Result<bool, Problem> {
+        let read = |text: &str| match text {
+            "" | "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        };
+        Ok(self.read(name, "must be true or false", read)?.unwrap_or(false))
+    }
+
+    /// A duration.
+    pub fn duration(&mut self, name: &str) -> Result<Option<Millis>, Problem> {
+        self.read(name, "must be a duration: 500ms, 90s, 15m, 2h, 7d or whole seconds", |text| {
+            parse_duration(text).ok()
+        })
+    }
+
+    /// The name of a queue or kind.
+    pub fn name(&mut self, name: &str) -> Result<Option<Name>, Problem> {
+        self.read(name, "must be a name of [a-z0-9._-], 1 to 64 characters", |text| Name::new(text).ok())
+    }
+
+    /// All parameters whose name begins with `prefix`, by the rest of their name.
+    pub fn prefixed(&mut self, prefix: &str) -> Vec<(Box<str>, Box<str>)> {
+        let all = std::mem::take(&mut self.0);
+        let (taken, left) = all.into_iter().partition(|(name, _)| name.starts_with(prefix));
+        self.0 = left;
+        taken.into_iter().map(|(name, value)| (name[prefix.len()..].into(), value.into())).collect()
+    }
+
+    /// Refuses what nobody took.
+    pub fn done(self) -> Result<(), Problem> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => Err(bad(name, "is not a parameter of this request")),
+        }
+    }
+}
+
+fn bad(name: &str, detail: impl Into<Cow<'static, str>>) -> Problem {
+    let detail = detail.into();
+    let text = format!("query parameter {name:?} {detail}");
+    Problem::bad(text).errors(vec![Violation::new(format!("?{name}"), detail)])
+}
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(text) = parts.uri.query() else { return Ok(Query::default()) };
+        let mut all: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            if all.iter().any(|(known, _)| *known == name) {
+                return Err(bad(&name, "is there twice"));
+            }
+            if name.contains('\0') || value.contains('\0') {
+                return Err(bad(&name, "must not hold NUL"));
+            }
+            all.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Query(all))
+    }
+}

@@ -1,0 +1,44 @@
+//! Inputs: JSON passes through byte for byte; what is large goes to a file.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use raincheck_core::{Content, NewJob, Payload};
+
+use super::resolve::{Input, Sameness};
+use crate::http::problem::{Problem, Violation};
+use crate::http::wire::{Present, too_deep};
+use crate::http::{App, body};
+
+/// The `input` member of a JSON body; a part of it, not a copy.
+pub async fn json(app: &App, text: &Bytes, input: Option<Present<'_>>) -> Result<Input, Problem> {
+    let Some(Present(raw)) = input else { return Ok(Input::default()) };
+    let bytes = text.slice_ref(raw.get().as_bytes());
+    if too_deep(&bytes) {
+        return Err(Problem::bad("the input is nested deeper than 128")
+            .errors(vec![Violation::new("/input", "is nested too deeply")]));
+    }
+    let payload = body::keep(bytes.clone(), app.engine.store().blobs()).await?;
+    Ok(Input { content: Content { payload, ..Content::default() }, sameness: Sameness::Json(bytes) })
+}
+
+/// Removes the file of an input that no job will have.
+pub async fn discard(app: &App, new: &NewJob) {
+    if let Payload::Blob { name, .. } = &new.spec.input.payload {
+        let (blobs, name) = (app.engine.store().blobs().clone(), name.clone());
+        let removed = tokio::task::spawn_blocking(move || blobs.remove(&name)).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::warn!("an unused input stays until the next start");
+        }
+    }
+}
+
+/// The W3C Trace Context of the request, when it is well formed.
+pub fn traceparent(headers: &HeaderMap) -> Option<Box<str>> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex = |part: &str, length| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let [version, trace, parent, flags] = parts[..] else { return None };
+    let good = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
+    let zero = |part: &str| part.bytes().all(|b| b == b'0');
+    (good && !zero(trace) && !zero(parent)).then(|| text.into())
+}

@@ -1,0 +1,131 @@
+//! Submits whose body is the input itself, of any media type, with everything else as query parameters.
+
+use axum::body::Body;
+use axum::extract::State as AppState;
+use axum::response::Response;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use raincheck_core::{Content, Payload};
+use serde_json::value::RawValue;
+
+use super::resolve::{Input, Sameness};
+use super::{answer, input, key, resolve};
+use crate::http::answer::Wait;
+use crate::http::base::Base;
+use crate::http::path::NamePath;
+use crate::http::problem::{self, Problem};
+use crate::http::query::Query;
+use crate::http::wire::{Duration, Moment, NewJobBody, Object, RetentionBody, RetryBody, Tags, too_deep};
+use crate::http::{App, body, filename};
+
+/// Submits a job with the body as its input.
+#[utoipa::path(post, path = "/kinds/{kind}/jobs", tag = "submit",
+    request_body(content = Vec<u8>, content_type = "*/*", description = "The input, of any media type"),
+    params(("kind" = String, Path, description = "Names the work"), crate::http::openapi::RawParameters),
+    responses((status = 202, description = "Accepted; also a job found under the key, or joined", body = crate::http::openapi::Job),
+              (status = 200, description = "It has succeeded already", body = crate::http::openapi::Job),
+              crate::http::openapi::SubmitProblems))]
+pub async fn post(
+    AppState(app): AppState<App>,
+    base: Base,
+    NamePath(kind): NamePath,
+    mut query: Query,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let wait = Wait::of(&app, &headers, &mut query)?;
+    let mut job = parameters(&mut query)?;
+    query.done()?;
+    job.kind = kind.as_str().into();
+    job.key = key::merge(key::of(&headers)?, job.key.take())?;
+    let mut errors = Vec::new();
+    let new = resolve::resolve(&app, &job, "", &mut errors);
+    let Some(mut new) = new.filter(|_| errors.is_empty()) else { return Err(Problem::invalid(errors)) };
+    new.spec.traceparent = input::traceparent(&headers);
+    if app.engine.is_draining() || app.engine.store().space().1 {
+        // Known before a gigabyte is taken in.
+        return Err(full(&app));
+    }
+    let input = receive(&app, &headers, body).await?;
+    resolve::attach(&mut new, &job, input);
+    answer::submit(&app, new, answer::Asked { base: &base, wait, chosen: false, only_new: false }).await
+}
+
+fn full(app: &App) -> Problem {
+    if app.engine.is_draining() {
+        Problem::new(problem::DRAINING).retry_after(5)
+    } else {
+        Problem::new(problem::QUEUE_FULL).detail("the disk is nearly full").retry_after(30)
+    }
+}
+
+/// The members that a JSON body would have.
+fn parameters(query: &mut Query) -> Result<NewJobBody<'static>, Problem> {
+    let mut duration = |name| query.duration(name).map(|millis| millis.map(Duration));
+    let retry = RetryBody { initial: duration("retry.initial")?, max: duration("retry.max")?, ..RetryBody::default() };
+    let retention =
+        RetentionBody { succeeded: duration("retention.succeeded")?, failed: duration("retention.failed")? };
+    let (delay, timeout, max_age) = (duration("delay")?, duration("timeout")?, duration("max_age")?);
+    let retry = RetryBody {
+        max_attempts: query.number("retry.max_attempts")?,
+        factor: query.number("retry.factor")?,
+        jitter: query.read("retry.jitter", "must be true or false", |text| text.parse().ok())?,
+        ..retry
+    };
+    let mut tags = query.prefixed("tag.");
+    tags.sort();
+    let mut text = |name| query.take(name).map(Into::into);
+    Ok(NewJobBody {
+        label: text("label"),
+        queue: text("queue"),
+        key: text("key"),
+        method: text("method"),
+        run_at: text("run_at"),
+        on_lost: text("on_lost"),
+        priority: query.number("priority")?,
+        start_by: query.read("start_by", "must be a time in RFC 3339 or a duration", Moment::parse)?,
+        delay,
+        timeout,
+        max_age,
+        retry: Some(Object(retry)),
+        retention: Some(Object(retention)),
+        tags: Tags(tags),
+        ..NewJobBody::default()
+    })
+}
+
+/// Takes the body in as it comes.
+async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Result<Input, Problem> {
+    let received = body::raw(headers, body, app.options.limits.file, app.engine.store().blobs()).await?;
+    let content_type = media_type(headers)?;
+    let sameness = match (&received.payload, &content_type) {
+        (Payload::Empty, _) => Sameness::Empty,
+        (Payload::Inline(text), None) => {
+            check_json(text)?;
+            Sameness::Json(text.clone())
+        }
+        _ => Sameness::Bytes(received.digest),
+    };
+    let filename = filename::of(headers);
+    let content = Content { payload: received.payload, content_type, filename, digest: received.digest };
+    Ok(Input { content, sameness })
+}
+
+/// Small JSON is shown as what it says it is, so it has to be.
+pub fn check_json(text: &[u8]) -> Result<(), Problem> {
+    match serde_json::from_slice::<&RawValue>(text) {
+        Err(error) => Err(Problem::bad(format!("the body is not valid JSON: {error}"))),
+        Ok(_) if too_deep(text) => Err(Problem::bad("the body is nested deeper than 128")),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// The media type of the body; `None` is JSON. Without one the bytes are just bytes.
+pub fn media_type(headers: &HeaderMap) -> Result<Option<Box<str>>, Problem> {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Some("application/octet-stream".into())) };
+    let text = value.to_str().ok().filter(|text| text.len() <= 256 && text.contains('/'));
+    let text = text.ok_or_else(|| Problem::new(problem::UNSUPPORTED).detail("Content-Type must name a media type"))?;
+    let bare = text.split(';').next().unwrap_or_default().trim();
+    let plain = bare.eq_ignore_ascii_case("application/json") && body::is_json(headers);
+    Ok((!plain).then(|| text.into()))
+}

@@ -1,0 +1,78 @@
+//! Ways to wait: JSON long poll, server-sent events and WebSocket, with the same numbers and envelopes.
+//!
+//! A [`Source`] is the one feed behind all three: of one job, numbered from 1, or of everything, by cursor.
+
+pub mod feed;
+pub mod job;
+pub mod poll;
+pub mod slots;
+pub mod sse;
+pub mod ws;
+
+use std::sync::Arc;
+
+use raincheck_core::Event;
+use raincheck_engine::{Engine, FeedWatch, JobWatch};
+use raincheck_store::StoreError;
+
+use super::wire::{Json, write_event};
+
+/// Events, one after the other, none missed and none doubled.
+pub enum Source {
+    /// Of one job, up to its final one.
+    Job(Box<JobWatch>),
+    /// Of all jobs.
+    Feed(Box<FeedWatch>),
+}
+
+impl Source {
+    /// The next event; `None` after the last one and when the server drains. May be dropped and called again.
+    pub async fn next(&mut self) -> Result<Option<Arc<Event>>, StoreError> {
+        match self {
+            Source::Job(watch) => watch.next().await,
+            Source::Feed(watch) => watch.next().await,
+        }
+    }
+
+    /// The name under which a client continues after this event.
+    pub fn id(&self, engine: &Engine, event: &Event) -> String {
+        match self {
+            Source::Job(_) => event.seq.to_string(),
+            Source::Feed(_) => engine.encode_cursor(event.cursor),
+        }
+    }
+
+    /// Whether nothing can follow this event.
+    pub fn ends_with(&self, event: &Event) -> bool {
+        matches!(self, Source::Job(_)) && event.state.is_final()
+    }
+}
+
+/// What comes before the events: the job as it is, or word that a place was not known.
+pub struct Note {
+    /// `snapshot` or `reset`.
+    pub name: &'static str,
+    /// The name under which a client continues after it.
+    pub id: String,
+    /// The job, as JSON; `null` for the whole feed.
+    pub data: Vec<u8>,
+    /// Number of the latest event that it includes.
+    pub seq: u32,
+}
+
+/// The envelope of an event as JSON text.
+pub fn envelope(engine: &Engine, event: &Event) -> Vec<u8> {
+    let mut out = Json::with_capacity(320);
+    write_event(&mut out, event, engine);
+    out.into_vec()
+}
+
+/// What a caller gets who wants to watch.
+pub struct Opened {
+    /// Where its events come from.
+    pub source: Source,
+    /// Said first.
+    pub note: Option<Note>,
+    /// Nothing follows.
+    pub over: bool,
+}

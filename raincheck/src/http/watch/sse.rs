@@ -1,0 +1,133 @@
+//! Server-sent events (WHATWG HTML, section 9.2).
+//!
+//! Always 200 for what exists: an `EventSource` gives up for good on anything else but 204, which ends it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use raincheck_engine::Engine;
+use tokio::time::{Instant, timeout_at};
+
+use super::slots::Slot;
+use super::{Note, Opened, Source, envelope};
+use crate::http::problem::{self, Problem};
+use crate::http::{App, negotiate};
+
+/// Something is said at least this often.
+const COMMENT_EVERY: Duration = Duration::from_secs(14);
+/// When a client comes again after its connection broke, milliseconds.
+const RETRY: u64 = 2_000;
+
+/// Whether the caller would rather have a stream than JSON.
+pub fn wanted(headers: &HeaderMap) -> Result<bool, Problem> {
+    if headers.contains_key("last-event-id") && !headers.contains_key(header::ACCEPT) {
+        return Ok(true);
+    }
+    let offers = ["application/json", "text/event-stream", "application/problem+json"];
+    let best = negotiate::best(headers, &offers).ok_or_else(|| Problem::new(problem::NOT_ACCEPTABLE))?;
+    Ok(best == "text/event-stream")
+}
+
+/// A stream of events, or 204 when the caller has seen all of them.
+pub fn stream(app: &App, opened: Opened) -> Response {
+    let Opened { source, note, over } = opened;
+    if over && note.is_none() {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let Some(slot) = app.streams.take().filter(|_| !app.engine.is_draining()) else { return later() };
+    let mut first = format!("retry: {RETRY}\n\n").into_bytes();
+    if let Some(note) = &note {
+        push_note(&mut first, note);
+    }
+    let state = Stream {
+        engine: app.engine.clone(),
+        source,
+        first: Some(first.into()),
+        over,
+        comment: Instant::now() + COMMENT_EVERY,
+        _slot: slot,
+    };
+    let frames = stream::unfold(state, |mut state| async {
+        state.next().await.map(|frame| (Ok::<_, std::convert::Infallible>(frame), state))
+    });
+    dress(Body::from_stream(frames))
+}
+
+/// Come again, each at another time.
+pub fn later() -> Response {
+    dress(Body::from(format!("retry: {}\n\n", rand::random_range(RETRY..=5 * RETRY))))
+}
+
+/// The headers that let a stream through proxies unbuffered.
+pub fn dress(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+struct Stream {
+    engine: Engine,
+    source: Source,
+    first: Option<Bytes>,
+    over: bool,
+    comment: Instant,
+    _slot: Slot,
+}
+
+impl Stream {
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        if self.over {
+            return None;
+        }
+        let event = match timeout_at(self.comment, self.source.next()).await {
+            Err(_) => {
+                self.comment = Instant::now() + COMMENT_EVERY;
+                return Some(Bytes::from_static(b":\n\n"));
+            }
+            Ok(Ok(Some(event))) => event,
+            Ok(Ok(None)) => return None,
+            Ok(Err(error)) => {
+                // The client comes again and goes on where it was.
+                tracing::warn!(%error, "a stream of events ends early");
+                return None;
+            }
+        };
+        self.comment = Instant::now() + COMMENT_EVERY;
+        self.over = self.source.ends_with(&event);
+        let id = self.source.id(&self.engine, &event);
+        let mut frame = Vec::with_capacity(384);
+        push_frame(&mut frame, None, Some(&id), &envelope(&self.engine, &event));
+        Some(frame.into())
+    }
+}
+
+fn push_note(out: &mut Vec<u8>, note: &Note) {
+    push_frame(out, Some(note.name), Some(&note.id), &note.data);
+}
+
+/// Appends one event. `data` may hold lines, which are sent one by one.
+pub fn push_frame(out: &mut Vec<u8>, name: Option<&str>, id: Option<&str>, data: &[u8]) {
+    for (field, value) in [("event", name), ("id", id)] {
+        if let Some(value) = value {
+            out.extend_from_slice(format!("{field}: {value}\n").as_bytes());
+        }
+    }
+    for line in data.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    out.push(b'\n');
+}

@@ -1,0 +1,138 @@
+//! Events over WebSocket (RFC 6455), subprotocol `raincheck.v1`: the same envelopes, each a text frame.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Request};
+use axum::response::Response;
+use http::header::{self, HeaderMap, HeaderValue};
+use raincheck_engine::Engine;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use super::slots::Slot;
+use super::{Note, Opened, envelope};
+use crate::http::App;
+use crate::http::problem::{self, Problem};
+use crate::http::wire::{Json, write_note};
+
+const PROTOCOL: &str = "raincheck.v1";
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// A client that answers no ping for this long is gone.
+const SILENCE_MOST: Duration = Duration::from_secs(65);
+/// A client that does not take a frame within this time is too slow.
+const SEND_MOST: Duration = Duration::from_secs(10);
+/// Bytes that wait for a slow client, besides the socket's own buffer.
+const BUFFER_BYTES: usize = 256 << 10;
+/// Largest message from a client; it has nothing to say.
+const MESSAGE_BYTES: usize = 4 << 10;
+
+const NORMAL: u16 = 1000;
+const GOING_AWAY: u16 = 1001;
+const POLICY: u16 = 1008;
+const TRY_LATER: u16 = 1013;
+const TOO_SLOW: u16 = 4408;
+
+/// Switches protocols and sends events until the last one.
+pub async fn upgrade(app: &App, opened: Opened, request: Request) -> Result<Response, Problem> {
+    let (mut parts, _) = request.into_parts();
+    check(&parts.headers)?;
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, app)
+        .await
+        .map_err(|refused| Problem::bad(format!("this is no WebSocket handshake: {refused}")))?;
+    let upgrade = upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(MESSAGE_BYTES)
+        .max_frame_size(MESSAGE_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(BUFFER_BYTES);
+    let (engine, slot) = (app.engine.clone(), app.streams.take());
+    let open = app.sockets.token();
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        serve(engine, opened, slot, socket).await;
+        drop(open);
+    }))
+}
+
+fn check(headers: &HeaderMap) -> Result<(), Problem> {
+    let websocket = headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
+    if !websocket || !version {
+        let refused = Problem::new(problem::UPGRADE_REQUIRED).detail("WebSocket version 13 is spoken here");
+        let refused = refused.header(header::UPGRADE, HeaderValue::from_static("websocket"));
+        return Err(refused.header(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13")));
+    }
+    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let mut offered = offered.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    let any = headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL);
+    if any && !offered.any(|protocol| protocol.trim() == PROTOCOL) {
+        return Err(Problem::bad("the subprotocol here is raincheck.v1"));
+    }
+    Ok(())
+}
+
+async fn serve(engine: Engine, opened: Opened, slot: Option<Slot>, mut socket: WebSocket) {
+    let code = if slot.is_none() { (TRY_LATER, "too many streams") } else { run(&engine, opened, &mut socket).await };
+    let (code, reason) = code;
+    let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    // A client that takes nothing does not take this either: then the connection just ends.
+    let _ = timeout(Duration::from_secs(1), socket.send(close)).await;
+}
+
+/// Sends until there is a reason to close.
+async fn run(engine: &Engine, opened: Opened, socket: &mut WebSocket) -> (u16, &'static str) {
+    let Opened { mut source, note, mut over } = opened;
+    if let Some(note) = note
+        && let Err(code) = send(socket, note_text(&note)).await
+    {
+        return code;
+    }
+    let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Instant::now();
+    while !over {
+        tokio::select! {
+            event = source.next() => match event {
+                Ok(Some(event)) => {
+                    over = source.ends_with(&event);
+                    if let Err(code) = send(socket, envelope(engine, &event)).await {
+                        return code;
+                    }
+                }
+                Ok(None) if engine.is_draining() => return (GOING_AWAY, "the server is shutting down"),
+                Ok(None) => return (NORMAL, "done"),
+                Err(_) => return (TRY_LATER, "the store does not answer"),
+            },
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(_) | Message::Binary(_))) => return (POLICY, "nothing is expected from you"),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return (NORMAL, "bye"),
+                Some(Ok(_)) => heard = Instant::now(),
+            },
+            _ = ping.tick() => {
+                if heard.elapsed() > SILENCE_MOST {
+                    return (TOO_SLOW, "no answer to pings");
+                }
+                if !matches!(timeout(SEND_MOST, socket.send(Message::Ping(Default::default()))).await, Ok(Ok(()))) {
+                    return (TOO_SLOW, "too slow");
+                }
+            }
+        }
+    }
+    (NORMAL, "done")
+}
+
+async fn send(socket: &mut WebSocket, text: Vec<u8>) -> Result<(), (u16, &'static str)> {
+    // Written by our own serializer from text, so it is UTF-8.
+    let text = String::from_utf8(text).map_err(|_| (TRY_LATER, "not text"))?;
+    match timeout(SEND_MOST, socket.send(Message::Text(text.into()))).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err((TOO_SLOW, "too slow")),
+    }
+}
+
+fn note_text(note: &Note) -> Vec<u8> {
+    let mut out = Json::with_capacity(note.data.len() + 48);
+    write_note(&mut out, note.name, note.seq, |out| {
+        out.raw(&note.data);
+    });
+    out.into_vec()
+}

@@ -1,0 +1,203 @@
+//! Compares what clients ask for: a canonical form of JSON and digests over it.
+
+use raincheck_core::Digest;
+use sha2::{Digest as _, Sha256};
+
+/// Deepest nesting of arrays and objects in a payload.
+const DEPTH: usize = 128;
+
+/// Whether JSON text nests deeper than any reader should have to bear.
+pub fn too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for byte in json {
+        if quoted {
+            (quoted, escaped) = (escaped || *byte != b'"', !escaped && *byte == b'\\');
+            continue;
+        }
+        match byte {
+            b'"' => quoted = true,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > DEPTH {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// A digest over named parts, each told apart by its length.
+#[derive(Clone, Debug, Default)]
+pub struct Fingerprint(Sha256);
+
+impl Fingerprint {
+    /// Adds a part.
+    pub fn add(&mut self, name: &str, value: &[u8]) {
+        for part in [name.as_bytes(), value] {
+            self.0.update((part.len() as u64).to_le_bytes());
+            self.0.update(part);
+        }
+    }
+
+    /// Adds a part that may be missing, which is not the same as empty.
+    pub fn maybe(&mut self, name: &str, value: Option<impl AsRef<[u8]>>) {
+        if let Some(value) = value {
+            self.add(name, value.as_ref());
+        }
+    }
+
+    /// Adds a number that may be missing.
+    pub fn number(&mut self, name: &str, value: Option<i64>) {
+        self.maybe(name, value.map(i64::to_le_bytes));
+    }
+
+    /// Adds valid JSON text by its canonical form: members sorted, no white space, strings in their plainest spelling,
+    /// numbers as they are written. The text must have passed [`too_deep`].
+    pub fn json(&mut self, name: &str, json: &[u8]) {
+        let mut out = Vec::with_capacity(json.len());
+        Scanner { json, at: 0 }.value(&mut out);
+        self.add(name, &out);
+    }
+
+    /// The digest.
+    pub fn finish(self) -> Digest {
+        first_half(self.0)
+    }
+}
+
+/// The part of a SHA-256 that is kept.
+pub fn first_half(hash: Sha256) -> Digest {
+    let whole: [u8; 32] = hash.finalize().into();
+    let mut digest = Digest::default();
+    digest.copy_from_slice(&whole[..16]);
+    digest
+}
+
+/// Walks over JSON text that is known to be valid.
+struct Scanner<'a> {
+    json: &'a [u8],
+    at: usize,
+}
+
+impl Scanner<'_> {
+    fn peek(&mut self) -> u8 {
+        while self.json.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        self.json.get(self.at).copied().unwrap_or(b']')
+    }
+
+    fn value(&mut self, out: &mut Vec<u8>) {
+        match self.peek() {
+            b'{' => self.object(out),
+            b'[' => self.array(out),
+            b'"' => self.string(out),
+            _ => {
+                let rest = &self.json[self.at..];
+                let ends = |b: &u8| matches!(b, b',' | b']' | b'}') || b.is_ascii_whitespace();
+                let length = rest.iter().position(ends).unwrap_or(rest.len());
+                out.extend_from_slice(&rest[..length]);
+                self.at += length;
+            }
+        }
+    }
+
+    fn object(&mut self, out: &mut Vec<u8>) {
+        let mut members: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        self.at += 1;
+        while !matches!(self.peek(), b'}' | b']') {
+            let (mut key, mut value) = (Vec::new(), Vec::new());
+            self.string(&mut key);
+            self.skip(b':');
+            self.value(&mut value);
+            self.skip(b',');
+            members.push((key, value));
+        }
+        self.at += 1;
+        members.sort_by(|a, b| a.0.cmp(&b.0));
+        out.push(b'{');
+        for (key, value) in members {
+            out.extend_from_slice(&key);
+            out.push(b':');
+            out.extend_from_slice(&value);
+            out.push(b',');
+        }
+        out.push(b'}');
+    }
+
+    fn array(&mut self, out: &mut Vec<u8>) {
+        self.at += 1;
+        out.push(b'[');
+        while !matches!(self.peek(), b']' | b'}') {
+            self.value(out);
+            out.push(b',');
+            self.skip(b',');
+        }
+        self.at += 1;
+        out.push(b']');
+    }
+
+    fn skip(&mut self, byte: u8) {
+        if self.peek() == byte {
+            self.at += 1;
+        }
+    }
+
+    fn string(&mut self, out: &mut Vec<u8>) {
+        let start = self.at;
+        self.at += 1;
+        while let Some(byte) = self.json.get(self.at) {
+            self.at += if *byte == b'\\' { 2 } else { 1 };
+            if *byte == b'"' {
+                break;
+            }
+        }
+        self.at = self.at.min(self.json.len());
+        let text = &self.json[start..self.at];
+        // A lone surrogate has no plainer spelling.
+        match serde_json::from_slice::<String>(text) {
+            Ok(plain) if text.contains(&b'\\') => {
+                if serde_json::to_writer(&mut *out, &plain).is_err() {
+                    out.extend_from_slice(text);
+                }
+            }
+            _ => out.extend_from_slice(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(json: &str) -> Digest {
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.json("input", json.as_bytes());
+        fingerprint.finish()
+    }
+
+    #[test]
+    fn spelling_does_not_matter_and_content_does() {
+        let same = digest(r#"{"a":[1,{"x":"A"}],"b":"é\n","c":{}}"#);
+        assert_eq!(same, digest(" { \"c\" : { } ,\"b\":\"\\u00e9\\n\", \"a\" : [ 1 , {\"x\":\"\\u0041\"} ] } "));
+        for other in
+            [r#"{"a":[{"x":"A"},1],"b":"é\n","c":{}}"#, r#"{"a":[1,{"x":"A"}],"b":"é","c":{}}"#, "{}", "[]", "null"]
+        {
+            assert_ne!(same, digest(other), "{other}");
+        }
+        assert_ne!(digest("[1,2]"), digest("[12]"));
+        assert_ne!(digest(r#""\ud800""#), digest(r#""\ud801""#));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        assert!(!too_deep(&[b'['; 128]));
+        assert!(too_deep(&[b'['; 129]));
+        assert!(too_deep(&"{\"a\":".repeat(1_000_000).into_bytes()));
+        let text = format!("\"{}\\\"[\"", "[".repeat(1000));
+        assert!(!too_deep(text.as_bytes()));
+    }
+}

@@ -1,0 +1,209 @@
+//! What a caller submits.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use raincheck_core::{Millis, Timestamp, parse_duration};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+
+use super::read::Object;
+use super::{Duration, Present, time};
+
+/// A job to be. Only `kind` is required; the rest has defaults.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewJob)]
+pub struct NewJobBody<'a> {
+    /// Names the work.
+    #[serde(borrow)]
+    #[schema(pattern = "^[a-z0-9._-]{1,64}$", example = "video.compress")]
+    pub kind: Cow<'a, str>,
+    /// What the worker gets, byte for byte.
+    #[serde(default, borrow, deserialize_with = "Present::some")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub input: Option<Present<'a>>,
+    /// A line for people.
+    #[serde(borrow)]
+    #[schema(max_length = 256)]
+    pub label: Option<Cow<'a, str>>,
+    /// Where it waits; queues are made on first use.
+    #[serde(borrow)]
+    #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
+    pub queue: Option<Cow<'a, str>>,
+    /// The idempotency key.
+    #[serde(borrow)]
+    #[schema(min_length = 1, max_length = 255)]
+    pub key: Option<Cow<'a, str>>,
+    /// `GET` may be repeated, joined and answered from a kept result; `POST`, the default, may not.
+    #[serde(borrow)]
+    #[schema(pattern = "^(GET|POST)$")]
+    pub method: Option<Cow<'a, str>>,
+    /// More goes first.
+    #[schema(minimum = -100, maximum = 100)]
+    pub priority: Option<i64>,
+    /// Not before so long from now.
+    #[schema(value_type = Option<String>, example = "10m")]
+    pub delay: Option<Duration>,
+    /// Not before this time.
+    #[serde(borrow)]
+    #[schema(format = DateTime)]
+    pub run_at: Option<Cow<'a, str>>,
+    /// Fails unless started by then: a time, or a duration from now.
+    #[schema(value_type = Option<String>, example = "2h")]
+    pub start_by: Option<Moment>,
+    /// Time limit of one attempt.
+    #[schema(value_type = Option<String>, example = "1h")]
+    pub timeout: Option<Duration>,
+    /// When a failed attempt is tried again.
+    #[schema(value_type = Option<RetryBody>)]
+    pub retry: Option<Object<RetryBody>>,
+    /// How long it is kept once final.
+    #[schema(value_type = Option<RetentionBody>)]
+    pub retention: Option<Object<RetentionBody>>,
+    /// An equal `GET` job that succeeded at most this long ago answers instead.
+    #[schema(value_type = Option<String>, example = "5m")]
+    pub max_age: Option<Duration>,
+    /// What to do when its worker vanishes: `retry`, the default, or `fail`.
+    #[serde(borrow)]
+    #[schema(pattern = "^(retry|fail)$")]
+    pub on_lost: Option<Cow<'a, str>>,
+    /// Names and values for finding it again, at most 32.
+    #[serde(default)]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    pub tags: Tags,
+}
+
+/// When a failed attempt is tried again.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Retry)]
+pub struct RetryBody {
+    /// Failures in all.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub max_attempts: Option<u32>,
+    /// Bound of the first pause.
+    #[schema(value_type = Option<String>, example = "1s")]
+    pub initial: Option<Duration>,
+    /// Growth of the bound per failure.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub factor: Option<f64>,
+    /// Largest bound.
+    #[schema(value_type = Option<String>, example = "10m")]
+    pub max: Option<Duration>,
+    /// Draw each pause from the whole range below its bound.
+    pub jitter: Option<bool>,
+}
+
+/// How long a job is kept once final.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Retention)]
+pub struct RetentionBody {
+    /// After success.
+    #[schema(value_type = Option<String>, example = "3d")]
+    pub succeeded: Option<Duration>,
+    /// After failure or cancellation.
+    #[schema(value_type = Option<String>, example = "90d")]
+    pub failed: Option<Duration>,
+}
+
+/// Many jobs, all or none.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Batch)]
+pub struct BatchBody<'a> {
+    /// At most 1,000.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<NewJobBody>)]
+    pub jobs: Vec<Object<NewJobBody<'a>>>,
+}
+
+/// How a job is run again.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Rerun)]
+pub struct RerunBody<'a> {
+    /// Another input than the first time.
+    #[serde(default, borrow, deserialize_with = "Present::some")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    pub input: Option<Present<'a>>,
+}
+
+/// A time, or a duration from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Then.
+    At(Timestamp),
+    /// So many milliseconds from now.
+    In(Millis),
+}
+
+impl Moment {
+    /// Reads either.
+    pub fn parse(text: &str) -> Option<Self> {
+        parse_duration(text).ok().map(Moment::In).or_else(|| time::parse(text).map(Moment::At))
+    }
+
+    /// Which time that is.
+    pub fn after(self, now: Timestamp) -> Timestamp {
+        match self {
+            Moment::At(at) => at,
+            Moment::In(millis) => now.plus(millis),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = Moment;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time in RFC 3339 or a duration")
+            }
+
+            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Moment, E> {
+                self.visit_str(&seconds.to_string())
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Moment, E> {
+                Moment::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// Names and values, sorted by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(pub Vec<(Box<str>, Box<str>)>);
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Map;
+        impl<'de> Visitor<'de> for Map {
+            type Value = Tags;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of strings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
+                let mut tags: Vec<(Box<str>, Box<str>)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<Box<str>, Box<str>>()? {
+                    match tags.binary_search_by(|(known, _)| known.cmp(&name)) {
+                        Ok(_) => return Err(de::Error::custom(format!("duplicate field `{name}`"))),
+                        Err(place) => tags.insert(place, (name, value)),
+                    }
+                    if tags.len() > raincheck_core::limits::TAGS {
+                        return Err(de::Error::custom("at most 32 tags"));
+                    }
+                }
+                Ok(Tags(tags))
+            }
+        }
+        deserializer.deserialize_map(Map)
+    }
+}

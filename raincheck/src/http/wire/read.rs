@@ -1,0 +1,156 @@
+//! Reads a JSON body and says where it is wrong.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use crate::http::problem::{Problem, Violation};
+
+/// Reads `body` as `T`. Broken JSON and duplicate members are bad requests; unknown, missing and mistyped members do
+/// not pass validation.
+pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map(|Object(value)| value).map_err(|error| explain::<T>(body, &error))
+}
+
+/// Reads a second time, keeping track of the place: only those who err pay for it.
+#[cold]
+fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: &serde_json::Error) -> Problem {
+    if std::str::from_utf8(body).is_err() {
+        return Problem::bad("the body is not valid UTF-8");
+    }
+    let message = error.to_string();
+    let (what, _) = message.rsplit_once(" at line ").unwrap_or((&message, ""));
+    if matches!(error.classify(), Category::Syntax | Category::Eof | Category::Io) {
+        return Problem::bad(format!("the body is not valid JSON: {message}"));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let place = match serde_path_to_error::deserialize::<_, Object<T>>(&mut reader) {
+        Err(error) => pointer(error.path()),
+        Ok(_) => String::new(),
+    };
+    let named = what.split('`').nth(1).unwrap_or_default();
+    let at = |name: &str| {
+        if place.ends_with(&format!("/{name}")) { place.clone() } else { format!("{place}/{}", escape(name)) }
+    };
+    if what.starts_with("duplicate field") {
+        return Problem::bad("a member is there twice").errors(vec![Violation::new(at(named), "is there twice")]);
+    }
+    let violation = if what.starts_with("unknown field") {
+        Violation::new(at(named), "is not known here")
+    } else if what.starts_with("missing field") {
+        Violation::new(at(named), "is required")
+    } else {
+        Violation::new(place, what.to_owned())
+    };
+    Problem::invalid(vec![violation])
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path.iter() {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+/// A member's name within a JSON pointer (RFC 6901 section 3).
+pub fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// A `T` written as an object and nothing else: serde would also take an array of its members.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OnlyMap<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMap<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(OnlyMap(PhantomData))
+    }
+}
+
+/// A raw member that may be `null` and is then there all the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Present<'a>(pub &'a RawValue);
+
+impl<'a> Present<'a> {
+    /// For `deserialize_with`, where `Option` would take `null` for absent.
+    pub fn some<D: Deserializer<'a>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Some(Present(raw)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::borrow::Cow;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only read")]
+    struct Inner {
+        n: Option<u8>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only read")]
+    struct Outer<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        #[serde(default, borrow, deserialize_with = "Present::some")]
+        input: Option<Present<'a>>,
+        #[serde(default)]
+        list: Vec<Object<Inner>>,
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let slug = |body: &str| {
+            let problem = read::<Outer<'_>>(body.as_bytes()).unwrap_err();
+            let mut out = super::super::Json::default();
+            problem.write(&mut out);
+            let text: serde_json::Value = serde_json::from_slice(&out.into_vec()).unwrap();
+            (problem.row().slug, text["errors"][0]["pointer"].as_str().unwrap_or("-").to_owned())
+        };
+        for (body, expected, pointer) in [
+            ("{", "invalid-request", "-"),
+            ("", "invalid-request", "-"),
+            ("{\"name\":\"x\"} x", "invalid-request", "-"),
+            ("{}", "validation", "/name"),
+            ("{\"name\":1}", "validation", "/name"),
+            ("{\"name\":\"x\",\"nope\":1}", "validation", "/nope"),
+            ("{\"name\":\"x\",\"name\":\"y\"}", "invalid-request", "/name"),
+            ("{\"name\":\"x\",\"list\":[{},{\"n\":300}]}", "validation", "/list/1/n"),
+            ("{\"name\":\"x\",\"list\":[{},{\"m\":3}]}", "validation", "/list/1/m"),
+            ("{\"name\":\"x\",\"list\":[{\"n\":1,\"n\":1}]}", "invalid-request", "/list/0/n"),
+            ("[]", "validation", ""),
+            ("[\"x\"]", "validation", ""),
+            ("{\"name\":\"x\",\"list\":1e400}", "invalid-request", "-"),
+        ] {
+            assert_eq!(slug(body), (expected, pointer.to_owned()), "{body}");
+        }
+        let outer: Outer<'_> = read(b"{\"name\":\"x\",\"input\":null}").unwrap();
+        assert_eq!(outer.input.unwrap().0.get(), "null");
+    }
+}
