@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn agrees_with_a_calendar() {
-        for millis in (0..LATEST).step_by(86_400_000 * 7 + 12_345_678).chain([0, 951_782_400_000, LATEST]) {
+        for millis in (0..253_402_000_000_000).step_by(86_400_000 * 7 + 12_345_678).chain([0, 951_782_400_000]) {
             let expected = format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap());
             assert_eq!(text(Timestamp(millis)), expected);
             assert_eq!(parse(&expected), Some(Timestamp(millis)));
