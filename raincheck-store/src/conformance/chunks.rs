@@ -103,16 +103,22 @@ pub async fn streams_are_per_attempt(world: &mut World) {
     assert_eq!(world.store.chunk_info(first.no, ChunkKind::Stream, 3).await.unwrap().size, 0);
 }
 
-/// All attempts write one log.
+/// All attempts write one log; each counts from where it began, so that its repeats are known.
 pub async fn the_log_is_one(world: &mut World) {
     let first = world.running(new_job()).await;
     world.one(Command::Append(piece(first, ChunkKind::Log, None, b"one "))).await;
     append(world, first, None, b"a stream is apart").await;
     world.end(first, Outcome::Release { delay: 0 }).await;
     let second = world.run_one().await;
-    assert_eq!(world.one(Command::Append(piece(second, ChunkKind::Log, None, b"two"))).await, Reply::Appended(7));
+    for (offset, bytes, end) in [(None, &b"two"[..], 3), (Some(0), b"two", 3), (Some(1), b"wo ", 4), (Some(9), b"x", 4)] {
+        let reply = world.one(Command::Append(piece(second, ChunkKind::Log, offset, bytes))).await;
+        assert_eq!(reply, Reply::Appended(end), "{offset:?}");
+    }
+    let capped = Append { limit: 9, ..piece(second, ChunkKind::Log, None, b"ab") };
+    assert_eq!(world.one(Command::Append(capped)).await, Reply::Full, "the cap is the whole log's");
+    assert_eq!(world.store.chunk_info(first.no, ChunkKind::Log, 1).await.unwrap().size, 8);
     for lease in [first, second] {
-        assert_eq!(text(world, lease, ChunkKind::Log, 0).await, "one two");
+        assert_eq!(text(world, lease, ChunkKind::Log, 0).await, "one two ");
     }
 }
 

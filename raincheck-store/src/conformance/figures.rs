@@ -57,6 +57,7 @@ pub async fn tickets_and_served(world: &mut World) {
     assert_eq!(figures(world), (4, 0));
     let lease = world.lease(1).await[0].0.lease_ref();
     assert_eq!(figures(world), (4, 1));
+    world.clock.advance(1);
     world.end(lease, Outcome::Release { delay: 0 }).await;
     world.lease(1).await;
     assert_eq!(figures(world), (4, 2));
