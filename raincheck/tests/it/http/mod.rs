@@ -1,0 +1,14 @@
+//! Every row of the contract, as a client sees it.
+
+mod bad;
+mod bed;
+mod bytes;
+mod drain;
+mod learn;
+mod list;
+mod pages;
+mod steer;
+mod stream;
+mod submit;
+mod watch;
+mod work;
