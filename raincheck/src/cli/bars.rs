@@ -46,7 +46,8 @@ impl Bars {
         let tenth =
             percent(job).map(|percent| format!(" {:.0} %", (percent / 10.0).floor() * 10.0)).unwrap_or_default();
         let words = if percent(job).is_some() && !job.done { String::new() } else { words(job) };
-        let line = format!("{} {}{tenth}{}{words}", job.id, job.state, if words.is_empty() { "" } else { " " });
+        let line =
+            format!("{} {} {}{tenth}{}{words}", job.id, job.kind, job.state, if words.is_empty() { "" } else { " " });
         if self.lines.insert(job.id.clone(), line.clone()).as_ref() != Some(&line) {
             eprintln!("{line}");
         }

@@ -24,7 +24,7 @@ fn progress_log_stream_and_events_are_followed() {
     let id = cli.run(&["submit", "k"]).well();
     let mut worker = cli.work(&["--kind", "k", "--stream", "--", "sh", "-c", script]);
     let watched = cli.run(&["watch", &id]);
-    assert!(watched.err.contains(&format!("{id} running 50 %")), "{watched:?}");
+    assert!(watched.err.contains(&format!("{id} k running 50 %")), "{watched:?}");
     assert!(watched.with(0).err.trim_end().ends_with("succeeded 100 %"));
     assert_eq!(cli.run(&["stream", &id, "-f"]).well(), "to the caller");
     assert_eq!(cli.run(&["log", &id]).well(), "to operators");
