@@ -1,7 +1,7 @@
 // Lists the operations of the OpenAPI document; text only, nothing from outside.
 const add = (parent, tag, text) => {
   const element = document.createElement(tag);
-  element.textContent = text || "";
+  element.textContent = (text || "").replaceAll("`", "");
   parent.append(element);
   return element;
 };

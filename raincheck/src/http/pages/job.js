@@ -10,6 +10,7 @@ if (article && article.dataset.done !== "true") {
     seq = event.seq;
     state.textContent = event.state;
     state.className = "state " + event.state;
+    if (event.state === "running") bar.hidden = false;
     const report = event.type === "progress" ? event.data : null;
     if (report && typeof report.percent === "number") bar.value = report.percent;
     if (report && report.message) message.textContent = report.message;

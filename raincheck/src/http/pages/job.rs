@@ -24,22 +24,21 @@ pub fn job(of: &JobPage<'_>) -> String {
     let (job, spec) = (&of.record.job, &of.record.spec);
     let title = spec.label.as_deref().unwrap_or(job.kind.as_str());
     let mut body = String::new();
-    let percent = match job.state {
-        State::Succeeded => Some(100.0),
-        _ => of.record.progress.as_ref().and_then(|p| p.percent),
-    };
+    let percent = of.record.progress.as_ref().and_then(|p| p.percent);
     let message = of.record.progress.as_ref().and_then(|p| p.message.as_deref()).unwrap_or("");
     let _ = write!(
         body,
         "<article id=\"job\" data-id=\"{id}\" data-seq=\"{seq}\" data-done=\"{done}\"><h1>{title}</h1>\
          <p><span class=\"state {state}\" id=\"state\" role=\"status\">{state}</span> <span id=\"message\">{message}</span></p>\
-         <progress id=\"progress\" max=\"100\"{value}>{shown}</progress>",
+         <progress id=\"progress\" max=\"100\"{value}{hidden}>{shown}</progress>",
         id = job.id,
         seq = job.seq,
         done = job.state.is_final(),
         title = escape(title),
         state = job.state.as_str(),
         message = escape(message),
+        // Without a figure a bar says "busy", which only a run is; the script shows it when one starts.
+        hidden = if percent.is_none() && job.state != State::Running { " hidden" } else { "" },
         value = percent.map_or_else(String::new, |p| format!(" value=\"{p}\"")),
         shown = percent.map_or_else(String::new, |p| format!("{p:.0} %")),
     );
@@ -60,13 +59,13 @@ pub fn job(of: &JobPage<'_>) -> String {
     }
     body.push_str("</dl>");
     if let Some(failure) = &of.record.failure {
-        let _ = write!(
-            body,
-            "<section><h2>{}</h2><p>{}</p><pre>{}</pre></section>",
-            if job.state.is_final() { "Error" } else { "Last error" },
-            escape(failure.title.as_deref().or(failure.kind.as_deref()).unwrap_or(failure.code.slug())),
-            escape(failure.detail.as_deref().unwrap_or("")),
-        );
+        let heading = if job.state.is_final() { "Error" } else { "Last error" };
+        let title = failure.title.as_deref().or(failure.kind.as_deref()).unwrap_or(failure.code.slug());
+        let _ = write!(body, "<section><h2>{heading}</h2><p>{}</p>", escape(title));
+        if let Some(detail) = &failure.detail {
+            let _ = write!(body, "<pre>{}</pre>", escape(detail));
+        }
+        body.push_str("</section>");
     }
     if let Some(result) = &of.record.result {
         let name = result.filename.as_deref().unwrap_or("result");
