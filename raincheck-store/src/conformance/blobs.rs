@@ -61,9 +61,13 @@ pub async fn of_purged_jobs_are_handed_back(world: &mut World) {
 /// A result in a file is shown by its size and type, never by its bytes.
 pub async fn results_may_be_files(world: &mut World) {
     let lease = world.running(new_job()).await;
-    let result = Content { content_type: Some("video/mp4".into()), filename: Some("a.mp4".into()), ..file(world, "mp4!") };
+    let result =
+        Content { content_type: Some("video/mp4".into()), filename: Some("a.mp4".into()), ..file(world, "mp4!") };
     world.end(lease, Outcome::Complete(result.clone())).await;
     let info = world.record(lease.no).await.result.unwrap();
-    assert_eq!((info.size, info.value, info.content_type, info.filename), (4, None, result.content_type.clone(), result.filename.clone()));
+    assert_eq!(
+        (info.size, info.value, info.content_type, info.filename),
+        (4, None, result.content_type.clone(), result.filename.clone())
+    );
     assert_eq!(world.store.result(lease.no).await.unwrap(), Some(result));
 }

@@ -46,7 +46,11 @@ pub(super) async fn check(store: &dyn Store, told: &[Event]) {
     assert_eq!(feed.iter().collect::<Vec<_>>(), kept, "commits are the feed");
     assert!(told.is_sorted_by(|a, b| a.cursor < b.cursor), "cursors grow");
     let (head, floor) = store.feed_bounds().await.unwrap();
-    assert_eq!(head, told.last().map(|event| event.cursor).unwrap_or_default().max(floor), "the head is the last event");
+    assert_eq!(
+        head,
+        told.last().map(|event| event.cursor).unwrap_or_default().max(floor),
+        "the head is the last event"
+    );
     let forgotten = told.iter().filter(|event| !here.contains_key(&event.no)).map(|event| event.cursor).max();
     assert_eq!(floor, forgotten.unwrap_or_default(), "the floor is the last event that was forgotten");
 
@@ -117,7 +121,10 @@ async fn one(store: &dyn Store, record: &Record, events: &[Event]) {
 
     let result = store.result(job.no).await.unwrap();
     assert_eq!(job.state == State::Succeeded, record.result.is_some(), "{record:#?}");
-    assert_eq!(result.as_ref().map(|r| (r.digest, r.payload.size())), record.result.as_ref().map(|r| (r.digest, r.size)));
+    assert_eq!(
+        result.as_ref().map(|r| (r.digest, r.payload.size())),
+        record.result.as_ref().map(|r| (r.digest, r.size))
+    );
     assert!(record.failure.is_some() || !matches!(job.state, State::Failed | State::Canceled), "{record:#?}");
     assert_eq!(job.state.is_final(), job.finished_at.is_some() && job.expires_at.is_some(), "{record:#?}");
     assert_eq!(job.attempt > 0, job.started_at.is_some(), "{record:#?}");

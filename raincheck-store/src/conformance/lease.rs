@@ -31,14 +31,18 @@ pub async fn only_what_was_asked_for(world: &mut World) {
     for (queue, kind) in [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")] {
         world.create(new_of(queue, kind)).await;
     }
-    let none = [from(&["a"], &[], 9), from(&["nowhere"], &["x"], 9), from(&["a"], &["nothing"], 9), from(&["a"], &["x"], 0)];
+    let none =
+        [from(&["a"], &[], 9), from(&["nowhere"], &["x"], 9), from(&["a"], &["nothing"], 9), from(&["a"], &["x"], 0)];
     for request in none {
         assert_eq!(world.ask(request).await, []);
     }
     let got = world.ask(from(&["a"], &["x"], 9)).await;
     assert_eq!(got.iter().map(|(j, _)| (j.queue.as_str(), j.kind.as_str())).collect::<Vec<_>>(), [("a", "x")]);
     let got = world.ask(from(&[], &["y", "nothing"], 9)).await;
-    assert_eq!(got.iter().map(|(j, _)| (j.queue.as_str(), j.kind.as_str())).collect::<Vec<_>>(), [("a", "y"), ("b", "y")]);
+    assert_eq!(
+        got.iter().map(|(j, _)| (j.queue.as_str(), j.kind.as_str())).collect::<Vec<_>>(),
+        [("a", "y"), ("b", "y")]
+    );
     assert_eq!(world.ask(from(&["b", "a"], &["y", "x"], 9)).await.len(), 1);
 }
 
@@ -111,11 +115,8 @@ pub async fn two_workers_never_get_one_job(world: &mut World) {
 pub async fn sees_what_stands_before_it_in_the_request(world: &mut World) {
     let lease = world.running(new_job()).await;
     let settle = raincheck_core::Settle { lease, outcome: complete("1") };
-    let commands = vec![
-        Command::Settle(settle),
-        Command::Submit(vec![new_job()]),
-        Command::Lease(worker_asks(&[KIND], 5)),
-    ];
+    let commands =
+        vec![Command::Settle(settle), Command::Submit(vec![new_job()]), Command::Lease(worker_asks(&[KIND], 5))];
     let replies = world.store.apply(commands).await.unwrap();
     let [Reply::Job(_), Reply::Submitted(all), Reply::Leased(leased)] = &replies[..] else { panic!("{replies:?}") };
     assert_eq!(leased.len(), 1);

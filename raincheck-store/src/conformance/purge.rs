@@ -25,7 +25,9 @@ pub async fn only_finished_jobs(world: &mut World) {
     let lease = world.run_one().await;
     assert!(matches!(world.one(Command::Purge(lease.no)).await, Reply::NotFinished(_)));
     world.end(lease, fail("no")).await;
-    assert!(matches!(world.one(Command::Purge(lease.no)).await, Reply::NotFinished(job) if job.state == State::Scheduled));
+    assert!(
+        matches!(world.one(Command::Purge(lease.no)).await, Reply::NotFinished(job) if job.state == State::Scheduled)
+    );
     world.clock.advance(1_000 * 86_400_000);
     assert_eq!(world.sweep(Command::Retire(9)).await, 0);
 }

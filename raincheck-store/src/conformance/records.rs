@@ -63,7 +63,8 @@ pub async fn everything_survives_in_events(world: &mut World) {
     let told = world.told().to_vec();
     world.restart().await;
     assert_eq!(world.store.job_events(lease.no, 0, 99).await.unwrap(), told);
-    let story = "created started progress retrying queued started lost started released started cancel_requested canceled";
+    let story =
+        "created started progress retrying queued started lost started released started cancel_requested canceled";
     assert_eq!(world.story(lease.no).await, story);
     assert_eq!(told[2].data, EventData::Progress(report(12.5)));
 }

@@ -19,10 +19,15 @@ pub async fn everything_is_there(world: &mut World) {
     }
     world.create(new_job()).await;
     let figures = world.store.figures().await.unwrap();
-    let before = (everything(&*world.store).await, whole_feed(&*world.store).await, world.store.feed_bounds().await.unwrap());
+    let before =
+        (everything(&*world.store).await, whole_feed(&*world.store).await, world.store.feed_bounds().await.unwrap());
     for _ in 0..3 {
         world.restart().await;
-        let after = (everything(&*world.store).await, whole_feed(&*world.store).await, world.store.feed_bounds().await.unwrap());
+        let after = (
+            everything(&*world.store).await,
+            whole_feed(&*world.store).await,
+            world.store.feed_bounds().await.unwrap(),
+        );
         assert_eq!(after, before);
         let again = world.store.figures().await.unwrap();
         assert_eq!((again.queues, again.kinds), (figures.queues.clone(), figures.kinds.clone()));

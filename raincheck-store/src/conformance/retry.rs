@@ -19,7 +19,10 @@ pub async fn a_failed_attempt_waits_and_runs_again(world: &mut World) {
     assert_eq!(job.run_at, job.updated_at.plus(1_000));
     assert_eq!(world.store.next_due(), Some(job.run_at));
     let failure = world.record(job.no).await.failure.unwrap();
-    assert_eq!((failure.code, failure.kind.as_deref(), failure.detail.as_deref()), (FailureCode::Failed, Some("E"), Some("no")));
+    assert_eq!(
+        (failure.code, failure.kind.as_deref(), failure.detail.as_deref()),
+        (FailureCode::Failed, Some("E"), Some("no"))
+    );
     let events = world.store.job_events(job.no, 2, 9).await.unwrap();
     assert_eq!(events[0].data, EventData::Retrying { failure, run_at: job.run_at });
     world.clock.advance(999);
@@ -102,11 +105,17 @@ pub async fn a_timeout_is_a_failure(world: &mut World) {
     let lease = world.running(NewJob { timeout: 15_000, ..attempts(2) }).await;
     world.clock.advance(9_000);
     let renewal = crate::Renewal { lease, ttl: None };
-    assert_eq!(world.settle(lease, Outcome::TimedOut).await, raincheck_core::Reply::Job(world.record(lease.no).await.job));
+    assert_eq!(
+        world.settle(lease, Outcome::TimedOut).await,
+        raincheck_core::Reply::Job(world.record(lease.no).await.job)
+    );
     world.store.renew(vec![renewal]).await.unwrap();
     assert_eq!(world.store.overdue(9).await.unwrap(), []);
     world.clock.advance(6_000);
-    assert_eq!(world.store.overdue(9).await.unwrap(), [crate::Overrun { lease, why: raincheck_core::Overdue::TimedOut }]);
+    assert_eq!(
+        world.store.overdue(9).await.unwrap(),
+        [crate::Overrun { lease, why: raincheck_core::Overdue::TimedOut }]
+    );
     let job = world.end(lease, Outcome::TimedOut).await;
     assert_eq!((job.state, job.failures, job.losses), (State::Scheduled, 1, 0));
     assert_eq!(world.record(job.no).await.failure.unwrap().code, FailureCode::Timeout);

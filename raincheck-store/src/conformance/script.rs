@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use raincheck_core::{
-    Append, Cancel, ChunkKind, Command, JobId, JobNo, LeaseRef, Method, NewJob, OnLost, Outcome, Progress, QueuePatch,
-    Reply, Retention, Settle,
+    Append, Cancel, ChunkKind, Command, JobId, JobNo, LeaseRef, Method, NewJob, OnLost, Outcome, Overdue, Progress,
+    QueuePatch, Reply, Retention, Settle,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -136,7 +136,9 @@ fn command(rng: &mut StdRng, known: &mut Known) -> Command {
             Command::Lease(request)
         }
         47..70 => Command::Settle(Settle { lease, outcome: outcome(rng) }),
-        70..73 => Command::Progress(lease, Progress { percent: Some(rng.random_range(0.0..100.0)), ..Progress::default() }),
+        70..73 => {
+            Command::Progress(lease, Progress { percent: Some(rng.random_range(0.0..100.0)), ..Progress::default() })
+        }
         73..76 => {
             let kind = if rng.random() { ChunkKind::Stream } else { ChunkKind::Log };
             let offset = rng.random_bool(0.5).then(|| rng.random_range(0..8));
@@ -204,23 +206,26 @@ fn outcome(rng: &mut StdRng) -> Outcome {
 async fn drain(world: &World) {
     world.one(Command::SetQueue(name("b"), QueuePatch { paused: Some(false), ..QueuePatch::default() })).await;
     for _ in 0..1_000 {
-        world.sweep(Command::Promote(1_000)).await;
-        world.sweep(Command::Expire(1_000)).await;
-        for overrun in world.store.overdue(1_000).await.unwrap() {
+        let mut commands = vec![Command::Promote(1_000), Command::Expire(1_000)];
+        commands.extend(world.store.overdue(1_000).await.unwrap().into_iter().map(|overrun| {
             let outcome = match overrun.why {
-                raincheck_core::Overdue::Lost => Outcome::Lost,
-                raincheck_core::Overdue::TimedOut => Outcome::TimedOut,
+                Overdue::Lost => Outcome::Lost,
+                Overdue::TimedOut => Outcome::TimedOut,
             };
-            world.settle(overrun.lease, outcome).await;
-        }
-        for (job, _) in world.ask(worker_asks(&["x", "y"], 1_000)).await {
-            world.end(job.lease_ref(), complete("drained")).await;
-        }
+            Command::Settle(Settle { lease: overrun.lease, outcome })
+        }));
+        commands.push(Command::Lease(worker_asks(&["x", "y"], 1_000)));
+        let Some(Reply::Leased(leased)) = world.store.apply(commands).await.unwrap().pop() else { panic!("no leases") };
+        let done = |lease| Command::Settle(Settle { lease, outcome: complete("drained") });
+        let ends: Vec<_> = leased.iter().map(|(job, _)| done(job.lease_ref())).collect();
+        assert!(world.store.apply(ends).await.unwrap().iter().all(|reply| matches!(reply, Reply::Job(_))));
         let figures = world.store.figures().await.unwrap();
         if figures.queues.iter().all(|queue| queue.by_state[..4].iter().sum::<u64>() == 0) {
             return;
         }
-        world.clock.advance(1_000);
+        if leased.is_empty() {
+            world.clock.advance(1_000);
+        }
     }
     panic!("some job never came to its end");
 }

@@ -27,7 +27,22 @@ fn tagged(pairs: &[(&str, &str)]) -> NewJob {
 
 /// Text that means something to a database, a pattern, JSON or a terminal.
 const HOSTILE: [&str; 16] = [
-    "%", "_", "'", "\\", "\"", "' OR 1=1 --", "a%b", "a_b", "\\%", "\",\"x\":\"", "\u{0}x", "\n", "{}", "?1", "😀é", "NEAR(",
+    "%",
+    "_",
+    "'",
+    "\\",
+    "\"",
+    "' OR 1=1 --",
+    "a%b",
+    "a_b",
+    "\\%",
+    "\",\"x\":\"",
+    "\u{0}x",
+    "\n",
+    "{}",
+    "?1",
+    "😀é",
+    "NEAR(",
 ];
 
 /// Tags match by whole name and value, whatever stands in them.
@@ -40,7 +55,9 @@ pub async fn tags_match_exactly(world: &mut World) {
     let with = |pairs: &[(&str, &str)]| Filter { tags: tags(pairs), ..Filter::default() };
     assert_eq!(found(world, with(&[("a", "b")])).await, [plain]);
     assert_eq!(found(world, with(&[("c", "d"), ("a", "b")])).await, [plain]);
-    for absent in [&[("a", "")][..], &[("", "")], &[("a", "b"), ("c", "x")], &[("A", "b")], &[("b", "a")], &[("a", "%")]] {
+    for absent in
+        [&[("a", "")][..], &[("", "")], &[("a", "b"), ("c", "x")], &[("A", "b")], &[("b", "a")], &[("a", "%")]]
+    {
         assert_eq!(found(world, with(absent)).await, [], "{absent:?}");
     }
     for (n, text) in HOSTILE.into_iter().enumerate() {

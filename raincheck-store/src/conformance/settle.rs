@@ -53,14 +53,20 @@ pub async fn wrong_attempt_changes_nothing(world: &mut World) {
     let before = (world.record(first.no).await, whole_feed(&*world.store).await);
     for outcome in ends() {
         let reply = world.settle(first, outcome.clone()).await;
-        assert!(matches!((&reply, &outcome), (Reply::LeaseLost(_), _) | (Reply::Job(_), Outcome::Lost | Outcome::TimedOut)));
+        assert!(matches!(
+            (&reply, &outcome),
+            (Reply::LeaseLost(_), _) | (Reply::Job(_), Outcome::Lost | Outcome::TimedOut)
+        ));
     }
     let second = world.run_one().await;
     let before = (world.record(first.no).await, before.1.len() + 1);
     for attempt in [0, 1, 3, u32::MAX] {
         for outcome in ends() {
             let reply = world.settle(LeaseRef { attempt, ..second }, outcome.clone()).await;
-            assert!(matches!((&reply, &outcome), (Reply::LeaseLost(_), _) | (Reply::Job(_), Outcome::Lost | Outcome::TimedOut)));
+            assert!(matches!(
+                (&reply, &outcome),
+                (Reply::LeaseLost(_), _) | (Reply::Job(_), Outcome::Lost | Outcome::TimedOut)
+            ));
         }
     }
     assert_eq!((world.record(first.no).await, whole_feed(&*world.store).await.len()), before);
@@ -75,7 +81,10 @@ pub async fn after_the_end_changes_nothing(world: &mut World) {
     world.clock.advance(1_000_000);
     for outcome in ends() {
         let reply = world.settle(lease, outcome.clone()).await;
-        assert!(matches!((&reply, &outcome), (Reply::LeaseLost(_), _) | (Reply::Job(_), Outcome::Lost | Outcome::TimedOut)));
+        assert!(matches!(
+            (&reply, &outcome),
+            (Reply::LeaseLost(_), _) | (Reply::Job(_), Outcome::Lost | Outcome::TimedOut)
+        ));
     }
     assert_eq!((world.record(lease.no).await, whole_feed(&*world.store).await), before);
 }

@@ -83,7 +83,8 @@ pub async fn limits_hold(world: &mut World) {
         world.create(NewJob { start_by, ..new_job() }).await;
     }
     world.clock.advance(1_000);
-    for (command, counts) in [(Command::Promote as fn(usize) -> Command, [2, 2, 1, 0]), (Command::Expire, [2, 2, 1, 0])] {
+    for (command, counts) in [(Command::Promote as fn(usize) -> Command, [2, 2, 1, 0]), (Command::Expire, [2, 2, 1, 0])]
+    {
         for n in counts {
             assert_eq!(world.sweep(command(2)).await, n);
         }

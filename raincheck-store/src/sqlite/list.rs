@@ -4,8 +4,8 @@ use raincheck_core::{JobNo, State};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Result, params_from_iter};
 
-use super::shared::Shared;
 use super::rows;
+use super::shared::Shared;
 use crate::StoreError;
 use crate::records::{Filter, JobPage, Record};
 

@@ -11,7 +11,7 @@ pub struct Folder(TempDir);
 
 impl Folder {
     pub fn new() -> Self {
-        Folder(tempfile::tempdir().unwrap())
+        Folder(tempfile::tempdir().expect("a folder for a test"))
     }
 
     pub fn options(&self, setup: &Setup) -> SqliteOptions {

@@ -1,0 +1,8 @@
+//! The rules as tables, and what must hold after any sequence of them.
+
+mod make;
+mod settle;
+mod steer;
+mod submit;
+mod sweep;
+mod walk;

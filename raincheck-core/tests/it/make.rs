@@ -1,0 +1,114 @@
+//! Jobs, moments and outcomes for the tables, and changes in a few words.
+
+use bytes::Bytes;
+use raincheck_core::decide::Moment;
+use raincheck_core::{
+    Change, Content, Failure, FailureCode, Job, JobId, JobNo, Method, Name, OnLost, Outcome, Payload, Retention,
+    RetryPolicy, State, Timestamp,
+};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+pub const NOW: Timestamp = Timestamp(1_000_000);
+
+/// Calls a rule at [`NOW`].
+pub fn at_now<T>(rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
+    at(NOW, rule)
+}
+
+pub fn at<T>(now: Timestamp, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
+    rule(&mut Moment { now, tick: now.0, rng: &mut StdRng::seed_from_u64(1) })
+}
+
+pub fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+/// A job as it could stand in `state`: once leased unless it waits for its first start.
+pub fn job(state: State) -> Job {
+    let started = matches!(state, State::Running | State::Succeeded | State::Failed);
+    Job {
+        no: JobNo(7 << 15),
+        id: JobId::from_parts(JobNo(7 << 15), 9),
+        queue: name("q"),
+        kind: name("k"),
+        method: Method::Post,
+        state,
+        cancel_requested: false,
+        on_lost: OnLost::Retry,
+        priority: 0,
+        attempt: u32::from(started),
+        failures: 0,
+        losses: 0,
+        max_attempts: 2,
+        seq: 2,
+        shared: 1,
+        rank: 5,
+        ticket: 1,
+        run_at: Timestamp(5),
+        start_by: None,
+        timeout: 60_000,
+        ttl: 10_000,
+        retention: Retention { succeeded: 100, failed: 200 },
+        created_at: Timestamp(1),
+        started_at: started.then_some(Timestamp(6)),
+        updated_at: Timestamp(6),
+        finished_at: state.is_final().then_some(Timestamp(7)),
+        expires_at: state.is_final().then_some(Timestamp(107)),
+    }
+}
+
+pub fn content(byte: u8) -> Content {
+    let payload = Payload::Inline(Bytes::copy_from_slice(&[byte]));
+    Content { payload, digest: [byte; 16], ..Content::default() }
+}
+
+pub fn failure() -> Failure {
+    Failure::of(FailureCode::Failed, "no")
+}
+
+/// Waits of 1 s, 2 s, 4 s, without jitter.
+pub fn policy() -> RetryPolicy {
+    RetryPolicy { max_attempts: 2, initial: 1_000, factor: 2.0, max: 60_000, jitter: false }
+}
+
+pub fn fail(retryable: bool, retry_after: Option<i64>) -> Outcome {
+    Outcome::Fail { failure: failure(), retryable, retry_after }
+}
+
+/// Every way a run ends, with its name in the tables.
+pub fn outcomes() -> [(&'static str, Outcome); 9] {
+    [
+        ("complete", Outcome::Complete(content(1))),
+        ("fail", fail(true, None)),
+        ("fail at once", fail(true, Some(0))),
+        ("fail after 7 s", fail(true, Some(7_000))),
+        ("fail for good", fail(false, None)),
+        ("release", Outcome::Release { delay: 0 }),
+        ("release for 3 s", Outcome::Release { delay: 3_000 }),
+        ("lost", Outcome::Lost),
+        ("timed out", Outcome::TimedOut),
+    ]
+}
+
+/// What would be written, in order.
+pub fn words(changes: &[Change]) -> String {
+    let word = |change: &Change| match change {
+        Change::Insert(..) => "insert".to_owned(),
+        Change::Update { state, attempt, .. } => format!("update({} {attempt})", state.as_str()),
+        Change::Claim { scope, .. } => format!("claim({scope:?})"),
+        Change::Event(event) => event.data.event_type().as_str().to_owned(),
+        Change::Result(..) => "result".to_owned(),
+        Change::Failure(_, failure) => failure.code.slug().to_owned(),
+        Change::Progress(..) => "progress".to_owned(),
+    };
+    changes.iter().map(word).collect::<Vec<_>>().join(" + ")
+}
+
+/// A job's state, and when it waits for a time, how long.
+pub fn stands(job: &Job) -> String {
+    match job.state {
+        State::Scheduled => format!("scheduled {} ms", job.run_at.since(NOW)),
+        state => state.as_str().to_owned(),
+    }
+}
