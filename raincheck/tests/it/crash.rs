@@ -100,7 +100,8 @@ async fn a_server_killed_under_load_keeps_every_promise() {
     let stop = Arc::new(AtomicBool::new(false));
     let ending = tokio::spawn(worker(server.url.clone(), log.clone(), stop.clone()));
     until("every job ends after the faults stop", Duration::from_secs(90), async || {
-        let queue: Value = http.get(format!("{}/queues/default", server.url)).send().await.unwrap().json().await.unwrap();
+        let queue: Value =
+            http.get(format!("{}/queues/default", server.url)).send().await.unwrap().json().await.unwrap();
         queue["queued"] == 0 && queue["running"] == 0
     })
     .await;
@@ -110,7 +111,8 @@ async fn a_server_killed_under_load_keeps_every_promise() {
         let url = format!("{}/jobs/{id}/events?after=0", server.url);
         let page: Value = http.get(url).send().await.unwrap().json().await.unwrap();
         let events = page["items"].as_array().unwrap();
-        let finals = events.iter().filter(|e| ["succeeded", "failed", "canceled"].contains(&e["type"].as_str().unwrap()));
+        let finals =
+            events.iter().filter(|e| ["succeeded", "failed", "canceled"].contains(&e["type"].as_str().unwrap()));
         assert_eq!(finals.count(), 1, "{id}: exactly one final event");
         assert_eq!(events.last().unwrap()["type"], "succeeded");
         for (n, event) in events.iter().enumerate() {

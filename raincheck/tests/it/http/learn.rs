@@ -20,7 +20,10 @@ async fn the_life_of_an_answer() {
     assert!(!done.headers.contains_key("location") && !done.headers.contains_key("retry-after"));
     assert_eq!(done.header("etag"), "W/\"3\"");
     let job = done.json();
-    assert_eq!((&job["done"], &job["result"]["value"], &job["result"]["content_type"]), (&json!(true), &json!({"n": 1}), &json!("application/json")));
+    assert_eq!(
+        (&job["done"], &job["result"]["value"], &job["result"]["content_type"]),
+        (&json!(true), &json!({"n": 1}), &json!("application/json"))
+    );
     assert_eq!(job["result"]["href"], format!("{}{path}/result", bed.url));
 }
 
@@ -32,7 +35,10 @@ async fn a_failed_job_is_a_problem_with_the_job_beside() {
     let failed = bed.get(&path).await;
     assert_eq!(failed.is(400).slug(), "job-failed");
     let job = failed.json();
-    assert_eq!((&job["state"], &job["detail"], &job["title"]), (&json!("failed"), &json!("all of it"), &json!("The job failed")));
+    assert_eq!(
+        (&job["state"], &job["detail"], &job["title"]),
+        (&json!("failed"), &json!("all of it"), &json!("The job failed"))
+    );
     assert_eq!(job["error"], json!({"type": "Boom", "title": "it broke", "detail": "all of it"}));
     assert_eq!(failed.header("cache-control"), "no-store");
     for tag in ["*", "W/\"3\""] {
@@ -57,7 +63,15 @@ async fn a_failed_job_is_a_problem_with_the_job_beside() {
 #[tokio::test]
 async fn what_is_not_there() {
     let bed = Bed::new().await;
-    for path in ["/jobs/0193a7a0-0000-7000-8000-000000000000", "/jobs/abc", "/jobs/..%2f..%2fetc", "/jobs/%00", "/jobs/0193a7a000007000800000000000000a", "/nothing", "/jobs/"] {
+    for path in [
+        "/jobs/0193a7a0-0000-7000-8000-000000000000",
+        "/jobs/abc",
+        "/jobs/..%2f..%2fetc",
+        "/jobs/%00",
+        "/jobs/0193a7a000007000800000000000000a",
+        "/nothing",
+        "/jobs/",
+    ] {
         let reply = bed.get(path).await;
         assert_eq!(reply.is(404).slug(), "not-found", "{path}");
         assert_eq!(reply.header("cache-control"), "no-store");
@@ -65,7 +79,13 @@ async fn what_is_not_there() {
     let path = bed.job().await;
     bed.complete("k", json!(1)).await;
     send(bed.ask(Method::DELETE, &path)).await.is(204);
-    for gone in [path.clone(), format!("{path}/result"), format!("{path}/events"), format!("{path}/stream"), format!("{path}/log")] {
+    for gone in [
+        path.clone(),
+        format!("{path}/result"),
+        format!("{path}/events"),
+        format!("{path}/stream"),
+        format!("{path}/log"),
+    ] {
         let reply = bed.get(&gone).await;
         assert_eq!(reply.is(410).slug(), "purged", "{gone}");
         assert_eq!(reply.header("cache-control"), "no-store");
@@ -92,7 +112,13 @@ async fn not_changed() {
     assert_eq!(same.is(304).header("preference-applied"), "wait=1");
     let lease = super::bed::text(&lease["lease"]).to_owned();
     bed.post(&format!("/leases/{lease}/complete"), json!(1)).await.is(200);
-    assert!(send(bed.ask(Method::GET, &path).header("if-none-match", "W/\"3\"")).await.is(304).header("retry-after").is_empty());
+    assert!(
+        send(bed.ask(Method::GET, &path).header("if-none-match", "W/\"3\""))
+            .await
+            .is(304)
+            .header("retry-after")
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -113,7 +139,22 @@ async fn head_wherever_get() {
     let bed = Bed::new().await;
     let path = bed.job().await;
     bed.complete("k", json!({"n": 1})).await;
-    for path in [path.clone(), format!("{path}/result"), format!("{path}/events"), format!("{path}/log"), "/jobs".into(), "/".into(), "/docs".into(), "/openapi.json".into(), "/metrics".into(), "/livez".into(), "/problems/purged".into(), "/queues".into(), "/kinds".into(), "/workers".into()] {
+    for path in [
+        path.clone(),
+        format!("{path}/result"),
+        format!("{path}/events"),
+        format!("{path}/log"),
+        "/jobs".into(),
+        "/".into(),
+        "/docs".into(),
+        "/openapi.json".into(),
+        "/metrics".into(),
+        "/livez".into(),
+        "/problems/purged".into(),
+        "/queues".into(),
+        "/kinds".into(),
+        "/workers".into(),
+    ] {
         let (head, get) = (send(bed.ask(Method::HEAD, &path)).await, bed.get(&path).await);
         assert_eq!(head.status, get.status, "{path}");
         assert!(head.bytes.is_empty());

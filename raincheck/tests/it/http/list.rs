@@ -10,7 +10,8 @@ async fn pages_hold_every_job_once_newest_first() {
     let bed = Bed::new().await;
     let jobs: Vec<_> = (0..25).map(|n| json!({"kind": "k", "input": n})).collect();
     let made = bed.post("/jobs/batch", json!({"jobs": jobs})).await.json();
-    let mut expected: Vec<String> = made["jobs"].as_array().unwrap().iter().map(|job| text(&job["id"]).to_owned()).collect();
+    let mut expected: Vec<String> =
+        made["jobs"].as_array().unwrap().iter().map(|job| text(&job["id"]).to_owned()).collect();
     expected.reverse();
     let (mut seen, mut next) = (Vec::new(), "/jobs?limit=10&queue=default".to_owned());
     loop {
@@ -53,7 +54,18 @@ async fn filters() {
         let page = bed.get(&format!("/jobs?{query}")).await;
         assert_eq!(page.is(200).json()["items"].as_array().unwrap().len(), count, "{query}");
     }
-    for bad in ["state=nope", "queue=A", "limit=0", "limit=1001", "limit=x", "created_after=now", "sort=id%3Bdrop", "q=", "limit=1&limit=2", "key="] {
+    for bad in [
+        "state=nope",
+        "queue=A",
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "created_after=now",
+        "sort=id%3Bdrop",
+        "q=",
+        "limit=1&limit=2",
+        "key=",
+    ] {
         assert_eq!(bed.get(&format!("/jobs?{bad}")).await.is(400).slug(), "invalid-request", "{bad}");
     }
     let long = format!("/jobs?q={}", "x".repeat(10_000));
@@ -72,14 +84,23 @@ async fn queues_kinds_and_workers() {
     bed.complete("k", json!(1)).await;
     bed.submit(json!({"kind": "k", "queue": "media"})).await;
     let queue = bed.get("/queues/media").await.is(200).json();
-    assert_eq!((&queue["name"], &queue["queued"], &queue["succeeded"], &queue["paused"]), (&json!("media"), &json!(1), &json!(1), &json!(false)));
+    assert_eq!(
+        (&queue["name"], &queue["queued"], &queue["succeeded"], &queue["paused"]),
+        (&json!("media"), &json!(1), &json!(1), &json!(false))
+    );
     let patch = |body: Value| bed.ask(Method::PATCH, "/queues/media").json(&body);
     let patched = send(patch(json!({"paused": true, "concurrency": 3, "max_queued": 10}))).await.is(200).json();
-    assert_eq!((&patched["paused"], &patched["concurrency"], &patched["max_queued"]), (&json!(true), &json!(3), &json!(10)));
+    assert_eq!(
+        (&patched["paused"], &patched["concurrency"], &patched["max_queued"]),
+        (&json!(true), &json!(3), &json!(10))
+    );
     let job = bed.submit(json!({"kind": "k", "queue": "media"})).await;
     assert_eq!(bed.get(&path(&job)).await.json()["waiting_for"], "paused");
     let patched = send(patch(json!({"concurrency": null, "max_queued": null}))).await.is(200).json();
-    assert_eq!((&patched["paused"], &patched["concurrency"], &patched["max_queued"]), (&json!(true), &json!(null), &json!(1_000_000)));
+    assert_eq!(
+        (&patched["paused"], &patched["concurrency"], &patched["max_queued"]),
+        (&json!(true), &json!(null), &json!(1_000_000))
+    );
     assert_eq!(send(patch(json!({"rate": "1/s"}))).await.is(422).json()["errors"][0]["pointer"], "/rate");
     send(patch(json!({"paused": "yes"}))).await.is(422);
     send(bed.ask(Method::PATCH, "/queues/NO").json(&json!({}))).await.is(404);

@@ -8,7 +8,12 @@ use super::bed::{Bed, path, send, text};
 #[tokio::test]
 async fn accepted_with_a_handle() {
     let bed = Bed::new().await;
-    let reply = bed.post("/jobs", json!({"kind": "video.compress", "label": "clip", "tags": {"b": "2", "a": "1"}, "input": {"x": [1, 2]}})).await;
+    let reply = bed
+        .post(
+            "/jobs",
+            json!({"kind": "video.compress", "label": "clip", "tags": {"b": "2", "a": "1"}, "input": {"x": [1, 2]}}),
+        )
+        .await;
     reply.is(202);
     let job = reply.json();
     let url = format!("{}{}", bed.url, path(&job));
@@ -44,9 +49,11 @@ async fn inputs_pass_byte_for_byte() {
 #[tokio::test]
 async fn defaults_and_run_options() {
     let bed = Bed::new().await;
-    let job = bed.submit(json!({"kind": "k", "queue": "media", "priority": 7, "delay": "10m", "timeout": 90,
+    let job = bed
+        .submit(json!({"kind": "k", "queue": "media", "priority": 7, "delay": "10m", "timeout": 90,
         "retry": {"max_attempts": 2, "initial": "1s", "factor": 2.5, "max": "1m", "jitter": false},
-        "retention": {"succeeded": "1d"}, "start_by": "2h", "on_lost": "fail", "method": "GET", "max_age": "5m"})).await;
+        "retention": {"succeeded": "1d"}, "start_by": "2h", "on_lost": "fail", "method": "GET", "max_age": "5m"}))
+        .await;
     assert_eq!((&job["state"], &job["waiting_for"]), (&json!("scheduled"), &json!("time")));
     assert_eq!((&job["priority"], &job["max_attempts"], &job["queue"]), (&json!(7), &json!(2), &json!("media")));
     let at = bed.submit(json!({"kind": "k", "run_at": "2099-01-01T01:00:00+01:00"})).await;
@@ -58,7 +65,8 @@ async fn defaults_and_run_options() {
 #[tokio::test]
 async fn a_wait_ends_with_the_result() {
     let bed = Bed::new().await;
-    let waiting = send(bed.ask(Method::POST, "/jobs").header("prefer", "respond-async, wait=30").json(&json!({"kind": "k"})));
+    let waiting =
+        send(bed.ask(Method::POST, "/jobs").header("prefer", "respond-async, wait=30").json(&json!({"kind": "k"})));
     let (reply, _) = tokio::join!(waiting, bed.complete("k", json!({"ok": 1})));
     reply.is(200);
     assert_eq!(reply.json()["result"]["value"], json!({"ok": 1}));
@@ -78,22 +86,34 @@ async fn a_wait_ends_with_the_result() {
 #[tokio::test]
 async fn keys_replay_and_refuse() {
     let bed = Bed::new().await;
-    let post = |key: &'static str, body: serde_json::Value| send(bed.ask(Method::POST, "/jobs").header("idempotency-key", key).json(&body));
+    let post = |key: &'static str, body: serde_json::Value| {
+        send(bed.ask(Method::POST, "/jobs").header("idempotency-key", key).json(&body))
+    };
     let first = post("\"a b\"", json!({"kind": "k", "input": {"x": 1, "y": [1]}})).await;
     first.is(202);
     assert_eq!(first.json()["key"], "a b");
     assert!(!first.headers.contains_key("idempotency-replayed"));
-    for same in [post("a b", json!({"input": {"y": [1], "x": 1}, "kind": "k"})).await, bed.post("/jobs", json!({"kind": "k", "key": "a b", "input": {"x": 1, "y": [1]}})).await] {
+    for same in [
+        post("a b", json!({"input": {"y": [1], "x": 1}, "kind": "k"})).await,
+        bed.post("/jobs", json!({"kind": "k", "key": "a b", "input": {"x": 1, "y": [1]}})).await,
+    ] {
         same.is(202);
         assert_eq!(same.header("idempotency-replayed"), "true");
         assert_eq!(same.header("location"), first.header("location"));
     }
-    for other in [json!({"kind": "k", "input": {"x": 2}}), json!({"kind": "k"}), json!({"kind": "k", "input": {"x": 1, "y": [1]}, "label": "l"})] {
+    for other in [
+        json!({"kind": "k", "input": {"x": 2}}),
+        json!({"kind": "k"}),
+        json!({"kind": "k", "input": {"x": 1, "y": [1]}, "label": "l"}),
+    ] {
         let reply = post("a b", other).await;
         assert_eq!(reply.is(422).slug(), "idempotency-key-reused");
     }
     // Another queue is another scope.
-    assert_ne!(post("a b", json!({"kind": "k", "queue": "q", "input": 1})).await.is(202).header("location"), first.header("location"));
+    assert_ne!(
+        post("a b", json!({"kind": "k", "queue": "q", "input": 1})).await.is(202).header("location"),
+        first.header("location")
+    );
     let found = bed.get("/jobs?key=a%20b&queue=default").await.is(200).json();
     assert_eq!(found["items"][0]["id"], first.json()["id"]);
     assert_eq!(found["items"].as_array().unwrap().len(), 1);
@@ -126,19 +146,26 @@ async fn get_jobs_are_shared_and_kept() {
     let bed = Bed::new().await;
     let body = json!({"kind": "k", "method": "GET", "input": {"a": 1, "b": 2}});
     let first = bed.post("/jobs", body.clone()).await;
-    let second = send(bed.ask(Method::POST, "/jobs").header("content-type", "application/json").body(r#"{"input":{"b":2,"a":1},"kind":"k","method":"GET"}"#)).await;
+    let second = send(
+        bed.ask(Method::POST, "/jobs")
+            .header("content-type", "application/json")
+            .body(r#"{"input":{"b":2,"a":1},"kind":"k","method":"GET"}"#),
+    )
+    .await;
     second.is(202);
     assert_eq!(second.header("raincheck-coalesced"), "true");
     assert_eq!(second.header("location"), first.header("location"));
     assert_eq!(second.json()["shared"], 2);
     let other = bed.post("/jobs", json!({"kind": "k", "method": "GET", "input": {"a": 1}})).await;
     assert_ne!(other.header("location"), first.header("location"));
-    let later = bed.post("/jobs", json!({"kind": "k", "method": "GET", "input": {"a": 1, "b": 2}, "delay": "1h"})).await;
+    let later =
+        bed.post("/jobs", json!({"kind": "k", "method": "GET", "input": {"a": 1, "b": 2}, "delay": "1h"})).await;
     assert_ne!(later.header("location"), first.header("location"), "a delayed job is its own");
 
     assert_eq!(bed.post(&format!("{}/cancel", path(&first.json())), json!(null)).await.is(409).slug(), "job-shared");
     bed.complete("k", json!("kept")).await;
-    let kept = bed.post("/jobs", json!({"kind": "k", "method": "GET", "input": {"a": 1, "b": 2}, "max_age": "1m"})).await;
+    let kept =
+        bed.post("/jobs", json!({"kind": "k", "method": "GET", "input": {"a": 1, "b": 2}, "max_age": "1m"})).await;
     kept.is(200);
     assert_eq!((kept.header("location"), &kept.json()["result"]["value"]), (first.header("location"), &json!("kept")));
     let anew = bed.post("/jobs", body).await;
@@ -160,7 +187,10 @@ async fn ids_of_the_clients_own() {
     let only_new = put(json!({"kind": "k", "input": 1})).header("if-none-match", "*");
     assert_eq!(send(only_new).await.is(412).slug(), "precondition-failed");
     assert_eq!(bed.get(path).await.is(202).json()["state"], "queued");
-    let fresh = bed.ask(Method::PUT, "/jobs/00000000-0000-4000-8000-000000000001").header("if-none-match", "*").json(&json!({"kind": "k"}));
+    let fresh = bed
+        .ask(Method::PUT, "/jobs/00000000-0000-4000-8000-000000000001")
+        .header("if-none-match", "*")
+        .json(&json!({"kind": "k"}));
     send(fresh).await.is(201);
     bed.complete("k", json!(1)).await;
     send(put(json!({"kind": "k", "input": 1}))).await.is(200);
@@ -216,7 +246,10 @@ async fn queues_of_the_configuration_only() {
     })
     .await;
     bed.submit(json!({"kind": "k"})).await;
-    assert_eq!(bed.post("/jobs", json!({"kind": "k", "queue": "other"})).await.is(422).json()["errors"][0]["pointer"], "/queue");
+    assert_eq!(
+        bed.post("/jobs", json!({"kind": "k", "queue": "other"})).await.is(422).json()["errors"][0]["pointer"],
+        "/queue"
+    );
     let patch = bed.ask(Method::PATCH, "/queues/default").json(&json!({"paused": true}));
     assert_eq!(send(patch).await.is(409).slug(), "managed-by-config");
 }
