@@ -21,7 +21,7 @@ pub fn at<T>(now: Timestamp, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
 }
 
 pub fn name(text: &str) -> Name {
-    Name::new(text).unwrap()
+    Name::new(text).expect("a name")
 }
 
 /// A job as it could stand in `state`: once leased unless it waits for its first start.

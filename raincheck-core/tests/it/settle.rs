@@ -20,7 +20,7 @@ fn table(situation: impl Fn(&mut Job)) -> String {
         situation(&mut before);
         let Settled::Changed(after, changes) = settle(before, outcome) else { panic!("{name} is an end") };
         let (stands, failures, losses) = (stands(&after), after.failures, after.losses);
-        writeln!(table, "{name}: {stands}, {failures} failed, {losses} lost; {}", words(&changes)).unwrap();
+        let _ = writeln!(table, "{name}: {stands}, {failures} failed, {losses} lost; {}", words(&changes));
     }
     table
 }

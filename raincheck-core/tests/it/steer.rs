@@ -25,7 +25,7 @@ fn canceled(situation: impl Fn(&mut Job), force: bool) -> String {
         let (reply, changes) = at_now(|moment| decide::cancel(before.clone(), force, moment));
         let (word, after) = answer(&reply);
         assert!(!changes.is_empty() || *after == before);
-        writeln!(table, "{}: {word} {}; {}", state.as_str(), stands(after), words(&changes)).unwrap();
+        let _ = writeln!(table, "{}: {word} {}; {}", state.as_str(), stands(after), words(&changes));
     }
     table
 }
