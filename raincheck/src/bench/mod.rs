@@ -1,7 +1,7 @@
 //! `raincheck bench`: measures this program on this machine, against a bare handler in the same run.
 //!
 //! The server is a child process: this same binary with its defaults, its data in a temporary folder, so that its
-//! memory and its death are its own. The load comes from here, by [`connection`], which is lean enough not to be the
+//! memory and its death are its own. The load comes from here, by `connection`, which is lean enough not to be the
 //! limit. What is compared is measured in turns, several rounds, and the median counts.
 
 mod bare;

@@ -40,10 +40,10 @@ pub fn print(text: &str) -> Result<(), Failure> {
     print_bytes(text.as_bytes())
 }
 
-/// As [`print`], for bytes.
+/// As [`print()`], for bytes.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -56,7 +56,7 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
 /// One value as JSON: indented, or on one line.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn json<T: Serialize>(value: &T, format: Format) -> Result<(), Failure> {
     let text =
         if format == Format::Jsonl { serde_json::to_string(value)? } else { serde_json::to_string_pretty(value)? };
@@ -66,7 +66,7 @@ pub fn json<T: Serialize>(value: &T, format: Format) -> Result<(), Failure> {
 /// Many values: a table made by `row`, a JSON array, or a line each.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn many<T: Serialize>(
     items: &[T],
     format: Format,

@@ -1,7 +1,7 @@
 //! What the server is told: `raincheck.toml`, the environment and flags, merged, typed and checked.
 //!
 //! Flags win over `RAINCHECK_*`, those over the file, the file over the defaults. A value is a leaf of a [`tree`] that
-//! knows where it was said; [`read`] gives the tree its types. One setting is one field in [`sections`] or [`kind`].
+//! knows where it was said; `read` gives the tree its types. One setting is one field in `sections` or `kind`.
 
 mod check;
 pub mod defaults;
