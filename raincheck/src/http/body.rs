@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue,
+};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use raincheck_core::{Digest, Payload, limits};
@@ -22,6 +24,7 @@ const IDLE: Duration = Duration::from_secs(30);
 /// What a refused sender may still send before the connection is cut, so that it gets to read the answer.
 const DRAIN_BYTES: usize = 8 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
+const DRAIN_PAUSE: Duration = Duration::from_millis(250);
 /// Pieces on their way to the file.
 const PIECES: usize = 8;
 
@@ -95,7 +98,7 @@ pub async fn json(headers: &HeaderMap, mut body: Body, most: usize) -> Result<By
     }
     refuse_encoding(headers)?;
     if announced(headers) > most as u64 {
-        return Err(too_large(body, most as u64).await);
+        return Err(announced_too_large(headers, body, most as u64).await);
     }
     let Some(first) = piece(&mut body).await? else { return Ok(Bytes::new()) };
     // Most bodies come in one piece, which is taken as it is.
@@ -115,6 +118,11 @@ fn announced(headers: &HeaderMap) -> u64 {
     headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
+/// Known before anything was read: a sender that waits to be told is not told to go on.
+async fn announced_too_large(headers: &HeaderMap, body: Body, most: u64) -> Problem {
+    if headers.contains_key(EXPECT) { too_large(Body::empty(), most).await } else { too_large(body, most).await }
+}
+
 async fn too_large(body: Body, most: u64) -> Problem {
     discard(body).await;
     Problem::new(problem::TOO_LARGE).detail(format!("at most {most} bytes are taken here"))
@@ -125,7 +133,7 @@ async fn discard(mut body: Body) {
     let read = async {
         let mut left = DRAIN_BYTES;
         while left > 0
-            && let Ok(Some(piece)) = piece(&mut body).await
+            && let Ok(Ok(Some(piece))) = tokio::time::timeout(DRAIN_PAUSE, piece(&mut body)).await
         {
             left = left.saturating_sub(piece.len());
         }
@@ -146,7 +154,7 @@ pub struct Received {
 pub async fn raw(headers: &HeaderMap, mut body: Body, most: u64, blobs: &Blobs) -> Result<Received, Problem> {
     refuse_encoding(headers)?;
     if announced(headers) > most {
-        return Err(too_large(body, most).await);
+        return Err(announced_too_large(headers, body, most).await);
     }
     let mut small = BytesMut::new();
     while let Some(piece) = piece(&mut body).await? {

@@ -125,7 +125,8 @@ async fn not_changed() {
 async fn waits_end_with_the_job_and_are_capped() {
     let bed = Bed::with(|options| options.limits.wait = 1_000).await;
     let path = bed.job().await;
-    let (done, _) = tokio::join!(bed.get(&format!("{path}?wait=1")), bed.complete("k", json!(1)));
+    let url = format!("{path}?wait=1");
+    let (done, _) = tokio::join!(bed.get(&url), bed.complete("k", json!(1)));
     done.is(200);
     let path = bed.job().await;
     let capped = send(bed.ask(Method::GET, &path).header("prefer", "wait=99")).await;

@@ -1,0 +1,219 @@
+//! Bad input: a clear problem, nothing made, never 5xx.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::bed::{Bed, send};
+
+#[tokio::test]
+async fn broken_bodies() {
+    let bed = Bed::new().await;
+    let deep = format!("{{\"kind\":\"k\",\"input\":{}1{}}}", "[".repeat(1_000_00), "]".repeat(1_000_00));
+    let deep_unknown = format!("{{\"nope\":{}", "[".repeat(500_000));
+    let cases: Vec<(&[u8], u16, &str)> = vec![
+        (b"", 400, "invalid-request"),
+        (b"{", 400, "invalid-request"),
+        (b"{\"kind\":\"k\"} {}", 400, "invalid-request"),
+        (b"{'kind':'k'}", 400, "invalid-request"),
+        (b"{\"kind\":\"k\",}", 400, "invalid-request"),
+        (b"{\"kind\":\"k\",\"kind\":\"k\"}", 400, "invalid-request"),
+        (b"{\"kind\":\"k\",\"tags\":{\"a\":\"1\",\"a\":\"2\"}}", 400, "invalid-request"),
+        (b"{\"kind\":\"k\xff\"}", 400, "invalid-request"),
+        (b"{\"kind\":\"k\",\"input\":\"\xff\"}", 400, "invalid-request"),
+        (b"{\"kind\":\"k\",\"input\":{\"a\":}}", 400, "invalid-request"),
+        (deep.as_bytes(), 400, "invalid-request"),
+        (deep_unknown.as_bytes(), 422, "validation"),
+        (b"[]", 422, "validation"),
+        (b"[\"k\"]", 422, "validation"),
+        (b"null", 422, "validation"),
+        (b"\"k\"", 422, "validation"),
+        (b"{}", 422, "validation"),
+        (b"{\"kind\":null}", 422, "validation"),
+        (b"{\"kind\":\"K\"}", 422, "validation"),
+        (b"{\"kind\":\"\"}", 422, "validation"),
+        (b"{\"kind\":\"a\\u0000\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"queue\":\"a/b\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"prioritty\":1}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"priority\":101}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"priority\":1.5}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"label\":\"a\\u0000b\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"tags\":{\"\":\"x\"}}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"tags\":{\"a\":1}}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"tags\":[]}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"method\":\"PUT\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"max_age\":\"1m\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"delay\":\"-1s\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"delay\":-1}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"delay\":\"P1e9Y\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"delay\":\"1s\",\"run_at\":\"2099-01-01T00:00:00Z\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"run_at\":\"tomorrow\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"timeout\":0}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"retry\":{\"max_attempts\":0}}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"retry\":{\"factor\":0.5}}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"retry\":[1]}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"retry\":{\"factor\":1e400}}", 400, "invalid-request"),
+        (b"{\"kind\":\"k\",\"on_lost\":\"maybe\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"webhook\":\"http://x\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"after\":[]}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"key\":\"\"}", 400, "invalid-idempotency-key"),
+    ];
+    for (body, status, slug) in cases {
+        let request = bed.ask(Method::POST, "/jobs").header("content-type", "application/json").body(body.to_vec());
+        let reply = send(request).await;
+        let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
+        assert_eq!((reply.status, reply.slug().as_str()), (status, slug), "{shown}: {}", reply.text());
+        if slug == "validation" && body.starts_with(b"{") && body.len() < 200 {
+            assert!(reply.json()["errors"][0]["pointer"].as_str().unwrap().starts_with('/'), "{}", reply.text());
+        }
+    }
+    let many: serde_json::Map<String, serde_json::Value> = (0..33).map(|n| (n.to_string(), json!("x"))).collect();
+    bed.post("/jobs", json!({"kind": "k", "tags": many})).await.is(422);
+    bed.post("/jobs", json!({"kind": "k", "label": "x".repeat(257)})).await.is(422);
+    bed.post("/jobs", json!({"kind": "k", "key": "x".repeat(256)})).await.is(400);
+    let both = bed.post("/jobs", json!({"kind": "K", "queue": "Q", "priority": 999})).await;
+    assert_eq!(both.is(422).json()["errors"].as_array().unwrap().len(), 3, "all that is wrong is said at once");
+    assert_eq!(bed.get("/jobs").await.json()["items"], json!([]), "a refused submit made a job");
+}
+
+#[tokio::test]
+async fn media_types_and_encodings() {
+    let bed = Bed::new().await;
+    let body = r#"{"kind":"k"}"#;
+    for (media, status) in [
+        ("application/json", 202),
+        ("application/json; charset=utf-8", 202),
+        ("Application/JSON;charset=\"UTF-8\"", 202),
+        ("application/vnd.x+json", 202),
+        ("application/json; charset=latin1", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("text/plain", 415),
+        ("nonsense", 415),
+    ] {
+        let reply = send(bed.ask(Method::POST, "/jobs").header("content-type", media).body(body)).await;
+        reply.is(status);
+        if status == 415 {
+            assert_eq!(reply.slug(), "unsupported-media-type", "{media}");
+            assert_eq!(reply.header("accept"), "application/json");
+        }
+    }
+    for path in ["/jobs", "/kinds/k/jobs"] {
+        let encoded =
+            bed.ask(Method::POST, path).header("content-type", "application/json").header("content-encoding", "gzip");
+        let reply = send(encoded.body(body)).await;
+        assert_eq!(reply.is(415).slug(), "unsupported-media-type");
+        assert_eq!(reply.header("accept-encoding"), "identity");
+    }
+    send(bed.ask(Method::POST, "/kinds/k/jobs").header("content-type", "nonsense").body("x")).await.is(415);
+}
+
+#[tokio::test]
+async fn too_much() {
+    let bed = Bed::with(|options| options.limits.file = 200_000).await;
+    let large = json!({"kind": "k", "input": "x".repeat(1 << 20)});
+    assert_eq!(bed.post("/jobs", large.clone()).await.is(413).slug(), "too-large");
+    // Without a length, too.
+    let pieces = futures_util::stream::iter((0..40).map(|_| Ok::<_, std::io::Error>(vec![b' '; 50_000])));
+    let chunked = bed
+        .ask(Method::POST, "/jobs")
+        .header("content-type", "application/json")
+        .body(reqwest::Body::wrap_stream(pieces));
+    assert_eq!(send(chunked).await.is(413).slug(), "too-large");
+    let pieces = futures_util::stream::iter((0..8).map(|_| Ok::<_, std::io::Error>(vec![b' '; 50_000])));
+    let raw = bed.ask(Method::POST, "/kinds/k/jobs").body(reqwest::Body::wrap_stream(pieces));
+    assert_eq!(send(raw).await.is(413).slug(), "too-large");
+    send(bed.ask(Method::POST, "/kinds/k/jobs").body(vec![0; 200_001])).await.is(413);
+    send(bed.ask(Method::POST, "/kinds/k/jobs").body(vec![0; 200_000])).await.is(202);
+    let head = send(bed.ask(Method::GET, "/jobs").header("x-large", "x".repeat(33 << 10))).await;
+    assert_eq!(head.is(431).slug(), "headers-too-large");
+    // A head that is far too large is cut off in the middle, so that not even the answer may get through.
+    let huge = format!("GET /jobs HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(10 << 20));
+    let mut stream = TcpStream::connect(bed.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let mut answer = Vec::new();
+    if stream.write_all(huge.as_bytes()).await.is_ok() && stream.read_to_end(&mut answer).await.is_ok() {
+        assert!(answer.starts_with(b"HTTP/1.1 431"));
+    }
+    bed.get("/livez").await.is(200);
+}
+
+#[tokio::test]
+async fn lying_lengths_and_broken_heads() {
+    let bed = Bed::new().await;
+    let post = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    for (request, expected) in [
+        (format!("{post}Content-Length: 12\r\nContent-Length: 13\r\n\r\n{{\"kind\":\"k\"}}"), "HTTP/1.1 400"),
+        (format!("{post}Content-Length: -1\r\n\r\n"), "HTTP/1.1 400"),
+        (format!("{post}Content-Length: 99999999999999999999\r\n\r\n"), "HTTP/1.1 400"),
+        (format!("{post}Content-Length: 99999999999\r\n\r\n"), "HTTP/1.1 413"),
+        (format!("{post}Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "HTTP/1.1 400"),
+        ("GET /jobs HTTP/1.1\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+        ("GET /jobs HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+        ("GET /jobs HTTP/1.1\r\nHost: evil.test\r\n\r\n".to_owned(), "HTTP/1.1 421"),
+        ("\0\0\0\0\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+        ("GET /jobs/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), "HTTP/1.1 404"),
+        ("GET /problems/../jobs HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), "HTTP/1.1 404"),
+    ] {
+        let answer = bed.raw(request.as_bytes()).await;
+        assert!(answer.starts_with(expected), "{request:?}: {answer}");
+    }
+    // A body that breaks off made nothing.
+    let mut stream = TcpStream::connect(bed.url.strip_prefix("http://").unwrap()).await.unwrap();
+    stream.write_all(format!("{post}Content-Length: 100\r\n\r\n{{\"kind\":\"k\"}}").as_bytes()).await.unwrap();
+    drop(stream);
+    assert_eq!(bed.get("/jobs").await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn half_a_head_is_not_held_for_ever() {
+    let bed = Bed::new().await;
+    let address = bed.url.strip_prefix("http://").unwrap();
+    let started = Instant::now();
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut half = TcpStream::connect(address).await.unwrap();
+    half.write_all(b"GET /jobs HTTP/1.1\r\nHost: loc").await.unwrap();
+    let mut rest = Vec::new();
+    for stream in [&mut silent, &mut half] {
+        // Closed, one way or another.
+        let _ = tokio::time::timeout(Duration::from_secs(15), stream.read_to_end(&mut rest)).await.expect("still open");
+    }
+    assert!((9..14).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn pages_of_others_do_nothing_here() {
+    let bed = Bed::new().await;
+    for (name, value) in [("origin", "http://evil.test"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        for (method, path) in [
+            (Method::POST, "/jobs"),
+            (Method::DELETE, "/jobs/0193a7a0-0000-7000-8000-000000000000"),
+            (Method::POST, "/kinds/k/jobs"),
+            (Method::POST, "/leases"),
+            (Method::PATCH, "/queues/default"),
+        ] {
+            let request =
+                bed.ask(method, path).header(name, value).header("content-type", "text/plain").body("{\"kind\":\"k\"}");
+            assert_eq!(send(request).await.is(403).slug(), "forbidden", "{name}: {value}");
+        }
+    }
+    let own = bed.ask(Method::POST, "/jobs").header("origin", &bed.url).header("sec-fetch-site", "same-origin");
+    send(own.json(&json!({"kind": "k"}))).await.is(202);
+    let cors = Bed::with(|options| {
+        options.cors_origins = vec!["https://app.example.com".to_owned()];
+        options.admin_token = Some("t".to_owned());
+    })
+    .await;
+    let page = cors.ask(Method::POST, "/jobs").header("origin", "https://app.example.com").bearer_auth("t");
+    let reply = send(page.json(&json!({"kind": "k"}))).await;
+    assert_eq!(reply.is(202).header("access-control-allow-origin"), "https://app.example.com");
+    assert!(reply.header("access-control-expose-headers").contains("Retry-After"));
+    let preflight = cors
+        .ask(Method::OPTIONS, "/jobs")
+        .header("origin", "https://app.example.com")
+        .header("access-control-request-method", "POST");
+    let preflight = send(preflight).await;
+    assert_eq!(preflight.is(204).header("access-control-allow-origin"), "https://app.example.com");
+}

@@ -1,0 +1,133 @@
+//! Pages, documents and figures.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::bed::{Bed, path, send};
+
+const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+#[tokio::test]
+async fn a_page_for_every_job_and_hostile_text_stays_text() {
+    let bed = Bed::new().await;
+    let evil = "<script>alert(1)</script>";
+    let job =
+        path(&bed.submit(json!({"kind": "k", "label": evil, "input": evil, "tags": {evil: evil}, "key": evil})).await);
+    let page = send(bed.ask(Method::GET, &job).header("accept", BROWSER)).await;
+    page.is(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let policy = page.header("content-security-policy");
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self'")
+            && policy.contains("frame-ancestors 'none'")
+            && !policy.contains("unsafe")
+    );
+    assert!(page.header("vary").contains("Accept"));
+    assert!(page.text().contains("&lt;script&gt;alert(1)") && !page.text().contains(evil));
+    let lease = bed.lease("k").await;
+    let fail = json!({"error": {"type": evil, "title": evil, "detail": evil}, "retryable": false});
+    bed.post(&format!("/leases/{}/fail", super::bed::text(&lease["lease"])), fail).await.is(200);
+    let failed = send(bed.ask(Method::GET, &job).header("accept", BROWSER)).await;
+    assert!(!failed.is(200).text().contains(evil));
+    send(bed.ask(Method::GET, "/jobs/0193a7a0-0000-7000-8000-000000000000").header("accept", BROWSER)).await.is(404);
+}
+
+#[tokio::test]
+async fn the_start_page_shows_how_to_begin_and_then_what_there_is() {
+    let bed = Bed::new().await;
+    let empty = bed.get("/").await;
+    assert!(empty.is(200).text().contains(&format!("curl -i {}/jobs", bed.url)));
+    let job = bed.job().await;
+    assert!(bed.get("/").await.text().contains(&job));
+    for (asset, media) in [
+        ("/assets/raincheck.css", "text/css"),
+        ("/assets/job.js", "text/javascript"),
+        ("/assets/api.js", "text/javascript"),
+    ] {
+        assert!(bed.get(asset).await.is(200).header("content-type").starts_with(media));
+    }
+    assert!(bed.get("/docs").await.is(200).text().contains("/openapi.json"));
+}
+
+#[tokio::test]
+async fn every_problem_has_a_page() {
+    let bed = Bed::new().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors");
+    let mut pages = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let slug = name.strip_suffix(".md").unwrap();
+        if slug == "README" {
+            continue;
+        }
+        let text = bed.get(&format!("/problems/{slug}")).await;
+        assert!(text.is(200).header("content-type").starts_with("text/markdown"));
+        let page = send(bed.ask(Method::GET, &format!("/problems/{slug}")).header("accept", BROWSER)).await;
+        assert!(page.is(200).text().contains(&format!("<h1>{slug}</h1>")), "{slug}");
+        pages += 1;
+    }
+    assert!(pages > 30);
+    bed.get("/problems/..%2f..%2fREADME").await.is(404);
+}
+
+#[tokio::test]
+async fn openapi_describes_every_route_and_every_member_of_a_job() {
+    let bed = Bed::new().await;
+    let document = bed.get("/openapi.json").await.is(200).json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let router = include_str!("../../../src/http/mod.rs");
+    let pages = ["/", "/docs", "/openapi.json", "/problems/{slug}"];
+    let mut routes = 0;
+    for line in router.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")) {
+        let (path, methods) = line.split_once("\", ").unwrap();
+        if pages.contains(&path) || path.starts_with("/assets/") {
+            continue;
+        }
+        for method in ["get", "post", "put", "patch", "delete"] {
+            let routed = methods.starts_with(&format!("{method}(")) || methods.contains(&format!(".{method}("));
+            assert_eq!(document["paths"][path][method].is_object(), routed, "{method} {path}");
+        }
+        routes += 1;
+    }
+    assert_eq!(document["paths"].as_object().unwrap().len(), routes);
+
+    bed.submit(json!({"kind": "k", "input": 1})).await;
+    let lease = bed.lease("k").await;
+    let described = document["components"]["schemas"]["Job"]["properties"].as_object().unwrap();
+    let shown = lease["job"].as_object().unwrap();
+    for member in shown.keys() {
+        assert!(described.contains_key(member), "{member} is not described");
+    }
+    for required in document["components"]["schemas"]["Job"]["required"].as_array().unwrap() {
+        assert!(shown.contains_key(required.as_str().unwrap()), "{required} is described and not shown");
+    }
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "no schema {name}");
+    }
+}
+
+#[tokio::test]
+async fn health_and_metrics() {
+    let bed = Bed::new().await;
+    bed.get("/livez").await.is(200);
+    bed.get("/readyz").await.is(200);
+    let job = bed.submit(json!({"kind": "k", "queue": "media"})).await;
+    let plain = bed.get("/metrics").await;
+    assert!(plain.is(200).header("content-type").starts_with("text/plain; version=0.0.4"));
+    let text = plain.text();
+    assert!(
+        text.contains("# TYPE raincheck_jobs_submitted_total counter\nraincheck_jobs_submitted_total 1\n"),
+        "{text}"
+    );
+    assert!(text.contains("raincheck_queue_jobs{queue=\"media\",state=\"queued\"} 1"), "{text}");
+    assert!(!text.contains(job["id"].as_str().unwrap()) && !text.contains("# EOF"));
+    let open = send(
+        bed.ask(Method::GET, "/metrics")
+            .header("accept", "application/openmetrics-text; version=1.0.0, text/plain;q=0.5"),
+    )
+    .await;
+    assert!(open.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(open.text().contains("# TYPE raincheck_jobs_submitted counter\n") && open.text().ends_with("# EOF\n"));
+}

@@ -1,0 +1,147 @@
+//! What runs stream and log.
+
+use futures_util::StreamExt;
+use reqwest::{Body, Method};
+use serde_json::json;
+
+use super::bed::{Bed, send, text};
+
+#[tokio::test]
+async fn bytes_as_they_come_while_running_and_after() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let stream = format!("{job}/stream");
+    bed.get(&stream).await.is(202);
+    let lease = bed.lease("k").await;
+    let append = format!("/leases/{}/stream", text(&lease["lease"]));
+    bed.get(&stream).await.is(202);
+    let post = |offset: u64, body: &'static str| {
+        send(
+            bed.ask(Method::POST, &format!("{append}?offset={offset}")).header("content-type", "text/plain").body(body),
+        )
+    };
+    assert_eq!(post(0, "hello ").await.is(200).json(), json!({"offset": 6}));
+    assert_eq!(post(0, "hello ").await.is(200).json(), json!({"offset": 6}), "a repeated offset is not doubled");
+    assert_eq!(post(4, "o world").await.is(200).json(), json!({"offset": 11}));
+    let now = bed.get(&stream).await;
+    assert_eq!(
+        (now.is(200).text().as_str(), now.header("content-type"), now.header("raincheck-attempt")),
+        ("hello world", "text/plain", "1")
+    );
+    assert_eq!(now.header("x-content-type-options"), "nosniff");
+    assert_eq!(bed.get(&format!("{stream}?offset=6")).await.is(200).text(), "world");
+    assert_eq!(bed.get(&format!("{stream}?offset=11")).await.is(200).text(), "");
+    assert_eq!(bed.get(&format!("{stream}?offset=12")).await.is(416).slug(), "range-not-satisfiable");
+
+    // A follower gets each piece as it comes, and the end when the run ends.
+    let follower = bed.ask(Method::GET, &format!("{stream}?follow=true&offset=6")).send().await.unwrap();
+    let mut pieces = follower.bytes_stream();
+    assert_eq!(pieces.next().await.unwrap().unwrap(), "world");
+    let (sender, body) = chunked();
+    let sending = tokio::spawn(bed.ask(Method::POST, &append).header("content-type", "text/plain").body(body).send());
+    sender.send("one").await.unwrap();
+    assert_eq!(pieces.next().await.unwrap().unwrap(), "one");
+    sender.send("two").await.unwrap();
+    assert_eq!(pieces.next().await.unwrap().unwrap(), "two");
+    drop(sender);
+    assert_eq!(sending.await.unwrap().unwrap().json::<serde_json::Value>().await.unwrap(), json!({"offset": 17}));
+    bed.post(&format!("/leases/{}/complete", text(&lease["lease"])), json!(1)).await.is(200);
+    assert!(pieces.next().await.is_none());
+
+    assert_eq!(bed.get(&stream).await.is(200).text(), "hello worldonetwo");
+    for past in ["?offset=17&follow=true", "?offset=17", "?offset=99"] {
+        bed.get(&format!("{stream}{past}")).await.is(204);
+    }
+}
+
+fn chunked() -> (tokio::sync::mpsc::Sender<&'static str>, Body) {
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let pieces = futures_util::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|piece: &str| (Ok::<_, std::io::Error>(piece), receiver))
+    });
+    (sender, Body::wrap_stream(pieces))
+}
+
+#[tokio::test]
+async fn text_as_events_and_a_new_attempt_starts_over() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let stream = format!("{job}/stream");
+    let first = bed.lease("k").await;
+    let append = |lease: &serde_json::Value, media: &'static str, body: &'static [u8]| {
+        let url = format!("/leases/{}/stream", text(&lease["lease"]));
+        send(bed.ask(Method::POST, &url).header("content-type", media).body(body))
+    };
+    // A character comes in two pieces.
+    append(&first, "text/plain; charset=utf-8", b"a\nb\xc3").await.is(200);
+    append(&first, "text/plain; charset=utf-8", b"\xa9\r\n").await.is(200);
+    let events = |last: Option<&'static str>| {
+        let request = bed.ask(Method::GET, &stream).header("accept", "text/event-stream");
+        last.map_or(request.try_clone().unwrap(), |id| request.header("last-event-id", id))
+    };
+    let mut live = events(None).send().await.unwrap().bytes_stream();
+    let mut seen = String::new();
+    while !seen.contains("id: 1-7") {
+        seen += std::str::from_utf8(&live.next().await.unwrap().unwrap()).unwrap();
+    }
+    assert!(seen.contains("id: 1-3\ndata: a\ndata: b\n\n"), "{seen}");
+    assert!(seen.contains("id: 1-7\ndata: é\ndata: \n\n"), "{seen}");
+    bed.post(&format!("/leases/{}/fail", text(&first["lease"])), json!({"retry_after": "0s"})).await.is(200);
+    let second = bed.lease("k").await;
+    append(&second, "text/plain", b"again").await.is(200);
+    while !seen.contains("again") {
+        seen += std::str::from_utf8(&live.next().await.unwrap().unwrap()).unwrap();
+    }
+    assert!(
+        seen.contains("event: attempt\nid: 2-0\ndata: 2\n\n") && seen.contains("id: 2-5\ndata: again\n\n"),
+        "{seen}"
+    );
+    assert_eq!(bed.get(&format!("{stream}?attempt=1")).await.is(200).text(), "a\nbé\r\n");
+    bed.post(&format!("/leases/{}/complete", text(&second["lease"])), json!(1)).await.is(200);
+    while live.next().await.is_some() {}
+
+    send(events(Some("2-5"))).await.is(204);
+    assert!(send(events(Some("2-2"))).await.is(200).text().ends_with("id: 2-5\ndata: ain\n\n"));
+    for foreign in ["1-7", "abc", "9-9"] {
+        let over = send(events(Some(foreign))).await;
+        assert!(
+            over.is(200).text().contains("event: attempt\nid: 2-0\ndata: 2\n\nid: 2-5\ndata: again\n\n"),
+            "{foreign}: {}",
+            over.text()
+        );
+    }
+}
+
+#[tokio::test]
+async fn other_types_are_no_events() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let lease = bed.lease("k").await;
+    let append = format!("/leases/{}/stream", text(&lease["lease"]));
+    send(bed.ask(Method::POST, &append).header("content-type", "image/png").body("x")).await.is(200);
+    let events = bed.ask(Method::GET, &format!("{job}/stream")).header("accept", "text/event-stream");
+    assert_eq!(send(events).await.is(406).slug(), "not-acceptable");
+}
+
+#[tokio::test]
+async fn the_log_is_one_for_all_attempts() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let log = format!("{job}/log");
+    assert_eq!(bed.get(&log).await.is(200).text(), "");
+    for (attempt, line) in ["one\n", "two\n"].into_iter().enumerate() {
+        let lease = bed.lease("k").await;
+        let url = format!("/leases/{}", text(&lease["lease"]));
+        for _ in 0..2 {
+            send(bed.ask(Method::POST, &format!("{url}/log?offset=0")).header("content-type", "text/plain").body(line))
+                .await
+                .is(200);
+        }
+        let end = if attempt == 0 { ("fail", json!({"retry_after": "0s"})) } else { ("complete", json!(1)) };
+        bed.post(&format!("{url}/{}", end.0), end.1).await.is(200);
+    }
+    let all = bed.get(&log).await;
+    assert_eq!((all.is(200).text().as_str(), all.header("content-type")), ("one\ntwo\n", "text/plain; charset=utf-8"));
+    assert_eq!(bed.get(&format!("{log}?offset=4&follow=true")).await.is(200).text(), "two\n");
+    bed.get(&format!("{log}?offset=8&follow=true")).await.is(204);
+}

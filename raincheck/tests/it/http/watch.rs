@@ -1,0 +1,272 @@
+//! Events: one feed, three ways to read it, the same numbers.
+
+use futures_util::{SinkExt, StreamExt};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::bed::{Bed, path, send, text};
+
+/// One server-sent event.
+#[derive(Debug, Default, PartialEq)]
+struct Frame {
+    name: String,
+    id: String,
+    data: String,
+}
+
+fn frames(text: &str) -> Vec<Frame> {
+    let field = |block: &str, name: &str| {
+        let lines: Vec<_> = block.lines().filter_map(|line| line.strip_prefix(name)).collect();
+        lines.join("\n")
+    };
+    text.split("\n\n")
+        .filter(|block| block.contains("data: "))
+        .map(|block| Frame { name: field(block, "event: "), id: field(block, "id: "), data: field(block, "data: ") })
+        .collect()
+}
+
+/// A job with a whole life behind it: created, started, progress, retrying, started, succeeded.
+async fn life(bed: &Bed) -> String {
+    let job = bed.job().await;
+    let lease = bed.lease("k").await;
+    let url = format!("/leases/{}", text(&lease["lease"]));
+    bed.post(&format!("{url}/heartbeat"), json!({"progress": {"percent": 5}})).await.is(200);
+    bed.post(&format!("{url}/fail"), json!({"error": {"title": "x"}, "retry_after": "0s"})).await.is(200);
+    bed.complete("k", json!(1)).await;
+    job
+}
+
+fn sse(bed: &Bed, path: &str, last: Option<&str>) -> reqwest::RequestBuilder {
+    let request = bed.ask(Method::GET, path).header("accept", "text/event-stream");
+    match last {
+        Some(id) => request.header("last-event-id", id),
+        None => request,
+    }
+}
+
+async fn websocket(bed: &Bed, path: &str) -> Vec<Value> {
+    let url = format!("{}{path}", bed.url.replace("http://", "ws://"));
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "raincheck.v1".parse().unwrap());
+    let (mut socket, answer) = connect_async(request).await.unwrap();
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "raincheck.v1");
+    let mut events = Vec::new();
+    while let Some(message) = socket.next().await {
+        match message.unwrap() {
+            Message::Text(text) => events.push(serde_json::from_str(&text).unwrap()),
+            Message::Close(frame) => {
+                assert_eq!(u16::from(frame.unwrap().code), 1000);
+                break;
+            }
+            _ => {}
+        }
+    }
+    events
+}
+
+#[tokio::test]
+async fn three_transports_tell_the_same() {
+    let bed = Bed::new().await;
+    let job = life(&bed).await;
+    let events = format!("{job}/events");
+    let page = bed.get(&events).await.is(200).json();
+    let polled = page["items"].as_array().unwrap();
+    let types: Vec<_> = polled.iter().map(|event| text(&event["type"])).collect();
+    assert_eq!(types, ["created", "started", "progress", "retrying", "started", "succeeded"]);
+    for (n, event) in polled.iter().enumerate() {
+        assert_eq!(event["seq"], n as u64 + 1);
+        assert_eq!((&event["queue"], &event["kind"]), (&json!("default"), &json!("k")));
+        assert!(event["cursor"].is_string() && event["data"].is_object() && event["at"].is_string());
+    }
+    assert_eq!((&page["next_after"], &page["done"]), (&json!(6), &json!(true)));
+    assert_eq!(polled[1]["data"]["worker"], "test");
+    assert_eq!(polled[2]["data"]["percent"], 5.0);
+    assert_eq!(polled[3]["data"]["problem"]["title"], "x");
+
+    let streamed = send(sse(&bed, &format!("{events}?after=0"), None)).await;
+    streamed.is(200);
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("x-accel-buffering", "no"),
+        ("cache-control", "no-store, no-transform"),
+    ] {
+        assert_eq!(streamed.header(name), value);
+    }
+    assert!(streamed.text().starts_with("retry: "));
+    let streamed = frames(&streamed.text());
+    assert!(streamed.iter().zip(1..).all(|(frame, n): (_, u64)| frame.name.is_empty() && frame.id == n.to_string()));
+    let streamed: Vec<Value> = streamed.iter().map(|frame| serde_json::from_str(&frame.data).unwrap()).collect();
+    assert_eq!(&streamed, polled);
+    assert_eq!(&websocket(&bed, &format!("{events}?after=0")).await, polled);
+
+    let feed = bed.get("/events?after=0").await.is(200).json();
+    assert_eq!(feed["items"].as_array().unwrap(), polled);
+    let rest = bed.get(&format!("/events?after={}", text(&polled[3]["cursor"]))).await.json();
+    assert_eq!(rest["items"].as_array().unwrap(), &polled[4..]);
+}
+
+#[tokio::test]
+async fn every_transport_is_live() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let events = format!("{job}/events");
+    let streaming = send(sse(&bed, &events, None));
+    let socket = websocket(&bed, &events);
+    let polling = async {
+        let (mut seen, mut after) = (Vec::new(), 1);
+        loop {
+            let page = bed.get(&format!("{events}?after={after}&wait=30s")).await.is(200).json();
+            seen.extend(page["items"].as_array().unwrap().iter().cloned());
+            after = page["next_after"].as_u64().unwrap();
+            if page["done"] == true {
+                return seen;
+            }
+        }
+    };
+    let feed = async {
+        let (mut seen, mut after) = (Vec::new(), "0".to_owned());
+        while seen.len() < 3 {
+            let page = bed.get(&format!("/events?kind=k&after={after}&wait=30s")).await.is(200).json();
+            seen.extend(page["items"].as_array().unwrap().iter().cloned());
+            after = text(&page["next_after"]).to_owned();
+        }
+        seen
+    };
+    let working = bed.complete("k", json!(1));
+    let (streamed, socket, polled, feed, _) = tokio::join!(streaming, socket, polling, feed, working);
+    let numbers = |events: &[Value]| events.iter().map(|event| event["seq"].as_u64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(numbers(&polled), [2, 3]);
+    assert_eq!(numbers(&feed), [1, 2, 3]);
+    let streamed = frames(&streamed.text());
+    // A snapshot, then what follows its number, without a hole.
+    assert_eq!(streamed[0].name, "snapshot");
+    let first: u64 = streamed[0].id.parse().unwrap();
+    let ids: Vec<u64> = streamed.iter().map(|frame| frame.id.parse().unwrap()).collect();
+    assert_eq!(ids, (first..=3).collect::<Vec<_>>());
+    let snapshot: Value = serde_json::from_str(&streamed[0].data).unwrap();
+    assert_eq!((path(&snapshot), &snapshot["seq"]), (job.clone(), &json!(first)));
+    assert_eq!(socket[0]["type"], "snapshot");
+    assert_eq!(numbers(&socket), (socket[0]["seq"].as_u64().unwrap()..=3).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_where_it_was() {
+    let bed = Bed::new().await;
+    let job = life(&bed).await;
+    let events = format!("{job}/events");
+    let ids = async |last: Option<&str>, query: &str| {
+        let reply = send(sse(&bed, &format!("{events}{query}"), last)).await;
+        let frames = frames(&reply.text());
+        (reply.status, frames.iter().map(|frame| format!("{}{}", frame.name, frame.id)).collect::<Vec<_>>())
+    };
+    assert_eq!(ids(None, "").await, (200, vec!["snapshot6".to_owned()]), "the first look at a finished job");
+    assert_eq!(ids(Some("6"), "").await, (204, vec![]), "it has seen the final event");
+    assert_eq!(ids(Some("4"), "").await, (200, vec!["5".to_owned(), "6".to_owned()]));
+    assert_eq!(ids(Some("4"), "?after=0").await.1, ["5", "6"], "the header wins: it is what a reconnect sends");
+    assert_eq!(ids(None, "?after=5").await.1, ["6"]);
+    for malformed in ["abc", "99", "-1", "1.5", ""] {
+        assert_eq!(ids(Some(malformed), "").await, (200, vec!["reset6".to_owned()]), "{malformed}");
+    }
+    assert_eq!(bed.get(&format!("{events}?after=x")).await.is(400).slug(), "invalid-cursor");
+    assert_eq!(
+        send(bed.ask(Method::GET, &events).header("accept", "image/png")).await.is(406).slug(),
+        "not-acceptable"
+    );
+    send(sse(&bed, "/jobs/0193a7a0-0000-7000-8000-000000000000/events", None)).await.is(404);
+}
+
+#[tokio::test]
+async fn the_whole_feed_by_stream() {
+    let bed = Bed::new().await;
+    life(&bed).await;
+    let mut live = sse(&bed, "/events?after=0&state=running", None).send().await.unwrap().bytes_stream();
+    let mut seen = String::new();
+    while frames(&seen).len() < 3 {
+        seen += std::str::from_utf8(&live.next().await.unwrap().unwrap()).unwrap();
+    }
+    let all = frames(&seen);
+    let types: Vec<Value> =
+        all.iter().map(|frame| serde_json::from_str::<Value>(&frame.data).unwrap()["type"].clone()).collect();
+    assert_eq!(types, [json!("started"), json!("progress"), json!("started")]);
+    let mut again = sse(&bed, "/events?state=running", Some(&all[1].id)).send().await.unwrap().bytes_stream();
+    let mut rest = String::new();
+    while frames(&rest).is_empty() {
+        rest += std::str::from_utf8(&again.next().await.unwrap().unwrap()).unwrap();
+    }
+    assert_eq!(frames(&rest)[0], all[2]);
+    let mut reset = sse(&bed, "/events", Some("abc")).send().await.unwrap().bytes_stream();
+    let mut first = String::new();
+    while frames(&first).is_empty() {
+        first += std::str::from_utf8(&reset.next().await.unwrap().unwrap()).unwrap();
+    }
+    assert_eq!(frames(&first)[0].name, "reset");
+    for bad in ["after=abc", "after=1"] {
+        assert_eq!(bed.get(&format!("/events?{bad}")).await.is(400).slug(), "invalid-cursor");
+    }
+    bed.get("/events?job=abc").await.is(400);
+    bed.get("/events?job=0193a7a0-0000-7000-8000-000000000000").await.is(404);
+    let now = bed.get("/events").await.is(200).json();
+    assert_eq!((&now["items"], &now["done"]), (&json!([]), &json!(false)));
+}
+
+#[tokio::test]
+async fn over_the_bound_of_streams_a_client_is_sent_away_kindly() {
+    let bed = Bed::with(|options| options.limits.streams = 1).await;
+    let job = bed.job().await;
+    let events = format!("{job}/events");
+    let mut first = sse(&bed, &events, None).send().await.unwrap().bytes_stream();
+    first.next().await.unwrap().unwrap();
+    let away = send(sse(&bed, &events, None)).await;
+    assert!(away.is(200).text().starts_with("retry: ") && !away.text().contains("data:"), "{}", away.text());
+    drop(first);
+    super::super::server::until("the slot is free again", std::time::Duration::from_secs(5), async || {
+        let mut next = sse(&bed, &events, None).send().await.unwrap().bytes_stream();
+        String::from_utf8_lossy(&next.next().await.unwrap().unwrap()).contains("snapshot")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn websocket_handshakes() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let url = format!("{}{job}/events", bed.url.replace("http://", "ws://"));
+    let status = async |change: &dyn Fn(&mut reqwest::header::HeaderMap)| {
+        let mut request = url.clone().into_client_request().unwrap();
+        change(request.headers_mut());
+        match connect_async(request).await {
+            Err(Error::Http(answer)) => answer.status().as_u16(),
+            Ok(_) => 101,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let set = |name: &'static str, value: &'static str| {
+        move |headers: &mut reqwest::header::HeaderMap| {
+            headers.insert(name, value.parse().unwrap());
+        }
+    };
+    assert_eq!(status(&|_| ()).await, 101);
+    assert_eq!(status(&set("origin", "http://evil.test")).await, 403);
+    assert_eq!(status(&set("sec-fetch-site", "cross-site")).await, 403);
+    assert_eq!(status(&set("host", "evil.test")).await, 421);
+    assert_eq!(status(&set("sec-websocket-protocol", "graphql-ws")).await, 400);
+    let old = "Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n";
+    let answer = bed.raw(format!("GET {job}/events HTTP/1.1\r\n{old}").as_bytes()).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 426") && answer.to_lowercase().contains("sec-websocket-version: 13"),
+        "{answer}"
+    );
+    // It has nothing to say.
+    let (mut socket, _) = connect_async(url.clone()).await.unwrap();
+    socket.send(Message::text("hello")).await.unwrap();
+    let close = loop {
+        match socket.next().await.unwrap().unwrap() {
+            Message::Close(frame) => break frame.unwrap(),
+            _ => continue,
+        }
+    };
+    assert_eq!(u16::from(close.code), 1008);
+}

@@ -1,0 +1,158 @@
+//! The worker protocol.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::bed::{Bed, path, send, text};
+
+#[tokio::test]
+async fn lease_and_complete() {
+    let bed = Bed::new().await;
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let submit =
+        bed.ask(Method::POST, "/jobs").header("traceparent", trace).json(&json!({"kind": "k", "input": {"a": 1}}));
+    let job = path(&send(submit).await.is(202).json());
+    let ask = json!({"worker": {"name": "w", "version": "1"}, "queues": ["default"], "kinds": ["k", "other"], "max": 8, "ttl": "90s", "request_id": "r1"});
+    let answer = bed.post("/leases", ask.clone()).await.is(200).json();
+    let lease = &answer["leases"][0];
+    assert_eq!(
+        (&lease["attempt"], &lease["ttl_seconds"], &lease["heartbeat_seconds"], &lease["traceparent"]),
+        (&json!(1), &json!(90), &json!(30), &json!(trace))
+    );
+    assert_eq!((&lease["job"]["input"], &lease["job"]["state"]), (&json!({"a": 1}), &json!("running")));
+    assert_eq!(answer["finished"], json!([]));
+    // The answer was lost: the same request gets the same lease.
+    let again = bed.post("/leases", ask).await.is(200).json();
+    assert_eq!(again["leases"][0]["lease"], lease["lease"]);
+    let url = format!("/leases/{}", text(&lease["lease"]));
+    assert_eq!(bed.post(&format!("{url}/complete"), json!([1])).await.is(200).json()["state"], "succeeded");
+    bed.post(&format!("{url}/complete"), json!([1])).await.is(200);
+    for (verb, body) in [
+        ("complete", json!([2])),
+        ("fail", json!({})),
+        ("release", json!({})),
+        ("heartbeat", json!({})),
+        ("stream", json!("x")),
+        ("log", json!("x")),
+    ] {
+        let late = bed.post(&format!("{url}/{verb}"), body).await;
+        assert_eq!(late.is(409).slug(), "lease-lost", "{verb}");
+        assert_eq!(late.json()["job"]["state"], "succeeded");
+    }
+    assert_eq!(bed.get(&format!("{url}/input")).await.is(409).slug(), "lease-lost");
+    assert_eq!(bed.get(&job).await.is(200).json()["attempt"], 1);
+    assert_eq!(bed.post("/leases/nope/complete", json!(1)).await.is(404).slug(), "not-found");
+}
+
+#[tokio::test]
+async fn nothing_in_time_is_204() {
+    let bed = Bed::new().await;
+    let ask = json!({"kinds": ["k"], "max": 1});
+    assert!(bed.post("/leases", ask).await.is(204).bytes.is_empty());
+    bed.post("/leases", json!({"kinds": ["k"], "max": 0})).await.is(204);
+    let waiting = bed.post("/leases", json!({"kinds": ["k"], "wait": "30s"}));
+    let (leased, _) = tokio::join!(waiting, bed.job());
+    assert_eq!(leased.is(200).json()["leases"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn finish_and_lease_in_one() {
+    let bed = Bed::new().await;
+    bed.post("/jobs/batch", json!({"jobs": (0..5).map(|_| json!({"kind": "k"})).collect::<Vec<_>>()})).await.is(202);
+    let ask = json!({"kinds": ["k"], "max": 3});
+    let first = bed.post("/leases", ask).await.is(200).json();
+    let lease = |n: usize| text(&first["leases"][n]["lease"]).to_owned();
+    let finish = json!([
+        {"lease": lease(0), "complete": {"result": {"n": 0}}},
+        {"lease": "forged", "complete": {}},
+        {"lease": lease(1), "fail": {"error": {"title": "x"}, "retryable": true, "retry_after": "1h"}},
+        {"lease": lease(2), "release": {"delay": "1h"}},
+    ]);
+    let answer =
+        bed.post("/leases", json!({"kinds": ["k"], "max": 8, "wait": "30s", "finish": finish})).await.is(200).json();
+    let finished = &answer["finished"];
+    assert_eq!(finished[0], json!({"lease": lease(0), "state": "succeeded"}));
+    assert_eq!(
+        (&finished[1]["lease"], &finished[1]["problem"]["type"]),
+        (&json!("forged"), &json!("/problems/not-found"))
+    );
+    assert_eq!((&finished[2]["state"], &finished[3]["state"]), (&json!("scheduled"), &json!("scheduled")));
+    assert_eq!(answer["leases"].as_array().unwrap().len(), 2);
+    let late = json!({"max": 0, "finish": [{"lease": lease(1), "complete": {"result": 1}}]});
+    let late = bed.post("/leases", late).await.is(200).json();
+    assert_eq!(late["finished"][0]["problem"]["type"], "/problems/lease-lost");
+    for finish in [
+        json!([{"lease": lease(0)}]),
+        json!([{"lease": lease(0), "complete": {}, "fail": {}}]),
+        json!([{"lease": "a", "release": {}}, {"lease": "a", "release": {}}]),
+    ] {
+        assert_eq!(bed.post("/leases", json!({"max": 0, "finish": finish})).await.is(422).slug(), "validation");
+    }
+}
+
+#[tokio::test]
+async fn failing_and_trying_again() {
+    let bed = Bed::new().await;
+    let job = path(&bed.submit(json!({"kind": "k", "retry": {"max_attempts": 2, "initial": "0s"}})).await);
+    let lease = bed.lease("k").await;
+    let fail =
+        json!({"error": {"type": "Timeout", "title": "slow", "detail": "d"}, "retryable": true, "retry_after": "1h"});
+    let after = bed.post(&format!("/leases/{}/fail", text(&lease["lease"])), fail).await.is(200).json();
+    assert_eq!((&after["state"], &after["failures"], &after["error"]), (&json!("scheduled"), &json!(1), &json!(null)));
+    assert_eq!(after["last_error"]["type"], "Timeout");
+    send(bed.ask(Method::POST, &format!("{job}/run-now"))).await.is(202);
+    let lease = bed.lease("k").await;
+    assert_eq!(lease["attempt"], 2);
+    let after = bed.post(&format!("/leases/{}/fail", text(&lease["lease"])), json!({})).await.is(200).json();
+    assert_eq!((&after["state"], &after["failures"]), (&json!("failed"), &json!(2)));
+}
+
+#[tokio::test]
+async fn heartbeats_carry_progress() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let lease = bed.lease("k").await;
+    let url = format!("/leases/{}/heartbeat", text(&lease["lease"]));
+    let beat = json!({"progress": {"percent": 42.5, "current": 17.0, "total": 40, "message": "pass 1", "data": {"x": [1]}}, "ttl": "60s"});
+    assert_eq!(bed.post(&url, beat).await.is(200).json(), json!({"ttl_seconds": 60, "cancel_requested": false}));
+    let progress = json!({"percent": 42.5, "current": 17, "total": 40, "message": "pass 1", "data": {"x": [1]}});
+    let shown = bed.get(&format!("{job}?wait=1s")).await.json();
+    assert_eq!(shown["progress"], progress);
+    assert_eq!(send(bed.ask(Method::POST, &url)).await.is(200).json()["ttl_seconds"], 60);
+    for (bad, pointer) in [
+        (json!({"progress": {"percent": 101}}), "/progress/percent"),
+        (json!({"progress": {"current": -1}}), "/progress/current"),
+        (json!({"progress": {"data": "x".repeat(5_000)}}), "/progress/data"),
+        (json!({"progress": {"nope": 1}}), "/progress/nope"),
+        (json!({"ttl": "1s"}), "/ttl"),
+        (json!({"ttl": "25h"}), "/ttl"),
+    ] {
+        let reply = bed.post(&url, bad).await;
+        assert_eq!(reply.is(422).json()["errors"][0]["pointer"], pointer);
+    }
+    let many =
+        json!({"heartbeats": [{"lease": text(&lease["lease"]), "progress": {"percent": 50}}, {"lease": "forged"}]});
+    let many = bed.post("/leases/heartbeat", many).await.is(200).json();
+    assert_eq!(many["heartbeats"][0], json!({"lease": lease["lease"], "ttl_seconds": 60, "cancel_requested": false}));
+    assert_eq!(many["heartbeats"][1]["problem"]["type"], "/problems/not-found");
+}
+
+#[tokio::test]
+async fn bad_requests_for_work() {
+    let bed = Bed::new().await;
+    for (body, pointer) in [
+        (json!({"kinds": []}), "/kinds"),
+        (json!({"kinds": ["K"]}), "/kinds/0"),
+        (json!({"kinds": ["k"], "queues": ["../x"]}), "/queues/0"),
+        (json!({"kinds": ["k"], "max": 1001}), "/max"),
+        (json!({"kinds": ["k"], "max": -1}), "/max"),
+        (json!({"kinds": ["k"], "ttl": "1s"}), "/ttl"),
+        (json!({"kinds": ["k"], "wait": "soon"}), "/wait"),
+        (json!({"kinds": ["k"], "request_id": ""}), "/request_id"),
+        (json!({"kinds": ["k"], "worker": ["w"]}), "/worker"),
+        (json!({"kinds": ["k"], "nope": 1}), "/nope"),
+    ] {
+        let reply = bed.post("/leases", body.clone()).await;
+        assert_eq!(reply.is(422).json()["errors"][0]["pointer"], pointer, "{body}");
+    }
+}
