@@ -42,7 +42,7 @@ impl Front {
             false => None,
         };
         let mut response = match self.app.guard.check(&request) {
-            Err(refused) => *refused,
+            Err(refused) => refused.into_response(),
             Ok(()) => {
                 let answered: Result<Response, Infallible> = self.router.clone().call(request).await;
                 let Ok(response) = answered;

@@ -26,6 +26,30 @@ const EXPOSED: &str = "Location, Content-Location, Retry-After, ETag, Preference
 const ASKED: &str = "Authorization, Content-Type, Prefer, Idempotency-Key, If-None-Match, If-Range, Range, Last-Event-ID, \
                      traceparent, Content-Disposition";
 
+/// Why a request does not pass.
+#[derive(Debug)]
+pub enum Refused {
+    /// It must not.
+    Problem(Problem),
+    /// It only asks whether another one may.
+    Preflight,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Refused::Problem(problem)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Refused::Problem(problem) => problem.into_response(),
+            Refused::Preflight => preflight(),
+        }
+    }
+}
+
 impl Guard {
     /// Prepares the checks.
     pub fn new(options: &HttpOptions) -> Self {
@@ -43,41 +67,37 @@ impl Guard {
     }
 
     /// Lets a request pass, or answers it.
-    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Box<Response>> {
-        self.verdict(request).map_err(Box::new)
-    }
-
-    fn verdict<B>(&self, request: &Request<B>) -> Result<(), Response> {
+    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Refused> {
         let (headers, uri) = (request.headers(), request.uri());
         let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
         if size + target > self.header_bytes {
-            return Err(Problem::new(problem::HEADERS).into_response());
+            return Err(Problem::new(problem::HEADERS).into());
         }
         if uri.path() == "/livez" {
             return Ok(());
         }
-        let host = host(request).ok_or_else(|| Problem::bad("exactly one Host header is required").into_response())?;
+        let host = host(request).ok_or_else(|| Problem::bad("exactly one Host header is required"))?;
         if !self.knows(host) {
             let detail = "list the host under server.hosts, or set server.public_url";
-            return Err(Problem::new(problem::MISDIRECTED).detail(detail).into_response());
+            return Err(Problem::new(problem::MISDIRECTED).detail(detail).into());
         }
         let foreign = foreign(headers, host, self.public_origin.as_deref());
         let allowed = self.allowed_origin(headers).is_some();
         if request.method() == Method::OPTIONS && allowed && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         {
-            return Err(preflight());
+            return Err(Refused::Preflight);
         }
         let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let upgrade = headers.contains_key(header::UPGRADE);
         if foreign && (unsafe_method || upgrade) && !(allowed && headers.contains_key(header::AUTHORIZATION)) {
             let detail = "a page of another origin must not do this";
-            return Err(Problem::new(problem::FORBIDDEN).detail(detail).into_response());
+            return Err(Problem::new(problem::FORBIDDEN).detail(detail).into());
         }
         self.authorize(headers)
     }
 
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Response> {
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let Some(expected) = &self.token else { return Ok(()) };
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token =
@@ -94,7 +114,7 @@ impl Guard {
             "Bearer realm=\"raincheck\""
         };
         let refused = Problem::new(problem::UNAUTHORIZED);
-        Err(refused.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)).into_response())
+        Err(refused.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)).into())
     }
 
     fn knows(&self, host: &str) -> bool {
@@ -175,7 +195,7 @@ mod tests {
         }
         match Guard::new(options).check(&request.body(()).unwrap()) {
             Ok(()) => 200,
-            Err(response) => response.status().as_u16(),
+            Err(refused) => refused.into_response().status().as_u16(),
         }
     }
 

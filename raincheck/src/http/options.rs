@@ -204,8 +204,8 @@ mod tests {
     #[test]
     fn the_nearer_layer_wins() {
         let name = |text| Name::new(text).unwrap();
-        let mut defaults = Defaults::default();
-        defaults.server = Policy { timeout: Some(1), max_attempts: Some(1), keep_failed: Some(1), ..Policy::default() };
+        let server = Policy { timeout: Some(1), max_attempts: Some(1), keep_failed: Some(1), ..Policy::default() };
+        let mut defaults = Defaults { server, ..Defaults::default() };
         defaults.queues.insert(name("q"), Policy { timeout: Some(2), max_attempts: Some(2), ..Policy::default() });
         let policy = Policy { timeout: Some(3), ..Policy::default() };
         defaults.kinds.insert(name("k"), KindOptions { policy, ..KindOptions::default() });

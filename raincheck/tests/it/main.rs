@@ -1,4 +1,6 @@
 //! The contract over real HTTP.
+#![allow(clippy::unwrap_used, reason = "tests, helpers included, fail by panicking")]
+
 mod cli;
 mod crash;
 mod http;
