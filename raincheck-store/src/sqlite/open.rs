@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::mpsc;
 
 use super::figures::FiguresBook;
-use super::shared::{NEVER, Shared, other};
+use super::shared::{NEVER, Shared, keep_plans, other};
 use super::tables::Tables;
 use super::writer::{Bounds, Writer};
 use super::{SqliteStore, checkpoint, rows};
@@ -165,6 +165,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
     let db = Connection::open(&options.path)?;
     db.set_prepared_statement_cache_capacity(128);
+    keep_plans(&db)?;
     db.busy_timeout(Duration::from_secs(10))?;
     db.execute_batch("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF;")?;
     // Folding the log back belongs to the checkpointer; the writer steps in only when that cannot keep up.

@@ -86,6 +86,7 @@ impl Shared {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(&self.path, flags)?;
         db.set_prepared_statement_cache_capacity(64);
+        keep_plans(&db)?;
         db.busy_timeout(std::time::Duration::from_secs(5))?;
         db.execute_batch("PRAGMA cache_size = -4096; PRAGMA query_only = ON;")?;
         Ok(db)
@@ -101,4 +102,10 @@ pub(super) fn other(error: rusqlite::Error) -> StoreError {
         Some(rusqlite::ErrorCode::DiskFull) => StoreError::NoSpace,
         _ => StoreError::Other(error.to_string()),
     }
+}
+
+/// Plans statements once: without this, SQLite plans those anew at every call whose bound values it once compared
+/// with the condition of a partial index, which costs more than the statements themselves.
+pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
+    db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
