@@ -196,9 +196,7 @@ impl Writer {
         self.leases.clear();
         self.swept = false;
         self.cursor = self.shared.head.load(Ordering::Acquire);
-        // What the transaction found out about what is due next went with it: look again at once.
-        self.shared.next_due.store(0, Ordering::Release);
-        self.shared.next_retirement.store(0, Ordering::Release);
+        // What is due next is looked for only after a commit (see `publish`), so those times still hold.
         match FiguresBook::load(&self.db) {
             Ok(book) => self.book = book,
             Err(error) => {
