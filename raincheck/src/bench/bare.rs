@@ -75,7 +75,8 @@ pub async fn serve(folder: &Path) -> Result<Exit, Failure> {
     let router =
         Router::new().route("/jobs", post(submit)).route("/jobs/{id}", get(status)).with_state(Arc::new(answers));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    eprintln!("{{\"msg\":\"ready\",\"url\":\"http://{}\"}}", listener.local_addr()?);
+    let (pid, address) = (std::process::id(), listener.local_addr()?);
+    eprintln!("{{\"msg\":\"ready\",\"pid\":{pid},\"url\":\"http://{address}\"}}");
     axum::serve(tap(listener), router).await?;
     Ok(Exit::Done)
 }

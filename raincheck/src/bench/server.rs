@@ -21,6 +21,8 @@ const READY: Duration = Duration::from_secs(120);
 /// A child process that listens.
 pub struct Server {
     child: Child,
+    /// Of the server itself, which is not the child where something stands between.
+    pid: i32,
     /// Where.
     pub address: SocketAddr,
     /// From its start until it said that it is ready.
@@ -69,22 +71,23 @@ impl Server {
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let begin = Instant::now();
         let mut child = command.spawn()?;
-        let (sender, ready) = mpsc::channel();
+        let (sender, told) = mpsc::channel();
         if let Some(stderr) = child.stderr.take() {
             // Read to its end, so that the child never waits for us.
             std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                    match address(&line) {
-                        Some(address) => drop(sender.send((address, begin.elapsed()))),
+                    match ready(&line) {
+                        Some((address, pid)) => drop(sender.send((address, pid, begin.elapsed()))),
                         None if line.contains("\"level\":\"info\"") => {}
                         None => eprintln!("server: {line}"),
                     }
                 }
             });
         }
-        let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), started_in: Duration::ZERO };
-        (server.address, server.started_in) =
-            ready.recv_timeout(READY).map_err(|_| broken("the server did not get ready"))?;
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Self { child, pid: 0, address: nowhere, started_in: Duration::ZERO };
+        let told = told.recv_timeout(READY);
+        (server.address, server.pid, server.started_in) = told.map_err(|_| broken("the server did not get ready"))?;
         Ok(server)
     }
 
@@ -95,7 +98,7 @@ impl Server {
 
     /// Its resident memory, bytes. Linux only.
     pub fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1_024)
     }
@@ -136,7 +139,12 @@ impl Server {
 impl Drop for Server {
     /// With -9: what it leaves behind is removed anyway, and a start after this is a measure of its own.
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Of a traced server only the tracer is the child, and it ends with what it traces.
+        if let Some(pid) = rustix::process::Pid::from_raw(self.pid) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        } else {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }
@@ -147,13 +155,14 @@ pub fn batch(count: usize) -> Vec<u8> {
     post("/jobs/batch", &[b"{\"jobs\":[", jobs.as_slice(), b"]}"].concat())
 }
 
-/// The address in a "ready" line.
-fn address(line: &str) -> Option<SocketAddr> {
+/// The address and the process in a "ready" line.
+fn ready(line: &str) -> Option<(SocketAddr, i32)> {
     let ready: serde_json::Value = serde_json::from_str(line).ok()?;
     if ready.get("msg")?.as_str()? != "ready" {
         return None;
     }
-    ready.get("url")?.as_str()?.strip_prefix("http://")?.trim_end_matches('/').parse().ok()
+    let address = ready.get("url")?.as_str()?.strip_prefix("http://")?.trim_end_matches('/').parse().ok()?;
+    Some((address, i32::try_from(ready.get("pid")?.as_i64()?).ok()?))
 }
 
 #[cfg(test)]
@@ -164,7 +173,8 @@ mod tests {
     fn the_job_is_as_said() {
         let job: serde_json::Value = serde_json::from_slice(&job()).unwrap();
         assert_eq!(job["input"].to_string().len(), 200);
-        assert_eq!(address(r#"{"msg":"ready","url":"http://127.0.0.1:7"}"#).unwrap().port(), 7);
-        assert!(address("x").is_none());
+        let (address, pid) = ready(r#"{"msg":"ready","pid":5,"url":"http://127.0.0.1:7"}"#).unwrap();
+        assert_eq!((address.port(), pid), (7, 5));
+        assert!(ready("x").is_none());
     }
 }

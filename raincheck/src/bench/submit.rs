@@ -1,8 +1,11 @@
 //! P1, P3: durable submits, one job a call, against the bare handler and against the disk.
 
-use super::connection::post;
+use std::time::Duration;
+
 use super::{
-    Options, bare, disk,
+    Options, bare,
+    connection::post,
+    disk,
     load::{self, median},
     report::{Row, format_millis},
     server::{Server, job},
@@ -18,6 +21,8 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let (mut p50, mut p99, mut p999) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds() {
         let folder = options.scratch()?;
+        // Before the server writes: what it leaves to the system would be in the way.
+        syncs.push(disk::syncs(folder.path(), time.min(Duration::from_secs(2))).await?);
         let server = Server::start(folder.path())?;
         bare::keep(answers.path(), "submit", &server.connect().await?.expect(&request, 202).await?)?;
         let load = load::run(server.address, &request, 202, options.callers, time).await?;
@@ -27,7 +32,6 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
         p999.push(load.millis(0.999));
         one.push(load::run(server.address, &request, 202, 1, time).await?.rate);
         drop(server);
-        syncs.push(disk::syncs(folder.path(), time.min(std::time::Duration::from_secs(2))).await?);
         let bare = Server::bare(answers.path())?;
         limit.push(load::run(bare.address, &request, 202, options.callers, time).await?.rate);
     }
@@ -39,7 +43,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
             many / limit,
             0.50,
         ),
-        Row::rate("P1", format!("answered within, {callers} callers"), median(p50.clone()), "ms").note(format!(
+        Row::rate("P1", format!("p50 of a submit, {callers} callers"), median(p50), "ms").note(format!(
             "p50 {}, p99 {}",
             format_millis(median(p50)),
             format_millis(median(p99))

@@ -20,6 +20,7 @@ pub fn show(server: &Server, config: &Config, ephemeral: bool, for_people: bool)
         ] {
             ready.insert(name.to_owned(), value.into());
         }
+        ready.insert("pid".to_owned(), std::process::id().into());
         ready.insert("time".to_owned(), jiff::Timestamp::now().to_string().into());
         eprintln!("{}", serde_json::Value::Object(ready));
         return;
