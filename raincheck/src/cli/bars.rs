@@ -35,7 +35,8 @@ impl Bars {
     fn bar(&mut self, job: &Job) -> &ProgressBar {
         let all = &self.all;
         self.bars.entry(job.id.clone()).or_insert_with(|| {
-            let bar = all.add(ProgressBar::new(1_000));
+            let bare = ProgressStyle::with_template("").unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = all.add(ProgressBar::new(1_000).with_style(bare));
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         })
@@ -65,31 +66,27 @@ impl Show for Bars {
         if !self.style.is_terminal() {
             return self.line(job);
         }
-        let color = match job.state {
-            State::Succeeded => "green",
-            State::Failed => "red",
-            State::Canceled => "yellow",
-            _ => "blue",
-        };
+        if job.state.is_final() {
+            // Its last words are said when the whole job is there.
+            return;
+        }
         let template = match percent(job) {
-            Some(_) => {
-                format!("{{prefix:28!}} {{bar:30.{color}/238}} {{percent:>3}} % {{elapsed:>4}} {{wide_msg:.dim}}")
-            }
+            Some(_) => "{prefix:28!} {bar:30.blue/238} {percent:>3} % {elapsed:>4} {wide_msg:.dim}".to_owned(),
             None => format!(
-                "{{prefix:28!}} {{spinner:.{color}}} {:<28}       {{elapsed:>4}} {{wide_msg:.dim}}",
+                "{{prefix:28!}} {{spinner:.blue}} {:<28}       {{elapsed:>4}} {{wide_msg:.dim}}",
                 job.state.as_str()
             ),
         };
         let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let (name, words, percent) = (Self::name(job), words(job), percent(job));
         let bar = self.bar(job);
-        bar.set_style(style.progress_chars("━━╌").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
-        bar.set_prefix(name);
-        bar.set_message(words);
         if let Some(percent) = percent {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
             bar.set_position((percent * 10.0) as u64);
         }
+        bar.set_style(style.progress_chars("━━╌").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
+        bar.set_prefix(name);
+        bar.set_message(words);
     }
 
     fn done(&mut self, job: &Job) {

@@ -94,7 +94,7 @@ enum Command {
     /// Measure this program on this machine
     Bench(bench::Options),
     /// Print the OpenAPI document of the HTTP API
-    Openapi(Connect),
+    Openapi,
     /// Print a script that completes this command line in a shell
     Completion {
         /// Which shell
@@ -150,7 +150,7 @@ impl Command {
             Self::Worker(command) => command.run().await,
             Self::Config(command) => command.run(),
             Self::Bench(options) => bench::run(options).await,
-            Self::Openapi(connect) => operate::openapi(&connect).await,
+            Self::Openapi => operate::openapi(),
             Self::Completion { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "raincheck", &mut script);

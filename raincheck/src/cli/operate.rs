@@ -1,7 +1,7 @@
 //! `raincheck worker list` and `openapi`.
 
 use clap::{Args, Subcommand};
-use raincheck_client::{api::WorkerInfo, client::HttpMethod};
+use raincheck_client::api::WorkerInfo;
 
 use super::{
     Connect,
@@ -44,13 +44,12 @@ impl WorkerCommand {
     }
 }
 
-/// Prints the server's own OpenAPI document.
+/// Prints the OpenAPI document of this version.
 ///
 /// # Errors
-/// When the server can't be reached.
-pub async fn openapi(connect: &Connect) -> Result<Exit, Failure> {
-    let document = connect.client()?.json(HttpMethod::GET, "/openapi.json", &[], None).await?;
-    output::json(&document, Format::Json)?;
+/// When standard output can't be written.
+pub fn openapi() -> Result<Exit, Failure> {
+    output::json(&*crate::http::OPENAPI, Format::Json)?;
     Ok(Exit::Done)
 }
 
@@ -65,7 +64,7 @@ fn worker(worker: &WorkerInfo) -> Vec<Cell> {
         (worker.name.clone(), None),
         (worker.version.clone().unwrap_or_default(), None),
         (worker.kinds.join(","), None),
-        (worker.queues.join(","), None),
+        (if worker.queues.is_empty() { "all".to_owned() } else { worker.queues.join(",") }, None),
         (text("running"), None),
         (when::ago(&text("last_seen")), Some(Ink::Dim)),
     ]

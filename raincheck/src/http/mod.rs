@@ -49,6 +49,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use openapi::DOCUMENT as OPENAPI;
 pub use options::{Defaults, HttpLimits, HttpOptions, KindOptions, Policy, Resolved};
 
 /// What is left of the ten seconds of a drain when the connections have had theirs.
