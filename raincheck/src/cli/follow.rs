@@ -53,7 +53,7 @@ pub fn words(job: &Job) -> String {
         (State::Queued, _) => match job.waiting_for.as_deref() {
             Some("no worker") => "no worker serves this kind".to_owned(),
             Some(what) => format!("waits: {what}"),
-            None => job.position.map_or_else(String::new, |position| format!("{position}. in its queue")),
+            None => job.position.map_or_else(String::new, |position| format!("position {position}")),
         },
         (State::Scheduled, _) if job.failures > 0 => format!("tries again after {} failed", job.failures),
         (State::Failed | State::Canceled, _) => job.error.as_ref().map(ToString::to_string).unwrap_or_default(),
