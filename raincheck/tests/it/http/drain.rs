@@ -68,3 +68,22 @@ async fn while_draining_nothing_is_taken_in() {
     let complete = format!("/leases/{}/complete", super::bed::text(&lease["lease"]));
     bed.post(&complete, json!(1)).await.is(200);
 }
+
+#[tokio::test]
+async fn what_does_not_end_by_itself_is_cut_off_in_time() {
+    let mut bed = Bed::new().await;
+    bed.job().await;
+    let lease = bed.lease("k").await;
+    let pieces = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let request = bed.ask(Method::POST, &format!("/leases/{}/complete", super::bed::text(&lease["lease"])));
+    let endless = tokio::spawn(request.body(reqwest::Body::wrap_stream(pieces)).send());
+    super::super::server::until("the request is there", Duration::from_secs(5), async || {
+        bed.get("/metrics").await.text().contains("raincheck_http_connections 2")
+    })
+    .await;
+    let started = Instant::now();
+    bed.shutdown.cancel();
+    bed.serving.take().unwrap().await.unwrap().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(endless.await.unwrap().is_err());
+}

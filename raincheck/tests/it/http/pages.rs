@@ -90,6 +90,13 @@ async fn openapi_describes_every_route_and_every_member_of_a_job() {
         routes += 1;
     }
     assert_eq!(document["paths"].as_object().unwrap().len(), routes);
+    let text = document.to_string();
+    let mut names: Vec<&str> =
+        text.split("\"operationId\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "operations are named once");
 
     bed.submit(json!({"kind": "k", "input": 1})).await;
     let lease = bed.lease("k").await;
@@ -101,7 +108,6 @@ async fn openapi_describes_every_route_and_every_member_of_a_job() {
     for required in document["components"]["schemas"]["Job"]["required"].as_array().unwrap() {
         assert!(shown.contains_key(required.as_str().unwrap()), "{required} is described and not shown");
     }
-    let text = document.to_string();
     for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
         let name = reference.split('"').next().unwrap();
         assert!(document["components"]["schemas"][name].is_object(), "no schema {name}");
