@@ -79,6 +79,6 @@ pub async fn get() -> Response {
     let mut response = TEXT.clone().into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
     response
 }

@@ -48,7 +48,7 @@ pub async fn upgrade(app: &App, opened: Opened, request: Request) -> Result<Resp
     let (engine, slot) = (app.engine.clone(), app.streams.take());
     let open = app.sockets.token();
     Ok(upgrade.on_upgrade(move |socket| async move {
-        serve(engine, opened, slot, socket).await;
+        serve(&engine, opened, slot, socket).await;
         drop(open);
     }))
 }
@@ -70,12 +70,13 @@ fn check(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn serve(engine: Engine, opened: Opened, slot: Option<Slot>, mut socket: WebSocket) {
-    let code = if slot.is_none() { (TRY_LATER, "too many streams") } else { run(&engine, opened, &mut socket).await };
+async fn serve(engine: &Engine, opened: Opened, slot: Option<Slot>, mut socket: WebSocket) {
+    let code = if slot.is_none() { (TRY_LATER, "too many streams") } else { run(engine, opened, &mut socket).await };
     let (code, reason) = code;
     let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-    // A client that takes nothing does not take this either: then the connection just ends.
-    let _ = timeout(Duration::from_secs(1), socket.send(close)).await;
+    // A slow client gets some more time to take what waits for it and to learn why; then the connection just ends.
+    let most = if engine.is_draining() { Duration::from_secs(1) } else { SEND_MOST };
+    let _ = timeout(most, socket.send(close)).await;
 }
 
 /// Sends until there is a reason to close.

@@ -28,10 +28,10 @@ pub struct LeaseBody<'a> {
     #[schema(maximum = 1000)]
     pub max: Option<usize>,
     /// How long to wait for the first.
-    #[schema(value_type = Option<String>, example = "20s")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "20s")]
     pub wait: Option<Duration>,
     /// Length of the leases.
-    #[schema(value_type = Option<String>, example = "30s")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub ttl: Option<Duration>,
     /// The same again returns the same leases while they last.
     #[serde(borrow)]
@@ -102,7 +102,7 @@ pub struct FailBody<'a> {
     /// Whether another attempt may help; true unless given.
     pub retryable: Option<bool>,
     /// Wait so long before it, instead of what the job says.
-    #[schema(value_type = Option<String>, example = "30s")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub retry_after: Option<Duration>,
 }
 
@@ -143,7 +143,7 @@ impl FailBody<'_> {
 #[schema(as = Release)]
 pub struct ReleaseBody {
     /// Not again before so long from now.
-    #[schema(value_type = Option<String>, example = "10s")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "10s")]
     pub delay: Option<Duration>,
 }
 
@@ -157,10 +157,10 @@ pub struct HeartbeatBody<'a> {
     #[schema(value_type = Option<ProgressBody>)]
     pub progress: Option<Object<ProgressBody<'a>>>,
     /// The lease lasts so long from now.
-    #[schema(value_type = Option<String>, example = "30s")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub ttl: Option<Duration>,
     /// Answer when the run should stop, at the latest after so long.
-    #[schema(value_type = Option<String>, example = "20s")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "20s")]
     pub wait: Option<Duration>,
 }
 
@@ -174,7 +174,7 @@ pub struct HeartbeatsBody<'a> {
     #[schema(value_type = Vec<BeatBody>)]
     pub heartbeats: Vec<Object<BeatBody<'a>>>,
     /// Answer when one of them should stop, at the latest after so long.
-    #[schema(value_type = Option<String>, example = "20s")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "20s")]
     pub wait: Option<Duration>,
 }
 
@@ -191,6 +191,6 @@ pub struct BeatBody<'a> {
     #[schema(value_type = Option<ProgressBody>)]
     pub progress: Option<Object<ProgressBody<'a>>>,
     /// The lease lasts so long from now.
-    #[schema(value_type = Option<String>, example = "30s")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub ttl: Option<Duration>,
 }

@@ -43,7 +43,7 @@ pub struct NewJobBody<'a> {
     #[schema(minimum = -100, maximum = 100)]
     pub priority: Option<i64>,
     /// Not before so long from now.
-    #[schema(value_type = Option<String>, example = "10m")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "10m")]
     pub delay: Option<Duration>,
     /// Not before this time.
     #[serde(borrow)]
@@ -53,7 +53,7 @@ pub struct NewJobBody<'a> {
     #[schema(value_type = Option<String>, example = "2h")]
     pub start_by: Option<Moment>,
     /// Time limit of one attempt.
-    #[schema(value_type = Option<String>, example = "1h")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "1h")]
     pub timeout: Option<Duration>,
     /// When a failed attempt is tried again.
     #[schema(value_type = Option<RetryBody>)]
@@ -62,7 +62,7 @@ pub struct NewJobBody<'a> {
     #[schema(value_type = Option<RetentionBody>)]
     pub retention: Option<Object<RetentionBody>>,
     /// An equal `GET` job that succeeded at most this long ago answers instead.
-    #[schema(value_type = Option<String>, example = "5m")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "5m")]
     pub max_age: Option<Duration>,
     /// What to do when its worker vanishes: `retry`, the default, or `fail`.
     #[serde(borrow)]
@@ -83,13 +83,13 @@ pub struct RetryBody {
     #[schema(minimum = 1, maximum = 1000)]
     pub max_attempts: Option<u32>,
     /// Bound of the first pause.
-    #[schema(value_type = Option<String>, example = "1s")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "1s")]
     pub initial: Option<Duration>,
     /// Growth of the bound per failure.
     #[schema(minimum = 1, maximum = 1000)]
     pub factor: Option<f64>,
     /// Largest bound.
-    #[schema(value_type = Option<String>, example = "10m")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "10m")]
     pub max: Option<Duration>,
     /// Draw each pause from the whole range below its bound.
     pub jitter: Option<bool>,
@@ -101,10 +101,10 @@ pub struct RetryBody {
 #[schema(as = Retention)]
 pub struct RetentionBody {
     /// After success.
-    #[schema(value_type = Option<String>, example = "3d")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "3d")]
     pub succeeded: Option<Duration>,
     /// After failure or cancellation.
-    #[schema(value_type = Option<String>, example = "90d")]
+    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "90d")]
     pub failed: Option<Duration>,
 }
 
