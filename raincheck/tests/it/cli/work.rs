@@ -81,8 +81,16 @@ fn a_result_goes_to_a_file_under_its_name() {
 fn a_worker_told_to_stop_finishes_what_it_runs() {
     let cli = Cli::new();
     let id = cli.run(&["submit", "k"]).well();
-    let mut worker = cli.work(&["--kind", "k", "--", "sh", "-c", "sleep 1; echo done"]);
-    until_running(&cli, &id);
+    // A job is running once it is leased; a worker told to stop before it has begun gives it back instead. So the
+    // program itself says that it runs.
+    let begun = cli.folder.path().join("begun");
+    let script = format!("touch {}; sleep 1; echo done", begun.display());
+    let mut worker = cli.work(&["--kind", "k", "--", "sh", "-c", &script]);
+    let started = Instant::now();
+    while !begun.exists() {
+        assert!(started.elapsed() < Duration::from_secs(20), "the program did not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     assert_eq!(worker.stop(), Some(0));
     assert_eq!(cli.run(&["result", &id]).well(), "done");
 }
