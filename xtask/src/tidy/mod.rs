@@ -33,7 +33,7 @@ const RULES: &[Rule] = &[
     text::machine_paths,
 ];
 
-/// Folders whose content git ignores or owns.
+/// What git ignores or owns; `.git` is a file in a second work tree.
 const SKIPPED: &[&str] = &[".git", "target", "node_modules", "__pycache__", "raincheck-data", "raincheck-demo"];
 
 /// Runs every rule over the repository at `root`.
@@ -56,10 +56,11 @@ fn read(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<()> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
+        if SKIPPED.contains(&name.as_str()) {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
-            if !SKIPPED.contains(&name.as_str()) {
-                read(&entry.path(), &format!("{path}/"), files)?;
-            }
+            read(&entry.path(), &format!("{path}/"), files)?;
         } else {
             // A file that is not text still counts by its name.
             let text = String::from_utf8(fs::read(entry.path())?).unwrap_or_default();
