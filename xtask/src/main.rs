@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask test` is all that continuous integration runs.
 
 mod live;
+mod mutants;
 mod run;
 mod steps;
 mod tidy;
@@ -16,6 +17,7 @@ usage: cargo xtask COMMAND
   test      everything that must pass before a change goes in (under 30 minutes on two cores)
   tidy      only the house rules: crate line, sizes, links, spelling, leftovers
   setup     only the tools that `test` needs: install them as root, else say what to install
+  mutants   writes known faults into a copy and shows that the suite sees each; with names, only those
   torture   long campaigns against the release binary; without a name, the list of them";
 
 fn main() -> ExitCode {
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         ["test"] => steps::test(),
         ["tidy"] => tidy::check(&root()),
         ["setup"] => tools::ensure(),
+        ["mutants", names @ ..] => mutants::command(names),
         ["torture", rest @ ..] => torture::command(rest),
         _ => {
             eprintln!("{USAGE}");

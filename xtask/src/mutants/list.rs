@@ -1,0 +1,151 @@
+//! The mutants: one row each, a fault that someone could write one day and that the suite must see.
+
+use super::{Edit, Killer, Mutant};
+
+const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
+const CORE: &[&str] = &["test", "-p", "raincheck-core"];
+const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
+
+const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
+const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
+const PURGE: &str = "raincheck-store/src/sqlite/purge.rs";
+const SETTLE: &str = "raincheck-core/src/decide/settle.rs";
+
+/// Every mutant that applies to what is built.
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "synchronous-normal",
+        fault: "the log is not synced before the answer",
+        edits: &[Edit {
+            file: "raincheck-store/src/sqlite/open.rs",
+            from: "\"PRAGMA synchronous = FULL;\"",
+            to: "\"PRAGMA synchronous = NORMAL;\"",
+        }],
+        killer: Killer::Campaign("power-cut", 20),
+    },
+    Mutant {
+        name: "reply-before-commit",
+        fault: "a caller is answered before the transaction is on disk",
+        edits: &[Edit {
+            file: WRITER,
+            from: "            answers.push((answer, replies));\n",
+            to: "            let _ = answer.send(Ok(replies));\n",
+        }],
+        killer: Killer::Campaign("power-cut", 20),
+    },
+    Mutant {
+        name: "event-after-commit",
+        fault: "events are written in a transaction of their own, after that of their jobs",
+        edits: &[
+            Edit { file: APPLY, from: "                    super::events::insert(&self.db, &event)?;\n", to: "" },
+            Edit {
+                file: WRITER,
+                from: "        self.step(\"COMMIT\").map_err(|e| (e, Vec::new()))?;\n",
+                to: "        self.step(\"COMMIT\").map_err(|e| (e, Vec::new()))?;\n        \
+                     for event in &self.events {\n            \
+                     super::events::insert(&self.db, event).map_err(|e| (e, Vec::new()))?;\n        }\n",
+            },
+        ],
+        killer: Killer::Campaign("kill", 20),
+    },
+    Mutant {
+        name: "complete-without-attempt",
+        fault: "a finish is accepted from any attempt of a running job",
+        edits: &[Edit {
+            file: SETTLE,
+            from: "job.state != State::Running || job.attempt != attempt {\n        let same",
+            to: "job.state != State::Running {\n        let same",
+        }],
+        killer: Killer::Tests(CORE),
+    },
+    Mutant {
+        name: "sweeper-without-deadline",
+        fault: "the sweep ends a run although a heartbeat came since it looked",
+        edits: &[Edit { file: APPLY, from: "Outcome::Lost => !over(Overdue::Lost),", to: "Outcome::Lost => false," }],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "lease-by-wall-clock",
+        fault: "leases end by the wall clock",
+        edits: &[
+            Edit {
+                file: WRITER,
+                from: "let ticks = self.shared.clock.ticks();",
+                to: "let ticks = self.shared.clock.now().0;",
+            },
+            Edit {
+                file: APPLY,
+                from: "overrun(lease, self.shared.clock.ticks())",
+                to: "overrun(lease, self.shared.clock.now().0)",
+            },
+            Edit {
+                file: "raincheck-store/src/sqlite/read.rs",
+                from: "overdue(self.shared.clock.ticks(), limit)",
+                to: "overdue(self.shared.clock.now().0, limit)",
+            },
+            Edit {
+                file: "raincheck-store/src/sqlite/read.rs",
+                from: "let ticks = self.shared.clock.ticks();",
+                to: "let ticks = self.shared.clock.now().0;",
+            },
+        ],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "key-by-look-then-insert",
+        fault: "a key is looked for outside the transaction that claims it, and nothing is unique",
+        edits: &[
+            Edit {
+                file: APPLY,
+                from: "claims::known(&self.db, tables, claims::scope(scope, queue), key);",
+                to: "self.shared.read(|db| claims::known(db, tables, claims::scope(scope, queue), key))\
+                     .map_err(|_| rusqlite::Error::InvalidQuery);",
+            },
+            Edit {
+                file: APPLY,
+                from: "let moves = scope == ClaimScope::Equal;",
+                to: "let moves = scope != ClaimScope::Id;",
+            },
+        ],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "retention-without-state",
+        fault: "old jobs are purged whatever their state",
+        edits: &[
+            Edit {
+                file: PURGE,
+                from: "WHERE j.expires_at IS NOT NULL AND j.expires_at<=?1 AND j.state>3 \\\n         \
+                       ORDER BY j.expires_at LIMIT ?2",
+                to: "WHERE coalesce(j.expires_at, j.run_at+1000)<=?1 LIMIT ?2",
+            },
+            Edit { file: PURGE, from: "WHERE no=?1 AND state=?2 AND state>3", to: "WHERE no=?1 AND state=?2" },
+        ],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "purge-unfinished",
+        fault: "a person may purge a job that is not finished",
+        edits: &[
+            Edit { file: APPLY, from: "Some(job) if !decide::may_purge(&job) =>", to: "Some(job) if job.no.0 == 0 =>" },
+            Edit { file: PURGE, from: "WHERE no=?1 AND state=?2 AND state>3", to: "WHERE no=?1 AND state=?2" },
+        ],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "losses-not-counted",
+        fault: "a job that kills its workers is handed out for ever",
+        edits: &[Edit { file: SETTLE, from: "draft.job.losses += 1;", to: "" }],
+        killer: Killer::Tests(CORE),
+    },
+    Mutant {
+        name: "escape-off",
+        fault: "one cell of the job's page shows text unescaped",
+        edits: &[Edit {
+            file: "raincheck/src/http/pages/job.rs",
+            from: "\"<dt>{name}</dt><dd>{}</dd>\", escape(value))",
+            to: "\"<dt>{name}</dt><dd>{}</dd>\", value)",
+        }],
+        killer: Killer::Tests(PAGES),
+    },
+];
