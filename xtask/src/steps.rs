@@ -28,38 +28,30 @@ const STEPS: &[Step] = &[
     Step { name: "demo", run: live::demo },
     Step { name: "examples", run: live::examples },
     Step { name: "video example", run: live::video },
+    Step { name: "torture", run: || torture::command(&["--short"]) },
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Far above what a step takes from cold on two cores: it ends a hang, it does not judge speed.
 const LONG: Duration = Duration::from_secs(40 * 60);
 
-/// Runs every step, then the short form of every torture campaign.
+/// Runs every step.
 pub fn test() -> Result<()> {
-    let total = STEPS.len() + torture::CAMPAIGNS.len();
+    let total = STEPS.len();
     let begin = Instant::now();
     let mut passed = 0;
-    let mut one = |name: &str, run: &dyn Fn() -> Result<()>| {
+    for Step { name, run } in STEPS {
         println!("\n[{}/{total}] {name}", passed + 1);
         let start = Instant::now();
-        match run() {
-            Ok(()) => {
-                passed += 1;
-                println!("[{passed}/{total}] {name}: ok in {:.1} s", start.elapsed().as_secs_f64());
-                Ok(())
-            }
-            Err(error) => {
-                println!("[{}/{total}] {name}: FAILED after {:.1} s", passed + 1, start.elapsed().as_secs_f64());
-                println!("{passed} passed, 1 failed");
-                Err(error.context(format!("step `{name}`")))
-            }
+        let done = run();
+        let seconds = start.elapsed().as_secs_f64();
+        if let Err(error) = done {
+            println!("[{}/{total}] {name}: FAILED after {seconds:.1} s", passed + 1);
+            println!("{passed} passed, 1 failed");
+            return Err(error.context(format!("step `{name}`")));
         }
-    };
-    for step in STEPS {
-        one(step.name, &step.run)?;
-    }
-    for campaign in torture::CAMPAIGNS {
-        one(campaign.name, &|| (campaign.run)(campaign.short_loops, None))?;
+        passed += 1;
+        println!("[{passed}/{total}] {name}: ok in {seconds:.1} s");
     }
     println!("\nall in {:.0} s", begin.elapsed().as_secs_f64());
     println!("{passed} passed, 0 failed");

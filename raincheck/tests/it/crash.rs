@@ -1,125 +1,16 @@
-//! kill -9 of the server and of workers, and what must be true afterwards.
+//! Workers that die, with and without their server, and what must be true afterwards. A server killed under load is
+//! the crate `torture`'s matter.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::server::{Server, processes, until};
-
-/// What clients and workers know for certain, because the server said so.
-#[derive(Default)]
-struct Log {
-    acknowledged: Mutex<HashMap<String, String>>,
-    completed: Mutex<HashSet<String>>,
-    next_key: AtomicU64,
-}
-
-async fn submitter(url: String, log: Arc<Log>, stop: Arc<AtomicBool>) {
-    let http = reqwest::Client::new();
-    while !stop.load(Ordering::Relaxed) {
-        let key = format!("k{}", log.next_key.fetch_add(1, Ordering::Relaxed));
-        let body = json!({"kind": "load", "key": key, "input": {"key": key}});
-        let Ok(answer) = http.post(format!("{url}/jobs")).json(&body).send().await else { continue };
-        assert_eq!(answer.status(), 202);
-        let Ok(job) = answer.json::<Value>().await else { continue };
-        log.acknowledged.lock().insert(job["id"].as_str().unwrap().to_owned(), key);
-    }
-}
-
-async fn worker(url: String, log: Arc<Log>, stop: Arc<AtomicBool>) {
-    let http = reqwest::Client::new();
-    let mut finish: Vec<(String, String)> = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        let done: Vec<Value> =
-            finish.iter().map(|(lease, id)| json!({"lease": lease, "complete": {"result": {"id": id}}})).collect();
-        let request = json!({"worker": {"name": "loader"}, "kinds": ["load"], "max": 8, "wait": "1s", "finish": done});
-        let Ok(answer) = http.post(format!("{url}/leases")).json(&request).send().await else { continue };
-        if answer.status() == 204 {
-            continue;
-        }
-        assert_eq!(answer.status(), 200);
-        let Ok(answer) = answer.json::<Value>().await else { continue };
-        for (finished, (_, id)) in answer["finished"].as_array().unwrap().iter().zip(finish.drain(..)) {
-            if finished["state"] == "succeeded" {
-                log.completed.lock().insert(id);
-            }
-        }
-        for lease in answer["leases"].as_array().unwrap() {
-            finish.push((lease["lease"].as_str().unwrap().into(), lease["job"]["id"].as_str().unwrap().into()));
-        }
-    }
-}
 
 async fn job(http: &reqwest::Client, url: &str, id: &str) -> Value {
     let answer = http.get(format!("{url}/jobs/{id}?on_failure=200")).send().await.unwrap();
     assert!(answer.status().is_success(), "acknowledged job {id}: {}", answer.status());
     answer.json().await.unwrap()
-}
-
-/// 50 loops without a loss bound the chance of one per kill at 6 % (95 %); `RAINCHECK_KILLS` runs more.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_killed_under_load_keeps_every_promise() {
-    let folder = tempfile::tempdir().unwrap();
-    let log = Arc::new(Log::default());
-    let kills: u64 = std::env::var("RAINCHECK_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
-    let http = reqwest::Client::new();
-    for round in 0..kills {
-        let mut server = Server::start(folder.path(), &[]);
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut tasks = Vec::new();
-        for _ in 0..6 {
-            tasks.push(tokio::spawn(submitter(server.url.clone(), log.clone(), stop.clone())));
-        }
-        for _ in 0..3 {
-            tasks.push(tokio::spawn(worker(server.url.clone(), log.clone(), stop.clone())));
-        }
-        // The time of the kill is what varies; it comes from the round, so that a failure can be repeated.
-        tokio::time::sleep(Duration::from_millis(100 + (round * 7_919) % 400)).await;
-        server.kill();
-        stop.store(true, Ordering::Relaxed);
-        for task in tasks {
-            task.await.unwrap();
-        }
-    }
-    let server = Server::start(folder.path(), &[]);
-    let acknowledged = log.acknowledged.lock().clone();
-    let completed = log.completed.lock().clone();
-    assert!(acknowledged.len() as u64 > kills * 10 && completed.len() as u64 > kills, "the load was no load");
-    for (id, key) in &acknowledged {
-        let job = job(&http, &server.url, id).await;
-        assert_eq!(job["key"], **key);
-        if completed.contains(id) {
-            assert_eq!(job["state"], "succeeded", "a recorded end changed: {job}");
-        }
-    }
-    // Let the rest end, then look at every job's own history.
-    let stop = Arc::new(AtomicBool::new(false));
-    let ending = tokio::spawn(worker(server.url.clone(), log.clone(), stop.clone()));
-    until("every job ends after the faults stop", Duration::from_secs(90), async || {
-        let queue: Value =
-            http.get(format!("{}/queues/default", server.url)).send().await.unwrap().json().await.unwrap();
-        queue["queued"] == 0 && queue["running"] == 0
-    })
-    .await;
-    stop.store(true, Ordering::Relaxed);
-    ending.await.unwrap();
-    for id in acknowledged.keys() {
-        let url = format!("{}/jobs/{id}/events?after=0", server.url);
-        let page: Value = http.get(url).send().await.unwrap().json().await.unwrap();
-        let events = page["items"].as_array().unwrap();
-        let finals =
-            events.iter().filter(|e| ["succeeded", "failed", "canceled"].contains(&e["type"].as_str().unwrap()));
-        assert_eq!(finals.count(), 1, "{id}: exactly one final event");
-        assert_eq!(events.last().unwrap()["type"], "succeeded");
-        for (n, event) in events.iter().enumerate() {
-            assert_eq!(event["seq"], n as u64 + 1, "{id}: a hole in its events");
-        }
-    }
-    println!("{kills} kills, {} acknowledged, {} completions acknowledged", acknowledged.len(), completed.len());
 }
 
 #[tokio::test]

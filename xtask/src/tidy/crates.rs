@@ -9,6 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("raincheck-engine", &["raincheck-core", "raincheck-store"]),
     ("raincheck-client", &["raincheck-core", "raincheck-engine"]),
     ("raincheck", &["raincheck-core", "raincheck-store", "raincheck-engine", "raincheck-client"]),
+    ("torture", &[]),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,59 @@
+//! Readers: of the whole feed from its beginning, and of single jobs.
+
+use rand::RngExt as _;
+
+use super::{Actor, Phase};
+use crate::wire::{Events, Job};
+
+/// Follows the feed across every restart; what it saw must be the feed as it is at the end.
+pub async fn feed(actor: Actor) {
+    let mut after = "0".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        // Asked before the look: what is seen after that is all there is.
+        let over = actor.phase() == Phase::Over;
+        let Ok(answer) = actor.http.get(&format!("/events?after={after}&wait=500ms")).await else { continue };
+        if answer.status != 200 {
+            actor
+                .log
+                .complain("feed", format!("a reader of the feed was answered {}: {}", answer.status, answer.text()));
+            break;
+        }
+        match answer.json::<Events>() {
+            Ok(page) => {
+                if over && page.items.is_empty() {
+                    break;
+                }
+                seen.extend(page.items.iter().map(|event| (event.job, event.seq)));
+                after = page.next_after;
+            }
+            Err(error) => actor.log.complain("feed", format!("{error:#}")),
+        }
+    }
+    actor.log.write(|book| book.readers.push(seen));
+}
+
+/// Looks at acknowledged jobs: each must be there, and what was seen of it must stay true.
+pub async fn jobs(mut actor: Actor) {
+    while actor.phase() < Phase::Over {
+        let chance: f64 = actor.rng.random();
+        let picked = actor.log.read(|book| {
+            let at = (book.acknowledged.len() as f64 * chance) as usize;
+            book.acknowledged.get(at).copied()
+        });
+        let Some((_, id)) = picked else {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            continue;
+        };
+        let Ok(answer) = actor.http.get(&format!("/jobs/{id}?on_failure=200&wait=20ms")).await else { continue };
+        match answer.json::<Job>() {
+            Ok(job) if answer.is_success() => {
+                actor.log.write(|book| book.glimpses.push((id, job.seq, job.state)));
+            }
+            _ if matches!(answer.status, 404 | 410) => {
+                actor.log.complain("lost", format!("{id} was acknowledged; a look: {}", answer.text()));
+            }
+            _ => actor.log.complain("answer", format!("a look was answered {}: {}", answer.status, answer.text())),
+        }
+    }
+}
