@@ -36,6 +36,28 @@ impl Blobs {
         Ok(Blobs { root: root.to_owned() })
     }
 
+    /// The folder as it lies, for a reader that must not touch it.
+    pub(crate) fn at(root: &Path) -> Self {
+        Blobs { root: root.to_owned() }
+    }
+
+    /// The folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folders within it that hold finished blobs.
+    pub(crate) fn shards(&self) -> io::Result<Vec<PathBuf>> {
+        let mut shards = Vec::new();
+        for shard in fs::read_dir(&self.root)? {
+            let shard = shard?.path();
+            if shard.is_dir() && !shard.ends_with("tmp") {
+                shards.push(shard);
+            }
+        }
+        Ok(shards)
+    }
+
     /// Starts a new blob.
     pub fn create(&self) -> io::Result<BlobWriter> {
         let name: Box<str> = Uuid::from_u128(rand::random()).simple().to_string().into();
@@ -78,11 +100,7 @@ impl Blobs {
     /// Removes every blob that `is_known` denies; answers how many. For the start, before anything is written.
     pub fn sweep(&self, mut is_known: impl FnMut(&str) -> bool) -> io::Result<usize> {
         let mut swept = 0;
-        for shard in fs::read_dir(&self.root)? {
-            let shard = shard?.path();
-            if !shard.is_dir() || shard.ends_with("tmp") {
-                continue;
-            }
+        for shard in self.shards()? {
             for file in fs::read_dir(&shard)? {
                 let file = file?;
                 let known = file.file_name().to_str().is_some_and(&mut is_known);

@@ -5,6 +5,7 @@
 //! their events in one transaction. It knows no HTTP and no rules.
 
 mod blobs;
+mod checkup;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -13,10 +14,11 @@ mod sqlite;
 mod store;
 
 pub use blobs::{BlobWriter, Blobs};
+pub use checkup::{CheckPage, Checkup, Finding, Invariant};
 pub use error::StoreError;
 pub use records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
     QueueFigures, Record, Renewal, Renewed, ResultInfo,
 };
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{SqliteDoctor, SqliteOptions, SqliteStore};
 pub use store::Store;

@@ -6,7 +6,7 @@ use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Overrun, QueueFigures, Record,
     Renewal, Renewed,
 };
-use crate::{Blobs, StoreError};
+use crate::{Blobs, Checkup, StoreError};
 
 /// Where jobs live. Held as `Arc<dyn Store>`; batches in, batches out, because throughput is group commit.
 ///
@@ -72,6 +72,9 @@ pub trait Store: Send + Sync + 'static {
     fn queue(&self, name: &Name) -> Option<QueueFigures>;
     /// Sets how many jobs of a kind may run at once, on all nodes; from the configuration, at start.
     fn cap_kind(&self, kind: &Name, concurrency: Option<u32>);
+
+    /// A look through everything for broken promises, in pieces small enough to be made while others wait.
+    fn check(&self) -> Result<Box<dyn Checkup>, StoreError>;
 
     /// The large payloads.
     fn blobs(&self) -> &Blobs;

@@ -34,8 +34,20 @@ pub async fn whole_feed(store: &dyn Store) -> Vec<Event> {
     }
 }
 
+/// The store finds nothing wrong with itself, and has looked.
+pub async fn no_findings(store: &dyn Store) {
+    let (mut checkup, mut looked) = (store.check().unwrap(), 0);
+    while let Some(page) = checkup.page().await.unwrap() {
+        assert_eq!(page.findings, []);
+        looked += page.looked;
+    }
+    let jobs = store.jobs(Filter::default(), 1).await.unwrap().items;
+    assert!(looked > 0 || jobs.is_empty());
+}
+
 /// Checks every invariant; `told` is what the store told of since the data was new.
 pub(super) async fn check(store: &dyn Store, told: &[Event]) {
+    no_findings(store).await;
     let records = everything(store).await;
     let feed = whole_feed(store).await;
     recount(store, &records).await;

@@ -72,6 +72,11 @@ impl Leases {
         over.take(limit).collect()
     }
 
+    /// Every lease there is.
+    pub fn all(&self) -> Vec<LeaseRef> {
+        self.live.iter().map(|(no, live)| LeaseRef { no: *no, attempt: live.attempt }).collect()
+    }
+
     pub fn next_overdue(&self) -> Option<Millis> {
         self.live.values().map(|live| live.lease_until.min(live.time_until)).min()
     }

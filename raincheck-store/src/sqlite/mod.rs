@@ -1,6 +1,7 @@
 //! One file on one machine: an embedded SQLite with one writer thread, group commit and readers apart.
 
 mod apply;
+mod check;
 mod checkpoint;
 mod chunks;
 mod claims;
@@ -20,6 +21,7 @@ mod sweep;
 mod tables;
 mod writer;
 
+pub use check::SqliteDoctor;
 pub use open::SqliteOptions;
 
 use std::sync::Arc;

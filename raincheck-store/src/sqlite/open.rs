@@ -74,7 +74,7 @@ impl SqliteStore {
     /// [`StoreError::InUse`] when another process has it, [`StoreError::TooNew`] when a newer program wrote it,
     /// [`StoreError::TooOld`] for a SQLite with a known corruption bug.
     pub fn open(options: SqliteOptions) -> Result<Arc<Self>, StoreError> {
-        if rusqlite::version_number() < 3_051_003 {
+        if is_too_old() {
             return Err(StoreError::TooOld(rusqlite::version().to_owned()));
         }
         let folder = options.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -153,6 +153,11 @@ impl SqliteStore {
     }
 }
 
+/// Whether this SQLite has a known corruption bug.
+pub(super) fn is_too_old() -> bool {
+    rusqlite::version_number() < 3_051_003
+}
+
 fn lock(path: &Path) -> Result<File, StoreError> {
     let name = path.with_extension("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&name);
@@ -174,18 +179,20 @@ fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// The format of the data, 0 when it has none yet, and the newest that this program knows.
+pub(super) fn formats(db: &Connection) -> (i64, i64) {
+    let known = migrations::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max();
+    let found =
+        db.query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get::<_, Option<i64>>(0));
+    (found.ok().flatten().unwrap_or(0), known.unwrap_or(0))
+}
+
 fn migrate(db: &mut Connection) -> Result<(), StoreError> {
-    let runner = migrations::migrations::runner();
-    let known = runner.get_migrations().iter().map(|m| i64::from(m.version())).max().unwrap_or(0);
-    let found = db
-        .query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get::<_, Option<i64>>(0))
-        .ok()
-        .flatten()
-        .unwrap_or(0);
+    let (found, known) = formats(db);
     if found > known {
         return Err(StoreError::TooNew { found, known });
     }
-    runner.run(db).map(|_| ()).map_err(|e| StoreError::Other(format!("migration: {e}")))
+    migrations::migrations::runner().run(db).map(|_| ()).map_err(|e| StoreError::Other(format!("migration: {e}")))
 }
 
 fn secret(db: &Connection) -> rusqlite::Result<[u8; 32]> {

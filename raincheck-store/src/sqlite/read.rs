@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
-use super::shared::NEVER;
+use super::shared::{NEVER, other};
 use super::tables::Tables;
 use super::writer::Request;
 use super::{SqliteStore, chunks, claims, events, list, rows};
@@ -18,7 +18,7 @@ use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
     QueueFigures, Record, Renewal, Renewed,
 };
-use crate::{Store, StoreError};
+use crate::{Checkup, Store, StoreError};
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -169,6 +169,10 @@ impl Store for SqliteStore {
             Some(cap) => caps.insert(number, cap),
             None => caps.remove(&number),
         };
+    }
+
+    fn check(&self) -> Result<Box<dyn Checkup>, StoreError> {
+        super::check::of_live(&self.shared).map_err(other)
     }
 
     fn blobs(&self) -> &Blobs {

@@ -32,7 +32,7 @@ pub(super) const ID_TEXT: &str = "CASE WHEN j.given IS NULL THEN printf('%08x-%0
     ELSE printf('%s-%s-%s-%s-%s', substr(hex(j.given), 1, 8), substr(hex(j.given), 9, 4), substr(hex(j.given), 13, 4), \
     substr(hex(j.given), 17, 4), substr(hex(j.given), 21)) END";
 
-const GET: i64 = 1;
+pub(super) const GET: i64 = 1;
 const CANCEL_REQUESTED: i64 = 2;
 const FAIL_ON_LOST: i64 = 4;
 

@@ -82,7 +82,7 @@ impl Shared {
         done
     }
 
-    fn open_reader(&self) -> rusqlite::Result<Connection> {
+    pub fn open_reader(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(&self.path, flags)?;
         db.set_prepared_statement_cache_capacity(64);

@@ -3,6 +3,7 @@
 mod bars;
 mod config;
 mod connect;
+mod doctor;
 mod events;
 pub mod exit;
 mod follow;
@@ -88,6 +89,8 @@ enum Command {
     /// Look at workers
     #[command(subcommand)]
     Worker(operate::WorkerCommand),
+    /// Look for anything wrong with the data, beside a running server or without one
+    Doctor(doctor::Options),
     /// Write, check or show the server's settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -148,6 +151,7 @@ impl Command {
             Self::List(options) => options.run().await,
             Self::Queue(command) => command.run().await,
             Self::Worker(command) => command.run().await,
+            Self::Doctor(options) => doctor::run(options).await,
             Self::Config(command) => command.run(),
             Self::Bench(options) => bench::run(options).await,
             Self::Openapi => operate::openapi(),

@@ -80,6 +80,14 @@ impl Options {
     }
 }
 
+/// The store that a server with these options would open.
+///
+/// # Errors
+/// When the settings are wrong.
+pub fn sqlite(options: &Options) -> Result<raincheck_store::SqliteOptions, Failure> {
+    Ok(options::sqlite(&options.load()?))
+}
+
 /// Serves until it is told to stop.
 pub async fn run(mut options: Options) -> Result<Exit, Failure> {
     let scratch = if options.ephemeral { Some(tempfile::tempdir()?) } else { None };

@@ -3,6 +3,7 @@
 
 mod config;
 mod demo;
+mod doctor;
 mod serve;
 mod verbs;
 mod work;

@@ -1,0 +1,185 @@
+//! What a look through a store for broken promises tells.
+
+use async_trait::async_trait;
+
+use crate::StoreError;
+
+/// A look through everything a store holds, a piece at a time. It only reads.
+#[async_trait]
+pub trait Checkup: Send {
+    /// The next piece, seen at one moment; `None` when everything was looked at.
+    async fn page(&mut self) -> Result<Option<CheckPage>, StoreError>;
+}
+
+/// What one piece told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckPage {
+    /// What is not as it must be.
+    pub findings: Vec<Finding>,
+    /// What could not be judged, and why.
+    pub unjudged: Vec<(Invariant, Box<str>)>,
+    /// How many rows and files were looked at.
+    pub looked: u64,
+}
+
+/// One thing that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which promise it breaks.
+    pub invariant: Invariant,
+    /// The job, file or figure it is about.
+    pub subject: Box<str>,
+    /// What is wrong with it.
+    pub detail: Box<str>,
+}
+
+/// What must hold, as far as it can be judged from a store's data alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "see `Invariant::says`")]
+pub enum Invariant {
+    Database,
+    Journal,
+    Format,
+    Library,
+    Events,
+    FinalEvent,
+    Feed,
+    Attempts,
+    States,
+    Rows,
+    Leases,
+    Keys,
+    Claims,
+    Belongings,
+    Counters,
+    Ready,
+    Files,
+    Orphans,
+    Permissions,
+    Space,
+    Log,
+}
+
+const DAMAGED: &str = "keep a copy of the data folder as it is, then go back to a backup; a disk that lost or changed data, or a bug, did this: report it with these lines";
+
+impl Invariant {
+    /// Every one, in the order they are shown.
+    pub const ALL: [Invariant; 21] = {
+        use Invariant::*;
+        [
+            Database,
+            Journal,
+            Format,
+            Library,
+            Events,
+            FinalEvent,
+            Feed,
+            Attempts,
+            States,
+            Rows,
+            Leases,
+            Keys,
+            Claims,
+            Belongings,
+            Counters,
+            Ready,
+            Files,
+            Orphans,
+            Permissions,
+            Space,
+            Log,
+        ]
+    };
+
+    /// Its name for programs.
+    pub fn as_str(self) -> &'static str {
+        self.about().0
+    }
+
+    /// What holds.
+    pub fn says(self) -> &'static str {
+        self.about().1
+    }
+
+    /// What to do when it does not hold.
+    pub fn next_step(self) -> &'static str {
+        self.about().2
+    }
+
+    /// Whether it is only worth knowing: nothing that was promised is broken.
+    pub fn is_remark(self) -> bool {
+        matches!(self, Invariant::Orphans | Invariant::Permissions | Invariant::Log)
+    }
+
+    fn about(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Invariant::Database => ("database", "the database is sound: pages, rows and indexes agree", DAMAGED),
+            Invariant::Journal => (
+                "journal",
+                "changes go through a write-ahead log",
+                "start the server on this folder once: it sets the mode, or says why it can't",
+            ),
+            Invariant::Format => (
+                "format",
+                "the data has a format that this program knows",
+                "use the program that wrote it, or a newer one; an older format is brought up by the next `serve`",
+            ),
+            Invariant::Library => ("library", "SQLite is free of known corruption bugs", "use a newer build"),
+            Invariant::Events => ("events", "every job's events are numbered from 1 without a hole", DAMAGED),
+            Invariant::FinalEvent => {
+                ("final-event", "a finished job has exactly one final event, its last; others have none", DAMAGED)
+            }
+            Invariant::Feed => ("feed", "the change feed is in order and has no hole", DAMAGED),
+            Invariant::Attempts => {
+                ("attempts", "attempts are numbered from 1 without a hole, and at most one is open", DAMAGED)
+            }
+            Invariant::States => ("states", "a job's row agrees with its last event, by lawful steps", DAMAGED),
+            Invariant::Rows => ("rows", "a job has what its state asks for, and nothing else", DAMAGED),
+            Invariant::Leases => ("leases", "what runs has a lease, what does not has none", DAMAGED),
+            Invariant::Keys => ("keys", "a job's key and chosen id stand for it and for no other", DAMAGED),
+            Invariant::Claims => ("claims", "every key and id stands for a job, or for one that was purged", DAMAGED),
+            Invariant::Belongings => ("belongings", "what belongs to a job has its job; none vanished", DAMAGED),
+            Invariant::Counters => ("counters", "the kept counters equal a recount", DAMAGED),
+            Invariant::Ready => ("ready", "the index of ready work holds the queued jobs, and no others", DAMAGED),
+            Invariant::Files => ("files", "every large payload has its file, in full", DAMAGED),
+            Invariant::Orphans => (
+                "orphans",
+                "every file belongs to a job",
+                "nothing is wrong: the next start of the server removes them",
+            ),
+            Invariant::Permissions => {
+                ("permissions", "only its owner may write the data", "chmod -R go-w the data folder")
+            }
+            Invariant::Space => (
+                "space",
+                "there is room for more",
+                "free some on that disk; submits are refused meanwhile, the rest is served",
+            ),
+            Invariant::Log => (
+                "log",
+                "the write-ahead log is short",
+                "look for a reader that keeps a transaction open; the log shrinks once it ends",
+            ),
+        }
+    }
+}
+
+impl CheckPage {
+    /// Adds what is not as it must be.
+    pub(crate) fn found(&mut self, invariant: Invariant, subject: impl Into<Box<str>>, detail: impl Into<Box<str>>) {
+        self.findings.push(Finding { invariant, subject: subject.into(), detail: detail.into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_invariant_is_listed_in_its_place_under_a_name_of_its_own() {
+        for (place, invariant) in Invariant::ALL.into_iter().enumerate() {
+            assert_eq!(invariant as usize, place, "{invariant:?}");
+            assert_eq!(Invariant::ALL.iter().filter(|other| other.as_str() == invariant.as_str()).count(), 1);
+        }
+    }
+}

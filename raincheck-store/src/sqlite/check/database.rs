@@ -1,0 +1,32 @@
+//! The database as a file: SQLite's own check of pages, rows and indexes.
+
+use rusqlite::{ErrorCode, Result};
+
+use super::{Look, Stage};
+use crate::checkup::Invariant;
+
+/// Faults after which SQLite stops looking.
+const FAULTS: u32 = 100;
+
+/// One statement that can't be cut in pieces: beside a server it is given up when it takes too long.
+pub(super) struct Database;
+
+impl Stage for Database {
+    fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let said = look
+            .db
+            .prepare(&format!("PRAGMA integrity_check({FAULTS})"))
+            .and_then(|mut check| check.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>>>());
+        match said {
+            Ok(lines) => lines.iter().filter(|line| *line != "ok").for_each(|line| {
+                look.page.found(Invariant::Database, "raincheck.db", line.replace('\n', "; "));
+            }),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+                let why = "it takes longer than a server should be kept waiting; a backup can be judged";
+                look.page.unjudged.push((Invariant::Database, why.into()));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(false)
+    }
+}

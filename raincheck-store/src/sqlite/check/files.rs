@@ -1,0 +1,83 @@
+//! Large payloads: the files that rows refer to, and the files that lie there.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use std::{fs, io};
+
+use rusqlite::{Connection, Result, params};
+
+use super::{Look, Stage};
+use crate::Blobs;
+use crate::checkup::{CheckPage, Invariant};
+
+/// A file that nothing refers to yet may be on its way into a job for so long, while a server runs.
+const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
+
+/// A file that a row refers to.
+pub(super) struct Expected {
+    pub no: i64,
+    pub subject: Box<str>,
+    pub name: Box<str>,
+    pub size: i64,
+    pub table: &'static str,
+}
+
+/// Looks for files after the transaction that read their rows: a job purged since then rightly has none.
+pub(super) fn look_for(expected: Vec<Expected>, db: &Connection, blobs: &Blobs, page: &mut CheckPage) -> Result<()> {
+    for Expected { no, subject, name, size, table } in expected {
+        page.looked += 1;
+        let wrong = match fs::metadata(blobs.path(&name)) {
+            Ok(file) if file.len() == size as u64 => continue,
+            Ok(file) => format!("the file {name} has {} bytes, not {size}", file.len()),
+            Err(error) => format!("the file {name} can't be had: {error}"),
+        };
+        let sql = format!("SELECT 1 FROM {table} WHERE no=?1 AND blob=?2");
+        if db.prepare_cached(&sql)?.exists(params![no, name])? {
+            page.found(Invariant::Files, subject, wrong);
+        }
+    }
+    Ok(())
+}
+
+/// The folders of files that were not looked through yet; `None` before the first look.
+#[derive(Default)]
+pub(super) struct Files(Option<Vec<PathBuf>>);
+
+impl Stage for Files {
+    fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let looked = match &mut self.0 {
+            None => look.blobs.shards().map(|shards| self.0 = Some(shards)),
+            Some(shards) => match shards.pop() {
+                Some(shard) => orphans(&shard, look),
+                None => return Ok(false),
+            },
+        };
+        if let Err(error) = looked {
+            look.page.found(Invariant::Files, "the folder of large payloads", format!("it can't be read: {error}"));
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+fn orphans(shard: &Path, look: &mut Look<'_>) -> io::Result<()> {
+    let mut known = look.db.prepare_cached("SELECT 1 FROM blob WHERE name=?1").map_err(io::Error::other)?;
+    for file in fs::read_dir(shard)? {
+        let file = file?;
+        look.page.looked += 1;
+        let name = file.file_name();
+        if match name.to_str() {
+            Some(name) => known.exists([name]).map_err(io::Error::other)?,
+            None => false,
+        } {
+            continue;
+        }
+        let Ok(about) = file.metadata() else { continue };
+        let age = about.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+        if look.pace.alone || age.is_some_and(|age| age > ON_ITS_WAY) {
+            let detail = format!("no job refers to it; {} bytes", about.len());
+            look.page.found(Invariant::Orphans, format!("file {}", name.display()), detail);
+        }
+    }
+    Ok(())
+}

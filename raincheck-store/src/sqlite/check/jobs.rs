@@ -1,0 +1,122 @@
+//! Every job: its row, its events, and what it claims and refers to.
+
+use std::time::Instant;
+
+use raincheck_core::State;
+use rusqlite::{OptionalExtension, Result, Row, params};
+
+use super::files::Expected;
+use super::walk::Walk;
+use super::{BATCH, Look, Stage};
+use crate::checkup::Invariant;
+use crate::sqlite::rows;
+
+const SQL: &str = "SELECT j.no, j.salt, j.given, j.queue, j.state, j.attempt, j.failures, j.losses, j.max_attempts, \
+    j.seq, j.shared, j.ttl, j.started_at, j.finished_at, j.expires_at, s.no, s.key, s.blob, s.size, r.no, r.blob, \
+    r.size, p.failure IS NOT NULL, EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no) FROM job j \
+    LEFT JOIN spec s ON s.no=j.no LEFT JOIN result r ON r.no=j.no LEFT JOIN report p ON p.no=j.no \
+    WHERE j.no>?1 ORDER BY j.no LIMIT ?2";
+
+/// The jobs up to a number, and one whose events go on in the next piece.
+#[derive(Default)]
+pub(super) struct Jobs {
+    after: i64,
+    walk: Option<Walk>,
+}
+
+impl Stage for Jobs {
+    fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let db = look.db;
+        let mut statement = db.prepare_cached(SQL)?;
+        let mut rows = statement.query(params![self.after, BATCH as i64])?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            count += 1;
+            let (no, seq, state, attempt) = (row.get(0)?, row.get(9)?, row.get(4)?, row.get(5)?);
+            // One that was purged meanwhile is not followed to its end.
+            let kept = self.walk.take().filter(|walk| walk.no == no);
+            let mut walk = match kept {
+                Some(walk) => walk,
+                None => {
+                    let subject = rows::id(no, row.get(1)?, row.get(2)?).to_string();
+                    Walk::of(no, subject.into())
+                }
+            };
+            while !walk.follow(look)? {
+                if Instant::now() >= look.until {
+                    self.walk = Some(walk);
+                    return Ok(true);
+                }
+            }
+            look.page.looked += 1;
+            belongings(look, row, &walk.subject)?;
+            claims(look, row, &walk.subject)?;
+            walk.end(look, seq, state, attempt);
+            self.after = no;
+            if Instant::now() >= look.until {
+                return Ok(true);
+            }
+        }
+        Ok(count == BATCH)
+    }
+}
+
+/// What a job in its state has and has not.
+fn belongings(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
+    let state = State::from_number(row.get(4)?);
+    let is_final = state.is_some_and(State::is_final);
+    let number = |column| row.get::<_, i64>(column);
+    let is_set = |column: usize| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_i64_or_null()?.is_some());
+    let (attempt, failures, losses) = (number(5)?, number(6)?, number(7)?);
+    let mut wrong = |is_wrong: bool, detail: &str| {
+        if is_wrong {
+            look.page.found(Invariant::Rows, subject, detail);
+        }
+    };
+    wrong(is_set(13)? != is_final || is_set(14)? != is_final, "finished and kept-until times belong to the end alone");
+    wrong(is_set(12)? != (attempt > 0), "its start and its attempt disagree");
+    wrong(!is_set(15)?, "what was asked for is gone");
+    wrong(is_set(19)? != (state == Some(State::Succeeded)), "a result belongs to a success, and to nothing else");
+    let unlucky = matches!(state, Some(State::Failed | State::Canceled));
+    wrong(unlucky && !row.get::<_, bool>(22)?, "it ended without saying why");
+    wrong(failures < 0 || losses < 0 || failures + losses > attempt, "more failures and losses than attempts");
+    wrong(failures > number(8)?, "more failures than it may have");
+    wrong(number(10)? < 1, "it belongs to nobody");
+    if row.get(23)? {
+        look.page.found(Invariant::Belongings, subject, "it was purged, and is still here");
+    }
+    if state == Some(State::Running) && (attempt < 1 || number(11)? <= 0) {
+        look.page.found(Invariant::Leases, subject, "it runs without a lease");
+    }
+    for (name, size, table) in [(17, 18, "spec"), (20, 21, "result")] {
+        if let Some(name) = row.get::<_, Option<Box<str>>>(name)? {
+            let owner: Option<i64> = look
+                .db
+                .prepare_cached("SELECT no FROM blob WHERE name=?1")?
+                .query_row([&name], |row| row.get(0))
+                .optional()?;
+            if owner != Some(number(0)?) {
+                let detail = format!("the file {name} is not written down as its own, and would be removed");
+                look.page.found(Invariant::Files, subject, detail);
+            }
+            look.files.push(Expected { no: number(0)?, subject: subject.into(), name, size: number(size)?, table });
+        }
+    }
+    Ok(())
+}
+
+/// That its key and the id chosen for it stand for this very job.
+fn claims(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
+    let (no, queue) = (row.get::<_, i64>(0)?, row.get::<_, i64>(3)?);
+    let key = row.get::<_, Option<String>>(16)?.map(|key| (2 * queue + 1, key.into_bytes(), "its key"));
+    let given = row.get::<_, Option<Vec<u8>>>(2)?.map(|id| (0, id, "its id"));
+    for (scope, name, what) in key.into_iter().chain(given) {
+        let owner = crate::sqlite::claims::find(look.db, scope, &name)?.map(|(no, _)| no.0);
+        match owner {
+            Some(owner) if owner == no => {}
+            Some(_) => look.page.found(Invariant::Keys, subject, format!("{what} stands for another job")),
+            None => look.page.found(Invariant::Keys, subject, format!("{what} stands for no job")),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! A look through the data for broken promises: one stage after another, each in pieces that are one short read
+//! transaction, so that the write-ahead log never waits for it.
+
+mod belongings;
+mod claims;
+mod counters;
+mod database;
+mod doctor;
+mod feed;
+mod files;
+mod held;
+mod jobs;
+mod ready;
+mod surroundings;
+mod walk;
+
+pub use doctor::SqliteDoctor;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Error, ErrorCode, Result};
+
+use super::shared::{Shared, other};
+use crate::checkup::{CheckPage, Checkup, Invariant};
+use crate::{Blobs, StoreError};
+
+/// Rows looked at between two looks at the clock.
+const BATCH: usize = 64;
+/// Steps of SQLite's machine between two looks at the clock: beside a server, no statement runs on for ever.
+const STEPS: std::ffi::c_int = 20_000;
+/// How much longer than it should a piece may take before SQLite gives it up.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// One kind of look; it remembers how far it has come.
+trait Stage: Send {
+    /// Looks at a few rows; answers whether there are more.
+    fn advance(&mut self, look: &mut Look<'_>) -> Result<bool>;
+}
+
+/// What a stage sees with.
+struct Look<'a> {
+    db: &'a Connection,
+    blobs: &'a Blobs,
+    pace: Pace,
+    /// When the piece should end.
+    until: Instant,
+    /// Files that rows of this piece refer to; looked for after the transaction.
+    files: Vec<files::Expected>,
+    page: &'a mut CheckPage,
+}
+
+/// How long a look may keep a transaction open.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// A piece.
+    piece: Duration,
+    /// What must be seen at one moment.
+    whole: Duration,
+    /// Nobody else has the data: nothing changes meanwhile, and nobody minds.
+    alone: bool,
+}
+
+/// The look itself.
+struct Examiner {
+    db: Connection,
+    blobs: Blobs,
+    pace: Pace,
+    stages: VecDeque<Box<dyn Stage>>,
+}
+
+/// An [`Examiner`] that works off the async threads; gone while it is at it, should that be canceled.
+struct Apart(Option<Examiner>);
+
+#[async_trait]
+impl Checkup for Apart {
+    async fn page(&mut self) -> std::result::Result<Option<CheckPage>, StoreError> {
+        let Some(mut examiner) = self.0.take() else { return Ok(None) };
+        let work = tokio::task::spawn_blocking(move || (examiner.page(), examiner));
+        let (page, examiner) = work.await.map_err(|e| StoreError::Other(e.to_string()))?;
+        self.0 = Some(examiner);
+        page.map_err(other)
+    }
+}
+
+/// The look of a server at its own data, while it serves: what takes long in one piece is left out.
+pub(super) fn of_live(shared: &Arc<Shared>) -> Result<Box<dyn Checkup>> {
+    let db = shared.open_reader()?;
+    db.execute_batch("PRAGMA cache_size = -512")?;
+    let pace = Pace { piece: Duration::from_millis(2), whole: Duration::from_millis(50), alone: false };
+    let mut stages = rows();
+    stages.push_back(Box::new(held::Held::new(shared.clone())));
+    Ok(Box::new(Apart(Some(Examiner { db, blobs: shared.blobs.clone(), pace, stages }))))
+}
+
+/// The stages that look at rows and files.
+fn rows() -> VecDeque<Box<dyn Stage>> {
+    VecDeque::from([
+        Box::new(jobs::Jobs::default()) as Box<dyn Stage>,
+        Box::new(feed::Feed::default()),
+        Box::new(belongings::Belongings::default()),
+        Box::new(claims::Claims::default()),
+        Box::new(ready::Ready::default()),
+        Box::new(counters::Counters::default()),
+        Box::new(files::Files::default()),
+    ])
+}
+
+impl Examiner {
+    fn page(&mut self) -> Result<Option<CheckPage>> {
+        if self.stages.is_empty() {
+            return Ok(None);
+        }
+        let mut page = CheckPage::default();
+        let until = Instant::now() + self.pace.piece;
+        if !self.pace.alone {
+            let end = until + self.pace.whole + GRACE;
+            self.db.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
+        }
+        let reading = self.db.unchecked_transaction()?;
+        let (db, blobs) = (&self.db, &self.blobs);
+        let mut look = Look { db, blobs, pace: self.pace, until, files: Vec::new(), page: &mut page };
+        while let Some(stage) = self.stages.front_mut() {
+            match stage.advance(&mut look) {
+                Ok(true) => {}
+                Ok(false) => drop(self.stages.pop_front()),
+                Err(error) if is_damage(&error) => {
+                    look.page.found(Invariant::Database, "raincheck.db", format!("it can't be read: {error}"));
+                    self.stages.pop_front();
+                }
+                Err(error) => return Err(error),
+            }
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        let expected = std::mem::take(&mut look.files);
+        reading.finish()?;
+        files::look_for(expected, db, blobs, &mut page)?;
+        Ok(Some(page))
+    }
+}
+
+/// Whether an error says that the data is damaged, not that reading failed this time.
+fn is_damage(error: &Error) -> bool {
+    match error {
+        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => true,
+        Error::SqliteFailure(failure, _) => {
+            matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+        }
+        _ => false,
+    }
+}

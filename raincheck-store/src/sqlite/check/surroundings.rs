@@ -1,0 +1,78 @@
+//! What the data stands on: its format, the library, the disk, who may write it.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Result;
+
+use super::{Look, Stage};
+use crate::checkup::{CheckPage, Invariant};
+use crate::sqlite::open;
+
+/// Where in the database's header it says how it is written, and what stands there for a write-ahead log.
+const WRITE_VERSION: usize = 18;
+const WITH_LOG: [u8; 2] = [2, 2];
+/// A log longer than this is kept from being folded back by something.
+const LOG_BYTES: u64 = 512 << 20;
+
+/// Everything outside the rows.
+pub(super) struct Surroundings {
+    pub path: PathBuf,
+    pub reserve_bytes: u64,
+}
+
+impl Stage for Surroundings {
+    fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let page = &mut *look.page;
+        if open::is_too_old() {
+            page.found(Invariant::Library, "SQLite", format!("{} is too old", rusqlite::version()));
+        }
+        let (found, known) = open::formats(look.db);
+        if found != known {
+            page.found(Invariant::Format, "raincheck.db", format!("it is {found}, this program knows {known}"));
+        }
+        match header(&self.path) {
+            Ok(header) if header.get(WRITE_VERSION..WRITE_VERSION + 2) == Some(&WITH_LOG) => {}
+            Ok(_) => page.found(Invariant::Journal, "raincheck.db", "it is not written through a log"),
+            Err(error) => page.found(Invariant::Journal, "raincheck.db", format!("it can't be read: {error}")),
+        }
+        if let Ok(log) = fs::metadata(self.path.with_extension("db-wal"))
+            && log.len() > LOG_BYTES
+        {
+            page.found(Invariant::Log, "raincheck.db-wal", format!("it has {} MiB", log.len() >> 20));
+        }
+        match look.blobs.free_bytes() {
+            Ok(free) if free >= self.reserve_bytes => {}
+            Ok(free) => page.found(Invariant::Space, "the disk", format!("{} MiB are free", free >> 20)),
+            Err(error) => page.found(Invariant::Space, "the disk", format!("it can't be looked at: {error}")),
+        }
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        for path in [folder, &self.path, look.blobs.root()] {
+            permissions(path, page);
+        }
+        Ok(false)
+    }
+}
+
+fn header(path: &Path) -> io::Result<Vec<u8>> {
+    let mut header = Vec::new();
+    File::open(path)?.take(100).read_to_end(&mut header)?;
+    Ok(header)
+}
+
+fn permissions(path: &Path, page: &mut CheckPage) {
+    match fs::metadata(path) {
+        Ok(about) if about.permissions().mode() & 0o022 == 0 => {}
+        Ok(about) => {
+            let mode = about.permissions().mode() & 0o777;
+            page.found(
+                Invariant::Permissions,
+                path.display().to_string(),
+                format!("others may write it: mode {mode:o}"),
+            );
+        }
+        Err(error) => page.found(Invariant::Files, path.display().to_string(), format!("it can't be had: {error}")),
+    }
+}

@@ -1,0 +1,163 @@
+//! `raincheck doctor`: is all well with the data?
+//!
+//! It reads the data folder itself, beside the running server or without one. So it needs no token and no address,
+//! judges a server that does not answer as well as one that does, and costs a running one nothing but reads.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use raincheck_store::{Checkup as _, Finding, Invariant, SqliteDoctor};
+use serde::Serialize;
+
+use super::{
+    exit::{Exit, Failure},
+    output::{self, Format, Output},
+    serve,
+    style::{Ink, Style, tame},
+};
+
+/// Findings of a check that are shown; the rest is counted.
+const SHOWN: usize = 5;
+
+/// Which data.
+#[derive(Args, Clone, Debug)]
+pub struct Which {
+    /// Folder of the whole state [default: ./raincheck-data]
+    #[arg(long, env = "RAINCHECK_DATA", value_name = "FOLDER", conflicts_with = "store")]
+    data: Option<PathBuf>,
+    /// The database, as `sqlite:PATH`
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// The settings file that names the data; ./raincheck.toml, where there is one, if not said
+    #[arg(long, env = "RAINCHECK_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Which {
+    /// What a server would open.
+    ///
+    /// # Errors
+    /// When the settings are wrong.
+    pub fn sqlite(self) -> Result<raincheck_store::SqliteOptions, Failure> {
+        let Self { data, store, config } = self;
+        serve::sqlite(&serve::Options { data, store, config, ..serve::Options::default() })
+    }
+}
+
+/// Options of `doctor`.
+#[derive(Args, Debug)]
+pub struct Options {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// What was found of one promise.
+#[derive(Debug, Serialize)]
+struct Check {
+    check: &'static str,
+    says: &'static str,
+    result: &'static str,
+    found: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    first: Vec<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    subject: String,
+    detail: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    ok: bool,
+    store: String,
+    served: bool,
+    looked: u64,
+    checks: Vec<Check>,
+}
+
+/// Looks at everything; 0 when all is well, 1 when something is not.
+pub async fn run(options: Options) -> Result<Exit, Failure> {
+    let sqlite = options.which.sqlite()?;
+    let none = |error: &dyn std::fmt::Display| {
+        Failure::usage(error.to_string()).next("name the data with --data FOLDER or --store sqlite:PATH")
+    };
+    let mut doctor = SqliteDoctor::open(&sqlite).map_err(|error| none(&error))?;
+    let mut report = Report {
+        ok: true,
+        store: format!("sqlite:{}", sqlite.path.display()),
+        served: doctor.is_served(),
+        looked: 0,
+        checks: Invariant::ALL.map(Check::of).into(),
+    };
+    while let Some(page) = doctor.page().await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))? {
+        report.looked += page.looked;
+        page.findings.into_iter().for_each(|finding| report.note(finding));
+        for (invariant, why) in page.unjudged {
+            let check = &mut report.checks[invariant as usize];
+            (check.result, check.why) = ("not judged", Some(why.into()));
+        }
+    }
+    match options.output.format {
+        Format::Table => output::print(&report.text(Style::stdout()))?,
+        format => output::json(&report, format)?,
+    }
+    Ok(if report.ok { Exit::Done } else { Exit::Failed })
+}
+
+impl Check {
+    fn of(invariant: Invariant) -> Self {
+        let (check, says) = (invariant.as_str(), invariant.says());
+        Self { check, says, result: "ok", found: 0, first: Vec::new(), why: None, next: None }
+    }
+}
+
+impl Report {
+    fn note(&mut self, finding: Finding) {
+        let check = &mut self.checks[finding.invariant as usize];
+        check.found += 1;
+        check.next = Some(finding.invariant.next_step());
+        if finding.invariant.is_remark() {
+            check.result = "remark";
+        } else {
+            check.result = "found";
+            self.ok = false;
+        }
+        if check.first.len() < SHOWN {
+            check.first.push(Shown { subject: finding.subject.into(), detail: finding.detail.into() });
+        }
+    }
+
+    fn text(&self, style: Style) -> String {
+        let beside = if self.served { "beside its server" } else { "no server has it" };
+        let mut text = format!("{}, {beside}\n", self.store);
+        for check in &self.checks {
+            let ink = match check.result {
+                "ok" => Ink::Green,
+                "found" => Ink::Red,
+                _ => Ink::Yellow,
+            };
+            let result =
+                if check.found > 0 { format!("{} {}", check.result, check.found) } else { check.result.into() };
+            let (result, name) = (style.paint(ink, format!("{result:10}")), format!("{:12}", check.check));
+            text += &format!("{result}  {name}  {}\n", check.says);
+            let lines = check.first.iter().map(|one| format!("{}: {}", one.subject, one.detail));
+            let more = check.found.saturating_sub(check.first.len() as u64);
+            let more = (more > 0).then(|| format!("and {more} more"));
+            let next = check.next.map(|next| format!("{} {next}", style.paint(Ink::Bold, "next:")));
+            for line in lines.chain(more).chain(check.why.clone()).chain(next) {
+                text += &format!("{:26}{}\n", "", tame(&line));
+            }
+        }
+        let verdict =
+            if self.ok { style.paint(Ink::Green, "all is well") } else { style.paint(Ink::Red, "something is wrong") };
+        text + &format!("{verdict}; {} rows and files were looked at\n", self.looked)
+    }
+}

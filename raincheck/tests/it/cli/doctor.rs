@@ -1,0 +1,74 @@
+//! `raincheck doctor`: beside a server, without one, after a kill, and where something is wrong.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{Cli, Said, command, said};
+
+fn doctor(folder: &Path, more: &[&str]) -> Said {
+    said(command(folder, &[&["doctor", "--data", "data"], more].concat()), None)
+}
+
+fn report(said: &Said) -> Value {
+    serde_json::from_str(&said.out).unwrap()
+}
+
+fn found(report: &Value) -> Vec<String> {
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().filter(|c| c["result"] == "found").map(|c| c["check"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn it_judges_a_server_and_what_a_killed_one_left() {
+    let mut cli = Cli::new();
+    for number in 0..50 {
+        cli.run(&["submit", "k", &number.to_string(), "--key", &number.to_string()]).well();
+    }
+    let said = doctor(cli.folder.path(), &[]);
+    let out = said.well();
+    assert!(out.contains("beside its server") && out.contains("all is well"), "{out}");
+    assert!(out.lines().any(|line| line.starts_with("ok") && line.contains("counters")), "{out}");
+    cli.server.kill();
+    let said = doctor(cli.folder.path(), &["-o", "json"]).with(0);
+    let report = report(&said);
+    assert_eq!((&report["ok"], &report["served"]), (&true.into(), &false.into()), "{report:#}");
+    assert!(report["looked"].as_u64().unwrap() > 200, "{report:#}");
+    let checks = report["checks"].as_array().unwrap();
+    assert!(checks.len() > 15 && checks.iter().all(|check| check["result"] == "ok"), "{report:#}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_job() {
+    let mut cli = Cli::new();
+    let large = cli.folder.path().join("large");
+    std::fs::write(&large, vec![7; 100_000]).unwrap();
+    let ids: Vec<String> =
+        (0..7).map(|_| cli.run(&["submit", "k", "--file", &large.display().to_string()]).well()).collect();
+    cli.server.terminate();
+    assert_eq!(doctor(cli.folder.path(), &[]).code, 0);
+    for shard in std::fs::read_dir(cli.folder.path().join("data/blobs")).unwrap() {
+        let shard = shard.unwrap().path();
+        if !shard.ends_with("tmp") {
+            std::fs::remove_dir_all(shard).unwrap();
+        }
+    }
+    let said = doctor(cli.folder.path(), &["-o", "json"]).with(1);
+    let report = report(&said);
+    assert_eq!(found(&report), ["files"], "{report:#}");
+    let files = report["checks"].as_array().unwrap().iter().find(|check| check["check"] == "files").unwrap();
+    assert_eq!((&files["found"], files["first"].as_array().unwrap().len()), (&7.into(), 5), "{report:#}");
+    assert_eq!(files["first"][0]["subject"], ids[0].as_str());
+    let out = doctor(cli.folder.path(), &[]).with(1).out;
+    for says in ["found 7", &ids[0], "and 2 more", "next:", "something is wrong"] {
+        assert!(out.contains(says), "{says}: {out}");
+    }
+}
+
+#[test]
+fn where_no_data_is_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let err = doctor(folder.path(), &[]).with(2).err;
+    assert!(err.contains("data/raincheck.db") && err.contains("--data"), "{err}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it made nothing");
+}
