@@ -33,16 +33,24 @@ pub struct SubmitFacts {
 
 /// Takes a new job, or finds the one that it already is. `fresh` is the id it gets unless it chose one.
 ///
-/// A key stands first: whatever was answered under it is answered again. A job that waits or runs is never a
-/// reason to refuse a replay. A refusal changes nothing and is remembered under no key.
+/// Names stand first: whatever was answered under a key or an id is answered again, and where both are given they mean
+/// one job. A job that waits or runs is never a reason to refuse a replay. A refusal changes nothing and is remembered
+/// under no key.
 pub fn submit(
     new: NewJob,
     facts: SubmitFacts,
     fresh: (JobNo, JobId),
     moment: &mut Moment<'_>,
 ) -> Result<(Submitted, Vec<Change>), Refusal> {
+    if let Some(known) = facts.by_key.as_ref().filter(|known| new.id.is_some_and(|id| id != known.id)) {
+        return Err(Refusal::KeyReused(known.id));
+    }
     if let Some(known) = facts.by_id {
-        return replay(known, &new, Refusal::IdConflict).map(|job| (Submitted::Existing(job), Vec::new()));
+        let job = replay(known, &new, Refusal::IdConflict)?;
+        // The key is the queue's; the job may stand in another one when the default queue has changed meanwhile.
+        let free = facts.by_key.is_none() && job.queue == new.queue;
+        let changes = claim_key(&new, job.no).filter(|_| free).into_iter().collect();
+        return Ok((Submitted::Existing(job), changes));
     }
     if let Some(known) = facts.by_key {
         return replay(known, &new, Refusal::KeyReused).map(|job| (Submitted::Replayed(job), Vec::new()));

@@ -80,6 +80,7 @@ fn names_that_are_known() {
     let there = || Some(job(State::Running));
     let by_key = |fingerprint, job| SubmitFacts { by_key: known(fingerprint, job), ..full() };
     let by_id = |fingerprint, job| SubmitFacts { by_id: known(fingerprint, job), ..full() };
+    let another = || NewJob { id: Some(JobId::from_parts(JobNo(5), 5)), ..keyed(get()) };
     for (new, facts, row) in [
         (keyed(get()), by_key(1, there()), "replayed running; "),
         (keyed(get()), by_key(2, there()), "key reused"),
@@ -89,6 +90,10 @@ fn names_that_are_known() {
         (chosen(get()), by_id(2, there()), "id conflict"),
         (chosen(get()), by_id(1, None), "purged"),
         (chosen(keyed(get())), SubmitFacts { by_key: known(2, there()), ..by_id(1, there()) }, "existing running; "),
+        (chosen(keyed(get())), by_id(1, there()), "existing running; claim(Key)"),
+        (chosen(keyed(get())), by_key(1, there()), "replayed running; "),
+        (another(), by_key(1, there()), "key reused"),
+        (another(), SubmitFacts { by_id: known(1, there()), ..by_key(1, there()) }, "key reused"),
         (keyed(get()), SubmitFacts { equal: there(), ..by_key(1, there()) }, "replayed running; "),
     ] {
         assert_eq!(told(&submit(new, facts.clone())), row, "{facts:?}");
