@@ -3,6 +3,7 @@
 mod live;
 mod mutants;
 mod run;
+mod sim;
 mod steps;
 mod tidy;
 mod tools;
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
   tidy      only the house rules: crate line, sizes, links, spelling, leftovers
   setup     only the tools that `test` needs: install them as root, else say what to install
   mutants   writes known faults into a copy and shows that the suite sees each; with names, only those
+  sim       the rules in a simulated world, by the million; `--help` tells its options
   torture   long campaigns against the release binary; without a name, the list of them";
 
 fn main() -> ExitCode {
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::check(&root()),
         ["setup"] => tools::ensure(),
         ["mutants", names @ ..] => mutants::command(names),
+        ["sim", rest @ ..] => sim::command(rest),
         ["torture", rest @ ..] => torture::command(rest),
         _ => {
             eprintln!("{USAGE}");

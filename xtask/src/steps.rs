@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::run::{cargo, run};
-use crate::{live, root, tidy, tools, torture};
+use crate::{live, root, sim, tidy, tools, torture};
 
 struct Step {
     name: &'static str,
@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "tidy", run: || tidy::check(&root()) },
     Step { name: "tests", run: || run(cargo(&["test", "--workspace"]), LONG) },
+    Step { name: "simulation", run: sim::short },
     Step { name: "release build", run: || run(cargo(&["build", "--release", "-p", "raincheck"]), LONG) },
     Step { name: "demo", run: live::demo },
     Step { name: "examples", run: live::examples },

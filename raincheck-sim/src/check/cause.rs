@@ -1,0 +1,140 @@
+//! Who may cause which event, and what callers may be answered.
+
+use raincheck_core::{Command, Event, EventData, EventType, Failure, FailureCode, LeaseJobs, Outcome, Reply, State};
+
+use super::{Checker, Done, Verdict, Violation, demand};
+
+impl Checker {
+    /// An event, and the command that caused it.
+    pub(super) fn event(&mut self, event: &Event, cause: &Command) -> Verdict {
+        let no = event.no;
+        let before = self.lives.get(&no).map(|life| (life.lease(), life.state, life.stopping));
+        let run = before.filter(|(_, state, _)| *state == State::Running).map(|(lease, ..)| lease);
+        let allowed = match (cause, &event.data) {
+            (Command::Lease(request), EventData::Started { worker }) => *worker == request.worker,
+            (Command::Lease(_) | Command::Expire(_), EventData::Failed(failure)) => {
+                failure.code == FailureCode::Expired
+            }
+            (Command::Settle(settle), data) => {
+                demand!(run == Some(settle.lease), no, "settled by {:?}, but running is {run:?}", settle.lease);
+                let stopping = before.is_some_and(|(.., stopping)| stopping);
+                settles(&settle.outcome, data, stopping)
+            }
+            (Command::Progress(lease, _), EventData::Progress(_)) => run == Some(*lease),
+            (Command::Cancel(cancel), EventData::Canceled | EventData::CancelRequested) => cancel.no == no,
+            (Command::RunNow(asked), EventData::Queued) => *asked == no,
+            (Command::Promote(_), EventData::Queued) => {
+                let early = self.lives.get(&no).is_some_and(|life| life.not_before > self.now);
+                demand!(!early, no, "queued before its time");
+                true
+            }
+            _ => false,
+        };
+        demand!(allowed, no, "{cause:?} caused {event:?}");
+        self.step(event)?;
+        if let Command::Lease(request) = cause
+            && event.state == State::Running
+        {
+            self.started(event, request)?;
+        }
+        let Some(life) = self.lives.get(&no) else { return Ok(()) };
+        let over = match (cause, &event.data) {
+            (Command::Settle(settle), _) if settle.outcome == Outcome::Lost => life.deadline <= self.ticks,
+            (Command::Settle(settle), _) if settle.outcome == Outcome::TimedOut => life.time_until <= self.ticks,
+            _ => true,
+        };
+        demand!(over, no, "a run was ended at {} though its lease lasts until {}", self.ticks, life.deadline);
+        let given_up =
+            matches!(&event.data, EventData::Failed(Failure { code: FailureCode::Failed | FailureCode::Timeout, .. }));
+        if given_up && life.failures < life.row.max_attempts {
+            let hopeless =
+                matches!(cause, Command::Settle(s) if matches!(s.outcome, Outcome::Fail { retryable: false, .. }));
+            demand!(hopeless, no, "given up after {} of {} failures", life.failures, life.row.max_attempts);
+        }
+        Ok(())
+    }
+
+    fn started(&mut self, event: &Event, request: &LeaseJobs) -> Verdict {
+        let (no, now, ticks) = (event.no, self.now, self.ticks);
+        let Some(life) = self.lives.get_mut(&no) else { return Ok(()) };
+        life.deadline = ticks + request.ttl;
+        life.time_until = ticks + life.row.timeout;
+        let late = life.attempt == 1 && life.row.start_by.is_some_and(|by| by <= now);
+        demand!(!late, no, "started after its start_by");
+        let asked = request.kinds.contains(&life.row.kind)
+            && (request.queues.is_empty() || request.queues.contains(&life.row.queue));
+        demand!(asked, no, "handed to a worker that did not ask for it: {request:?}");
+        let (queue, kind) = (&self.books.queues[&life.row.queue], &self.books.kinds[&life.row.kind]);
+        demand!(!queue.settings.paused, no, "leased from a paused queue");
+        demand!(!queue.over_cap() && !kind.over_cap(), no, "more run than may: {queue:?} {kind:?}");
+        Ok(())
+    }
+
+    /// The answer fits what happened.
+    pub(super) fn answer(&mut self, done: &Done) -> Verdict {
+        let wrote = !done.events.is_empty();
+        let (command, reply) = (&done.command, &done.reply);
+        let fits = match (command, reply) {
+            (Command::Lease(request), Reply::Leased(leased)) => {
+                let starts = done.events.iter().filter(|event| event.data.event_type() == EventType::Started).count();
+                let again = request.request_id.is_some() && starts == 0;
+                for (job, _) in leased {
+                    let runs = self.lives.get(&job.no).is_some_and(|life| life.runs(job.attempt));
+                    demand!(runs, job.no, "handed out though it does not run: {job:?}");
+                }
+                again || starts == leased.len() && leased.len() <= request.max
+            }
+            (Command::Settle(settle), Reply::Job(job)) => match &settle.outcome {
+                Outcome::Complete(_) => (job.state, job.attempt) == (State::Succeeded, settle.lease.attempt),
+                Outcome::Lost | Outcome::TimedOut => true,
+                Outcome::Fail { .. } | Outcome::Release { .. } => wrote,
+            },
+            (Command::Settle(_), Reply::LeaseLost(_) | Reply::Gone) => !wrote,
+            (Command::Progress(..), Reply::Job(_)) => wrote,
+            (Command::Progress(..), Reply::LeaseLost(_) | Reply::Gone) => !wrote,
+            (Command::Append(_), Reply::Appended(_) | Reply::Full | Reply::LeaseLost(_) | Reply::Gone) => !wrote,
+            (Command::Cancel(_), Reply::Job(job)) => wrote || job.cancel_requested || job.state == State::Canceled,
+            (Command::Cancel(_), Reply::Finished(_) | Reply::Shared(_) | Reply::Gone) => !wrote,
+            (Command::RunNow(_), Reply::Job(_)) => wrote,
+            (Command::RunNow(_), Reply::NotWaiting(_) | Reply::Gone) => !wrote,
+            (Command::Purge(no), Reply::Purged(_)) => !wrote && done.gone == [*no],
+            (Command::Purge(_), Reply::NotFinished(_) | Reply::Gone) => !wrote,
+            (Command::SetQueue(name, _), Reply::Queue(settings)) => {
+                self.books.queues.entry(name.clone()).or_default().settings = settings.clone();
+                !wrote
+            }
+            (Command::Promote(most) | Command::Expire(most), Reply::Swept(n, _)) => {
+                *n == done.events.len() && n <= most
+            }
+            (Command::Retire(most) | Command::Bury(most), Reply::Swept(n, _)) => {
+                !wrote && *n == done.gone.len() && n <= most
+            }
+            _ => false,
+        };
+        if !fits {
+            let job = super::names(command);
+            return Err(Violation {
+                job,
+                what: format!("{command:?} was answered {reply:?} and wrote {:?}", done.events),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Whether a run that ends so may be told so.
+fn settles(outcome: &Outcome, data: &EventData, stopping: bool) -> bool {
+    match (outcome, data) {
+        (Outcome::Complete(_), EventData::Succeeded) => true,
+        (Outcome::Complete(_), _) => false,
+        (_, EventData::Canceled) => stopping,
+        (Outcome::Fail { .. }, EventData::Retrying { .. } | EventData::Failed(_)) => !stopping,
+        (Outcome::TimedOut, EventData::Retrying { failure, .. } | EventData::Failed(failure)) => {
+            !stopping && failure.code == FailureCode::Timeout
+        }
+        (Outcome::Release { .. }, EventData::Released) => !stopping,
+        (Outcome::Lost, EventData::Lost { .. }) => !stopping,
+        (Outcome::Lost, EventData::Failed(failure)) => !stopping && failure.code == FailureCode::Lost,
+        _ => false,
+    }
+}

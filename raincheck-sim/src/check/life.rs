@@ -1,0 +1,165 @@
+//! One job's life as its events tell it: no hole, along the arrows, one end, which is last.
+
+use raincheck_core::{
+    Digest, Event, EventData, EventType, Failure, FailureCode, Job, LeaseRef, Millis, NewJob, OnLost, State, Timestamp,
+};
+
+use super::{Checker, Verdict, demand};
+
+/// Runs lost in a row that make a job poison: written here again, so that a change of the rule is noticed.
+const POISON: u32 = 3;
+
+/// What is known of a job that is there.
+#[derive(Debug)]
+pub(super) struct Life {
+    /// As it was after the last transaction that was allowed to change it.
+    pub row: Job,
+    pub equal: Option<Digest>,
+    /// Of its latest event.
+    pub state: State,
+    pub attempt: u32,
+    pub seq: u32,
+    pub failures: u32,
+    pub losses: u32,
+    pub stopping: bool,
+    /// When it may be queued by itself.
+    pub not_before: Timestamp,
+    /// Until when its run is safe, on the monotonic clock.
+    pub deadline: Millis,
+    /// When its run has lasted too long, on the monotonic clock.
+    pub time_until: Millis,
+    pub finished_at: Timestamp,
+}
+
+impl Life {
+    pub fn new(job: &Job, new: &NewJob) -> Self {
+        Life {
+            row: job.clone(),
+            equal: new.equal,
+            state: job.state,
+            attempt: 0,
+            seq: 1,
+            failures: 0,
+            losses: 0,
+            stopping: false,
+            not_before: new.run_at.unwrap_or(job.created_at.plus(new.delay)),
+            deadline: 0,
+            time_until: 0,
+            finished_at: Timestamp(0),
+        }
+    }
+
+    pub fn runs(&self, attempt: u32) -> bool {
+        self.state == State::Running && self.attempt == attempt
+    }
+
+    pub fn lease(&self) -> LeaseRef {
+        LeaseRef { no: self.row.no, attempt: self.attempt }
+    }
+
+    /// Takes the stored row, which must agree with the events.
+    pub fn becomes(&mut self, row: &Job) -> Verdict {
+        let told = (self.state, self.attempt, self.seq, self.failures, self.losses, self.stopping);
+        let there = (row.state, row.attempt, row.seq, row.failures, row.losses, row.cancel_requested);
+        demand!(there == told, row.no, "the row says {there:?}, its events say {told:?}");
+        let was = &self.row;
+        let fixed = |job: &Job| {
+            let asked = (job.priority, job.max_attempts, job.start_by, job.timeout, job.retention, job.on_lost);
+            (job.no, job.id, job.ticket, job.created_at, job.method, asked)
+        };
+        demand!(fixed(was) == fixed(row), row.no, "what was asked for changed: {was:#?} became {row:#?}");
+        demand!(was.queue == row.queue && was.kind == row.kind, row.no, "a job changed its queue or kind");
+        demand!(!was.state.is_final() || was == row, row.no, "a final job changed: {was:#?} became {row:#?}");
+        demand!(row.shared >= was.shared, row.no, "a job lost somebody who shares it");
+        self.row = row.clone();
+        Ok(())
+    }
+}
+
+impl Checker {
+    /// The next event of a job that is there. What it may not be whoever asked for it.
+    pub(super) fn step(&mut self, event: &Event) -> Verdict {
+        let (no, kind) = (event.no, event.data.event_type());
+        let Some(life) = self.lives.get_mut(&no) else {
+            demand!(false, no, "an event of a job that is not there: {event:?}");
+            return Ok(());
+        };
+        demand!(!life.state.is_final(), no, "an event after the end: {event:?}");
+        demand!(event.seq == life.seq + 1, no, "event {} follows event {}", event.seq, life.seq);
+        let starts = kind == EventType::Started;
+        demand!(event.attempt == life.attempt + u32::from(starts), no, "attempts are not dense: {event:?}");
+        let expected = match &event.data {
+            EventData::Created => None,
+            EventData::Queued => (life.state == State::Scheduled).then_some(State::Queued),
+            EventData::Blocked => None,
+            EventData::Started { .. } => (life.state == State::Queued).then_some(State::Running),
+            EventData::Progress(_) | EventData::CancelRequested => {
+                (life.state == State::Running).then_some(State::Running)
+            }
+            EventData::Retrying { .. } | EventData::Released => {
+                let waits = matches!(event.state, State::Queued | State::Scheduled);
+                (life.state == State::Running && waits).then_some(event.state)
+            }
+            EventData::Lost { .. } => (life.state == State::Running).then_some(State::Queued),
+            EventData::Succeeded => (life.state == State::Running).then_some(State::Succeeded),
+            EventData::Failed(_) => Some(State::Failed),
+            EventData::Canceled => Some(State::Canceled),
+        };
+        demand!(expected == Some(event.state), no, "no way from {:?} by {event:?}", life.state);
+        demand!((event.job, event.at) == (life.row.id, self.now), no, "an event of another job or time: {event:?}");
+
+        let from = life.state;
+        (life.state, life.attempt, life.seq) = (event.state, event.attempt, event.seq);
+        match &event.data {
+            EventData::CancelRequested => life.stopping = true,
+            EventData::Retrying { run_at, .. } => {
+                life.failures += 1;
+                life.losses = 0;
+                life.not_before = *run_at;
+                demand!(life.failures < life.row.max_attempts, no, "tried again after {} failures", life.failures);
+            }
+            EventData::Released => {
+                life.losses = 0;
+                life.not_before = Timestamp(i64::MIN);
+            }
+            EventData::Lost { .. } => {
+                life.losses += 1;
+                let poison = life.losses >= POISON || life.row.on_lost == OnLost::Fail;
+                demand!(!poison, no, "run again after {} losses, {:?}", life.losses, life.row.on_lost);
+            }
+            EventData::Succeeded => life.losses = 0,
+            EventData::Failed(failure) => life.fails(failure, from, self.now)?,
+            _ => {}
+        }
+        if event.state.is_final() {
+            life.finished_at = self.now;
+        }
+        let row = life.row.clone();
+        self.books.moved(&row, Some(from), Some(event.state));
+        Ok(())
+    }
+}
+
+impl Life {
+    fn fails(&mut self, failure: &Failure, from: State, now: Timestamp) -> Verdict {
+        let no = self.row.no;
+        match failure.code {
+            FailureCode::Failed | FailureCode::Timeout => {
+                self.failures += 1;
+                self.losses = 0;
+                demand!(from == State::Running, no, "a job that did not run failed: {failure:?}");
+            }
+            FailureCode::Lost => {
+                self.losses += 1;
+                let poison = self.losses >= POISON || self.row.on_lost == OnLost::Fail;
+                demand!(from == State::Running && poison, no, "failed as lost after {} losses", self.losses);
+            }
+            FailureCode::Expired => {
+                let late = self.row.start_by.is_some_and(|by| by <= now);
+                demand!(late && from.is_waiting() && self.attempt == 0, no, "expired though it was not: {failure:?}");
+            }
+            FailureCode::Canceled => demand!(false, no, "canceled is not failed"),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,258 @@
+//! A witness who sees every commit and every answer, keeps its own books of what must be so, and says no at the
+//! first thing that is not. It shares no code with the rules it watches.
+
+mod books;
+mod cause;
+mod feed;
+mod life;
+mod scan;
+mod submits;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use raincheck_core::{Command, Digest, Event, JobId, JobNo, LeaseRef, Millis, Name, Outcome, Reply, State, Timestamp};
+
+use crate::model::{Found, Model};
+use books::Books;
+use life::Life;
+
+/// A broken promise.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Whose.
+    pub job: Option<JobNo>,
+    /// Which.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+/// Nothing, or what is wrong.
+pub type Verdict = Result<(), Violation>;
+
+/// Demands `$so`, else the promise in words is broken.
+macro_rules! demand {
+    ($so:expr, $job:expr, $($word:tt)*) => {
+        if !$so {
+            return Err($crate::check::Violation { job: Some($job), what: format!($($word)*) });
+        }
+    };
+}
+use demand;
+
+/// A command that was carried out in a transaction that is on disk.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// What was asked.
+    pub command: Command,
+    /// What will be answered.
+    pub reply: Reply,
+    /// What it wrote into the feed.
+    pub events: Vec<Event>,
+    /// Jobs it purged, or whose tombstones it buried.
+    pub gone: Vec<JobNo>,
+}
+
+impl Done {
+    /// Whether it has to do with this job.
+    pub fn is_about(&self, no: JobNo) -> bool {
+        names(&self.command) == Some(no)
+            || self.events.iter().any(|event| event.no == no)
+            || self.gone.contains(&no)
+            || matches!(&self.reply, Reply::Submitted(all) if all.iter().any(|one| one.job().no == no))
+    }
+}
+
+/// The witness.
+#[derive(Debug)]
+pub struct Checker {
+    now: Timestamp,
+    ticks: Millis,
+    lives: BTreeMap<JobNo, Life>,
+    /// Purged jobs, and until when that is remembered.
+    forgotten: BTreeMap<JobNo, Timestamp>,
+    /// The highest number ever given.
+    newest: JobNo,
+    books: Books,
+    keys: BTreeMap<(Name, Box<str>), (JobNo, Digest)>,
+    ids: BTreeMap<JobId, (JobNo, Digest)>,
+    /// Jobs that somebody was told exist.
+    acknowledged: BTreeSet<JobNo>,
+    /// Ends that a worker was told were taken.
+    accepted: BTreeMap<JobNo, (u32, Digest)>,
+    /// Every event in the order of the commits, as far back as somebody reads.
+    feed: BTreeMap<i64, (JobNo, u32)>,
+    last_cursor: i64,
+    tombstone: Millis,
+}
+
+impl Checker {
+    /// Nothing has happened yet.
+    pub fn new(setup: &crate::Setup, kind_caps: &BTreeMap<Name, u32>) -> Self {
+        Checker {
+            now: Timestamp(0),
+            ticks: 0,
+            lives: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
+            newest: JobNo(0),
+            books: Books::new(setup, kind_caps),
+            keys: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
+            accepted: BTreeMap::new(),
+            feed: BTreeMap::new(),
+            last_cursor: 0,
+            tombstone: setup.tombstone,
+        }
+    }
+
+    /// Jobs that are not final.
+    pub fn unfinished(&self) -> usize {
+        self.lives.values().filter(|life| !life.row.state.is_final()).count()
+    }
+
+    /// A transaction is on disk, at the time that the store's clocks show.
+    pub fn committed(&mut self, all: &[Done], store: &Model) -> Verdict {
+        (self.now, self.ticks) = (store.now, store.ticks);
+        let mut touched = BTreeSet::new();
+        for done in all {
+            self.one(done)?;
+            touched.extend(done.events.iter().map(|event| event.no));
+            if let Reply::Submitted(submitted) = &done.reply {
+                touched.extend(submitted.iter().map(|one| one.job().no));
+            }
+        }
+        for no in touched {
+            let (Some(life), Some(row)) = (self.lives.get_mut(&no), store.job(no)) else { continue };
+            life.becomes(row)?;
+        }
+        for no in all.iter().filter_map(|done| names(&done.command)) {
+            let (Some(life), Some(row)) = (self.lives.get(&no), store.job(no)) else { continue };
+            demand!(life.row == *row, no, "a job changed without an event: {:#?} became {row:#?}", life.row);
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, done: &Done) -> Verdict {
+        for event in &done.events {
+            demand!(event.cursor.0 > self.last_cursor, event.no, "an event behind the last cursor: {event:?}");
+            self.last_cursor = event.cursor.0;
+            self.feed.insert(event.cursor.0, (event.no, event.seq));
+        }
+        match (&done.command, &done.reply) {
+            (Command::Submit(asked), Reply::Submitted(got)) => return self.submitted(asked, got, &done.events),
+            (Command::Submit(asked), Reply::Refused(index, why)) => return self.refused(asked, *index, why, done),
+            _ => {}
+        }
+        for event in &done.events {
+            self.event(event, &done.command)?;
+        }
+        self.answer(done)?;
+        for no in &done.gone {
+            match done.command {
+                Command::Bury(_) => self.bury(*no)?,
+                _ => self.forget(*no, &done.command)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The job is forgotten but for its tombstone: only a finished one may be, and by retention only an old one.
+    fn forget(&mut self, no: JobNo, cause: &Command) -> Verdict {
+        let Some(life) = self.lives.remove(&no) else { return Ok(()) };
+        let row = &life.row;
+        demand!(life.state.is_final(), no, "an unfinished job was deleted: {row:#?}");
+        let keep = if life.state == State::Succeeded { row.retention.succeeded } else { row.retention.failed };
+        let over = matches!(cause, Command::Purge(_)) || self.now.since(life.finished_at) >= keep;
+        demand!(over, no, "retention took a job that it should have kept: {row:#?}");
+        self.books.moved(row, Some(life.state), None);
+        self.forgotten.insert(no, self.now.plus(self.tombstone));
+        self.accepted.remove(&no);
+        Ok(())
+    }
+
+    fn bury(&mut self, no: JobNo) -> Verdict {
+        let until = self.forgotten.remove(&no);
+        demand!(until.is_some_and(|until| until <= self.now), no, "a tombstone until {until:?} was buried");
+        self.acknowledged.remove(&no);
+        self.keys.retain(|_, (named, _)| *named != no);
+        self.ids.retain(|_, (named, _)| *named != no);
+        Ok(())
+    }
+
+    /// The store extended a lease.
+    pub fn renewed(&mut self, lease: LeaseRef, answer: Option<(Millis, bool)>, store: &Model) -> Verdict {
+        let live = self.lives.get_mut(&lease.no).filter(|life| life.runs(lease.attempt));
+        match (live, answer) {
+            (Some(life), Some((ttl, stop))) => {
+                demand!(stop == life.row.cancel_requested, lease.no, "a run hears {stop} when asked to stop");
+                life.deadline = store.ticks + ttl;
+            }
+            (Some(_), None) => demand!(false, lease.no, "a heartbeat of a live run is refused: {lease:?}"),
+            (None, Some(_)) => demand!(false, lease.no, "a run that is over was extended: {lease:?}"),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    /// The server came up again: every lease lasts its full length from now on.
+    pub fn restarted(&mut self, store: &Model) -> Verdict {
+        (self.now, self.ticks) = (store.now, store.ticks);
+        for life in self.lives.values_mut().filter(|life| life.row.state == State::Running) {
+            life.deadline = store.ticks + life.row.ttl;
+            // The time limit goes on by the wall clock, which may have been set meanwhile.
+            life.time_until = Millis::MIN;
+        }
+        self.scan(store)
+    }
+
+    /// An answer reached its caller.
+    pub fn told(&mut self, command: &Command, reply: &Reply) {
+        match (command, reply) {
+            (Command::Submit(_), Reply::Submitted(got)) => {
+                self.acknowledged.extend(got.iter().map(|one| one.job().no));
+            }
+            (Command::Settle(settle), Reply::Job(_)) => {
+                if let Outcome::Complete(result) = &settle.outcome {
+                    self.accepted.insert(settle.lease.no, (settle.lease.attempt, result.digest));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Somebody looks at a job behind its handle.
+    pub fn looked(&self, no: JobNo, id: JobId, store: &Model) -> Verdict {
+        // An id that a client chose may have been chosen again after it was forgotten.
+        let no = self.ids.get(&id).map_or(no, |(no, _)| *no);
+        let expected = if self.lives.contains_key(&no) {
+            Found::Here(no)
+        } else if self.forgotten.contains_key(&no) {
+            Found::Purged
+        } else {
+            Found::Unknown
+        };
+        let found = store.find(id);
+        demand!(found == expected, no, "behind the handle {id} is {found:?}, not {expected:?}");
+        let unknown = found == Found::Unknown && self.acknowledged.contains(&no);
+        demand!(!unknown, no, "acknowledged, and unknown: {id}");
+        Ok(())
+    }
+}
+
+/// The one job that a command is about.
+fn names(command: &Command) -> Option<JobNo> {
+    match command {
+        Command::Settle(settle) => Some(settle.lease.no),
+        Command::Progress(lease, _) => Some(lease.no),
+        Command::Append(append) => Some(append.lease.no),
+        Command::Cancel(cancel) => Some(cancel.no),
+        Command::RunNow(no) | Command::Purge(no) => Some(*no),
+        _ => None,
+    }
+}

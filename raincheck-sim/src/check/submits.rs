@@ -1,0 +1,105 @@
+//! What a submit may be answered: one job per name, all or none, honest refusals.
+
+use raincheck_core::{Event, EventType, JobNo, Method, NewJob, Refusal, State, Submitted};
+
+use super::life::Life;
+use super::{Checker, Done, Verdict, Violation, demand};
+
+impl Checker {
+    pub(super) fn submitted(&mut self, asked: &[NewJob], got: &[Submitted], events: &[Event]) -> Verdict {
+        let mut created = events.iter();
+        for (new, got) in asked.iter().zip(got) {
+            let job = got.job();
+            let no = job.no;
+            if let Submitted::New(_) = got {
+                let first = created.next().filter(|event| event.no == no && event.seq == 1);
+                let fits = first.is_some_and(|e| e.data.event_type() == EventType::Created && e.state == job.state);
+                demand!(fits, no, "a new job without its first event: {first:?}");
+                self.created(new, got, no)?;
+            } else {
+                self.found(new, got, no)?;
+            }
+            // Whoever used the key first was the first for everyone.
+            if let Some(key) = &new.spec.key {
+                let name = (new.queue.clone(), key.clone());
+                let (first, _) = *self.keys.entry(name).or_insert((no, new.fingerprint));
+                demand!(first == no, no, "the key {key:?} stands for {first:?} and for {no:?}");
+            }
+        }
+        let extra = created.next();
+        demand!(extra.is_none() && asked.len() == got.len(), extra.map_or(JobNo(0), |e| e.no), "too much: {extra:?}");
+        Ok(())
+    }
+
+    fn created(&mut self, new: &NewJob, got: &Submitted, no: JobNo) -> Verdict {
+        let job = got.job();
+        demand!(no > self.newest, no, "number {no:?} was given after {:?}", self.newest);
+        self.newest = no;
+        let full = self.books.queue_is_full(&new.queue) || self.books.all_is_full();
+        demand!(!full, no, "taken though there was no room");
+        let state =
+            if new.run_at.unwrap_or(self.now.plus(new.delay)) > self.now { State::Scheduled } else { State::Queued };
+        demand!(job.state == state && job.attempt == 0, no, "a new job is {:?}, not {state:?}", job.state);
+        if let Some(id) = new.id {
+            let before = self.ids.insert(id, (no, new.fingerprint));
+            demand!(before.is_none() && job.id == id, no, "the id {id} stands for {before:?} too");
+        }
+        if let Some(key) = &new.spec.key {
+            let before = self.keys.get(&(new.queue.clone(), key.clone()));
+            demand!(before.is_none(), no, "the key {key:?} stands for {before:?} too");
+        }
+        self.books.moved(job, None, Some(job.state));
+        self.lives.insert(no, Life::new(job, new));
+        Ok(())
+    }
+
+    /// Not a new job: the one that it already is.
+    fn found(&self, new: &NewJob, got: &Submitted, no: JobNo) -> Verdict {
+        let Some(life) = self.lives.get(&no) else {
+            demand!(false, no, "answered with a job that is not there: {got:?}");
+            return Ok(());
+        };
+        let same = |known: Option<&(JobNo, _)>| known == Some(&(no, new.fingerprint));
+        let equal = || new.method == Method::Get && new.equal.is_some() && new.equal == life.equal;
+        let right = match got {
+            Submitted::New(_) => false,
+            Submitted::Replayed(_) => {
+                same(new.spec.key.as_ref().and_then(|key| self.keys.get(&(new.queue.clone(), key.clone()))))
+            }
+            Submitted::Existing(_) => same(new.id.and_then(|id| self.ids.get(&id))),
+            Submitted::Coalesced(_) => equal() && !life.state.is_final() && !life.stopping,
+            Submitted::Cached(_) => {
+                let young = |age| self.now.since(life.finished_at) <= age;
+                equal() && life.state == State::Succeeded && new.max_age.is_some_and(young)
+            }
+        };
+        demand!(right, no, "{new:?} was answered with {got:?}");
+        Ok(())
+    }
+
+    pub(super) fn refused(&self, asked: &[NewJob], index: usize, why: &Refusal, done: &Done) -> Verdict {
+        if let Some(event) = done.events.first() {
+            demand!(false, event.no, "refused, and made a job: {why:?}");
+        }
+        let new = &asked[index];
+        // Jobs before it in the batch count as well; only a batch of one says exactly why.
+        let alone = asked.len() == 1;
+        let by_key = new.spec.key.as_ref().and_then(|key| self.keys.get(&(new.queue.clone(), key.clone())));
+        let by_id = new.id.and_then(|id| self.ids.get(&id));
+        let honest = match why {
+            Refusal::KeyReused(_) => by_key.is_some_and(|(no, print)| {
+                let another = new.id.is_some() && by_id.is_none_or(|(chosen, _)| chosen != no);
+                another || *print != new.fingerprint
+            }),
+            Refusal::IdConflict(_) => by_id.is_none_or(|(_, print)| *print != new.fingerprint),
+            Refusal::Purged(_) => by_key.into_iter().chain(by_id).any(|(no, _)| self.forgotten.contains_key(no)),
+            Refusal::QueueFull(queue) => self.books.queue_is_full(queue),
+            Refusal::StoreFull => self.books.all_is_full(),
+            Refusal::TooManyNames => false,
+        };
+        if alone && !honest {
+            return Err(Violation { job: None, what: format!("{new:?} was refused: {why:?}") });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! The part of the store that a crash leaves as the last commit made it.
+
+use bytes::Bytes;
+use raincheck_core::{
+    ChunkKind, ClaimScope, Content, Digest, Event, Failure, JobId, JobNo, LeaseRef, Name, Progress, QueueSettings,
+    Spec, Timestamp,
+};
+
+use super::jobs::Jobs;
+use super::table::Table;
+
+/// Where a claim is unique, and what it is: see [`ClaimScope`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    Id(JobId),
+    Key(Name, Box<[u8]>),
+    Equal(Name, Box<[u8]>),
+}
+
+impl Claim {
+    pub fn of(scope: ClaimScope, queue: &Name, key: &[u8]) -> Option<Claim> {
+        Some(match scope {
+            ClaimScope::Id => Claim::Id(JobId(uuid::Uuid::from_slice(key).ok()?)),
+            ClaimScope::Key => Claim::Key(queue.clone(), key.into()),
+            ClaimScope::Equal => Claim::Equal(queue.clone(), key.into()),
+        })
+    }
+}
+
+/// What is kept of a queue beside its jobs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueueRow {
+    pub settings: QueueSettings,
+    pub tickets: i64,
+    pub served: i64,
+}
+
+/// A stream or log.
+#[derive(Clone, Debug, Default)]
+pub struct Chunks {
+    pub bytes: Vec<Bytes>,
+    pub size: u64,
+    pub run: u32,
+    pub base: u64,
+}
+
+/// Numbers that stand by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Meta {
+    /// The highest cursor that was forgotten.
+    Floor,
+    /// The highest number whose tombstone was forgotten.
+    Buried,
+}
+
+macro_rules! disk {
+    ($($(#[doc = $doc:literal])* $table:ident: $type:ty,)*) => {
+        /// Every table, in one transaction.
+        #[derive(Debug, Default)]
+        pub struct Disk {
+            pub jobs: Jobs,
+            $($(#[doc = $doc])* pub $table: $type,)*
+        }
+
+        /// A place within the open transaction to go back to.
+        pub struct Mark { jobs: usize, $($table: usize,)* }
+
+        impl Disk {
+            pub fn commit(&mut self) {
+                self.jobs.commit();
+                $(self.$table.commit();)*
+            }
+
+            pub fn mark(&self) -> Mark {
+                Mark { jobs: self.jobs.mark(), $($table: self.$table.mark(),)* }
+            }
+
+            pub fn back_to(&mut self, mark: &Mark) {
+                self.jobs.back_to(mark.jobs);
+                $(self.$table.back_to(mark.$table);)*
+            }
+
+            pub fn rollback(&mut self) {
+                self.back_to(&Mark { jobs: 0, $($table: 0,)* });
+            }
+        }
+    };
+}
+
+disk! {
+    specs: Table<JobNo, Spec>,
+    results: Table<JobNo, Content>,
+    failures: Table<JobNo, Failure>,
+    progress: Table<JobNo, Progress>,
+    events: Table<(JobNo, u32), Event>,
+    /// The whole feed: cursor to event.
+    feed: Table<i64, (JobNo, u32)>,
+    claims: Table<Claim, (JobNo, Digest)>,
+    claims_of: Table<JobNo, Vec<Claim>>,
+    tombstones: Table<JobNo, (JobId, Timestamp)>,
+    /// Answers to lease requests that may be asked again.
+    requests: Table<Digest, (Timestamp, Vec<LeaseRef>)>,
+    queues: Table<Name, QueueRow>,
+    chunks: Table<(JobNo, u8, u32), Chunks>,
+    meta: Table<Meta, i64>,
+}
+
+impl Disk {
+    pub fn meta(&self, what: Meta) -> i64 {
+        self.meta.get(&what).copied().unwrap_or(0)
+    }
+
+    pub fn raise(&mut self, what: Meta, value: i64) {
+        if value > self.meta(what) {
+            self.meta.set(what, value);
+        }
+    }
+
+    /// Where a stream (one per attempt) or log (one per job) is kept.
+    pub fn chunk_place(no: JobNo, kind: ChunkKind, attempt: u32) -> (JobNo, u8, u32) {
+        (no, kind as u8, if kind == ChunkKind::Log { 0 } else { attempt })
+    }
+
+    pub fn has_tombstone(&self, no: JobNo) -> bool {
+        self.tombstones.get(&no).is_some()
+    }
+}

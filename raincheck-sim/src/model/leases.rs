@@ -1,0 +1,87 @@
+//! Running leases: the part of the store that a crash forgets.
+
+use std::collections::BTreeMap;
+
+use raincheck_core::{Job, JobNo, LeaseRef, Millis, Overdue, limits};
+
+/// Leases by job; times are on the monotonic clock.
+#[derive(Debug, Default)]
+pub struct Leases(BTreeMap<JobNo, Live>);
+
+#[derive(Debug)]
+struct Live {
+    attempt: u32,
+    ttl: Millis,
+    lease_until: Millis,
+    time_until: Millis,
+    cancel_requested: bool,
+    worker: Box<str>,
+}
+
+impl Leases {
+    pub fn start(&mut self, job: &Job, worker: Box<str>, ticks: Millis, elapsed: Millis) {
+        let live = Live {
+            attempt: job.attempt,
+            ttl: job.ttl,
+            lease_until: ticks + job.ttl,
+            time_until: ticks + (job.timeout - elapsed).max(0),
+            cancel_requested: job.cancel_requested,
+            worker,
+        };
+        self.0.insert(job.no, live);
+    }
+
+    pub fn end(&mut self, lease: LeaseRef) {
+        if self.live(lease).is_some() {
+            self.0.remove(&lease.no);
+        }
+    }
+
+    pub fn ask_to_stop(&mut self, lease: LeaseRef) {
+        if let Some(live) = self.live(lease) {
+            live.cancel_requested = true;
+        }
+    }
+
+    /// The length of the extended lease and whether its run is asked to stop; `None` when it is over.
+    pub fn renew(&mut self, lease: LeaseRef, ttl: Option<Millis>, ticks: Millis) -> Option<(Millis, bool)> {
+        let live = self.live(lease)?;
+        live.ttl = ttl.unwrap_or(live.ttl).clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS);
+        live.lease_until = ticks + live.ttl;
+        Some((live.ttl, live.cancel_requested))
+    }
+
+    pub fn worker(&self, lease: LeaseRef) -> Option<&str> {
+        self.0.get(&lease.no).filter(|live| live.attempt == lease.attempt).map(|live| &*live.worker)
+    }
+
+    pub fn overrun(&self, lease: LeaseRef, ticks: Millis) -> Option<Overdue> {
+        self.0.get(&lease.no).filter(|live| live.attempt == lease.attempt).and_then(|live| live.overdue(ticks))
+    }
+
+    pub fn overdue(&self, ticks: Millis) -> Vec<(LeaseRef, Overdue)> {
+        let over = self.0.iter().filter_map(|(no, live)| {
+            let lease = LeaseRef { no: *no, attempt: live.attempt };
+            live.overdue(ticks).map(|why| (lease, why))
+        });
+        over.collect()
+    }
+
+    pub fn next_overdue(&self) -> Option<Millis> {
+        self.0.values().map(|live| live.lease_until.min(live.time_until)).min()
+    }
+
+    fn live(&mut self, lease: LeaseRef) -> Option<&mut Live> {
+        self.0.get_mut(&lease.no).filter(|live| live.attempt == lease.attempt)
+    }
+}
+
+impl Live {
+    fn overdue(&self, ticks: Millis) -> Option<Overdue> {
+        if self.lease_until <= ticks {
+            Some(Overdue::Lost)
+        } else {
+            (self.time_until <= ticks).then_some(Overdue::TimedOut)
+        }
+    }
+}

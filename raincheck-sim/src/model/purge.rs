@@ -1,0 +1,81 @@
+//! Forgetting finished jobs, and forgetting that there were any.
+
+use raincheck_core::{Job, JobNo, Purged, Reply};
+
+use super::disk::{Claim, Meta};
+use super::{Model, Stop};
+use crate::Flaw;
+
+/// How long the answer of a lease request is remembered, milliseconds.
+const REMEMBER_REQUESTS: i64 = 10 * 60_000;
+
+impl Model {
+    /// Forgets a finished job but for its tombstone and the claims on it.
+    pub(super) fn purge(&mut self, job: &Job) -> Result<(), Stop> {
+        self.effect()?;
+        let no = job.no;
+        if !job.state.is_final() && !self.has(Flaw::RetireWithoutState) {
+            return Err(Stop::Refused(format!("a purge of what is not final: {job:?}")));
+        }
+        let events: Vec<_> =
+            self.disk.events.range((no, 0)..=(no, u32::MAX)).map(|(_, e)| (e.cursor.0, e.seq)).collect();
+        for (cursor, seq) in events {
+            // Readers of the whole feed who have not come this far must learn that they missed something.
+            self.disk.raise(Meta::Floor, cursor);
+            self.disk.feed.remove(&cursor);
+            self.disk.events.remove(&(no, seq));
+        }
+        let chunks: Vec<_> =
+            self.disk.chunks.range((no, 0, 0)..=(no, u8::MAX, u32::MAX)).map(|(key, _)| *key).collect();
+        for key in chunks {
+            self.disk.chunks.remove(&key);
+        }
+        self.disk.specs.remove(&no);
+        self.disk.results.remove(&no);
+        self.disk.failures.remove(&no);
+        self.disk.progress.remove(&no);
+        let all = self.has(Flaw::PurgeForgetsKeys);
+        self.unclaim(no, |claim| all || matches!(claim, Claim::Equal(..)));
+        self.disk.jobs.remove(no);
+        self.gone.push(no);
+        self.disk.tombstones.set(no, (job.id, self.now.plus(self.setup.tombstone)));
+        Ok(())
+    }
+
+    pub(super) fn retire(&mut self, limit: usize) -> Result<Reply, Stop> {
+        let mut jobs = self.disk.jobs.expired(self.now, limit);
+        if self.has(Flaw::RetireWithoutState) {
+            let old = |job: &&Job| self.now.since(job.created_at) >= job.retention.failed;
+            jobs.extend(self.disk.jobs.iter().filter(|job| !job.state.is_final()).filter(old).take(1).cloned());
+        }
+        for job in &jobs {
+            self.purge(job)?;
+        }
+        Ok(Reply::Swept(jobs.len(), Purged::default()))
+    }
+
+    /// Forgets tombstones whose time is over, with the claims of their jobs, and old answers to lease requests.
+    pub(super) fn bury(&mut self, limit: usize) -> Result<Reply, Stop> {
+        self.effect()?;
+        let old = self.now.plus(-REMEMBER_REQUESTS);
+        let requests: Vec<_> = self.disk.requests.iter().filter(|(_, (at, _))| *at < old).map(|(id, _)| *id).collect();
+        for id in requests {
+            self.disk.requests.remove(&id);
+        }
+        let over = self.disk.tombstones.iter().filter(|(_, (_, until))| *until <= self.now);
+        let mut over: Vec<_> = over.map(|(no, (_, until))| (*until, *no)).collect();
+        over.sort_unstable();
+        over.truncate(limit);
+        for (_, no) in &over {
+            self.bury_one(*no);
+            self.gone.push(*no);
+        }
+        Ok(Reply::Swept(over.len(), Purged::default()))
+    }
+
+    fn bury_one(&mut self, no: JobNo) {
+        self.disk.raise(Meta::Buried, no.0);
+        self.unclaim(no, |_| true);
+        self.disk.tombstones.remove(&no);
+    }
+}

@@ -1,0 +1,110 @@
+//! What readers see: what is on disk, up to the transaction that was told of last.
+
+use std::ops::Bound;
+
+use raincheck_core::{
+    ChunkKind, Content, Cursor, Event, Failure, Job, JobId, JobNo, LeaseRef, Millis, Progress, Spec, Timestamp,
+};
+
+use super::disk::Meta;
+use super::{Disk, Model};
+
+/// What a look-up by id found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// It.
+    Here(JobNo),
+    /// It was there and has been purged.
+    Purged,
+    /// Nobody remembers it.
+    Unknown,
+}
+
+impl Model {
+    /// Everything that lasts. Between transactions only.
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    /// The job of a number.
+    pub fn job(&self, no: JobNo) -> Option<&Job> {
+        self.disk.jobs.get(no)
+    }
+
+    /// What was asked for.
+    pub fn spec(&self, no: JobNo) -> Option<&Spec> {
+        self.disk.specs.get(&no)
+    }
+
+    /// What came out.
+    pub fn result(&self, no: JobNo) -> Option<&Content> {
+        self.disk.results.get(&no)
+    }
+
+    /// The latest failure and progress.
+    pub fn reports(&self, no: JobNo) -> (Option<&Failure>, Option<&Progress>) {
+        (self.disk.failures.get(&no), self.disk.progress.get(&no))
+    }
+
+    /// Events of one job, oldest first.
+    pub fn job_events(&self, no: JobNo) -> impl DoubleEndedIterator<Item = &Event> {
+        self.disk.events.range((no, 0)..=(no, u32::MAX)).map(|(_, event)| event)
+    }
+
+    /// Events above `after`, oldest first, and how far that was read.
+    pub fn events(&self, after: Cursor, limit: usize) -> (Vec<&Event>, Cursor) {
+        let above = (Bound::Excluded(after.0), Bound::Included(self.head.0.max(after.0)));
+        let feed = self.disk.feed.range(above).take(limit);
+        let found: Vec<&Event> = feed.filter_map(|(_, at)| self.disk.events.get(at)).collect();
+        let full = found.len() == limit;
+        let to = found.last().filter(|_| full).map_or(self.head.max(after), |event| event.cursor);
+        (found, to)
+    }
+
+    /// The place of the latest event and of the latest that was forgotten.
+    pub fn feed_bounds(&self) -> (Cursor, Cursor) {
+        (self.head, Cursor(self.disk.meta(Meta::Floor)))
+    }
+
+    /// The job of a public id.
+    pub fn find(&self, id: JobId) -> Found {
+        if let Some((no, _)) = id.parts() {
+            match self.disk.jobs.get(no) {
+                Some(job) if job.id == id => return Found::Here(no),
+                None if self.tombstone(no) == Some(id) => return Found::Purged,
+                _ => {}
+            }
+        }
+        match self.disk.claims.get(&super::Claim::Id(id)) {
+            None => Found::Unknown,
+            Some((no, _)) if self.disk.jobs.get(*no).is_some() => Found::Here(*no),
+            Some(_) => Found::Purged,
+        }
+    }
+
+    /// Bytes of a stream or log.
+    pub fn chunks(&self, no: JobNo, kind: ChunkKind, attempt: u32) -> Vec<u8> {
+        let kept = self.disk.chunks.get(&Disk::chunk_place(no, kind, attempt));
+        kept.into_iter().flat_map(|kept| kept.bytes.iter().flatten().copied()).collect()
+    }
+
+    /// Whose run this is.
+    pub fn worker(&self, lease: LeaseRef) -> Option<&str> {
+        self.leases.worker(lease)
+    }
+
+    /// When a lease is over next, on the monotonic clock.
+    pub fn next_overdue(&self) -> Option<Millis> {
+        self.leases.next_overdue()
+    }
+
+    /// When the next job is due, or too late.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.disk.jobs.next_due()
+    }
+
+    /// When the next job is past its retention.
+    pub fn next_retirement(&self) -> Option<Timestamp> {
+        self.disk.jobs.next_retirement()
+    }
+}

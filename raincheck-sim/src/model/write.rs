@@ -1,0 +1,70 @@
+//! Carries out what the rules decided, each write guarded as a database would.
+
+use raincheck_core::{Change, Job, Spec, State};
+
+use super::disk::Claim;
+use super::{Model, Stop};
+
+fn refuse(wrong: bool, what: impl FnOnce() -> String) -> Result<(), Stop> {
+    if wrong { Err(Stop::Refused(what())) } else { Ok(()) }
+}
+
+impl Model {
+    pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<(), Stop> {
+        for change in changes {
+            self.effect()?;
+            match change {
+                Change::Insert(job, spec) => self.insert(*job, *spec)?,
+                Change::Update { state, attempt, job } => self.update(state, attempt, *job)?,
+                Change::Claim { scope, key, no, fingerprint } => {
+                    let Some(job) = self.disk.jobs.get(no) else { continue };
+                    let Some(claim) = Claim::of(scope, &job.queue, &key) else { continue };
+                    self.claim(claim, no, fingerprint)?;
+                }
+                Change::Event(mut event) => {
+                    let at = (event.no, event.seq);
+                    let twice = self.disk.events.get(&at).is_some();
+                    refuse(twice, || format!("event {} of {:?} is there", event.seq, event.no))?;
+                    self.cursor += 1;
+                    event.cursor.0 = self.cursor;
+                    self.disk.feed.set(self.cursor, at);
+                    self.disk.events.set(at, event.clone());
+                    self.events.push(event);
+                }
+                Change::Result(no, result) => {
+                    let twice = self.disk.results.get(&no).is_some();
+                    refuse(twice, || format!("{no:?} has a result already"))?;
+                    self.disk.results.set(no, result);
+                }
+                Change::Failure(no, failure) => self.disk.failures.set(no, failure),
+                Change::Progress(no, progress) => self.disk.progress.set(no, progress),
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, job: Job, spec: Spec) -> Result<(), Stop> {
+        refuse(self.disk.jobs.get(job.no).is_some(), || format!("{:?} is there", job.no))?;
+        self.disk.specs.set(job.no, spec);
+        let mut queue = self.disk.queues.get(&job.queue).cloned().unwrap_or_default();
+        queue.tickets = job.ticket;
+        self.disk.queues.set(job.queue.clone(), queue);
+        self.disk.jobs.put(job);
+        Ok(())
+    }
+
+    /// The write must find `state` and `attempt` as the rules saw them.
+    fn update(&mut self, state: State, attempt: u32, job: Job) -> Result<(), Stop> {
+        let found = self.disk.jobs.get(job.no).map(|row| (row.state, row.attempt));
+        refuse(found != Some((state, attempt)), || {
+            format!("{found:?} where {state:?}, {attempt} was expected: {job:?}")
+        })?;
+        if attempt == 0 && state.is_waiting() && !job.state.is_waiting() {
+            let mut queue = self.disk.queues.get(&job.queue).cloned().unwrap_or_default();
+            queue.served += 1;
+            self.disk.queues.set(job.queue.clone(), queue);
+        }
+        self.disk.jobs.put(job);
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Callers: they submit, ask again when they did not hear, look, cancel, rerun, purge.
+
+use raincheck_core::decide::{Rerun, may_rerun};
+use raincheck_core::{Cancel, Command, Digest, JobId, JobNo, Method, NewJob, QueuePatch, Reply, Spec, State};
+use rand::RngExt;
+
+use super::{Answer, From, Sim, ask};
+use crate::check::{Verdict, Violation};
+
+/// Jobs that somebody has heard of and still speaks of.
+const KNOWN: usize = 300;
+
+/// One caller.
+#[derive(Debug, Default)]
+pub(super) struct Client {
+    /// The request it waits for.
+    pub waiting: Option<u64>,
+    /// What it will ask for again, because it does not know what became of it.
+    again: Option<Vec<NewJob>>,
+}
+
+impl Sim {
+    pub(super) fn client_acts(&mut self, who: usize) -> Verdict {
+        if self.clients[who].waiting.is_some() {
+            if self.chance(self.plan.give_up) {
+                self.server.tally.count("fault: caller gave up");
+                self.client_does_not_know(who);
+            }
+            return Ok(());
+        }
+        let command = match self.clients[who].again.take() {
+            Some(jobs) => {
+                self.server.tally.count("submit: asked again");
+                Command::Submit(jobs)
+            }
+            None => match self.rng.random_range(0..100) {
+                0..56 => self.submit(),
+                56..66 => self.submit_again(),
+                66..74 => Command::Cancel(Cancel { no: self.some_job().0, force: self.rng.random() }),
+                74..79 => Command::RunNow(self.some_job().0),
+                79..82 => Command::Purge(self.some_job().0),
+                82..84 => self.set_queue(),
+                84..88 => match self.rerun()? {
+                    Some(new) => Command::Submit(vec![new]),
+                    None => return Ok(()),
+                },
+                _ => {
+                    let (no, id) = self.some_job();
+                    self.server.op("looks");
+                    return self.server.check.looked(no, id, &self.server.store);
+                }
+            },
+        };
+        let id = self.send(From::Client(who), vec![command]);
+        self.clients[who].waiting = Some(id);
+        Ok(())
+    }
+
+    pub(super) fn client_hears(&mut self, who: usize, command: &Command, answer: Answer) {
+        match answer {
+            Answer::Told(replies) => {
+                self.clients[who].waiting = None;
+                for reply in &replies {
+                    if let Reply::Submitted(all) = reply {
+                        self.known.extend(all.iter().map(|one| (one.job().no, one.job().id)));
+                    }
+                }
+                let over = self.known.len().saturating_sub(KNOWN);
+                self.known.drain(..over);
+            }
+            Answer::Nothing => self.clients[who].waiting = None,
+            Answer::Unknown => {
+                self.client_does_not_know(who);
+                if let (Command::Submit(jobs), true) = (command, self.rng.random_bool(0.8)) {
+                    self.clients[who].again = Some(jobs.clone());
+                }
+            }
+        }
+    }
+
+    fn client_does_not_know(&mut self, who: usize) {
+        let Some(id) = self.clients[who].waiting.take() else { return };
+        // Its request may still be on the way: then there are two.
+        if let Some(request) = self.flight.iter().find(|request| request.id == id)
+            && let [Command::Submit(jobs)] = &request.commands[..]
+        {
+            self.clients[who].again = Some(jobs.clone());
+        }
+    }
+
+    fn submit(&mut self) -> Command {
+        let jobs = if self.rng.random_bool(0.15) { self.rng.random_range(2..5) } else { 1 };
+        let now = self.server.store.now;
+        let mut new = || {
+            self.labels += 1;
+            ask::new_job(&mut self.rng, &self.plan, self.labels, now)
+        };
+        Command::Submit((0..jobs).map(|_| new()).collect())
+    }
+
+    /// What another caller asks for at this very moment.
+    fn submit_again(&mut self) -> Command {
+        let submits = self.flight.iter().flat_map(|request| &request.commands);
+        let submits: Vec<_> = submits.filter(|command| matches!(command, Command::Submit(_))).collect();
+        match ask::pick(&mut self.rng, &submits).cloned() {
+            Some(submit) => {
+                self.server.tally.count("submit: twice at once");
+                submit
+            }
+            None => self.submit(),
+        }
+    }
+
+    fn set_queue(&mut self) -> Command {
+        let patch = QueuePatch {
+            paused: Some(self.rng.random_bool(0.3)),
+            max_queued: self
+                .rng
+                .random_bool(0.2)
+                .then(|| self.rng.random_bool(0.5).then(|| self.rng.random_range(1..50))),
+            concurrency: self
+                .rng
+                .random_bool(0.4)
+                .then(|| self.rng.random_bool(0.7).then(|| self.rng.random_range(1..5))),
+        };
+        Command::SetQueue(ask::name(ask::QUEUES[self.rng.random_range(0..3)]), patch)
+    }
+
+    /// What the engine submits to run a job again.
+    fn rerun(&mut self) -> Result<Option<NewJob>, Violation> {
+        let (no, force) = (self.some_job().0, self.rng.random_bool(0.3));
+        self.server.op("reruns");
+        let Some((job, spec)) = self.server.store.job(no).zip(self.server.store.spec(no)) else { return Ok(None) };
+        let allowed = may_rerun(job, force) == Rerun::Allowed;
+        let twice = job.state == State::Succeeded && job.method == Method::Post && !force;
+        if allowed == (twice || !job.state.is_final()) {
+            return Err(Violation { job: Some(no), what: format!("run again: {allowed}, of {job:?}") });
+        }
+        let spec = Spec { key: None, rerun_of: Some(job.id), ..spec.clone() };
+        let new = NewJob::new(job.queue.clone(), job.kind.clone());
+        Ok(allowed.then(|| NewJob {
+            method: job.method,
+            priority: job.priority,
+            timeout: job.timeout,
+            on_lost: job.on_lost,
+            retention: job.retention,
+            fingerprint: Digest::default(),
+            spec,
+            ..new
+        }))
+    }
+
+    pub(super) fn some_job(&mut self) -> (JobNo, JobId) {
+        let nobody = (JobNo(7), JobId::from_parts(JobNo(7), 7));
+        ask::pick(&mut self.rng, self.known.make_contiguous()).unwrap_or(nobody)
+    }
+}

@@ -1,0 +1,94 @@
+//! How often what happened: a simulation that never meets a crash shows nothing about crashes.
+
+use std::collections::BTreeMap;
+
+use raincheck_core::{Command, EventData, FailureCode, Refusal, Reply, Submitted};
+
+use crate::check::Done;
+
+/// Counts by name.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(BTreeMap<&'static str, u64>);
+
+impl Tally {
+    /// One more.
+    pub fn count(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    /// So many of it.
+    pub fn of(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+
+    /// All, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|(what, n)| (*what, *n))
+    }
+
+    /// Adds another.
+    pub fn add(&mut self, other: &Tally) {
+        for (what, n) in other.iter() {
+            *self.0.entry(what).or_default() += n;
+        }
+    }
+
+    /// What a command did.
+    pub fn done(&mut self, done: &Done) {
+        for event in &done.events {
+            self.count(match &event.data {
+                EventData::Failed(failure) => match failure.code {
+                    FailureCode::Lost => "event: failed, poison",
+                    FailureCode::Expired => "event: failed, expired",
+                    FailureCode::Timeout => "event: failed, timeout",
+                    FailureCode::Failed | FailureCode::Canceled => "event: failed",
+                },
+                EventData::Created => "event: created",
+                EventData::Queued => "event: queued",
+                EventData::Blocked => "event: blocked",
+                EventData::Started { .. } => "event: started",
+                EventData::Progress(_) => "event: progress",
+                EventData::Retrying { .. } => "event: retrying",
+                EventData::Lost { .. } => "event: lost",
+                EventData::Released => "event: released",
+                EventData::CancelRequested => "event: cancel requested",
+                EventData::Succeeded => "event: succeeded",
+                EventData::Canceled => "event: canceled",
+            });
+        }
+        match &done.reply {
+            Reply::Submitted(all) => all.iter().for_each(|one| {
+                self.count(match one {
+                    Submitted::New(_) => "submit: new",
+                    Submitted::Replayed(_) => "submit: replayed by key",
+                    Submitted::Existing(_) => "submit: chosen id again",
+                    Submitted::Coalesced(_) => "submit: coalesced",
+                    Submitted::Cached(_) => "submit: cached",
+                });
+            }),
+            Reply::Refused(_, why) => self.count(match why {
+                Refusal::KeyReused(_) => "refused: key reused",
+                Refusal::IdConflict(_) => "refused: id conflict",
+                Refusal::Purged(_) => "refused: purged",
+                Refusal::QueueFull(_) => "refused: queue full",
+                Refusal::StoreFull => "refused: store full",
+                Refusal::TooManyNames => "refused: too many names",
+            }),
+            Reply::LeaseLost(_) => self.count("answer: lease lost"),
+            Reply::Gone => self.count("answer: gone"),
+            Reply::Finished(_) | Reply::Shared(_) | Reply::NotWaiting(_) | Reply::NotFinished(_) => {
+                self.count("answer: not now");
+            }
+            Reply::Purged(_) => self.count("purged: by hand"),
+            Reply::Swept(n, _) => {
+                let what = match done.command {
+                    Command::Retire(_) => "purged: by retention",
+                    Command::Bury(_) => "tombstones buried",
+                    _ => return,
+                };
+                *self.0.entry(what).or_default() += *n as u64;
+            }
+            Reply::Leased(_) | Reply::Job(_) | Reply::Appended(_) | Reply::Full | Reply::Queue(_) => {}
+        }
+    }
+}
