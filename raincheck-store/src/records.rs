@@ -51,8 +51,8 @@ pub struct ResultInfo {
 /// Which jobs to list. Everything given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In this state.
-    pub state: Option<State>,
+    /// In one of these states; none given is any.
+    pub states: Vec<State>,
     /// In this queue.
     pub queue: Option<Name>,
     /// Of this kind.
@@ -87,8 +87,8 @@ pub struct EventFilter {
     pub queue: Option<Name>,
     /// Of this kind.
     pub kind: Option<Name>,
-    /// With this state after the change.
-    pub state: Option<State>,
+    /// With one of these states after the change; none given is any.
+    pub states: Vec<State>,
     /// Of this job.
     pub job: Option<JobNo>,
 }
@@ -98,7 +98,7 @@ impl EventFilter {
     pub fn admits(&self, event: &Event) -> bool {
         self.queue.as_ref().is_none_or(|q| *q == event.queue)
             && self.kind.as_ref().is_none_or(|k| *k == event.kind)
-            && self.state.is_none_or(|s| s == event.state)
+            && (self.states.is_empty() || self.states.contains(&event.state))
             && self.job.is_none_or(|no| no == event.no)
     }
 }

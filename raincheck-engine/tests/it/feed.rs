@@ -75,7 +75,7 @@ async fn a_slow_reader_falls_back_to_the_store() {
 #[tokio::test]
 async fn a_filter_passes_what_it_says_and_the_position_moves_on() {
     let bed = Bed::new().await;
-    let filter = EventFilter { kind: Some(name("k")), state: Some(State::Succeeded), ..EventFilter::default() };
+    let filter = EventFilter { kind: Some(name("k")), states: vec![State::Succeeded], ..EventFilter::default() };
     let mut watch = bed.engine.watch_feed(Some(Cursor(0)), filter).await.unwrap();
     let job = bed.submit(new_job()).await;
     bed.complete(bed.lease().await.job.lease_ref()).await;

@@ -36,8 +36,11 @@ pub async fn is_ordered_and_paged(world: &mut World) {
 
 fn passes(event: &Event, filter: &EventFilter) -> bool {
     let fits = |given: &Option<Name>, is: &Name| given.as_ref().is_none_or(|name| name == is);
-    let (state, job) = (filter.state.unwrap_or(event.state), filter.job.unwrap_or(event.no));
-    fits(&filter.queue, &event.queue) && fits(&filter.kind, &event.kind) && (state, job) == (event.state, event.no)
+    let in_state = filter.states.is_empty() || filter.states.contains(&event.state);
+    fits(&filter.queue, &event.queue)
+        && fits(&filter.kind, &event.kind)
+        && in_state
+        && filter.job.is_none_or(|no| no == event.no)
 }
 
 /// Filters pass what they say, and reading goes on past what they hold back.
@@ -49,20 +52,21 @@ pub async fn filters(world: &mut World) {
         }
     }
     let all = whole_feed(&*world.store).await;
-    let some = |queue: Option<&str>, kind: Option<&str>, state, job| EventFilter {
+    let some = |queue: Option<&str>, kind: Option<&str>, states: &[State], job| EventFilter {
         queue: queue.map(name),
         kind: kind.map(name),
-        state,
+        states: states.to_vec(),
         job,
     };
     let filters = [
-        some(Some("a"), None, None, None),
-        some(None, Some("z"), None, None),
-        some(Some("b"), Some("y"), None, None),
-        some(None, None, Some(State::Canceled), None),
-        some(None, None, None, Some(all[3].no)),
-        some(Some("unheard-of"), None, None, None),
-        some(Some("a"), Some("x"), Some(State::Queued), Some(all[0].no)),
+        some(Some("a"), None, &[], None),
+        some(None, Some("z"), &[], None),
+        some(Some("b"), Some("y"), &[], None),
+        some(None, None, &[State::Canceled], None),
+        some(None, Some("x"), &[State::Canceled, State::Queued], None),
+        some(None, None, &[], Some(all[3].no)),
+        some(Some("unheard-of"), None, &[], None),
+        some(Some("a"), Some("x"), &[State::Queued], Some(all[0].no)),
     ];
     for filter in filters {
         let page = world.store.events(Cursor::default(), &filter, 100).await.unwrap();

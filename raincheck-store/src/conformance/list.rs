@@ -51,14 +51,16 @@ pub async fn filters_by_what_it_says(world: &mut World) {
     let all = everything(&*world.store).await;
     assert_eq!(all.len(), 70);
     let after = all[30].job.created_at;
-    for state in [None].into_iter().chain(State::ALL.map(Some)) {
+    let several = [vec![], vec![State::Canceled, State::Failed], vec![State::Failed, State::Running]];
+    for states in several.into_iter().chain(State::ALL.map(|state| vec![state])) {
         for queue in [None, Some("a"), Some("unheard-of")] {
             for kind in [None, Some("y")] {
                 for created_after in [None, Some(after)] {
                     let (queue, kind) = (queue.map(name), kind.map(name));
-                    let filter = Filter { state, queue, kind, created_after, ..Filter::default() };
+                    let states = states.clone();
+                    let filter = Filter { states, queue, kind, created_after, ..Filter::default() };
                     let fits = |job: &raincheck_core::Job| {
-                        filter.state.is_none_or(|s| s == job.state)
+                        (filter.states.is_empty() || filter.states.contains(&job.state))
                             && filter.queue.as_ref().is_none_or(|q| *q == job.queue)
                             && filter.kind.as_ref().is_none_or(|k| *k == job.kind)
                             && filter.created_after.is_none_or(|at| job.created_at >= at)
@@ -80,7 +82,7 @@ pub async fn every_page_without_gaps_or_doubles(world: &mut World) {
     }
     let first = world.store.jobs(Filter::default(), 10).await.unwrap();
     world.create(new_job()).await;
-    let gone = world.store.jobs(Filter { state: Some(State::Canceled), ..Filter::default() }, 1).await.unwrap();
+    let gone = world.store.jobs(Filter { states: vec![State::Canceled], ..Filter::default() }, 1).await.unwrap();
     world.one(Command::Purge(gone.items[0].job.no)).await;
     let rest = pages(world, Filter { before: first.next, ..Filter::default() }, 7).await;
     let expected: Vec<_> = all[10..].iter().copied().filter(|no| *no != gone.items[0].job.no).collect();

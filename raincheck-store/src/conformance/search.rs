@@ -148,7 +148,7 @@ pub async fn every_filter_together(world: &mut World) {
     (new.spec.tags, new.spec.label) = (tags(&[("a", "b")]), None);
     world.create(new).await;
     let filter = Filter {
-        state: Some(State::Queued),
+        states: vec![State::Queued],
         queue: Some(name("q")),
         kind: Some(name("k")),
         tags: tags(&[("a", "b")]),

@@ -52,13 +52,15 @@ fn slice(
 ) -> Result<(Vec<Record>, Option<i64>)> {
     let mut values = vec![Value::Integer(before)];
     // Written out, not bound: a partial index is used only where the statement says its condition.
-    let narrow = match (&filter.key, filter.state) {
+    let narrow = match (&filter.key, &filter.states[..]) {
         (Some(key), _) => {
             values.push(Value::Blob(key.as_bytes().to_vec()));
             BY_KEY
         }
-        (None, Some(State::Running)) => "state = 3",
-        (None, Some(State::Failed | State::Canceled)) => "state > 4",
+        (None, [State::Running]) => "state = 3",
+        (None, [State::Failed | State::Canceled, rest @ ..]) if rest.iter().all(|state| *state > State::Succeeded) => {
+            "state > 4"
+        }
         _ => "1",
     };
     let base = format!("SELECT * FROM job WHERE no < ?1 AND {narrow} ORDER BY no DESC LIMIT {SLICE}");
@@ -92,8 +94,9 @@ fn conditions(shared: &Shared, filter: &Filter, values: &mut Vec<Value>) -> Stri
         values.push(value);
         format!("?{}", values.len())
     };
-    if let Some(state) = filter.state {
-        all.push(format!("j.state = {}", bind(Value::Integer(state as i64))));
+    if !filter.states.is_empty() {
+        let states: Vec<String> = filter.states.iter().map(|state| bind(Value::Integer(*state as i64))).collect();
+        all.push(format!("j.state IN ({})", states.join(", ")));
     }
     if let Some(queue) = &filter.queue {
         // A name nobody used matches nothing.

@@ -22,7 +22,7 @@ pub struct Options {
     /// Of this kind.
     #[arg(long)]
     kind: Option<String>,
-    /// That lead into this state.
+    /// That lead into this state, or into one of several with commas between them.
     #[arg(long)]
     state: Option<String>,
     /// Of this job, from its first.

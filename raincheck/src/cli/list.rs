@@ -16,7 +16,8 @@ use super::{
 /// Options of `list`.
 #[derive(Args, Debug)]
 pub struct List {
-    /// In this state: scheduled, blocked, queued, running, succeeded, failed or canceled.
+    /// In this state: scheduled, blocked, queued, running, succeeded, failed or canceled; can be given
+    /// again.
     #[arg(long)]
     state: Vec<String>,
     /// Of this kind.

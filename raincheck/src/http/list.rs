@@ -4,7 +4,7 @@ use axum::extract::State as AppState;
 use axum::response::Response;
 use http::header::{HeaderValue, LINK};
 use http::{StatusCode, Uri};
-use raincheck_core::{JobNo, State, limits};
+use raincheck_core::{JobNo, limits};
 use raincheck_engine::digest;
 use raincheck_store::Filter;
 
@@ -54,7 +54,7 @@ fn filter(query: &mut Query) -> Result<Filter, Problem> {
     let text = query
         .read("q", "must be 1 to 256 bytes long", |text| (1..=TEXT_BYTES).contains(&text.len()).then(|| text.into()))?;
     Ok(Filter {
-        state: query.read("state", "must be one state, such as failed", State::from_word)?,
+        states: query.states()?,
         queue: query.name("queue")?,
         kind: query.name("kind")?,
         key: query.read("key", "must be 1 to 255 bytes long", |text| {

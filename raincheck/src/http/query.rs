@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use raincheck_core::{Millis, Name, parse_duration};
+use raincheck_core::{Millis, Name, State, parse_duration};
 
 use super::problem::{Problem, Violation};
 
@@ -55,6 +55,14 @@ impl Query {
     /// The name of a queue or kind.
     pub fn name(&mut self, name: &str) -> Result<Option<Name>, Problem> {
         self.read(name, "must be a name of [a-z0-9._-], 1 to 64 characters", |text| Name::new(text).ok())
+    }
+
+    /// States, with commas between them; none when the parameter is absent.
+    pub fn states(&mut self) -> Result<Vec<State>, Problem> {
+        let read = |text: &str| text.split(',').map(State::from_word).collect();
+        Ok(self
+            .read("state", "must be a state, such as failed, or several with commas between them", read)?
+            .unwrap_or_default())
     }
 
     /// All parameters whose name begins with `prefix`, by the rest of their name.

@@ -26,13 +26,14 @@ pub struct TailParameters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FeedParameters {
-    /// Events after this cursor; `0` is the oldest that is kept, nothing is now.
+    /// Events after this cursor; `0` is the oldest place from which nothing is missing, none is now.
     after: Option<String>,
     /// Of this queue.
     queue: Option<String>,
     /// Of this kind.
     kind: Option<String>,
-    /// That lead to this state.
+    /// That lead to this state, or to one of several with commas between them.
+    #[param(example = "failed,canceled")]
     state: Option<String>,
     /// Of this job.
     job: Option<uuid::Uuid>,
@@ -42,7 +43,8 @@ pub struct FeedParameters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListParameters {
-    /// In this state.
+    /// In this state, or in one of several with commas between them.
+    #[param(example = "queued,running")]
     state: Option<String>,
     /// In this queue.
     queue: Option<String>,

@@ -3,7 +3,7 @@
 use axum::extract::{Request, State as AppState};
 use axum::response::Response;
 use http::{HeaderMap, header};
-use raincheck_core::{Cursor, State};
+use raincheck_core::Cursor;
 use raincheck_engine::FeedError;
 use raincheck_store::EventFilter;
 
@@ -41,12 +41,7 @@ async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
         Some(id) => Some(answer::found(app.engine.job(id).await?)?.job.no),
         None => None,
     };
-    Ok(EventFilter {
-        queue: query.name("queue")?,
-        kind: query.name("kind")?,
-        state: query.read("state", "must be a state, such as failed", State::from_word)?,
-        job,
-    })
+    Ok(EventFilter { queue: query.name("queue")?, kind: query.name("kind")?, states: query.states()?, job })
 }
 
 /// `0` is the beginning of what is kept; nothing is now.

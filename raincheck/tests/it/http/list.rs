@@ -38,6 +38,9 @@ async fn filters() {
         ("queue=q2", 2),
         ("kind=a", 2),
         ("state=scheduled", 1),
+        ("state=scheduled,running,failed", 1),
+        ("state=queued,scheduled", 3),
+        ("state=canceled,failed", 0),
         ("kind=a&queue=q2", 1),
         ("tag.team=x", 2),
         ("tag.team=x&tag.env=prod", 1),
@@ -56,6 +59,8 @@ async fn filters() {
     }
     for bad in [
         "state=nope",
+        "state=",
+        "state=failed,",
         "queue=A",
         "limit=0",
         "limit=1001",
