@@ -41,11 +41,16 @@ pub struct FeedWatch {
 }
 
 impl Engine {
-    /// Watches the whole feed after a cursor, or from now on.
+    /// Watches the whole feed after a cursor, or from now on. The cursor 0 is the oldest place from which nothing is
+    /// missing.
     pub async fn watch_feed(&self, after: Option<Cursor>, filter: EventFilter) -> Result<FeedWatch, FeedError> {
         let live = self.0.hub.watch_all();
         let (head, oldest) = self.store().feed_bounds().await?;
-        let seen = after.unwrap_or(head);
+        let seen = match after {
+            None => head,
+            Some(Cursor(0)) => oldest,
+            Some(after) => after,
+        };
         if seen > head {
             return Err(FeedError::Foreign);
         }

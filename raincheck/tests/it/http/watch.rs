@@ -208,6 +208,15 @@ async fn the_whole_feed_by_stream() {
     }
     bed.get("/events?job=abc").await.is(400);
     bed.get("/events?job=0193a7a0-0000-7000-8000-000000000000").await.is(404);
+    // What was purged leaves a hole, and 0 is the place behind it: there is always one to begin at.
+    let purged = bed.get("/jobs?limit=1").await.json()["items"][0].clone();
+    let cursor = text(&bed.get("/events?after=0").await.json()["items"][0]["cursor"]).to_owned();
+    send(bed.ask(Method::DELETE, &path(&purged))).await.is(204);
+    assert_eq!(bed.get(&format!("/events?after={cursor}")).await.is(410).slug(), "cursor-expired");
+    let later = bed.submit(json!({"kind": "k"})).await;
+    let kept = bed.get("/events?after=0").await.is(200).json();
+    assert_eq!(kept["items"].as_array().unwrap().last().unwrap()["job"], later["id"]);
+    bed.get(&format!("/events?after={}", text(&kept["next_after"]))).await.is(200);
     let now = bed.get("/events").await.is(200).json();
     assert_eq!((&now["items"], &now["done"]), (&json!([]), &json!(false)));
 }
