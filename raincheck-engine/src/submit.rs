@@ -39,10 +39,8 @@ impl Engine {
     /// that are refused, are removed: the engine owns them from here on.
     pub async fn submit(&self, jobs: Vec<NewJob>) -> Result<Vec<Submitted>, SubmitError> {
         let files: Vec<Option<Box<str>>> = jobs.iter().map(|job| file(&job.spec.input.payload)).collect();
-        let refused = if self.is_draining() {
-            SubmitError::Draining
-        } else if self.store().space().1 {
-            SubmitError::NoSpace { retry_after: NO_SPACE_SECONDS }
+        let refused = if let Some(refused) = self.takes_no_submits() {
+            refused
         } else if jobs.is_empty() {
             return Ok(Vec::new());
         } else {
@@ -67,6 +65,14 @@ impl Engine {
         self.counters().refused.fetch_add(files.len() as u64, Relaxed);
         self.remove_files(files.into_iter().flatten().collect()).await;
         Err(refused)
+    }
+
+    /// Why every submit is refused now, whatever it is for.
+    pub fn takes_no_submits(&self) -> Option<SubmitError> {
+        if self.is_draining() {
+            return Some(SubmitError::Draining);
+        }
+        self.store().space().1.then_some(SubmitError::NoSpace { retry_after: NO_SPACE_SECONDS })
     }
 
     fn retry_after_refusal(&self, refusal: &Refusal) -> u64 {

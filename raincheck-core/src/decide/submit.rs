@@ -78,6 +78,8 @@ fn replay(known: Known, new: &NewJob, conflict: fn(JobId) -> Refusal) -> Result<
     match known.job {
         None => Err(Refusal::Purged(known.id)),
         Some(_) if known.fingerprint != new.fingerprint => Err(conflict(known.id)),
+        // Nothing would ever be found under the id that the client chose.
+        Some(_) if new.id.is_some_and(|chosen| chosen != known.id) => Err(conflict(known.id)),
         Some(job) => Ok(job),
     }
 }

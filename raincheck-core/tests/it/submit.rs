@@ -32,8 +32,12 @@ fn known(fingerprint: u8, job: Option<Job>) -> Option<Known> {
     Some(Known { fingerprint: [fingerprint; 16], id, job })
 }
 
+fn fresh_id() -> JobId {
+    JobId::from_parts(JobNo(8 << 15), 1)
+}
+
 fn submit(new: NewJob, facts: SubmitFacts) -> Result<(Submitted, Vec<Change>), Refusal> {
-    let fresh = (JobNo(8 << 15), JobId::from_parts(JobNo(8 << 15), 1));
+    let fresh = (JobNo(8 << 15), fresh_id());
     at_now(|moment| decide::submit(new, facts, fresh, moment))
 }
 
@@ -84,6 +88,8 @@ fn names_that_are_known() {
     for (new, facts, row) in [
         (keyed(get()), by_key(1, there()), "replayed running; "),
         (keyed(get()), by_key(2, there()), "key reused"),
+        (NewJob { id: Some(fresh_id()), ..keyed(get()) }, by_key(1, there()), "key reused"),
+        (chosen(keyed(get())), by_key(1, there()), "replayed running; "),
         (keyed(get()), by_key(1, None), "purged"),
         (keyed(get()), by_key(2, None), "purged"),
         (chosen(get()), by_id(1, there()), "existing running; "),

@@ -36,10 +36,15 @@ pub fn shown(new: &NewJob) -> Spec {
 /// Submits one job.
 pub async fn submit(app: &App, new: NewJob, asked: Asked<'_>) -> Result<Response, Problem> {
     let spec = shown(&new);
-    let submitted = app.engine.submit(vec![new]).await.map_err(|error| refused(error, false))?;
+    let there_is_one = || Problem::new(problem::PRECONDITION).detail("there is a job of this id");
+    let submitted = app.engine.submit(vec![new]).await.map_err(|error| match error {
+        // A precondition comes before anything else that there may be to say.
+        SubmitError::Refused { refusal: Refusal::IdConflict(_), .. } if asked.only_new => there_is_one(),
+        error => refused(error, false),
+    })?;
     let Some(one) = submitted.into_iter().next() else { return Err(Problem::new(problem::STORE)) };
     if asked.only_new && matches!(one, Submitted::Existing(_)) {
-        return Err(Problem::new(problem::PRECONDITION).detail("there is a job of this id"));
+        return Err(there_is_one());
     }
     let mut response = match &one {
         Submitted::New(job) if asked.wait.millis() == 0 => fresh(app, job, &spec, &asked),
@@ -98,6 +103,7 @@ pub fn refused(error: SubmitError, batch: bool) -> Problem {
     match error {
         SubmitError::Refused { index, refusal, retry_after } => {
             let pointer = if batch { format!("/jobs/{index}") } else { String::new() };
+            let retry_after = if refusal == Refusal::StoreFull { spread(retry_after) } else { retry_after };
             refusal_problem(&refusal, pointer).retry_after(retry_after)
         }
         SubmitError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(2..=6)),
@@ -117,9 +123,8 @@ fn spread(seconds: u64) -> u64 {
 fn refusal_problem(refusal: &Refusal, pointer: String) -> Problem {
     let at = |member: &str, detail: String| vec![Violation::new(format!("{pointer}{member}"), detail)];
     match refusal {
-        Refusal::KeyReused(id) => {
-            Problem::new(problem::KEY_REUSED).errors(at("/key", format!("stands for job {id} with other content")))
-        }
+        Refusal::KeyReused(id) => Problem::new(problem::KEY_REUSED)
+            .errors(at("/key", format!("stands for job {id}, which has other content or another id"))),
         Refusal::IdConflict(id) => Problem::new(problem::JOB_ID_CONFLICT).detail(format!("job {id} has other content")),
         Refusal::Purged(id) => Problem::new(problem::PURGED).detail(format!("job {id} was purged")),
         Refusal::QueueFull(queue) => Problem::new(problem::QUEUE_FULL).detail(format!("queue {queue} is at its bound")),

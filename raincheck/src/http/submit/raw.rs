@@ -42,21 +42,13 @@ pub async fn post(
     let new = resolve::resolve(&app, &job, "", &mut errors);
     let Some(mut new) = new.filter(|_| errors.is_empty()) else { return Err(Problem::invalid(errors)) };
     new.spec.traceparent = input::traceparent(&headers);
-    if app.engine.is_draining() || app.engine.store().space().1 {
+    if let Some(refused) = app.engine.takes_no_submits() {
         // Known before a gigabyte is taken in.
-        return Err(full(&app));
+        return Err(answer::refused(refused, false));
     }
     let input = receive(&app, &headers, body).await?;
     resolve::attach(&mut new, &job, input);
     answer::submit(&app, new, answer::Asked { base: &base, wait, chosen: false, only_new: false }).await
-}
-
-fn full(app: &App) -> Problem {
-    if app.engine.is_draining() {
-        Problem::new(problem::DRAINING).retry_after(5)
-    } else {
-        Problem::new(problem::QUEUE_FULL).detail("the disk is nearly full").retry_after(30)
-    }
 }
 
 /// The members that a JSON body would have.

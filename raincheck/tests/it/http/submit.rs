@@ -184,17 +184,27 @@ async fn ids_of_the_clients_own() {
     assert_eq!(new.header("location"), format!("{}{path}", bed.url));
     send(put(json!({"input": 1, "kind": "k"}))).await.is(200);
     assert_eq!(send(put(json!({"kind": "k", "input": 2}))).await.is(409).slug(), "job-id-conflict");
-    let only_new = put(json!({"kind": "k", "input": 1})).header("if-none-match", "*");
-    assert_eq!(send(only_new).await.is(412).slug(), "precondition-failed");
+    for input in [1, 2] {
+        let only_new = put(json!({"kind": "k", "input": input})).header("if-none-match", "*");
+        assert_eq!(send(only_new).await.is(412).slug(), "precondition-failed");
+    }
     assert_eq!(bed.get(path).await.is(202).json()["state"], "queued");
     let fresh = bed
         .ask(Method::PUT, "/jobs/00000000-0000-4000-8000-000000000001")
         .header("if-none-match", "*")
         .json(&json!({"kind": "k"}));
     send(fresh).await.is(201);
+    // A key that stands for another id: answering that job would leave nothing under this one.
+    let keyed = |last| {
+        let path = format!("/jobs/00000000-0000-4000-8000-00000000000{last}");
+        send(bed.ask(Method::PUT, &path).json(&json!({"kind": "keyed", "key": "x"})))
+    };
+    keyed(2).await.is(201);
+    keyed(2).await.is(200);
+    assert_eq!(keyed(3).await.is(422).slug(), "idempotency-key-reused");
     bed.complete("k", json!(1)).await;
     send(put(json!({"kind": "k", "input": 1}))).await.is(200);
-    send(bed.ask(Method::DELETE, path)).await.is(204);
+    assert_eq!(send(bed.ask(Method::DELETE, path)).await.is(204).header("cache-control"), "no-store");
     assert_eq!(send(put(json!({"kind": "k", "input": 1}))).await.is(410).slug(), "purged");
 }
 
