@@ -36,7 +36,11 @@ pub async fn complete_again_is_the_same_answer(world: &mut World) {
 pub async fn complete_again_with_other_content_is_lost(world: &mut World) {
     let lease = world.running(new_job()).await;
     let job = world.end(lease, complete("1")).await;
-    assert_eq!(world.settle(lease, complete("2")).await, Reply::LeaseLost(job.clone()));
+    let typed = Content { content_type: Some("text/plain".into()), ..content("1") };
+    let named = Content { filename: Some("one.json".into()), ..content("1") };
+    for other in [content("2"), typed, named] {
+        assert_eq!(world.settle(lease, Outcome::Complete(other)).await, Reply::LeaseLost(job.clone()));
+    }
     assert_eq!(world.store.result(job.no).await.unwrap().unwrap(), content("1"));
     let earlier = LeaseRef { attempt: 0, ..lease };
     assert_eq!(world.settle(earlier, complete("1")).await, Reply::LeaseLost(job));

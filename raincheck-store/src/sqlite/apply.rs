@@ -5,7 +5,7 @@ use raincheck_core::{
     Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply,
     RetryPolicy, Settle, State, Submitted, limits,
 };
-use rusqlite::{OptionalExtension, Result};
+use rusqlite::{OptionalExtension, Result, params};
 
 use super::writer::{LeaseChange, Writer};
 use super::{chunks, claims, purge, ready, rows, sweep};
@@ -192,10 +192,10 @@ impl Writer {
             return Ok(Reply::Job(job));
         }
         let recorded = match &outcome {
-            Outcome::Complete(_) if job.state == State::Succeeded => self
+            Outcome::Complete(result) if job.state == State::Succeeded => self
                 .db
-                .prepare_cached("SELECT digest FROM result WHERE no=?1")?
-                .query_row([lease.no.0], |row| row.get(0))
+                .prepare_cached("SELECT digest FROM result WHERE no=?1 AND content_type IS ?2 AND filename IS ?3")?
+                .query_row(params![lease.no.0, result.content_type, result.filename], |row| row.get(0))
                 .optional()?,
             _ => None,
         };
@@ -258,7 +258,7 @@ impl Writer {
     }
 
     fn report(&self, sql: &str, no: JobNo, text: &str) -> Result<()> {
-        self.db.prepare_cached(sql)?.execute(rusqlite::params![no.0, text]).map(|_| ())
+        self.db.prepare_cached(sql)?.execute(params![no.0, text]).map(|_| ())
     }
 
     fn insert(&mut self, job: &Job, spec: &raincheck_core::Spec) -> Result<()> {

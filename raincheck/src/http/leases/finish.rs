@@ -37,8 +37,11 @@ pub async fn complete(
     if let (Payload::Inline(text), None) = (&received.payload, &content_type) {
         check_json(text)?;
     }
-    let filename = filename::of(&headers);
-    let content = Content { payload: received.payload, content_type, filename, digest: received.digest };
+    let content = match received.payload {
+        // No result is no result, however it is said.
+        Payload::Empty => Content::default(),
+        payload => Content { payload, content_type, filename: filename::of(&headers), digest: received.digest },
+    };
     settle(&app, &base, lease, Outcome::Complete(content)).await
 }
 

@@ -82,7 +82,9 @@ async fn request(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let wait = asked.wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait));
+    // Who hands something in learns at once what became of it.
+    let wait = asked.wait.filter(|_| asked.finish.is_empty());
+    let wait = wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait));
     let worker = asked.worker.map_or_else(
         || WorkerId { name: "unnamed".into(), version: None },
         |Object(worker)| WorkerId {

@@ -1,5 +1,7 @@
 //! The worker protocol.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -27,6 +29,10 @@ async fn lease_and_complete() {
     let url = format!("/leases/{}", text(&lease["lease"]));
     assert_eq!(bed.post(&format!("{url}/complete"), json!([1])).await.is(200).json()["state"], "succeeded");
     bed.post(&format!("{url}/complete"), json!([1])).await.is(200);
+    let in_batch = json!({"max": 0, "finish": [{"lease": lease["lease"], "complete": {"result": [1]}}]});
+    assert_eq!(bed.post("/leases", in_batch).await.is(200).json()["finished"][0]["state"], "succeeded");
+    let typed = bed.ask(Method::POST, &format!("{url}/complete")).header("content-type", "text/plain").body("[1]");
+    assert_eq!(send(typed).await.is(409).slug(), "lease-lost", "the same bytes of another type");
     for (verb, body) in [
         ("complete", json!([2])),
         ("fail", json!({})),
@@ -78,6 +84,10 @@ async fn finish_and_lease_in_one() {
     );
     assert_eq!((&finished[2]["state"], &finished[3]["state"]), (&json!("scheduled"), &json!("scheduled")));
     assert_eq!(answer["leases"].as_array().unwrap().len(), 2);
+    // Whoever hands something in is not kept waiting, even if it was nothing.
+    let odd = json!({"kinds": ["other"], "wait": "30s", "finish": [{"lease": "forged", "release": {}}]});
+    let odd = tokio::time::timeout(Duration::from_secs(10), bed.post("/leases", odd)).await.expect("kept waiting");
+    assert_eq!(odd.is(200).json()["finished"][0]["problem"]["status"], 404);
     let late = json!({"max": 0, "finish": [{"lease": lease(1), "complete": {"result": 1}}]});
     let late = bed.post("/leases", late).await.is(200).json();
     assert_eq!(late["finished"][0]["problem"]["type"], "/problems/lease-lost");
