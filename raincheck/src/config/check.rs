@@ -71,8 +71,8 @@ impl Faults<'_> {
                 self.add(&["server", "public_url"], format!("`{url}` is not an http or https URL"));
             }
         }
-        if !(200..600).contains(&server.failed_status) {
-            self.add(&["server", "failed_status"], "must be an HTTP status from 200 to 599");
+        if !crate::http::tells_failure(server.failed_status) {
+            self.add(&["server", "failed_status"], "must be 200 or an HTTP status from 400 to 599");
         }
         if !settings.store.url.starts_with("sqlite:") {
             self.add(&["store", "url"], format!("`{}` is not known: write sqlite:PATH", settings.store.url));

@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use http::header::ORIGIN;
+use http::header::{CACHE_CONTROL, HeaderValue, ORIGIN};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use tower::Service;
 
+use super::App;
 use super::problem::{self, Problem};
-use super::{App, guard};
 
 /// The guard before the router.
 #[derive(Clone)]
@@ -52,9 +52,9 @@ impl Front {
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = method_not_allowed(response);
         }
-        if let Some(origin) = origin {
-            guard::expose(&mut response, origin);
-        }
+        self.app.guard.expose(&mut response, origin);
+        // Nothing is kept by a cache unless it is meant to be: even a 404 or a 204 may be by default.
+        response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         let class = usize::from(response.status().as_u16() / 100);
         if let Some(counter) = self.app.seen.by_class.get(class) {
             counter.fetch_add(1, Relaxed);

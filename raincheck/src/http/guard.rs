@@ -134,14 +134,20 @@ impl Guard {
         let text = origin.to_str().ok()?.to_ascii_lowercase();
         self.cors.contains(&text).then(|| origin.clone())
     }
-}
 
-/// Lets a page of an allowed origin read the answer.
-pub fn expose(response: &mut Response, origin: HeaderValue) {
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    /// Lets a page of an allowed origin read the answer. To others it is marked as one that depends on the origin: a
+    /// cache must not give it to that page.
+    pub fn expose(&self, response: &mut Response, allowed: Option<HeaderValue>) {
+        if self.cors.is_empty() {
+            return;
+        }
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = allowed {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        }
+    }
 }
 
 fn preflight() -> Response {

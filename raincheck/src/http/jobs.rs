@@ -11,13 +11,13 @@ use super::path::JobPath;
 use super::problem::Problem;
 use super::query::Query;
 use super::wire::JobView;
-use super::{App, negotiate, people};
+use super::{App, negotiate, people, tells_failure};
 
 /// A job: 202 while it goes on, 200 when it has succeeded, a problem when it has failed.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "learn",
     params(("id" = uuid::Uuid, Path), super::openapi::WaitParameters,
            ("include" = Option<String>, Query, description = "`input`"),
-           ("on_failure" = Option<u16>, Query, description = "Status to answer for a failed job: 200 to 599"),
+           ("on_failure" = Option<u16>, Query, description = "Status to answer for a failed job: 200, or 400 to 599"),
            ("If-None-Match" = Option<String>, Header, description = "304 when nothing changed; with a wait, at the next change")),
     responses((status = 200, description = "Succeeded", body = super::openapi::Job),
               (status = 202, description = "Not done yet", body = super::openapi::Job),
@@ -51,9 +51,9 @@ pub async fn get(
 /// `?on_failure=`, else the setting.
 pub fn failed_status(app: &App, query: &mut Query) -> Result<StatusCode, Problem> {
     let read = |text: &str| {
-        text.parse().ok().filter(|code| (200..600).contains(code)).and_then(|code| StatusCode::from_u16(code).ok())
+        text.parse().ok().filter(|code| tells_failure(*code)).and_then(|code| StatusCode::from_u16(code).ok())
     };
-    let asked = query.read("on_failure", "must be a status code from 200 to 599", read)?;
+    let asked = query.read("on_failure", "must be 200 or a status code from 400 to 599", read)?;
     Ok(asked.or(StatusCode::from_u16(app.options.failed_status).ok()).unwrap_or(StatusCode::BAD_REQUEST))
 }
 

@@ -41,6 +41,11 @@ impl Default for HttpOptions {
     }
 }
 
+/// Whether a failed job may be answered with this status: as success with the job, or as an error.
+pub fn tells_failure(status: u16) -> bool {
+    status == 200 || (400..600).contains(&status)
+}
+
 /// Bounds of what comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpLimits {

@@ -210,6 +210,9 @@ async fn pages_of_others_do_nothing_here() {
     let reply = send(page.json(&json!({"kind": "k"}))).await;
     assert_eq!(reply.is(202).header("access-control-allow-origin"), "https://app.example.com");
     assert!(reply.header("access-control-expose-headers").contains("Retry-After"));
+    // A cache must not answer that page with what another asker got.
+    let other = send(cors.ask(Method::GET, "/openapi.json").bearer_auth("t")).await;
+    assert_eq!((other.is(200).header("vary"), other.header("access-control-allow-origin")), ("Origin", ""));
     let preflight = cors
         .ask(Method::OPTIONS, "/jobs")
         .header("origin", "https://app.example.com")

@@ -48,7 +48,11 @@ async fn a_failed_job_is_a_problem_with_the_job_beside() {
     plain.is(200);
     assert_eq!(plain.header("content-type"), "application/json");
     assert_eq!(bed.get(&format!("{path}/result")).await.is(400).slug(), "job-failed");
-    bed.get(&format!("{path}?on_failure=600")).await.is(400);
+    bed.get(&format!("{path}?on_failure=503")).await.is(503);
+    // A failed job is never "not changed", "no content" or elsewhere.
+    for odd in [204, 205, 206, 302, 304, 600, 99] {
+        assert_eq!(bed.get(&format!("{path}?on_failure={odd}")).await.is(400).slug(), "invalid-request", "{odd}");
+    }
 
     let canceled = bed.job().await;
     bed.post(&format!("{canceled}/cancel"), json!(null)).await.is(200);
