@@ -41,6 +41,9 @@ use crate::{bench, demo};
 #[derive(Parser, Debug)]
 #[command(name = "raincheck", version, about, max_term_width = 100, disable_help_subcommand = true, after_help = AFTER)]
 struct Cli {
+    /// Said before the verb, it reaches the verb's own.
+    #[command(flatten)]
+    connect: Connect,
     #[command(subcommand)]
     command: Command,
 }

@@ -19,6 +19,23 @@ fn exit_codes_are_as_documented() {
 }
 
 #[test]
+fn the_server_is_named_before_the_verb_or_after_it() {
+    let cli = Cli::new();
+    let url = cli.server.url.as_str();
+    for arguments in [
+        &["--server", url, "list"][..],
+        &["list", "--server", url],
+        &["queue", "list", "--server", url],
+        &["--server", url, "queue", "list"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut elsewhere = command(folder.path(), arguments);
+        elsewhere.env("RAINCHECK_SERVER", "http://127.0.0.1:1");
+        said(elsewhere, None).with(0);
+    }
+}
+
+#[test]
 fn a_job_is_submitted_listed_and_shown() {
     let cli = Cli::new();
     let arguments = [
