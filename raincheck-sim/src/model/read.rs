@@ -3,7 +3,8 @@
 use std::ops::Bound;
 
 use raincheck_core::{
-    ChunkKind, Content, Cursor, Event, Failure, Job, JobId, JobNo, LeaseRef, Millis, Progress, Spec, Timestamp,
+    ChunkKind, Content, Cursor, Event, Failure, Job, JobId, JobNo, LeaseRef, Millis, Name, Progress, QueueSettings,
+    Spec, Timestamp,
 };
 
 use super::disk::Meta;
@@ -64,6 +65,23 @@ impl Model {
     /// The place of the latest event and of the latest that was forgotten.
     pub fn feed_bounds(&self) -> (Cursor, Cursor) {
         (self.head, Cursor(self.disk.meta(Meta::Floor)))
+    }
+
+    /// Every job that is there.
+    pub fn jobs(&self) -> impl DoubleEndedIterator<Item = &Job> {
+        self.disk.jobs.iter()
+    }
+
+    /// Every queue: its settings, tickets given out and served, and jobs by state.
+    pub fn queues(&self) -> impl Iterator<Item = (&Name, &QueueSettings, [i64; 2], [u64; 7])> {
+        self.disk.queues.iter().map(|(name, row)| {
+            (name, &row.settings, [row.tickets, row.served], self.disk.jobs.count(|queue, _| queue == name))
+        })
+    }
+
+    /// Jobs of a kind by state.
+    pub fn kind(&self, name: &Name) -> [u64; 7] {
+        self.disk.jobs.count(|_, kind| kind == name)
     }
 
     /// The job of a public id.

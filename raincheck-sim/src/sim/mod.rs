@@ -65,6 +65,7 @@ enum Answer {
 pub struct Sim {
     rng: StdRng,
     plan: Plan,
+    setup: Setup,
     server: Server,
     flight: Vec<Request>,
     next_id: u64,
@@ -119,6 +120,7 @@ impl Sim {
             rng,
             plan,
             server: Server::new(store, &setup),
+            setup,
             flight: Vec::new(),
             next_id: 0,
             clients: (0..CLIENTS).map(|_| Client::default()).collect(),
@@ -147,6 +149,16 @@ impl Sim {
                 Err(Box::new(Failure { seed, op: sim.server.ops, violation, story }))
             }
         }
+    }
+
+    /// How its store was opened.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Operations so far.
+    pub fn ops(&self) -> u64 {
+        self.server.ops
     }
 
     /// The simulated store.

@@ -17,8 +17,8 @@ pub enum Step {
     Pass(Millis),
     /// The wall clock was set.
     Jump(Millis),
-    /// These commands were carried out in one transaction and answered so.
-    Apply(Vec<Command>, Vec<Reply>),
+    /// These commands were carried out in one transaction.
+    Apply(Vec<Done>),
     /// A heartbeat; answered by length and call to stop, or `None` when the lease was over.
     Renew(LeaseRef, Option<Millis>, Option<(Millis, bool)>),
     /// The store was closed, or died, and opened again.
@@ -165,12 +165,7 @@ impl Server {
     }
 
     fn committed(&mut self, done: &[Done]) -> Verdict {
-        self.record(|| {
-            Step::Apply(
-                done.iter().map(|done| done.command.clone()).collect(),
-                done.iter().map(|done| done.reply.clone()).collect(),
-            )
-        });
+        self.record(|| Step::Apply(done.to_vec()));
         self.check.committed(done, &self.store)
     }
 

@@ -48,6 +48,27 @@ pub async fn chosen_id_of_a_purged_job(world: &mut World) {
     world.create(chosen(RANDOM, "x")).await;
 }
 
+/// Both names mean one job: a new key is attached, one that stands for another job is refused, and nothing breaks where
+/// the job stands in another queue than the key.
+pub async fn a_key_beside_a_chosen_id_means_the_same_job(world: &mut World) {
+    let keyed = |mut new: NewJob| {
+        new.spec.key = Some("key".into());
+        new
+    };
+    let job = world.create(chosen(RANDOM, "x")).await;
+    let other = NewJob { queue: super::name("elsewhere"), ..chosen(RANDOM + 1, "x") };
+    let other = world.create(keyed(other)).await;
+    let elsewhere = NewJob { queue: super::name("elsewhere"), ..chosen(RANDOM, "x") };
+    assert_eq!(world.refused(keyed(elsewhere)).await, Refusal::KeyReused(other.id));
+    assert_eq!(world.submit(keyed(chosen(RANDOM, "x"))).await, Submitted::Existing(job.clone()));
+    let third = NewJob { queue: super::name("third"), ..chosen(RANDOM, "x") };
+    assert_eq!(world.submit(keyed(third)).await, Submitted::Existing(job.clone()));
+    let by_key = keyed(NewJob { fingerprint: digest("x"), ..new_job() });
+    assert_eq!(world.submit(by_key.clone()).await, Submitted::Replayed(job.clone()));
+    let another = NewJob { id: Some(JobId(Uuid::from_u128(RANDOM + 2))), ..by_key };
+    assert_eq!(world.refused(another).await, Refusal::KeyReused(job.id));
+}
+
 /// An id the store made belongs to its job: no client can put another job under it.
 pub async fn a_minted_id_cannot_be_chosen(world: &mut World) {
     let job = world.create(NewJob { fingerprint: digest("x"), ..new_job() }).await;

@@ -18,6 +18,7 @@ pub mod lease;
 pub mod list;
 pub mod lost;
 mod make;
+pub mod model;
 pub mod purge;
 pub mod queues;
 pub mod records;
@@ -53,7 +54,7 @@ macro_rules! conformance_tests {
                 are_scoped_by_queue, of_a_purged_job_stay_taken_until_buried, twice_in_a_batch_are_one_job,
                 find_their_job_in_the_list }
             ids { chosen_id_finds_its_job, chosen_id_again_is_the_same_job, chosen_id_of_other_content_conflicts,
-                chosen_id_of_a_purged_job, a_minted_id_cannot_be_chosen, unknown_ids_are_unknown,
+                chosen_id_of_a_purged_job, a_key_beside_a_chosen_id_means_the_same_job, a_minted_id_cannot_be_chosen, unknown_ids_are_unknown,
                 a_chosen_version_7_id_is_still_chosen }
             equal { waiting_and_running_are_shared, a_shared_job_is_not_canceled_unless_forced,
                 succeeded_answers_within_its_age, a_newer_one_takes_the_place, attaches_the_key,
@@ -90,6 +91,7 @@ macro_rules! conformance_tests {
             blobs { referenced_stay_and_orphans_go, of_purged_jobs_are_handed_back, results_may_be_files }
             restart { everything_is_there, leases_get_their_full_length_again, numbers_grow_though_the_clock_steps_back,
                 due_times_are_known_again, secret_and_settings_stay, closed_takes_nothing }
+            model { five_worlds_from_0, five_worlds_from_5, five_worlds_from_10, five_worlds_from_15 }
             script { fifty_seeds_from_0, fifty_seeds_from_50, fifty_seeds_from_100, fifty_seeds_from_150 }
         }
     };

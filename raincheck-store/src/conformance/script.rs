@@ -1,17 +1,18 @@
-//! Random commands from several callers at once, from a seed that is printed on failure.
+//! Random commands from several callers at once, from a seed that is printed on failure. What is asked for is worded by
+//! the simulation; there a store follows alone and step by step (see `model`), here callers meet as they happen to.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use raincheck_core::{
-    Append, Cancel, ChunkKind, Command, JobId, JobNo, LeaseRef, Method, NewJob, OnLost, Outcome, Overdue, Progress,
-    QueuePatch, Reply, Retention, Settle,
+    Append, Cancel, ChunkKind, Clock, Command, JobNo, LeaseRef, NewJob, Outcome, Overdue, QueuePatch, Reply, Settle,
+    Timestamp,
 };
+use raincheck_sim::{Plan, ask};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use uuid::Uuid;
 
-use super::{World, complete, digest, fail, name, new_of, script_check, worker_asks};
+use super::{World, complete, name, script_check, worker_asks};
 use crate::{Renewal, Store};
 
 const CALLERS: u64 = 4;
@@ -24,8 +25,8 @@ pub(super) const CAP_X: u32 = 4;
 /// What was asked for and what was answered.
 pub(super) type Journal = Vec<(Command, Reply)>;
 
-#[derive(Default)]
 struct Known {
+    plan: Plan,
     jobs: Vec<JobNo>,
     runs: Vec<LeaseRef>,
     labels: u64,
@@ -46,19 +47,22 @@ macro_rules! seeds {
 }
 seeds! { fifty_seeds_from_0 0 fifty_seeds_from_50 50 fifty_seeds_from_100 100 fifty_seeds_from_150 150 }
 
-struct Named(u64);
+/// Says which seed it was.
+pub(super) struct Named(pub &'static str, pub u64);
 
 impl Drop for Named {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the script of seed {} failed", self.0);
+            eprintln!("the {} of seed {} failed", self.0, self.1);
         }
     }
 }
 
 async fn script(mut world: World, seed: u64) {
-    let _named = Named(seed);
-    let known = Arc::new(Mutex::new(Known::default()));
+    let _named = Named("script", seed);
+    let plan = Plan::draw(&mut StdRng::seed_from_u64(seed));
+    let known = Known { plan, jobs: Vec::new(), runs: Vec::new(), labels: 0, journal: Vec::new() };
+    let known = Arc::new(Mutex::new(known));
     let cap = QueuePatch { concurrency: Some(Some(CAP_A)), ..QueuePatch::default() };
     world.one(Command::SetQueue(name("a"), cap)).await;
     for phase in 0..2 {
@@ -72,7 +76,7 @@ async fn script(mut world: World, seed: u64) {
                     if rng.random_bool(0.15) {
                         clock.advance(rng.random_range(0..4_000));
                     }
-                    step(&*store, &mut rng, &known).await;
+                    step(&*store, &mut rng, &known, clock.now()).await;
                 }
             });
         }
@@ -91,10 +95,10 @@ async fn script(mut world: World, seed: u64) {
 }
 
 /// One to three commands in one call, and what their answers teach.
-async fn step(store: &dyn Store, rng: &mut StdRng, known: &Mutex<Known>) {
+async fn step(store: &dyn Store, rng: &mut StdRng, known: &Mutex<Known>, now: Timestamp) {
     let commands: Vec<Command> = {
         let mut known = known.lock().unwrap();
-        (0..rng.random_range(1..4)).map(|_| command(rng, &mut known)).collect()
+        (0..rng.random_range(1..4)).map(|_| command(rng, &mut known, now)).collect()
     };
     if rng.random_bool(0.2) {
         let runs: Vec<LeaseRef> = known.lock().unwrap().runs.clone();
@@ -114,31 +118,25 @@ async fn step(store: &dyn Store, rng: &mut StdRng, known: &Mutex<Known>) {
     drop(known);
 }
 
-fn pick<T: Copy>(rng: &mut StdRng, all: &[T]) -> Option<T> {
-    // The younger half is met more often: that is where things go on.
-    let from = if rng.random_bool(0.7) { all.len() / 2 } else { 0 };
-    (!all.is_empty()).then(|| all[rng.random_range(from..all.len())])
-}
-
-fn command(rng: &mut StdRng, known: &mut Known) -> Command {
-    let no = pick(rng, &known.jobs).unwrap_or(JobNo(7));
-    let lease = pick(rng, &known.runs).unwrap_or(LeaseRef { no, attempt: 1 });
+fn command(rng: &mut StdRng, known: &mut Known, now: Timestamp) -> Command {
+    let no = ask::pick(rng, &known.jobs).unwrap_or(JobNo(7));
+    let lease = ask::pick(rng, &known.runs).unwrap_or(LeaseRef { no, attempt: 1 });
     match rng.random_range(0..100) {
-        0..22 => Command::Submit(vec![new(rng, known)]),
-        22..27 => Command::Submit((0..rng.random_range(2..5)).map(|_| new(rng, known)).collect()),
+        0..22 => Command::Submit(vec![new(rng, known, now)]),
+        22..27 => Command::Submit((0..rng.random_range(2..5)).map(|_| new(rng, known, now)).collect()),
         27..47 => {
-            let mut request = worker_asks(&["x", "y"][rng.random_range(0..2)..], rng.random_range(0..5));
-            request.ttl = rng.random_range(2_000..6_000);
-            request.request_id = rng.random_bool(0.3).then(|| digest(&rng.random_range(0..9).to_string()));
-            if rng.random_bool(0.3) {
-                request.queues = vec![name("a"), name("b")];
-            }
-            Command::Lease(request)
+            let id = rng.random_range(0..9);
+            Command::Lease(ask::lease(rng, "worker-1", id))
         }
-        47..70 => Command::Settle(Settle { lease, outcome: outcome(rng) }),
-        70..73 => {
-            Command::Progress(lease, Progress { percent: Some(rng.random_range(0.0..100.0)), ..Progress::default() })
+        47..70 => {
+            let outcome = match rng.random_range(0..10) {
+                0..7 => ask::end(rng, known.labels % 3),
+                7..9 => Outcome::Lost,
+                _ => Outcome::TimedOut,
+            };
+            Command::Settle(Settle { lease, outcome })
         }
+        70..73 => Command::Progress(lease, ask::progress(rng)),
         73..76 => {
             let kind = if rng.random() { ChunkKind::Stream } else { ChunkKind::Log };
             let offset = rng.random_bool(0.5).then(|| rng.random_range(0..8));
@@ -159,47 +157,9 @@ fn command(rng: &mut StdRng, known: &mut Known) -> Command {
     }
 }
 
-fn new(rng: &mut StdRng, known: &mut Known) -> NewJob {
-    let mut new = new_of(["a", "b", "c"][rng.random_range(0..3)], ["x", "y"][rng.random_range(0..2)]);
+fn new(rng: &mut StdRng, known: &mut Known, now: Timestamp) -> NewJob {
     known.labels += 1;
-    new.spec.label = Some(known.labels.to_string().into());
-    new.spec.retry.max_attempts = rng.random_range(1..4);
-    new.priority = rng.random_range(-2..3);
-    new.retention = Retention { succeeded: 20_000, failed: 30_000 };
-    new.timeout = rng.random_range(4_000..20_000);
-    if rng.random_bool(0.2) {
-        new.delay = rng.random_range(0..5_000);
-    }
-    if rng.random_bool(0.1) {
-        new.start_by = Some(raincheck_core::Timestamp(1_760_000_000_000 + rng.random_range(0..60_000)));
-    }
-    if rng.random_bool(0.2) {
-        new.on_lost = OnLost::Fail;
-    }
-    let content = rng.random_range(0..2).to_string();
-    new.fingerprint = digest(&content);
-    match rng.random_range(0..10) {
-        0..2 => new.spec.key = Some(rng.random_range(0..6).to_string().into()),
-        2 => new.id = Some(JobId(Uuid::from_u128(0x4000_8000_0000_0000_0000 + rng.random_range(0..6_u128)))),
-        3..5 => {
-            new.method = Method::Get;
-            new.equal = Some(digest(&content));
-            new.max_age = rng.random_bool(0.5).then_some(3_000);
-            new.spec.key = rng.random_bool(0.2).then(|| "shared".into());
-        }
-        _ => {}
-    }
-    new
-}
-
-fn outcome(rng: &mut StdRng) -> Outcome {
-    match rng.random_range(0..10) {
-        0..4 => complete(&rng.random_range(0..3).to_string()),
-        4..6 => fail("no"),
-        6 => Outcome::Release { delay: rng.random_range(0..2) * 1_000 },
-        7..9 => Outcome::Lost,
-        _ => Outcome::TimedOut,
-    }
+    ask::new_job(rng, &known.plan, known.labels, now)
 }
 
 /// Faults stop: every job comes to an end.
