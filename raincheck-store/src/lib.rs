@@ -20,5 +20,5 @@ pub use records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
     QueueFigures, Record, Renewal, Renewed, ResultInfo,
 };
-pub use sqlite::{SqliteDoctor, SqliteOptions, SqliteStore};
+pub use sqlite::{BackedUp, SqliteDoctor, SqliteOptions, SqliteStore};
 pub use store::Store;

@@ -1,6 +1,7 @@
 //! One file on one machine: an embedded SQLite with one writer thread, group commit and readers apart.
 
 mod apply;
+mod backup;
 mod check;
 mod checkpoint;
 mod chunks;
@@ -19,8 +20,10 @@ mod rows;
 mod shared;
 mod sweep;
 mod tables;
+mod visit;
 mod writer;
 
+pub use backup::BackedUp;
 pub use check::SqliteDoctor;
 pub use open::SqliteOptions;
 

@@ -3,7 +3,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use raincheck_core::{Clock, IdMint, JobNo, Millis, SystemClock, Timestamp, limits};
@@ -15,7 +14,7 @@ use tokio::sync::mpsc;
 use super::figures::FiguresBook;
 use super::shared::{NEVER, Shared, keep_plans, other};
 use super::tables::Tables;
-use super::writer::{Bounds, Writer};
+use super::writer::{BUSY, Bounds, WAL_PAGES, Writer};
 use super::{SqliteStore, checkpoint, rows};
 use crate::StoreError;
 use crate::blobs::Blobs;
@@ -128,6 +127,7 @@ impl SqliteStore {
             events: Vec::new(),
             chunks: Vec::new(),
             leases: Vec::new(),
+            restart_log_at: WAL_PAGES,
             swept: false,
         };
         let stop_checkpoints = Arc::new(checkpoint::Stop::default());
@@ -171,7 +171,7 @@ fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
     let db = Connection::open(&options.path)?;
     db.set_prepared_statement_cache_capacity(128);
     keep_plans(&db)?;
-    db.busy_timeout(Duration::from_secs(10))?;
+    db.busy_timeout(BUSY)?;
     db.execute_batch("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF;")?;
     // Folding the log back belongs to the checkpointer; the writer steps in only when that cannot keep up.
     db.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;")?;
@@ -211,7 +211,7 @@ pub(super) fn floor(db: &Connection) -> rusqlite::Result<Option<i64>> {
     db.query_row("SELECT value FROM meta WHERE name='feed_floor'", [], |row| row.get(0)).optional()
 }
 
-fn sweep_orphans(db: &Connection, blobs: &Blobs) -> Result<(), StoreError> {
+pub(super) fn sweep_orphans(db: &Connection, blobs: &Blobs) -> Result<(), StoreError> {
     let mut known = db.prepare("SELECT 1 FROM blob WHERE name=?1").map_err(other)?;
     let mut failed = None;
     let swept = blobs

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use raincheck_core::{ChunkKind, Command, Event, IdMint, Job, JobNo, LeaseRef, Millis, Reply};
 use rand::rngs::StdRng;
@@ -16,7 +17,11 @@ use crate::records::Commit;
 /// millisecond or two.
 const COMMANDS: usize = 512;
 /// The log is folded back by the writer itself once it is this long and the background did not get it reset.
-const WAL_PAGES: i64 = 16_384;
+pub(super) const WAL_PAGES: i64 = 16_384;
+/// How long a transaction waits for others of this database, which are none but the checkpointer.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
+/// How long the writer waits for a reader that is in the way of beginning the log anew.
+const READER_WAIT: Duration = Duration::from_millis(20);
 
 /// Commands of one caller and the way back to it.
 pub(super) struct Request {
@@ -53,6 +58,8 @@ pub(super) struct Writer {
     pub events: Vec<Event>,
     pub chunks: Vec<(JobNo, ChunkKind)>,
     pub leases: Vec<LeaseChange>,
+    /// Pages of the log at which the writer folds it back itself.
+    pub restart_log_at: i64,
     /// A sweep took what was due next: look for the next after it.
     pub swept: bool,
 }
@@ -97,11 +104,22 @@ impl Writer {
                 }
             }
         }
-        if self.shared.wal_pages.load(Ordering::Relaxed) > WAL_PAGES {
-            self.shared.wal_pages.store(0, Ordering::Relaxed);
-            if let Err(error) = self.db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(())) {
-                tracing::warn!(%error, "the write-ahead log could not be restarted; it grows until it can");
-            }
+        if self.shared.wal_pages.load(Ordering::Relaxed) > self.restart_log_at {
+            self.restart_log();
+        }
+    }
+
+    /// Folds the log back and begins it anew. A reader may be in the way, for as long as a backup takes: it is waited for
+    /// shortly, and again when the log has grown some more, so that the log grows and commits go on.
+    fn restart_log(&mut self) {
+        let pages = self.shared.wal_pages.swap(0, Ordering::Relaxed);
+        let restarted = self.db.busy_timeout(READER_WAIT).and_then(|()| {
+            let busy = self.db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, bool>(0));
+            self.db.busy_timeout(BUSY).and(busy.map(|busy| !busy))
+        });
+        self.restart_log_at = if let Ok(true) = restarted { WAL_PAGES } else { pages + WAL_PAGES / 4 };
+        if let Err(error) = restarted {
+            tracing::warn!(%error, "the write-ahead log could not be restarted; it grows until it can");
         }
     }
 

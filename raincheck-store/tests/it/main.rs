@@ -1,5 +1,6 @@
 //! The store on SQLite passes the suite of every store; what is its own alone stands in `sqlite.rs`.
 
+mod backup;
 mod doctor;
 mod folder;
 mod sqlite;

@@ -1,5 +1,6 @@
 //! The command line: one file for each group of verbs, and what they share.
 
+mod backup;
 mod bars;
 mod config;
 mod connect;
@@ -94,6 +95,8 @@ enum Command {
     Worker(operate::WorkerCommand),
     /// Look for anything wrong with the data, beside a running server or without one
     Doctor(doctor::Options),
+    /// Copy all data, as of one moment, into a folder that a server can be started on
+    Backup(backup::Options),
     /// Write, check or show the server's settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -155,6 +158,7 @@ impl Command {
             Self::Queue(command) => command.run().await,
             Self::Worker(command) => command.run().await,
             Self::Doctor(options) => doctor::run(options).await,
+            Self::Backup(options) => backup::run(options).await,
             Self::Config(command) => command.run(),
             Self::Bench(options) => bench::run(options).await,
             Self::Openapi => operate::openapi(),

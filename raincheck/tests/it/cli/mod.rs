@@ -1,6 +1,7 @@
 //! The command line, driven as a person or a script would: the real binary, in a folder of its own.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod backup;
 mod config;
 mod demo;
 mod doctor;

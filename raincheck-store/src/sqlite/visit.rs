@@ -1,0 +1,64 @@
+//! The way to a store's data from outside: for reading, beside the server that has it or without one.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::shared::keep_plans;
+use crate::StoreError;
+
+/// The data of a store, open for reading. Where no server has it, none gets it until this is dropped.
+pub(super) struct Visit {
+    pub db: Connection,
+    /// Whether a server has the data.
+    pub served: bool,
+    pub kept_out: Option<File>,
+}
+
+impl Visit {
+    pub fn of(path: &Path) -> Result<Visit, StoreError> {
+        let unreadable = |e: &dyn std::fmt::Display| StoreError::Other(format!("cannot read {}: {e}", path.display()));
+        File::open(path).map_err(|e| unreadable(&e))?;
+        let (kept_out, served) = keep_out(&path.with_extension("lock")).map_err(|e| unreadable(&e))?;
+        let db = connect(path, !served).map_err(|e| unreadable(&e))?;
+        Ok(Visit { db, served, kept_out })
+    }
+}
+
+/// Whether a server runs on the data; if not, the lock that keeps one from starting meanwhile. A copy of a data folder
+/// has no lock, and nobody serves it.
+fn keep_out(lock: &Path) -> io::Result<(Option<File>, bool)> {
+    let file = match File::open(lock) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, false)),
+        Err(error) => return Err(error),
+    };
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok((Some(file), false)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok((None, true)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens the database for reading. Where nobody has it and its log is folded in, it is opened as it lies: a reader
+/// would otherwise leave an empty log and index of it beside the file.
+fn connect(path: &Path, alone: bool) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let log = std::fs::metadata(path.with_extension("db-wal")).map_or(0, |log| log.len());
+    let db = if alone && log == 0 {
+        let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
+    db.set_prepared_statement_cache_capacity(64);
+    keep_plans(&db)?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384")?;
+    // Nothing is read until now: a file that is no database says so here.
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    Ok(db)
+}

@@ -1,0 +1,62 @@
+//! `raincheck backup`: a copy of the data that a server can be started on.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use raincheck_store::{SqliteStore, StoreError};
+use serde::Serialize;
+
+use super::{
+    doctor::Which,
+    exit::{Exit, Failure},
+    output::{self, Format, Output},
+};
+
+/// Options of `backup`.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// The folder to make; it must not be there yet
+    #[arg(value_name = "FOLDER")]
+    to: PathBuf,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Serialize)]
+struct Made {
+    folder: String,
+    database_bytes: u64,
+    files: u64,
+    file_bytes: u64,
+}
+
+/// Makes the copy, and says what is in it.
+pub async fn run(options: Options) -> Result<Exit, Failure> {
+    let Options { to, which, output } = options;
+    let (sqlite, target) = (which.sqlite()?, to.clone());
+    let copied = tokio::task::spawn_blocking(move || SqliteStore::backup(&sqlite, &target)).await;
+    let copied =
+        copied.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?.map_err(|error| match error {
+            StoreError::NoSpace => Failure::new(Exit::Failed, format!("no space left for {}", to.display())),
+            error => Failure::new(Exit::Failed, error.to_string())
+                .next("name a folder that is not there yet, and the data with --data FOLDER or --store sqlite:PATH"),
+        })?;
+    let made = Made {
+        folder: to.display().to_string(),
+        database_bytes: copied.database,
+        files: copied.files,
+        file_bytes: copied.bytes,
+    };
+    match output.format {
+        Format::Table => output::print(&output::facts(&[
+            ("folder", made.folder),
+            ("database bytes", made.database_bytes.to_string()),
+            ("files", made.files.to_string()),
+            ("file bytes", made.file_bytes.to_string()),
+        ]))?,
+        format => output::json(&made, format)?,
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,56 @@
+//! `raincheck backup` beside a server under load, and a server started on what it made.
+
+use std::path::Path;
+
+use super::{Cli, Said, command, said};
+use crate::server::Server;
+
+fn backup(folder: &Path, to: &str) -> Said {
+    said(command(folder, &["backup", to, "--data", "data", "-o", "json"]), None)
+}
+
+#[test]
+fn a_server_starts_on_a_backup_made_under_load() {
+    let mut cli = Cli::new();
+    let large: Vec<u8> = (0..100_000u32).map(|number| number as u8).collect();
+    let before: Vec<String> = (0..8).map(|_| cli.feed(&["submit", "k", "--file", "-"], &large).well()).collect();
+    let url = cli.server.url.clone();
+    let load = std::thread::spawn({
+        let folder = cli.folder.path().to_owned();
+        move || {
+            for number in 0..40 {
+                let submit = ["submit", "k", &number.to_string(), "--server", &url, "--key", &number.to_string()];
+                said(command(&folder, &submit), None).well();
+            }
+        }
+    });
+    let made = backup(cli.folder.path(), "copied").with(0);
+    let made: serde_json::Value = serde_json::from_str(&made.out).unwrap();
+    assert_eq!((&made["files"], &made["file_bytes"]), (&8.into(), &800_000.into()), "{made:#}");
+    load.join().unwrap();
+    said(command(cli.folder.path(), &["doctor", "--data", "copied"]), None).well();
+
+    cli.server.kill();
+    std::fs::create_dir(cli.folder.path().join("restored")).unwrap();
+    std::fs::rename(cli.folder.path().join("copied"), cli.folder.path().join("restored/data")).unwrap();
+    cli.server = Server::start(&cli.folder.path().join("restored"), &[]);
+    let fetched = cli.folder.path().join("fetched");
+    let worker = cli.work(&["--kind", "k", "--", "cat"]);
+    for id in &before {
+        cli.run(&["wait", id, "--timeout", "20s"]).well();
+        cli.run(&["result", id, "-o", &fetched.display().to_string()]).well();
+        assert_eq!(std::fs::read(&fetched).unwrap(), large);
+    }
+    drop(worker);
+}
+
+#[test]
+fn what_is_there_is_never_overwritten() {
+    let cli = Cli::new();
+    std::fs::create_dir(cli.folder.path().join("there")).unwrap();
+    let refused = backup(cli.folder.path(), "there").with(1);
+    assert!(refused.err.contains("there already"), "{refused:?}");
+    assert_eq!(std::fs::read_dir(cli.folder.path().join("there")).unwrap().count(), 0);
+    backup(cli.folder.path(), "new").with(0);
+    backup(cli.folder.path(), "new").with(1);
+}
