@@ -21,7 +21,10 @@ impl Checker {
                 settles(&settle.outcome, data, stopping)
             }
             (Command::Progress(lease, _), EventData::Progress(_)) => run == Some(*lease),
-            (Command::Cancel(cancel), EventData::Canceled | EventData::CancelRequested) => cancel.no == no,
+            (Command::Cancel(cancel), EventData::Canceled | EventData::CancelRequested) => {
+                let shared = self.lives.get(&no).is_some_and(|life| life.shared > 1);
+                cancel.no == no && (cancel.force || !shared)
+            }
             (Command::RunNow(asked), EventData::Queued) => *asked == no,
             (Command::Promote(_), EventData::Queued) => {
                 let early = self.lives.get(&no).is_some_and(|life| life.not_before > self.now);
@@ -36,6 +39,9 @@ impl Checker {
             && event.state == State::Running
         {
             self.started(event, request)?;
+        }
+        if let Command::Settle(settle) = cause {
+            self.waits(event, &settle.outcome)?;
         }
         let Some(life) = self.lives.get(&no) else { return Ok(()) };
         let over = match (cause, &event.data) {
@@ -54,8 +60,51 @@ impl Checker {
         Ok(())
     }
 
+    /// A run that goes back waits as long as it should.
+    fn waits(&mut self, event: &Event, outcome: &Outcome) -> Verdict {
+        let (no, now) = (event.no, self.now);
+        let Some(life) = self.lives.get_mut(&no) else { return Ok(()) };
+        let expected = match (outcome, &event.data) {
+            (Outcome::Release { delay }, EventData::Released) => {
+                life.not_before = now.plus(*delay);
+                let waits = *delay > 0;
+                demand!(waits == (event.state == State::Scheduled), no, "given back for {delay} ms: {:?}", event.state);
+                return Ok(());
+            }
+            (Outcome::Fail { retry_after: Some(after), .. }, EventData::Retrying { .. }) => *after,
+            (Outcome::Fail { .. } | Outcome::TimedOut, EventData::Retrying { .. }) if !life.retry.jitter => {
+                let grown = life.retry.initial as f64 * life.retry.factor.powf(f64::from(life.failures - 1));
+                (grown as i64).min(life.retry.max)
+            }
+            _ => return Ok(()),
+        };
+        let waits = life.not_before.since(now);
+        demand!(waits == expected, no, "waits {waits} ms after failure {}, not {expected}", life.failures);
+        Ok(())
+    }
+
+    /// First come, first served: whoever waits longer and is not less urgent goes first.
+    fn in_turn(&self, event: &Event) -> Verdict {
+        // Rows are those from before this transaction: who came into the line within it is not looked at.
+        let Some(life) = self.lives.get(&event.no).filter(|life| life.row.seq + 1 == life.seq) else { return Ok(()) };
+        let passed = self.lives.values().find(|other| {
+            other.state == State::Queued
+                && other.row.seq == other.seq
+                && other.queued.0 == life.queued.0
+                && other.queued.1 < life.queued.1
+                && other.row.priority >= life.row.priority
+                // Queued in the same millisecond: by number.
+                && (other.row.rank, other.row.priority) != (life.row.rank, life.row.priority)
+                && (&other.row.queue, &other.row.kind) == (&life.row.queue, &life.row.kind)
+        });
+        let passed = passed.map(|other| other.row.no);
+        demand!(passed.is_none(), event.no, "went before {passed:?}, which waits longer and is as urgent");
+        Ok(())
+    }
+
     fn started(&mut self, event: &Event, request: &LeaseJobs) -> Verdict {
         let (no, now, ticks) = (event.no, self.now, self.ticks);
+        self.in_turn(event)?;
         let Some(life) = self.lives.get_mut(&no) else { return Ok(()) };
         life.deadline = ticks + request.ttl;
         life.time_until = ticks + life.row.timeout;

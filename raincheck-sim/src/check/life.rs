@@ -1,7 +1,8 @@
 //! One job's life as its events tell it: no hole, along the arrows, one end, which is last.
 
 use raincheck_core::{
-    Digest, Event, EventData, EventType, Failure, FailureCode, Job, LeaseRef, Millis, NewJob, OnLost, State, Timestamp,
+    Digest, Event, EventData, EventType, Failure, FailureCode, Job, LeaseRef, Millis, NewJob, OnLost, RetryPolicy,
+    State, Timestamp,
 };
 
 use super::{Checker, Verdict, demand};
@@ -22,6 +23,10 @@ pub(super) struct Life {
     pub failures: u32,
     pub losses: u32,
     pub stopping: bool,
+    pub shared: u32,
+    pub retry: RetryPolicy,
+    /// Its place in the line: which start of the server, and how many were queued before it.
+    pub queued: (u64, u64),
     /// When it may be queued by itself.
     pub not_before: Timestamp,
     /// Until when its run is safe, on the monotonic clock.
@@ -42,6 +47,9 @@ impl Life {
             failures: 0,
             losses: 0,
             stopping: false,
+            shared: 1,
+            retry: new.spec.retry,
+            queued: (0, 0),
             not_before: new.run_at.unwrap_or(job.created_at.plus(new.delay)),
             deadline: 0,
             time_until: 0,
@@ -59,8 +67,8 @@ impl Life {
 
     /// Takes the stored row, which must agree with the events.
     pub fn becomes(&mut self, row: &Job) -> Verdict {
-        let told = (self.state, self.attempt, self.seq, self.failures, self.losses, self.stopping);
-        let there = (row.state, row.attempt, row.seq, row.failures, row.losses, row.cancel_requested);
+        let told = (self.state, self.attempt, self.seq, self.failures, self.losses, self.stopping, self.shared);
+        let there = (row.state, row.attempt, row.seq, row.failures, row.losses, row.cancel_requested, row.shared);
         demand!(there == told, row.no, "the row says {there:?}, its events say {told:?}");
         let was = &self.row;
         let fixed = |job: &Job| {
@@ -70,7 +78,6 @@ impl Life {
         demand!(fixed(was) == fixed(row), row.no, "what was asked for changed: {was:#?} became {row:#?}");
         demand!(was.queue == row.queue && was.kind == row.kind, row.no, "a job changed its queue or kind");
         demand!(!was.state.is_final() || was == row, row.no, "a final job changed: {was:#?} became {row:#?}");
-        demand!(row.shared >= was.shared, row.no, "a job lost somebody who shares it");
         self.row = row.clone();
         Ok(())
     }
@@ -117,11 +124,10 @@ impl Checker {
                 life.losses = 0;
                 life.not_before = *run_at;
                 demand!(life.failures < life.row.max_attempts, no, "tried again after {} failures", life.failures);
+                let waits = *run_at > self.now;
+                demand!(waits == (event.state == State::Scheduled), no, "{:?} until {run_at:?}", event.state);
             }
-            EventData::Released => {
-                life.losses = 0;
-                life.not_before = Timestamp(i64::MIN);
-            }
+            EventData::Released => life.losses = 0,
             EventData::Lost { .. } => {
                 life.losses += 1;
                 let poison = life.losses >= POISON || life.row.on_lost == OnLost::Fail;
@@ -133,6 +139,10 @@ impl Checker {
         }
         if event.state.is_final() {
             life.finished_at = self.now;
+        }
+        if event.state == State::Queued {
+            self.line += 1;
+            life.queued = (self.starts, self.line);
         }
         let row = life.row.clone();
         self.books.moved(&row, Some(from), Some(event.state));

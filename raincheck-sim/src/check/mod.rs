@@ -88,6 +88,9 @@ pub struct Checker {
     /// Every event in the order of the commits, as far back as somebody reads.
     feed: BTreeMap<i64, (JobNo, u32)>,
     last_cursor: i64,
+    /// How often the server was started, and how often a job was queued.
+    starts: u64,
+    line: u64,
     tombstone: Millis,
 }
 
@@ -107,6 +110,8 @@ impl Checker {
             accepted: BTreeMap::new(),
             feed: BTreeMap::new(),
             last_cursor: 0,
+            starts: 0,
+            line: 0,
             tombstone: setup.tombstone,
         }
     }
@@ -202,6 +207,7 @@ impl Checker {
 
     /// The server came up again: every lease lasts its full length from now on.
     pub fn restarted(&mut self, store: &Model) -> Verdict {
+        self.starts += 1;
         (self.now, self.ticks) = (store.now, store.ticks);
         for life in self.lives.values_mut().filter(|life| life.row.state == State::Running) {
             life.deadline = store.ticks + life.row.ttl;

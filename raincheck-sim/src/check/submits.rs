@@ -49,12 +49,17 @@ impl Checker {
             demand!(before.is_none(), no, "the key {key:?} stands for {before:?} too");
         }
         self.books.moved(job, None, Some(job.state));
-        self.lives.insert(no, Life::new(job, new));
+        let mut life = Life::new(job, new);
+        if state == State::Queued {
+            self.line += 1;
+            life.queued = (self.starts, self.line);
+        }
+        self.lives.insert(no, life);
         Ok(())
     }
 
     /// Not a new job: the one that it already is.
-    fn found(&self, new: &NewJob, got: &Submitted, no: JobNo) -> Verdict {
+    fn found(&mut self, new: &NewJob, got: &Submitted, no: JobNo) -> Verdict {
         let Some(life) = self.lives.get(&no) else {
             demand!(false, no, "answered with a job that is not there: {got:?}");
             return Ok(());
@@ -74,6 +79,9 @@ impl Checker {
             }
         };
         demand!(right, no, "{new:?} was answered with {got:?}");
+        if let (Submitted::Coalesced(_), Some(life)) = (got, self.lives.get_mut(&no)) {
+            life.shared += 1;
+        }
         Ok(())
     }
 
