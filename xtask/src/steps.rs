@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     },
     Step { name: "docs", run: docs },
     Step { name: "tidy", run: || tidy::check(&root()) },
+    Step { name: "figures", run: figures },
     Step { name: "tests", run: || run(cargo(&["test", "--workspace"]), LONG) },
     Step { name: "simulation", run: sim::short },
     Step { name: "release build", run: || run(cargo(&["build", "--release", "-p", "raincheck"]), LONG) },
@@ -56,6 +57,16 @@ pub fn test() -> Result<()> {
     }
     println!("\nall in {:.0} s", begin.elapsed().as_secs_f64());
     println!("{passed} passed, 0 failed");
+    Ok(())
+}
+
+/// The benchmarks page says what the recorded results say. No peer is needed for that.
+fn figures() -> Result<()> {
+    for args in [&["bench/peers/lib/test_report.py"][..], &["bench/peers/report", "--check"]] {
+        let mut command = Command::new("python3");
+        command.arg("-B").args(args).current_dir(root());
+        run(command, MINUTE)?;
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::run::run;
 const TOOLS: &[(&str, &str, &str)] = &[
     ("cc", "build-essential", "compiles SQLite"),
     ("curl", "curl", "drives the server in the examples"),
-    ("python3", "python3", "Python worker, web page of the video example"),
+    ("python3", "python3", "Python worker, web page of the video example, the benchmarks page"),
     ("node", "nodejs", "Node worker, browser test"),
     ("npm", "npm", "fetches playwright-core for the browser test"),
     ("chromium", "chromium", "browser test"),
