@@ -43,6 +43,7 @@ GOALS = [
     ("P4", "bulk", "pg-boss", 2.0),
     ("P5", "drain", "graphile-worker-tuned", 2.0),
     ("P5", "drain", "bullmq", 4.0),
+    ("P5", "drain", "bullmq-default", 4.0),
 ]
 
 NAMES = {

@@ -116,6 +116,37 @@ def systems(results):
     return rows(["system", "asked through", "packages", "what it records before it answers"], lines)
 
 
+# Measure, figure, whether less of it is better.
+RACES = [("submit-1", "rate", False), ("submit-16", "rate", False), ("submit-64", "rate", False),
+         ("bulk", "rate", False), ("drain", "rate", False), ("latency", "p50", True), ("latency", "p99", True),
+         ("memory", "bytes", True)]
+
+
+def losses(results):
+    """Who is ahead of Raincheck in what, and how far."""
+    lines = []
+    for measure, name, less in RACES:
+        ours = results.median("raincheck", measure, name)
+        if ours is None:
+            continue
+        ahead = []
+        for system, told in results.systems.items():
+            theirs = results.median(system, measure, name)
+            if theirs is None or system.startswith("raincheck"):
+                continue
+            # Memory compares only where as many jobs wait.
+            waiting = [results.median(id, "memory", "jobs") for id in (system, "raincheck")]
+            if measure == "memory" and waiting[0] != waiting[1]:
+                continue
+            factor = ours / theirs if less else theirs / ours
+            if factor > 1:
+                note = "" if told["fsync"] or measure == "memory" else ", not synced"
+                ahead.append((factor, f"{told['title']} ({factor:.1f} times{note})"))
+        label = f"{NAMES[measure]}, {name}" if measure == "latency" else NAMES[measure]
+        lines.append(f"- {label}: " + ("; ".join(text for _, text in sorted(ahead, reverse=True)) or "nobody"))
+    return "\n".join(lines)
+
+
 def voids(results, measures):
     """Why a measure has no figure."""
     lines = [f"- void: {told['title']}, {NAMES[measure]}: `{told['void'][measure].replace('`', '')}`"
@@ -123,4 +154,4 @@ def voids(results, measures):
     return "\n\n" + "\n".join(lines) if lines else ""
 
 
-PARTS = {part.__name__: part for part in (machine, goals, submits, work, latency, memory, systems)}
+PARTS = {part.__name__: part for part in (machine, goals, submits, work, latency, memory, systems, losses)}

@@ -10,7 +10,7 @@ from figures import Results, number
 from measure import reason
 from plot import axis
 from plots import PLOTS
-from table import PARTS, goals, submits
+from table import PARTS, goals, losses, submits
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 
@@ -44,6 +44,15 @@ class Report(unittest.TestCase):
         self.assertIn("| 4.00 | met |", said["submits, 64 callers / Restate≥ 4"])
         self.assertIn("| 2.00 | met |", said["drain / graphile-worker, tuned≥ 2"])
         self.assertIn("| 2.00 | **missed** |", said["drain / BullMQ, Redis AOF always≥ 4"])
+
+    def test_who_is_ahead_is_said(self):
+        slow = {"submit-64": {"rate": [1000, 1000]}, "memory": {"bytes": [2**31], "jobs": [200_000]}}
+        less = {"memory": {"bytes": [2**20], "jobs": [5]}}
+        said = dict(line[2:].split(": ", 1) for line in losses(results(raincheck=slow, celery=less)).splitlines())
+        self.assertIn("BullMQ, Redis defaults (2.0 times, not synced)", said["submits, 64 callers"])
+        self.assertEqual(said["drain"], "nobody")
+        self.assertIn("pg-boss (2.0 times)", said["memory"])
+        self.assertNotIn("Celery, Redis AOF always", said["memory"])
 
     def test_a_void_measure_is_no_figure(self):
         found = results()
