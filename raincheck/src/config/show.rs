@@ -99,9 +99,9 @@ fn line(setting: &Effective) -> String {
 /// Settings that differ between two configurations and are not taken over by a reload.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let fixed = |config: &Config| -> Vec<Effective> {
-        let reloaded = ["log.level"];
-        let settings = config.effective().into_iter();
-        settings.filter(|s| !reloaded.contains(&s.key.as_str()) && !s.key.starts_with("queues.")).collect()
+        let reloaded = ["log.level", "defaults.", "queues.", "kinds."];
+        let is_reloaded = |key: &str| reloaded.iter().any(|prefix| key.starts_with(prefix));
+        config.effective().into_iter().filter(|setting| !is_reloaded(&setting.key)).collect()
     };
     let (old, new) = (fixed(old), fixed(new));
     let same = |a: &Effective, list: &[Effective]| list.iter().any(|b| a.key == b.key && a.value == b.value);

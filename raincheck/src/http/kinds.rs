@@ -42,14 +42,16 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
 }
 
 async fn known(app: &App) -> Result<BTreeMap<Name, ByState>, Problem> {
-    let configured = app.options.defaults.kinds.keys().map(|name| (name.clone(), ByState::default()));
+    let defaults = app.options.defaults.get();
+    let configured = defaults.kinds.keys().map(|name| (name.clone(), ByState::default()));
     let mut kinds: BTreeMap<Name, ByState> = configured.collect();
     kinds.extend(app.engine.figures().await?.kinds.into_iter().map(|kind| (kind.name, kind.by_state)));
     Ok(kinds)
 }
 
 fn write(out: &mut Json, app: &App, name: &Name, by_state: &ByState) {
-    let options = app.options.defaults.kinds.get(name);
+    let defaults = app.options.defaults.get();
+    let options = defaults.kinds.get(name);
     out.begin();
     out.key("name").text(name.as_str());
     out.key("description").maybe_text(options.and_then(|o| o.description.as_deref()));

@@ -50,7 +50,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use openapi::DOCUMENT as OPENAPI;
-pub use options::{Defaults, HttpLimits, HttpOptions, KindOptions, Policy, Resolved, tells_failure};
+pub use options::{Defaults, HttpLimits, HttpOptions, KindOptions, Live, Policy, Resolved, tells_failure};
 
 /// What is left of the ten seconds of a drain when the connections have had theirs.
 const SOCKETS: Duration = Duration::from_millis(500);

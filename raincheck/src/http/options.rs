@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use raincheck_core::{Method, Millis, Name, OnLost, Retention, RetryPolicy, limits};
 
@@ -23,7 +24,7 @@ pub struct HttpOptions {
     /// Bounds of what comes in.
     pub limits: HttpLimits,
     /// What a submit leaves out.
-    pub defaults: Defaults,
+    pub defaults: Live<Defaults>,
 }
 
 impl Default for HttpOptions {
@@ -36,8 +37,29 @@ impl Default for HttpOptions {
             failed_status: 400,
             admin_token: None,
             limits: HttpLimits::default(),
-            defaults: Defaults::default(),
+            defaults: Live::default(),
         }
+    }
+}
+
+/// Options that may change while the server runs; all clones see the change.
+#[derive(Clone, Debug, Default)]
+pub struct Live<T>(Arc<RwLock<Arc<T>>>);
+
+impl<T> Live<T> {
+    /// These, until they are set anew.
+    pub fn new(value: T) -> Self {
+        Live(Arc::new(RwLock::new(Arc::new(value))))
+    }
+
+    /// As they are now.
+    pub fn get(&self) -> Arc<T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets them for whoever asks from now on.
+    pub fn set(&self, value: T) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
     }
 }
 

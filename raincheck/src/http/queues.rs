@@ -49,7 +49,7 @@ pub async fn patch(
     query.done()?;
     let text = body::json(&headers, body, app.options.limits.json_body).await?;
     let patch: QueuePatchBody = read(&text)?;
-    if app.options.defaults.owns_queue(&name) {
+    if app.options.defaults.get().owns_queue(&name) {
         return Err(
             Problem::new(problem::MANAGED).detail("this queue stands in the configuration file; change it there")
         );

@@ -1,10 +1,9 @@
 //! Kinds with `run = […]`: a built-in worker for each, which speaks the public protocol to its own server.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use raincheck_client::{Client, Worker, run::command::Command};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::exit::Failure,
@@ -17,20 +16,35 @@ const KILL_AFTER: Duration = Duration::from_secs(3);
 /// The workers of this server.
 #[derive(Default)]
 pub struct Commands {
-    shutdown: CancellationToken,
-    running: JoinSet<()>,
+    serving: BTreeMap<String, Serving>,
+    running: TaskTracker,
 }
 
-impl Commands {
-    /// Starts a worker for each kind that has a command.
+/// A worker of one kind, and what it was made of.
+struct Serving {
+    settings: Kind,
+    shutdown: CancellationToken,
+}
+
+/// What becomes of the workers when settings change: made in full before any of it is done.
+pub struct Change {
+    begin: Vec<(String, Kind, Worker)>,
+    end: Vec<String>,
+}
+
+impl Change {
+    /// What leads from the workers there are to those of `config`.
     ///
     /// # Errors
     /// When a program is not there.
-    pub fn start(config: &Config, client: &Client) -> Result<Self, Failure> {
-        let mut commands = Self::default();
-        let folder = config.folder();
-        let grace = config.settings.server.grace.duration();
-        for (kind, settings) in config.settings.kinds.iter().filter(|(_, settings)| !settings.run.is_empty()) {
+    pub fn of(commands: &Commands, config: &Config, client: &Client) -> Result<Self, Failure> {
+        let (folder, grace) = (config.folder(), config.settings.server.grace.duration());
+        let kinds = || config.settings.kinds.iter().filter(|(_, settings)| !settings.run.is_empty());
+        let stays = |kind: &String, settings: &Kind| {
+            commands.serving.get(kind).is_some_and(|serving| made_of(&serving.settings) == made_of(settings))
+        };
+        let mut begin = Vec::new();
+        for (kind, settings) in kinds().filter(|(kind, settings)| !stays(kind, settings)) {
             let origin = config.origin(&["kinds", kind, "run"]);
             let runner =
                 runner(settings, &folder).map_err(|error| Failure::usage(format!("{origin}: kind {kind}: {error}")))?;
@@ -41,20 +55,43 @@ impl Commands {
                 .concurrency(settings.workers.unwrap_or(1))
                 .grace(grace)
                 .build()?;
-            let (shutdown, kind) = (commands.shutdown.clone(), kind.clone());
-            commands.running.spawn(async move {
-                if let Err(error) = worker.run(shutdown).await {
-                    tracing::error!(kind, %error, "the built-in worker ended");
+            begin.push((kind.clone(), settings.clone(), worker));
+        }
+        let ends = |kind: &&String| !kinds().any(|(other, settings)| other == *kind && stays(kind, settings));
+        let end = commands.serving.keys().filter(ends).cloned().collect();
+        Ok(Self { begin, end })
+    }
+}
+
+/// The settings that a worker is made of; the others are the server's to keep.
+fn made_of(kind: &Kind) -> impl PartialEq + '_ {
+    (&kind.run, kind.workers, kind.keep, kind.stream, &kind.content_type, &kind.retry_exit_codes)
+}
+
+impl Commands {
+    /// Begins and ends workers. One that ends takes nothing new, and what it runs has its grace; the one that takes its
+    /// place does not wait for that.
+    pub fn apply(&mut self, change: Change) {
+        for serving in change.end.iter().filter_map(|kind| self.serving.remove(kind)) {
+            serving.shutdown.cancel();
+        }
+        for (kind, settings, worker) in change.begin {
+            let shutdown = CancellationToken::new();
+            let (stop, name) = (shutdown.clone(), kind.clone());
+            self.running.spawn(async move {
+                if let Err(error) = worker.run(stop).await {
+                    tracing::error!(kind = name, %error, "the built-in worker ended");
                 }
             });
+            self.serving.insert(kind, Serving { settings, shutdown });
         }
-        Ok(commands)
     }
 
     /// Gives what runs its grace, then stops it and hands it back uncounted.
-    pub async fn stop(mut self) {
-        self.shutdown.cancel();
-        while self.running.join_next().await.is_some() {}
+    pub async fn stop(self) {
+        self.serving.values().for_each(|serving| serving.shutdown.cancel());
+        self.running.close();
+        self.running.wait().await;
     }
 }
 

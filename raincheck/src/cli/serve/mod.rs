@@ -104,7 +104,7 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
     loop {
         tokio::select! {
             told = signals.next() => match told {
-                Told::Reload => reload(&options, &mut config, &server).await,
+                Told::Reload => reload(&options, &mut config, &mut server).await,
                 Told::Stop => break,
             },
             failure = server.failed() => return Err(failure),
@@ -124,17 +124,17 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
 }
 
 /// Takes over what can change while running; the rest is named, and waits for a restart.
-async fn reload(options: &Options, config: &mut Config, server: &Server) {
+async fn reload(options: &Options, config: &mut Config, server: &mut Server) {
     let new = match options.load() {
         Ok(new) => new,
         Err(failure) => {
             return tracing::error!(error = failure.message, "the new settings are refused; the old ones stay");
         }
     };
-    logging::reload(&new.settings.log.level);
-    if let Err(failure) = server.own_queues(&new).await {
-        tracing::error!(error = failure.message, "the queues' new limits could not be set");
+    if let Err(failure) = server.reload(config, &new).await {
+        return tracing::error!(error = failure.message, "the new settings are refused; the old ones stay");
     }
+    logging::reload(&new.settings.log.level);
     let waits = needs_restart(config, &new);
     tracing::info!(needs_restart = waits.join(" "), "settings read again");
     *config = new;

@@ -8,7 +8,7 @@ use raincheck_store::SqliteOptions;
 use crate::{
     cli::exit::Failure,
     config::{self, Config, defaults, kind},
-    http::{Defaults, HttpLimits, HttpOptions, KindOptions, Policy},
+    http::{Defaults, HttpLimits, HttpOptions, KindOptions, Live, Policy},
 };
 
 /// What HTTP is told.
@@ -40,11 +40,15 @@ pub fn http(config: &Config) -> Result<HttpOptions, Failure> {
             streams: limits.streams,
             wait: limits.wait.0,
         },
-        defaults: submit_defaults(config)?,
+        defaults: Live::new(submit_defaults(config)?),
     })
 }
 
-fn submit_defaults(config: &Config) -> Result<Defaults, Failure> {
+/// What a submit leaves out.
+///
+/// # Errors
+/// A schema that can't be read any more.
+pub fn submit_defaults(config: &Config) -> Result<Defaults, Failure> {
     let settings = &config.settings;
     let mut all = Defaults {
         server: policy(&settings.defaults),

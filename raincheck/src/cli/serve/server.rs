@@ -9,11 +9,14 @@ use raincheck_store::{SqliteStore, Store};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{commands::Commands, options};
+use super::{
+    commands::{Change, Commands},
+    options,
+};
 use crate::{
     cli::exit::{Exit, Failure},
     config::Config,
-    http,
+    http::{self, Defaults, Live},
 };
 
 /// From the order to stop to the end, whatever hangs.
@@ -26,6 +29,7 @@ pub struct Server {
     address: SocketAddr,
     token: Option<String>,
     engine: Engine,
+    defaults: Live<Defaults>,
     commands: Commands,
     http: JoinHandle<anyhow::Result<()>>,
     shutdown: CancellationToken,
@@ -45,15 +49,15 @@ impl Server {
         for (kind, settings) in &config.settings.kinds {
             store.cap_kind(&options::name(kind)?, settings.concurrency);
         }
+        let defaults = options.defaults.clone();
         let token = options.admin_token.clone();
         let shutdown = CancellationToken::new();
         let http = tokio::spawn(http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
         let client = Client::builder(local_url(address)).maybe_token(token.clone()).build()?;
-        let commands = Commands::start(config, &client);
-        let mut server = Self { address, token, engine, commands: Commands::default(), http, shutdown };
-        let ready = match commands {
-            Ok(commands) => {
-                server.commands = commands;
+        let mut server = Self { address, token, engine, defaults, commands: Commands::default(), http, shutdown };
+        let ready = match Change::of(&server.commands, config, &client) {
+            Ok(change) => {
+                server.commands.apply(change);
                 server.own_queues(config).await
             }
             Err(failure) => Err(failure),
@@ -96,6 +100,23 @@ impl Server {
             let set = self.engine.set_queue(options::name(name)?, patch).await;
             set.map_err(|error| Failure::new(Exit::Failed, format!("cannot set up queue {name}: {error}")))?;
         }
+        Ok(())
+    }
+
+    /// Takes over what may change while it runs, or nothing at all.
+    ///
+    /// # Errors
+    /// When a program or schema is not there, or the store does not take it.
+    pub async fn reload(&mut self, old: &Config, new: &Config) -> Result<(), Failure> {
+        let defaults = options::submit_defaults(new)?;
+        let change = Change::of(&self.commands, new, &self.client()?)?;
+        self.own_queues(new).await?;
+        for kind in old.settings.kinds.keys().chain(new.settings.kinds.keys()) {
+            let cap = new.settings.kinds.get(kind).and_then(|settings| settings.concurrency);
+            self.engine.store().cap_kind(&options::name(kind)?, cap);
+        }
+        self.defaults.set(defaults);
+        self.commands.apply(change);
         Ok(())
     }
 

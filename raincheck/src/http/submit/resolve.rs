@@ -87,12 +87,12 @@ pub fn resolve(app: &App, body: &NewJobBody<'_>, pointer: &str, errors: &mut Vec
     check_members(&mut check, body);
     let policy = policy(&mut check, body);
     let kind = kind?;
-    let options = app.options.defaults.kinds.get(&kind);
+    let defaults = app.options.defaults.get();
+    let options = defaults.kinds.get(&kind);
     let queue = match asked_queue {
         Some(queue) => queue?,
         None => options.and_then(|kind| kind.queue.clone()).unwrap_or_else(|| app.default_queue.clone()),
     };
-    let defaults = &app.options.defaults;
     if !defaults.auto_queues && !defaults.owns_queue(&queue) && app.engine.queue(&queue).is_none() {
         check.refuse("queue", "is not a queue of this server");
     }

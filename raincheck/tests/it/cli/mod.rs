@@ -5,6 +5,7 @@ mod backup;
 mod config;
 mod demo;
 mod doctor;
+mod reload;
 mod serve;
 mod verbs;
 mod work;

@@ -251,8 +251,9 @@ async fn a_full_queue_says_when_to_come_again() {
 #[tokio::test]
 async fn queues_of_the_configuration_only() {
     let bed = Bed::with(|options| {
-        options.defaults.auto_queues = false;
-        options.defaults.queues.insert(raincheck_core::Name::new("default").unwrap(), Default::default());
+        let mut defaults = raincheck::http::Defaults { auto_queues: false, ..Default::default() };
+        defaults.queues.insert(raincheck_core::Name::new("default").unwrap(), Default::default());
+        options.defaults.set(defaults);
     })
     .await;
     bed.submit(json!({"kind": "k"})).await;
