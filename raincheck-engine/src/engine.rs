@@ -63,6 +63,7 @@ impl Engine {
         engine.spawn(crate::sweep::run(engine.clone()));
         engine.spawn(crate::progress::run(engine.clone()));
         engine.spawn(crate::look::run(engine.clone()));
+        engine.spawn(crate::selfcheck::run(engine.clone()));
         Ok(engine)
     }
 

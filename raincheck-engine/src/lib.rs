@@ -1,8 +1,9 @@
 //! Use cases and loops of Raincheck, embeddable without HTTP.
 //!
-//! [`Engine`] is the way in; each file beside it is one noun. Three loops run behind it: the tail of the store's
+//! [`Engine`] is the way in; each file beside it is one noun. Four loops run behind it: the tail of the store's
 //! commits, which wakes whoever waits; the sweep, which does what nobody asked for (due jobs, lost runs,
-//! retention); and the flush of progress reports. It knows no HTTP and no SQL.
+//! retention); the flush of progress reports; and a slow look through
+//! the data for broken promises. It knows no HTTP and no SQL.
 
 mod chunks;
 mod content;
@@ -30,6 +31,7 @@ mod rerun;
 #[cfg(test)]
 mod samples;
 mod secret;
+mod selfcheck;
 mod settings;
 mod settle;
 mod stats;

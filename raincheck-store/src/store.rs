@@ -76,6 +76,9 @@ pub trait Store: Send + Sync + 'static {
     /// A look through everything for broken promises, in pieces small enough to be made while others wait.
     fn check(&self) -> Result<Box<dyn Checkup>, StoreError>;
 
+    /// Transactions that were given up since the store was opened because they would have broken a promise.
+    fn refused_writes(&self) -> u64;
+
     /// The large payloads.
     fn blobs(&self) -> &Blobs;
     /// 32 random bytes made when the store was: keys for leases and cursors are derived from them.

@@ -3,12 +3,14 @@
 //! Each takes the stored facts it needs as arguments and answers with the writes and the reply. A store loads
 //! facts and carries out changes in one transaction; it knows none of these rules.
 
+mod lawful;
 mod lease;
 mod settle;
 mod steer;
 mod submit;
 mod sweep;
 
+pub use lawful::lawful;
 pub use lease::lease;
 pub use settle::{Settled, progress, settle};
 pub use steer::{Rerun, cancel, may_purge, may_rerun, run_now};

@@ -8,6 +8,7 @@ mod leases;
 mod life;
 mod limits;
 mod local;
+mod selfcheck;
 mod steering;
 mod sweeping;
 mod watching;

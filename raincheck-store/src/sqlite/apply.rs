@@ -219,10 +219,12 @@ impl Writer {
 
     /// Writes what the rules decided.
     pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<()> {
+        // A rule that is wrong must not be written down: the transaction is given up, and counted.
+        let seq = decide::lawful(&changes).map_err(|what| rusqlite::Error::ToSqlConversionFailure(what.into()))?;
         for change in changes {
             match change {
                 Change::Insert(job, spec) => self.insert(&job, &spec)?,
-                Change::Update { state, attempt, job } => self.update(state, attempt, &job)?,
+                Change::Update { state, attempt, job } => self.update(state, attempt, seq, &job)?,
                 Change::Claim { scope, key, no, fingerprint } => {
                     let Some(job) = self.job(no)? else { continue };
                     let queue = self.shared.tables.queue_number(job.queue.as_str()).unwrap_or_default();
@@ -275,8 +277,8 @@ impl Writer {
         Ok(())
     }
 
-    fn update(&mut self, state: State, attempt: u32, job: &Job) -> Result<()> {
-        if !rows::update_job(&self.db, job, state, attempt)? {
+    fn update(&mut self, state: State, attempt: u32, seq: u32, job: &Job) -> Result<()> {
+        if !rows::update_job(&self.db, job, (state, attempt, seq))? {
             // One writer, facts read in this transaction: this cannot be, and must not be written if it is.
             return Err(rusqlite::Error::StatementChangedRows(0));
         }

@@ -26,6 +26,9 @@ mod migrations {
 /// Requests that may wait for the writer; more wait with their callers.
 const WAITING_REQUESTS: usize = 4_096;
 
+/// What SQLite calls `synchronous = FULL`.
+const FULL: i64 = 2;
+
 /// How to open a [`SqliteStore`].
 #[derive(Clone)]
 pub struct SqliteOptions {
@@ -172,10 +175,17 @@ fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
     db.set_prepared_statement_cache_capacity(128);
     keep_plans(&db)?;
     db.busy_timeout(BUSY)?;
-    db.execute_batch("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF;")?;
+    db.execute_batch("PRAGMA page_size = 4096; PRAGMA foreign_keys = OFF;")?;
+    let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     // Folding the log back belongs to the checkpointer; the writer steps in only when that cannot keep up.
     db.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;")?;
     db.execute_batch(if options.durable { "PRAGMA synchronous = FULL;" } else { "PRAGMA synchronous = NORMAL;" })?;
+    // SQLite goes on without a word where a file system can't do what was asked; what is promised rests on it.
+    let synchronous: i64 = db.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+    if mode != "wal" || (options.durable && synchronous != FULL) {
+        let what = format!("the file system does not allow a write-ahead log that is synced: {mode}, {synchronous}");
+        return Err(rusqlite::Error::ToSqlConversionFailure(what.into()));
+    }
     Ok(db)
 }
 

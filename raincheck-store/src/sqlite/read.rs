@@ -175,6 +175,10 @@ impl Store for SqliteStore {
         super::check::of_live(&self.shared).map_err(other)
     }
 
+    fn refused_writes(&self) -> u64 {
+        self.shared.refused_writes.load(Ordering::Relaxed)
+    }
+
     fn blobs(&self) -> &Blobs {
         &self.shared.blobs
     }

@@ -210,13 +210,18 @@ pub(super) fn insert_job(db: &rusqlite::Connection, job: &Job, queue: i64, kind:
     Ok(())
 }
 
-/// Writes what may change, guarded by the state and attempt it must find; answers whether it found them.
-pub(super) fn update_job(db: &rusqlite::Connection, job: &Job, state: State, attempt: u32) -> Result<bool> {
+/// Writes what may change, guarded by the state, attempt and number of the last event it must find; answers whether it
+/// found them.
+pub(super) fn update_job(
+    db: &rusqlite::Connection,
+    job: &Job,
+    (state, attempt, seq): (State, u32, u32),
+) -> Result<bool> {
     let changed = db
         .prepare_cached(
             "UPDATE job SET state=?4, flags=?5, attempt=?6, failures=?7, losses=?8, seq=?9, shared=?10, rank=?11, \
              run_at=?12, ttl=?13, started_at=?14, updated_at=?15, finished_at=?16, expires_at=?17 \
-             WHERE no=?1 AND state=?2 AND attempt=?3",
+             WHERE no=?1 AND state=?2 AND attempt=?3 AND seq=?18",
         )?
         .execute(params![
             job.no.0,
@@ -236,6 +241,7 @@ pub(super) fn update_job(db: &rusqlite::Connection, job: &Job, state: State, att
             job.updated_at.0,
             job.finished_at.map(|t| t.0),
             job.expires_at.map(|t| t.0),
+            seq,
         ])?;
     Ok(changed == 1)
 }

@@ -202,7 +202,15 @@ impl Writer {
             tracing::error!(%error, "the disk failed; stopping at once, a restart recovers");
             std::process::abort();
         }
-        tracing::error!(%error, "a transaction was rolled back");
+        use rusqlite::Error::{StatementChangedRows, ToSqlConversionFailure};
+        let unlawful = matches!(error, StatementChangedRows(_) | ToSqlConversionFailure(_))
+            || error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation);
+        if unlawful {
+            self.shared.refused_writes.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%error, "a transaction was refused: it would have broken a promise; please report this");
+        } else {
+            tracing::error!(%error, "a transaction was rolled back");
+        }
         if !self.db.is_autocommit()
             && let Err(error) = self.db.execute_batch("ROLLBACK")
         {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use raincheck_core::{Command, Content, NewJob, Payload, Reply, SteppedClock, Timestamp};
+use raincheck_core::{Command, Content, NewJob, Payload, Reply, State, SteppedClock, Timestamp};
 use raincheck_store::conformance::{new_job, new_of};
 use raincheck_store::{SqliteOptions, SqliteStore, Store, StoreError};
 
@@ -62,6 +62,7 @@ async fn a_failed_transaction_leaves_nothing_behind() {
     assert_eq!(store.jobs(Default::default(), 9).await.unwrap().items.len(), 1);
     assert_eq!(store.figures().await.unwrap().queues.len(), 1);
     assert!(commits.try_recv().is_err());
+    assert_eq!(store.refused_writes(), 1);
     let replies = store.apply(vec![Command::Submit(vec![new_of("new", "new")])]).await.unwrap();
     assert!(matches!(replies[..], [Reply::Submitted(_)]));
     assert_eq!(commits.recv().await.unwrap().events[0].cursor.0, bounds.0.0 + 1);
@@ -75,5 +76,25 @@ async fn little_space_is_told() {
     let store = SqliteStore::open(SqliteOptions { reserve_bytes: u64::MAX, ..options(folder.path()) }).unwrap();
     let (free, low) = store.space();
     assert!(free > 0 && low);
+    store.close().await;
+}
+
+/// Rows that something else changed do not lead to more that is wrong.
+#[tokio::test]
+async fn what_would_break_a_promise_is_refused_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(folder.path())).unwrap();
+    let mut commits = store.commits();
+    store.apply(vec![Command::Submit(vec![NewJob { delay: 1_000, ..new_job() }])]).await.unwrap();
+    let no = commits.recv().await.unwrap().events[0].no;
+    let other = rusqlite::Connection::open(folder.path().join("raincheck.db")).unwrap();
+    other.execute_batch("INSERT INTO event SELECT 99, no, 2, 1, 1, 0, at, NULL FROM event").unwrap();
+    assert!(store.apply(vec![Command::RunNow(no)]).await.is_err());
+    assert_eq!(store.refused_writes(), 1);
+    let record = store.record(no).await.unwrap().unwrap();
+    assert_eq!((record.job.state, record.job.seq), (State::Scheduled, 1), "nothing was written");
+    other.execute_batch("DELETE FROM event WHERE cursor=99").unwrap();
+    store.apply(vec![Command::RunNow(no)]).await.unwrap();
+    assert_eq!(store.record(no).await.unwrap().unwrap().job.state, State::Queued);
     store.close().await;
 }

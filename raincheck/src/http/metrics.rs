@@ -74,9 +74,17 @@ fn registry(app: &App, figures: &Figures) -> Registry {
         ("store_commits", "Transactions", &counters.commits),
         ("events", "Events", &counters.events),
         ("loop_errors", "Rounds of a background loop that failed", &counters.loop_errors),
+        (
+            "violations",
+            "Broken promises found in the data, anew each round; see raincheck doctor",
+            &counters.violations,
+        ),
+        ("checkups", "Rounds of looking through all data that came to the end", &counters.checkups),
     ] {
         registry.register(name, help, ConstCounter::new(counter.load(Relaxed)));
     }
+    let refused = ConstCounter::new(app.engine.store().refused_writes());
+    registry.register("refused_writes", "Transactions given up because they would have broken a promise", refused);
     let answers = Family::<Labels, Counter>::default();
     for (class, counter) in app.seen.by_class.iter().enumerate().skip(1) {
         answers.get_or_create(&vec![("class", format!("{class}xx"))]).inc_by(counter.load(Relaxed));
