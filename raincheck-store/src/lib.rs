@@ -6,6 +6,7 @@
 
 mod blobs;
 mod checkup;
+mod commit_times;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -15,6 +16,7 @@ mod store;
 
 pub use blobs::{BlobWriter, Blobs};
 pub use checkup::{CheckPage, Checkup, Finding, Invariant};
+pub use commit_times::{COMMIT_MICROS, CommitTimes};
 pub use error::StoreError;
 pub use records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,

@@ -6,7 +6,7 @@ use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Overrun, QueueFigures, Record,
     Renewal, Renewed,
 };
-use crate::{Blobs, Checkup, StoreError};
+use crate::{Blobs, Checkup, CommitTimes, StoreError};
 
 /// Where jobs live. Held as `Arc<dyn Store>`; batches in, batches out, because throughput is group commit.
 ///
@@ -91,4 +91,6 @@ pub trait Store: Send + Sync + 'static {
     fn worker(&self, lease: LeaseRef) -> Option<Box<str>>;
     /// Bytes the caller may expect to be free for the data, and whether the store refuses submits for lack of it.
     fn space(&self) -> (u64, bool);
+    /// How long its transactions held up those who waited for them or behind them.
+    fn commit_times(&self) -> CommitTimes;
 }

@@ -18,7 +18,7 @@ use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
     QueueFigures, Record, Renewal, Renewed,
 };
-use crate::{Checkup, Store, StoreError};
+use crate::{Checkup, CommitTimes, Store, StoreError};
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -213,6 +213,10 @@ impl Store for SqliteStore {
 
     fn space(&self) -> (u64, bool) {
         (self.shared.free_bytes.load(Ordering::Relaxed), self.shared.low_space.load(Ordering::Relaxed))
+    }
+
+    fn commit_times(&self) -> CommitTimes {
+        self.shared.commit_clock.read()
     }
 }
 

@@ -12,6 +12,7 @@ use super::leases::Leases;
 use super::tables::Tables;
 use crate::StoreError;
 use crate::blobs::Blobs;
+use crate::commit_times::CommitClock;
 use crate::records::{Commit, QueueFigures};
 
 /// Means "nothing to do" in the times below.
@@ -32,6 +33,7 @@ pub(super) struct Shared {
     pub wal_pages: AtomicI64,
     pub transactions: AtomicU64,
     pub refused_writes: AtomicU64,
+    pub commit_clock: CommitClock,
     pub free_bytes: AtomicU64,
     pub low_space: AtomicBool,
     pub stopped: RwLock<Option<String>>,
@@ -59,6 +61,7 @@ impl Shared {
             wal_pages: AtomicI64::new(0),
             transactions: AtomicU64::new(0),
             refused_writes: AtomicU64::new(0),
+            commit_clock: CommitClock::default(),
             free_bytes: AtomicU64::new(u64::MAX),
             low_space: AtomicBool::new(false),
             stopped: RwLock::default(),

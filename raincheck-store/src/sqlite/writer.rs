@@ -1,6 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use raincheck_core::{ChunkKind, Command, Event, IdMint, Job, JobNo, LeaseRef, Millis, Reply};
 use rand::rngs::StdRng;
@@ -76,7 +76,9 @@ impl Writer {
                 size += next.commands.len();
                 batch.push(next);
             }
+            let begin = Instant::now();
             self.transact(batch);
+            self.shared.commit_clock.record(begin.elapsed());
         }
         if let Err(error) = self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
             tracing::warn!(%error, "the log is left as it is; the next start folds it in");

@@ -6,12 +6,14 @@ use axum::extract::State as AppState;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use raincheck_core::State;
-use raincheck_store::Figures;
+use raincheck_store::{COMMIT_MICROS, CommitTimes, Figures};
 
 use super::problem::{self, Problem};
 use super::{App, negotiate};
@@ -95,6 +97,8 @@ fn registry(app: &App, figures: &Figures) -> Registry {
         gauge.set(value);
         gauge
     };
+    let commits = Commits(app.engine.store().commit_times());
+    registry.register("store_commit_seconds", "How long transactions held up those behind them", commits);
     registry.register("http_connections", "Connections open now", gauge(app.seen.connections.load(Relaxed) as i64));
     registry.register("http_streams", "Streams open now", gauge(app.streams.open() as i64));
     registry.register("workers", "Workers seen within ten minutes", gauge(app.engine.workers().len() as i64));
@@ -104,6 +108,23 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     registry.register("queue_jobs", "Jobs by queue and state", by_queue(figures));
     registry.register("kind_jobs", "Jobs by kind and state", by_kind(figures));
     registry
+}
+
+/// The store's histogram, ready to be written.
+#[derive(Debug)]
+struct Commits(CommitTimes);
+
+impl EncodeMetric for Commits {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let ends = COMMIT_MICROS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = ends.zip(self.0.counts).collect();
+        let count = self.0.counts.iter().sum();
+        encoder.encode_histogram::<NoLabelSet>(self.0.sum_micros as f64 / 1e6, count, &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
 }
 
 fn by_queue(figures: &Figures) -> Family<Labels, Gauge> {

@@ -120,14 +120,19 @@ async fn health_and_metrics() {
     bed.get("/livez").await.is(200);
     bed.get("/readyz").await.is(200);
     let job = bed.submit(json!({"kind": "k", "queue": "media"})).await;
+    bed.submit(json!({"kind": "k"})).await;
     let plain = bed.get("/metrics").await;
     assert!(plain.is(200).header("content-type").starts_with("text/plain; version=0.0.4"));
     let text = plain.text();
     assert!(
-        text.contains("# TYPE raincheck_jobs_submitted_total counter\nraincheck_jobs_submitted_total 1\n"),
+        text.contains("# TYPE raincheck_jobs_submitted_total counter\nraincheck_jobs_submitted_total 2\n"),
         "{text}"
     );
     assert!(text.contains("raincheck_queue_jobs{queue=\"media\",state=\"queued\"} 1"), "{text}");
+    // The transaction of the second submit began after the first was over.
+    let line = text.lines().find_map(|line| line.strip_prefix("raincheck_store_commit_seconds_count "));
+    assert!(line.unwrap().parse::<u64>().unwrap() >= 1, "{text}");
+    assert!(text.contains("raincheck_store_commit_seconds_bucket{le=\"0.006\"}"), "{text}");
     assert!(!text.contains(job["id"].as_str().unwrap()) && !text.contains("# EOF"));
     let open = send(
         bed.ask(Method::GET, "/metrics")
