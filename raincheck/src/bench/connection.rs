@@ -85,7 +85,16 @@ impl Connection {
     /// When the connection breaks.
     pub async fn begin(&mut self, request: &[u8]) -> Result<(), Failure> {
         self.stream.write_all(request).await.map_err(broken)?;
-        while find(&self.read, b"\r\n\r\n").is_none() {
+        self.until(b"\r\n\r\n").await?;
+        if self.read.get(9..12) == Some(b"200") { Ok(()) } else { Err(broken("a stream was not answered 200")) }
+    }
+
+    /// Reads an answer without end until these bytes are in what has come of it.
+    ///
+    /// # Errors
+    /// When it ends before.
+    pub async fn until(&mut self, wanted: &[u8]) -> Result<(), Failure> {
+        while find(&self.read, wanted).is_none() {
             self.more().await?;
         }
         Ok(())
@@ -108,6 +117,23 @@ impl Answer<'_> {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
         })
+    }
+}
+
+impl Answer<'_> {
+    fn json(&self, name: &str) -> Result<serde_json::Value, Failure> {
+        let mut value: serde_json::Value = serde_json::from_slice(self.body)?;
+        value.get_mut(name).map(serde_json::Value::take).ok_or_else(|| broken(format!("an answer without {name}")))
+    }
+
+    /// A member of a JSON object that is text.
+    pub fn member(&self, name: &str) -> Result<String, Failure> {
+        Ok(self.json(name)?.as_str().ok_or_else(|| broken(format!("{name} is not text")))?.to_owned())
+    }
+
+    /// A member of a JSON object that is a whole number.
+    pub fn number(&self, name: &str) -> Result<u64, Failure> {
+        self.json(name)?.as_u64().ok_or_else(|| broken(format!("{name} is not a number")))
     }
 }
 

@@ -1,56 +1,55 @@
-//! P9, its small form: draining and submitting with many jobs waiting, against few.
-
-use std::time::{Duration, Instant};
+//! P9: submits and drains with many jobs waiting in little memory, and behind many urgent jobs that are not due.
 
 use super::{
-    Options,
-    connection::post,
-    feed,
-    load::{self, median},
+    Options, broken,
+    group::Group,
+    preload::{self, Jobs},
     report::Row,
-    server::{Server, job},
+    server::Server,
+    side::Side,
 };
 use crate::cli::exit::Failure;
 
-/// Jobs drained at a time, and waiting where few are meant.
+/// Jobs waiting where few are meant.
 const FEW: usize = 10_000;
 
-/// Measures both at both depths, in turns.
+/// Measures all three in turns.
 pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
-    let folders = (options.scratch()?, options.scratch()?);
-    let (shallow, deep) = (Server::start(folders.0.path())?, Server::start(folders.1.path())?);
-    shallow.fill(FEW).await?;
-    deep.fill(options.jobs).await?;
-    let mut drains = [Vec::new(), Vec::new()];
-    let mut submits = [Vec::new(), Vec::new()];
-    for _ in 0..options.rounds() {
-        for (index, server) in [&shallow, &deep].into_iter().enumerate() {
-            let mut took = Duration::ZERO;
-            for _ in 0..5 {
-                server.fill(FEW).await?;
-                let begin = Instant::now();
-                feed::drain(server.address, FEW, 32).await?;
-                took += begin.elapsed();
-            }
-            drains[index].push(5.0 * FEW as f64 / took.as_secs_f64());
-            submits[index].push(
-                load::run(server.address, &post("/jobs", &job()), 202, options.callers, options.time() / 2).await?.rate,
-            );
+    let folders = (options.scratch()?, options.scratch()?, options.scratch()?);
+    let (few, deep, later) = (folders.0.path(), folders.1.path(), folders.2.path());
+    preload::fill(few, FEW.min(options.deep), Jobs::Waiting).await?;
+    preload::fill(deep, options.deep, Jobs::Waiting).await?;
+    preload::forget(deep)?;
+    preload::fill(later, options.later, Jobs::Later).await?;
+    let group = match options.memory {
+        0 => Err("not asked for".to_owned()),
+        mib => Group::new(mib << 20),
+    };
+    let prefix = group.as_ref().map(Group::prefix).unwrap_or_default();
+    let mut few = Side::new(Server::start(few)?)?;
+    let mut deep = Side::new(Server::start_under(&prefix, deep)?)?;
+    let mut later = Side::new(Server::start(later)?)?;
+    for _ in 0..options.rounds {
+        for side in [&mut few, &mut deep, &mut later] {
+            side.turn(options).await?;
         }
     }
-    let [few_drain, many_drain] = drains.map(median);
-    let [few_submit, many_submit] = submits.map(median);
-    let jobs = options.jobs;
-    Ok(vec![
-        Row::rate("P9", format!("drain with {jobs} waiting"), many_drain, "jobs/s").of(
-            format!("{FEW} waiting, {few_drain:.0}/s"),
-            many_drain / few_drain,
-            0.85,
-        ),
-        Row::rate("P9", format!("submits with {jobs} waiting"), many_submit, "jobs/s").of(
-            format!("{FEW} waiting, {few_submit:.0}/s"),
-            many_submit / few_submit,
-            0.85,
-        ),
-    ])
+    let as_few = format!("{} waiting", FEW.min(options.deep));
+    let mut rows = Vec::new();
+    for row in deep.rows("P9", &format!("with {} waiting", options.deep), &few, &as_few) {
+        rows.push(match &group {
+            Ok(group) => {
+                let peak = group.peak().ok_or_else(|| broken("the memory of a group cannot be read"))?;
+                let note = format!("in {} MiB with page cache, at most {} used", options.memory, peak >> 20);
+                row.at_least(0.85).note(note)
+            }
+            // The goal is one of little memory.
+            Err(why) => row.note(format!("memory not bounded: {why}")),
+        });
+    }
+    // The group can only go when nothing is in it.
+    drop(deep);
+    let behind = later.rows("P9", &format!("behind {} urgent jobs not yet due", options.later), &few, &as_few);
+    rows.extend(behind.map(|row| row.at_least(0.95)));
+    Ok(rows)
 }

@@ -9,7 +9,8 @@ use super::{
     Options, broken,
     connection::{leases, post},
     load::histogram,
-    report::{Row, format_millis},
+    report::Row,
+    series::Series,
     server::{Server, job},
 };
 use crate::cli::exit::Failure;
@@ -21,20 +22,24 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let folder = options.scratch()?;
     let server = Server::start(folder.path())?;
-    let rounds = 100 * usize::try_from(options.time().as_secs()).unwrap_or(1);
-    let mut times = histogram()?;
-    for time in cycle(&server, rounds, true).await? {
-        times.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    let jobs = options.each_second(100);
+    let (mut p50, mut p99) = (Series::default(), Series::default());
+    cycle(&server, 10, true).await?;
+    for _ in 0..options.rounds {
+        let mut times = histogram()?;
+        for time in cycle(&server, jobs, true).await? {
+            times.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        }
+        p50.push(times.value_at_quantile(0.5) as f64 / 1_000.0);
+        p99.push(times.value_at_quantile(0.99) as f64 / 1_000.0);
     }
-    let millis = |share: f64| times.value_at_quantile(share) as f64 / 1_000.0;
-    let spread = format!("p99.9 {}, {rounds} jobs", format_millis(millis(0.999)));
     let mut rows = vec![
-        Row::rate("P7", "submit → waiting worker has it, p50".to_owned(), millis(0.5), "ms").at_most(1.0).note(spread),
-        Row::rate("P7", "submit → waiting worker has it, p99".to_owned(), millis(0.99), "ms").at_most(5.0),
+        Row::new("P7", "submit → waiting worker has it, p50", p50, "ms").at_most(1.0).note(format!("{jobs} jobs")),
+        Row::new("P7", "submit → waiting worker has it, p99", p99, "ms").at_most(5.0),
     ];
     drop(server);
     match syncs(options).await {
-        Ok(syncs) => rows.push(Row::rate("P7", "syncs a job, submit and lease".to_owned(), syncs, "").at_most(6.0)),
+        Ok(syncs) => rows.push(Row::new("P7", "syncs a job, submit and lease", syncs, "").at_most(6.0)),
         Err(failure) => eprintln!("the syncs of a job are not counted: {failure}"),
     }
     Ok(rows)
@@ -78,7 +83,7 @@ async fn syncs(options: &Options) -> Result<f64, Failure> {
     const JOBS: usize = 40;
     let folder = options.scratch()?;
     let trace = folder.path().join("trace");
-    let server = Server::start_traced(folder.path(), &trace)?;
+    let server = Server::start_traced(folder.path(), "fdatasync,fsync,sync_file_range", &trace)?;
     cycle(&server, 5, false).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let before = count(&trace)?;

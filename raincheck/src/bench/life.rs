@@ -6,10 +6,10 @@ use tokio::task::JoinSet;
 
 use super::{
     Options, bare, broken,
-    connection::{Connection, leases, post},
-    feed,
-    load::{self, median},
+    connection::{Connection, leases, post, request},
+    feed, load,
     report::Row,
+    series::Series,
     server::{Server, job},
 };
 use crate::cli::exit::Failure;
@@ -18,8 +18,8 @@ use crate::cli::exit::Failure;
 pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let answers = options.scratch()?;
     let request = post("/jobs", &job());
-    let (mut lives, mut limit) = (Vec::new(), Vec::new());
-    for _ in 0..options.rounds() {
+    let (mut lives, mut limit) = (Series::default(), Series::default());
+    for _ in 0..options.rounds {
         let folder = options.scratch()?;
         let server = Server::start(folder.path())?;
         bare::keep(answers.path(), "submit", &server.connect().await?.expect(&request, 202).await?)?;
@@ -38,13 +38,8 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
         let bare = Server::bare(answers.path())?;
         limit.push(load::run(bare.address, &request, 202, options.callers, options.time() / 2).await?.rate);
     }
-    let (lives, limit) = (median(lives), median(limit));
     let what = format!("full lives, single submits by {} callers, batches of 32", options.callers);
-    Ok(vec![Row::rate("P5b", what, lives, "jobs/s").of(
-        format!("bare axum handler, {limit:.0}/s"),
-        lives / limit,
-        0.25,
-    )])
+    Ok(vec![Row::new("P5b", what, lives, "jobs/s").over("bare axum handler", &limit).at_least(0.25)])
 }
 
 /// Connections that lease and finish one by one.
@@ -54,13 +49,14 @@ const SINGLES: usize = 32;
 pub async fn single(options: &Options) -> Result<Vec<Row>, Failure> {
     let answers = options.scratch()?;
     let request = post("/jobs", &job());
-    let count = 4_000 * usize::try_from(options.time().as_secs()).unwrap_or(1);
-    let (mut lives, mut limit) = (Vec::new(), Vec::new());
-    for _ in 0..options.rounds() {
+    let count = options.each_second(4_000).max(10 * SINGLES);
+    let (mut lives, mut limit) = (Series::default(), Series::default());
+    for _ in 0..options.rounds {
         let folder = options.scratch()?;
         let server = Server::start(folder.path())?;
         bare::keep(answers.path(), "submit", &server.connect().await?.expect(&request, 202).await?)?;
         server.fill(count + SINGLES).await?;
+        one_by_one(&mut server.connect().await?, SINGLES).await?;
         let begin = Instant::now();
         let mut workers = JoinSet::new();
         for _ in 0..SINGLES {
@@ -75,13 +71,8 @@ pub async fn single(options: &Options) -> Result<Vec<Row>, Failure> {
         let bare = Server::bare(answers.path())?;
         limit.push(load::run(bare.address, &request, 202, SINGLES, options.time() / 2).await?.rate);
     }
-    let (lives, limit) = (median(lives), median(limit));
     let what = format!("lease 1, complete 1, {SINGLES} connections");
-    Ok(vec![Row::rate("P6", what, lives, "jobs/s").of(
-        format!("bare axum requests, {limit:.0}/s"),
-        lives / limit,
-        0.15,
-    )])
+    Ok(vec![Row::new("P6", what, lives, "jobs/s").over("bare axum handler", &limit).at_least(0.15)])
 }
 
 async fn one_by_one(connection: &mut Connection, count: usize) -> Result<(), Failure> {
@@ -121,11 +112,6 @@ async fn submit(server: &Server, request: &[u8], count: usize, callers: usize) -
 /// How many jobs wait.
 async fn waiting(server: &Server) -> Result<usize, Failure> {
     let mut connection = server.connect().await?;
-    let request = super::connection::request("GET", "/queues/default", &[], b"");
-    let answer = connection.expect(&request, 200).await?;
-    let queue: serde_json::Value = serde_json::from_slice(answer.body)?;
-    let figure = ["waiting", "queued"].iter().find_map(|name| queue.get(*name)?.as_u64());
-    figure
-        .and_then(|count| usize::try_from(count).ok())
-        .ok_or_else(|| broken("a queue does not say how many jobs wait"))
+    let answer = connection.expect(&request("GET", "/queues/default", &[], b""), 200).await?;
+    usize::try_from(answer.number("queued")?).map_err(broken)
 }

@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -49,44 +52,33 @@ pub async fn run(
     let begin = Instant::now();
     // The first tenth warms up and is not counted.
     let (from, until) = (begin + time / 10, begin + time + time / 10);
+    // On a machine that stands still for the whole time, the first answer after it is waited for.
+    let counted = Arc::new(AtomicBool::new(false));
     let mut tasks = JoinSet::new();
     for mut connection in connections {
-        let request = request.clone();
+        let (request, counted) = (request.clone(), counted.clone());
         tasks.spawn(async move {
-            let mut times = histogram()?;
+            let (mut times, mut last) = (histogram()?, until);
             loop {
                 let sent = Instant::now();
                 connection.expect(&request, status).await?;
                 let now = Instant::now();
-                if now >= until {
-                    return Ok::<_, Failure>(times);
-                }
-                if sent >= from {
+                if sent >= from && (now < until || !counted.load(Relaxed)) {
                     times.saturating_record(u64::try_from((now - sent).as_micros()).unwrap_or(u64::MAX));
+                    counted.store(true, Relaxed);
+                    last = last.max(now);
+                }
+                if now >= until && counted.load(Relaxed) {
+                    return Ok::<_, Failure>((times, last));
                 }
             }
         });
     }
-    let mut times = histogram()?;
+    let (mut times, mut end) = (histogram()?, until);
     while let Some(done) = tasks.join_next().await {
-        times.add(done.map_err(broken)??).map_err(broken)?;
+        let (some, last) = done.map_err(broken)??;
+        times.add(some).map_err(broken)?;
+        end = end.max(last);
     }
-    Ok(Load { rate: times.len() as f64 / time.as_secs_f64(), times })
-}
-
-/// The median; of an even number the upper one.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::median;
-
-    #[test]
-    fn the_middle_one() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert!(median(Vec::new()).is_nan());
-    }
+    Ok(Load { rate: times.len() as f64 / (end - from).as_secs_f64(), times })
 }

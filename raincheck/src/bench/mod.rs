@@ -6,100 +6,60 @@
 
 mod bare;
 mod bulk;
+mod commit;
 mod connection;
 mod depth;
 mod disk;
 mod drain;
 mod feed;
+mod finished;
+mod forks;
+mod group;
+mod idle;
+mod instructions;
 mod latency;
 mod life;
 mod load;
 mod machine;
-mod process;
+mod memory;
+mod options;
+mod preload;
 mod report;
+mod series;
 mod server;
+mod side;
+mod start;
 mod status;
 mod submit;
+mod tell;
+#[cfg(test)]
+mod void_tests;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum as _;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::cli::{
-    exit::{Exit, Failure},
-    output::Output,
-};
+use crate::cli::exit::{Exit, Failure};
+pub use options::{Options, Workload};
 use report::{Report, Row};
-
-/// Options of `bench`.
-#[derive(Args, Clone, Debug)]
-pub struct Options {
-    /// What to measure; everything if not said
-    workloads: Vec<Workload>,
-    /// How long each measure lasts
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    seconds: u64,
-    /// Callers at once
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    callers: usize,
-    /// Rounds, of which the median counts
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    rounds: usize,
-    /// Waiting jobs where many are meant
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    jobs: usize,
-    /// Put the data below this folder, to measure its disk; the system's temporary folder if not said
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// Serve the bare handler instead, with the answers in this folder
-    #[arg(long, hide = true, value_name = "FOLDER")]
-    bare: Option<PathBuf>,
-    #[command(flatten)]
-    output: Output,
-}
-
-/// One thing to measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "each row of the table says what it is")]
-pub enum Workload {
-    Submit,
-    Bulk,
-    Drain,
-    Life,
-    Single,
-    Latency,
-    Status,
-    Depth,
-    Memory,
-    Start,
-}
-
-impl Options {
-    fn time(&self) -> Duration {
-        Duration::from_secs(self.seconds.max(1))
-    }
-
-    fn rounds(&self) -> usize {
-        self.rounds.max(1)
-    }
-
-    /// A new folder for data.
-    fn scratch(&self) -> Result<tempfile::TempDir, Failure> {
-        let folder = self.folder.clone().unwrap_or_else(std::env::temp_dir);
-        tempfile::Builder::new()
-            .prefix("raincheck-bench-")
-            .tempdir_in(&folder)
-            .map_err(|error| Failure::usage(format!("cannot make a folder in {}: {error}", folder.display())))
-    }
-}
 
 /// Measures and prints.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
+    raise_files();
     if let Some(answers) = &options.bare {
         return bare::serve(answers).await;
     }
-    let chosen = if options.workloads.is_empty() { Workload::value_variants() } else { &options.workloads };
-    let mut report = Report::begin();
+    if let Some(path) = options.walk {
+        return instructions::walk(path, options.times, options.folder.as_deref().unwrap_or(Path::new("."))).await;
+    }
+    let options = options.sized();
+    let mut chosen = options.workloads.clone();
+    if chosen.is_empty() {
+        // Instructions are no figure of the machine, and need valgrind: only when asked for.
+        chosen.extend(Workload::value_variants().iter().filter(|workload| **workload != Workload::Instructions));
+    }
+    let mut report = Report::begin(&options);
     for workload in chosen {
         if let Some(name) = workload.to_possible_value() {
             eprintln!("measuring {} …", name.get_name());
@@ -119,12 +79,25 @@ impl Workload {
             Self::Life => life::measure(options).await,
             Self::Single => life::single(options).await,
             Self::Latency => latency::measure(options).await,
+            Self::Tell => tell::measure(options).await,
             Self::Status => status::measure(options).await,
             Self::Depth => depth::measure(options).await,
-            Self::Memory => process::memory(options).await,
-            Self::Start => process::start(options).await,
+            Self::Finished => finished::measure(options).await,
+            Self::Memory => memory::measure(options).await,
+            Self::Start => start::measure(options).await,
+            Self::Command => forks::measure(options).await,
+            Self::Idle => idle::measure(options).await,
+            Self::Instructions => instructions::measure(options).await,
         }
     }
+}
+
+/// Many connections are many files; children inherit what this process may have.
+fn raise_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that is refused, a connection that cannot be opened says so.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 /// Something about the load itself went wrong: a figure would be a lie.

@@ -1,6 +1,7 @@
 //! Child processes to measure: the server, and the bare handler that is its limit.
 
 use std::{
+    ffi::OsString,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     path::Path,
@@ -8,6 +9,8 @@ use std::{
     sync::mpsc,
     time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
     broken,
@@ -29,27 +32,38 @@ pub struct Server {
     pub started_in: Duration,
 }
 
-/// The body of a job as the measures submit it: 200 bytes of input.
+/// The input of a job as the measures submit it: 200 bytes.
+pub fn input() -> String {
+    format!("{{\"text\":\"{}\"}}", "x".repeat(189))
+}
+
+/// The body of such a job.
 pub fn job() -> Vec<u8> {
-    let text = "x".repeat(189);
-    format!("{{\"kind\":\"bench\",\"input\":{{\"text\":\"{text}\"}}}}").into_bytes()
+    format!("{{\"kind\":\"bench\",\"input\":{}}}", input()).into_bytes()
 }
 
 impl Server {
-    /// The server with its defaults, its data in `folder`.
+    /// The server with its defaults, its data in `folder`, where it also looks for settings.
     pub fn start(folder: &Path) -> Result<Self, Failure> {
-        let program = std::env::current_exe()?;
-        let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data"]).arg(folder.join("data"));
-        Self::spawn(command, folder)
+        Self::start_under(&[], folder)
     }
 
-    /// The same under strace, which writes the syncs of all its threads to `trace`.
-    pub fn start_traced(folder: &Path, trace: &Path) -> Result<Self, Failure> {
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-e", "trace=fdatasync,fsync,sync_file_range", "-o"]).arg(trace);
-        command.arg(std::env::current_exe()?);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data"]).arg(folder.join("data"));
+    /// The same under strace, which writes these calls of all its threads to `trace`.
+    pub fn start_traced(folder: &Path, calls: &str, trace: &Path) -> Result<Self, Failure> {
+        let mut prefix: Vec<OsString> =
+            ["strace", "-f", "-qq", "-e", &format!("trace={calls}"), "-o"].map(OsString::from).into();
+        prefix.push(trace.into());
+        Self::start_under(&prefix, folder)
+    }
+
+    /// The same, started by another program: its arguments end with the server's.
+    pub fn start_under(prefix: &[OsString], folder: &Path) -> Result<Self, Failure> {
+        let mut words: Vec<OsString> = prefix.to_vec();
+        words.push(std::env::current_exe()?.into());
+        words.extend(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data"].map(OsString::from));
+        words.push(folder.join("data").into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         Self::spawn(command, folder)
     }
 
@@ -130,6 +144,47 @@ impl Server {
         Ok(begin.elapsed())
     }
 
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Stops it until [`Server::resume`].
+    pub fn pause(&self) -> Result<(), Failure> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it run on.
+    pub fn resume(&self) -> Result<(), Failure> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Failure> {
+        let pid = Pid::from_raw(self.pid).ok_or_else(|| broken("a server without a process"))?;
+        kill_process(pid, signal).map_err(broken)
+    }
+
+    /// Ends it as an operator would, and waits until it has.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        self.signal(Signal::TERM)?;
+        let status = self.child.wait()?;
+        if status.success() { Ok(()) } else { Err(broken(format!("the server ended with {status}"))) }
+    }
+
+    /// Its figures, in the text format of Prometheus.
+    pub async fn metrics(&self) -> Result<String, Failure> {
+        let mut connection = self.connect().await?;
+        let answer = connection.expect(&request("GET", "/metrics", &[], b""), 200).await?;
+        Ok(String::from_utf8_lossy(answer.body).into_owned())
+    }
+
+    /// One of them, without labels.
+    pub async fn metric(&self, name: &str) -> Result<f64, Failure> {
+        let text = self.metrics().await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.ok_or_else(|| broken(format!("the server does not tell {name}")))
+    }
+
     /// The status of a GET.
     pub async fn get(&self, path: &str) -> Result<u16, Failure> {
         Ok(self.connect().await?.send(&request("GET", path, &[], b"")).await?.status)
@@ -139,9 +194,12 @@ impl Server {
 impl Drop for Server {
     /// With -9: what it leaves behind is removed anyway, and a start after this is a measure of its own.
     fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
         // Of a traced server only the tracer is the child, and it ends with what it traces.
-        if let Some(pid) = rustix::process::Pid::from_raw(self.pid) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        if let Some(pid) = Pid::from_raw(self.pid) {
+            let _ = kill_process(pid, Signal::KILL);
         } else {
             let _ = self.child.kill();
         }

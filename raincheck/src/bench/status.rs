@@ -3,8 +3,9 @@
 use super::{
     Options, bare, broken,
     connection::{post, request},
-    load::{self, median},
+    load,
     report::Row,
+    series::Series,
     server::{Server, job},
 };
 use crate::cli::exit::Failure;
@@ -15,9 +16,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let folder = options.scratch()?;
     let server = Server::start(folder.path())?;
     let mut connection = server.connect().await?;
-    let submitted: serde_json::Value =
-        serde_json::from_slice(connection.expect(&post("/jobs", &job()), 202).await?.body)?;
-    let id = submitted["id"].as_str().ok_or_else(|| broken("a job without an id"))?;
+    let id = connection.expect(&post("/jobs", &job()), 202).await?.member("id")?;
     let path = format!("/jobs/{id}");
     let whole = request("GET", &path, &[], b"");
     let answer = connection.expect(&whole, 202).await?;
@@ -26,8 +25,8 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let changed = request("GET", &path, &[("if-none-match", &etag)], b"");
     bare::keep(answers.path(), "unchanged", &connection.expect(&changed, 304).await?)?;
     let bare = Server::bare(answers.path())?;
-    let mut rates = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
-    for _ in 0..options.rounds() {
+    let mut rates: [Series; 4] = Default::default();
+    for _ in 0..options.rounds {
         let turns = [
             (server.address, &whole, 202),
             (bare.address, &whole, 202),
@@ -38,18 +37,12 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
             rates.push(load::run(address, request, status, options.callers, options.time() / 2).await?.rate);
         }
     }
-    let [get, get_limit, same, same_limit] = rates.map(median);
-    let callers = options.callers;
+    let [get, get_limit, same, same_limit] = rates;
+    let (callers, bare) = (options.callers, "bare axum handler");
     Ok(vec![
-        Row::rate("P16", format!("GET of a job, {callers} callers"), get, "/s").of(
-            format!("bare axum handler, {get_limit:.0}/s"),
-            get / get_limit,
-            0.6,
-        ),
-        Row::rate("P16", format!("GET of a job, 304, {callers} callers"), same, "/s").of(
-            format!("bare axum handler, {same_limit:.0}/s"),
-            same / same_limit,
-            0.6,
-        ),
+        Row::new("P16", format!("GET of a job, {callers} callers"), get, "/s").over(bare, &get_limit).at_least(0.6),
+        Row::new("P16", format!("GET of a job, 304, {callers} callers"), same, "/s")
+            .over(bare, &same_limit)
+            .at_least(0.6),
     ])
 }

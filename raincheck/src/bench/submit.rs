@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{
     Options, bare,
     connection::post,
-    disk,
-    load::{self, median},
-    report::{Row, format_millis},
+    disk, load,
+    report::Row,
+    series::Series,
     server::{Server, job},
 };
 use crate::cli::exit::Failure;
@@ -17,9 +17,9 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let time = options.time();
     let answers = options.scratch()?;
     let request = post("/jobs", &job());
-    let (mut many, mut limit, mut one, mut syncs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut p50, mut p99, mut p999) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..options.rounds() {
+    let (mut many, mut limit, mut one, mut syncs): (Series, Series, Series, Series) = Default::default();
+    let (mut p50, mut p99, mut p999): (Series, Series, Series) = Default::default();
+    for _ in 0..options.rounds {
         let folder = options.scratch()?;
         // Before the server writes: what it leaves to the system would be in the way.
         syncs.push(disk::syncs(folder.path(), time.min(Duration::from_secs(2))).await?);
@@ -36,20 +36,15 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
         limit.push(load::run(bare.address, &request, 202, options.callers, time).await?.rate);
     }
     let callers = options.callers;
-    let (many, limit, one, syncs) = (median(many), median(limit), median(one), median(syncs));
     Ok(vec![
-        Row::rate("P1", format!("durable submits, {callers} callers"), many, "jobs/s").of(
-            format!("bare axum handler, {limit:.0}/s"),
-            many / limit,
-            0.50,
-        ),
-        Row::rate("P1", format!("p50 of a submit, {callers} callers"), median(p50), "ms")
-            .note(format!("p99 {}", format_millis(median(p99)))),
-        Row::rate("P3", "durable submits, 1 caller".to_owned(), one, "jobs/s").of(
-            format!("append 4 KiB + fdatasync, {syncs:.0}/s"),
-            one / syncs,
-            0.5,
-        ),
-        Row::rate("P3", format!("p99.9 of a submit, {callers} callers"), median(p999), "ms").at_most(15.0),
+        Row::new("P1", format!("durable submits, {callers} callers"), many, "jobs/s")
+            .over("bare axum handler", &limit)
+            .at_least(0.50),
+        Row::new("P1", format!("p50 of a submit, {callers} callers"), p50, "ms"),
+        Row::new("P1", format!("p99 of a submit, {callers} callers"), p99, "ms"),
+        Row::new("P3", "durable submits, 1 caller", one, "jobs/s")
+            .over("append 4 KiB + fdatasync", &syncs)
+            .at_least(0.5),
+        Row::new("P3", format!("p99.9 of a submit, {callers} callers"), p999, "ms").at_most(15.0),
     ])
 }

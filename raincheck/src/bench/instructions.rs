@@ -1,0 +1,192 @@
+//! Instructions of the hot paths, counted by valgrind: unlike time they hardly change from run to run, so a change of
+//! one percent can be seen on a busy machine.
+//!
+//! A path is walked `n` times in one process and `2 n` times in another. The difference over `n` is the path alone, in
+//! all threads: what belongs to the start cancels out.
+
+use std::{
+    ffi::OsString,
+    path::Path,
+    process::{Command as Program, Stdio},
+    sync::Arc,
+};
+
+use clap::ValueEnum;
+use raincheck_core::{
+    Command, JobId, JobNo, LeaseJobs, Name, NewJob, Outcome, QueueFacts, Reply, Settle, Spec, SystemClock, Timestamp,
+    decide::{self, Moment, SubmitFacts},
+};
+use raincheck_store::{SqliteOptions, SqliteStore, Store};
+use rand::{SeedableRng as _, rngs::StdRng};
+
+use super::{
+    Options, broken,
+    connection::{post, request},
+    preload::{self, Jobs, json},
+    report::Row,
+    series::Series,
+    server::{self, Server, job},
+};
+use crate::cli::exit::{Exit, Failure};
+
+/// Jobs of one transaction of the store.
+const BATCH: usize = 64;
+
+/// A hot path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "`what` says it")]
+pub enum HotPath {
+    Decide,
+    Submit,
+    Run,
+    Livez,
+    Get,
+    Post,
+}
+
+impl HotPath {
+    fn what(self) -> &'static str {
+        match self {
+            Self::Decide => "deciding a submit",
+            Self::Submit => "a submit through the store, 64 a transaction",
+            Self::Run => "a lease and a completion through the store, 64 a transaction",
+            Self::Livez => "HTTP alone: GET /livez",
+            Self::Get => "GET of a job over HTTP",
+            Self::Post => "a submit over HTTP, alone in its transaction",
+        }
+    }
+
+    /// How often it is walked in one process and, twice, in the other; each walk is so many jobs or requests.
+    fn walks(self) -> (usize, usize) {
+        match self {
+            Self::Decide => (20_000, 1),
+            Self::Submit | Self::Run => (100, BATCH),
+            Self::Livez | Self::Get | Self::Post => (2_000, 1),
+        }
+    }
+}
+
+/// Counts all of them.
+pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    for path in HotPath::value_variants() {
+        let ((walks, each), mut series) = (path.walks(), Series::default());
+        for _ in 0..options.rounds {
+            let (once, twice) = (count(*path, walks, options).await?, count(*path, 2 * walks, options).await?);
+            if twice <= once {
+                return Err(broken("twice the work took no more instructions"));
+            }
+            series.push((twice - once) as f64 / (walks * each) as f64);
+        }
+        rows.push(Row::new("I", path.what(), series, "instructions"));
+    }
+    Ok(rows)
+}
+
+/// Instructions of a process that does it so many times.
+async fn count(path: HotPath, times: usize, options: &Options) -> Result<u64, Failure> {
+    let folder = options.scratch()?;
+    let log = folder.path().join("valgrind");
+    let mut prefix: Vec<OsString> =
+        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"].map(OsString::from).into();
+    prefix.push(format!("--log-file={}", log.display()).into());
+    match path {
+        HotPath::Livez | HotPath::Get | HotPath::Post => serve(path, times, &prefix, folder.path()).await?,
+        HotPath::Decide | HotPath::Submit | HotPath::Run => {
+            if path == HotPath::Run {
+                // As many in both processes.
+                preload::fill(folder.path(), 2 * path.walks().0 * BATCH, Jobs::Waiting).await?;
+            }
+            let mut program = Program::new(&prefix[0]);
+            program.args(&prefix[1..]).arg(std::env::current_exe()?).args(["bench", "--walk"]);
+            let name = path.to_possible_value().ok_or_else(|| broken("a path without a name"))?;
+            program.arg(name.get_name()).arg("--times").arg(times.to_string()).arg("--folder").arg(folder.path());
+            let ended = program.stdin(Stdio::null()).stdout(Stdio::null()).status().map_err(broken)?;
+            if !ended.success() {
+                return Err(broken(format!("{} failed", path.what())));
+            }
+        }
+    }
+    let text = std::fs::read_to_string(&log).map_err(broken)?;
+    let collected = text.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse().ok());
+    collected.ok_or_else(|| broken(format!("valgrind counted nothing: {text}")))
+}
+
+/// Sends a server so many requests, one after the other.
+async fn serve(path: HotPath, times: usize, prefix: &[OsString], folder: &Path) -> Result<(), Failure> {
+    let server = Server::start_under(prefix, folder)?;
+    let mut connection = server.connect().await?;
+    let id = connection.expect(&post("/jobs", &job()), 202).await?.member("id")?;
+    let (request, status) = match path {
+        HotPath::Post => (post("/jobs", &job()), 202),
+        HotPath::Get => (request("GET", &format!("/jobs/{id}"), &[], b""), 202),
+        _ => (request("GET", "/livez", &[], b""), 200),
+    };
+    for _ in 0..times {
+        connection.expect(&request, status).await?;
+    }
+    drop(connection);
+    server.stop()
+}
+
+/// Walks a path in this process, which valgrind watches.
+pub async fn walk(path: HotPath, times: usize, folder: &Path) -> Result<Exit, Failure> {
+    let (queue, kind) = (Name::new("default").map_err(broken)?, Name::new("bench").map_err(broken)?);
+    let spec = Spec { input: json(&server::input()), ..Spec::default() };
+    let new = NewJob { spec, ..NewJob::new(queue, kind.clone()) };
+    if path == HotPath::Decide {
+        decide_submits(&new, times)?;
+        return Ok(Exit::Done);
+    }
+    let options =
+        SqliteOptions { clock: Arc::new(SystemClock::default()), ..SqliteOptions::in_folder(&folder.join("data")) };
+    let store = SqliteStore::open(options).map_err(broken)?;
+    let lease = LeaseJobs {
+        worker: "bench".into(),
+        queues: Vec::new(),
+        kinds: vec![kind],
+        max: BATCH,
+        ttl: 3_600_000,
+        request_id: None,
+    };
+    for _ in 0..times {
+        if path == HotPath::Submit {
+            let submits = (0..BATCH).map(|_| Command::Submit(vec![new.clone()])).collect();
+            let replies = store.apply(submits).await.map_err(broken)?;
+            if !replies.iter().all(|reply| matches!(reply, Reply::Submitted(_))) {
+                return Err(broken("a submit was refused"));
+            }
+            continue;
+        }
+        let replies = store.apply(vec![Command::Lease(lease.clone())]).await.map_err(broken)?;
+        let Some(Reply::Leased(leased)) =
+            replies.into_iter().next().filter(|reply| matches!(reply, Reply::Leased(jobs) if jobs.len() == BATCH))
+        else {
+            return Err(broken("fewer jobs than asked for were leased"));
+        };
+        let settle = |(job, _): &(raincheck_core::Job, Spec)| {
+            Command::Settle(Settle { lease: job.lease_ref(), outcome: Outcome::Complete(json("{\"ok\":true}")) })
+        };
+        let replies = store.apply(leased.iter().map(settle).collect()).await.map_err(broken)?;
+        if !replies.iter().all(|reply| matches!(reply, Reply::Job(job) if job.state.is_final())) {
+            return Err(broken("a run was not finished"));
+        }
+    }
+    store.close().await;
+    Ok(Exit::Done)
+}
+
+fn decide_submits(new: &NewJob, times: usize) -> Result<(), Failure> {
+    let mut rng = StdRng::seed_from_u64(1);
+    let queue = QueueFacts { max_queued: u64::MAX, max_in_all: u64::MAX, ..QueueFacts::default() };
+    for number in 1..=times {
+        let mut moment = Moment { now: Timestamp(1_800_000_000_000), tick: 1, rng: &mut rng };
+        let fresh = (JobNo(number as i64), JobId(uuid::Uuid::from_u128(number as u128)));
+        let facts = SubmitFacts { queue: queue.clone(), ..SubmitFacts::default() };
+        let decided = decide::submit(std::hint::black_box(new).clone(), facts, fresh, &mut moment);
+        if std::hint::black_box(decided).is_err() {
+            return Err(broken("a submit was refused"));
+        }
+    }
+    Ok(())
+}
