@@ -49,7 +49,7 @@ def machine(results):
         f"{about['date']}: {about['processors']} × {about['processor']}, {about['memory_mib'] / 1024:.0f} GiB, "
         f"{about['system']}, {about['file_system']}. A caller alone could append 4 KiB and sync it "
         f"{number(about['syncs_per_second'])} times a second. Load before the run: {about['load_before']}. "
-        f"{results.rounds()} rounds of {number(options['seconds'])} s a measure.\n\n"
+        f"Rounds: {results.rounds()}, of {options['seconds']:g} s a measure.\n\n"
         + "Servers: " + "; ".join(results.versions.values()) + "."
     )
 
