@@ -10,10 +10,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::front::Front;
+use super::peer::Peer;
 
 /// A new connection must send something, and then a whole request head, within this.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -82,7 +84,7 @@ async fn accept(
 }
 
 async fn connection(stream: TcpStream, front: Front, header_bytes: usize, shutdown: CancellationToken) {
-    let deadline = tokio::time::Instant::now() + FIRST_HEAD;
+    let deadline = Instant::now() + FIRST_HEAD;
     tokio::select! {
         () = shutdown.cancelled() => return,
         first = tokio::time::timeout_at(deadline, stream.readable()) => if !matches!(first, Ok(Ok(()))) { return },
@@ -91,6 +93,11 @@ async fn connection(stream: TcpStream, front: Front, header_bytes: usize, shutdo
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection without TCP_NODELAY");
     }
+    let peer = Peer::new(stream);
+    peer.clone().scope(talk(peer, front, header_bytes, deadline, shutdown)).await;
+}
+
+async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, shutdown: CancellationToken) {
     let _open = front.connection();
     let asked = AtomicBool::new(false);
     let service = service_fn(|request| {
@@ -103,7 +110,7 @@ async fn connection(stream: TcpStream, front: Front, header_bytes: usize, shutdo
         .header_read_timeout(IDLE)
         // Twice the bound: a head somewhat over it is still read and answered in our own words.
         .max_buf_size((2 * header_bytes).max(8_192))
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(peer), service);
     let mut serving = pin!(serving.with_upgrades());
     let ended = tokio::select! {
         biased;
@@ -121,7 +128,7 @@ async fn connection(stream: TcpStream, front: Front, header_bytes: usize, shutdo
 }
 
 /// Resolves at the deadline unless there was a request by then.
-async fn first_head_overdue(deadline: tokio::time::Instant, asked: &AtomicBool) {
+async fn first_head_overdue(deadline: Instant, asked: &AtomicBool) {
     tokio::time::sleep_until(deadline).await;
     if asked.load(Ordering::Relaxed) {
         std::future::pending::<()>().await;

@@ -22,6 +22,7 @@ mod openapi;
 mod options;
 mod pages;
 mod path;
+mod peer;
 mod people;
 mod prefer;
 mod problem;

@@ -1,13 +1,13 @@
 //! What runs stream to their caller and log for operators, while they go on and after.
 
 mod place;
-mod sse;
+pub mod sse;
 mod tail;
 
 use axum::body::Body;
 use axum::extract::State as AppState;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use raincheck_core::ChunkKind;
@@ -21,6 +21,7 @@ use super::answer::{self, found};
 use super::base::Base;
 use super::bytes::harmless;
 use super::path::JobPath;
+use super::peer;
 use super::problem::{self, Problem};
 use super::query::Query;
 use super::watch::sse as events;
@@ -88,7 +89,7 @@ async fn serve(app: &App, base: &Base, mut place: Place, method: &Method) -> Res
                 let piece = tail.next().await?;
                 Some((Ok::<_, std::convert::Infallible>(piece.bytes), (tail, slot)))
             });
-            Ok(dress(Body::from_stream(pieces), place.kind, attempt, content_type.as_deref()))
+            Ok(dress(Body::from_stream(pieces.take_until(peer::gone())), place.kind, attempt, content_type.as_deref()))
         }
     }
 }

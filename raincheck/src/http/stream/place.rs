@@ -10,7 +10,8 @@ use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 
-/// A follower is held this long before the first byte, then told that there is nothing yet.
+/// A follower is held this long before the first byte, if the bound of waits allows it, then told that there is nothing
+/// yet.
 const HOLD: Duration = Duration::from_secs(45);
 
 /// What a reader asks for.
@@ -57,7 +58,8 @@ impl Place {
 
     /// Looks, and waits for the first byte where the reader follows.
     pub async fn start(&self, app: &App) -> Result<Start, Problem> {
-        let deadline = Instant::now() + HOLD;
+        let longest = Duration::from_millis(u64::try_from(app.options.limits.wait).unwrap_or(0));
+        let deadline = Instant::now() + HOLD.min(longest);
         loop {
             let record = super::record(app, self).await?;
             // Armed before the look.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, StatusCode};
 use raincheck_core::JobNo;
 use raincheck_store::Chunk;
@@ -16,7 +16,7 @@ use super::tail::Tail;
 use super::{events, record};
 use crate::http::problem::{self, Problem};
 use crate::http::watch::slots::Slot;
-use crate::http::{App, negotiate};
+use crate::http::{App, negotiate, peer};
 
 /// Something is said at least this often.
 const COMMENT_EVERY: Duration = Duration::from_secs(14);
@@ -63,10 +63,11 @@ pub async fn stream(app: &App, place: Place, headers: &HeaderMap) -> Result<Resp
     let frames = stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|frame| (Ok::<_, std::convert::Infallible>(frame), stream))
     });
-    Ok(events::dress(Body::from_stream(frames)))
+    Ok(events::dress(Body::from_stream(frames.take_until(peer::gone()))))
 }
 
-fn parse_id(text: &str) -> Option<(u32, u64)> {
+/// The place that `Last-Event-ID` names: attempt and offset.
+pub fn parse_id(text: &str) -> Option<(u32, u64)> {
     let (attempt, offset) = text.trim().split_once('-')?;
     Some((attempt.parse().ok()?, offset.parse().ok()?))
 }

@@ -1,10 +1,15 @@
 //! What runs stream and log.
 
+use std::time::{Duration, Instant};
+
 use futures_util::StreamExt;
 use reqwest::{Body, Method};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::bed::{Bed, send, text};
+use crate::server::until;
 
 #[tokio::test]
 async fn bytes_as_they_come_while_running_and_after() {
@@ -52,6 +57,38 @@ async fn bytes_as_they_come_while_running_and_after() {
     for past in ["?offset=17&follow=true", "?offset=17", "?offset=99"] {
         bed.get(&format!("{stream}{past}")).await.is(204);
     }
+}
+
+#[tokio::test]
+async fn a_follower_that_has_gone_holds_nothing_even_with_a_request_behind() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let mut gone = Vec::new();
+    for (path, accept) in
+        [("log?follow=true", "*/*"), ("stream?follow=true", "text/event-stream"), ("events", "text/event-stream")]
+    {
+        let request =
+            format!("GET {job}/{path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\nGET /livez HTTP/1.1\r\n");
+        let mut stream = TcpStream::connect(bed.url.strip_prefix("http://").unwrap()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert!(stream.read(&mut [0; 12]).await.unwrap() > 0);
+        gone.push(stream);
+    }
+    assert!(bed.get("/metrics").await.text().contains("raincheck_http_streams 3"));
+    drop(gone);
+    until("all are noticed to have gone", Duration::from_secs(60), async || {
+        bed.get("/metrics").await.text().contains("raincheck_http_streams 0")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_follower_waits_for_the_first_byte_no_longer_than_any_wait_may_take() {
+    let bed = Bed::with(|options| options.limits.wait = 50).await;
+    let job = bed.job().await;
+    let asked = Instant::now();
+    assert_eq!(bed.get(&format!("{job}/stream?follow=true")).await.is(202).json()["state"], "queued");
+    assert!(asked.elapsed() < Duration::from_secs(20), "held for {:?}", asked.elapsed());
 }
 
 fn chunked() -> (tokio::sync::mpsc::Sender<&'static str>, Body) {
