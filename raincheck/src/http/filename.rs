@@ -32,7 +32,7 @@ pub fn of(headers: &HeaderMap) -> Option<Box<str>> {
 fn clean(name: &str) -> Option<Box<str>> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let kept: String = last.chars().filter(|c| !c.is_control()).collect();
-    let kept = cut(kept.trim(), LABEL_BYTES);
+    let kept = cut(kept.trim(), LABEL_BYTES).trim_end();
     (!matches!(kept, "" | "." | "..")).then(|| kept.into())
 }
 

@@ -14,7 +14,7 @@ use super::path::JobPath;
 use super::problem::{self, Problem, Row};
 use super::query::Query;
 use super::submit;
-use super::wire::{JobView, Json, RerunBody, read, write_job_members};
+use super::wire::{JobView, Json, RerunBody, read_or_default, write_job_members};
 use super::{App, body, jobs};
 
 /// Calls a job off: at once while it waits, by asking its worker while it runs.
@@ -84,7 +84,7 @@ pub async fn rerun(
     let force = query.flag("force")?;
     query.done()?;
     let text = body::json(&headers, body, app.options.limits.json_body).await?;
-    let edit = if text.is_empty() { RerunBody::default() } else { read(&text)? };
+    let edit: RerunBody<'_> = read_or_default(&text)?;
     let record = found(app.engine.job(id).await?)?;
     let input: Option<Content> = match edit.input {
         Some(_) => Some(submit::json_input(&app, &text, edit.input).await?),

@@ -15,7 +15,9 @@ use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem, Violation};
 use crate::http::query::Query;
 use crate::http::submit::raw::{check_json, media_type};
-use crate::http::wire::{Duration, FailBody, FinishBody, Json, Object, Present, ReleaseBody, read, too_deep};
+use crate::http::wire::{
+    Duration, FailBody, FinishBody, Json, Object, Present, ReleaseBody, read, read_or_default, too_deep,
+};
 use crate::http::{App, body, filename, jobs, steer};
 
 /// Ends a run with success; the body is the result.
@@ -74,8 +76,7 @@ pub async fn release(
 ) -> Result<Response, Problem> {
     query.done()?;
     let text = body::json(&headers, body, app.options.limits.json_body).await?;
-    let given = if text.is_empty() { ReleaseBody::default() } else { read(&text)? };
-    settle(&app, &base, lease, released(&given)).await
+    settle(&app, &base, lease, released(&read_or_default(&text)?)).await
 }
 
 fn failed(body: &FailBody<'_>) -> Outcome {

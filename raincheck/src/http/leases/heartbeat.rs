@@ -13,7 +13,7 @@ use crate::http::base::Base;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem, Violation};
 use crate::http::query::Query;
-use crate::http::wire::{Duration, HeartbeatBody, HeartbeatsBody, Json, Object, read};
+use crate::http::wire::{Duration, HeartbeatBody, HeartbeatsBody, Json, Object, read, read_or_default};
 use crate::http::{App, body, steer};
 
 /// A sign of life of one run.
@@ -29,7 +29,7 @@ pub async fn one(
 ) -> Result<Response, Problem> {
     query.done()?;
     let text = body::json(&headers, body, app.options.limits.json_body).await?;
-    let beat = if text.is_empty() { HeartbeatBody::default() } else { read(&text)? };
+    let beat: HeartbeatBody<'_> = read_or_default(&text)?;
     let mut errors = Vec::new();
     let ttl = super::ttl("/ttl", beat.ttl, &mut errors);
     let progress = beat.progress.map(|Object(progress)| progress.check("/progress", &mut errors));

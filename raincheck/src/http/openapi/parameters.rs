@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub struct WaitParameters {
     /// How long the answer may take, at most 50 s; `Prefer: wait=` says the same.
-    #[param(example = "20s")]
+    #[param(example = "20s", pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     wait: Option<String>,
 }
 
@@ -29,8 +29,10 @@ pub struct FeedParameters {
     /// Events after this cursor; `0` is the oldest place from which nothing is missing, none is now.
     after: Option<String>,
     /// Of this queue.
+    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
     queue: Option<String>,
     /// Of this kind.
+    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
     kind: Option<String>,
     /// That lead to this state, or to one of several with commas between them.
     #[param(example = "failed,canceled")]
@@ -47,14 +49,19 @@ pub struct ListParameters {
     #[param(example = "queued,running")]
     state: Option<String>,
     /// In this queue.
+    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
     queue: Option<String>,
     /// Of this kind.
+    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
     kind: Option<String>,
     /// With this idempotency key.
+    #[param(min_length = 1, max_length = 255)]
     key: Option<String>,
     /// Submitted at or after this time.
+    #[param(format = DateTime)]
     created_after: Option<String>,
     /// With this text in id, label, key, tags, input or failure; searched for at most 2 s.
+    #[param(min_length = 1, max_length = 256)]
     q: Option<String>,
     /// Jobs on a page.
     #[param(minimum = 1, maximum = 1000)]
@@ -68,48 +75,59 @@ pub struct ListParameters {
 #[into_params(parameter_in = Query)]
 pub struct RawParameters {
     /// A line for people.
+    #[param(max_length = 256)]
     label: Option<String>,
     /// Where it waits.
+    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
     queue: Option<String>,
     /// The idempotency key.
+    #[param(min_length = 1, max_length = 255)]
     key: Option<String>,
     /// `GET` or `POST`.
+    #[param(pattern = "^(GET|POST)$")]
     method: Option<String>,
     /// -100 to 100, more goes first.
+    #[param(minimum = -100, maximum = 100)]
     priority: Option<i32>,
     /// Not before so long from now.
+    #[param(pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     delay: Option<String>,
     /// Not before this time.
+    #[param(format = DateTime)]
     run_at: Option<String>,
     /// Fails unless started by then.
     start_by: Option<String>,
     /// Time limit of one attempt.
+    #[param(pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     timeout: Option<String>,
     /// An equal `GET` job that succeeded at most this long ago answers instead.
+    #[param(pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     max_age: Option<String>,
     /// `retry` or `fail`.
+    #[param(pattern = "^(retry|fail)$")]
     on_lost: Option<String>,
     /// Failures in all.
-    #[param(rename = "retry.max_attempts")]
+    #[param(rename = "retry.max_attempts", minimum = 1, maximum = 1000)]
     max_attempts: Option<u32>,
     /// Bound of the first pause.
-    #[param(rename = "retry.initial")]
+    #[param(rename = "retry.initial", pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     initial: Option<String>,
     /// Growth of the bound per failure.
-    #[param(rename = "retry.factor")]
+    #[param(rename = "retry.factor", minimum = 1, maximum = 1000)]
     factor: Option<f64>,
     /// Largest bound.
-    #[param(rename = "retry.max")]
+    #[param(rename = "retry.max", pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     max: Option<String>,
     /// Draw each pause from the whole range below its bound.
     #[param(rename = "retry.jitter")]
     jitter: Option<bool>,
     /// How long it is kept after success.
-    #[param(rename = "retention.succeeded")]
+    #[param(rename = "retention.succeeded", pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     succeeded: Option<String>,
     /// How long it is kept after failure or cancellation.
-    #[param(rename = "retention.failed")]
+    #[param(rename = "retention.failed", pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     failed: Option<String>,
     /// How long the answer may take.
+    #[param(pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     wait: Option<String>,
 }

@@ -35,7 +35,7 @@ pub struct LeaseBody<'a> {
     pub ttl: Option<Duration>,
     /// The same again returns the same leases while they last.
     #[serde(borrow)]
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     pub request_id: Option<Cow<'a, str>>,
     /// Ends of earlier runs.
     #[serde(default, borrow)]

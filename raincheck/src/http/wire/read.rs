@@ -16,6 +16,11 @@ pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map(|Object(value)| value).map_err(|error| explain::<T>(body, &error))
 }
 
+/// As [`read`], for a body that may be left out; `null` says as little.
+pub fn read_or_default<'a, T: Deserialize<'a> + Default>(body: &'a [u8]) -> Result<T, Problem> {
+    if matches!(body.trim_ascii(), b"" | b"null") { Ok(T::default()) } else { read(body) }
+}
+
 /// Reads a second time, keeping track of the place: only those who err pay for it.
 #[cold]
 fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: &serde_json::Error) -> Problem {

@@ -80,6 +80,24 @@ async fn broken_bodies() {
 }
 
 #[tokio::test]
+async fn a_body_that_may_be_left_out_may_be_null() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    for body in ["", "null", " null\n"] {
+        let lease = bed.lease("k").await;
+        let lease = lease["lease"].as_str().unwrap();
+        for action in ["heartbeat", "release"] {
+            let request = bed.ask(Method::POST, &format!("/leases/{lease}/{action}")).body(body);
+            send(request.header("content-type", "application/json")).await.is(200);
+        }
+    }
+    bed.complete("k", json!(1)).await;
+    let rerun = bed.ask(Method::POST, &format!("{job}/rerun?force=true")).header("content-type", "application/json");
+    send(rerun.body("null")).await.is(202);
+    bed.post("/jobs", json!(null)).await.is(422);
+}
+
+#[tokio::test]
 async fn media_types_and_encodings() {
     let bed = Bed::new().await;
     let body = r#"{"kind":"k"}"#;
