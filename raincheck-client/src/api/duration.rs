@@ -13,6 +13,16 @@ pub struct WireDuration(pub Duration);
 #[error("`{0}` is not a duration: write 500ms, 90s, 15m, 2h, 7d or whole seconds")]
 pub struct InvalidDuration(pub String);
 
+/// The server takes no longer one: ten years.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+impl WireDuration {
+    /// What the server takes of it.
+    pub(crate) fn acceptable(self) -> Self {
+        Self(self.0.min(LONGEST))
+    }
+}
+
 impl From<Duration> for WireDuration {
     fn from(duration: Duration) -> Self {
         Self(duration)

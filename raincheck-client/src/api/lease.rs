@@ -6,6 +6,11 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 use super::{Job, Problem, Progress, RawJson, State, WireDuration};
 
+/// The server cuts longer ones; in bytes.
+const KIND_MAX: usize = 256;
+const TITLE_MAX: usize = 1_024;
+const DETAIL_MAX: usize = 64 * 1_024;
+
 /// Asks for work, and hands in what is finished on the way.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LeaseRequest {
@@ -141,6 +146,22 @@ pub struct Failure {
     /// Overrides the job's own pause before the next attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<WireDuration>,
+}
+
+impl Failure {
+    /// What the server takes of it: a failure must be recorded, however much its program said.
+    pub(crate) fn acceptable(self) -> Self {
+        let cut = |text: Option<String>, most| {
+            text.map(|mut text| {
+                text.truncate(text.floor_char_boundary(most));
+                text
+            })
+        };
+        let FailureError { kind, title, detail } = self.error;
+        let error =
+            FailureError { kind: cut(kind, KIND_MAX), title: cut(title, TITLE_MAX), detail: cut(detail, DETAIL_MAX) };
+        Self { error, retry_after: self.retry_after.map(WireDuration::acceptable), ..self }
+    }
 }
 
 /// Why a run failed, in the words of RFC 9457.

@@ -166,24 +166,31 @@ pub(super) fn with_query(path: &str, query: &[(String, String)]) -> String {
     let mut text = path.to_owned();
     for (position, (name, value)) in query.iter().enumerate() {
         text.push(if position == 0 { '?' } else { '&' });
-        text.push_str(&encode(name));
+        text.push_str(&escape(name));
         text.push('=');
-        text.push_str(&encode(value));
+        text.push_str(&escape(value));
     }
     text
 }
 
-/// Percent-encodes everything but unreserved characters, so that an id or a name is one path segment whatever it holds.
+/// `text` as one path segment, whatever it holds.
 pub(super) fn encode(text: &str) -> String {
+    let encoded = escape(text);
+    // A URL parser takes these for "here" and "above", however they are encoded (WHATWG URL, "double-dot URL path
+    // segment"), and would ask for another resource. Encoded twice they name nothing, which is the truth.
+    if matches!(encoded.as_str(), "." | "..") { encoded.replace('.', "%252E") } else { encoded }
+}
+
+/// Percent-encodes everything but unreserved characters.
+fn escape(text: &str) -> String {
     use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
+    let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
+            escaped.push(char::from(byte));
         } else {
-            let _ = write!(encoded, "%{byte:02X}");
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
-    // A URL parser would take these for "here" and "above".
-    if matches!(encoded.as_str(), "." | "..") { encoded.replace('.', "%2E") } else { encoded }
+    escaped
 }

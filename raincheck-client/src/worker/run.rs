@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Shared, deliver, settle::Ended};
 use crate::{
-    api::{Finish, FinishAction, Heartbeat, Lease},
+    api::{Finish, FinishAction, Heartbeat, Lease, WireDuration},
     client::ResultBody,
     run::{Delivery, Outcome, Runner, Stop, StopReason, Task, TaskParts},
 };
@@ -90,8 +90,8 @@ async fn deliver(shared: &Shared, lease: &str, outcome: Outcome, slot: OwnedSema
             FinishAction::Complete { result: Some(json) }
         }
         Outcome::Complete(large) => return deliver::complete(&shared.client, lease, &large).await,
-        Outcome::Fail(failure) => FinishAction::Fail(failure),
-        Outcome::Release(delay) => FinishAction::Release { delay: delay.map(Into::into) },
+        Outcome::Fail(failure) => FinishAction::Fail(failure.acceptable()),
+        Outcome::Release(delay) => FinishAction::Release { delay: delay.map(|delay| WireDuration(delay).acceptable()) },
     };
     let (settled, known) = oneshot::channel();
     let finish = Finish { lease: lease.to_owned(), action };
