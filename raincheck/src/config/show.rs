@@ -87,13 +87,20 @@ impl Config {
                 let _ = writeln!(text, "{line}");
             }
         }
+        // Naming a queue or kind says something, even where nothing is set.
+        let queues = self.settings.queues.keys().map(|name| ["queues", name]);
+        for named in queues.chain(self.settings.kinds.keys().map(|name| ["kinds", name])) {
+            if !settings.iter().any(|setting| setting.section == named) {
+                let _ = writeln!(text, "\n[{}.{}]", named[0], quoted(named[1]));
+            }
+        }
         text
     }
 }
 
 fn line(setting: &Effective) -> String {
-    // JSON's texts, numbers and lists of them are TOML's.
-    format!("{} = {}", setting.rest, setting.value)
+    // JSON's texts, numbers and lists of them are TOML's, but for one control character that JSON lets stand.
+    format!("{} = {}", setting.rest, setting.value.to_string().replace('\u{7f}', "\\u007f"))
 }
 
 /// Settings that differ between two configurations and are not taken over by a reload.

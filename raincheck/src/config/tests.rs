@@ -138,4 +138,25 @@ fn what_is_shown_reads_back() {
     assert!(shown.contains("[kinds.\"a.b\"]"), "{shown}");
     assert!(shown.contains("retry.max_attempts = 3"), "{shown}");
     assert_eq!(load(&shown, &[], &Vec::new()).unwrap().settings, config.settings);
+
+    // A queue that is only named is one of this server all the same.
+    let text = "[queues.media]\n[kinds.\"a b\"]\n[server]\nhosts = [\"a\\u007f\"]\n";
+    let variables = [("RAINCHECK_KINDS__X__KEEP", "false")];
+    let bad = load(text, &variables, &Vec::new()).expect_err("a name with a blank");
+    assert_eq!(bad.len(), 1, "{bad:?}");
+    let config = load(&text.replace("a b", "a.b"), &variables, &Vec::new()).unwrap();
+    let again = load(&config.to_toml(true), &[], &Vec::new()).unwrap().settings;
+    assert_eq!((&again.queues, &again.kinds), (&config.settings.queues, &config.settings.kinds));
+    assert_eq!(again.server, config.settings.server);
+    assert_eq!((again.queues.len(), again.kinds.len()), (1, 2));
+}
+
+#[test]
+fn a_failed_job_is_not_answered_with_a_status_that_has_no_body() {
+    for (status, good) in
+        [(200, true), (400, true), (599, true), (204, false), (304, false), (302, false), (600, false)]
+    {
+        let loaded = load(&format!("[server]\nfailed_status = {status}\n"), &[], &Vec::new());
+        assert_eq!(loaded.is_ok(), good, "{status}");
+    }
 }
