@@ -13,6 +13,8 @@ mod dispatch;
 mod duty;
 mod engine;
 mod figures;
+#[cfg(test)]
+mod fuzz;
 mod grant;
 mod handlers;
 mod heartbeat;

@@ -5,6 +5,8 @@
 
 mod duration;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod job;
 mod lease;
 mod list;

@@ -7,6 +7,8 @@ mod body;
 mod bytes;
 mod call;
 mod events;
+#[cfg(test)]
+mod fuzz;
 mod learn;
 mod leases;
 mod operate;

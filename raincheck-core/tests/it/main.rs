@@ -1,5 +1,6 @@
 //! The rules as tables, and what must hold after any sequence of them.
 
+mod fuzz;
 mod lawful;
 mod make;
 mod settle;

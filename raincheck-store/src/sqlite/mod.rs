@@ -9,6 +9,8 @@ mod claims;
 mod codec;
 mod events;
 mod figures;
+#[cfg(test)]
+mod fuzz;
 mod leases;
 mod list;
 mod names;

@@ -58,7 +58,7 @@ impl Id {
 }
 
 /// The id within a handle.
-fn bare(text: &str) -> String {
+pub(super) fn bare(text: &str) -> String {
     let id = text.rsplit_once("/jobs/").map_or(text, |(_, id)| id);
     id.split(['/', '?', '#']).next().unwrap_or(id).to_owned()
 }

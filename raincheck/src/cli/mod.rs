@@ -8,6 +8,8 @@ mod doctor;
 mod events;
 pub mod exit;
 mod follow;
+#[cfg(test)]
+mod fuzz;
 mod ids;
 mod learn;
 mod list;

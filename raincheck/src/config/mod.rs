@@ -7,6 +7,8 @@ mod check;
 pub mod defaults;
 mod env;
 mod file;
+#[cfg(test)]
+mod fuzz;
 pub mod kind;
 mod read;
 mod secret;

@@ -72,11 +72,12 @@ fn page_size(text: &str) -> Option<usize> {
 }
 
 /// A place in the list, opaque; the check part only tells a cursor from a slip.
-fn make_cursor(no: JobNo) -> String {
+pub fn make_cursor(no: JobNo) -> String {
     format!("{:x}.{:02x}{:02x}", no.0, check(no)[0], check(no)[1])
 }
 
-fn open_cursor(text: &str) -> Option<JobNo> {
+/// The place that a text of [`make_cursor`] names.
+pub fn open_cursor(text: &str) -> Option<JobNo> {
     let (number, _) = text.split_once('.')?;
     let no = JobNo(i64::from_str_radix(number, 16).ok()?);
     (make_cursor(no) == text).then_some(no)

@@ -10,6 +10,8 @@ mod body;
 mod bytes;
 mod filename;
 mod front;
+#[cfg(test)]
+mod fuzz;
 mod guard;
 mod health;
 mod jobs;

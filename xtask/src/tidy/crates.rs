@@ -4,13 +4,14 @@ use super::{File, has_word};
 
 /// Which of our crates each crate may depend on, in any section of its manifest.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("raincheck-core", &[]),
+    ("raincheck-fuzz", &[]),
+    ("raincheck-core", &["raincheck-fuzz"]),
     ("raincheck-sim", &["raincheck-core"]),
     // The simulation's store is what the conformance suite compares other stores with.
-    ("raincheck-store", &["raincheck-core", "raincheck-sim"]),
-    ("raincheck-engine", &["raincheck-core", "raincheck-store"]),
-    ("raincheck-client", &["raincheck-core", "raincheck-engine"]),
-    ("raincheck", &["raincheck-core", "raincheck-store", "raincheck-engine", "raincheck-client"]),
+    ("raincheck-store", &["raincheck-core", "raincheck-sim", "raincheck-fuzz"]),
+    ("raincheck-engine", &["raincheck-core", "raincheck-store", "raincheck-fuzz"]),
+    ("raincheck-client", &["raincheck-core", "raincheck-engine", "raincheck-fuzz"]),
+    ("raincheck", &["raincheck-core", "raincheck-store", "raincheck-engine", "raincheck-client", "raincheck-fuzz"]),
     ("torture", &[]),
     ("xtask", &[]),
 ];

@@ -30,6 +30,8 @@
 mod child;
 mod facts;
 mod family;
+#[cfg(test)]
+mod fuzz;
 pub mod keep;
 mod lines;
 mod log;

@@ -2,7 +2,7 @@
 
 mod answer;
 pub mod batch;
-mod input;
+pub mod input;
 pub mod key;
 pub mod raw;
 mod resolve;

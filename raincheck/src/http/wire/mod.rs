@@ -4,6 +4,8 @@
 
 mod canonical;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod job;
 mod json;
 mod lease;

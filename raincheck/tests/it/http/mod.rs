@@ -4,6 +4,7 @@ mod bad;
 mod bed;
 mod bytes;
 mod drain;
+mod fuzz;
 mod learn;
 mod list;
 mod pages;
