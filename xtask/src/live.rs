@@ -58,10 +58,16 @@ fn binary() -> PathBuf {
 }
 
 /// A folder of its own for one step, gone with it.
-struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new(name: &str) -> Result<Scratch> {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// An empty one.
+    pub fn new(name: &str) -> Result<Scratch> {
         let path = std::env::temp_dir().join(format!("raincheck-xtask-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path)?;
         Ok(Scratch(path))
@@ -75,14 +81,20 @@ impl Drop for Scratch {
 }
 
 /// A `raincheck serve` on a port of its own; killed if its step fails, drained if it passes.
-struct Server {
+pub struct Server {
     child: Child,
     url: String,
     log: PathBuf,
 }
 
 impl Server {
-    fn start(scratch: &Scratch, config: Option<&Path>) -> Result<Server> {
+    /// Where it answers, without a slash at its end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits until it is ready.
+    pub fn start(scratch: &Scratch, config: Option<&Path>) -> Result<Server> {
         let log = scratch.0.join("server.log");
         let mut command = Command::new(binary());
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(scratch.0.join("data"));
@@ -105,7 +117,7 @@ impl Server {
     }
 
     /// SIGTERM must drain the server and end it with 0 in ten seconds; a little more is allowed for a busy machine.
-    fn stop(mut self) -> Result<()> {
+    pub fn stop(mut self) -> Result<()> {
         signal("TERM", self.child.id());
         match wait(&mut self.child, Duration::from_secs(15))? {
             Some(status) if status.success() => Ok(()),

@@ -1,8 +1,10 @@
 //! Developer commands: `cargo xtask test` is all that continuous integration runs.
 
+mod fuzz;
 mod live;
 mod mutants;
 mod run;
+mod schemathesis;
 mod sim;
 mod steps;
 mod tidy;
@@ -18,6 +20,7 @@ usage: cargo xtask COMMAND
   test      everything that must pass before a change goes in (under 30 minutes on two cores)
   tidy      only the house rules: crate line, sizes, links, spelling, leftovers
   setup     only the tools that `test` needs: install them as root, else say what to install
+  fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
   mutants   writes known faults into a copy and shows that the suite sees each; with names, only those
   sim       the rules in a simulated world, by the million; `--help` tells its options
   torture   long campaigns against the release binary; without a name, the list of them";
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         ["test"] => steps::test(),
         ["tidy"] => tidy::check(&root()),
         ["setup"] => tools::ensure(),
+        ["fuzz", rest @ ..] => fuzz::command(rest),
         ["mutants", names @ ..] => mutants::command(names),
         ["sim", rest @ ..] => sim::command(rest),
         ["torture", rest @ ..] => torture::command(rest),

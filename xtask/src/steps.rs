@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::run::{cargo, run};
-use crate::{live, root, sim, tidy, tools, torture};
+use crate::{live, root, schemathesis, sim, tidy, tools, torture};
 
 struct Step {
     name: &'static str,
@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     Step { name: "demo", run: live::demo },
     Step { name: "examples", run: live::examples },
     Step { name: "video example", run: live::video },
+    Step { name: "schemathesis", run: schemathesis::step },
     Step { name: "torture", run: || torture::command(&["--short"]) },
 ];
 

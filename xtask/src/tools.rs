@@ -21,12 +21,14 @@ const TOOLS: &[(&str, &str, &str)] = &[
     ("strace", "strace", "write errors made on purpose"),
 ];
 
+const VENV: &(&str, &str, &str) = &("python3 -m venv", "python3-venv", "holds schemathesis");
+
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 
 /// Makes sure that every tool is there, or fails with the list of those that are not.
 pub fn ensure() -> Result<()> {
     for (subcommand, component) in COMPONENTS {
-        if !answers("cargo", subcommand) {
+        if !answers("cargo", &[subcommand, "--version"]) {
             if find("rustup").is_none() {
                 bail!("`cargo {subcommand}` is missing; install your toolchain's {component}");
             }
@@ -62,7 +64,10 @@ pub fn find(program: &str) -> Option<PathBuf> {
 }
 
 fn missing() -> Vec<&'static (&'static str, &'static str, &'static str)> {
-    TOOLS.iter().filter(|(program, ..)| find(program).is_none()).collect()
+    let programs = TOOLS.iter().filter(|(program, ..)| find(program).is_none());
+    // Debian packs this part of Python apart; without Python its row above says enough.
+    let venv = find("python3").is_some() && !answers("python3", &["-c", "import ensurepip, venv"]);
+    programs.chain(Some(VENV).filter(|_| venv)).collect()
 }
 
 fn packages(missing: &[&(&'static str, &'static str, &'static str)]) -> Vec<&'static str> {
@@ -77,9 +82,9 @@ fn apt(args: &[&str]) -> Command {
     command
 }
 
-fn answers(program: &str, subcommand: &str) -> bool {
+fn answers(program: &str, args: &[&str]) -> bool {
     let mut command = Command::new(program);
-    command.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
