@@ -48,13 +48,16 @@ use axum::Router;
 use axum::routing::{get, post};
 use raincheck_core::Name;
 use raincheck_engine::Engine;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use openapi::DOCUMENT as OPENAPI;
 pub use options::{Defaults, HttpLimits, HttpOptions, KindOptions, Live, Policy, Resolved, tells_failure};
 
+/// Connections that wait to be accepted: with the 128 of the standard library a herd of clients waits for seconds until
+/// it asks again. The system cuts it to its own bound.
+const BACKLOG: u32 = 4_096;
 /// What is left of the ten seconds of a drain when the connections have had theirs.
 const SOCKETS: Duration = Duration::from_millis(500);
 
@@ -141,7 +144,10 @@ fn router(app: App) -> Router {
 
 /// Takes the port.
 pub async fn bind(options: &HttpOptions) -> io::Result<TcpListener> {
-    TcpListener::bind(options.listen).await
+    let socket = if options.listen.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(options.listen)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `shutdown`, then drains: streams and waits end, accepted requests finish. Returns within ten seconds

@@ -13,7 +13,7 @@ use tokio::{
     process::{Child as Process, ChildStderr, ChildStdin, ChildStdout, Command},
 };
 
-use super::{Plan, facts::Facts, supervise::SUPERVISE};
+use super::{Plan, descriptors, facts::Facts, supervise::SUPERVISE};
 use crate::{Error, run::Stop};
 
 /// The descriptor on which programs report progress.
@@ -59,6 +59,9 @@ impl Child {
             }
             Ends::Pipes => Stdio::piped(),
         };
+        if let Some(files) = descriptors::of_programs() {
+            command.arg("--open-files").arg(files.to_string());
+        }
         command.arg("--").arg(&plan.program).args(&plan.arguments);
         facts.apply(&mut command);
         command.env("RAINCHECK_PROGRESS_FD", PROGRESS_FD.to_string());

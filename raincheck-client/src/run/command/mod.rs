@@ -28,6 +28,7 @@
 //! **Staying warm.** With [`CommandBuilder::keep`] one process per slot takes job after job; see [`keep`].
 
 mod child;
+mod descriptors;
 mod facts;
 mod family;
 #[cfg(test)]
@@ -48,6 +49,7 @@ use std::{
     time::Duration,
 };
 
+pub use descriptors::raise_open_files;
 pub use supervise::supervise_main_if_asked;
 
 use super::{Outcome, Runner, Task};

@@ -23,7 +23,7 @@ use std::{
 
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 
-use super::watch::Watch;
+use super::{descriptors, watch::Watch};
 
 /// The hidden first argument.
 pub const SUPERVISE: &str = "__supervise";
@@ -48,13 +48,14 @@ pub(super) enum Event {
     AllGone,
 }
 
-/// `[--stdin FILE] [--remove DIRECTORY] -- PROGRAM [ARGUMENTS]`; the exit code.
+/// `[--stdin FILE] [--remove DIRECTORY] [--open-files LIMIT] -- PROGRAM [ARGUMENTS]`; the exit code.
 fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
-    let (mut stdin, mut remove, mut program) = (None, None, None);
+    let (mut stdin, mut remove, mut open_files, mut program) = (None, None, None, None);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--stdin") => stdin = arguments.next().map(PathBuf::from),
             Some("--remove") => remove = arguments.next().map(PathBuf::from),
+            Some("--open-files") => open_files = arguments.next().and_then(|it| it.to_str()?.parse().ok()),
             Some("--") => {
                 program = arguments.next();
                 break;
@@ -76,6 +77,9 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
         let _ = signal_hook::flag::register(signal, Arc::default());
     }
 
+    if let Some(Err(error)) = open_files.map(descriptors::limit) {
+        eprintln!("raincheck: the program keeps a raised limit of open files: {error}");
+    }
     let relay = stdin.is_none();
     let input = match stdin.map(File::open).transpose() {
         Ok(file) => file.map_or_else(Stdio::piped, Stdio::from),

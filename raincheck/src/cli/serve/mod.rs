@@ -2,6 +2,7 @@
 
 mod banner;
 mod commands;
+mod descriptors;
 mod options;
 mod server;
 

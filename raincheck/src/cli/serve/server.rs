@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     commands::{Change, Commands},
-    options,
+    descriptors, options,
 };
 use crate::{
     cli::exit::{Exit, Failure},
@@ -41,8 +41,9 @@ impl Server {
     /// # Errors
     /// When it would be open to everybody, or the port or the data can't be had.
     pub async fn start(config: &Config) -> Result<Self, Failure> {
-        let options = options::http(config)?;
+        let mut options = options::http(config)?;
         refuse_open(&options)?;
+        options.limits.connections = descriptors::connections(options.limits.connections);
         let listener = http::bind(&options).await.map_err(|error| taken(options.listen, &error))?;
         let address = listener.local_addr()?;
         let (engine, store) = start_engine(config).await?;

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -117,6 +118,24 @@ fn queues_of_the_file_are_read_again_on_hangup() {
     while concurrency() != 2 {
         assert!(begin.elapsed() < Duration::from_secs(5), "not read again");
     }
+}
+
+#[test]
+fn open_files_are_raised_for_itself_and_not_for_its_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = kinds(folder.path(), "[kinds.k]\nrun = [\"sh\", \"-c\", \"ulimit -Sn\"]\n");
+    let serve = command(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--config", &config]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -Sn 900 && exec \"$@\"", "sh"]).arg(serve.get_program()).args(serve.get_args());
+    shell.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut server = Worker(shell.spawn().unwrap());
+    let url = ready(&mut server);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.0.id())).unwrap();
+    let files: Vec<&str> =
+        limits.lines().find(|line| line.starts_with("Max open files")).unwrap().split_whitespace().collect();
+    assert!(files[3].parse::<u64>().unwrap() > 900 || files[4] == "900", "{files:?}");
+    let submit = command(folder.path(), &["submit", "k", "--wait=20s", "--server", &url]);
+    assert_eq!(said(submit, None).well(), "900");
 }
 
 /// The URL of its ready line.
