@@ -2,7 +2,7 @@ use crate::time::Millis;
 
 /// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a duration: write \"500ms\", \"90s\", \"15m\", \"2h\", \"7d\" or whole seconds")]
+#[error("not a duration: write \"500ms\", \"90s\", \"15m\", \"2h\", \"7d\" or whole seconds, ten years at most")]
 pub struct DurationError;
 
 const UNITS: [(&str, Millis); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
