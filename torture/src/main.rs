@@ -1,5 +1,6 @@
 //! Hurts the release binary on purpose and holds it to `docs/guarantees.md`: `cargo xtask torture`.
 
+mod bed;
 mod campaign;
 mod campaigns;
 mod content;
@@ -12,6 +13,7 @@ mod scratch;
 mod server;
 mod tally;
 mod wire;
+mod zombie;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -28,6 +30,9 @@ use campaigns::CAMPAIGNS;
 struct Options {
     /// Which campaigns, in this order.
     names: Vec<String>,
+    /// One more campaign; can be given again.
+    #[arg(long = "campaign", value_name = "NAME")]
+    more: Vec<String>,
     /// How many loops instead of those of the short form.
     #[arg(long)]
     loops: Option<u32>,
@@ -35,12 +40,17 @@ struct Options {
     #[arg(long)]
     seed: Option<u64>,
     /// Every campaign in its short form, as `cargo xtask test` runs them.
-    #[arg(long, conflicts_with_all = ["names", "loops"])]
+    #[arg(long, conflicts_with_all = ["names", "more", "loops"])]
     short: bool,
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match &words[..] {
+        [first, url, name] if first == zombie::ARGUMENT => zombie::main(url, name),
+        _ => run(&Options::parse()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
@@ -50,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    let named = options.names.iter().map(|name| {
+    let named = options.names.iter().chain(&options.more).map(|name| {
         let found = CAMPAIGNS.iter().find(|campaign| campaign.name == *name);
         found.with_context(|| format!("no campaign `{name}`; without a name they are listed"))
     });

@@ -76,7 +76,6 @@ impl Round {
     }
 
     /// The running server.
-    #[expect(dead_code, reason = "for campaigns to come")]
     pub fn server(&mut self) -> Result<&mut Server> {
         self.server.as_mut().context("no server is running")
     }

@@ -34,7 +34,6 @@ impl Launch {
     }
 
     /// With this in its environment.
-    #[expect(dead_code, reason = "for campaigns to come")]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
         self

@@ -18,6 +18,7 @@ const TOOLS: &[(&str, &str, &str)] = &[
     ("chromium", "chromium", "browser test"),
     ("ffmpeg", "ffmpeg", "video example"),
     ("ffprobe", "ffmpeg", "video example"),
+    ("faketime", "faketime", "wall clock that jumps"),
     ("strace", "strace", "write errors made on purpose"),
 ];
 

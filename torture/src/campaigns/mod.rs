@@ -1,13 +1,52 @@
 //! Every campaign.
 
+mod clock;
+mod commands;
+mod duplicates;
 mod kill;
+mod slow;
+mod streams;
+mod zombies;
 
 use crate::campaign::Campaign;
 
 /// In the order in which the short form runs them.
-pub const CAMPAIGNS: &[Campaign] = &[Campaign {
-    name: "kill",
-    about: "kill -9 of the server under load, at a random moment",
-    short_loops: 100,
-    run: kill::run,
-}];
+pub const CAMPAIGNS: &[Campaign] = &[
+    Campaign {
+        name: "kill",
+        about: "kill -9 of the server under load, at a random moment",
+        short_loops: 100,
+        run: kill::run,
+    },
+    Campaign {
+        name: "zombies",
+        about: "workers stopped past their leases, which hand in their ends too late",
+        short_loops: 100,
+        run: zombies::run,
+    },
+    Campaign {
+        name: "clock",
+        about: "the wall clock jumps a day on and an hour back under load",
+        short_loops: 6,
+        run: clock::run,
+    },
+    Campaign { name: "duplicates", about: "one submit sent 64 times at once", short_loops: 500, run: duplicates::run },
+    Campaign {
+        name: "slow-clients",
+        about: "2,000 half-sent requests beside good ones",
+        short_loops: 1,
+        run: slow::run,
+    },
+    Campaign {
+        name: "idle-streams",
+        about: "a thousand event streams for each loop, all held at once, then told of the end",
+        short_loops: 5,
+        run: streams::run,
+    },
+    Campaign {
+        name: "commands",
+        about: "kill -9 of a server that runs commands: their processes die, their jobs run again once",
+        short_loops: 5,
+        run: commands::run,
+    },
+];

@@ -1,0 +1,97 @@
+//! A server without a load, for campaigns that bring their own.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::sync::watch;
+
+use crate::http::Http;
+use crate::log::Log;
+use crate::scratch::{Scratch, built};
+use crate::server::{Launch, Server};
+use crate::tally::Tally;
+use crate::wire::{Queue, Queues};
+
+/// A running server, somebody who asks it, and what there is to complain about.
+pub struct Bed {
+    scratch: Scratch,
+    launch: Launch,
+    place: watch::Sender<Option<Arc<str>>>,
+    server: Option<Server>,
+    /// Asks the server, and waits while it is down.
+    pub http: Http,
+    /// What is broken.
+    pub log: Arc<Log>,
+}
+
+impl Bed {
+    /// Starts a server with these settings, in the words of `raincheck.toml`.
+    pub fn new(name: &str, settings: &str) -> Result<Self> {
+        let scratch = Scratch::new(name)?;
+        std::fs::write(scratch.path().join("raincheck.toml"), settings)?;
+        let launch = Launch::new(scratch.path())?;
+        let (place, here) = watch::channel(None);
+        let log = Arc::new(Log::default());
+        let http = Http::new(here, log.clone())?;
+        let mut bed = Self { scratch, launch, place, server: None, http, log };
+        bed.start()?;
+        Ok(bed)
+    }
+
+    /// Starts the server again.
+    pub fn start(&mut self) -> Result<()> {
+        let server = self.launch.start()?;
+        self.place.send_replace(Some(server.url.as_str().into()));
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Kills the server.
+    pub fn kill(&mut self) -> Result<()> {
+        self.place.send_replace(None);
+        self.server.take().context("no server is running")?.kill()
+    }
+
+    /// The running server.
+    pub fn server(&self) -> Result<&Server> {
+        self.server.as_ref().context("no server is running")
+    }
+
+    /// The figures of a queue.
+    pub async fn queue(&self, name: &str) -> Result<Queue> {
+        let queues: Queues = self.http.fetch("/queues").await?;
+        queues.items.into_iter().find(|queue| queue.name == name).with_context(|| format!("no queue {name}"))
+    }
+
+    /// Ends the server, looks through its data, and fails with what is broken.
+    pub fn close(mut self) -> Result<()> {
+        let folder = self.scratch.path().to_owned();
+        self.server.take().context("no server is running")?.terminate()?;
+        let doctor = Command::new(built("raincheck")?).args(["doctor", "--data"]).arg(self.launch.data()).output()?;
+        let said = String::from_utf8_lossy(&doctor.stdout);
+        ensure!(doctor.status.success(), "the data is kept in {}:\n{said}", folder.display());
+        let complaints = self.log.read(|book| book.complaints.clone());
+        if complaints.is_empty() {
+            return self.scratch.remove();
+        }
+        let shown: Vec<String> = complaints.iter().take(20).map(|it| format!("{}: {}", it.kind, it.text)).collect();
+        bail!("{} broken promises, see {}:\n{}", complaints.len(), folder.display(), shown.join("\n"))
+    }
+}
+
+/// Looks every few milliseconds until `fact` holds; an error after `limit`.
+pub async fn until(what: &str, limit: Duration, mut fact: impl AsyncFnMut() -> Result<bool>) -> Result<Duration> {
+    let begin = Instant::now();
+    while !fact().await? {
+        ensure!(begin.elapsed() < limit, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(begin.elapsed())
+}
+
+/// Runs a campaign that waits, on two threads.
+pub fn on_runtime(campaign: impl Future<Output = Result<Tally>>) -> Result<Tally> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(campaign)
+}
