@@ -134,9 +134,7 @@ def read(rows, id, word):
 
 
 def read_submit(rows):
-    p50 = read(rows, "P1", "p50")
-    p99 = re.search(r"p99 ([0-9.]+) ms", p50["note"])
-    return {"rate": read(rows, "P1", "durable submits")["value"], "p50": p50["value"], "p99": float(p99[1])}
+    return {name: read(rows, "P1", word)["value"] for name, word in (("rate", "durable"), ("p50", "p50"), ("p99", "p99"))}
 
 
 READERS = {

@@ -59,9 +59,9 @@ impl HotPath {
     /// How often it is walked in one process and, twice, in the other; each walk is so many jobs or requests.
     fn walks(self) -> (usize, usize) {
         match self {
-            Self::Decide => (20_000, 1),
-            Self::Submit | Self::Run => (100, BATCH),
-            Self::Livez | Self::Get | Self::Post => (2_000, 1),
+            Self::Decide => (2_000, 1),
+            Self::Submit | Self::Run => (20, BATCH),
+            Self::Livez | Self::Get | Self::Post => (300, 1),
         }
     }
 }
