@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -29,12 +29,13 @@ struct Options {
     flaw: Option<Flaw>,
 }
 
-fn options() -> Result<Options, String> {
+/// `None` is a call for help.
+fn options() -> Result<Option<Options>, String> {
     let mut options = Options { seed: u64::from(rand::random::<u32>()), ops: 10_000_000, world: 100_000, flaw: None };
     let mut args = std::env::args().skip(1);
     while let Some(option) = args.next() {
         if option == "--help" {
-            return Err(String::new());
+            return Ok(None);
         }
         let value = args.next().ok_or_else(|| format!("{option} needs a value"))?;
         let number = || value.replace([',', '_'], "").parse().map_err(|_| format!("{option} takes a number"));
@@ -46,73 +47,86 @@ fn options() -> Result<Options, String> {
             _ => return Err(format!("unknown option {option}")),
         }
     }
-    Ok(options)
+    Ok(Some(options))
 }
 
 fn main() -> ExitCode {
     let options = match options() {
-        Ok(options) => options,
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
         Err(error) => {
-            eprintln!("{error}\n{USAGE}");
+            eprintln!("{error}\n\n{USAGE}");
             return ExitCode::from(2);
         }
     };
-    let worlds = options.ops.div_ceil(options.world);
-    let threads = thread::available_parallelism().map_or(1, |n| n.get());
-    println!("seeds {} to {}, {threads} threads", options.seed, options.seed.wrapping_add(worlds - 1));
     let plain = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         plain(panic);
         eprintln!("in the world of seed {}", SEED.get());
     }));
     let start = Instant::now();
-    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let (sum, failure) = (Mutex::new((0, Tally::default())), Mutex::new(None));
+    let done = worlds(&options);
+    let seconds = start.elapsed().as_secs_f64();
+    match done {
+        Ok((ops, tally)) => {
+            for (what, n) in tally.iter() {
+                println!("{n:>12}  {what}");
+            }
+            println!("{ops} operations, every promise kept; {seconds:.1} s, {:.0}/s", ops as f64 / seconds);
+            ExitCode::SUCCESS
+        }
+        Err((ops, failure)) => {
+            tell(ops, &failure, options.flaw);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs world after world on every core; answers operations and counts, or how long the first bad world was to be and
+/// what went wrong in it.
+fn worlds(options: &Options) -> Result<(u64, Tally), (u64, Box<Failure>)> {
+    let worlds = options.ops.div_ceil(options.world);
+    let threads = thread::available_parallelism().map_or(1, |n| n.get());
+    println!("seeds {} to {}, {threads} threads", options.seed, options.seed.wrapping_add(worlds - 1));
+    let next = AtomicU64::new(0);
+    let sum = Mutex::new(Ok((0, Tally::default())));
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
+                loop {
                     let world = next.fetch_add(1, Ordering::Relaxed);
-                    if world >= worlds {
+                    if world >= worlds || sum.lock().unwrap_or_else(|e| e.into_inner()).is_err() {
                         break;
                     }
                     let ops = options.world.min(options.ops - world * options.world);
                     SEED.set(options.seed.wrapping_add(world));
-                    match Sim::run(SEED.get(), ops, options.flaw) {
-                        Ok((ops, tally)) => {
-                            let mut sum = sum.lock().unwrap_or_else(|e| e.into_inner());
-                            sum.0 += ops;
-                            sum.1.add(&tally);
+                    let done = Sim::run(SEED.get(), ops, options.flaw);
+                    let mut sum = sum.lock().unwrap_or_else(|e| e.into_inner());
+                    match (&mut *sum, done) {
+                        (Ok((ops, tally)), Ok((more, met))) => {
+                            *ops += more;
+                            tally.add(&met);
                         }
-                        Err(found) => {
-                            stop.store(true, Ordering::Relaxed);
-                            failure.lock().unwrap_or_else(|e| e.into_inner()).get_or_insert(found);
-                        }
+                        (Ok(_), Err(failure)) => *sum = Err((ops, failure)),
+                        (Err(_), _) => {}
                     }
                 }
             });
         }
     });
-    let seconds = start.elapsed().as_secs_f64();
-    if let Some(failure) = failure.into_inner().unwrap_or_else(|e| e.into_inner()) {
-        tell(&failure, &options);
-        return ExitCode::FAILURE;
-    }
-    let (ops, tally) = sum.into_inner().unwrap_or_else(|e| e.into_inner());
-    for (what, n) in tally.iter() {
-        println!("{n:>12}  {what}");
-    }
-    println!("{ops} operations in {worlds} worlds, every promise kept; {seconds:.1} s, {:.0}/s", ops as f64 / seconds);
-    ExitCode::SUCCESS
+    sum.into_inner().unwrap_or_else(|e| e.into_inner())
 }
 
-fn tell(failure: &Failure, options: &Options) {
+fn tell(ops: u64, failure: &Failure, flaw: Option<Flaw>) {
     println!("a promise was broken in the world of seed {}, at operation {}:", failure.seed, failure.op);
     println!("  {}", failure.violation);
     println!("the last operations of that job:");
     for line in &failure.story {
         println!("{line}");
     }
-    let flaw = options.flaw.map(|flaw| format!(" --flaw {flaw}")).unwrap_or_default();
-    println!("again: cargo xtask sim --seed {} --ops {} --world {1}{flaw}", failure.seed, options.world);
+    let flaw = flaw.map(|flaw| format!(" --flaw {flaw}")).unwrap_or_default();
+    println!("again: cargo xtask sim --seed {} --ops {ops} --world {ops}{flaw}", failure.seed);
 }

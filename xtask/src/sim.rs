@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::run::{cargo, run};
 
-/// Operations in each of the two parts of the short form: about ten seconds on two cores.
-const SHORT: &str = "500000";
+/// Operations in each of the two parts of the short form: some ten seconds on two cores.
+const SHORT: &str = "2000000";
 /// Ends a hang; ten million operations take a fraction of it.
 const LIMIT: Duration = Duration::from_secs(24 * 3600);
 

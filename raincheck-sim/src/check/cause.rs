@@ -148,9 +148,12 @@ impl Checker {
             (Command::RunNow(_), Reply::NotWaiting(_) | Reply::Gone) => !wrote,
             (Command::Purge(no), Reply::Purged(_)) => !wrote && done.gone == [*no],
             (Command::Purge(_), Reply::NotFinished(_) | Reply::Gone) => !wrote,
-            (Command::SetQueue(name, _), Reply::Queue(settings)) => {
-                self.books.queues.entry(name.clone()).or_default().settings = settings.clone();
-                !wrote
+            (Command::SetQueue(name, patch), Reply::Queue(told)) => {
+                let kept = &mut self.books.queues.entry(name.clone()).or_default().settings;
+                kept.paused = patch.paused.unwrap_or(kept.paused);
+                kept.max_queued = patch.max_queued.unwrap_or(kept.max_queued);
+                kept.concurrency = patch.concurrency.unwrap_or(kept.concurrency);
+                !wrote && kept == told
             }
             (Command::Promote(most) | Command::Expire(most), Reply::Swept(n, _)) => {
                 *n == done.events.len() && n <= most
@@ -177,7 +180,8 @@ fn settles(outcome: &Outcome, data: &EventData, stopping: bool) -> bool {
         (Outcome::Complete(_), EventData::Succeeded) => true,
         (Outcome::Complete(_), _) => false,
         (_, EventData::Canceled) => stopping,
-        (Outcome::Fail { .. }, EventData::Retrying { .. } | EventData::Failed(_)) => !stopping,
+        (Outcome::Fail { retryable, .. }, EventData::Retrying { .. }) => !stopping && *retryable,
+        (Outcome::Fail { .. }, EventData::Failed(_)) => !stopping,
         (Outcome::TimedOut, EventData::Retrying { failure, .. } | EventData::Failed(failure)) => {
             !stopping && failure.code == FailureCode::Timeout
         }

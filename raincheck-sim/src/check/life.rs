@@ -78,6 +78,10 @@ impl Life {
         demand!(fixed(was) == fixed(row), row.no, "what was asked for changed: {was:#?} became {row:#?}");
         demand!(was.queue == row.queue && was.kind == row.kind, row.no, "a job changed its queue or kind");
         demand!(!was.state.is_final() || was == row, row.no, "a final job changed: {was:#?} became {row:#?}");
+        let keep = if row.state == State::Succeeded { row.retention.succeeded } else { row.retention.failed };
+        let ended = self.state.is_final().then_some(self.finished_at);
+        let ends = (row.finished_at, row.expires_at) == (ended, ended.map(|at| at.plus(keep)));
+        demand!(ends && row.started_at.is_some() == (self.attempt > 0), row.no, "times of its own: {row:#?}");
         self.row = row.clone();
         Ok(())
     }

@@ -49,6 +49,7 @@ pub fn new_job(rng: &mut StdRng, plan: &Plan, label: u64, now: Timestamp) -> New
     new.spec.input = Content { digest: Digest::default(), ..content(label) };
     new.spec.retry.jitter = false;
     new.spec.retry.max_attempts = rng.random_range(1..4);
+    new.spec.retry.max = rng.random_range(500..4_000);
     new.priority = rng.random_range(-2..3);
     new.retention = plan.retention;
     new.timeout = rng.random_range(4_000..20_000);
@@ -71,7 +72,7 @@ pub fn new_job(rng: &mut StdRng, plan: &Plan, label: u64, now: Timestamp) -> New
     }
     if rng.random_ratio(plan.gets, 100) {
         new.method = Method::Get;
-        new.equal = Some(digest(asked + 2 * rng.random_range(0..plan.names)));
+        new.equal = Some(digest(asked + 2 * rng.random_range(0..plan.names.div_ceil(10))));
         new.max_age = rng.random_bool(0.5).then_some(3_000);
     } else if rng.random_ratio(plan.ids, 100) {
         new.id = Some(JobId(Uuid::from_u128(0x4000_8000_0000_0000_0000 + u128::from(rng.random_range(0..plan.names)))));

@@ -36,7 +36,7 @@ impl Sim {
             None => match self.rng.random_range(0..100) {
                 0..56 => self.submit(),
                 56..66 => self.submit_again(),
-                66..74 => Command::Cancel(Cancel { no: self.some_job().0, force: self.rng.random() }),
+                66..74 => Command::Cancel(self.cancel()),
                 74..79 => Command::RunNow(self.some_job().0),
                 79..82 => Command::Purge(self.some_job().0),
                 82..84 => self.set_queue(),
@@ -111,9 +111,17 @@ impl Sim {
         }
     }
 
+    /// Every second time of a job that runs.
+    fn cancel(&mut self) -> Cancel {
+        let runs: Vec<_> = self.workers.iter().flat_map(|worker| &worker.runs).map(|run| run.lease.no).collect();
+        let runs = if self.rng.random() { ask::pick(&mut self.rng, &runs) } else { None };
+        let no = runs.unwrap_or_else(|| self.some_job().0);
+        Cancel { no, force: self.rng.random() }
+    }
+
     fn set_queue(&mut self) -> Command {
         let patch = QueuePatch {
-            paused: Some(self.rng.random_bool(0.3)),
+            paused: self.rng.random_bool(0.7).then(|| self.rng.random_bool(0.4)),
             max_queued: self
                 .rng
                 .random_bool(0.2)
