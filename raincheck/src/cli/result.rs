@@ -49,20 +49,30 @@ impl ResultOptions {
             return Ok(Exit::Done);
         };
         let path = if path.is_dir() { path.join(file_name(&client, &id).await?) } else { path };
+        // A pipe or a device is written to; nothing may take its place.
+        let special = path.metadata().is_ok_and(|there| !there.is_file());
         // Beside its place first: a file that is cut off never looks like a result.
-        let part = path.with_file_name(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy()));
+        let part = match special {
+            true => path.clone(),
+            false => path.with_file_name(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy())),
+        };
         let unwritable = |error: std::io::Error| Failure::usage(format!("cannot write {}: {error}", path.display()));
         let mut file = tokio::fs::File::create(&part).await.map_err(unwritable)?;
         let fetched = client.result(&id, &mut file).await;
         let info = match fetched {
             Ok(info) => info.unwrap_or_default(),
             Err(error) => {
-                let _ = std::fs::remove_file(&part);
+                if !special {
+                    // What is left of it bears a name that says so.
+                    let _ = std::fs::remove_file(&part);
+                }
                 return Err(error.into());
             }
         };
         file.flush().await.map_err(unwritable)?;
-        std::fs::rename(&part, &path).map_err(unwritable)?;
+        if !special {
+            std::fs::rename(&part, &path).map_err(unwritable)?;
+        }
         if Style::stderr().is_terminal() {
             let kind = info.content_type.unwrap_or_default();
             eprintln!("{}: {}, {}", path.display(), tame(&kind), when::bytes(info.size));

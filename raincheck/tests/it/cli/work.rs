@@ -74,6 +74,15 @@ fn a_result_goes_to_a_file_under_its_name() {
         assert_eq!(std::fs::read(cli.folder.path().join(name)).unwrap(), [0, 1], "{name}");
     }
     assert!(!cli.folder.path().parent().unwrap().join("out.mp4").exists());
+    // A pipe or a device is written to; a file that took its place would break whoever else uses it.
+    let pipe = cli.folder.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let mut both_ends = std::fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    cli.run(&["result", &id, "-o", "pipe"]).well();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&pipe.metadata().unwrap().file_type()));
+    let mut came = [9; 2];
+    std::io::Read::read_exact(&mut both_ends, &mut came).unwrap();
+    assert_eq!(came, [0, 1]);
     assert_eq!(worker.stop(), Some(0));
 }
 
