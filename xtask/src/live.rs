@@ -149,6 +149,7 @@ impl Drop for Server {
 fn keep_log(stderr: impl Read, mut copy: File, ready: &mpsc::Sender<String>) {
     for line in BufReader::new(stderr).lines() {
         let Ok(line) = line else { return };
+        // The copy helps to read a failure; it makes none.
         let _ = writeln!(copy, "{line}");
         if let Some(url) = ready_url(&line) {
             let _ = ready.send(url);

@@ -96,6 +96,7 @@ async fn deliver(shared: &Shared, lease: &str, outcome: Outcome, slot: OwnedSema
     let (settled, known) = oneshot::channel();
     let finish = Finish { lease: lease.to_owned(), action };
     if shared.ended.send(Ended { finish, slot, settled }).is_ok() {
+        // No answer means that the worker is gone, and this run with it.
         let _ = known.await;
     }
 }

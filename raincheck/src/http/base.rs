@@ -44,6 +44,7 @@ impl Base {
     pub fn header(&self, path: impl std::fmt::Display) -> HeaderValue {
         let mut out = Vec::with_capacity(96);
         self.push(&mut out);
+        // Writing to memory does not fail.
         let _ = std::io::Write::write_fmt(&mut out, format_args!("{path}"));
         HeaderValue::from_maybe_shared(bytes::Bytes::from(out)).unwrap_or_else(|_| HeaderValue::from_static("/"))
     }

@@ -138,6 +138,7 @@ async fn discard(mut body: Body) {
             left = left.saturating_sub(piece.len());
         }
     };
+    // A courtesy: whoever takes longer is cut off.
     let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
@@ -193,6 +194,7 @@ pub async fn keep(bytes: Bytes, blobs: &Blobs) -> Result<Payload, Problem> {
         return Ok(if bytes.is_empty() { Payload::Empty } else { Payload::Inline(bytes) });
     }
     let (pieces, file) = write_file(blobs);
+    // A writer that has given up says why at its end.
     let _ = pieces.send(Piece::Bytes(bytes)).await;
     finish(pieces, file).await.map(|received| received.payload)
 }
@@ -229,6 +231,7 @@ fn write_file(blobs: &Blobs) -> (mpsc::Sender<Piece>, Written) {
 }
 
 async fn finish(pieces: mpsc::Sender<Piece>, file: Written) -> Result<Received, Problem> {
+    // Refused only by a writer that has given up, which says why.
     let _ = pieces.send(Piece::End).await;
     match file.await {
         Ok(Ok(Some(received))) => Ok(received),

@@ -91,6 +91,7 @@ impl Pool {
                 outcome
             }
             Turn::Stopped(reason) => {
+                // Why it was stopped counts, not how it ended.
                 let _ = warm.child.wait(plan, task.stop()).await;
                 once::stopped(reason)
             }

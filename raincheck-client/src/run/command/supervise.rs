@@ -69,12 +69,16 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     };
     // Orphans of the program become children of this process instead of init's, so that none escapes.
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        eprintln!("raincheck: what this program leaves behind may outlive it: {error}");
+    }
 
     // Whoever stops a whole service signals every process of it. This one has to outlive its program; handlers, unlike
     // ignored signals, are not handed down to it.
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP] {
-        let _ = signal_hook::flag::register(signal, Arc::default());
+        if let Err(error) = signal_hook::flag::register(signal, Arc::default()) {
+            eprintln!("raincheck: signal {signal} will end this supervisor at once: {error}");
+        }
     }
 
     if let Some(Err(error)) = open_files.map(descriptors::limit) {
@@ -101,6 +105,7 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
 
     let (status, orphaned) = Watch::new(group, data).until_all_gone(&events);
     if let (true, Some(directory)) = (orphaned, remove) {
+        // Nobody is left to be told; it lies in the folder of temporary files.
         let _ = std::fs::remove_dir_all(directory);
     }
     status.map_or(1, end_alike)
@@ -150,6 +155,7 @@ fn read_orders(events: &Sender<Event>) {
             return;
         }
     }
+    // Who does not listen any more has come to its end.
     let _ = events.send(Event::Orphaned);
 }
 
@@ -175,6 +181,7 @@ fn end_alike(status: WaitStatus) -> i32 {
     let Some(signal) = status.terminating_signal() else { return 1 };
     // The program has left its core already; one of the supervisor would only mislead.
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    // Where neither works, the exit code below says it.
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
     let _ = signal_hook::low_level::emulate_default_handler(signal);
     128 + signal

@@ -54,6 +54,7 @@ impl Watch {
                 Ok(Event::Kill) => deadline = sooner(deadline, Duration::ZERO),
                 Ok(Event::Data(bytes)) => {
                     if let Some(data) = &self.data {
+                        // A program that reads no more needs no more.
                         let _ = data.send(bytes);
                     }
                 }
@@ -96,6 +97,7 @@ impl Watch {
     }
 
     /// A group's id is its own only until its first process is reaped; after that its members are looked up.
+    /// Who is gone already needs no signal.
     fn signal(&self, signal: Signal, all: bool) {
         let led = self.status.is_none();
         if led || !cfg!(target_os = "linux") {
