@@ -32,6 +32,11 @@ impl Engine {
         self.store().job(id).await
     }
 
+    /// What changes of the job of a public id, and nothing else: for those who only ask whether it did.
+    pub async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError> {
+        self.store().glance(id).await
+    }
+
     /// The job of a public id as soon as `until` holds, else as it is after `most` milliseconds (bounded by
     /// [`crate::Settings::wait_most`]) or when draining begins. A job that is not there is answered at once.
     pub async fn wait(&self, id: JobId, until: Until, most: Millis) -> Result<Found<Record>, StoreError> {

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
+use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::records::{
@@ -26,6 +26,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// The job of a public id, without its input's bytes.
     async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError>;
+    /// What changes of the job of a public id.
+    async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError>;
     /// The job of a number, without its input's bytes; `None` when purged.
     async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError>;
     /// What the worker gets, with its bytes unless they are a file; `None` when purged.

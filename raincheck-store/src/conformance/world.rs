@@ -196,7 +196,10 @@ impl World {
     /// A job that must be found under its public id.
     pub async fn found(&self, job: &Job) -> Record {
         match self.store.job(job.id).await.unwrap() {
-            Found::Here(record) => record,
+            Found::Here(record) => {
+                assert_eq!(self.store.glance(job.id).await.unwrap(), Found::Here(record.job.clone()));
+                record
+            }
             other => panic!("not found: {other:?}"),
         }
     }

@@ -1,4 +1,5 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 
 use raincheck_core::{Name, QueueSettings, State};
 use rusqlite::{Connection, Result, params};
@@ -15,18 +16,18 @@ pub(super) struct Queue {
     pub by_state: [u64; 7],
 }
 
-/// Counters and settings, owned by the writer: read at start, changed with every job, written once a transaction.
+/// Counters and settings, owned by the writer (there are few, so that a tree is quicker than a hash): read at start, changed with every job, written once a transaction.
 #[derive(Debug, Default)]
 pub(super) struct FiguresBook {
-    pub queues: HashMap<i64, Queue>,
-    pub pairs: HashMap<(i64, i64), [u64; 7]>,
+    pub queues: BTreeMap<i64, Queue>,
+    pub pairs: BTreeMap<(i64, i64), [u64; 7]>,
     pub waiting: u64,
-    dirty_queues: HashSet<i64>,
+    dirty_queues: BTreeSet<i64>,
     /// Queues whose figures readers must be given once the transaction is on disk, written already or not.
-    touched: HashSet<i64>,
-    dirty_pairs: HashSet<(i64, i64, u8)>,
-    new_kinds: HashSet<i64>,
-    known_kinds: HashSet<i64>,
+    touched: BTreeSet<i64>,
+    dirty_pairs: BTreeSet<(i64, i64, u8)>,
+    new_kinds: BTreeSet<i64>,
+    known_kinds: BTreeSet<i64>,
 }
 
 impl FiguresBook {
@@ -91,23 +92,23 @@ impl FiguresBook {
 
     /// Goes back to what is written, in this transaction or before.
     pub fn reload(&mut self, db: &Connection) -> Result<()> {
-        let touched = std::mem::take(&mut self.touched);
+        let touched = take(&mut self.touched);
         *self = FiguresBook { touched, ..FiguresBook::load(db)? };
         Ok(())
     }
 
     /// Which queues changed in the transaction that is on disk now.
-    pub fn take_touched(&mut self) -> HashSet<i64> {
-        std::mem::take(&mut self.touched)
+    pub fn take_touched(&mut self) -> BTreeSet<i64> {
+        take(&mut self.touched)
     }
 
     /// Writes what changed.
     pub fn flush(&mut self, db: &Connection, tables: &Tables) -> Result<()> {
-        for kind in self.new_kinds.drain() {
+        for kind in take(&mut self.new_kinds) {
             let name = tables.kind_name(kind).map(|n| n.to_string());
             db.prepare_cached("INSERT INTO kind (id, name) VALUES (?1, ?2)")?.execute(params![kind, name])?;
         }
-        for number in self.dirty_queues.drain() {
+        for number in take(&mut self.dirty_queues) {
             self.touched.insert(number);
             let queue = &self.queues[&number];
             let name = tables.queue_name(number).map(|n| n.to_string());
@@ -125,7 +126,7 @@ impl FiguresBook {
                 queue.served
             ])?;
         }
-        for (queue, kind, state) in self.dirty_pairs.drain() {
+        for (queue, kind, state) in take(&mut self.dirty_pairs) {
             let n = self.pairs[&(queue, kind)][usize::from(state)];
             db.prepare_cached("INSERT INTO counter VALUES (?1,?2,?3,?4) ON CONFLICT DO UPDATE SET n=?4")?
                 .execute(params![queue, kind, state, n as i64])?;

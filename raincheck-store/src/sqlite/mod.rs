@@ -1,5 +1,6 @@
 //! One file on one machine: an embedded SQLite with one writer thread, group commit and readers apart.
 
+mod answers;
 mod apply;
 mod backup;
 mod check;
@@ -32,7 +33,7 @@ pub use open::SqliteOptions;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 
 use shared::Shared;
@@ -41,7 +42,8 @@ use writer::Request;
 /// The store on SQLite. See [`crate::Store`] for what it promises.
 pub struct SqliteStore {
     shared: Arc<Shared>,
-    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    /// Without a bound of its own: a caller waits for its answer before it asks again.
+    requests: RwLock<Option<mpsc::UnboundedSender<Request>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop_checkpoints: Arc<checkpoint::Stop>,
     /// Held for as long as the data is open; the system lets go of it when the process ends, however it ends.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use raincheck_core::{Clock, IdMint, JobNo, Millis, SystemClock, Timestamp, limits};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::mpsc;
 
+use super::answers::Postman;
 use super::figures::FiguresBook;
 use super::shared::{NEVER, Shared, keep_plans, other};
 use super::tables::Tables;
@@ -22,9 +23,6 @@ use crate::blobs::Blobs;
 mod migrations {
     refinery::embed_migrations!("src/sqlite/migrations");
 }
-
-/// Requests that may wait for the writer; more wait with their callers.
-const WAITING_REQUESTS: usize = 4_096;
 
 /// What SQLite calls `synchronous = FULL`.
 const FULL: i64 = 2;
@@ -114,7 +112,7 @@ impl SqliteStore {
         }
         resume_leases(&db, &shared)?;
 
-        let (sender, receiver) = mpsc::channel(WAITING_REQUESTS);
+        let (sender, receiver) = mpsc::unbounded_channel();
         let rng = options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64);
         let bounds =
             Bounds { max_queued: options.max_queued, max_in_all: options.max_in_all, tombstone: options.tombstone };
@@ -132,6 +130,7 @@ impl SqliteStore {
             leases: Vec::new(),
             restart_log_at: WAL_PAGES,
             swept: false,
+            postman: Postman::new(),
         };
         let stop_checkpoints = Arc::new(checkpoint::Stop::default());
         let checkpoints =
@@ -148,7 +147,7 @@ impl SqliteStore {
         ];
         Ok(Arc::new(SqliteStore {
             shared,
-            requests: Mutex::new(Some(sender)),
+            requests: RwLock::new(Some(sender)),
             threads: Mutex::new(threads),
             stop_checkpoints,
             lock: Mutex::new(Some(lock)),

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use raincheck_core::{
-    ChunkKind, Command, Content, Cursor, Digest, Event, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
+    ChunkKind, Command, Content, Cursor, Digest, Event, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -34,6 +34,25 @@ pub(super) fn record(db: &Connection, tables: &Tables, no: JobNo) -> rusqlite::R
     db.prepare_cached(&RECORD)?.query_row([no.0], |row| rows::record(row, tables)).optional()
 }
 
+/// What `read` finds of the job of a public id; `id_of` tells whose it is.
+fn find<T>(
+    db: &Connection,
+    id: JobId,
+    read: impl Fn(JobNo) -> rusqlite::Result<Option<T>>,
+    id_of: impl Fn(&T) -> JobId,
+) -> rusqlite::Result<Found<T>> {
+    // An id of our own making says where its job is; only what is not there may be a chosen id.
+    if let Some((no, _)) = id.parts() {
+        match read(no)? {
+            Some(found) if id_of(&found) == id => return Ok(Found::Here(found)),
+            None if claims::tombstone(db, no)? == Some(id) => return Ok(Found::Purged),
+            _ => {}
+        }
+    }
+    let Some((no, _)) = claims::find(db, 0, id.0.as_bytes())? else { return Ok(Found::Unknown) };
+    Ok(read(no)?.map_or(Found::Purged, Found::Here))
+}
+
 /// A payload row: input or result.
 fn content(db: &Connection, sql: &str, no: JobNo) -> rusqlite::Result<Option<Content>> {
     db.prepare_cached(sql)?
@@ -52,9 +71,11 @@ fn content(db: &Connection, sql: &str, no: JobNo) -> rusqlite::Result<Option<Con
 impl Store for SqliteStore {
     async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError> {
         let stopped = || StoreError::Stopped("the store is closed".to_owned());
-        let writer = self.requests.lock().clone().ok_or_else(stopped)?;
         let (answer, reply) = oneshot::channel();
-        writer.send(Request { commands, answer }).await.map_err(|_| stopped())?;
+        let request = Request { commands, answer };
+        if self.requests.read().as_ref().is_none_or(|writer| writer.send(request).is_err()) {
+            return Err(stopped());
+        }
         reply.await.map_err(|_| stopped())?
     }
 
@@ -65,19 +86,11 @@ impl Store for SqliteStore {
     }
 
     async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
-        let tables = &self.shared.tables;
-        self.shared.read(|db| {
-            // An id of our own making says where its job is; only what is not there may be a chosen id.
-            if let Some((no, _)) = id.parts() {
-                match record(db, tables, no)? {
-                    Some(record) if record.job.id == id => return Ok(Found::Here(record)),
-                    None if claims::tombstone(db, no)? == Some(id) => return Ok(Found::Purged),
-                    _ => {}
-                }
-            }
-            let Some((no, _)) = claims::find(db, 0, id.0.as_bytes())? else { return Ok(Found::Unknown) };
-            Ok(record(db, tables, no)?.map_or(Found::Purged, Found::Here))
-        })
+        self.shared.read(|db| find(db, id, |no| record(db, &self.shared.tables, no), |record| record.job.id))
+    }
+
+    async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError> {
+        self.shared.read(|db| find(db, id, |no| claims::job(db, &self.shared.tables, no), |job| job.id))
     }
 
     async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError> {
@@ -196,7 +209,7 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         *self.shared.stopped.write() = Some("the store is closed".to_owned());
-        self.requests.lock().take();
+        self.requests.write().take();
         self.stop_checkpoints.ask();
         self.shared.close_readers();
         let threads = std::mem::take(&mut *self.threads.lock());

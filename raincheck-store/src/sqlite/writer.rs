@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use raincheck_core::{ChunkKind, Command, Event, IdMint, Job, JobNo, LeaseRef, Millis, Reply};
 use rand::rngs::StdRng;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::answers::{Answers, Caller, Postman};
 use super::figures::FiguresBook;
 use super::shared::{Shared, other};
 use super::sweep;
-use crate::StoreError;
 use crate::records::Commit;
 
 /// Most commands in one transaction: enough to share an fsync among all who wait, few enough to stay under a
@@ -26,7 +26,7 @@ const READER_WAIT: Duration = Duration::from_millis(20);
 /// Commands of one caller and the way back to it.
 pub(super) struct Request {
     pub commands: Vec<Command>,
-    pub answer: oneshot::Sender<Result<Vec<Reply>, StoreError>>,
+    pub answer: Caller,
 }
 
 /// Bounds the writer checks submits against.
@@ -62,11 +62,12 @@ pub(super) struct Writer {
     pub restart_log_at: i64,
     /// A sweep took what was due next: look for the next after it.
     pub swept: bool,
+    pub postman: Postman,
 }
 
 impl Writer {
     /// Serves until the channel closes.
-    pub fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    pub fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
             let mut size = first.commands.len();
             let mut batch = vec![first];
@@ -93,17 +94,13 @@ impl Writer {
         match self.attempt(plain.into_iter().chain(leasing), &mut answers) {
             Ok(()) => {
                 self.publish();
-                for (answer, replies) in answers {
-                    // A caller that went away meanwhile loses its answer, not its job.
-                    let _ = answer.send(Ok(replies));
-                }
+                self.postman.give(Answers(answers.into_iter().map(|(to, replies)| (to, Ok(replies))).collect()));
             }
             Err((error, unanswered)) => {
                 self.recover(&error);
                 let error = other(error);
-                for answer in answers.into_iter().map(|(a, _)| a).chain(unanswered) {
-                    let _ = answer.send(Err(error.clone()));
-                }
+                let callers = answers.into_iter().map(|(to, _)| to).chain(unanswered);
+                self.postman.give(Answers(callers.map(|to| (to, Err(error.clone()))).collect()));
             }
         }
         if self.shared.wal_pages.load(Ordering::Relaxed) > self.restart_log_at {
@@ -125,12 +122,11 @@ impl Writer {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "said once, here")]
     fn attempt(
         &mut self,
         requests: impl Iterator<Item = Request>,
-        answers: &mut Vec<(oneshot::Sender<Result<Vec<Reply>, StoreError>>, Vec<Reply>)>,
-    ) -> Result<(), (rusqlite::Error, Vec<oneshot::Sender<Result<Vec<Reply>, StoreError>>>)> {
+        answers: &mut Vec<(Caller, Vec<Reply>)>,
+    ) -> Result<(), (rusqlite::Error, Vec<Caller>)> {
         let mut requests = requests;
         if let Err(error) = self.step("BEGIN IMMEDIATE") {
             return Err((error, requests.map(|r| r.answer).collect()));

@@ -98,3 +98,30 @@ async fn what_would_break_a_promise_is_refused_and_counted() {
     assert_eq!(store.record(no).await.unwrap().unwrap().job.state, State::Queued);
     store.close().await;
 }
+
+/// Answers are given by a task of the runtime that the store was opened in; without it, by the store itself.
+#[test]
+fn everybody_is_answered_in_any_runtime() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let first = runtime();
+    let store = first.block_on(async { SqliteStore::open(options(folder.path())).unwrap() });
+    let submit_many = |runtime: &tokio::runtime::Runtime| {
+        let tasks: Vec<_> = (0..200)
+            .map(|_| {
+                let store = store.clone();
+                runtime.spawn(async move { store.apply(vec![Command::Submit(vec![new_job()])]).await })
+            })
+            .collect();
+        for task in tasks {
+            let replies = runtime.block_on(task).unwrap().unwrap();
+            assert!(matches!(replies[..], [Reply::Submitted(_)]));
+        }
+    };
+    submit_many(&first);
+    let second = runtime();
+    submit_many(&second);
+    drop(first);
+    submit_many(&second);
+    second.block_on(store.close());
+}
