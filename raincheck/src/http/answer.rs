@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header::IF_NONE_MATCH};
-use raincheck_core::{JobId, Millis, State};
-use raincheck_engine::Until;
+use raincheck_core::{Job, JobId, Millis, State};
+use raincheck_engine::{Outlook, Until};
 use raincheck_store::{Found, Record};
 
 use super::base::Base;
@@ -16,6 +16,11 @@ use super::{App, negotiate, prefer};
 
 /// Room for a job without its result.
 const JOB_BYTES: usize = 1_536;
+
+const VARIES: &str = "Accept, Prefer";
+
+/// Room for the headers of an answer.
+const HEADERS: usize = 10;
 
 /// `Preference-Applied`.
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -46,7 +51,7 @@ impl Wait {
 }
 
 /// The job, or why there is none.
-pub fn found(found: Found<Record>) -> Result<Record, Problem> {
+pub fn found<T>(found: Found<T>) -> Result<T, Problem> {
     match found {
         Found::Here(record) => Ok(record),
         Found::Purged => Err(Problem::new(problem::PURGED)),
@@ -89,6 +94,8 @@ pub fn json(status: StatusCode, body: Json) -> Response {
     let mut response = Response::new(Body::from(body.into_bytes()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    // Once for all that follow.
+    headers.reserve(HEADERS);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -122,30 +129,45 @@ pub fn accepted(base: &Base, view: &JobView<'_>) -> Response {
 /// The answer to a question about a job: 202, 200, 304, or a problem when it failed.
 pub fn status(base: &Base, view: &JobView<'_>, headers: &HeaderMap, failed_status: StatusCode) -> Response {
     let failed = matches!(view.job().state, State::Failed | State::Canceled);
+    if let Some(same) = not_modified(view.job(), view.outlook(), headers) {
+        return same;
+    }
     let mut response = if failed && failed_status.as_u16() >= 300 {
         failure(view, failed_status)
-    } else if !failed && has_it(headers, view.job().seq) {
-        not_modified(view)
     } else if view.job().state.is_final() {
         let status = if failed { failed_status } else { StatusCode::OK };
         job(status, view)
     } else {
         accepted(base, view)
     };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Prefer"));
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static(VARIES));
     response
 }
 
-fn not_modified(view: &JobView<'_>) -> Response {
+/// 304, where the caller has the job as it is: answered from its narrow row alone.
+pub async fn unchanged(app: &App, id: JobId, headers: &HeaderMap) -> Result<Option<Response>, Problem> {
+    if !headers.contains_key(IF_NONE_MATCH) {
+        return Ok(None);
+    }
+    let job = found(app.engine.glance(id).await?)?;
+    Ok(not_modified(&job, &app.engine.outlook(&job), headers))
+}
+
+fn not_modified(job: &Job, outlook: &Outlook, headers: &HeaderMap) -> Option<Response> {
+    if matches!(job.state, State::Failed | State::Canceled) || !has_it(headers, job.seq) {
+        return None;
+    }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, etag(view.job().seq));
+    headers.reserve(HEADERS);
+    headers.insert(header::ETAG, etag(job.seq));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if !view.job().state.is_final() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(view.outlook().retry_after_seconds.max(1)));
+    if !job.state.is_final() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(outlook.retry_after_seconds.max(1)));
     }
-    response
+    headers.insert(header::VARY, HeaderValue::from_static(VARIES));
+    Some(response)
 }
 
 /// A failed job as a problem, with the job's members beside.

@@ -1,8 +1,8 @@
 //! One job, as it is.
 
-use axum::extract::State as AppState;
+use axum::extract::{Request, State as AppState};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use raincheck_store::Record;
 
 use super::answer::{self, Wait};
@@ -28,22 +28,29 @@ pub async fn get(
     base: Base,
     JobPath(id): JobPath,
     mut query: Query,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let wait = Wait::of(&app, &headers, &mut query)?;
+    let headers = request.headers();
+    let wait = Wait::of(&app, headers, &mut query)?;
     let with_input = query.read("include", "must be input", |text| (text == "input").then_some(()))?.is_some();
     let failed_status = failed_status(&app, &mut query)?;
     query.done()?;
-    if negotiate::best(&headers, &["application/json", "application/problem+json", "text/html"]) == Some("text/html") {
+    if negotiate::best(headers, &["application/json", "application/problem+json", "text/html"]) == Some("text/html") {
         return people::job(&app, &base, answer::found(app.engine.job(id).await?)?).await;
     }
-    let record = answer::record(&app, id, wait, &headers).await?;
+    if wait.millis() == 0
+        && let Some(mut same) = answer::unchanged(&app, id, headers).await?
+    {
+        wait.tell(&mut same);
+        return Ok(same);
+    }
+    let record = answer::record(&app, id, wait, headers).await?;
     let input = if with_input { app.engine.input(record.job.no).await? } else { None };
     let mut view = JobView::of(&app.engine, &base, &record);
     if let Some(input) = &input {
         view = view.with_input(input, None);
     }
-    let mut response = answer::status(&base, &view, &headers, failed_status);
+    let mut response = answer::status(&base, &view, headers, failed_status);
     wait.tell(&mut response);
     Ok(response)
 }

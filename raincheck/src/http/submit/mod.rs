@@ -7,12 +7,12 @@ pub mod key;
 pub mod raw;
 mod resolve;
 
-use axum::body::Body;
-use axum::extract::State as AppState;
+use axum::extract::{Request, State as AppState};
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::IF_NONE_MATCH;
+use http::request::Parts;
 use raincheck_core::{Content, JobId, NewJob, Submitted};
 use raincheck_engine::SubmitError;
 
@@ -35,9 +35,9 @@ pub async fn post(
     AppState(app): AppState<App>,
     base: Base,
     mut query: Query,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (Parts { headers, .. }, body) = request.into_parts();
     let wait = Wait::of(&app, &headers, &mut query)?;
     query.done()?;
     let text = body::json(&headers, body, app.options.limits.json_body).await?;
@@ -58,9 +58,9 @@ pub async fn put(
     base: Base,
     JobPath(id): JobPath,
     mut query: Query,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (Parts { headers, .. }, body) = request.into_parts();
     let wait = Wait::of(&app, &headers, &mut query)?;
     query.done()?;
     let text = body::json(&headers, body, app.options.limits.json_body).await?;

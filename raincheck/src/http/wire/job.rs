@@ -145,7 +145,7 @@ fn write_end(out: &mut Json, view: &JobView<'_>) {
 
 fn write_result(out: &mut Json, view: &JobView<'_>, result: &ResultInfo) {
     out.key("result").begin();
-    write_link(out, view, "href", "/result");
+    out.key("href").url(view.base, format_args!("/jobs/{}/result", view.job.id));
     out.key("content_type").text(result.content_type.as_deref().unwrap_or("application/json"));
     out.key("filename").maybe_text(result.filename.as_deref());
     out.key("size").number(result.size);
@@ -183,21 +183,17 @@ pub fn failure_row(code: FailureCode) -> &'static Row {
 
 fn write_links(out: &mut Json, view: &JobView<'_>) {
     out.key("links").begin();
+    let this = out.key("self").url(view.base, format_args!("/jobs/{}", view.job.id));
     for (name, path) in [
-        ("self", ""),
         ("events", "/events"),
         ("result", "/result"),
         ("stream", "/stream"),
         ("cancel", "/cancel"),
         ("rerun", "/rerun"),
     ] {
-        write_link(out, view, name, path);
+        out.key(name).below(&this, path);
     }
     out.end();
-}
-
-fn write_link(out: &mut Json, view: &JobView<'_>, name: &str, path: &str) {
-    out.key(name).url(view.base, format_args!("/jobs/{}{path}", view.job.id));
 }
 
 fn write_input(out: &mut Json, view: &JobView<'_>) {

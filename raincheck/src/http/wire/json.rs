@@ -1,6 +1,7 @@
 //! Writes JSON straight into one buffer: no tree, no intermediate strings.
 
 use std::io::Write;
+use std::ops::Range;
 
 use bytes::Bytes;
 use raincheck_core::Timestamp;
@@ -41,11 +42,23 @@ impl Json {
         self.out.push(b'{');
     }
 
-    /// A URL: `base` and a path that needs no escaping.
-    pub fn url(&mut self, base: &Base, path: impl std::fmt::Display) {
+    /// A URL: `base` and a path that needs no escaping. Answers where it stands, for [`Json::below`].
+    pub fn url(&mut self, base: &Base, path: impl std::fmt::Display) -> Range<usize> {
         self.out.push(b'"');
+        let begin = self.out.len();
         base.push(&mut self.out);
-        let _ = write!(self.out, "{path}\"");
+        let _ = write!(self.out, "{path}");
+        let url = begin..self.out.len();
+        self.out.push(b'"');
+        url
+    }
+
+    /// A URL that begins with one written before.
+    pub fn below(&mut self, url: &Range<usize>, path: &str) {
+        self.out.push(b'"');
+        self.out.extend_from_within(url.clone());
+        self.out.extend_from_slice(path.as_bytes());
+        self.out.push(b'"');
     }
 
     /// Ends an object.
