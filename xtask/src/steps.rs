@@ -27,6 +27,7 @@ const STEPS: &[Step] = &[
     Step { name: "tests", run: || run(cargo(&["test", "--workspace"]), LONG) },
     Step { name: "simulation", run: sim::short },
     Step { name: "release build", run: || run(cargo(&["build", "--release", "-p", "raincheck"]), LONG) },
+    Step { name: "race", run: race },
     Step { name: "demo", run: live::demo },
     Step { name: "examples", run: live::examples },
     Step { name: "video example", run: live::video },
@@ -69,6 +70,14 @@ fn figures() -> Result<()> {
         run(command, MINUTE)?;
     }
     Ok(())
+}
+
+/// The race still reads the figures of `raincheck bench`. No peer is needed for that either.
+fn race() -> Result<()> {
+    let mut command = Command::new("python3");
+    command.args(["bench/peers/run", "raincheck", "--measures", "submit-1,bulk,drain,latency"]);
+    command.args(["--seconds", "0.2", "--rounds", "1", "--output", "target/race.json"]).current_dir(root());
+    run(command, 5 * MINUTE)
 }
 
 fn docs() -> Result<()> {

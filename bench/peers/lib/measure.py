@@ -118,30 +118,27 @@ class Runner:
 
     def native(self, workload, callers):
         """Raincheck by its own bench, which starts a server of its own."""
-        # It takes whole seconds.
-        seconds = max(1, round(self.options.seconds))
-        command = [self.tools.raincheck, "bench", workload, "-o", "json", "--rounds", 1, "--seconds", seconds]
-        command += ["--folder", self.folder, *(["--callers", callers] if callers else [])]
+        command = [self.tools.raincheck, "bench", workload, "-o", "json", "--rounds", 1]
+        command += ["--seconds", self.options.seconds, "--folder", self.folder]
+        command += ["--callers", callers] if callers else []
         rows = json.loads(output(command))["rows"]
         try:
             return READERS[workload](rows)
-        except (StopIteration, TypeError) as error:
+        except StopIteration as error:
             raise Void(f"`raincheck bench {workload}` has no such row: {rows}") from error
 
 
 def read(rows, id, word):
-    return next(row for row in rows if row["id"] == id and word in row["what"])
+    return next(row["value"] for row in rows if row["id"] == id and word in row["what"])
 
 
-def read_submit(rows):
-    return {name: read(rows, "P1", word)["value"] for name, word in (("rate", "durable"), ("p50", "p50"), ("p99", "p99"))}
-
-
+# Which rows of `raincheck bench` are which figures.
 READERS = {
-    "submit": read_submit,
-    "bulk": lambda rows: {"rate": read(rows, "P4", "bulk")["value"]},
-    "drain": lambda rows: {"rate": read(rows, "P5", "drain")["value"]},
-    "latency": lambda rows: {"p50": read(rows, "P7", "p50")["value"], "p99": read(rows, "P7", "p99")["value"]},
+    "submit": lambda rows: {"rate": read(rows, "P1", "durable submits"), "p50": read(rows, "P1", "p50"),
+                            "p99": read(rows, "P1", "p99")},
+    "bulk": lambda rows: {"rate": read(rows, "P4", "bulk")},
+    "drain": lambda rows: {"rate": read(rows, "P5", "drain")},
+    "latency": lambda rows: {"p50": read(rows, "P7", "p50"), "p99": read(rows, "P7", "p99")},
 }
 
 

@@ -26,7 +26,11 @@ class Tools:
         self.raincheck = pathlib.Path(raincheck).resolve()
 
     def ensure(self, peers):
-        """Installs what these peers need and the folder does not have yet."""
+        """Installs what the scripts of these peers need and the folder does not have yet."""
+        if not self.raincheck.exists():
+            raise Missing(f"{self.raincheck} is missing: cargo build --release -p raincheck")
+        if not peers:
+            return
         self.debian({peer.server for peer in peers} & DEBIAN.keys())
         for name in ["common", *sorted({peer.folder for peer in peers})]:
             source, target = PEERS / name, self.folder / name
@@ -36,8 +40,6 @@ class Tools:
                     shutil.copy(file, target)
             self.manifest(source, target, "package.json", self.npm)
             self.manifest(source, target, "requirements.txt", self.pip)
-        if any(peer.server == "raincheck" for peer in peers) and not self.raincheck.exists():
-            raise Missing(f"{self.raincheck} is missing: cargo build --release -p raincheck")
 
     def manifest(self, source, target, name, install):
         """Installs again only when the manifest has changed."""
