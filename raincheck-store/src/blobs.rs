@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use crate::folder;
+
 /// Large payloads as files, under names the server makes.
 ///
 /// A file is written under `tmp/`, synced, renamed to its place, and its folder synced, before any row refers to
@@ -31,7 +33,15 @@ impl Blobs {
         if temporary.exists() {
             fs::remove_dir_all(&temporary)?;
         }
-        fs::create_dir_all(&temporary)?;
+        folder::make(root)?;
+        fs::create_dir(&temporary)?;
+        // All at once, so that no blob waits for the name of its folder, nor forgets to.
+        for shard in 0..=u8::MAX {
+            let shard = root.join(format!("{shard:02x}"));
+            if !shard.is_dir() {
+                fs::create_dir(shard)?;
+            }
+        }
         File::open(root)?.sync_all()?;
         Ok(Blobs { root: root.to_owned() })
     }
@@ -82,10 +92,8 @@ impl Blobs {
         let copy: Box<str> = Uuid::from_u128(rand::random()).simple().to_string().into();
         let target = self.path(&copy);
         let folder = target.parent().ok_or_else(|| io::Error::other("a blob has a folder"))?.to_owned();
-        fs::create_dir_all(&folder)?;
         fs::hard_link(self.path(name), &target)?;
         File::open(&folder)?.sync_all()?;
-        File::open(&self.root)?.sync_all()?;
         Ok(copy)
     }
 
@@ -137,10 +145,6 @@ impl BlobWriter {
     pub fn finish(mut self) -> io::Result<Box<str>> {
         self.file.sync_all()?;
         let folder = self.root.join(&self.name[..2]);
-        if !folder.exists() {
-            fs::create_dir_all(&folder)?;
-            File::open(&self.root)?.sync_all()?;
-        }
         fs::rename(&self.temporary, folder.join(&*self.name))?;
         self.finished = true;
         File::open(&folder)?.sync_all()?;

@@ -10,6 +10,7 @@ mod commit_times;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod folder;
 mod records;
 mod sqlite;
 mod store;

@@ -1,6 +1,7 @@
 //! What a campaign is. `campaigns/` holds one file for each.
 
 use anyhow::Result;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::tally::Tally;
 
@@ -24,4 +25,22 @@ pub struct Order {
     pub loops: u32,
     /// Draws jobs, keys, load and the moments of the faults.
     pub seed: u64,
+}
+
+/// Does all loops of an order in rounds of at most `size`, each with a seed of its own.
+pub fn rounds(order: &Order, size: u32, round: impl AsyncFn(u64, u32) -> Result<Tally>) -> Result<Tally> {
+    let runtime = runtime()?;
+    let (mut tally, mut left) = (Tally::default(), order.loops);
+    while left > 0 {
+        let loops = left.min(size);
+        left -= loops;
+        let done = runtime.block_on(round(order.seed.wrapping_add(u64::from(left)), loops))?;
+        tally += Tally { loops: loops.into(), ..done };
+    }
+    Ok(tally)
+}
+
+/// Two threads for the clients beside that of the campaign, which may block.
+pub fn runtime() -> Result<Runtime> {
+    Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }

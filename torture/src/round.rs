@@ -1,6 +1,7 @@
 //! A round: one data folder, one load over many faults, then the faults stop and everything is judged.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,9 @@ use tokio::sync::watch;
 
 use crate::http::Http;
 use crate::load::{Load, Mix};
-use crate::log::Log;
+use crate::log::{Complaint, Log};
 use crate::oracle;
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, built};
 use crate::server::{Launch, Server};
 use crate::tally::Tally;
 use crate::wire::Queues;
@@ -27,6 +28,8 @@ const DESCRIPTORS: usize = 256;
 pub const NARROW: u64 = 3;
 /// At most so many wait in the queue `small`.
 pub const SMALL: u64 = 5;
+/// The queue and kind of what a campaign itself submits; it is not in the clients' log.
+pub const PROBE: &str = "probe";
 
 /// A round under way.
 pub struct Round {
@@ -55,7 +58,18 @@ impl Round {
 
     /// Starts the server; the clients hear of it once it is ready.
     pub async fn start(&mut self, launch: &Launch) -> Result<()> {
-        let server = launch.start()?;
+        self.started(launch.start()?).await
+    }
+
+    /// The same; false when it ended before it was ready.
+    pub async fn try_start(&mut self, launch: &Launch) -> Result<bool> {
+        match launch.try_start()? {
+            Some(server) => self.started(server).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    async fn started(&mut self, server: Server) -> Result<()> {
         let url: Arc<str> = server.url.as_str().into();
         if self.log.read(|book| book.faults == 0) {
             let (place, here) = watch::channel(Some(url.clone()));
@@ -73,6 +87,11 @@ impl Round {
         self.place.send_replace(Some(url));
         self.server = Some(server);
         Ok(())
+    }
+
+    /// A client for the campaign itself.
+    pub fn client(&self) -> Result<Http> {
+        Http::new(self.place.subscribe(), self.log.clone())
     }
 
     /// The running server.
@@ -94,8 +113,15 @@ impl Round {
         self.log.write(|book| book.faults += 1);
     }
 
-    /// The faults are over: brings all to its end on the running server and judges.
-    pub async fn judge(mut self) -> Result<Tally> {
+    /// The faults are over: brings all to its end on the running server; a broken promise is an error.
+    pub async fn judge(self) -> Result<Tally> {
+        let folder = self.scratch.path().to_owned();
+        let (tally, complaints) = self.judge_all().await.with_context(|| format!("see {}", folder.display()))?;
+        verdict(&folder, tally, &complaints)
+    }
+
+    /// The same, with every broken promise that was found.
+    pub async fn judge_all(mut self) -> Result<(Tally, Vec<Complaint>)> {
         let url = self.place.borrow().clone().context("no server is running")?;
         let drained = tokio::time::timeout(ENDS, self.load.drain()).await;
         drained.context("the clients did not get their answers")??;
@@ -109,10 +135,7 @@ impl Round {
                 break;
             }
             if begin.elapsed() > ENDS {
-                bail!(
-                    "{open} jobs have not ended {ENDS:?} after the faults: {queues:?}; see {}",
-                    self.kept().display()
-                );
+                bail!("{open} jobs have not ended {ENDS:?} after the faults: {queues:?}");
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -124,21 +147,25 @@ impl Round {
         tokio::time::timeout(ENDS, self.load.over()).await.context("workers or readers did not end")??;
         oracle::judge(&http, &self.log).await?;
         server.terminate()?;
-        let (tally, complaints) = self.log.read(|book| (book.tally(), book.complaints.clone()));
-        if complaints.is_empty() {
-            self.scratch.remove()?;
-            return Ok(tally);
+        let doctor = Command::new(built("raincheck")?)
+            .args(["doctor", "--data"])
+            .arg(self.folder().join("disk/data"))
+            .env_clear()
+            .output()?;
+        if !doctor.status.success() {
+            self.log.complain("doctor", String::from_utf8_lossy(&doctor.stdout).into_owned());
         }
-        let shown: Vec<String> = complaints.iter().take(20).map(|it| format!("{}: {}", it.kind, it.text)).collect();
-        bail!(
-            "{} broken promises, the data is kept in {}:\n{}\n{tally}",
-            complaints.len(),
-            self.scratch.path().display(),
-            shown.join("\n")
-        )
+        Ok(self.log.read(|book| (book.tally(), book.complaints.clone())))
     }
+}
 
-    fn kept(&self) -> PathBuf {
-        self.scratch.path().to_owned()
+/// Removes the folder of a round without complaints; says what was wrong with one that has some.
+pub fn verdict(folder: &Path, tally: Tally, complaints: &[Complaint]) -> Result<Tally> {
+    if complaints.is_empty() {
+        std::fs::remove_dir_all(folder)?;
+        return Ok(tally);
     }
+    let shown: Vec<String> = complaints.iter().take(20).map(|it| format!("{}: {}", it.kind, it.text)).collect();
+    let (count, shown) = (complaints.len(), shown.join("\n"));
+    bail!("{count} broken promises, the data is kept in {}:\n{shown}\n{tally}", folder.display())
 }

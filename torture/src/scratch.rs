@@ -1,4 +1,4 @@
-//! Folders for one run: removed when all is well, kept and named when not.
+//! Folders for one round. Whoever judges it removes them; without that they stay, for whoever looks for what went wrong.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ impl Scratch {
         &self.path
     }
 
-    /// Removes it; without this it stays, for whoever looks for what went wrong.
+    /// Removes it.
     pub fn remove(self) -> Result<()> {
         std::fs::remove_dir_all(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))
     }

@@ -27,8 +27,9 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// With its data in `data` below `folder`, always on the same free port, so that clients find it again.
+    /// With its data in `disk/data` below `folder`, always on the same free port, so that clients find it again.
     pub fn new(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder.join("disk"))?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         Ok(Self { folder: folder.to_owned(), port, wrapper: Vec::new(), env: Vec::new() })
     }
@@ -39,20 +40,36 @@ impl Launch {
         self
     }
 
-    /// As an argument of another program, which passes signals and dies with it.
-    #[expect(dead_code, reason = "for campaigns to come")]
+    /// With these in its environment.
+    pub fn envs(mut self, more: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>) -> Self {
+        self.env.extend(more.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
+    /// As an argument of another program, which ends as it ends.
     pub fn under(mut self, program: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         self.wrapper = program.into_iter().map(Into::into).collect();
         self
     }
 
+    /// The folder of what the campaign takes for the disk; the server makes its own in it.
+    pub fn disk(&self) -> PathBuf {
+        self.folder.join("disk")
+    }
+
     /// The data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.join("data")
+        self.disk().join("data")
     }
 
     /// Starts, and waits until it says that it is ready. What it says is appended to `server.log`.
     pub fn start(&self) -> Result<Server> {
+        let started = self.try_start()?;
+        started.with_context(|| format!("the server ended before it was ready; see {}", self.folder.display()))
+    }
+
+    /// The same; none when it ended before it was ready.
+    pub fn try_start(&self) -> Result<Option<Server>> {
         let begin = Instant::now();
         let mut words = self.wrapper.clone();
         words.push(built("raincheck")?.into());
@@ -79,10 +96,13 @@ impl Launch {
         let mut server = Server { child, pid: None, url: String::new(), started_in: Duration::ZERO };
         match told.recv_timeout(READY) {
             Ok((url, pid)) => (server.url, server.pid) = (url, Pid::from_raw(pid)),
-            Err(_) => bail!("the server did not get ready; see server.log in {}", self.folder.display()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(None),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                bail!("the server did not get ready within {READY:?}; see {}", self.folder.display())
+            }
         }
         server.started_in = begin.elapsed();
-        Ok(server)
+        Ok(Some(server))
     }
 }
 
@@ -109,6 +129,10 @@ impl Server {
     }
 
     fn end(&mut self) -> Result<()> {
+        // Once it is waited for, its number may be another process's.
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
         match self.pid {
             Some(pid) => match kill_process(pid, Signal::KILL) {
                 Err(rustix::io::Errno::SRCH) | Ok(()) => {}

@@ -23,7 +23,7 @@ usage: cargo xtask COMMAND
   fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
   mutants   writes known faults into a copy and shows that the suite sees each; with names, only those
   sim       the rules in a simulated world, by the million; `--help` tells its options
-  torture   long campaigns against the release binary; without a name, the list of them";
+  torture   campaigns against the release binary; without a name, the list of them";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

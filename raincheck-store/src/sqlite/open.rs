@@ -1,4 +1,4 @@
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +19,7 @@ use super::writer::{BUSY, Bounds, WAL_PAGES, Writer};
 use super::{SqliteStore, checkpoint, rows};
 use crate::StoreError;
 use crate::blobs::Blobs;
+use crate::folder;
 
 mod migrations {
     refinery::embed_migrations!("src/sqlite/migrations");
@@ -78,7 +79,7 @@ impl SqliteStore {
             return Err(StoreError::TooOld(rusqlite::version().to_owned()));
         }
         let folder = options.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|e| StoreError::Other(format!("cannot make {}: {e}", folder.display())))?;
+        folder::make(folder).map_err(|e| StoreError::Other(format!("cannot make {}: {e}", folder.display())))?;
         let lock = lock(&options.path)?;
         let mut db = connect(&options).map_err(other)?;
         migrate(&mut db)?;

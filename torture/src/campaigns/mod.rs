@@ -2,10 +2,13 @@
 
 mod clock;
 mod commands;
+mod disk_full;
 mod duplicates;
 mod kill;
+mod power_cut;
 mod slow;
 mod streams;
+mod write_errors;
 mod zombies;
 
 use crate::campaign::Campaign;
@@ -17,6 +20,24 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "kill -9 of the server under load, at a random moment",
         short_loops: 100,
         run: kill::run,
+    },
+    Campaign {
+        name: "power-cut",
+        about: "what was not synced is gone, torn or there by luck",
+        short_loops: 50,
+        run: power_cut::run,
+    },
+    Campaign {
+        name: "write-errors",
+        about: "the k-th write or sync fails with EIO or ENOSPC",
+        short_loops: 50,
+        run: write_errors::run,
+    },
+    Campaign {
+        name: "disk-full",
+        about: "a small disk fills and is freed; needs root for its tmpfs",
+        short_loops: 5,
+        run: disk_full::run,
     },
     Campaign {
         name: "zombies",

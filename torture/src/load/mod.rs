@@ -114,7 +114,7 @@ impl Load {
     }
 
     /// Ends the rest.
-    pub async fn over(mut self) -> Result<()> {
+    pub async fn over(&mut self) -> Result<()> {
         self.phase.send_replace(Phase::Over);
         while let Some(done) = self.others.join_next().await {
             done?;

@@ -1,5 +1,7 @@
 //! A client that submits: with keys and without, under ids of its own, in batches, as raw bytes.
 
+use std::time::Duration;
+
 use rand::RngExt as _;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -13,6 +15,8 @@ use crate::wire::{Batch, Job};
 
 /// Queues and how often they are chosen; `round` bounds the last two.
 const QUEUES: &[&str] = &["default", "default", "default", "wide", "narrow", "small"];
+/// After a refusal; shorter than the server asks for, so that the refusals are many.
+const PAUSE: Duration = Duration::from_millis(10);
 const KINDS: &[&str] = &["count", "render", "mail"];
 
 /// Submits until the phase ends. What has a key or an id is repeated until it is answered.
@@ -66,7 +70,7 @@ impl Actor {
             match self.http.send(method.clone(), path, media, body.to_vec()).await {
                 // An earlier try may have been taken, so this is no answer to it yet.
                 Ok(answer) if broken && answer.status == 503 => {
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                    tokio::time::sleep(PAUSE).await;
                 }
                 Ok(answer) => return Some(answer),
                 Err(Broken) => {
@@ -80,7 +84,7 @@ impl Actor {
         }
     }
 
-    fn note(&self, numbers: &[usize], answer: &Answer) {
+    async fn note(&self, numbers: &[usize], answer: &Answer) {
         let ids = match (answer.is_success(), numbers.len()) {
             (true, 1) => answer.json::<Job>().map(|job| vec![job.id]).or_else(|_| batch_ids(answer)),
             (true, _) => batch_ids(answer),
@@ -89,7 +93,8 @@ impl Actor {
                     let text = format!("a good submit was answered {}: {}", answer.status, answer.text());
                     self.log.complain("answer", text);
                 }
-                return numbers.iter().for_each(|number| self.log.refused(*number));
+                numbers.iter().for_each(|number| self.log.refused(*number));
+                return tokio::time::sleep(PAUSE).await;
             }
         };
         match ids {
@@ -124,7 +129,7 @@ async fn one(actor: &mut Actor, keyed: bool) {
     let body = Value::from(actor.body(number)).to_string();
     let answer = actor.insist(keyed, Method::POST, "/jobs", "application/json", body.as_bytes()).await;
     if let Some(answer) = answer {
-        actor.note(&[number], &answer);
+        actor.note(&[number], &answer).await;
     }
 }
 
@@ -142,7 +147,7 @@ async fn batch(actor: &mut Actor) {
     let body = json!({ "jobs": jobs }).to_string();
     let answer = actor.insist(true, Method::POST, "/jobs/batch", "application/json", body.as_bytes()).await;
     if let Some(answer) = answer {
-        actor.note(&numbers, &answer);
+        actor.note(&numbers, &answer).await;
     }
 }
 
@@ -154,7 +159,7 @@ async fn chosen(actor: &mut Actor) {
     let body = Value::from(actor.body(number)).to_string();
     let answer = actor.insist(true, Method::PUT, &format!("/jobs/{id}"), "application/json", body.as_bytes()).await;
     if let Some(answer) = answer {
-        actor.note(&[number], &answer);
+        actor.note(&[number], &answer).await;
     }
 }
 
@@ -171,6 +176,6 @@ async fn raw(actor: &mut Actor) {
     let path = format!("/kinds/{kind}/jobs?queue={queue}&label={number}&key={key}&{retry}");
     let answer = actor.insist(true, Method::POST, &path, input.media_type(), &input.bytes(number as u64)).await;
     if let Some(answer) = answer {
-        actor.note(&[number], &answer);
+        actor.note(&[number], &answer).await;
     }
 }

@@ -10,12 +10,13 @@ use super::Store;
 use crate::content::Content;
 use crate::http::Http;
 use crate::log::{Fate, Log, Submit};
+use crate::round::PROBE;
 use crate::wire::Job;
 
 pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {
     let submits = log.read(|book| book.submits.clone());
     let mut found: HashMap<usize, Vec<&Job>> = HashMap::new();
-    for job in store.jobs.values() {
+    for job in store.jobs.values().filter(|job| job.queue != PROBE) {
         let number = job.label.as_deref().and_then(|label| label.parse().ok()).filter(|at| *at < submits.len());
         match number {
             Some(number) => found.entry(number).or_default().push(job),

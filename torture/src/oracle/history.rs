@@ -60,3 +60,44 @@ fn walk(job: &Job, events: &[&Event]) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(steps: &[(&str, &str, u32)]) -> Result<(), String> {
+        let events: Vec<Event> = steps
+            .iter()
+            .enumerate()
+            .map(|(index, (what, state, attempt))| {
+                let id = uuid::Uuid::nil();
+                let event = serde_json::json!({"seq": index + 1, "job": id, "queue": "q", "type": what, "state": state,
+                    "attempt": attempt, "cursor": index.to_string(), "data": {"problem": {"type": "/problems/job-lost"}}});
+                serde_json::from_value(event).unwrap()
+            })
+            .collect();
+        let (_, state, attempt) = steps.last().unwrap();
+        let job = serde_json::json!({"id": uuid::Uuid::nil(), "kind": "k", "queue": "q", "label": null, "key": null,
+            "state": state, "attempt": attempt, "seq": steps.len(), "input": null, "result": null});
+        walk(&serde_json::from_value(job).unwrap(), &events.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_lawful_life_passes_and_each_fault_is_seen() {
+        let start = [("created", "queued", 0), ("started", "running", 1)];
+        let with = |more: &[(&'static str, &'static str, u32)]| history(&[&start[..], more].concat());
+        let lost = [("lost", "queued", 1), ("started", "running", 2), ("lost", "queued", 2), ("started", "running", 3)];
+        with(&[("progress", "running", 1), ("succeeded", "succeeded", 1)]).unwrap();
+        with(&[&lost[..], &[("failed", "failed", 3)]].concat()).unwrap();
+        for (fault, says) in [
+            (&[("succeeded", "succeeded", 1), ("canceled", "canceled", 1)][..], "Canceled of attempt 1 comes after"),
+            (&[("lost", "queued", 1)], "0 final events"),
+            (&[("released", "queued", 1), ("started", "running", 3)], "Started of attempt 3 comes after"),
+            (&[("failed", "failed", 1)], "given up as lost after 0 losses"),
+            (&[("succeeded", "succeeded", 2)], "Succeeded of attempt 2"),
+        ] {
+            let said = with(fault).unwrap_err();
+            assert!(said.contains(says), "{fault:?}: {said}");
+        }
+    }
+}

@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("raincheck-engine", &["raincheck-core", "raincheck-store", "raincheck-fuzz"]),
     ("raincheck-client", &["raincheck-core", "raincheck-engine", "raincheck-fuzz"]),
     ("raincheck", &["raincheck-core", "raincheck-store", "raincheck-engine", "raincheck-client", "raincheck-fuzz"]),
+    ("powercut", &[]),
     ("torture", &[]),
     ("xtask", &[]),
 ];
