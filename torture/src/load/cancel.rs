@@ -21,8 +21,8 @@ pub async fn run(mut actor: Actor) {
         };
         match (answer.status, answer.json::<Job>()) {
             (200, Ok(job)) if job.state == State::Canceled => actor.log.write(|book| book.canceled.push(id)),
-            // It runs and was asked to stop, or it has ended.
-            (202 | 409, _) => {}
+            // It runs and was asked to stop, it has ended, or nothing can be written just now.
+            (202 | 409 | 503, _) => {}
             (404 | 410, _) => {
                 actor.log.complain("lost", format!("{id} was acknowledged; its cancel: {}", answer.text()))
             }
