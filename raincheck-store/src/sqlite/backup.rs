@@ -18,8 +18,9 @@ use crate::{Blobs, StoreError};
 const ROUNDS: usize = 3;
 /// Files of one round that are few enough to go on.
 const FEW: u64 = 16;
-/// Copies of the database that are made before giving up: each is of a later moment.
-const COPIES: usize = 5;
+/// Copies of the database that are made before giving up, each of a later moment. Only a job that came and was purged
+/// around such a moment makes another necessary; where many do, the database is small and a copy takes a moment.
+const COPIES: usize = 100;
 
 /// Pause before a database is tried again that can't be read right now.
 const BUSY: Duration = Duration::from_millis(50);
