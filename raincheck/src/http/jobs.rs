@@ -1,12 +1,10 @@
 //! One job, as it is.
 
-use axum::extract::{Request, State as AppState};
 use axum::response::Response;
 use http::StatusCode;
-use raincheck_store::Record;
 
-use super::answer::{self, Wait};
-use super::base::Base;
+use super::answer;
+use super::ask::Ask;
 use super::path::JobPath;
 use super::problem::Problem;
 use super::query::Query;
@@ -23,34 +21,28 @@ use super::{App, negotiate, people, tells_failure};
               (status = 202, description = "Not done yet", body = super::openapi::Job),
               (status = 304, description = "Not changed"),
               super::openapi::JobProblems))]
-pub async fn get(
-    AppState(app): AppState<App>,
-    base: Base,
-    JobPath(id): JobPath,
-    mut query: Query,
-    request: Request,
-) -> Result<Response, Problem> {
-    let headers = request.headers();
-    let wait = Wait::of(&app, headers, &mut query)?;
+pub async fn get(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem> {
+    let wait = ask.wait()?;
+    let Ask { app, base, query, headers } = &mut ask;
     let with_input = query.read("include", "must be input", |text| (text == "input").then_some(()))?.is_some();
-    let failed_status = failed_status(&app, &mut query)?;
+    let failed_status = failed_status(app, query)?;
     query.done()?;
     if negotiate::best(headers, &["application/json", "application/problem+json", "text/html"]) == Some("text/html") {
-        return people::job(&app, &base, answer::found(app.engine.job(id).await?)?).await;
+        return people::job(app, base, answer::found(app.engine.job(id).await?)?).await;
     }
     if wait.millis() == 0
-        && let Some(mut same) = answer::unchanged(&app, id, headers).await?
+        && let Some(mut same) = answer::unchanged(app, id, headers).await?
     {
         wait.tell(&mut same);
         return Ok(same);
     }
-    let record = answer::record(&app, id, wait, headers).await?;
+    let record = answer::record(app, id, wait, headers).await?;
     let input = if with_input { app.engine.input(record.job.no).await? } else { None };
-    let mut view = JobView::of(&app.engine, &base, &record);
+    let mut view = JobView::of(&app.engine, base, &record);
     if let Some(input) = &input {
         view = view.with_input(input, None);
     }
-    let mut response = answer::status(&base, &view, headers, failed_status);
+    let mut response = answer::status(base, &view, headers, failed_status);
     wait.tell(&mut response);
     Ok(response)
 }
@@ -62,9 +54,4 @@ pub fn failed_status(app: &App, query: &mut Query) -> Result<StatusCode, Problem
     };
     let asked = query.read("on_failure", "must be 200 or a status code from 400 to 599", read)?;
     Ok(asked.or(StatusCode::from_u16(app.options.failed_status).ok()).unwrap_or(StatusCode::BAD_REQUEST))
-}
-
-/// The job alone, with this status: for answers to requests that changed it.
-pub fn plain(app: &App, base: &Base, record: &Record, status: StatusCode) -> Response {
-    answer::job(status, &JobView::of(&app.engine, base, record))
 }

@@ -1,10 +1,11 @@
 //! The HTTP contract: the router as a table of contents.
 //!
 //! A request passes the accept loop (`accept`), the guard (`front`, `guard`) and the router; a handler reads it with
-//! the extractors (`path`, `query`, `base`, `body`), calls one verb of the engine and writes the answer with `wire`.
+//! the extractors (`path`, `ask`, `query`, `body`), calls one verb of the engine and writes the answer with `wire`.
 
 mod accept;
 mod answer;
+mod ask;
 mod base;
 mod body;
 mod bytes;
@@ -168,6 +169,8 @@ pub async fn serve(
     };
     tokio::join!(accept::run(listener, front, caps, shutdown.clone()), drain);
     app.sockets.close();
-    let _ = tokio::time::timeout(SOCKETS, app.sockets.wait()).await;
+    if tokio::time::timeout(SOCKETS, app.sockets.wait()).await.is_err() {
+        tracing::warn!(sockets = app.sockets.len(), "cutting off WebSockets that did not close in time");
+    }
     Ok(())
 }

@@ -74,7 +74,7 @@ impl Query {
     }
 
     /// Refuses what nobody took.
-    pub fn done(self) -> Result<(), Problem> {
+    pub fn done(&self) -> Result<(), Problem> {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => Err(bad(name, "is not a parameter of this request")),

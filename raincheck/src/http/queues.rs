@@ -3,16 +3,17 @@
 use axum::body::Body;
 use axum::extract::State as AppState;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use raincheck_core::{Name, State, limits};
 use raincheck_store::QueueFigures;
 
+use super::App;
 use super::answer::json;
+use super::ask::Ask;
 use super::path::NamePath;
 use super::problem::{self, Problem};
 use super::query::Query;
 use super::wire::{Json, QueuePatchBody, read};
-use super::{App, body};
 
 /// Every queue, by name.
 #[utoipa::path(get, path = "/queues", tag = "operate",
@@ -39,23 +40,16 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
 #[utoipa::path(patch, path = "/queues/{name}", tag = "operate", params(("name" = String, Path)),
     request_body = QueuePatchBody,
     responses((status = 200, description = "The queue", body = super::openapi::Queue), super::openapi::ChangeProblems))]
-pub async fn patch(
-    AppState(app): AppState<App>,
-    NamePath(name): NamePath,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    query.done()?;
-    let text = body::json(&headers, body, app.options.limits.json_body).await?;
+pub async fn patch(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Response, Problem> {
+    let text = ask.json(body).await?;
     let patch: QueuePatchBody = read(&text)?;
-    if app.options.defaults.get().owns_queue(&name) {
+    if ask.app.options.defaults.get().owns_queue(&name) {
         return Err(
             Problem::new(problem::MANAGED).detail("this queue stands in the configuration file; change it there")
         );
     }
-    app.engine.set_queue(name.clone(), patch.into()).await?;
-    show(&app, &name)
+    ask.engine().set_queue(name.clone(), patch.into()).await?;
+    show(&ask.app, &name)
 }
 
 fn show(app: &App, name: &Name) -> Result<Response, Problem> {

@@ -1,16 +1,14 @@
 //! What a job's worker made.
 
 use axum::body::Body;
-use axum::extract::State as AppState;
 use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
 use raincheck_core::{Content, Payload, State};
 
-use super::answer::{self, Wait};
-use super::base::Base;
+use super::answer;
+use super::ask::Ask;
 use super::path::JobPath;
 use super::problem::Problem;
-use super::query::Query;
 use super::wire::JobView;
 use super::{App, bytes, jobs};
 
@@ -26,24 +24,18 @@ use super::{App, bytes, jobs};
               (status = 304, description = "Not changed"),
               (status = 416, description = "The range lies outside", body = super::openapi::Problem, content_type = "application/problem+json"),
               super::openapi::JobProblems))]
-pub async fn get(
-    AppState(app): AppState<App>,
-    base: Base,
-    JobPath(id): JobPath,
-    method: Method,
-    mut query: Query,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let wait = Wait::of(&app, &headers, &mut query)?;
-    let failed_status = jobs::failed_status(&app, &mut query)?;
+pub async fn get(method: Method, JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem> {
+    let wait = ask.wait()?;
+    let Ask { app, base, query, headers } = &mut ask;
+    let failed_status = jobs::failed_status(app, query)?;
     query.done()?;
     // The validators of this resource are the result's, not the job's.
-    let record = answer::record(&app, id, wait, &HeaderMap::new()).await?;
+    let record = answer::record(app, id, wait, &HeaderMap::new()).await?;
     let mut response = if record.job.state == State::Succeeded {
         let content = app.engine.result(record.job.no).await?.unwrap_or_default();
-        serve(&app, &method, &headers, &content).await?
+        serve(app, &method, headers, &content).await?
     } else {
-        answer::status(&base, &JobView::of(&app.engine, &base, &record), &HeaderMap::new(), failed_status)
+        answer::status(base, &JobView::of(&app.engine, base, &record), &HeaderMap::new(), failed_status)
     };
     wait.tell(&mut response);
     Ok(response)

@@ -1,43 +1,33 @@
 //! What a run streams to its caller and logs for operators, taken as it comes.
 
 use axum::body::Body;
-use axum::extract::State as AppState;
 use axum::response::Response;
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
 use raincheck_core::{Append, ChunkKind, LeaseRef, Reply};
 
 use crate::http::answer::json;
-use crate::http::base::Base;
+use crate::http::ask::Ask;
+use crate::http::body;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem};
-use crate::http::query::Query;
 use crate::http::submit::raw::media_type;
 use crate::http::wire::Json;
-use crate::http::{App, body, steer};
 
 /// Appends to the run's stream.
 #[utoipa::path(post, path = "/leases/{lease}/stream", tag = "work",
     request_body(content = Vec<u8>, content_type = "*/*"),
     params(("lease" = String, Path), ("offset" = Option<u64>, Query, description = "Where the bytes start; what is there already is not doubled")),
     responses((status = 200, description = "Kept up to this offset", body = crate::http::openapi::Appended), crate::http::openapi::WorkProblems))]
-pub async fn stream(
-    AppState(app): AppState<App>,
-    base: Base,
-    LeasePath(lease): LeasePath,
-    mut query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let offset = query.number("offset")?;
-    query.done()?;
-    let content_type = if headers.contains_key(CONTENT_TYPE) {
-        media_type(&headers)?.or(Some("application/json".into()))
+pub async fn stream(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
+    let offset = offset(&mut ask)?;
+    let content_type = if ask.headers.contains_key(CONTENT_TYPE) {
+        media_type(&ask.headers)?.or(Some("application/json".into()))
     } else {
         None
     };
-    append(&app, &base, Target { lease, kind: ChunkKind::Stream, content_type, offset }, &headers, body).await
+    append(&ask, Target { lease, kind: ChunkKind::Stream, content_type, offset }, body).await
 }
 
 /// Appends to the job's log.
@@ -45,17 +35,15 @@ pub async fn stream(
     request_body(content = Vec<u8>, content_type = "*/*"),
     params(("lease" = String, Path), ("offset" = Option<u64>, Query, description = "Where the bytes start in what this run wrote; what is there already is not doubled")),
     responses((status = 200, description = "Kept up to this offset", body = crate::http::openapi::Appended), crate::http::openapi::WorkProblems))]
-pub async fn log(
-    AppState(app): AppState<App>,
-    base: Base,
-    LeasePath(lease): LeasePath,
-    mut query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let offset = query.number("offset")?;
-    query.done()?;
-    append(&app, &base, Target { lease, kind: ChunkKind::Log, content_type: None, offset }, &headers, body).await
+pub async fn log(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
+    let offset = offset(&mut ask)?;
+    append(&ask, Target { lease, kind: ChunkKind::Log, content_type: None, offset }, body).await
+}
+
+fn offset(ask: &mut Ask) -> Result<Option<u64>, Problem> {
+    let offset = ask.query.number("offset")?;
+    ask.query.done()?;
+    Ok(offset)
 }
 
 struct Target {
@@ -65,23 +53,17 @@ struct Target {
     offset: Option<u64>,
 }
 
-async fn append(
-    app: &App,
-    base: &Base,
-    mut to: Target,
-    headers: &HeaderMap,
-    mut body: Body,
-) -> Result<Response, Problem> {
-    body::refuse_encoding(headers)?;
+async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, Problem> {
+    body::refuse_encoding(&ask.headers)?;
     let mut end = None;
-    while let Some(piece) = body::live_piece(&mut body, &app.engine.draining()).await? {
+    while let Some(piece) = body::live_piece(&mut body, &ask.engine().draining()).await? {
         let length = piece.len() as u64;
-        end = Some(write(app, base, &to, piece).await?);
+        end = Some(write(ask, &to, piece).await?);
         to.offset = to.offset.map(|offset| offset + length);
     }
     let end = match end {
         Some(end) => end,
-        None => app.engine.chunk_info(to.lease.no, to.kind, to.lease.attempt).await?.size,
+        None => ask.engine().chunk_info(to.lease.no, to.kind, to.lease.attempt).await?.size,
     };
     let mut out = Json::with_capacity(32);
     out.begin();
@@ -90,7 +72,7 @@ async fn append(
     Ok(json(StatusCode::OK, out))
 }
 
-async fn write(app: &App, base: &Base, to: &Target, bytes: Bytes) -> Result<u64, Problem> {
+async fn write(ask: &Ask, to: &Target, bytes: Bytes) -> Result<u64, Problem> {
     let append = Append {
         lease: to.lease,
         kind: to.kind,
@@ -99,12 +81,9 @@ async fn write(app: &App, base: &Base, to: &Target, bytes: Bytes) -> Result<u64,
         content_type: to.content_type.clone(),
         limit: u64::MAX,
     };
-    match app.engine.append(append).await? {
+    match ask.engine().append(append).await? {
         Reply::Appended(end) => Ok(end),
-        Reply::LeaseLost(job) => {
-            let record = steer::whole(app, &job).await?;
-            Err(steer::refuse(app, base, problem::LEASE_LOST, &record))
-        }
+        Reply::LeaseLost(_) => Err(ask.lease_lost(to.lease).await?),
         Reply::Full => Err(Problem::new(problem::TOO_LARGE).detail("the stream or log is at its bound")),
         Reply::Gone => Err(Problem::new(problem::PURGED)),
         other => {

@@ -3,80 +3,58 @@
 use std::collections::HashSet;
 
 use axum::body::Body;
-use axum::extract::State as AppState;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use raincheck_core::{Content, LeaseRef, Outcome, Payload};
 use raincheck_engine::{Finish, digest};
 
-use crate::http::base::Base;
+use crate::http::answer::{self, found};
+use crate::http::ask::Ask;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem, Violation};
-use crate::http::query::Query;
 use crate::http::submit::raw::{check_json, media_type};
 use crate::http::wire::{
     Duration, FailBody, FinishBody, Json, Object, Present, ReleaseBody, read, read_or_default, too_deep,
 };
-use crate::http::{App, body, filename, jobs, steer};
+use crate::http::{App, body, filename};
 
 /// Ends a run with success; the body is the result.
 #[utoipa::path(post, path = "/leases/{lease}/complete", tag = "work",
     request_body(content = Vec<u8>, content_type = "*/*", description = "The result: JSON or any media type; empty for none"),
     params(("lease" = String, Path)),
     responses((status = 200, description = "The job", body = crate::http::openapi::Job), crate::http::openapi::WorkProblems))]
-pub async fn complete(
-    AppState(app): AppState<App>,
-    base: Base,
-    LeasePath(lease): LeasePath,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    query.done()?;
-    let received = body::raw(&headers, body, app.options.limits.file, app.engine.store().blobs()).await?;
-    let content_type = media_type(&headers)?;
+pub async fn complete(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Response, Problem> {
+    ask.query.done()?;
+    let (headers, blobs) = (&ask.headers, ask.engine().store().blobs());
+    let received = body::raw(headers, body, ask.app.options.limits.file, blobs).await?;
+    let content_type = media_type(headers)?;
     if let (Payload::Inline(text), None) = (&received.payload, &content_type) {
         check_json(text)?;
     }
     let content = match received.payload {
         // No result is no result, however it is said.
         Payload::Empty => Content::default(),
-        payload => Content { payload, content_type, filename: filename::of(&headers), digest: received.digest },
+        payload => Content { payload, content_type, filename: filename::of(headers), digest: received.digest },
     };
-    settle(&app, &base, lease, Outcome::Complete(content)).await
+    settle(&ask, lease, Outcome::Complete(content)).await
 }
 
 /// Ends a run with failure; the job is tried again or fails for good.
 #[utoipa::path(post, path = "/leases/{lease}/fail", tag = "work", request_body = FailBody, params(("lease" = String, Path)),
     responses((status = 200, description = "The job", body = crate::http::openapi::Job), crate::http::openapi::WorkProblems))]
-pub async fn fail(
-    AppState(app): AppState<App>,
-    base: Base,
-    LeasePath(lease): LeasePath,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    query.done()?;
-    let text = body::json(&headers, body, app.options.limits.json_body).await?;
-    settle(&app, &base, lease, failed(&read(&text)?)).await
+pub async fn fail(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Response, Problem> {
+    let text = ask.json(body).await?;
+    settle(&ask, lease, failed(&read(&text)?)).await
 }
 
 /// Gives a run back without counting it.
 #[utoipa::path(post, path = "/leases/{lease}/release", tag = "work", request_body = Option<ReleaseBody>, params(("lease" = String, Path)),
     responses((status = 200, description = "The job", body = crate::http::openapi::Job), crate::http::openapi::WorkProblems))]
-pub async fn release(
-    AppState(app): AppState<App>,
-    base: Base,
-    LeasePath(lease): LeasePath,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    query.done()?;
-    let text = body::json(&headers, body, app.options.limits.json_body).await?;
-    settle(&app, &base, lease, released(&read_or_default(&text)?)).await
+pub async fn release(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Response, Problem> {
+    let text = ask.json(body).await?;
+    let given: ReleaseBody = read_or_default(&text)?;
+    settle(&ask, lease, released(&given)).await
 }
 
 fn failed(body: &FailBody<'_>) -> Outcome {
@@ -88,13 +66,10 @@ fn released(body: &ReleaseBody) -> Outcome {
     Outcome::Release { delay: body.delay.map_or(0, |Duration(millis)| millis) }
 }
 
-async fn settle(app: &App, base: &Base, lease: LeaseRef, outcome: Outcome) -> Result<Response, Problem> {
-    match app.engine.settle(lease, outcome).await? {
-        Finish::Done(job) => Ok(jobs::plain(app, base, &steer::whole(app, &job).await?, StatusCode::OK)),
-        Finish::LeaseLost(job) => {
-            let record = steer::whole(app, &job).await?;
-            Err(steer::refuse(app, base, problem::LEASE_LOST, &record))
-        }
+async fn settle(ask: &Ask, lease: LeaseRef, outcome: Outcome) -> Result<Response, Problem> {
+    match ask.engine().settle(lease, outcome).await? {
+        Finish::Done(job) => Ok(answer::job(StatusCode::OK, &ask.view(&found(ask.engine().job(job.id).await?)?))),
+        Finish::LeaseLost(_) => Err(ask.lease_lost(lease).await?),
         Finish::Gone => Err(Problem::new(problem::PURGED)),
     }
 }
@@ -153,12 +128,12 @@ impl Ends {
     }
 
     /// Writes what became of each.
-    pub async fn write(self, out: &mut Json, app: &App, base: &Base, finishes: &[Finish]) -> Result<(), Problem> {
+    pub async fn write(self, out: &mut Json, ask: &Ask, finishes: &[Finish]) -> Result<(), Problem> {
         let mut finishes = finishes.iter();
         let mut problems = Vec::with_capacity(self.0.len());
         for (lease, known) in self.0 {
             let finish = known.and_then(|_| finishes.next());
-            problems.push((lease, outcome(app, base, finish).await?));
+            problems.push((lease, outcome(ask, known.zip(finish)).await?));
         }
         out.list(problems, |out, (lease, outcome)| {
             out.begin();
@@ -173,14 +148,11 @@ impl Ends {
     }
 }
 
-async fn outcome(app: &App, base: &Base, finish: Option<&Finish>) -> Result<Result<&'static str, Problem>, Problem> {
+async fn outcome(ask: &Ask, finish: Option<(LeaseRef, &Finish)>) -> Result<Result<&'static str, Problem>, Problem> {
     Ok(match finish {
-        Some(Finish::Done(job)) => Ok(job.state.as_str()),
-        Some(Finish::LeaseLost(job)) => match steer::whole(app, job).await {
-            Ok(record) => Err(steer::refuse(app, base, problem::LEASE_LOST, &record)),
-            Err(gone) => Err(gone),
-        },
-        Some(Finish::Gone) => Err(Problem::new(problem::PURGED)),
+        Some((_, Finish::Done(job))) => Ok(job.state.as_str()),
+        Some((lease, Finish::LeaseLost(_))) => Err(ask.lease_lost(lease).await?),
+        Some((_, Finish::Gone)) => Err(Problem::new(problem::PURGED)),
         None => Err(Problem::new(problem::NOT_FOUND).detail("not a lease of this server")),
     })
 }

@@ -1,34 +1,24 @@
 //! Signs of life.
 
 use axum::body::Body;
-use axum::extract::State as AppState;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
-use raincheck_core::{LeaseRef, limits};
+use http::StatusCode;
+use raincheck_core::limits;
 use raincheck_engine::Beat;
-use raincheck_store::{Found, Renewed};
+use raincheck_store::Renewed;
 
 use crate::http::answer::json;
-use crate::http::base::Base;
+use crate::http::ask::Ask;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem, Violation};
-use crate::http::query::Query;
 use crate::http::wire::{Duration, HeartbeatBody, HeartbeatsBody, Json, Object, read, read_or_default};
-use crate::http::{App, body, steer};
+use crate::http::{App, body};
 
 /// A sign of life of one run.
 #[utoipa::path(post, path = "/leases/{lease}/heartbeat", tag = "work", request_body = Option<HeartbeatBody>, params(("lease" = String, Path)),
     responses((status = 200, description = "The lease goes on", body = crate::http::openapi::HeartbeatAnswer), crate::http::openapi::WorkProblems))]
-pub async fn one(
-    AppState(app): AppState<App>,
-    base: Base,
-    LeasePath(lease): LeasePath,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    query.done()?;
-    let text = body::json(&headers, body, app.options.limits.json_body).await?;
+pub async fn one(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Response, Problem> {
+    let text = ask.json(body).await?;
     let beat: HeartbeatBody<'_> = read_or_default(&text)?;
     let mut errors = Vec::new();
     let ttl = super::ttl("/ttl", beat.ttl, &mut errors);
@@ -37,9 +27,9 @@ pub async fn one(
         return Err(Problem::invalid(errors));
     }
     let beats = vec![Beat { lease, ttl, progress }];
-    let renewed = app.engine.heartbeat(beats, wait(&app, beat.wait)).await?;
+    let renewed = ask.engine().heartbeat(beats, wait(&ask.app, beat.wait)).await?;
     let Some(Renewed::Extended { ttl, cancel_requested }) = renewed.into_iter().next() else {
-        return Err(lost(&app, &base, lease).await?);
+        return Err(ask.lease_lost(lease).await?);
     };
     let mut out = Json::with_capacity(64);
     out.begin();
@@ -52,15 +42,9 @@ pub async fn one(
 /// Signs of life of many runs, each answered for itself.
 #[utoipa::path(post, path = "/leases/heartbeat", tag = "work", request_body = HeartbeatsBody,
     responses((status = 200, description = "One answer each", body = crate::http::openapi::HeartbeatAnswers), crate::http::openapi::WorkProblems))]
-pub async fn many(
-    AppState(app): AppState<App>,
-    base: Base,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    query.done()?;
-    let text = body::json(&headers, body, app.options.limits.batch_body).await?;
+pub async fn many(ask: Ask, body: Body) -> Result<Response, Problem> {
+    ask.query.done()?;
+    let text = body::json(&ask.headers, body, ask.app.options.limits.batch_body).await?;
     let asked: HeartbeatsBody<'_> = read(&text)?;
     let (mut errors, mut beats, mut runs) = (Vec::new(), Vec::new(), Vec::new());
     if asked.heartbeats.len() > limits::LEASE_JOBS {
@@ -70,21 +54,21 @@ pub async fn many(
         let pointer = format!("/heartbeats/{index}");
         let ttl = super::ttl(&format!("{pointer}/ttl"), beat.ttl, &mut errors);
         let progress = beat.progress.map(|Object(p)| p.check(&format!("{pointer}/progress"), &mut errors));
-        let lease = app.engine.parse_lease(&beat.lease);
+        let lease = ask.engine().parse_lease(&beat.lease);
         beats.extend(lease.map(|lease| Beat { lease, ttl, progress }));
         runs.push((beat.lease.into_owned(), lease));
     }
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let mut renewed = app.engine.heartbeat(beats, wait(&app, asked.wait)).await?.into_iter();
+    let mut renewed = ask.engine().heartbeat(beats, wait(&ask.app, asked.wait)).await?.into_iter();
     let mut answers = Vec::with_capacity(runs.len());
     for (text, lease) in runs {
         let answer = match lease {
             None => Err(Problem::new(problem::NOT_FOUND).detail("not a lease of this server")),
             Some(lease) => match renewed.next() {
                 Some(Renewed::Extended { ttl, cancel_requested }) => Ok((ttl, cancel_requested)),
-                _ => Err(lost(&app, &base, lease).await?),
+                _ => Err(ask.lease_lost(lease).await?),
             },
         };
         answers.push((text, answer));
@@ -109,13 +93,4 @@ pub async fn many(
 
 fn wait(app: &App, wait: Option<Duration>) -> i64 {
     wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait))
-}
-
-/// The lease is over: with the job as it is, when it is still there.
-pub async fn lost(app: &App, base: &Base, lease: LeaseRef) -> Result<Problem, Problem> {
-    let Some(record) = app.engine.store().record(lease.no).await? else { return Ok(Problem::new(problem::PURGED)) };
-    match app.engine.job(record.job.id).await? {
-        Found::Here(record) => Ok(steer::refuse(app, base, problem::LEASE_LOST, &record)),
-        _ => Ok(Problem::new(problem::PURGED)),
-    }
 }

@@ -6,17 +6,16 @@ pub mod heartbeat;
 pub mod input;
 
 use axum::body::Body;
-use axum::extract::State as AppState;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use raincheck_core::{Millis, Name, limits};
 use raincheck_engine::{LeaseError, LeaseRequest, Leased, WorkerId};
 
 use super::answer::json;
+use super::ask::Ask;
 use super::base::Base;
 use super::problem::{self, Problem, Violation};
-use super::query::Query;
 use super::wire::{Duration, JobView, Json, LeaseBody, Object, cut, read, write_job};
 use super::{App, body};
 
@@ -25,19 +24,14 @@ use super::{App, body};
     responses((status = 200, description = "Work, and what became of the finished runs", body = super::openapi::LeaseAnswer),
               (status = 204, description = "Nothing came in time"),
               super::openapi::WorkProblems))]
-pub async fn post(
-    AppState(app): AppState<App>,
-    base: Base,
-    query: Query,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    query.done()?;
+pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
+    ask.query.done()?;
+    let app = &ask.app;
     // Many results may ride on one request.
-    let text = body::json(&headers, body, app.options.limits.batch_body).await?;
+    let text = body::json(&ask.headers, body, app.options.limits.batch_body).await?;
     let asked: LeaseBody<'_> = read(&text)?;
     let mut ends = finish::Ends::default();
-    let request = request(&app, &text, asked, &mut ends).await?;
+    let request = request(app, &text, asked, &mut ends).await?;
     let finishing = !ends.is_empty();
     let answer = app.engine.lease(request).await.map_err(|error| match error {
         LeaseError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(1..=3)),
@@ -48,9 +42,9 @@ pub async fn post(
     }
     let mut out = Json::with_capacity(2_048 * answer.leases.len() + 128 * answer.finished.len() + 64);
     out.begin();
-    out.key("leases").list(&answer.leases, |out, leased| write_lease(out, &app, &base, leased));
+    out.key("leases").list(&answer.leases, |out, leased| write_lease(out, app, &ask.base, leased));
     out.key("finished");
-    ends.write(&mut out, &app, &base, &answer.finished).await?;
+    ends.write(&mut out, &ask, &answer.finished).await?;
     out.end();
     Ok(json(StatusCode::OK, out))
 }

@@ -5,10 +5,9 @@ pub mod sse;
 mod tail;
 
 use axum::body::Body;
-use axum::extract::State as AppState;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use raincheck_core::ChunkKind;
 use raincheck_store::Record;
@@ -18,14 +17,12 @@ use tail::Tail;
 
 use super::App;
 use super::answer::{self, found};
-use super::base::Base;
+use super::ask::Ask;
 use super::bytes::harmless;
 use super::path::JobPath;
 use super::peer;
 use super::problem::{self, Problem};
-use super::query::Query;
 use super::watch::sse as events;
-use super::wire::JobView;
 
 const ATTEMPT: HeaderName = HeaderName::from_static("raincheck-attempt");
 
@@ -39,21 +36,14 @@ const ATTEMPT: HeaderName = HeaderName::from_static("raincheck-attempt");
               (status = 406, description = "Not text, so no events", body = super::openapi::Problem, content_type = "application/problem+json"),
               (status = 416, description = "The offset lies outside", body = super::openapi::Problem, content_type = "application/problem+json"),
               super::openapi::ReadProblems))]
-pub async fn get(
-    AppState(app): AppState<App>,
-    base: Base,
-    JobPath(id): JobPath,
-    method: Method,
-    mut query: Query,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let attempt = query.number("attempt")?;
-    let place = Place { id, kind: ChunkKind::Stream, attempt, ..Place::of(id, &mut query)? };
-    query.done()?;
-    if sse::wanted(&headers) {
-        return sse::stream(&app, place, &headers).await;
+pub async fn get(method: Method, JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem> {
+    let attempt = ask.query.number("attempt")?;
+    let place = Place { kind: ChunkKind::Stream, attempt, ..Place::of(id, &mut ask.query)? };
+    ask.query.done()?;
+    if sse::wanted(&ask.headers) {
+        return sse::stream(&ask.app, place, &ask.headers).await;
     }
-    serve(&app, &base, place, &method).await
+    serve(&ask, place, &method).await
 }
 
 /// What the runs of a job wrote for operators, all attempts.
@@ -63,24 +53,19 @@ pub async fn get(
               (status = 204, description = "Nothing follows"),
               (status = 416, description = "The offset lies outside", body = super::openapi::Problem, content_type = "application/problem+json"),
               super::openapi::ReadProblems))]
-pub async fn log(
-    AppState(app): AppState<App>,
-    base: Base,
-    JobPath(id): JobPath,
-    method: Method,
-    mut query: Query,
-) -> Result<Response, Problem> {
-    let place = Place { kind: ChunkKind::Log, ..Place::of(id, &mut query)? };
-    query.done()?;
-    serve(&app, &base, place, &method).await
+pub async fn log(method: Method, JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem> {
+    let place = Place::of(id, &mut ask.query)?;
+    ask.query.done()?;
+    serve(&ask, place, &method).await
 }
 
-async fn serve(app: &App, base: &Base, mut place: Place, method: &Method) -> Result<Response, Problem> {
+async fn serve(ask: &Ask, mut place: Place, method: &Method) -> Result<Response, Problem> {
+    let app = &ask.app;
     let slot = if place.follow && *method == Method::GET { app.streams.take() } else { None };
     // Over the bound of streams a follower gets what there is, and comes again.
     place.follow = slot.is_some();
     match place.start(app).await? {
-        Start::Nothing(record) => Ok(nothing_yet(app, base, &record)),
+        Start::Nothing(record) => Ok(answer::accepted(&ask.base, &ask.view(&record))),
         Start::Over => Ok(StatusCode::NO_CONTENT.into_response()),
         Start::Outside(size) => Err(Problem::new(problem::RANGE).detail(format!("there are {size} bytes"))),
         Start::At { no, attempt, content_type } => {
@@ -92,10 +77,6 @@ async fn serve(app: &App, base: &Base, mut place: Place, method: &Method) -> Res
             Ok(dress(Body::from_stream(pieces.take_until(peer::gone())), place.kind, attempt, content_type.as_deref()))
         }
     }
-}
-
-fn nothing_yet(app: &App, base: &Base, record: &Record) -> Response {
-    answer::accepted(base, &JobView::of(&app.engine, base, record))
 }
 
 fn dress(body: Body, kind: ChunkKind, attempt: u32, content_type: Option<&str>) -> Response {

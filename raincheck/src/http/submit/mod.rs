@@ -7,22 +7,19 @@ pub mod key;
 pub mod raw;
 mod resolve;
 
-use axum::extract::{Request, State as AppState};
+use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::IF_NONE_MATCH;
-use http::request::Parts;
 use raincheck_core::{Content, JobId, NewJob, Submitted};
 use raincheck_engine::SubmitError;
 
-use super::answer::Wait;
-use super::base::Base;
+use super::App;
+use super::ask::Ask;
 use super::path::JobPath;
 use super::problem::Problem;
-use super::query::Query;
 use super::wire::{NewJobBody, Present, read};
-use super::{App, body};
 
 /// Submits a job.
 #[utoipa::path(post, path = "/jobs", tag = "submit", request_body = NewJobBody,
@@ -31,19 +28,12 @@ use super::{App, body};
     responses((status = 202, description = "Accepted; also a job found under the key, or joined", body = super::openapi::Job),
               (status = 200, description = "It has succeeded already", body = super::openapi::Job),
               super::openapi::SubmitProblems))]
-pub async fn post(
-    AppState(app): AppState<App>,
-    base: Base,
-    mut query: Query,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (Parts { headers, .. }, body) = request.into_parts();
-    let wait = Wait::of(&app, &headers, &mut query)?;
-    query.done()?;
-    let text = body::json(&headers, body, app.options.limits.json_body).await?;
-    let new = one(&app, &text, &headers, None).await?;
-    let asked = answer::Asked { base: &base, wait, chosen: false, only_new: false };
-    answer::submit(&app, new, asked).await
+pub async fn post(mut ask: Ask, body: Body) -> Result<Response, Problem> {
+    let wait = ask.wait()?;
+    let text = ask.json(body).await?;
+    let new = one(&ask.app, &text, &ask.headers, None).await?;
+    let asked = answer::Asked { base: &ask.base, wait, chosen: false, only_new: false };
+    answer::submit(&ask.app, new, asked).await
 }
 
 /// Submits a job under an id that the client chose.
@@ -53,21 +43,13 @@ pub async fn post(
     responses((status = 201, description = "New", body = super::openapi::Job),
               (status = 200, description = "It exists, with the same content", body = super::openapi::Job),
               super::openapi::PutProblems))]
-pub async fn put(
-    AppState(app): AppState<App>,
-    base: Base,
-    JobPath(id): JobPath,
-    mut query: Query,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (Parts { headers, .. }, body) = request.into_parts();
-    let wait = Wait::of(&app, &headers, &mut query)?;
-    query.done()?;
-    let text = body::json(&headers, body, app.options.limits.json_body).await?;
-    let new = one(&app, &text, &headers, Some(id)).await?;
-    let only_new = headers.get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == b"*");
-    let asked = answer::Asked { base: &base, wait, chosen: true, only_new };
-    answer::submit(&app, new, asked).await
+pub async fn put(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
+    let wait = ask.wait()?;
+    let text = ask.json(body).await?;
+    let new = one(&ask.app, &text, &ask.headers, Some(id)).await?;
+    let only_new = ask.headers.get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == b"*");
+    let asked = answer::Asked { base: &ask.base, wait, chosen: true, only_new };
+    answer::submit(&ask.app, new, asked).await
 }
 
 /// One job of a JSON body.

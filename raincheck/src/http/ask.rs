@@ -1,0 +1,84 @@
+//! What most handlers ask for: the server, what its URLs begin with, and the request's parameters and headers.
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+use raincheck_core::LeaseRef;
+use raincheck_engine::Engine;
+use raincheck_store::{Found, Record};
+
+use super::answer::Wait;
+use super::base::Base;
+use super::problem::{self, Problem, Row};
+use super::query::Query;
+use super::wire::{JobView, Json, write_job_members};
+use super::{App, body};
+
+/// A request without its path and body. It takes the headers, so it comes after whatever else reads them.
+pub struct Ask {
+    /// The server.
+    pub app: App,
+    /// Begins the URLs of the answer.
+    pub base: Base,
+    /// Its query parameters.
+    pub query: Query,
+    /// Its headers.
+    pub headers: HeaderMap,
+}
+
+impl FromRequestParts<App> for Ask {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Ok(base) = Base::from_request_parts(parts, app).await;
+        let query = Query::from_request_parts(parts, app).await?;
+        Ok(Ask { app: app.clone(), base, query, headers: std::mem::take(&mut parts.headers) })
+    }
+}
+
+impl Ask {
+    /// The use cases.
+    pub fn engine(&self) -> &Engine {
+        &self.app.engine
+    }
+
+    /// How long it may take.
+    pub fn wait(&mut self) -> Result<Wait, Problem> {
+        Wait::of(&self.app, &self.headers, &mut self.query)
+    }
+
+    /// The JSON body; nobody has a use for further parameters.
+    pub async fn json(&self, body: Body) -> Result<Bytes, Problem> {
+        self.query.done()?;
+        body::json(&self.headers, body, self.app.options.limits.json_body).await
+    }
+
+    /// What an answer shows of a job.
+    pub fn view<'a>(&'a self, record: &'a Record) -> JobView<'a> {
+        JobView::of(self.engine(), &self.base, record)
+    }
+
+    /// A refusal that shows the job as it is.
+    pub fn refusal(&self, row: &'static Row, record: &Record) -> Problem {
+        let mut members = Json::with_capacity(1_024);
+        members.begin();
+        members.key("job").begin();
+        write_job_members(&mut members, &self.view(record));
+        members.end();
+        let text = members.into_vec();
+        Problem::new(row).members(text[1..].to_vec())
+    }
+
+    /// The lease is over: with the job as it is, when it is still there.
+    pub async fn lease_lost(&self, lease: LeaseRef) -> Result<Problem, Problem> {
+        let Some(record) = self.engine().store().record(lease.no).await? else {
+            return Ok(Problem::new(problem::PURGED));
+        };
+        Ok(match self.engine().job(record.job.id).await? {
+            Found::Here(record) => self.refusal(problem::LEASE_LOST, &record),
+            Found::Purged | Found::Unknown => Problem::new(problem::PURGED),
+        })
+    }
+}
