@@ -45,7 +45,7 @@ def machine(results):
     about, options = results.machine, results.options
     busy = about["load_before"] > about["processors"] / 4
     return (
-        ("**The machine was busy with other things: these figures show that the race works, no more.**\n\n" if busy else "") +
+        ("**The machine was busy with other things, or had just been: take these figures with care.**\n\n" if busy else "") +
         f"{about['date']}: {about['processors']} × {about['processor']}, {about['memory_mib'] / 1024:.0f} GiB, "
         f"{about['system']}, {about['file_system']}. A caller alone could append 4 KiB and sync it "
         f"{number(about['syncs_per_second'])} times a second. Load before the run: {about['load_before']}. "
