@@ -15,11 +15,12 @@ impl Series {
         self.0.len()
     }
 
-    /// The middle one; of an even number the upper of the two.
+    /// The middle one; of an even number the mean of the middle two.
     pub fn median(&self) -> f64 {
         let mut values = self.0.clone();
         values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+        let middle = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
+        (middle(values.len() / 2) + middle(values.len().saturating_sub(1) / 2)) / 2.0
     }
 
     /// The lowest and the highest.
@@ -55,6 +56,8 @@ mod tests {
     fn the_middle_and_the_ends() {
         let series: Series = [3.0, 1.0, 2.0].into_iter().collect();
         assert_eq!((series.median(), series.spread(), series.rounds()), (2.0, (1.0, 3.0), 3));
+        let two: Series = [1.0, 2.0].into_iter().collect();
+        assert_eq!(two.median(), 1.5, "neither the better nor the worse one");
         assert!(Series::default().median().is_nan());
     }
 
