@@ -1,15 +1,15 @@
 //! A server without a load, for campaigns that bring their own.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use tokio::sync::watch;
 
 use crate::http::Http;
 use crate::log::Log;
-use crate::scratch::{Scratch, built};
+use crate::round::{doctor, verdict};
+use crate::scratch::Scratch;
 use crate::server::{Launch, Server};
 use crate::tally::Tally;
 use crate::wire::{Queue, Queues};
@@ -65,19 +65,12 @@ impl Bed {
         queues.items.into_iter().find(|queue| queue.name == name).with_context(|| format!("no queue {name}"))
     }
 
-    /// Ends the server, looks through its data, and fails with what is broken.
-    pub fn close(mut self) -> Result<()> {
-        let folder = self.scratch.path().to_owned();
+    /// Ends the server, looks through its data, and fails with what is broken; passes on what was done.
+    pub fn close(mut self, tally: Tally) -> Result<Tally> {
         self.server.take().context("no server is running")?.terminate()?;
-        let doctor = Command::new(built("raincheck")?).args(["doctor", "--data"]).arg(self.launch.data()).output()?;
-        let said = String::from_utf8_lossy(&doctor.stdout);
-        ensure!(doctor.status.success(), "the data is kept in {}:\n{said}", folder.display());
+        doctor(&self.log, &self.launch.data())?;
         let complaints = self.log.read(|book| book.complaints.clone());
-        if complaints.is_empty() {
-            return self.scratch.remove();
-        }
-        let shown: Vec<String> = complaints.iter().take(20).map(|it| format!("{}: {}", it.kind, it.text)).collect();
-        bail!("{} broken promises, see {}:\n{}", complaints.len(), folder.display(), shown.join("\n"))
+        verdict(self.scratch.path(), tally, &complaints)
     }
 }
 
@@ -89,9 +82,4 @@ pub async fn until(what: &str, limit: Duration, mut fact: impl AsyncFnMut() -> R
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(begin.elapsed())
-}
-
-/// Runs a campaign that waits, on two threads.
-pub fn on_runtime(campaign: impl Future<Output = Result<Tally>>) -> Result<Tally> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(campaign)
 }

@@ -147,16 +147,18 @@ impl Round {
         tokio::time::timeout(ENDS, self.load.over()).await.context("workers or readers did not end")??;
         oracle::judge(&http, &self.log).await?;
         server.terminate()?;
-        let doctor = Command::new(built("raincheck")?)
-            .args(["doctor", "--data"])
-            .arg(self.folder().join("disk/data"))
-            .env_clear()
-            .output()?;
-        if !doctor.status.success() {
-            self.log.complain("doctor", String::from_utf8_lossy(&doctor.stdout).into_owned());
-        }
+        doctor(&self.log, &self.folder().join("disk/data"))?;
         Ok(self.log.read(|book| (book.tally(), book.complaints.clone())))
     }
+}
+
+/// Lets `raincheck doctor` look through the data of a server that has ended.
+pub fn doctor(log: &Log, data: &Path) -> Result<()> {
+    let said = Command::new(built("raincheck")?).args(["doctor", "--data"]).arg(data).env_clear().output()?;
+    if !said.status.success() {
+        log.complain("doctor", String::from_utf8_lossy(&said.stdout).into_owned());
+    }
+    Ok(())
 }
 
 /// Removes the folder of a round without complaints; says what was wrong with one that has some.

@@ -24,11 +24,6 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         &self.path
     }
-
-    /// Removes it.
-    pub fn remove(self) -> Result<()> {
-        std::fs::remove_dir_all(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))
-    }
 }
 
 /// What cargo built beside this program.

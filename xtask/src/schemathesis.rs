@@ -24,15 +24,17 @@ pub fn step() -> Result<()> {
 /// Sends what the document allows and what it does not, for so long.
 pub fn fuzz(seconds: u64, seed: u64) -> Result<()> {
     println!("seed {seed}");
-    let program = install()?;
+    let python = install()?;
     let scratch = Scratch::new("schemathesis")?;
     let config = scratch.path().join("raincheck.toml");
     // A wait may take its time, but here it takes everybody's.
     std::fs::write(&config, "[limits]\nwait = \"200ms\"\n")?;
     let server = Server::start(&scratch, Some(&config))?;
     let seen = scratch.path().join("seen");
-    let mut command = Command::new(program);
+    let mut command = Command::new(python);
+    // Not the venv's own script: that names its interpreter by a path that is wrong once the checkout is moved.
     command
+        .args(["-m", "schemathesis.cli"])
         .arg("--config-file")
         .arg(ours().join("schemathesis.toml"))
         .arg("run")
@@ -83,21 +85,21 @@ fn ours() -> PathBuf {
 /// The program, at the version that we name, in a virtual environment under `target/`.
 fn install() -> Result<PathBuf> {
     let folder = root().join("target/schemathesis");
-    let (program, wanted) = (folder.join("bin/schemathesis"), ours().join("requirements.txt"));
+    let (python, wanted) = (folder.join("bin/python"), ours().join("requirements.txt"));
     let installed = folder.join("requirements.txt");
     let same = |a: &Path, b: &Path| std::fs::read(a).is_ok_and(|a| std::fs::read(b).is_ok_and(|b| a == b));
     if same(&installed, &wanted) {
-        return Ok(program);
+        return Ok(python);
     }
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv", "--clear"]).arg(&folder);
     run(venv, Duration::from_secs(120))?;
-    let mut pip = Command::new(folder.join("bin/python"));
+    let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&wanted);
     run(pip, Duration::from_secs(300))?;
     // Last, so that a broken installation is not taken for a whole one.
     std::fs::copy(&wanted, &installed)?;
-    Ok(program)
+    Ok(python)
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::bed::on_runtime;
-use crate::campaign::Order;
+use crate::campaign::{Order, runtime};
 use crate::content::Content;
 use crate::http::Http;
 use crate::load::Mix;
@@ -25,7 +24,7 @@ const SINCE: Duration = Duration::from_millis(300);
 
 /// One loop is one jump.
 pub fn run(order: &Order) -> Result<Tally> {
-    on_runtime(campaign(order))
+    runtime()?.block_on(campaign(order))
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {

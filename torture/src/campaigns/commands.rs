@@ -8,8 +8,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, on_runtime, until};
-use crate::campaign::Order;
+use crate::bed::{Bed, until};
+use crate::campaign::{Order, runtime};
 use crate::tally::Tally;
 use crate::wire::{Event, Job, State, What};
 
@@ -28,7 +28,7 @@ struct OwnEvents {
 
 /// One loop is one kill.
 pub fn run(order: &Order) -> Result<Tally> {
-    on_runtime(campaign(order))
+    runtime()?.block_on(campaign(order))
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
@@ -76,10 +76,9 @@ async fn campaign(order: &Order) -> Result<Tally> {
             bed.log.complain("again", told);
         }
     }
-    bed.close()?;
     let note = format!("processes of a killed server were gone after {} ms at most", slowest.as_millis());
     let (loops, ends) = (u64::from(order.loops), jobs.len() as u64);
-    Ok(Tally { loops, faults: loops, submits: ends, ends, notes: vec![note], ..Tally::default() })
+    bed.close(Tally { loops, faults: loops, submits: ends, ends, notes: vec![note], ..Tally::default() })
 }
 
 /// The result, less the end of the line.
@@ -91,7 +90,7 @@ fn value(job: &Job) -> String {
         .unwrap_or_default()
 }
 
-/// How many processes have `mark` in their command line; the shells that were handed the script count once less.
+/// How many processes nap for `mark`; the shells whose script says so are none of them.
 fn processes(mark: &str) -> Result<usize> {
     let mut found = 0;
     for entry in std::fs::read_dir("/proc")? {

@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::bed::{Bed, on_runtime};
-use crate::campaign::Order;
+use crate::bed::Bed;
+use crate::campaign::{Order, runtime};
 use crate::http::{Answer, Broken, Http};
 use crate::tally::Tally;
 use crate::wire::Job;
@@ -30,7 +30,7 @@ struct Request {
 
 /// One loop is one key.
 pub fn run(order: &Order) -> Result<Tally> {
-    on_runtime(campaign(order))
+    runtime()?.block_on(campaign(order))
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
@@ -56,8 +56,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
     if queued != u64::from(order.loops) {
         bed.log.complain("doubled", format!("{} names, {queued} jobs", order.loops));
     }
-    bed.close()?;
-    Ok(tally)
+    bed.close(tally)
 }
 
 fn request(number: u32, name: Uuid, input: &str) -> Request {

@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::bed::{Bed, on_runtime, until};
-use crate::campaign::Order;
+use crate::bed::{Bed, until};
+use crate::campaign::{Order, runtime};
 use crate::tally::Tally;
 
 /// Half-sent requests at once.
@@ -27,7 +27,7 @@ const HALVES: [&[u8]; 4] = [
 
 /// One loop is as many slow clients as there may be at once, until the last of them is shown out.
 pub fn run(order: &Order) -> Result<Tally> {
-    on_runtime(campaign(order))
+    runtime()?.block_on(campaign(order))
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
@@ -74,8 +74,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
         alone.as_secs_f64() * 1e3,
         beside.as_secs_f64() * 1e3
     ));
-    bed.close()?;
-    Ok(tally)
+    bed.close(tally)
 }
 
 /// Sends half a request and waits to be shown out; how long that took.

@@ -11,8 +11,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::bed::{Bed, on_runtime};
-use crate::campaign::Order;
+use crate::bed::Bed;
+use crate::campaign::{Order, runtime};
 use crate::tally::Tally;
 use crate::wire::{Job, Leases};
 
@@ -27,7 +27,7 @@ const TOLD: Duration = Duration::from_secs(30);
 
 /// One loop is a thousand streams, all held at the same time.
 pub fn run(order: &Order) -> Result<Tally> {
-    on_runtime(campaign(order))
+    runtime()?.block_on(campaign(order))
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
@@ -66,12 +66,11 @@ async fn campaign(order: &Order) -> Result<Tally> {
     if let Some(Err(error)) = told.iter().find(|it| it.is_err()) {
         bed.log.complain("stream", format!("{deaf} of {count} streams were not told: {error:#}"));
     }
-    bed.close()?;
     let each = (resident.saturating_sub(before) * 1_024) as f64 / count as f64;
     let note =
         format!("{count} streams held, {each:.1} KiB each; all were told of the end within {} ms", took.as_millis());
     let submits = JOBS as u64;
-    Ok(Tally { loops: order.loops.into(), submits, ends: submits, notes: vec![note], ..Tally::default() })
+    bed.close(Tally { loops: order.loops.into(), submits, ends: submits, notes: vec![note], ..Tally::default() })
 }
 
 /// Follows a job until its stream ends, which must be after its final event.

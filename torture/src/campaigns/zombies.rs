@@ -12,8 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use uuid::Uuid;
 
-use crate::bed::on_runtime;
-use crate::campaign::Order;
+use crate::campaign::{Order, runtime};
 use crate::content::Content;
 use crate::load::Mix;
 use crate::log::{End, EndFate, Grant, Log};
@@ -30,7 +29,7 @@ const SILENT: Duration = Duration::from_secs(30);
 
 /// One loop is one worker stopped and woken.
 pub fn run(order: &Order) -> Result<Tally> {
-    on_runtime(campaign(order))
+    runtime()?.block_on(campaign(order))
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
