@@ -7,6 +7,7 @@ const CORE: &[&str] = &["test", "-p", "raincheck-core"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
 
 const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
+const OPEN: &str = "raincheck-store/src/sqlite/open.rs";
 const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
 const PURGE: &str = "raincheck-store/src/sqlite/purge.rs";
 const SETTLE: &str = "raincheck-core/src/decide/settle.rs";
@@ -16,11 +17,11 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "synchronous-normal",
         fault: "the log is not synced before the answer",
-        edits: &[Edit {
-            file: "raincheck-store/src/sqlite/open.rs",
-            from: "\"PRAGMA synchronous = FULL;\"",
-            to: "\"PRAGMA synchronous = NORMAL;\"",
-        }],
+        edits: &[
+            Edit { file: OPEN, from: "\"PRAGMA synchronous = FULL;\"", to: "\"PRAGMA synchronous = NORMAL;\"" },
+            // And nobody looks.
+            Edit { file: OPEN, from: "(options.durable && synchronous != FULL)", to: "synchronous > FULL" },
+        ],
         killer: Killer::Campaign("power-cut", 20),
     },
     Mutant {
