@@ -1,9 +1,14 @@
 //! What a campaign is. `campaigns/` holds one file for each.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::tally::Tally;
+
+/// How long a campaign stays silent about how far it is, at least.
+const A_WHILE: Duration = Duration::from_secs(60);
 
 /// A row of the table: all that a new campaign needs besides its file.
 pub struct Campaign {
@@ -31,11 +36,16 @@ pub struct Order {
 pub fn rounds(order: &Order, size: u32, round: impl AsyncFn(u64, u32) -> Result<Tally>) -> Result<Tally> {
     let runtime = runtime()?;
     let (mut tally, mut left) = (Tally::default(), order.loops);
+    let mut told = Instant::now();
     while left > 0 {
         let loops = left.min(size);
         left -= loops;
         let done = runtime.block_on(round(order.seed.wrapping_add(u64::from(left)), loops))?;
         tally += Tally { loops: loops.into(), ..done };
+        if told.elapsed() > A_WHILE {
+            println!("{} of {} loops", tally.loops, order.loops);
+            told = Instant::now();
+        }
     }
     Ok(tally)
 }
