@@ -1,5 +1,6 @@
 //! A server without a load, for campaigns that bring their own.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,11 @@ impl Bed {
         self.server.take().context("no server is running")?.kill()
     }
 
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.launch.data()
+    }
+
     /// The running server.
     pub fn server(&self) -> Result<&Server> {
         self.server.as_ref().context("no server is running")
@@ -68,7 +74,7 @@ impl Bed {
     /// Ends the server, looks through its data, and fails with what is broken; passes on what was done.
     pub fn close(mut self, tally: Tally) -> Result<Tally> {
         self.server.take().context("no server is running")?.terminate()?;
-        doctor(&self.log, &self.launch.data())?;
+        doctor(&self.log, &self.data())?;
         let complaints = self.log.read(|book| book.complaints.clone());
         verdict(self.scratch.path(), tally, &complaints)
     }

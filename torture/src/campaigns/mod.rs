@@ -6,6 +6,7 @@ mod disk_full;
 mod duplicates;
 mod kill;
 mod power_cut;
+mod retention;
 mod slow;
 mod streams;
 mod write_errors;
@@ -50,6 +51,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "the wall clock jumps a day on and an hour back under load",
         short_loops: 6,
         run: clock::run,
+    },
+    Campaign {
+        name: "retention",
+        about: "kill -9 while jobs are shared, run again and kept for a moment only",
+        short_loops: 20,
+        run: retention::run,
     },
     Campaign { name: "duplicates", about: "one submit sent 64 times at once", short_loops: 500, run: duplicates::run },
     Campaign {
