@@ -1,8 +1,10 @@
 //! The accept loop: caps, timeouts and drain, which `axum::serve` does not have.
 
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -50,10 +52,7 @@ pub async fn run(listener: TcpListener, front: Front, caps: Caps, shutdown: Canc
             Ok((stream, place)) => {
                 let (front, shutdown, cut) = (front.clone(), shutdown.clone(), cut.clone());
                 connections.spawn(async move {
-                    tokio::select! {
-                        () = cut.cancelled() => {}
-                        () = connection(stream, front, caps.header_bytes, shutdown) => {}
-                    }
+                    connection(stream, front, caps.header_bytes, Ends { shutdown, cut }).await;
                     drop(place);
                 });
             }
@@ -83,10 +82,18 @@ async fn accept(
     Ok((stream, place))
 }
 
-async fn connection(stream: TcpStream, front: Front, header_bytes: usize, shutdown: CancellationToken) {
+/// What ends a connection from our side.
+struct Ends {
+    /// Requests under way finish.
+    shutdown: CancellationToken,
+    /// Nothing does; comes after `shutdown`, so that only then anybody has to look for it.
+    cut: CancellationToken,
+}
+
+async fn connection(stream: TcpStream, front: Front, header_bytes: usize, ends: Ends) {
     let deadline = Instant::now() + FIRST_HEAD;
     tokio::select! {
-        () = shutdown.cancelled() => return,
+        () = ends.shutdown.cancelled() => return,
         first = tokio::time::timeout_at(deadline, stream.readable()) => if !matches!(first, Ok(Ok(()))) { return },
     }
     // Answers are small and awaited: collecting them costs more than it saves.
@@ -94,10 +101,10 @@ async fn connection(stream: TcpStream, front: Front, header_bytes: usize, shutdo
         tracing::debug!(%error, "a connection without TCP_NODELAY");
     }
     let peer = Peer::new(stream);
-    peer.clone().scope(talk(peer, front, header_bytes, deadline, shutdown)).await;
+    peer.clone().scope(talk(peer, front, header_bytes, deadline, ends)).await;
 }
 
-async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, shutdown: CancellationToken) {
+async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, ends: Ends) {
     let _open = front.connection();
     let asked = AtomicBool::new(false);
     let service = service_fn(|request| {
@@ -115,9 +122,12 @@ async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, 
     let ended = tokio::select! {
         biased;
         ended = serving.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        () = ends.shutdown.cancelled() => {
             serving.as_mut().graceful_shutdown();
-            serving.await
+            tokio::select! {
+                ended = serving => ended,
+                () = ends.cut.cancelled() => return,
+            }
         }
         // Half a head is all that came.
         () = first_head_overdue(deadline, &asked) => return,
@@ -127,10 +137,8 @@ async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, 
     }
 }
 
-/// Resolves at the deadline unless there was a request by then.
+/// Resolves at the deadline unless there was a request by then; looks at the time only until there was one.
 async fn first_head_overdue(deadline: Instant, asked: &AtomicBool) {
-    tokio::time::sleep_until(deadline).await;
-    if asked.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
-    }
+    let mut overdue = pin!(tokio::time::sleep_until(deadline));
+    poll_fn(|cx| if asked.load(Ordering::Relaxed) { Poll::Pending } else { overdue.as_mut().poll(cx) }).await;
 }

@@ -6,10 +6,11 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -18,17 +19,19 @@ const LOOK: Duration = Duration::from_secs(10);
 
 tokio::task_local! {
     /// Of the connection whose task this is.
-    static PEER: Arc<TcpStream>;
+    static PEER: Arc<Mutex<TcpStream>>;
 }
 
-/// A connection's stream, shared between hyper and whoever asks for the other end.
+/// A connection's stream, shared between hyper and whoever asks for the other end. Both are in one task, so nobody
+/// waits for the lock; it is there because only a stream that is one's own knows after a short read that there is no
+/// more, without asking the system again.
 #[derive(Clone, Debug)]
-pub struct Peer(Arc<TcpStream>);
+pub struct Peer(Arc<Mutex<TcpStream>>);
 
 impl Peer {
     /// Takes a stream.
     pub fn new(stream: TcpStream) -> Self {
-        Peer(Arc::new(stream))
+        Peer(Arc::new(Mutex::new(stream)))
     }
 
     /// Runs `serving`, in which [`gone`] speaks of this connection.
@@ -43,7 +46,8 @@ pub async fn gone() {
     loop {
         tokio::time::sleep(LOOK).await;
         // An error is an end, too.
-        if peer.ready(Interest::READABLE).now_or_never().is_some_and(|now| now.is_ok_and(|now| now.is_read_closed())) {
+        let now = peer.lock().ready(Interest::READABLE).now_or_never();
+        if now.is_some_and(|now| now.is_ok_and(|now| now.is_read_closed())) {
             return;
         }
     }
@@ -51,35 +55,13 @@ pub async fn gone() {
 
 impl AsyncRead for Peer {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(|_| ())),
-            }
-        }
-    }
-}
-
-impl Peer {
-    fn poll_write_with(
-        &self,
-        cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match write(&self.0) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-        }
+        Pin::new(&mut *self.0.lock()).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Peer {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_with(cx, |stream| stream.try_write(bytes))
+        Pin::new(&mut *self.0.lock()).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -87,7 +69,7 @@ impl AsyncWrite for Peer {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_with(cx, |stream| stream.try_write_vectored(pieces))
+        Pin::new(&mut *self.0.lock()).poll_write_vectored(cx, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -98,7 +80,7 @@ impl AsyncWrite for Peer {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write)?))
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock()).poll_shutdown(cx)
     }
 }
