@@ -2,11 +2,13 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header::IF_NONE_MATCH};
 use raincheck_core::{Job, JobId, Millis, State};
 use raincheck_engine::{Outlook, Until};
 use raincheck_store::{Found, Record};
+use uuid::Uuid;
 
 use super::base::Base;
 use super::problem::{self, Problem};
@@ -76,7 +78,8 @@ pub async fn record(app: &App, id: JobId, wait: Wait, headers: &HeaderMap) -> Re
 }
 
 fn tag(seq: u32) -> String {
-    format!("W/\"{seq}\"")
+    let mut number = itoa::Buffer::new();
+    ["W/\"", number.format(seq), "\""].concat()
 }
 
 /// Whether the caller has the job as of this number.
@@ -86,7 +89,8 @@ fn has_it(headers: &HeaderMap, seq: u32) -> bool {
 
 /// The `ETag` of a job.
 pub fn etag(seq: u32) -> HeaderValue {
-    HeaderValue::try_from(tag(seq)).unwrap_or_else(|_| HeaderValue::from_static("W/\"0\""))
+    let tag = HeaderValue::from_maybe_shared(Bytes::from(tag(seq)));
+    tag.unwrap_or_else(|_| HeaderValue::from_static("W/\"0\""))
 }
 
 /// A JSON answer that nobody may keep.
@@ -112,7 +116,7 @@ pub fn job(status: StatusCode, view: &JobView<'_>) -> Response {
 
 /// Where the job is.
 pub fn location(base: &Base, id: JobId) -> HeaderValue {
-    base.header(format_args!("/jobs/{id}"))
+    base.header(&["/jobs/", id.0.hyphenated().encode_lower(&mut Uuid::encode_buffer())])
 }
 
 /// 202 for a job that is accepted and may be done already, with where to ask and when.

@@ -40,18 +40,19 @@ impl Base {
         out.extend_from_slice(self.rest.as_bytes());
     }
 
-    /// The URL of `path`, as a header's value.
-    pub fn header(&self, path: impl std::fmt::Display) -> HeaderValue {
+    /// The URL of a path, given in pieces, as a header's value.
+    pub fn header(&self, path: &[&str]) -> HeaderValue {
         let mut out = Vec::with_capacity(96);
         self.push(&mut out);
-        // Writing to memory does not fail.
-        let _ = std::io::Write::write_fmt(&mut out, format_args!("{path}"));
+        for piece in path {
+            out.extend_from_slice(piece.as_bytes());
+        }
         HeaderValue::from_maybe_shared(bytes::Bytes::from(out)).unwrap_or_else(|_| HeaderValue::from_static("/"))
     }
 
     /// The URL of `path`.
-    pub fn url(&self, path: impl std::fmt::Display) -> String {
-        String::from_utf8_lossy(self.header(path).as_bytes()).into_owned()
+    pub fn url(&self, path: &str) -> String {
+        String::from_utf8_lossy(self.header(&[path]).as_bytes()).into_owned()
     }
 }
 

@@ -77,6 +77,9 @@ pub fn refuse_encoding(headers: &HeaderMap) -> Result<(), Problem> {
 /// Whether a media type is JSON in UTF-8; absent counts as such.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else { return true };
+    if value.as_bytes() == b"application/json" {
+        return true;
+    }
     let Ok(text) = value.to_str() else { return false };
     let (media, parameters) = text.split_once(';').unwrap_or((text, ""));
     let media = media.trim();
@@ -97,12 +100,13 @@ pub async fn json(headers: &HeaderMap, mut body: Body, most: usize) -> Result<By
         return Err(refused.header(ACCEPT, HeaderValue::from_static("application/json")));
     }
     refuse_encoding(headers)?;
-    if announced(headers) > most as u64 {
+    let announced = announced(headers);
+    if announced > most as u64 {
         return Err(announced_too_large(headers, body, most as u64).await);
     }
     let Some(first) = piece(&mut body).await? else { return Ok(Bytes::new()) };
     // Most bodies come in one piece, which is taken as it is.
-    if first.len() as u64 == announced(headers) {
+    if first.len() as u64 == announced {
         return Ok(first);
     }
     let mut all = BytesMut::from(first);

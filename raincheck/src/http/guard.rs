@@ -21,6 +21,9 @@ pub struct Guard {
     header_bytes: usize,
 }
 
+/// Told by browsers. Names that are known before are quicker to look for than texts.
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 const EXPOSED: &str = "Location, Content-Location, Retry-After, ETag, Preference-Applied, Idempotency-Replayed, \
                        Raincheck-Coalesced, Raincheck-Attempt, Link, Content-Range, Content-Disposition";
 const ASKED: &str = "Authorization, Content-Type, Prefer, Idempotency-Key, If-None-Match, If-Range, Range, Last-Event-ID, \
@@ -179,7 +182,7 @@ fn without_port(host: &str) -> &str {
 
 /// Whether a browser says that the request comes from a page of another origin.
 fn foreign(headers: &HeaderMap, host: &str, public: Option<&str>) -> bool {
-    if let Some(site) = headers.get("sec-fetch-site")
+    if let Some(site) = headers.get(&SEC_FETCH_SITE)
         && site.as_bytes() == b"cross-site"
     {
         return true;

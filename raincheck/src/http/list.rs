@@ -92,5 +92,5 @@ fn next_url(base: &Base, uri: &Uri, cursor: &str) -> String {
     let known = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     query.extend_pairs(known.filter(|(name, _)| name != "cursor"));
     query.append_pair("cursor", cursor);
-    base.url(format_args!("/jobs?{}", query.finish()))
+    base.url(&format!("/jobs?{}", query.finish()))
 }

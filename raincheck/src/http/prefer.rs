@@ -1,11 +1,13 @@
 //! The `Prefer` header (RFC 7240): how long a caller is ready to wait.
 
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderName};
 use raincheck_core::Millis;
+
+static PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// The seconds of the first `wait` preference, in milliseconds; anything malformed is ignored, as the RFC asks.
 pub fn wait(headers: &HeaderMap) -> Option<Millis> {
-    let lines = headers.get_all("prefer").into_iter().filter_map(|line| line.to_str().ok());
+    let lines = headers.get_all(&PREFER).into_iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(preferences).find_map(|(name, value)| {
         if !name.eq_ignore_ascii_case("wait") || value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
             return None;

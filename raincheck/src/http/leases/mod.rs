@@ -133,5 +133,5 @@ fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased) {
 fn input_href(base: &Base, leased: &Leased) -> Option<String> {
     let input = &leased.spec.input;
     let rides = matches!(&input.payload, raincheck_core::Payload::Inline(_)) && input.content_type.is_none();
-    (!rides).then(|| base.url(format_args!("/leases/{}/input", leased.lease)))
+    (!rides).then(|| base.url(&format!("/leases/{}/input", leased.lease)))
 }

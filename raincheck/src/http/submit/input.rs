@@ -1,13 +1,15 @@
 //! Inputs: JSON passes through byte for byte; what is large goes to a file.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::{HeaderMap, HeaderName};
 use raincheck_core::{Content, NewJob, Payload};
 
 use super::resolve::{Input, Sameness};
 use crate::http::problem::{Problem, Violation};
 use crate::http::wire::{Present, too_deep};
 use crate::http::{App, body};
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The `input` member of a JSON body; a part of it, not a copy.
 pub async fn json(app: &App, text: &Bytes, input: Option<Present<'_>>) -> Result<Input, Problem> {
@@ -34,7 +36,7 @@ pub async fn discard(app: &App, new: &NewJob) {
 
 /// The W3C Trace Context of the request, when it is well formed.
 pub fn traceparent(headers: &HeaderMap) -> Option<Box<str>> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
+    let text = headers.get(&TRACEPARENT)?.to_str().ok()?;
     let parts: Vec<&str> = text.split('-').collect();
     let hex = |part: &str, length| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let [version, trace, parent, flags] = parts[..] else { return None };

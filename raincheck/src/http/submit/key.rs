@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderName};
 use raincheck_core::limits::KEY_BYTES;
 
 use crate::http::problem::{self, Problem};
 
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
 /// The key of the request, when it has one.
 pub fn of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let mut lines = headers.get_all("idempotency-key").iter();
+    let mut lines = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
         return Err(bad("the header is there twice"));

@@ -4,7 +4,9 @@ use raincheck_core::{Content, Failure, FailureCode, Job, JobId, Payload, Progres
 use raincheck_engine::{Engine, Outlook};
 use raincheck_store::{Record, ResultInfo};
 
-use super::Json;
+use uuid::Uuid;
+
+use super::json::{Json, member};
 use super::progress::write_progress;
 use crate::http::base::Base;
 use crate::http::problem::{self, Row};
@@ -87,70 +89,72 @@ pub fn write_job(out: &mut Json, view: &JobView<'_>) {
 /// Writes the job's members alone.
 pub fn write_job_members(out: &mut Json, view: &JobView<'_>) {
     let job = view.job;
-    out.key("id").plain(job.id);
-    out.key("kind").text(job.kind.as_str());
-    out.key("label").maybe_text(view.label);
-    out.key("method").text(job.method.as_str());
-    out.key("queue").text(job.queue.as_str());
-    out.key("state").text(job.state.as_str());
-    out.key("done").bool(job.state.is_final());
-    out.key("cancel_requested").bool(job.cancel_requested);
-    out.key("waiting_for").maybe_text(view.outlook.waiting_for.map(|w| w.as_str()));
-    out.key("priority").number(job.priority);
-    out.key("attempt").number(job.attempt);
-    out.key("failures").number(job.failures);
-    out.key("max_attempts").number(job.max_attempts);
-    out.key("seq").number(job.seq);
+    let mut text = Uuid::encode_buffer();
+    let id: &str = job.id.0.hyphenated().encode_lower(&mut text);
+    out.key("id").word(id);
+    member!(out, "kind").word(job.kind.as_str());
+    member!(out, "label").maybe_text(view.label);
+    member!(out, "method").word(job.method.as_str());
+    member!(out, "queue").word(job.queue.as_str());
+    member!(out, "state").word(job.state.as_str());
+    member!(out, "done").bool(job.state.is_final());
+    member!(out, "cancel_requested").bool(job.cancel_requested);
+    member!(out, "waiting_for").maybe_text(view.outlook.waiting_for.map(|w| w.as_str()));
+    member!(out, "priority").number(job.priority);
+    member!(out, "attempt").number(job.attempt);
+    member!(out, "failures").number(job.failures);
+    member!(out, "max_attempts").number(job.max_attempts);
+    member!(out, "seq").number(job.seq);
     match view.progress {
-        Some(progress) => write_progress(out.key("progress"), progress),
-        None => out.key("progress").null(),
+        Some(progress) => write_progress(member!(out, "progress"), progress),
+        None => member!(out, "progress").null(),
     }
-    out.key("position").maybe_number(view.outlook.position);
-    out.key("eta_seconds").maybe_number(view.outlook.eta_seconds);
-    out.key("created_at").time(job.created_at);
-    out.key("run_at").time(job.run_at);
-    out.key("started_at").maybe_time(job.started_at);
-    out.key("updated_at").time(job.updated_at);
-    out.key("finished_at").maybe_time(job.finished_at);
-    out.key("expires_at").maybe_time(job.expires_at);
-    write_end(out, view);
-    out.key("tags").begin();
+    member!(out, "position").maybe_number(view.outlook.position);
+    member!(out, "eta_seconds").maybe_number(view.outlook.eta_seconds);
+    member!(out, "created_at").time(job.created_at);
+    member!(out, "run_at").time(job.run_at);
+    member!(out, "started_at").maybe_time(job.started_at);
+    member!(out, "updated_at").time(job.updated_at);
+    member!(out, "finished_at").maybe_time(job.finished_at);
+    member!(out, "expires_at").maybe_time(job.expires_at);
+    write_end(out, view, id);
+    member!(out, "tags").begin();
     for (name, value) in view.tags {
         out.foreign_key(name).text(value);
     }
     out.end();
-    out.key("key").maybe_text(view.key);
+    member!(out, "key").maybe_text(view.key);
     match view.rerun_of {
-        Some(id) => out.key("rerun_of").plain(id),
-        None => out.key("rerun_of").null(),
+        Some(id) => member!(out, "rerun_of").plain(id),
+        None => member!(out, "rerun_of").null(),
     }
-    out.key("shared").number(job.shared);
-    write_links(out, view);
+    member!(out, "shared").number(job.shared);
+    write_links(out, view, id);
     write_input(out, view);
 }
 
-fn write_end(out: &mut Json, view: &JobView<'_>) {
+fn write_end(out: &mut Json, view: &JobView<'_>, id: &str) {
     match view.result.filter(|result| result.size > 0) {
-        Some(result) => write_result(out, view, result),
-        None => out.key("result").null(),
+        Some(result) => write_result(out, view, id, result),
+        None => member!(out, "result").null(),
     }
     let failure = |out: &mut Json, shown: bool| match view.failure.filter(|_| shown) {
         Some(failure) => write_failure(out, failure),
         None => out.null(),
     };
     let state = view.job.state;
-    failure(out.key("error"), matches!(state, State::Failed | State::Canceled));
-    failure(out.key("last_error"), !state.is_final());
+    failure(member!(out, "error"), matches!(state, State::Failed | State::Canceled));
+    failure(member!(out, "last_error"), !state.is_final());
 }
 
-fn write_result(out: &mut Json, view: &JobView<'_>, result: &ResultInfo) {
-    out.key("result").begin();
-    out.key("href").url(view.base, format_args!("/jobs/{}/result", view.job.id));
-    out.key("content_type").text(result.content_type.as_deref().unwrap_or("application/json"));
-    out.key("filename").maybe_text(result.filename.as_deref());
-    out.key("size").number(result.size);
+fn write_result(out: &mut Json, view: &JobView<'_>, id: &str, result: &ResultInfo) {
+    member!(out, "result").begin();
+    out.key("href").url(view.base, &["/jobs/", id, "/result"]);
+    member!(out, "content_type").text(result.content_type.as_deref().unwrap_or("application/json"));
+    member!(out, "filename").maybe_text(result.filename.as_deref());
+    member!(out, "size").number(result.size);
     if let Some(value) = &result.value {
-        out.key("value").raw(value);
+        member!(out, "value").raw(value);
     }
     out.end();
 }
@@ -181,18 +185,14 @@ pub fn failure_row(code: FailureCode) -> &'static Row {
     }
 }
 
-fn write_links(out: &mut Json, view: &JobView<'_>) {
-    out.key("links").begin();
-    let this = out.key("self").url(view.base, format_args!("/jobs/{}", view.job.id));
-    for (name, path) in [
-        ("events", "/events"),
-        ("result", "/result"),
-        ("stream", "/stream"),
-        ("cancel", "/cancel"),
-        ("rerun", "/rerun"),
-    ] {
-        out.key(name).below(&this, path);
-    }
+fn write_links(out: &mut Json, view: &JobView<'_>, id: &str) {
+    member!(out, "links").begin();
+    let this = out.key("self").url(view.base, &["/jobs/", id]);
+    member!(out, "events").below(&this, "/events");
+    member!(out, "result").below(&this, "/result");
+    member!(out, "stream").below(&this, "/stream");
+    member!(out, "cancel").below(&this, "/cancel");
+    member!(out, "rerun").below(&this, "/rerun");
     out.end();
 }
 

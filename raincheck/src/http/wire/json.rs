@@ -8,6 +8,14 @@ use raincheck_core::Timestamp;
 
 use crate::http::base::Base;
 
+/// The name of a member that is not the first of its object; the rest is as with [`Json::key`].
+macro_rules! member {
+    ($out:expr, $name:literal) => {
+        $out.after_comma(concat!(",\"", $name, "\":"))
+    };
+}
+pub(in crate::http) use member;
+
 /// A JSON text being written. Commas take care of themselves.
 #[derive(Debug, Default)]
 pub struct Json {
@@ -42,12 +50,14 @@ impl Json {
         self.out.push(b'{');
     }
 
-    /// A URL: `base` and a path that needs no escaping. Answers where it stands, for [`Json::below`].
-    pub fn url(&mut self, base: &Base, path: impl std::fmt::Display) -> Range<usize> {
+    /// A URL: `base` and a path, in pieces that need no escaping. Answers where it stands, for [`Json::below`].
+    pub fn url(&mut self, base: &Base, path: &[&str]) -> Range<usize> {
         self.out.push(b'"');
         let begin = self.out.len();
         base.push(&mut self.out);
-        let _ = write!(self.out, "{path}");
+        for piece in path {
+            self.out.extend_from_slice(piece.as_bytes());
+        }
         let url = begin..self.out.len();
         self.out.push(b'"');
         url
@@ -73,6 +83,22 @@ impl Json {
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
         self
+    }
+
+    /// A member's name as text between a comma and a colon, for [`member`]. Such a piece of a known length is copied
+    /// in place, without a call.
+    #[inline(always)]
+    pub fn after_comma(&mut self, piece: &'static str) -> &mut Self {
+        self.out.extend_from_slice(piece.as_bytes());
+        self
+    }
+
+    /// A string that is known to need no escapes: a name, a word of ours, an id.
+    #[inline]
+    pub fn word(&mut self, word: &str) {
+        self.out.push(b'"');
+        self.out.extend_from_slice(word.as_bytes());
+        self.out.push(b'"');
     }
 
     /// A member's name from outside.
