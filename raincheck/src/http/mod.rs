@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     default_queue: Name,
     guard: guard::Guard,
     streams: watch::slots::Slots,
+    /// Of watched jobs, and of the whole feed, whose frames have other names.
+    frames: [watch::frames::LastFrame; 2],
     sockets: TaskTracker,
     seen: metrics::Seen,
 }
@@ -93,6 +95,7 @@ impl App {
             default_queue: Name::new("default")?,
             guard: guard::Guard::new(&options),
             streams: watch::slots::Slots::new(options.limits.streams),
+            frames: Default::default(),
             sockets: TaskTracker::new(),
             seen: metrics::Seen::default(),
             engine,

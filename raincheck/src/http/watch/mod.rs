@@ -3,6 +3,7 @@
 //! A [`Source`] is the one feed behind all three: of one job, numbered from 1, or of everything, by cursor.
 
 pub mod feed;
+pub mod frames;
 pub mod job;
 pub mod poll;
 pub mod slots;

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use raincheck_engine::Engine;
 use tokio::time::{Instant, timeout_at};
 
 use super::slots::Slot;
@@ -45,7 +44,7 @@ pub fn stream(app: &App, opened: Opened) -> Response {
         push_note(&mut first, note);
     }
     let state = Stream {
-        engine: app.engine.clone(),
+        app: app.clone(),
         source,
         first: Some(first.into()),
         over,
@@ -75,7 +74,7 @@ pub fn dress(body: Body) -> Response {
 }
 
 struct Stream {
-    engine: Engine,
+    app: App,
     source: Source,
     first: Option<Bytes>,
     over: bool,
@@ -106,10 +105,13 @@ impl Stream {
         };
         self.comment = Instant::now() + COMMENT_EVERY;
         self.over = self.source.ends_with(&event);
-        let id = self.source.id(&self.engine, &event);
-        let mut frame = Vec::with_capacity(384);
-        push_frame(&mut frame, None, Some(&id), &envelope(&self.engine, &event));
-        Some(frame.into())
+        let last = &self.app.frames[usize::from(matches!(self.source, Source::Feed(_)))];
+        Some(last.of(&event, || {
+            let id = self.source.id(&self.app.engine, &event);
+            let mut frame = Vec::with_capacity(384);
+            push_frame(&mut frame, None, Some(&id), &envelope(&self.app.engine, &event));
+            frame.into()
+        }))
     }
 }
 
