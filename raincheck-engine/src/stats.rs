@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 use raincheck_core::{Millis, Name};
@@ -24,11 +24,12 @@ impl KindStats {
     }
 }
 
-/// Durations of kinds and drain of queues, measured from the feed since the start.
+/// Durations of kinds and drain of queues, measured from the feed since the start. There are few, so that a tree
+/// is quicker than a hash.
 #[derive(Default)]
 pub(crate) struct Stats {
-    kinds: Mutex<HashMap<Name, KindStats>>,
-    queues: Mutex<HashMap<Name, Rate>>,
+    kinds: Mutex<BTreeMap<Name, KindStats>>,
+    queues: Mutex<BTreeMap<Name, Rate>>,
 }
 
 impl Stats {

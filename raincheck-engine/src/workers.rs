@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use parking_lot::Mutex;
 use raincheck_core::{Event, EventData, JobNo, Millis, Name, Timestamp};
@@ -35,7 +35,7 @@ pub(crate) struct Workers(Mutex<Seen>);
 struct Seen {
     workers: HashMap<Box<str>, (WorkerInfo, Millis)>,
     /// When somebody last asked for a kind.
-    asked: HashMap<Name, Millis>,
+    asked: BTreeMap<Name, Millis>,
     /// Runs under way: whose, and since when.
     runs: HashMap<JobNo, (Box<str>, Timestamp)>,
     /// The old are cleared out when there are this many.

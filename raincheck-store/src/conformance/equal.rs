@@ -22,6 +22,21 @@ pub async fn waiting_and_running_are_shared(world: &mut World) {
     assert_ne!(next.no, job.no, "without an age, what is done is done again");
 }
 
+/// A refused batch leaves nothing behind, nor on a running job that it would have joined.
+pub async fn a_refused_batch_joins_nothing(world: &mut World) {
+    let keyed = |print: &str| {
+        let mut new = NewJob { fingerprint: digest(print), ..new_job() };
+        new.spec.key = Some("key".into());
+        new
+    };
+    let lease = world.running(get("x")).await;
+    world.create(keyed("a")).await;
+    let reply = world.one(Command::Submit(vec![get("x"), keyed("b")])).await;
+    assert!(matches!(reply, Reply::Refused(1, Refusal::KeyReused(_))), "{reply:?}");
+    assert_eq!(world.record(lease.no).await.job.shared, 1);
+    assert_eq!(world.end(lease, complete("1")).await.shared, 1);
+}
+
 /// Others wait for it too, so one caller cannot call it off.
 pub async fn a_shared_job_is_not_canceled_unless_forced(world: &mut World) {
     let job = world.create(get("x")).await;

@@ -57,7 +57,7 @@ macro_rules! conformance_tests {
                 chosen_id_of_a_purged_job, a_key_beside_a_chosen_id_means_the_same_job, a_minted_id_cannot_be_chosen, unknown_ids_are_unknown,
                 a_chosen_version_7_id_is_still_chosen }
             equal { waiting_and_running_are_shared, a_shared_job_is_not_canceled_unless_forced,
-                succeeded_answers_within_its_age, a_newer_one_takes_the_place, attaches_the_key,
+                succeeded_answers_within_its_age, a_newer_one_takes_the_place, attaches_the_key, a_refused_batch_joins_nothing,
                 a_job_asked_to_stop_is_not_joined, posts_never_coalesce }
             bounds { of_a_queue, of_the_whole_store, of_a_queue_by_its_setting, replays_pass_a_full_queue }
             lease { hands_out_and_counts_the_attempt, only_what_was_asked_for, by_rank_over_queues_and_kinds,

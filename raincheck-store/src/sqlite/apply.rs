@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::writer::{LeaseChange, Writer};
 use super::{chunks, claims, purge, ready, rows, sweep};
 
-impl Writer {
+impl Writer<'_> {
     /// Loads the facts of one command, lets the rules decide, and writes what they say.
     pub(super) fn apply(&mut self, command: Command) -> Result<Reply> {
         match command {
@@ -58,8 +58,13 @@ impl Writer {
         }
     }
 
-    pub(super) fn job(&self, no: JobNo) -> Result<Option<Job>> {
-        claims::job(&self.db, &self.shared.tables, no)
+    /// The job as it is by now, this transaction included.
+    pub(super) fn job(&mut self, no: JobNo) -> Result<Option<Job>> {
+        if let Some(job) = self.running.get(no) {
+            return Ok(Some(job.clone()));
+        }
+        let tables = &self.shared.tables;
+        self.kept.job.get()?.query_row([no.0], |row| rows::job(row, tables)).optional()
     }
 
     /// Calls a rule with the time and randomness of this moment.
@@ -79,7 +84,7 @@ impl Writer {
             });
         }
         // All or none: what a refusal takes back must not take back what others did in this transaction.
-        self.book.flush(&self.db, &self.shared.tables)?;
+        self.book.flush(self.db, &self.shared.tables)?;
         let (events, cursor) = (self.events.len(), self.cursor);
         self.db.execute_batch("SAVEPOINT batch")?;
         let mut done = Vec::with_capacity(jobs.len());
@@ -90,7 +95,8 @@ impl Writer {
                     self.db.execute_batch("ROLLBACK TO batch; RELEASE batch")?;
                     self.events.truncate(events);
                     self.cursor = cursor;
-                    self.book.reload(&self.db)?;
+                    self.book.reload(self.db)?;
+                    self.running.clear();
                     return Ok(Reply::Refused(index, refusal));
                 }
             }
@@ -112,9 +118,9 @@ impl Writer {
         if known_kind.is_none() {
             tables.kinds.write().intern(&new.kind);
         }
-        let known = |scope, key: &[u8]| claims::known(&self.db, tables, claims::scope(scope, queue), key);
+        let known = |scope, key: &[u8]| claims::known(self.db, tables, claims::scope(scope, queue), key);
         let by_id = match &new.id {
-            Some(id) => claims::chosen(&self.db, tables, *id, &new.fingerprint)?,
+            Some(id) => claims::chosen(self.db, tables, *id, &new.fingerprint)?,
             None => None,
         };
         let by_key = match &new.spec.key {
@@ -224,20 +230,22 @@ impl Writer {
         for change in changes {
             match change {
                 Change::Insert(job, spec) => self.insert(&job, &spec)?,
-                Change::Update { state, attempt, job } => self.update(state, attempt, seq, &job)?,
+                Change::Update { state, attempt, job } => self.update(state, attempt, seq, job)?,
                 Change::Claim { scope, key, no, fingerprint } => {
                     let Some(job) = self.job(no)? else { continue };
                     let queue = self.shared.tables.queue_number(job.queue.as_str()).unwrap_or_default();
                     let moves = scope == ClaimScope::Equal;
-                    claims::put(&self.db, claims::scope(scope, queue), &key, no, &fingerprint, moves)?;
+                    claims::put(self.db, claims::scope(scope, queue), &key, no, &fingerprint, moves)?;
                 }
                 Change::Event(mut event) => {
                     self.cursor += 1;
                     event.cursor.0 = self.cursor;
-                    super::events::insert(&self.db, &event)?;
+                    super::events::insert(self.kept.insert_event.get()?, &event)?;
                     self.events.push(event);
                 }
-                Change::Result(no, result) => rows::insert_result(&self.db, no, &result)?,
+                Change::Result(no, result) => {
+                    rows::insert_result(self.db, self.kept.insert_result.get()?, no, &result)?;
+                }
                 Change::Failure(no, failure) => {
                     let text = super::codec::failure_text(&failure)?;
                     self.report(
@@ -264,10 +272,9 @@ impl Writer {
     }
 
     fn insert(&mut self, job: &Job, spec: &raincheck_core::Spec) -> Result<()> {
-        let queue = self.shared.tables.queues.write().intern(&job.queue);
-        let kind = self.shared.tables.kinds.write().intern(&job.kind);
-        rows::insert_job(&self.db, job, queue, kind)?;
-        rows::insert_spec(&self.db, job.no, spec)?;
+        let (queue, kind) = self.shared.tables.numbers(&job.queue, &job.kind);
+        rows::insert_job(self.kept.insert_job.get()?, job, queue, kind)?;
+        rows::insert_spec(self.db, self.kept.insert_spec.get()?, job.no, spec)?;
         self.book.queue(queue).tickets = job.ticket;
         self.book.moved(queue, kind, None, Some(job.state));
         let due = [(job.state == State::Scheduled).then_some(job.run_at), job.start_by];
@@ -277,8 +284,8 @@ impl Writer {
         Ok(())
     }
 
-    fn update(&mut self, state: State, attempt: u32, seq: u32, job: &Job) -> Result<()> {
-        if !rows::update_job(&self.db, job, (state, attempt, seq))? {
+    fn update(&mut self, state: State, attempt: u32, seq: u32, job: Box<Job>) -> Result<()> {
+        if !rows::update_job(self.kept.update_job.get()?, &job, (state, attempt, seq))? {
             // One writer, facts read in this transaction: this cannot be, and must not be written if it is.
             return Err(rusqlite::Error::StatementChangedRows(0));
         }
@@ -295,6 +302,7 @@ impl Writer {
         if let Some(at) = job.expires_at {
             self.shared.next_retirement.fetch_min(at.0, Ordering::AcqRel);
         }
+        self.running.note(job);
         Ok(())
     }
 }

@@ -9,13 +9,13 @@ fn place(kind: ChunkKind, attempt: u32) -> u32 {
     if kind == ChunkKind::Log { 0 } else { attempt }
 }
 
-pub(super) fn append(writer: &mut Writer, append: Append) -> Result<Reply> {
+pub(super) fn append(writer: &mut Writer<'_>, append: Append) -> Result<Reply> {
     let Some(job) = writer.job(append.lease.no)? else { return Ok(Reply::Gone) };
     if job.state != State::Running || job.attempt != append.lease.attempt {
         return Ok(Reply::LeaseLost(job));
     }
     let attempt = place(append.kind, job.attempt);
-    let (base, end) = part(&writer.db, job.no, append.kind, job.attempt)?;
+    let (base, end) = part(writer.db, job.no, append.kind, job.attempt)?;
     // Senders count from the beginning of their own run.
     let offset = append.offset.map_or(end, |offset| base.saturating_add(offset));
     let known = end.saturating_sub(offset) as usize;

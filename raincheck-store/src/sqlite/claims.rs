@@ -51,11 +51,11 @@ pub(super) fn tombstone(db: &Connection, no: JobNo) -> Result<Option<JobId>> {
 }
 
 pub(super) fn job(db: &Connection, tables: &Tables, no: JobNo) -> Result<Option<Job>> {
-    db.prepare_cached(const_format_job())?.query_row([no.0], |row| rows::job(row, tables)).optional()
+    db.prepare_cached(job_sql())?.query_row([no.0], |row| rows::job(row, tables)).optional()
 }
 
 /// `SELECT … FROM job` by number; one text, so that the prepared statement is kept.
-fn const_format_job() -> &'static str {
+pub(super) fn job_sql() -> &'static str {
     static SQL: std::sync::LazyLock<String> =
         std::sync::LazyLock::new(|| format!("SELECT {} FROM job j WHERE j.no=?1", rows::JOB));
     &SQL

@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use raincheck_core::{Cursor, Event, JobNo};
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, Result, Statement, params};
 
 use super::tables::Tables;
 use super::{codec, rows};
@@ -23,8 +23,11 @@ static OF_ALL: LazyLock<String> = LazyLock::new(|| {
 /// Most rows one look at the feed goes through, so that a filter that passes little does not read for long.
 const LOOK: usize = 5_000;
 
-pub(super) fn insert(db: &Connection, event: &Event) -> Result<()> {
-    db.prepare_cached("INSERT INTO event VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")?.execute(params![
+pub(super) const INSERT: &str = "INSERT INTO event VALUES (?1,?2,?3,?4,?5,?6,?7,?8)";
+
+/// `insert` is [`INSERT`].
+pub(super) fn insert(insert: &mut Statement<'_>, event: &Event) -> Result<()> {
+    insert.execute(params![
         event.cursor.0,
         event.no.0,
         event.seq,

@@ -12,6 +12,7 @@ mod events;
 mod figures;
 #[cfg(test)]
 mod fuzz;
+mod kept;
 mod leases;
 mod list;
 mod names;
@@ -20,6 +21,7 @@ mod purge;
 mod read;
 mod ready;
 mod rows;
+mod running;
 mod shared;
 mod sweep;
 mod tables;

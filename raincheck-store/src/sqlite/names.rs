@@ -1,14 +1,15 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use raincheck_core::Name;
 use rusqlite::{Connection, Result};
 
 /// Names of one table (`queue` or `kind`) and their numbers. Numbers are never given to another name, even when
-/// the transaction that made them was rolled back, so readers may look them up at any time.
+/// the transaction that made them was rolled back, so readers may look them up at any time. There are few, so that a tree
+/// is quicker than a hash.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    by_name: HashMap<Name, i64>,
-    by_number: HashMap<i64, Name>,
+    by_name: BTreeMap<Name, i64>,
+    by_number: BTreeMap<i64, Name>,
     next: i64,
 }
 

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 use super::answers::Postman;
 use super::figures::FiguresBook;
+use super::kept::Statements;
+use super::running::Running;
 use super::shared::{NEVER, Shared, keep_plans, other};
 use super::tables::Tables;
 use super::writer::{BUSY, Bounds, WAL_PAGES, Writer};
@@ -117,21 +119,27 @@ impl SqliteStore {
         let rng = options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64);
         let bounds =
             Bounds { max_queued: options.max_queued, max_in_all: options.max_in_all, tombstone: options.tombstone };
-        let writer = Writer {
-            db,
-            shared: shared.clone(),
-            book,
-            mint: IdMint::after(JobNo(last)),
-            rng,
-            tick: last >> 15,
-            bounds,
-            cursor,
-            events: Vec::new(),
-            chunks: Vec::new(),
-            leases: Vec::new(),
-            restart_log_at: WAL_PAGES,
-            swept: false,
-            postman: Postman::new(),
+        let (shared_too, postman) = (shared.clone(), Postman::new());
+        let write = move || {
+            let writer = Writer {
+                db: &db,
+                kept: Statements::new(&db),
+                running: Running::default(),
+                shared: shared_too,
+                book,
+                mint: IdMint::after(JobNo(last)),
+                rng,
+                tick: last >> 15,
+                bounds,
+                cursor,
+                events: Vec::new(),
+                chunks: Vec::new(),
+                leases: Vec::new(),
+                restart_log_at: WAL_PAGES,
+                swept: false,
+                postman,
+            };
+            writer.run(receiver);
         };
         let stop_checkpoints = Arc::new(checkpoint::Stop::default());
         let checkpoints =
@@ -143,7 +151,7 @@ impl SqliteStore {
                 .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
         };
         let threads = vec![
-            spawn("store-writer", Box::new(move || writer.run(receiver)))?,
+            spawn("store-writer", Box::new(write))?,
             spawn("store-checkpoint", Box::new(move || checkpoints.run()))?,
         ];
         Ok(Arc::new(SqliteStore {

@@ -18,8 +18,8 @@ static EXPIRED: LazyLock<String> = LazyLock::new(|| {
 const REMEMBER_REQUESTS: i64 = 10 * 60_000;
 
 /// Forgets a finished job but for its tombstone and the claims on it; answers the files it owned.
-pub(super) fn purge(writer: &mut Writer, job: &Job) -> Result<Vec<Box<str>>> {
-    let (db, no) = (&writer.db, job.no.0);
+pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>> {
+    let (db, no) = (writer.db, job.no.0);
     let blobs: Vec<Box<str>> = db
         .prepare_cached("SELECT blob FROM spec WHERE no=?1 AND blob IS NOT NULL UNION ALL SELECT blob FROM result WHERE no=?1 AND blob IS NOT NULL")?
         .query_map([no], |row| row.get(0))?
@@ -63,7 +63,7 @@ pub(super) fn purge(writer: &mut Writer, job: &Job) -> Result<Vec<Box<str>>> {
     Ok(blobs)
 }
 
-pub(super) fn retire(writer: &mut Writer, limit: usize) -> Result<Reply> {
+pub(super) fn retire(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
     let jobs = sweep::due(writer, &EXPIRED, limit)?;
     let mut purged = Purged::default();
     for job in &jobs {
@@ -74,9 +74,9 @@ pub(super) fn retire(writer: &mut Writer, limit: usize) -> Result<Reply> {
 }
 
 /// Forgets tombstones whose time is over, with the claims of their jobs, and old answers to lease requests.
-pub(super) fn bury(writer: &mut Writer, limit: usize) -> Result<Reply> {
+pub(super) fn bury(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
     let now = writer.shared.clock.now().0;
-    let db = &writer.db;
+    let db = writer.db;
     db.prepare_cached("DELETE FROM lease_request WHERE at<?1")?.execute([now - REMEMBER_REQUESTS])?;
     let over: Vec<i64> = db
         .prepare_cached("SELECT no FROM tombstone WHERE until<=?1 ORDER BY until LIMIT ?2")?

@@ -10,17 +10,18 @@ use super::writer::Writer;
 const QUEUED: usize = State::Queued as usize;
 const RUNNING: usize = State::Running as usize;
 
-static READY: LazyLock<String> = LazyLock::new(|| {
+pub(super) static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM job j WHERE j.state=1 AND j.queue=?1 AND j.kind=?2 ORDER BY j.rank, j.no LIMIT ?3",
         rows::JOB
     )
 });
-static SPEC: LazyLock<String> = LazyLock::new(|| format!("SELECT {}, s.input FROM spec s WHERE s.no=?1", rows::SPEC));
+pub(super) static SPEC: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {}, s.input FROM spec s WHERE s.no=?1", rows::SPEC));
 
 /// At most `max` ready jobs for a lease request, best rank first. Only pairs of queue and kind that were asked for and
 /// have something queued are looked at, so kinds nobody serves are never scanned past.
-pub(super) fn candidates(writer: &Writer, request: &LeaseJobs, max: usize) -> Result<Vec<Job>> {
+pub(super) fn candidates(writer: &mut Writer<'_>, request: &LeaseJobs, max: usize) -> Result<Vec<Job>> {
     let tables = &writer.shared.tables;
     let kinds: Vec<i64> = request.kinds.iter().filter_map(|k| tables.kind_number(k.as_str())).collect();
     let queues: Vec<i64> = request.queues.iter().filter_map(|q| tables.queue_number(q.as_str())).collect();
@@ -53,8 +54,7 @@ pub(super) fn candidates(writer: &Writer, request: &LeaseJobs, max: usize) -> Re
             limit = limit.min(room);
             tables.kind_name(kind).map(|name| kind_room.insert(name, room));
         }
-        let mut statement = writer.db.prepare_cached(&READY)?;
-        let mut rows = statement.query(params![queue, kind, limit as i64])?;
+        let mut rows = writer.kept.ready.get()?.query(params![queue, kind, limit as i64])?;
         while let Some(row) = rows.next()? {
             found.push(rows::job(row, tables)?);
         }
@@ -73,15 +73,15 @@ pub(super) fn candidates(writer: &Writer, request: &LeaseJobs, max: usize) -> Re
 }
 
 /// What a job asks for, with the bytes of its input.
-pub(super) fn spec(writer: &Writer, job: &Job) -> Result<Spec> {
-    writer.db.prepare_cached(&SPEC)?.query_row([job.no.0], |row| {
+pub(super) fn spec(writer: &mut Writer<'_>, job: &Job) -> Result<Spec> {
+    writer.kept.spec.get()?.query_row([job.no.0], |row| {
         let input: Option<Vec<u8>> = row.get(13)?;
         rows::spec(row, 0, job.max_attempts, input).map(|(spec, _)| spec)
     })
 }
 
 /// The leases an earlier request of this id was given, as far as they last; `None` when it is new.
-pub(super) fn asked_before(writer: &Writer, id: &Digest) -> Result<Option<Vec<(Job, Spec)>>> {
+pub(super) fn asked_before(writer: &mut Writer<'_>, id: &Digest) -> Result<Option<Vec<(Job, Spec)>>> {
     let stored: Option<Vec<u8>> = writer
         .db
         .prepare_cached("SELECT leases FROM lease_request WHERE id=?1")?
@@ -103,7 +103,7 @@ pub(super) fn asked_before(writer: &Writer, id: &Digest) -> Result<Option<Vec<(J
 }
 
 /// Keeps the answer of a lease request.
-pub(super) fn remember(writer: &Writer, id: &Digest, leased: &[(Job, Spec)]) -> Result<()> {
+pub(super) fn remember(writer: &Writer<'_>, id: &Digest, leased: &[(Job, Spec)]) -> Result<()> {
     let packed: Vec<u8> = leased.iter().flat_map(|(job, _)| pack(job.lease_ref())).collect();
     let now = writer.shared.clock.now().0;
     writer.db.prepare_cached("INSERT INTO lease_request VALUES (?1,?2,?3)")?.execute(params![id, now, packed])?;

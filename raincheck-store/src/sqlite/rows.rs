@@ -6,7 +6,7 @@ use raincheck_core::{
     Spec, State, Timestamp,
 };
 use rusqlite::types::Type;
-use rusqlite::{Error, Result, Row, params};
+use rusqlite::{Connection, Error, Result, Row, Statement, params};
 use uuid::Uuid;
 
 use super::codec;
@@ -172,13 +172,19 @@ pub(super) fn event(row: &Row<'_>, tables: &Tables) -> Result<Event> {
     })
 }
 
-pub(super) fn insert_job(db: &rusqlite::Connection, job: &Job, queue: i64, kind: i64) -> Result<()> {
+pub(super) const INSERT_JOB: &str = "INSERT INTO job VALUES \
+    (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27)";
+pub(super) const UPDATE_JOB: &str = "UPDATE job SET state=?4, flags=?5, attempt=?6, failures=?7, losses=?8, seq=?9, \
+    shared=?10, rank=?11, run_at=?12, ttl=?13, started_at=?14, updated_at=?15, finished_at=?16, expires_at=?17 \
+    WHERE no=?1 AND state=?2 AND attempt=?3 AND seq=?18";
+pub(super) const INSERT_SPEC: &str = "INSERT INTO spec VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)";
+pub(super) const INSERT_RESULT: &str = "INSERT INTO result VALUES (?1,?2,?3,?4,?5,?6,?7)";
+
+/// `insert` is [`INSERT_JOB`].
+pub(super) fn insert_job(insert: &mut Statement<'_>, job: &Job, queue: i64, kind: i64) -> Result<()> {
     let minted = job.id.parts().filter(|(no, _)| *no == job.no);
     let given = if minted.is_some() { None } else { Some(job.id.0.into_bytes()) };
-    db.prepare_cached(
-        "INSERT INTO job VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27)",
-    )?
-    .execute(params![
+    insert.execute(params![
         job.no.0,
         minted.map_or(0, |(_, salt)| salt),
         given,
@@ -211,68 +217,62 @@ pub(super) fn insert_job(db: &rusqlite::Connection, job: &Job, queue: i64, kind:
 }
 
 /// Writes what may change, guarded by the state, attempt and number of the last event it must find; answers whether it
-/// found them.
+/// found them. `update` is [`UPDATE_JOB`].
 pub(super) fn update_job(
-    db: &rusqlite::Connection,
+    update: &mut Statement<'_>,
     job: &Job,
     (state, attempt, seq): (State, u32, u32),
 ) -> Result<bool> {
-    let changed = db
-        .prepare_cached(
-            "UPDATE job SET state=?4, flags=?5, attempt=?6, failures=?7, losses=?8, seq=?9, shared=?10, rank=?11, \
-             run_at=?12, ttl=?13, started_at=?14, updated_at=?15, finished_at=?16, expires_at=?17 \
-             WHERE no=?1 AND state=?2 AND attempt=?3 AND seq=?18",
-        )?
-        .execute(params![
-            job.no.0,
-            state as i64,
-            attempt,
-            job.state as i64,
-            flags(job),
-            job.attempt,
-            job.failures,
-            job.losses,
-            job.seq,
-            job.shared,
-            job.rank,
-            job.run_at.0,
-            job.ttl,
-            job.started_at.map(|t| t.0),
-            job.updated_at.0,
-            job.finished_at.map(|t| t.0),
-            job.expires_at.map(|t| t.0),
-            seq,
-        ])?;
+    let changed = update.execute(params![
+        job.no.0,
+        state as i64,
+        attempt,
+        job.state as i64,
+        flags(job),
+        job.attempt,
+        job.failures,
+        job.losses,
+        job.seq,
+        job.shared,
+        job.rank,
+        job.run_at.0,
+        job.ttl,
+        job.started_at.map(|t| t.0),
+        job.updated_at.0,
+        job.finished_at.map(|t| t.0),
+        job.expires_at.map(|t| t.0),
+        seq,
+    ])?;
     Ok(changed == 1)
 }
 
-pub(super) fn insert_spec(db: &rusqlite::Connection, no: JobNo, spec: &Spec) -> Result<()> {
+/// `insert` is [`INSERT_SPEC`].
+pub(super) fn insert_spec(db: &Connection, insert: &mut Statement<'_>, no: JobNo, spec: &Spec) -> Result<()> {
     let (bytes, blob) = columns(&spec.input.payload);
-    db.prepare_cached("INSERT INTO spec VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)")?.execute(
-        params![
-            no.0,
-            spec.label,
-            spec.key,
-            codec::tags_text(&spec.tags)?,
-            spec.input.content_type,
-            spec.input.filename,
-            spec.input.payload.size() as i64,
-            blob,
-            spec.retry.initial,
-            spec.retry.factor,
-            spec.retry.max,
-            spec.retry.jitter,
-            spec.rerun_of.map(|id| id.0.into_bytes()),
-            spec.traceparent,
-            bytes,
-        ],
-    )?;
+    insert.execute(params![
+        no.0,
+        spec.label,
+        spec.key,
+        codec::tags_text(&spec.tags)?,
+        spec.input.content_type,
+        spec.input.filename,
+        spec.input.payload.size() as i64,
+        blob,
+        spec.retry.initial,
+        spec.retry.factor,
+        spec.retry.max,
+        spec.retry.jitter,
+        spec.rerun_of.map(|id| id.0.into_bytes()),
+        spec.traceparent,
+        bytes,
+    ])?;
     keep_blob(db, no, blob)
 }
 
-pub(super) fn insert_result(db: &rusqlite::Connection, no: JobNo, result: &Content) -> Result<()> {
+/// `insert` is [`INSERT_RESULT`].
+pub(super) fn insert_result(db: &Connection, insert: &mut Statement<'_>, no: JobNo, result: &Content) -> Result<()> {
     let (bytes, blob) = columns(&result.payload);
-    db.prepare_cached("INSERT INTO result VALUES (?1,?2,?3,?4,?5,?6,?7)")?.execute(params![
+    insert.execute(params![
         no.0,
         result.content_type,
         result.filename,
@@ -292,7 +292,7 @@ fn columns(payload: &Payload) -> (Option<&[u8]>, Option<&str>) {
     }
 }
 
-fn keep_blob(db: &rusqlite::Connection, no: JobNo, blob: Option<&str>) -> Result<()> {
+fn keep_blob(db: &Connection, no: JobNo, blob: Option<&str>) -> Result<()> {
     if let Some(name) = blob {
         db.prepare_cached("INSERT INTO blob VALUES (?1, ?2)")?.execute(params![name, no.0])?;
     }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub clock: Arc<dyn Clock>,
     pub tables: Tables,
     pub leases: Mutex<Leases>,
-    pub queues: RwLock<HashMap<Name, QueueFigures>>,
+    pub queues: RwLock<BTreeMap<Name, QueueFigures>>,
     pub kind_caps: RwLock<HashMap<i64, u32>>,
     pub commits: Mutex<Option<UnboundedSender<Commit>>>,
     pub head: AtomicI64,

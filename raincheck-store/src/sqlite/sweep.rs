@@ -19,7 +19,7 @@ static LATE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(super) fn promote(writer: &mut Writer, limit: usize) -> Result<Reply> {
+pub(super) fn promote(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
     let jobs = due(writer, &DUE, limit)?;
     let swept = jobs.len();
     for job in jobs {
@@ -30,7 +30,7 @@ pub(super) fn promote(writer: &mut Writer, limit: usize) -> Result<Reply> {
     Ok(Reply::Swept(swept, Purged::default()))
 }
 
-pub(super) fn expire(writer: &mut Writer, limit: usize) -> Result<Reply> {
+pub(super) fn expire(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
     let jobs = due(writer, &LATE, limit)?;
     let swept = jobs.len();
     for job in jobs {
@@ -43,7 +43,7 @@ pub(super) fn expire(writer: &mut Writer, limit: usize) -> Result<Reply> {
 }
 
 /// Jobs an index by time says are due, at most `limit`.
-pub(super) fn due(writer: &Writer, sql: &str, limit: usize) -> Result<Vec<Job>> {
+pub(super) fn due(writer: &Writer<'_>, sql: &str, limit: usize) -> Result<Vec<Job>> {
     let now = writer.shared.clock.now().0;
     writer
         .db
@@ -53,7 +53,7 @@ pub(super) fn due(writer: &Writer, sql: &str, limit: usize) -> Result<Vec<Job>> 
 }
 
 /// Finds out when the next job is due, late or past its retention, from what is on disk.
-pub(super) fn look_ahead(writer: &Writer) -> Result<()> {
+pub(super) fn look_ahead(writer: &Writer<'_>) -> Result<()> {
     let first = |sql: &str| writer.db.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
     let scheduled = first("SELECT min(run_at) FROM job WHERE state=0")?;
     let late = first(

@@ -19,6 +19,13 @@ impl Tables {
         Ok(tables)
     }
 
+    /// The numbers of a queue and a kind, old or new.
+    pub fn numbers(&self, queue: &Name, kind: &Name) -> (i64, i64) {
+        let queue = self.queue_number(queue.as_str()).unwrap_or_else(|| self.queues.write().intern(queue));
+        let kind = self.kind_number(kind.as_str()).unwrap_or_else(|| self.kinds.write().intern(kind));
+        (queue, kind)
+    }
+
     pub fn queue_name(&self, number: i64) -> Option<Name> {
         self.queues.read().name(number)
     }

@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 
 use super::answers::{Answers, Caller, Postman};
 use super::figures::FiguresBook;
+use super::kept::Statements;
+use super::running::Running;
 use super::shared::{Shared, other};
 use super::sweep;
 use crate::records::Commit;
@@ -46,8 +48,10 @@ pub(super) enum LeaseChange {
 
 /// The one thread that writes. It drains its channel into one transaction, so that everyone who waits shares one
 /// fsync; nobody waits for a batch to fill.
-pub(super) struct Writer {
-    pub db: Connection,
+pub(super) struct Writer<'c> {
+    pub db: &'c Connection,
+    pub kept: Statements<'c>,
+    pub running: Running,
     pub shared: Arc<Shared>,
     pub book: FiguresBook,
     pub mint: IdMint,
@@ -65,7 +69,7 @@ pub(super) struct Writer {
     pub postman: Postman,
 }
 
-impl Writer {
+impl Writer<'_> {
     /// Serves until the channel closes.
     pub fn run(mut self, mut requests: mpsc::UnboundedReceiver<Request>) {
         while let Some(first) = requests.blocking_recv() {
@@ -128,7 +132,7 @@ impl Writer {
         answers: &mut Vec<(Caller, Vec<Reply>)>,
     ) -> Result<(), (rusqlite::Error, Vec<Caller>)> {
         let mut requests = requests;
-        if let Err(error) = self.step("BEGIN IMMEDIATE") {
+        if let Err(error) = self.kept.begin.run() {
             return Err((error, requests.map(|r| r.answer).collect()));
         }
         while let Some(Request { commands, answer }) = requests.next() {
@@ -144,8 +148,8 @@ impl Writer {
             }
             answers.push((answer, replies));
         }
-        self.book.flush(&self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;
-        self.step("COMMIT").map_err(|e| (e, Vec::new()))?;
+        self.book.flush(self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;
+        self.kept.commit.run().map_err(|e| (e, Vec::new()))?;
         let mut queues = self.shared.queues.write();
         for number in self.book.take_touched() {
             if let Some(name) = self.shared.tables.queue_name(number) {
@@ -153,11 +157,6 @@ impl Writer {
             }
         }
         Ok(())
-    }
-
-    /// Runs a statement that is kept prepared.
-    fn step(&self, sql: &str) -> rusqlite::Result<()> {
-        self.db.prepare_cached(sql)?.raw_execute().map(|_| ())
     }
 
     /// Tells of a transaction that is on disk.
@@ -219,9 +218,10 @@ impl Writer {
         self.chunks.clear();
         self.leases.clear();
         self.swept = false;
+        self.running.clear();
         self.cursor = self.shared.head.load(Ordering::Acquire);
         // What is due next is looked for only after a commit (see `publish`), so those times still hold.
-        match FiguresBook::load(&self.db) {
+        match FiguresBook::load(self.db) {
             Ok(book) => self.book = book,
             Err(error) => {
                 tracing::error!(%error, "the counters cannot be read; stopping at once, a restart recovers");

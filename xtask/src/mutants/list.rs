@@ -38,13 +38,18 @@ pub const MUTANTS: &[Mutant] = &[
         name: "event-after-commit",
         fault: "events are written in a transaction of their own, after that of their jobs",
         edits: &[
-            Edit { file: APPLY, from: "                    super::events::insert(&self.db, &event)?;\n", to: "" },
+            Edit {
+                file: APPLY,
+                from: "                    super::events::insert(self.kept.insert_event.get()?, &event)?;\n",
+                to: "",
+            },
             Edit {
                 file: WRITER,
-                from: "        self.step(\"COMMIT\").map_err(|e| (e, Vec::new()))?;\n",
-                to: "        self.step(\"COMMIT\").map_err(|e| (e, Vec::new()))?;\n        \
+                from: "        self.kept.commit.run().map_err(|e| (e, Vec::new()))?;\n",
+                to: "        self.kept.commit.run().map_err(|e| (e, Vec::new()))?;\n        \
+                     let insert = self.kept.insert_event.get().map_err(|e| (e, Vec::new()))?;\n        \
                      for event in &self.events {\n            \
-                     super::events::insert(&self.db, event).map_err(|e| (e, Vec::new()))?;\n        }\n",
+                     super::events::insert(insert, event).map_err(|e| (e, Vec::new()))?;\n        }\n",
             },
         ],
         killer: Killer::Campaign("kill", 20),
@@ -98,7 +103,7 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             Edit {
                 file: APPLY,
-                from: "claims::known(&self.db, tables, claims::scope(scope, queue), key);",
+                from: "claims::known(self.db, tables, claims::scope(scope, queue), key);",
                 to: "self.shared.read(|db| claims::known(db, tables, claims::scope(scope, queue), key))\
                      .map_err(|_| rusqlite::Error::InvalidQuery);",
             },
@@ -131,6 +136,16 @@ pub const MUTANTS: &[Mutant] = &[
             Edit { file: APPLY, from: "Some(job) if !decide::may_purge(&job) =>", to: "Some(job) if job.no.0 == 0 =>" },
             Edit { file: PURGE, from: "WHERE no=?1 AND state=?2 AND state>3", to: "WHERE no=?1 AND state=?2" },
         ],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "running-not-forgotten",
+        fault: "what the writer keeps of running jobs outlives the part of a transaction that was taken back",
+        edits: &[Edit {
+            file: APPLY,
+            from: "                    self.book.reload(self.db)?;\n                    self.running.clear();\n",
+            to: "                    self.book.reload(self.db)?;\n",
+        }],
         killer: Killer::Tests(STORE),
     },
     Mutant {
