@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask test` is all that continuous integration runs.
 
 mod fuzz;
+mod instructions;
 mod live;
 mod mutants;
 mod run;
@@ -21,6 +22,7 @@ usage: cargo xtask COMMAND
   tidy      only the house rules: crate line, sizes, links, spelling, leftovers
   setup     only the tools that `test` needs: install them as root, else say what to install
   fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
+  instructions  [--write]: counts the instructions of the hot paths and fails where one grew by more than 5 %
   mutants   writes known faults into a copy and shows that the suite sees each; with names, only those
   sim       the rules in a simulated world, by the million; `--help` tells its options
   torture   campaigns against the release binary; without a name, the list of them";
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::check(&root()),
         ["setup"] => tools::ensure(),
         ["fuzz", rest @ ..] => fuzz::command(rest),
+        ["instructions", rest @ ..] => instructions::command(rest),
         ["mutants", names @ ..] => mutants::command(names),
         ["sim", rest @ ..] => sim::command(rest),
         ["torture", rest @ ..] => torture::command(rest),

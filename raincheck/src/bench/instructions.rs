@@ -21,7 +21,7 @@ use rand::{SeedableRng as _, rngs::StdRng};
 
 use super::{
     Options, broken,
-    connection::{post, request},
+    connection::{Connection, leases, post, request},
     preload::{self, Jobs, json},
     report::Row,
     series::Series,
@@ -41,7 +41,9 @@ pub enum HotPath {
     Run,
     Livez,
     Get,
+    Unchanged,
     Post,
+    Life,
 }
 
 impl HotPath {
@@ -52,7 +54,9 @@ impl HotPath {
             Self::Run => "a lease and a completion through the store, 64 a transaction",
             Self::Livez => "HTTP alone: GET /livez",
             Self::Get => "GET of a job over HTTP",
+            Self::Unchanged => "304 for a job over HTTP",
             Self::Post => "a submit over HTTP, alone in its transaction",
+            Self::Life => "a lease and a completion over HTTP, each alone in its transaction",
         }
     }
 
@@ -61,7 +65,10 @@ impl HotPath {
         match self {
             Self::Decide => (2_000, 1),
             Self::Submit | Self::Run => (20, BATCH),
-            Self::Livez | Self::Get | Self::Post => (300, 1),
+            // The shorter a path, the more often, so that what the server does by the clock is little beside it.
+            Self::Livez => (2_000, 1),
+            Self::Get | Self::Unchanged => (1_000, 1),
+            Self::Post | Self::Life => (400, 1),
         }
     }
 }
@@ -90,13 +97,16 @@ async fn count(path: HotPath, times: usize, options: &Options) -> Result<u64, Fa
     let mut prefix: Vec<OsString> =
         ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"].map(OsString::from).into();
     prefix.push(format!("--log-file={}", log.display()).into());
+    if matches!(path, HotPath::Run | HotPath::Life) {
+        // As many in both processes.
+        let (walks, each) = path.walks();
+        preload::fill(folder.path(), 2 * walks * each, Jobs::Waiting).await?;
+    }
     match path {
-        HotPath::Livez | HotPath::Get | HotPath::Post => serve(path, times, &prefix, folder.path()).await?,
+        HotPath::Livez | HotPath::Get | HotPath::Unchanged | HotPath::Post | HotPath::Life => {
+            serve(path, times, &prefix, folder.path()).await?;
+        }
         HotPath::Decide | HotPath::Submit | HotPath::Run => {
-            if path == HotPath::Run {
-                // As many in both processes.
-                preload::fill(folder.path(), 2 * path.walks().0 * BATCH, Jobs::Waiting).await?;
-            }
             let mut program = Program::new(&prefix[0]);
             program.args(&prefix[1..]).arg(std::env::current_exe()?).args(["bench", "--walk"]);
             let name = path.to_possible_value().ok_or_else(|| broken("a path without a name"))?;
@@ -116,17 +126,36 @@ async fn count(path: HotPath, times: usize, options: &Options) -> Result<u64, Fa
 async fn serve(path: HotPath, times: usize, prefix: &[OsString], folder: &Path) -> Result<(), Failure> {
     let server = Server::start_under(prefix, folder)?;
     let mut connection = server.connect().await?;
-    let id = connection.expect(&post("/jobs", &job()), 202).await?.member("id")?;
-    let (request, status) = match path {
-        HotPath::Post => (post("/jobs", &job()), 202),
-        HotPath::Get => (request("GET", &format!("/jobs/{id}"), &[], b""), 202),
-        _ => (request("GET", "/livez", &[], b""), 200),
-    };
-    for _ in 0..times {
-        connection.expect(&request, status).await?;
+    if path == HotPath::Life {
+        live(&mut connection, times).await?;
+    } else {
+        let answer = connection.expect(&post("/jobs", &job()), 202).await?;
+        let url = format!("/jobs/{}", answer.member("id")?);
+        let etag = answer.header("etag").ok_or_else(|| broken("a job without an ETag"))?;
+        let (request, status) = match path {
+            HotPath::Post => (post("/jobs", &job()), 202),
+            HotPath::Get => (request("GET", &url, &[], b""), 202),
+            HotPath::Unchanged => (request("GET", &url, &[("if-none-match", &etag)], b""), 304),
+            _ => (request("GET", "/livez", &[], b""), 200),
+        };
+        for _ in 0..times {
+            connection.expect(&request, status).await?;
+        }
     }
     drop(connection);
     server.stop()
+}
+
+/// Leases and completes so many jobs, one after the other.
+async fn live(connection: &mut Connection, times: usize) -> Result<(), Failure> {
+    let ask = post("/leases", b"{\"worker\":{\"name\":\"bench\"},\"kinds\":[\"bench\"],\"max\":1,\"ttl\":\"1h\"}");
+    for _ in 0..times {
+        let answer = connection.expect(&ask, 200).await?;
+        let lease = leases(answer.body).into_iter().next().ok_or_else(|| broken("no lease in the answer"))?;
+        let lease = String::from_utf8_lossy(&answer.body[lease]).into_owned();
+        connection.expect(&post(&format!("/leases/{lease}/complete"), b"{\"ok\":true}"), 200).await?;
+    }
+    Ok(())
 }
 
 /// Walks a path in this process, which valgrind watches.
