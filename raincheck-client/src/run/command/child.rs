@@ -1,127 +1,117 @@
 //! A program under its supervisor, seen from the worker.
 
 use std::{
+    fs::File,
     io,
+    os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
     path::Path,
-    process::{ExitStatus, Stdio},
+    process::ExitStatus,
+    sync::Arc,
 };
 
-use command_fds::{CommandFdExt as _, FdMapping};
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::unix::pipe,
-    process::{Child as Process, ChildStderr, ChildStdin, ChildStdout, Command},
-};
+use futures_util::FutureExt as _;
+use tokio::net::unix::pipe;
 
-use super::{Plan, descriptors, facts::Facts, supervise::SUPERVISE};
+use super::{
+    Plan,
+    facts::Facts,
+    supervisor::{Supervisor, Supervisors},
+};
 use crate::{Error, run::Stop};
-
-/// The descriptor on which programs report progress.
-const PROGRESS_FD: i32 = 3;
 
 /// A running program. Dropping it ends the program and all of its group within 2 s.
 pub(super) struct Child {
-    process: Process,
-    /// Orders go in; its end is the order to end all.
-    orders: ChildStdin,
-    pub(super) stdout: Option<ChildStdout>,
-    pub(super) stderr: Option<ChildStderr>,
+    /// Until all of the program is gone.
+    supervisor: Option<Supervisor>,
+    supervisors: Arc<Supervisors>,
+    pub(super) stdin: Option<pipe::Sender>,
+    pub(super) stdout: Option<pipe::Receiver>,
+    pub(super) stderr: Option<pipe::Receiver>,
     pub(super) progress: Option<pipe::Receiver>,
 }
 
 /// Where a program's standard input and output are.
-pub(super) enum Ends<'a> {
-    /// Input from this file; output to that one, or to a pipe.
-    Files { input: &'a Path, output: Option<std::fs::File> },
-    /// Both are pipes; input goes through [`Child::feed`].
-    Pipes,
+pub(super) struct Ends {
+    /// A pipe if there is none.
+    pub(super) input: Option<File>,
+    /// A pipe if there is none.
+    pub(super) output: Option<File>,
 }
 
 impl Child {
-    pub(super) fn spawn(plan: &Plan, facts: &Facts, ends: Ends<'_>, scratch: &Path) -> Result<Self, Error> {
-        Self::try_spawn(plan, facts, ends, scratch)
+    pub(super) async fn spawn(
+        supervisors: &Arc<Supervisors>,
+        plan: &Plan,
+        facts: &Facts,
+        ends: Ends,
+        scratch: &Path,
+    ) -> Result<Self, Error> {
+        Self::try_spawn(supervisors, plan, facts, ends, scratch)
+            .await
             .map_err(|source| Error::io(format!("cannot start `{}`", plan.program.to_string_lossy()), source))
     }
 
-    fn try_spawn(plan: &Plan, facts: &Facts, ends: Ends<'_>, scratch: &Path) -> io::Result<Self> {
-        let supervisor = match &plan.supervisor {
-            Some(path) => path.clone(),
-            None => std::env::current_exe()?,
-        };
-        let (reader, writer) = io::pipe()?;
-        let progress = pipe::Receiver::from_owned_fd(reader.into())?;
-        let mut command = Command::new(supervisor);
-        command.arg(SUPERVISE).arg("--remove").arg(scratch);
-        let stdout = match ends {
-            Ends::Files { input, output } => {
-                command.arg("--stdin").arg(input);
-                output.map_or_else(Stdio::piped, Stdio::from)
+    async fn try_spawn(
+        supervisors: &Arc<Supervisors>,
+        plan: &Plan,
+        facts: &Facts,
+        ends: Ends,
+        scratch: &Path,
+    ) -> io::Result<Self> {
+        let (input, stdin) = match ends.input {
+            Some(file) => (OwnedFd::from(file), None),
+            None => {
+                let (reader, writer) = io::pipe()?;
+                (reader.into(), Some(pipe::Sender::from_owned_fd(writer.into())?))
             }
-            Ends::Pipes => Stdio::piped(),
         };
-        if let Some(files) = descriptors::of_programs() {
-            command.arg("--open-files").arg(files.to_string());
-        }
-        command.arg("--").arg(&plan.program).args(&plan.arguments);
-        facts.apply(&mut command);
-        command.env("RAINCHECK_PROGRESS_FD", PROGRESS_FD.to_string());
-        for (name, value) in &plan.variables {
-            command.env(name, value);
-        }
-        if let Some(directory) = &plan.directory {
-            command.current_dir(directory);
-        }
-        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
-        // Ctrl-C on a terminal is for the worker, which then drains; it must not end what it waits for.
-        command.process_group(0);
-        command
-            .fd_mappings(vec![FdMapping { parent_fd: writer.into(), child_fd: PROGRESS_FD }])
-            .map_err(io::Error::other)?;
-        let mut process = command.spawn()?;
-        // The command holds this side's write end of the progress pipe: only without it the pipe can end.
-        drop(command);
-        let orders = process.stdin.take().ok_or_else(|| io::Error::other("no pipe to the supervisor"))?;
-        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
-        Ok(Self { process, orders, stdout, stderr, progress: Some(progress) })
+        let (output, stdout) = match ends.output {
+            Some(file) => (OwnedFd::from(file), None),
+            None => receiver().map(|(end, stdout)| (end, Some(stdout)))?,
+        };
+        let (error, stderr) = receiver()?;
+        let (reports, progress) = receiver()?;
+        let mut supervisor = supervisors.take(plan)?;
+        supervisor.run(plan, facts, scratch, [input, output, error, reports]).await?;
+        Ok(Self {
+            supervisor: Some(supervisor),
+            supervisors: supervisors.clone(),
+            stdin,
+            stdout,
+            stderr: Some(stderr),
+            progress: Some(progress),
+        })
     }
 
-    /// Waits for its end; when the order to stop comes, sends SIGTERM, and SIGKILL after the grace. The flag says
-    /// whether it had to be stopped.
-    pub(super) async fn wait(&mut self, plan: &Plan, stop: &Stop) -> io::Result<(ExitStatus, bool)> {
-        tokio::select! {
+    /// Waits for its end; when the order to stop comes, sends SIGTERM, and SIGKILL after the grace. `None`: it had to be
+    /// stopped, or was not there any more.
+    pub(super) async fn wait(&mut self, plan: &Plan, stop: &Stop) -> io::Result<Option<ExitStatus>> {
+        let Some(supervisor) = &mut self.supervisor else { return Ok(None) };
+        let status = tokio::select! {
             // One that has ended is not stopped any more.
             biased;
-            status = self.process.wait() => return Ok((status?, false)),
-            _ = stop.ordered() => {}
+            answer = supervisor.answer() => Some(answer?),
+            _ = stop.ordered() => None,
+        };
+        // Why it was stopped counts, not how; a supervisor that is gone by now is just not used again.
+        let stays = match &status {
+            Some(answer) => answer.stays,
+            None => supervisor.stop(plan.grace).await.is_ok_and(|answer| answer.stays),
+        };
+        if let Some(supervisor) = self.supervisor.take().filter(|_| stays) {
+            self.supervisors.put(supervisor);
         }
-        self.order(b"T").await;
-        if let Ok(status) = tokio::time::timeout(plan.grace, self.process.wait()).await {
-            return Ok((status?, true));
-        }
-        self.order(b"K").await;
-        Ok((self.process.wait().await?, true))
-    }
-
-    /// Writes to the program's standard input.
-    pub(super) async fn feed(&mut self, bytes: &[u8]) -> io::Result<()> {
-        for piece in bytes.chunks(1024 * 1024) {
-            let length = u32::try_from(piece.len()).map_err(io::Error::other)?;
-            self.orders.write_all(b"D").await?;
-            self.orders.write_all(&length.to_be_bytes()).await?;
-            self.orders.write_all(piece).await?;
-        }
-        self.orders.flush().await
+        Ok(status.map(|answer| ExitStatus::from_raw(answer.status)))
     }
 
     /// Whether it has ended, without waiting.
     pub(super) fn has_ended(&mut self) -> bool {
-        !matches!(self.process.try_wait(), Ok(None))
+        self.supervisor.as_mut().is_none_or(|supervisor| supervisor.answer().now_or_never().is_some())
     }
+}
 
-    /// A supervisor that is gone hears nothing, and needs not.
-    async fn order(&mut self, order: &[u8]) {
-        if self.orders.write_all(order).await.is_ok() {
-            let _ = self.orders.flush().await;
-        }
-    }
+/// A pipe that the worker reads, and the program's end of it.
+fn receiver() -> io::Result<(OwnedFd, pipe::Receiver)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((writer.into(), pipe::Receiver::from_owned_fd(reader.into())?))
 }

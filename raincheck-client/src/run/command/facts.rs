@@ -1,6 +1,10 @@
 //! What a program is told about its job, in its environment.
 
-use std::{collections::BTreeMap, ffi::OsString, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
 use tokio::process::Command;
 
@@ -42,14 +46,22 @@ impl Facts {
         self.variables.insert(format!("RAINCHECK_{name}"), path.as_os_str().to_owned());
     }
 
-    /// The worker's own `RAINCHECK_*` hold its token and settings: no program gets them.
-    pub(super) fn apply(&self, command: &mut Command) {
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_none_or(|name| name.starts_with("RAINCHECK_")) {
-                command.env_remove(name);
-            }
+    /// All but those that the operator set himself.
+    pub(super) fn beside<'a>(
+        &'a self,
+        operators: &'a [(OsString, OsString)],
+    ) -> impl Iterator<Item = (&'a str, &'a OsStr)> {
+        let own = |(name, value): (&'a String, &'a OsString)| (name.as_str(), value.as_os_str());
+        self.variables.iter().map(own).filter(|(name, _)| !operators.iter().any(|(other, _)| other == name))
+    }
+}
+
+/// The worker's own `RAINCHECK_*` hold its token and settings: no program gets them.
+pub(super) fn hide(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_none_or(|name| name.starts_with("RAINCHECK_")) {
+            command.env_remove(name);
         }
-        command.envs(&self.variables);
     }
 }
 

@@ -21,11 +21,14 @@
 //! standard error does. Descriptor 3 takes progress, too. A process that dies fails its job (retryable) and is started again
 //! for the next one; to cancel a job its process is stopped as any command is. Idle processes end with the worker.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
-    process::{ChildStderr, ChildStdout},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::unix::pipe,
 };
 
 use super::{
@@ -36,6 +39,7 @@ use super::{
     log::{self, Tail},
     once, progress,
     scratch::Scratch,
+    supervisor::Supervisors,
 };
 use crate::{
     Error,
@@ -58,9 +62,10 @@ pub(super) struct Pool {
 /// One process between two jobs.
 struct Warm {
     child: Child,
-    answers: BufReader<ChildStdout>,
-    stderr: Option<ChildStderr>,
-    reports: Option<tokio::net::unix::pipe::Receiver>,
+    questions: pipe::Sender,
+    answers: BufReader<pipe::Receiver>,
+    stderr: Option<pipe::Receiver>,
+    reports: Option<pipe::Receiver>,
     tail: Tail,
     /// Its own, for as long as it lives.
     _scratch: Scratch,
@@ -74,11 +79,11 @@ enum Turn {
 }
 
 impl Pool {
-    pub(super) async fn run(&self, plan: &Plan, task: &Task) -> Result<Outcome, Error> {
+    pub(super) async fn run(&self, supervisors: &Arc<Supervisors>, plan: &Plan, task: &Task) -> Result<Outcome, Error> {
         let (question, input) = question(plan, task).await?;
         let mut warm = match self.take() {
             Some(warm) => warm,
-            None => Warm::start(plan)?,
+            None => Warm::start(supervisors, plan).await?,
         };
         warm.tail.clear();
         let turn = warm.turn(task, &question).await;
@@ -115,23 +120,24 @@ impl Pool {
 }
 
 impl Warm {
-    fn start(plan: &Plan) -> Result<Self, Error> {
+    async fn start(supervisors: &Arc<Supervisors>, plan: &Plan) -> Result<Self, Error> {
         let scratch = Scratch::new(plan)?;
         let mut facts = Facts::default();
         facts.path("TMP", &scratch.private());
-        let mut child = Child::spawn(plan, &facts, Ends::Pipes, scratch.whole())?;
-        let stdout = child.stdout.take().ok_or_else(|| {
-            Error::io("cannot read from the program", std::io::Error::other("its output is not a pipe"))
-        })?;
+        let ends = Ends { input: None, output: None };
+        let mut child = Child::spawn(supervisors, plan, &facts, ends, scratch.whole()).await?;
+        let (Some(questions), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Error::io("cannot talk to the program", std::io::Error::other("there are no pipes")));
+        };
         let (stderr, reports) = (child.stderr.take(), child.progress.take());
         let tail = Tail::default();
-        Ok(Self { child, answers: BufReader::new(stdout), stderr, reports, tail, _scratch: scratch })
+        Ok(Self { child, questions, answers: BufReader::new(stdout), stderr, reports, tail, _scratch: scratch })
     }
 
     async fn turn(&mut self, task: &Task, question: &[u8]) -> Turn {
-        let Self { child, answers, stderr, reports, tail, .. } = self;
+        let Self { questions, answers, stderr, reports, tail, .. } = self;
         let talk = async {
-            if child.feed(question).await.is_err() {
+            if questions.write_all(question).await.is_err() {
                 return Turn::Died;
             }
             listen(answers, task).await
@@ -165,13 +171,13 @@ impl Warm {
     }
 }
 
-async fn copy_log(stderr: &mut Option<ChildStderr>, tail: &Tail, task: &Task) {
+async fn copy_log(stderr: &mut Option<pipe::Receiver>, tail: &Tail, task: &Task) {
     if let Some(stderr) = stderr {
         log::follow(stderr, tail, |bytes| task.log_bytes(bytes)).await;
     }
 }
 
-async fn listen(answers: &mut BufReader<ChildStdout>, task: &Task) -> Turn {
+async fn listen(answers: &mut BufReader<pipe::Receiver>, task: &Task) -> Turn {
     let mut line = Vec::new();
     loop {
         line.clear();

@@ -21,14 +21,16 @@
 //! SIGKILL after a grace (10 s). When the program ends, whatever it left behind is ended, too.
 //!
 //! **A killed worker.** Every program runs under a small supervising process (see [`supervise`]) that notices when the
-//! worker is gone, kill -9 included, and ends the group within 2 s. On Linux it adopts and ends processes that left the
+//! worker is gone, kill -9 included, and ends the group within 2 s. There is one for each that runs at once; it is kept
+//! for the next jobs, because to start it costs more than many a program does. On Linux it adopts and ends processes that left the
 //! group, too; elsewhere a process that calls `setsid` escapes. A supervisor that is itself killed with SIGKILL cannot
-//! help any more: its program then runs on.
+//! help any more: its program then runs on, and the run is failed, retryable.
 //!
 //! **Staying warm.** With [`CommandBuilder::keep`] one process per slot takes job after job; see [`keep`].
 
 mod child;
 mod descriptors;
+mod events;
 mod facts;
 mod family;
 #[cfg(test)]
@@ -37,15 +39,18 @@ pub mod keep;
 mod lines;
 mod log;
 mod once;
+mod orders;
 mod progress;
 mod result;
 mod scratch;
 pub mod supervise;
+mod supervisor;
 mod watch;
 
 use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -57,10 +62,13 @@ use crate::Error;
 
 /// Exit code that says "try again later" (`EX_TEMPFAIL` of sysexits).
 const TEMPORARY: i32 = 75;
+/// The descriptor on which programs report progress.
+const PROGRESS_FD: i32 = 3;
 
 /// A program as a runner.
 pub struct Command {
     plan: Plan,
+    supervisors: Arc<supervisor::Supervisors>,
     warm: Option<keep::Pool>,
 }
 
@@ -169,7 +177,7 @@ impl CommandBuilder {
             return Err(Error::Configuration(format!("there is no program `{program}` that can be run")));
         }
         let warm = keep.then(keep::Pool::default);
-        Ok(Command { plan, warm })
+        Ok(Command { plan, supervisors: Arc::default(), warm })
     }
 }
 
@@ -177,8 +185,8 @@ impl CommandBuilder {
 impl Runner for Command {
     async fn run(&self, task: Task) -> Outcome {
         let outcome = match &self.warm {
-            Some(pool) => pool.run(&self.plan, &task).await,
-            None => once::run(&self.plan, &task).await,
+            Some(pool) => pool.run(&self.supervisors, &self.plan, &task).await,
+            None => once::run(&self.supervisors, &self.plan, &task).await,
         };
         outcome.unwrap_or_else(|error| {
             tracing::error!(%error, job = task.job().id, "cannot run a command");

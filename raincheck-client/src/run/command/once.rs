@@ -1,6 +1,6 @@
 //! One process for one run.
 
-use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus, time::Duration};
+use std::{fs::File, os::unix::process::ExitStatusExt as _, process::ExitStatus, sync::Arc, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
@@ -11,6 +11,7 @@ use super::{
     log::{self, Tail},
     progress, result,
     scratch::Scratch,
+    supervisor::Supervisors,
 };
 use crate::{
     Error,
@@ -20,7 +21,7 @@ use crate::{
 /// After the program's end its pipes may stay open so long: a process that escaped may hold them for ever.
 const PIPES_WITHIN: Duration = Duration::from_secs(2);
 
-pub(super) async fn run(plan: &Plan, task: &Task) -> Result<Outcome, Error> {
+pub(super) async fn run(supervisors: &Arc<Supervisors>, plan: &Plan, task: &Task) -> Result<Outcome, Error> {
     let scratch = Scratch::new(plan)?;
     let input = scratch.input();
     let content_type = tokio::select! {
@@ -34,14 +35,11 @@ pub(super) async fn run(plan: &Plan, task: &Task) -> Result<Outcome, Error> {
     facts.path("RESULT_META", &scratch.meta());
     facts.path("TMP", &scratch.private());
     // Output of any size goes to a file and never through memory.
-    let output = match plan.stream {
-        Some(_) => None,
-        None => Some(
-            std::fs::File::create(scratch.output())
-                .map_err(|source| Error::io("cannot make a file for the output", source))?,
-        ),
-    };
-    let mut child = Child::spawn(plan, &facts, Ends::Files { input: &input, output }, scratch.whole())?;
+    let output = plan.stream.is_none().then(|| File::create(scratch.output())).transpose();
+    let output = output.map_err(|source| Error::io("cannot make a file for the output", source))?;
+    let input = File::open(&input).map_err(|source| Error::io("cannot read the input", source))?;
+    let ends = Ends { input: Some(input), output };
+    let mut child = Child::spawn(supervisors, plan, &facts, ends, scratch.whole()).await?;
 
     let tail = Tail::default();
     let pipes = {
@@ -79,15 +77,17 @@ pub(super) async fn run(plan: &Plan, task: &Task) -> Result<Outcome, Error> {
             }
         }
     };
-    let (status, was_stopped) = ended.map_err(|source| Error::io("cannot wait for the program", source))?;
     if !read {
         // A stream that the server is slow to take is no reason to lose its end.
-        let within = if plan.stream.is_some() && !was_stopped { PIPES_WITHIN * 15 } else { PIPES_WITHIN };
+        let within =
+            if plan.stream.is_some() && matches!(ended, Ok(Some(_))) { PIPES_WITHIN * 15 } else { PIPES_WITHIN };
         let _ = tokio::time::timeout(within, pipes).await;
     }
-    if was_stopped {
-        return Ok(stopped(task.stop().reason().unwrap_or(StopReason::Lost)));
-    }
+    let status = match ended {
+        Ok(Some(status)) => status,
+        Ok(None) => return Ok(stopped(task.stop().reason().unwrap_or(StopReason::Lost))),
+        Err(source) => return Err(Error::io("cannot wait for the program", source)),
+    };
     if !status.success() {
         return Ok(failed(plan, status, &tail.text()));
     }

@@ -1,35 +1,41 @@
-//! The supervising process: it stands between a worker and one program, and outlives neither.
+//! The supervising process: it stands between a worker and the programs of one slot, one after the other, and outlives
+//! neither.
 //!
-//! The worker holds the write end of this process's standard input. Orders come through it, and its end means that
-//! the worker is gone, however it died. So there is no process id that could be reused between a look and a signal:
-//! only the parent of a process ever signals it.
+//! The worker holds the other end of the socket that is this process's standard input. [Orders](super::orders) come
+//! through it, and its end means that the worker is gone, however it died. So there is no process id that could be reused
+//! between a look and a signal: only the parent of a process ever signals it.
 //!
-//! Orders: `T` SIGTERM to the group, `K` SIGKILL to all, `D` + length (4 bytes, big endian) + bytes for the program's
-//! standard input, `E` end of that. The program's own end is passed on as this process's own: the same exit code, or
-//! death by the same signal.
+//! It has one thread and starts programs by nothing that needs a fork of its own memory (posix_spawn), because that is
+//! what a short job costs.
 
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{ErrorKind, Read as _, Write as _},
-    os::unix::process::CommandExt as _,
+    io::{self, ErrorKind, Write as _},
+    os::{
+        fd::{AsRawFd as _, OwnedFd},
+        unix::process::CommandExt as _,
+    },
     path::PathBuf,
     process::{Command, Stdio},
-    sync::{
-        Arc,
-        mpsc::{self, Sender},
-    },
+    sync::Arc,
 };
 
-use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
+use command_fds::{CommandFdExt as _, FdMapping};
+use rustix::{io::dup2, process::Pid};
 
-use super::{descriptors, watch::Watch};
+use super::{
+    PROGRESS_FD, descriptors,
+    events::Events,
+    orders::{self, Answer, Order, Start},
+    watch::Watch,
+};
 
 /// The hidden first argument.
 pub const SUPERVISE: &str = "__supervise";
 
 /// Becomes the supervisor when this process was started as one, and then never returns. A binary that runs commands
-/// calls this first thing in `main`, before it starts threads or reads its arguments.
+/// calls this first thing in `main`, before it starts threads, opens files or reads its arguments.
 pub fn supervise_main_if_asked() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().as_deref() == Some(OsStr::new(SUPERVISE)) {
@@ -37,24 +43,21 @@ pub fn supervise_main_if_asked() {
     }
 }
 
-/// What happens to a supervisor.
-pub(super) enum Event {
-    Term,
-    Kill,
-    Data(Vec<u8>),
-    EndOfData,
-    Orphaned,
-    Ended(WaitStatus),
-    AllGone,
+/// What is started, again and again.
+struct Launcher {
+    program: OsString,
+    arguments: Vec<OsString>,
+    directory: Option<PathBuf>,
+    third: Third,
 }
 
-/// `[--stdin FILE] [--remove DIRECTORY] [--open-files LIMIT] -- PROGRAM [ARGUMENTS]`; the exit code.
+/// `[--directory DIRECTORY] [--open-files LIMIT] -- PROGRAM [ARGUMENTS]`; the exit code.
 fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
-    let (mut stdin, mut remove, mut open_files, mut program) = (None, None, None, None);
+    let third = Third::take();
+    let (mut directory, mut open_files, mut program) = (None, None, None);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
-            Some("--stdin") => stdin = arguments.next().map(PathBuf::from),
-            Some("--remove") => remove = arguments.next().map(PathBuf::from),
+            Some("--directory") => directory = arguments.next().map(PathBuf::from),
             Some("--open-files") => open_files = arguments.next().and_then(|it| it.to_str()?.parse().ok()),
             Some("--") => {
                 program = arguments.next();
@@ -70,9 +73,8 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     // Orphans of the program become children of this process instead of init's, so that none escapes.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
-        eprintln!("raincheck: what this program leaves behind may outlive it: {error}");
+        eprintln!("raincheck: what programs leave behind may outlive them: {error}");
     }
-
     // Whoever stops a whole service signals every process of it. This one has to outlive its program; handlers, unlike
     // ignored signals, are not handed down to it.
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP] {
@@ -80,109 +82,106 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
             eprintln!("raincheck: signal {signal} will end this supervisor at once: {error}");
         }
     }
-
     if let Some(Err(error)) = open_files.map(descriptors::limit) {
-        eprintln!("raincheck: the program keeps a raised limit of open files: {error}");
+        eprintln!("raincheck: programs keep a raised limit of open files: {error}");
     }
-    let relay = stdin.is_none();
-    let input = match stdin.map(File::open).transpose() {
-        Ok(file) => file.map_or_else(Stdio::piped, Stdio::from),
-        Err(error) => return cannot_run(&program, &error),
-    };
-    let child = Command::new(&program).args(arguments).stdin(input).process_group(0).spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(error) => return cannot_run(&program, &error),
-    };
-    let group = Pid::from_child(&child);
-    let (sender, events) = mpsc::channel();
-    let data = relay.then(|| child.stdin.take()).flatten().map(feed);
-    std::thread::spawn({
-        let sender = sender.clone();
-        move || read_orders(&sender)
-    });
-    std::thread::spawn(move || reap(group, &sender));
-
-    let (status, orphaned) = Watch::new(group, data).until_all_gone(&events);
-    if let (true, Some(directory)) = (orphaned, remove) {
-        // Nobody is left to be told; it lies in the folder of temporary files.
-        let _ = std::fs::remove_dir_all(directory);
-    }
-    status.map_or(1, end_alike)
-}
-
-fn cannot_run(program: &OsStr, error: &std::io::Error) -> i32 {
-    eprintln!("raincheck: cannot run `{}`: {error}", program.to_string_lossy());
-    if error.kind() == ErrorKind::NotFound { 127 } else { 126 }
-}
-
-/// A thread of its own writes, because a program that does not read must not keep orders from being heard.
-fn feed(mut stdin: std::process::ChildStdin) -> Sender<Vec<u8>> {
-    let (sender, data) = mpsc::channel::<Vec<u8>>();
-    std::thread::spawn(move || {
-        // A program that closed its input gets no more; that is its right.
-        while let Ok(bytes) = data.recv() {
-            if stdin.write_all(&bytes).and_then(|()| stdin.flush()).is_err() {
-                break;
-            }
+    let mut events = match Events::listen() {
+        Ok(events) => events,
+        Err(error) => {
+            eprintln!("raincheck: cannot supervise: {error}");
+            return 1;
         }
-    });
-    sender
-}
-
-fn read_orders(events: &Sender<Event>) {
-    let mut orders = std::io::stdin().lock();
-    let mut order = [0];
-    while orders.read_exact(&mut order).is_ok() {
-        let event = match order[0] {
-            b'T' => Event::Term,
-            b'K' => Event::Kill,
-            b'E' => Event::EndOfData,
-            b'D' => {
-                let mut length = [0; 4];
-                if orders.read_exact(&mut length).is_err() {
-                    break;
-                }
-                let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
-                if orders.read_exact(&mut bytes).is_err() {
-                    break;
-                }
-                Event::Data(bytes)
-            }
-            _ => break,
-        };
-        if events.send(event).is_err() {
-            return;
-        }
-    }
-    // Who does not listen any more has come to its end.
-    let _ = events.send(Event::Orphaned);
-}
-
-/// Collects the program and every orphan of it.
-fn reap(program: Pid, events: &Sender<Event>) {
+    };
+    let mut launcher = Launcher { program, arguments: arguments.collect(), directory, third };
     loop {
-        match wait(WaitOptions::empty()) {
-            Ok(Some((pid, status))) if pid == program => drop(events.send(Event::Ended(status))),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => {
-                let _ = events.send(Event::AllGone);
-                return;
+        match orders::read(events.socket()) {
+            Some(Order::Start(start)) => {
+                let answer = launcher.run(start, &mut events);
+                // A worker that is gone needs no answer; there is nothing else to do then, either.
+                if events.socket().write_all(&answer.to_bytes()).is_err() || !answer.stays {
+                    return 0;
+                }
             }
+            // Meant for a program that has ended meanwhile.
+            Some(Order::Term | Order::Kill) => {}
+            None => return 0,
         }
     }
 }
 
-/// Ends as the program did, so that the worker sees it as if nothing stood in between.
-fn end_alike(status: WaitStatus) -> i32 {
-    if let Some(code) = status.exit_status() {
-        return code;
+impl Launcher {
+    /// Runs one program to the end of all of it.
+    fn run(&mut self, start: Start, events: &mut Events) -> Answer {
+        let Start { ends, scratch, facts } = start;
+        let [input, output, error, progress] = ends;
+        let mut told = File::from(error);
+        let program = match told.try_clone().and_then(|error| self.spawn(facts, input, output, error, progress)) {
+            Ok(program) => program,
+            Err(error) => {
+                // To the job's log; who closed it does not want it.
+                let _ = writeln!(told, "raincheck: cannot run `{}`: {error}", self.program.to_string_lossy());
+                let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
+                return Answer { status: code << 8, stays: true };
+            }
+        };
+        // The pipe ends when the program's own ends are closed.
+        drop(told);
+        let end = Watch::new(program).until_all_gone(events);
+        if end.orphaned {
+            // Nobody is left to be told; it lies in the folder of temporary files.
+            let _ = std::fs::remove_dir_all(scratch);
+        }
+        let status = end.status.map_or(1 << 8, rustix::process::WaitStatus::as_raw);
+        Answer { status, stays: end.all_gone && !end.orphaned }
     }
-    let Some(signal) = status.terminating_signal() else { return 1 };
-    // The program has left its core already; one of the supervisor would only mislead.
-    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
-    // Where neither works, the exit code below says it.
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
-    let _ = signal_hook::low_level::emulate_default_handler(signal);
-    128 + signal
+
+    fn spawn(
+        &mut self,
+        facts: Vec<(OsString, OsString)>,
+        input: OwnedFd,
+        output: OwnedFd,
+        error: File,
+        progress: OwnedFd,
+    ) -> io::Result<Pid> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).envs(facts).process_group(0);
+        command.stdin(Stdio::from(input)).stdout(Stdio::from(output)).stderr(Stdio::from(error));
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        let child = match &mut self.third {
+            Third::Ours { descriptor, nothing } => {
+                dup2(progress, descriptor)?;
+                let child = command.spawn();
+                dup2(nothing, descriptor)?;
+                child
+            }
+            Third::Taken => {
+                let mapping = FdMapping { parent_fd: progress, child_fd: PROGRESS_FD };
+                command.fd_mappings(vec![mapping]).map_err(io::Error::other)?.spawn()
+            }
+        };
+        Ok(Pid::from_child(&child?))
+    }
+}
+
+/// Descriptor 3 of this process: programs find their progress pipe at the same place in theirs.
+enum Third {
+    /// It is handed down as it is, which leaves posix_spawn possible.
+    Ours { descriptor: OwnedFd, nothing: File },
+    /// Whoever started the worker left a file there, and nobody may close what is not his own. The program's has to be
+    /// moved there after a fork.
+    Taken,
+}
+
+impl Third {
+    /// The first file that is opened gets the lowest descriptor that is free.
+    fn take() -> Self {
+        match (File::open("/dev/null"), File::open("/dev/null")) {
+            (Ok(first), Ok(nothing)) if first.as_raw_fd() == PROGRESS_FD => {
+                Self::Ours { descriptor: first.into(), nothing }
+            }
+            _ => Self::Taken,
+        }
+    }
 }

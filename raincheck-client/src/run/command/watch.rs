@@ -1,13 +1,13 @@
 //! What the supervisor does about each thing that happens, until nothing of its program is left.
 
-use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitStatus, kill_process, kill_process_group};
 
-use super::{family::descendants, supervise::Event};
+use super::{
+    events::{Event, Events},
+    family::descendants,
+};
 
 /// From the worker's end to SIGKILL; with the time that dying takes, all is gone within 2 s.
 const ORPHAN_GRACE: Duration = Duration::from_millis(1_500);
@@ -28,16 +28,24 @@ pub(super) struct Watch {
     /// What it left behind was asked to end.
     asked: bool,
     orphaned: bool,
-    data: Option<Sender<Vec<u8>>>,
+}
+
+/// How it ended.
+pub(super) struct End {
+    /// The program's own; `None` if it could not be ended.
+    pub(super) status: Option<WaitStatus>,
+    /// The worker was gone before.
+    pub(super) orphaned: bool,
+    /// Nothing is left.
+    pub(super) all_gone: bool,
 }
 
 impl Watch {
-    pub(super) fn new(group: Pid, data: Option<Sender<Vec<u8>>>) -> Self {
-        Self { group, status: None, asked: false, orphaned: false, data }
+    pub(super) fn new(group: Pid) -> Self {
+        Self { group, status: None, asked: false, orphaned: false }
     }
 
-    /// How the program ended, and whether the worker was gone before it.
-    pub(super) fn until_all_gone(mut self, events: &Receiver<Event>) -> (Option<WaitStatus>, bool) {
+    pub(super) fn until_all_gone(mut self, events: &mut Events) -> End {
         let mut deadline: Option<Instant> = None;
         let mut rounds = 0;
         let sooner = |deadline: Option<Instant>, pause: Duration| {
@@ -45,50 +53,42 @@ impl Watch {
             Some(deadline.map_or(then, |deadline| deadline.min(then)))
         };
         loop {
-            let event = match deadline {
-                Some(deadline) => events.recv_timeout(deadline.saturating_duration_since(Instant::now())),
-                None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match event {
-                Ok(Event::Term) => self.term(),
-                Ok(Event::Kill) => deadline = sooner(deadline, Duration::ZERO),
-                Ok(Event::Data(bytes)) => {
-                    if let Some(data) = &self.data {
-                        // A program that reads no more needs no more.
-                        let _ = data.send(bytes);
-                    }
-                }
-                Ok(Event::EndOfData) => self.data = None,
-                Ok(Event::Orphaned) => {
+            match events.next(self.group, deadline) {
+                Event::Term => self.term(),
+                Event::Kill => deadline = sooner(deadline, Duration::ZERO),
+                Event::Orphaned => {
                     self.orphaned = true;
-                    self.data = None;
                     self.term();
                     deadline = sooner(deadline, ORPHAN_GRACE);
                 }
-                Ok(Event::Ended(status)) => {
+                Event::Ended(status) => {
                     self.status = Some(status);
                     // Most programs leave nothing behind, and then all is gone before anyone has to look.
                     deadline = sooner(deadline, REMAINS_LOOK);
                 }
-                Ok(Event::AllGone) | Err(RecvTimeoutError::Disconnected) => {
+                Event::AllGone => {
                     // Without adoption there may be members that are nobody's children here.
                     if !cfg!(target_os = "linux") {
                         let _ = kill_process_group(self.group, Signal::KILL);
                     }
-                    return (self.status, self.orphaned);
+                    return self.end(true);
                 }
-                Err(RecvTimeoutError::Timeout) if self.status.is_some() && !self.asked && !self.orphaned => {
+                Event::Late if self.status.is_some() && !self.asked && !self.orphaned => {
                     self.term();
                     deadline = Some(Instant::now() + REMAINS_GRACE);
                 }
-                Err(RecvTimeoutError::Timeout) if rounds < ROUNDS => {
+                Event::Late if rounds < ROUNDS => {
                     self.signal(Signal::KILL, true);
                     rounds += 1;
                     deadline = Some(Instant::now() + AGAIN);
                 }
-                Err(RecvTimeoutError::Timeout) => return (self.status, self.orphaned),
+                Event::Late => return self.end(false),
             }
         }
+    }
+
+    fn end(self, all_gone: bool) -> End {
+        End { status: self.status, orphaned: self.orphaned, all_gone }
     }
 
     fn term(&mut self) {

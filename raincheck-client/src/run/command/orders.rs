@@ -1,0 +1,143 @@
+//! What a worker and a supervisor say to each other, over a socket that only they have.
+//!
+//! | order | is |
+//! |---|---|
+//! | `S` | start the program; with it come the four descriptors of [`Start::ends`] |
+//! | `T` | SIGTERM to its group |
+//! | `K` | SIGKILL to all of it |
+//!
+//! An order is its letter, the length of what follows (4 bytes, big endian) and that: after `S` the scratch directory
+//! and the variables, each as `NAME=VALUE`, with NUL in between, which none of them can hold. Each start is answered once,
+//! when all of the program is gone: its wait status (4 bytes, big endian), and 1 if the supervisor takes another.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::{self, IoSliceMut, Read as _},
+    mem::MaybeUninit,
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt as _, ffi::OsStringExt as _, net::UnixStream},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    cmsg_space,
+    io::{FdFlags, fcntl_setfd, retry_on_intr},
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
+};
+
+/// Descriptors that come with a start.
+pub(super) const ENDS: usize = 4;
+/// A letter and a length.
+const HEAD: usize = 5;
+/// Facts are never longer; in bytes.
+const FACTS_MAX: usize = 16 * 1024 * 1024;
+
+/// What a supervisor is told.
+pub(super) enum Order {
+    Start(Start),
+    Term,
+    Kill,
+}
+
+/// A program to start.
+pub(super) struct Start {
+    /// Its standard input, output and error, and where it writes its progress.
+    pub(super) ends: [OwnedFd; ENDS],
+    /// Its scratch directory, to remove when nobody else is left to do it.
+    pub(super) scratch: PathBuf,
+    /// Variables of this run alone.
+    pub(super) facts: Vec<(OsString, OsString)>,
+}
+
+/// How a program ended, and what becomes of its supervisor.
+pub(super) struct Answer {
+    /// As wait(2) has it.
+    pub(super) status: i32,
+    /// The supervisor takes another program.
+    pub(super) stays: bool,
+}
+
+/// The order that only has a letter.
+pub(super) const fn bare(letter: u8) -> [u8; HEAD] {
+    [letter, 0, 0, 0, 0]
+}
+
+/// The order to start.
+pub(super) fn start<'a>(scratch: &Path, facts: impl Iterator<Item = (&'a str, &'a OsStr)>) -> io::Result<Vec<u8>> {
+    let mut order = bare(b'S').to_vec();
+    order.extend_from_slice(scratch.as_os_str().as_bytes());
+    for (name, value) in facts {
+        for part in [b"\0", name.as_bytes(), b"=", value.as_bytes()] {
+            order.extend_from_slice(part);
+        }
+    }
+    let length = u32::try_from(order.len() - HEAD).map_err(io::Error::other)?;
+    order[1..HEAD].copy_from_slice(&length.to_be_bytes());
+    Ok(order)
+}
+
+/// Waits for the next order; `None` when the worker is gone or speaks otherwise.
+pub(super) fn read(mut socket: &UnixStream) -> Option<Order> {
+    let mut head = [0; HEAD];
+    let (read, ends) = receive(socket, &mut head).ok()?;
+    if read == 0 {
+        return None;
+    }
+    socket.read_exact(&mut head[read..]).ok()?;
+    let [letter, length @ ..] = head;
+    match letter {
+        b'T' => Some(Order::Term),
+        b'K' => Some(Order::Kill),
+        b'S' => {
+            let length = usize::try_from(u32::from_be_bytes(length)).ok().filter(|length| *length <= FACTS_MAX)?;
+            let mut text = vec![0; length];
+            socket.read_exact(&mut text).ok()?;
+            let ends = ends.try_into().ok()?;
+            let mut parts = text.split(|byte| *byte == 0).map(|part| OsString::from_vec(part.to_vec()));
+            let scratch = parts.next()?.into();
+            Some(Order::Start(Start { ends, scratch, facts: parts.filter_map(|part| variable(&part)).collect() }))
+        }
+        _ => None,
+    }
+}
+
+fn variable(part: &OsStr) -> Option<(OsString, OsString)> {
+    let bytes = part.as_bytes();
+    let equals = bytes.iter().position(|byte| *byte == b'=')?;
+    Some((OsStr::from_bytes(&bytes[..equals]).to_owned(), OsStr::from_bytes(&bytes[equals + 1..]).to_owned()))
+}
+
+/// Bytes, and the descriptors that came with them.
+fn receive(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(ENDS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let read = retry_on_intr(|| {
+        recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, RecvFlags::empty()).map(|message| message.bytes)
+    })?;
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
+    }
+    // Not every system can do so on receipt; nothing else of this process starts a program meanwhile.
+    for descriptor in &descriptors {
+        fcntl_setfd(descriptor, FdFlags::CLOEXEC)?;
+    }
+    Ok((read, descriptors))
+}
+
+impl Answer {
+    pub(super) const BYTES: usize = 5;
+
+    pub(super) fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let [a, b, c, d] = self.status.to_be_bytes();
+        [a, b, c, d, u8::from(self.stays)]
+    }
+
+    pub(super) fn from_bytes([a, b, c, d, stays]: [u8; Self::BYTES]) -> Self {
+        Self { status: i32::from_be_bytes([a, b, c, d]), stays: stays == 1 }
+    }
+}
