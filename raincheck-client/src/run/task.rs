@@ -94,21 +94,25 @@ impl Task {
     pub async fn input_to(&self, path: &Path) -> Result<Option<String>, Error> {
         let failed = |source| Error::io(format!("cannot write the input to {}", path.display()), source);
         if let Some(json) = self.input_json() {
-            tokio::fs::write(path, json.get()).await.map_err(failed)?;
+            // Small, so that a thread to do it in would cost more.
+            std::fs::write(path, json.get()).map_err(failed)?;
             return Ok(Some(self.job().content_type.clone().unwrap_or_else(|| "application/json".into())));
         }
-        let mut backoff = Backoff::default();
-        for failures in 0.. {
+        if self.job().input_href.is_none() {
+            std::fs::File::create(path).map_err(failed)?;
+            return Ok(self.job().content_type.clone());
+        }
+        let (mut failures, mut backoff) = (0, Backoff::default());
+        loop {
             let mut file = tokio::fs::File::create(path).await.map_err(failed)?;
-            if self.job().input_href.is_none() {
-                break;
-            }
             match self.copy_input(&mut file, path).await {
-                Err(error) if error.is_transient() && failures < INPUT_TRIES => backoff.pause(&error).await,
+                Err(error) if error.is_transient() && failures < INPUT_TRIES => {
+                    failures += 1;
+                    backoff.pause(&error).await;
+                }
                 other => return other,
             }
         }
-        Ok(self.job().content_type.clone())
     }
 
     /// Says how far it is. At most five a second are sent; the latest wins. Numbers out of range are brought into it,

@@ -11,4 +11,5 @@ mod function;
 mod keep;
 mod lifecycle;
 mod mock;
+mod supervisor;
 mod support;

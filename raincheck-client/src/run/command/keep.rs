@@ -21,10 +21,7 @@
 //! standard error does. Descriptor 3 takes progress, too. A process that dies fails its job (retryable) and is started again
 //! for the next one; to cancel a job its process is stopped as any command is. Idle processes end with the worker.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -33,13 +30,13 @@ use tokio::{
 
 use super::{
     Plan,
-    child::{Child, Ends},
     facts::Facts,
     lines::{Answer, question, read_answer},
     log::{self, Tail},
-    once, progress,
-    scratch::Scratch,
-    supervisor::Supervisors,
+    once,
+    pipes::{Files, Pipes},
+    progress,
+    supervisor::Supervisor,
 };
 use crate::{
     Error,
@@ -61,43 +58,42 @@ pub(super) struct Pool {
 
 /// One process between two jobs.
 struct Warm {
-    child: Child,
+    supervisor: Supervisor,
     questions: pipe::Sender,
     answers: BufReader<pipe::Receiver>,
-    stderr: Option<pipe::Receiver>,
-    reports: Option<pipe::Receiver>,
+    stderr: pipe::Receiver,
+    reports: pipe::Receiver,
     tail: Tail,
-    /// Its own, for as long as it lives.
-    _scratch: Scratch,
 }
 
 /// How a job ended, and whether its process may take another.
 enum Turn {
-    Answered(Outcome),
+    /// With whether it has read the whole question: what is left of one would garble the next.
+    Answered(Outcome, bool),
     Stopped(StopReason),
     Died,
 }
 
 impl Pool {
-    pub(super) async fn run(&self, supervisors: &Arc<Supervisors>, plan: &Plan, task: &Task) -> Result<Outcome, Error> {
+    pub(super) async fn run(&self, plan: &Plan, task: &Task) -> Result<Outcome, Error> {
         let (question, input) = question(plan, task).await?;
         let mut warm = match self.take() {
             Some(warm) => warm,
-            None => Warm::start(supervisors, plan).await?,
+            None => Warm::start(plan).await?,
         };
         warm.tail.clear();
         let turn = warm.turn(task, &question).await;
         drop(input);
         Ok(match turn {
-            Turn::Answered(outcome) => {
-                if let Ok(mut idle) = self.idle.lock() {
+            Turn::Answered(outcome, read) => {
+                if let (true, Ok(mut idle)) = (read, self.idle.lock()) {
                     idle.push(warm);
                 }
                 outcome
             }
             Turn::Stopped(reason) => {
                 // Why it was stopped counts, not how it ended.
-                let _ = warm.child.wait(plan, task.stop()).await;
+                let _ = warm.supervisor.wait(plan, task.stop()).await;
                 once::stopped(reason)
             }
             Turn::Died => {
@@ -112,7 +108,7 @@ impl Pool {
         let mut idle = self.idle.lock().ok()?;
         loop {
             let mut warm = idle.pop()?;
-            if !warm.child.has_ended() {
+            if !warm.supervisor.has_ended() {
                 return Some(warm);
             }
         }
@@ -120,41 +116,31 @@ impl Pool {
 }
 
 impl Warm {
-    async fn start(supervisors: &Arc<Supervisors>, plan: &Plan) -> Result<Self, Error> {
-        let scratch = Scratch::new(plan)?;
+    async fn start(plan: &Plan) -> Result<Self, Error> {
+        let mut supervisor = Supervisor::start(plan)?;
         let mut facts = Facts::default();
-        facts.path("TMP", &scratch.private());
-        let ends = Ends { input: None, output: None };
-        let mut child = Child::spawn(supervisors, plan, &facts, ends, scratch.whole()).await?;
-        let (Some(questions), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+        facts.path("TMP", &supervisor.scratch.private());
+        let Pipes { stdin, stdout, stderr, progress } = supervisor.run(plan, &facts, Files::default()).await?;
+        let (Some(questions), Some(stdout)) = (stdin, stdout) else {
             return Err(Error::io("cannot talk to the program", std::io::Error::other("there are no pipes")));
         };
-        let (stderr, reports) = (child.stderr.take(), child.progress.take());
-        let tail = Tail::default();
-        Ok(Self { child, questions, answers: BufReader::new(stdout), stderr, reports, tail, _scratch: scratch })
+        let (answers, tail) = (BufReader::new(stdout), Tail::default());
+        Ok(Self { supervisor, questions, answers, stderr, reports: progress, tail })
     }
 
     async fn turn(&mut self, task: &Task, question: &[u8]) -> Turn {
         let Self { questions, answers, stderr, reports, tail, .. } = self;
-        let talk = async {
-            if questions.write_all(question).await.is_err() {
-                return Turn::Died;
-            }
-            listen(answers, task).await
-        };
         let turn = {
             let written = async {
                 copy_log(stderr, tail, task).await;
                 std::future::pending::<()>().await;
             };
             let reported = async {
-                if let Some(reports) = reports {
-                    progress::follow(reports, |progress| task.progress(progress)).await;
-                }
+                progress::follow(reports, |progress| task.progress(progress)).await;
                 std::future::pending::<()>().await;
             };
             tokio::select! {
-                turn = talk => turn,
+                turn = talk(questions, question, answers, task) => turn,
                 reason = task.stopped() => Turn::Stopped(reason),
                 () = written => Turn::Died,
                 () = reported => Turn::Died,
@@ -162,7 +148,7 @@ impl Warm {
         };
         // What it wrote before its answer is this job's; the answer may have been faster.
         let within = match turn {
-            Turn::Answered(_) => LAST_LINES,
+            Turn::Answered(..) => LAST_LINES,
             Turn::Died => LAST_WORDS,
             Turn::Stopped(_) => Duration::ZERO,
         };
@@ -171,23 +157,45 @@ impl Warm {
     }
 }
 
-async fn copy_log(stderr: &mut Option<pipe::Receiver>, tail: &Tail, task: &Task) {
-    if let Some(stderr) = stderr {
-        log::follow(stderr, tail, |bytes| task.log_bytes(bytes)).await;
+async fn copy_log(stderr: &mut pipe::Receiver, tail: &Tail, task: &Task) {
+    log::follow(stderr, tail, |bytes| task.log_bytes(bytes)).await;
+}
+
+/// Asks and listens at once: a program may write much before it has read all.
+async fn talk(
+    questions: &mut pipe::Sender,
+    question: &[u8],
+    answers: &mut BufReader<pipe::Receiver>,
+    task: &Task,
+) -> Turn {
+    let (mut asking, mut read) = (true, false);
+    let asked = questions.write_all(question);
+    let answered = listen(answers, task);
+    tokio::pin!(asked, answered);
+    loop {
+        tokio::select! {
+            biased;
+            // One that closed its input gets no more, and may still answer.
+            written = &mut asked, if asking => (asking, read) = (false, written.is_ok()),
+            answer = &mut answered => {
+                return answer.map_or(Turn::Died, |outcome| Turn::Answered(outcome, read));
+            }
+        }
     }
 }
 
-async fn listen(answers: &mut BufReader<pipe::Receiver>, task: &Task) -> Turn {
+/// The answer; `None` when there is none to come.
+async fn listen(answers: &mut BufReader<pipe::Receiver>, task: &Task) -> Option<Outcome> {
     let mut line = Vec::new();
     loop {
         line.clear();
         match (&mut *answers).take(LINE_MAX).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return Turn::Died,
+            Ok(0) | Err(_) => return None,
             Ok(_) => {}
         }
         match read_answer(&line) {
             Some(Answer::Progress(progress)) => task.progress(progress),
-            Some(Answer::Outcome(outcome)) => return Turn::Answered(outcome),
+            Some(Answer::Outcome(outcome)) => return Some(outcome),
             None => task.log_bytes(line.clone().into()),
         }
     }

@@ -28,7 +28,6 @@
 //!
 //! **Staying warm.** With [`CommandBuilder::keep`] one process per slot takes job after job; see [`keep`].
 
-mod child;
 mod descriptors;
 mod events;
 mod facts;
@@ -40,11 +39,13 @@ mod lines;
 mod log;
 mod once;
 mod orders;
+mod pipes;
 mod progress;
 mod result;
 mod scratch;
 pub mod supervise;
 mod supervisor;
+mod supervisors;
 mod watch;
 
 use std::{
@@ -68,7 +69,7 @@ const PROGRESS_FD: i32 = 3;
 /// A program as a runner.
 pub struct Command {
     plan: Plan,
-    supervisors: Arc<supervisor::Supervisors>,
+    supervisors: Arc<supervisors::Supervisors>,
     warm: Option<keep::Pool>,
 }
 
@@ -185,7 +186,7 @@ impl CommandBuilder {
 impl Runner for Command {
     async fn run(&self, task: Task) -> Outcome {
         let outcome = match &self.warm {
-            Some(pool) => pool.run(&self.supervisors, &self.plan, &task).await,
+            Some(pool) => pool.run(&self.plan, &task).await,
             None => once::run(&self.supervisors, &self.plan, &task).await,
         };
         outcome.unwrap_or_else(|error| {

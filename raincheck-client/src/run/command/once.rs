@@ -6,15 +6,16 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::{
     Plan,
-    child::{Child, Ends},
     facts::Facts,
     log::{self, Tail},
+    pipes::{Files, Pipes},
     progress, result,
-    scratch::Scratch,
-    supervisor::Supervisors,
+    supervisor::Supervisor,
+    supervisors::Supervisors,
 };
 use crate::{
     Error,
+    client::ResultBody,
     run::{Outcome, StopReason, Task},
 };
 
@@ -22,7 +23,19 @@ use crate::{
 const PIPES_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(supervisors: &Arc<Supervisors>, plan: &Plan, task: &Task) -> Result<Outcome, Error> {
-    let scratch = Scratch::new(plan)?;
+    let mut supervisor = supervisors.take(plan)?;
+    let outcome = run_under(&mut supervisor, plan, task).await;
+    if let Ok(Outcome::Complete(ResultBody::File { .. })) = &outcome {
+        // The result is read while it is sent.
+        task.keep_until_delivered(supervisors.lend(supervisor));
+    } else {
+        supervisors.put(supervisor);
+    }
+    outcome
+}
+
+async fn run_under(supervisor: &mut Supervisor, plan: &Plan, task: &Task) -> Result<Outcome, Error> {
+    let scratch = &supervisor.scratch;
     let input = scratch.input();
     let content_type = tokio::select! {
         content_type = task.input_to(&input) => content_type?,
@@ -38,37 +51,25 @@ pub(super) async fn run(supervisors: &Arc<Supervisors>, plan: &Plan, task: &Task
     let output = plan.stream.is_none().then(|| File::create(scratch.output())).transpose();
     let output = output.map_err(|source| Error::io("cannot make a file for the output", source))?;
     let input = File::open(&input).map_err(|source| Error::io("cannot read the input", source))?;
-    let ends = Ends { input: Some(input), output };
-    let mut child = Child::spawn(supervisors, plan, &facts, ends, scratch.whole()).await?;
+    let Pipes { stdout, stderr, progress: reports, .. } =
+        supervisor.run(plan, &facts, Files { input: Some(input), output }).await?;
 
     let tail = Tail::default();
-    let pipes = {
-        let (stdout, stderr, reports) = (child.stdout.take(), child.stderr.take(), child.progress.take());
-        let tail = &tail;
-        async move {
-            tokio::join!(
-                async {
-                    if let (Some(stdout), Some(content_type)) = (stdout, &plan.stream) {
-                        stream(stdout, task, content_type).await;
-                    }
-                },
-                async {
-                    if let Some(stderr) = stderr {
-                        log::follow(stderr, tail, |bytes| task.log_bytes(bytes)).await;
-                    }
-                },
-                async {
-                    if let Some(reports) = reports {
-                        progress::follow(reports, |progress| task.progress(progress)).await;
-                    }
-                },
-            );
-        }
+    let pipes = async {
+        tokio::join!(
+            async {
+                if let (Some(stdout), Some(content_type)) = (stdout, &plan.stream) {
+                    stream(stdout, task, content_type).await;
+                }
+            },
+            log::follow(stderr, &tail, |bytes| task.log_bytes(bytes)),
+            progress::follow(reports, |progress| task.progress(progress)),
+        );
     };
     tokio::pin!(pipes);
     let mut read = false;
     let ended = {
-        let wait = child.wait(plan, task.stop());
+        let wait = supervisor.wait(plan, task.stop());
         tokio::pin!(wait);
         loop {
             tokio::select! {
@@ -91,10 +92,7 @@ pub(super) async fn run(supervisors: &Arc<Supervisors>, plan: &Plan, task: &Task
     if !status.success() {
         return Ok(failed(plan, status, &tail.text()));
     }
-    let body = result::collect(&scratch, plan.stream.is_none()).await;
-    // The result is read while it is sent.
-    task.keep_until_delivered(scratch);
-    Ok(match body {
+    Ok(match result::collect(&supervisor.scratch, plan.stream.is_none()).await {
         Ok(body) => Outcome::Complete(body),
         Err(error) => {
             let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();

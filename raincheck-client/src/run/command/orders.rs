@@ -6,9 +6,9 @@
 //! | `T` | SIGTERM to its group |
 //! | `K` | SIGKILL to all of it |
 //!
-//! An order is its letter, the length of what follows (4 bytes, big endian) and that: after `S` the scratch directory
-//! and the variables, each as `NAME=VALUE`, with NUL in between, which none of them can hold. Each start is answered once,
-//! when all of the program is gone: its wait status (4 bytes, big endian), and 1 if the supervisor takes another.
+//! An order is its letter, the length of what follows (4 bytes, big endian) and that: after `S` variables, each as
+//! `NAME=VALUE` and a NUL, which none of them can hold. Each start is answered once, when all of the program is gone: its
+//! wait status (4 bytes, big endian), and 1 if the supervisor takes another.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -16,9 +16,8 @@ use std::{
     mem::MaybeUninit,
     os::{
         fd::OwnedFd,
-        unix::{ffi::OsStrExt as _, ffi::OsStringExt as _, net::UnixStream},
+        unix::{ffi::OsStrExt as _, net::UnixStream},
     },
-    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -45,8 +44,6 @@ pub(super) enum Order {
 pub(super) struct Start {
     /// Its standard input, output and error, and where it writes its progress.
     pub(super) ends: [OwnedFd; ENDS],
-    /// Its scratch directory, to remove when nobody else is left to do it.
-    pub(super) scratch: PathBuf,
     /// Variables of this run alone.
     pub(super) facts: Vec<(OsString, OsString)>,
 }
@@ -65,11 +62,10 @@ pub(super) const fn bare(letter: u8) -> [u8; HEAD] {
 }
 
 /// The order to start.
-pub(super) fn start<'a>(scratch: &Path, facts: impl Iterator<Item = (&'a str, &'a OsStr)>) -> io::Result<Vec<u8>> {
+pub(super) fn start<'a>(facts: impl Iterator<Item = (&'a str, &'a OsStr)>) -> io::Result<Vec<u8>> {
     let mut order = bare(b'S').to_vec();
-    order.extend_from_slice(scratch.as_os_str().as_bytes());
     for (name, value) in facts {
-        for part in [b"\0", name.as_bytes(), b"=", value.as_bytes()] {
+        for part in [name.as_bytes(), b"=", value.as_bytes(), b"\0"] {
             order.extend_from_slice(part);
         }
     }
@@ -95,18 +91,15 @@ pub(super) fn read(mut socket: &UnixStream) -> Option<Order> {
             let mut text = vec![0; length];
             socket.read_exact(&mut text).ok()?;
             let ends = ends.try_into().ok()?;
-            let mut parts = text.split(|byte| *byte == 0).map(|part| OsString::from_vec(part.to_vec()));
-            let scratch = parts.next()?.into();
-            Some(Order::Start(Start { ends, scratch, facts: parts.filter_map(|part| variable(&part)).collect() }))
+            Some(Order::Start(Start { ends, facts: text.split(|byte| *byte == 0).filter_map(variable).collect() }))
         }
         _ => None,
     }
 }
 
-fn variable(part: &OsStr) -> Option<(OsString, OsString)> {
-    let bytes = part.as_bytes();
-    let equals = bytes.iter().position(|byte| *byte == b'=')?;
-    Some((OsStr::from_bytes(&bytes[..equals]).to_owned(), OsStr::from_bytes(&bytes[equals + 1..]).to_owned()))
+fn variable(text: &[u8]) -> Option<(OsString, OsString)> {
+    let equals = text.iter().position(|byte| *byte == b'=')?;
+    Some((OsStr::from_bytes(&text[..equals]).to_owned(), OsStr::from_bytes(&text[equals + 1..]).to_owned()))
 }
 
 /// Bytes, and the descriptors that came with them.

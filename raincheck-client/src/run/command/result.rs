@@ -23,21 +23,22 @@ struct Meta {
 
 /// The result of a run that succeeded; `output` says whether standard output may be it.
 pub(super) async fn collect(scratch: &Scratch, output: bool) -> Result<ResultBody, Error> {
-    let (result, fallback, meta) = (scratch.result(), scratch.output(), scratch.meta());
-    tokio::task::spawn_blocking(move || {
-        let path = if result.is_file() { result } else { fallback.clone() };
-        if path == fallback && !output {
-            return Ok(ResultBody::None);
-        }
-        let meta = meta_of(&meta)?;
-        body_of(&path, meta).map_err(|source| Error::io("cannot read the result", source))
-    })
-    .await
-    .unwrap_or_else(|panic| Err(Error::io("cannot read the result", std::io::Error::other(panic))))
+    let failed = |source| Error::io("cannot read the result", source);
+    let path = match scratch.result() {
+        result if result.is_file() => result,
+        _ if output => scratch.output(),
+        _ => return Ok(ResultBody::None),
+    };
+    let (meta, size) = (meta_of(&scratch.meta())?, path.metadata().map_err(failed)?.len());
+    let look = move || body_of(&path, size, meta).map_err(failed);
+    // What is small is read sooner than a thread is found to do it.
+    if size <= VALUE_MAX {
+        return look();
+    }
+    tokio::task::spawn_blocking(look).await.unwrap_or_else(|panic| Err(failed(std::io::Error::other(panic))))
 }
 
-fn body_of(path: &Path, meta: Meta) -> std::io::Result<ResultBody> {
-    let size = path.metadata()?.len();
+fn body_of(path: &Path, size: u64, meta: Meta) -> std::io::Result<ResultBody> {
     if size == 0 && meta.content_type.is_none() && meta.filename.is_none() {
         return Ok(ResultBody::None);
     }

@@ -1,11 +1,18 @@
-//! The private directory of one run, and the files in it.
+//! The private directory of a run, and the files in it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
 use super::Plan;
 use crate::Error;
+
+/// Nobody else looks in.
+const PRIVATE: u32 = 0o700;
 
 /// Removed when dropped.
 pub(super) struct Scratch {
@@ -14,9 +21,8 @@ pub(super) struct Scratch {
 
 impl Scratch {
     pub(super) fn new(plan: &Plan) -> Result<Self, Error> {
-        use std::os::unix::fs::PermissionsExt as _;
         let mut builder = tempfile::Builder::new();
-        builder.prefix("raincheck-").permissions(std::fs::Permissions::from_mode(0o700));
+        builder.prefix("raincheck-").permissions(fs::Permissions::from_mode(PRIVATE));
         let directory = match &plan.scratch {
             Some(parent) => builder.tempdir_in(parent),
             None => builder.tempdir(),
@@ -24,9 +30,35 @@ impl Scratch {
         let scratch = directory.map(|directory| Self { directory });
         let scratch = scratch.map_err(|source| Error::io("cannot make a temporary directory", source))?;
         // Apart from the rest, so that no name that the program chooses meets one of these.
-        std::fs::create_dir(scratch.private())
-            .map_err(|source| Error::io("cannot make a temporary directory", source))?;
+        fs::create_dir(scratch.private()).map_err(|source| Error::io("cannot make a temporary directory", source))?;
         Ok(scratch)
+    }
+
+    /// Makes it as new; `false` when a program has changed what cannot be taken back. To make a directory and to remove
+    /// it costs more than to start many a program.
+    pub(super) fn clear(&self) -> io::Result<bool> {
+        let private = self.private();
+        for entry in fs::read_dir(self.whole())? {
+            let entry = entry?;
+            match entry.path() {
+                path if path == private => {}
+                path if entry.file_type()?.is_dir() => fs::remove_dir_all(path)?,
+                // Removed and not emptied: whoever still has one open must not write into the next run.
+                path => fs::remove_file(path)?,
+            }
+        }
+        let whole = fs::symlink_metadata(self.whole())?;
+        if !whole.is_dir() || whole.permissions().mode() & 0o7777 != PRIVATE {
+            return Ok(false);
+        }
+        if !fs::symlink_metadata(&private)?.is_dir() {
+            return Ok(false);
+        }
+        if fs::read_dir(&private)?.next().is_some() {
+            fs::remove_dir_all(&private)?;
+            fs::create_dir(&private)?;
+        }
+        Ok(true)
     }
 
     pub(super) fn whole(&self) -> &Path {

@@ -51,12 +51,13 @@ struct Launcher {
     third: Third,
 }
 
-/// `[--directory DIRECTORY] [--open-files LIMIT] -- PROGRAM [ARGUMENTS]`; the exit code.
+/// `[--remove DIRECTORY] [--directory DIRECTORY] [--open-files LIMIT] -- PROGRAM [ARGUMENTS]`; the exit code.
 fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     let third = Third::take();
-    let (mut directory, mut open_files, mut program) = (None, None, None);
+    let (mut remove, mut directory, mut open_files, mut program) = (None, None, None, None);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
+            Some("--remove") => remove = arguments.next().map(PathBuf::from),
             Some("--directory") => directory = arguments.next().map(PathBuf::from),
             Some("--open-files") => open_files = arguments.next().and_then(|it| it.to_str()?.parse().ok()),
             Some("--") => {
@@ -92,27 +93,37 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
             return 1;
         }
     };
-    let mut launcher = Launcher { program, arguments: arguments.collect(), directory, third };
-    loop {
-        match orders::read(events.socket()) {
-            Some(Order::Start(start)) => {
-                let answer = launcher.run(start, &mut events);
-                // A worker that is gone needs no answer; there is nothing else to do then, either.
-                if events.socket().write_all(&answer.to_bytes()).is_err() || !answer.stays {
-                    return 0;
-                }
-            }
-            // Meant for a program that has ended meanwhile.
-            Some(Order::Term | Order::Kill) => {}
-            None => return 0,
-        }
+    Launcher { program, arguments: arguments.collect(), directory, third }.run_all(&mut events);
+    // The worker is gone, or has removed it already.
+    if let Some(Err(error)) = remove.map(std::fs::remove_dir_all)
+        && error.kind() != ErrorKind::NotFound
+    {
+        eprintln!("raincheck: cannot remove a temporary directory: {error}");
     }
+    0
 }
 
 impl Launcher {
+    /// Runs what is ordered until the worker is gone.
+    fn run_all(&mut self, events: &mut Events) {
+        loop {
+            match orders::read(events.socket()) {
+                Some(Order::Start(start)) => {
+                    let answer = self.run(start, events);
+                    if events.socket().write_all(&answer.to_bytes()).is_err() || !answer.stays {
+                        return;
+                    }
+                }
+                // Meant for a program that has ended meanwhile.
+                Some(Order::Term | Order::Kill) => {}
+                None => return,
+            }
+        }
+    }
+
     /// Runs one program to the end of all of it.
     fn run(&mut self, start: Start, events: &mut Events) -> Answer {
-        let Start { ends, scratch, facts } = start;
+        let Start { ends, facts } = start;
         let [input, output, error, progress] = ends;
         let mut told = File::from(error);
         let program = match told.try_clone().and_then(|error| self.spawn(facts, input, output, error, progress)) {
@@ -127,10 +138,6 @@ impl Launcher {
         // The pipe ends when the program's own ends are closed.
         drop(told);
         let end = Watch::new(program).until_all_gone(events);
-        if end.orphaned {
-            // Nobody is left to be told; it lies in the folder of temporary files.
-            let _ = std::fs::remove_dir_all(scratch);
-        }
         let status = end.status.map_or(1 << 8, rustix::process::WaitStatus::as_raw);
         Answer { status, stays: end.all_gone && !end.orphaned }
     }

@@ -1,15 +1,16 @@
-//! A supervising process, seen from the worker, and those that wait for the next program.
+//! A supervising process, seen from the worker.
 
 use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
-    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
-    path::Path,
-    process::Stdio,
-    sync::Mutex,
-    time::Duration,
+    os::{
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
+        unix::process::ExitStatusExt as _,
+    },
+    process::{ExitStatus, Stdio},
 };
 
+use futures_util::FutureExt as _;
 use rustix::{
     cmsg_space,
     net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
@@ -17,54 +18,38 @@ use rustix::{
 use tokio::{
     io::{AsyncWriteExt as _, Interest},
     net::UnixStream,
-    process::{Child as Process, Command},
+    process::{Child, Command},
 };
 
 use super::{
     PROGRESS_FD, Plan, descriptors,
     facts::{self, Facts},
     orders::{self, Answer, ENDS},
+    pipes::{Files, Pipes},
+    scratch::Scratch,
     supervise::SUPERVISE,
 };
+use crate::{Error, run::Stop};
 
-/// The supervisors of one plan that have nothing to do; as many as ran at once.
-#[derive(Default)]
-pub(super) struct Supervisors {
-    idle: Mutex<Vec<Supervisor>>,
-}
-
-/// A supervising process. Dropping it ends it, and whatever it runs within 2 s.
+/// A supervising process, and the directory of its programs. Dropping it ends it, and all that it runs within 2 s.
 pub(super) struct Supervisor {
-    process: Process,
+    process: Child,
     /// Orders go in, answers come out; its end is the order to end all.
     socket: UnixStream,
     /// The part of an answer that is there.
     answer: Vec<u8>,
-}
-
-impl Supervisors {
-    /// One that waits, or a new one.
-    pub(super) fn take(&self, plan: &Plan) -> io::Result<Supervisor> {
-        if let Ok(mut idle) = self.idle.lock() {
-            while let Some(mut supervisor) = idle.pop() {
-                if matches!(supervisor.process.try_wait(), Ok(None)) {
-                    return Ok(supervisor);
-                }
-                tracing::warn!(program = ?plan.program, "an idle supervisor was ended from outside; another one is started");
-            }
-        }
-        Supervisor::start(plan)
-    }
-
-    pub(super) fn put(&self, supervisor: Supervisor) {
-        if let Ok(mut idle) = self.idle.lock() {
-            idle.push(supervisor);
-        }
-    }
+    /// It runs something, or takes no more.
+    busy: bool,
+    pub(super) scratch: Scratch,
 }
 
 impl Supervisor {
-    fn start(plan: &Plan) -> io::Result<Self> {
+    pub(super) fn start(plan: &Plan) -> Result<Self, Error> {
+        let scratch = Scratch::new(plan)?;
+        Self::try_start(plan, scratch).map_err(|source| cannot_start(plan, source))
+    }
+
+    fn try_start(plan: &Plan, scratch: Scratch) -> io::Result<Self> {
         let executable = match &plan.supervisor {
             Some(path) => path.clone(),
             None => std::env::current_exe()?,
@@ -72,7 +57,7 @@ impl Supervisor {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut command = Command::new(executable);
-        command.arg(SUPERVISE);
+        command.arg(SUPERVISE).arg("--remove").arg(scratch.whole());
         if let Some(directory) = &plan.directory {
             command.arg("--directory").arg(directory);
         }
@@ -89,42 +74,56 @@ impl Supervisor {
         // Ctrl-C on a terminal is for the worker, which then drains; it must not end what it waits for.
         command.process_group(0);
         let process = command.spawn()?;
-        Ok(Self { process, socket: UnixStream::from_std(ours)?, answer: Vec::new() })
+        Ok(Self { process, socket: UnixStream::from_std(ours)?, answer: Vec::new(), busy: false, scratch })
     }
 
-    /// Has the program started; `ends` are its standard input, output and error, and where it writes its progress.
-    pub(super) async fn run(
-        &mut self,
-        plan: &Plan,
-        facts: &Facts,
-        scratch: &Path,
-        ends: [OwnedFd; ENDS],
-    ) -> io::Result<()> {
-        let order = orders::start(scratch, facts.beside(&plan.variables))?;
+    /// Whether it can take a program.
+    pub(super) fn is_free(&mut self) -> bool {
+        !self.busy && matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Starts the program.
+    pub(super) async fn run(&mut self, plan: &Plan, facts: &Facts, files: Files) -> Result<Pipes, Error> {
+        self.busy = true;
+        self.try_run(plan, facts, files).await.map_err(|source| cannot_start(plan, source))
+    }
+
+    async fn try_run(&mut self, plan: &Plan, facts: &Facts, files: Files) -> io::Result<Pipes> {
+        let (pipes, ends) = Pipes::new(files)?;
+        let order = orders::start(facts.beside(&plan.variables))?;
         let ends = ends.each_ref().map(OwnedFd::as_fd);
         let sent = self.socket.async_io(Interest::WRITABLE, || send(&self.socket, &order, &ends)).await?;
-        self.socket.write_all(&order[sent..]).await
+        self.socket.write_all(&order[sent..]).await?;
+        Ok(pipes)
     }
 
-    /// Ends the program: SIGTERM to its group, and SIGKILL after the grace.
-    pub(super) async fn stop(&mut self, grace: Duration) -> io::Result<Answer> {
+    /// Waits until all of the program is gone. When the order to stop comes, sends SIGTERM, and SIGKILL after the grace;
+    /// the answer is then `None`.
+    pub(super) async fn wait(&mut self, plan: &Plan, stop: &Stop) -> io::Result<Option<ExitStatus>> {
+        tokio::select! {
+            // One that has ended is not stopped any more.
+            biased;
+            status = self.ended() => return Ok(Some(status?)),
+            _ = stop.ordered() => {}
+        }
+        // Why it was stopped counts, not how: a supervisor that is gone by now is just not used again.
         self.order(b'T').await;
-        if let Ok(answer) = tokio::time::timeout(grace, self.answer()).await {
-            return answer;
+        if tokio::time::timeout(plan.grace, self.ended()).await.is_err() {
+            self.order(b'K').await;
+            if let Err(error) = self.ended().await {
+                tracing::warn!(%error, "cannot wait for a stopped program");
+            }
         }
-        self.order(b'K').await;
-        self.answer().await
+        Ok(None)
     }
 
-    /// Sends an order. A supervisor that is gone hears nothing, and needs not.
-    async fn order(&mut self, letter: u8) {
-        if let Err(error) = self.socket.write_all(&orders::bare(letter)).await {
-            tracing::debug!(%error, "a supervisor is gone");
-        }
+    /// Whether the program has ended, without waiting.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.ended().now_or_never().is_some()
     }
 
-    /// Waits until all of the program is gone. May be dropped and asked again.
-    pub(super) async fn answer(&mut self) -> io::Result<Answer> {
+    /// May be dropped and asked again.
+    async fn ended(&mut self) -> io::Result<ExitStatus> {
         loop {
             self.socket.readable().await?;
             let mut bytes = [0; Answer::BYTES];
@@ -140,10 +139,22 @@ impl Supervisor {
             }
             if let Ok(bytes) = self.answer.as_slice().try_into() {
                 self.answer.clear();
-                return Ok(Answer::from_bytes(bytes));
+                let answer = Answer::from_bytes(bytes);
+                self.busy = !answer.stays;
+                return Ok(ExitStatus::from_raw(answer.status));
             }
         }
     }
+
+    async fn order(&mut self, letter: u8) {
+        if let Err(error) = self.socket.write_all(&orders::bare(letter)).await {
+            tracing::debug!(%error, "a supervisor is gone");
+        }
+    }
+}
+
+fn cannot_start(plan: &Plan, source: io::Error) -> Error {
+    Error::io(format!("cannot start `{}`", plan.program.to_string_lossy()), source)
 }
 
 /// The descriptors travel with the first byte.

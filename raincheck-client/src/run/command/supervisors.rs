@@ -1,0 +1,60 @@
+//! The supervisors that wait for the next program: about as many as ran at once.
+
+use std::sync::{Arc, Mutex};
+
+use super::{Plan, supervisor::Supervisor};
+use crate::Error;
+
+/// Those of one plan.
+#[derive(Default)]
+pub(super) struct Supervisors {
+    idle: Mutex<Vec<Supervisor>>,
+}
+
+/// One that has ended its program, whose files are still read; dropping this gives it back.
+pub(super) struct Lent {
+    supervisor: Option<Supervisor>,
+    home: Arc<Supervisors>,
+}
+
+impl Supervisors {
+    /// One that waits, or a new one.
+    pub(super) fn take(&self, plan: &Plan) -> Result<Supervisor, Error> {
+        while let Some(mut supervisor) = self.idle.lock().ok().and_then(|mut idle| idle.pop()) {
+            if supervisor.is_free() {
+                return Ok(supervisor);
+            }
+            tracing::warn!("an idle supervisor was ended from outside; another one takes its place");
+        }
+        Supervisor::start(plan)
+    }
+
+    /// Takes it back, unless it still runs something or its directory cannot be used again; then it is ended.
+    pub(super) fn put(&self, mut supervisor: Supervisor) {
+        if !supervisor.is_free() {
+            return;
+        }
+        match supervisor.scratch.clear() {
+            Ok(true) => {
+                if let Ok(mut idle) = self.idle.lock() {
+                    idle.push(supervisor);
+                }
+            }
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, "a directory of a program cannot be used again"),
+        }
+    }
+
+    /// For as long as its files are read.
+    pub(super) fn lend(self: &Arc<Self>, supervisor: Supervisor) -> Lent {
+        Lent { supervisor: Some(supervisor), home: self.clone() }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(supervisor) = self.supervisor.take() {
+            self.home.put(supervisor);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Supervisors: kept for job after job, killed from outside, and never in the way of large inputs and outputs.
+
+use crate::{
+    mock::{Job, Mock},
+    support::{Running, ended, eventually, is_alive, outcome, pids, shell, worker},
+};
+
+/// The result as text.
+fn text(job: &Job) -> String {
+    String::from_utf8(job.result.as_ref().expect("a result").1.clone()).unwrap()
+}
+
+fn kill(pid: &str) {
+    assert!(std::process::Command::new("kill").args(["-9", pid.trim()]).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn many_jobs_share_a_supervisor_and_it_grows_no_descriptors() {
+    let mock = Mock::start();
+    // Its supervisor, how many files that has open, its own open files, and whether the socket to the worker is one.
+    let script = "echo $PPID; ls /proc/$PPID/fd | wc -l; for fd in /proc/$$/fd/*; do echo ${fd##*/}; \
+                  [ $(readlink $fd) != $(readlink /proc/$PPID/fd/0) ] || echo leaked; done; \
+                  echo log >&2; echo '{\"percent\":1}' >&3";
+    let running = Running::start(worker(&mock).kind("k", shell(script).build().unwrap()));
+    let mut told = Vec::new();
+    for _ in 0..100 {
+        let id = mock.json("k", "1");
+        let job = ended(&mock, id).await;
+        assert_eq!((job.state.as_str(), job.log.as_slice()), ("succeeded", &b"log\n"[..]));
+        assert_eq!(job.progress.len(), 1);
+        told.push(text(&job));
+    }
+    let told: Vec<Vec<&str>> = told.iter().map(|one| one.lines().collect()).collect();
+    let supervisor = told[0][0];
+    assert!(told.iter().all(|one| one[0] == supervisor), "{told:?}");
+    let open = || told.iter().map(|one| one[1].trim().parse::<usize>().unwrap());
+    // Those of a program that was just started may not be closed yet.
+    assert!(open().max().unwrap() <= open().min().unwrap() + 4, "{told:?}");
+    assert!(told.iter().all(|one| one[2..] == told[0][2..] && !one.contains(&"leaked")), "{told:?}");
+    assert!(is_alive(supervisor));
+    running.drain().await;
+    eventually("an idle supervisor ends with its worker", || !is_alive(supervisor)).await;
+}
+
+#[tokio::test]
+async fn a_supervisor_killed_from_outside_costs_one_run_at_most() {
+    let mock = Mock::start();
+    let dir = tempfile::tempdir().unwrap();
+    let (file, go) = (dir.path().join("pids"), dir.path().join("go"));
+    let script =
+        format!("echo $PPID >> {}; while [ ! -e {} ]; do sleep 0.02; done; echo 1", file.display(), go.display());
+    let running = Running::start(worker(&mock).kind("k", shell(&script).build().unwrap()));
+
+    let id = mock.json("k", "1");
+    let first = pids(&file, 1).await.remove(0);
+    kill(&first);
+    let failure = ended(&mock, id).await.failure.unwrap();
+    assert_eq!((&failure["retryable"], &failure["error"]["type"]), (&true.into(), &"cannot-run".into()));
+    let detail = failure["error"]["detail"].as_str().unwrap();
+    assert!(detail.contains("its supervisor ended before it"), "{detail}");
+
+    std::fs::write(&go, "").unwrap();
+    let id = mock.json("k", "1");
+    assert_eq!(ended(&mock, id).await.state, "succeeded");
+    let second = pids(&file, 2).await.remove(1);
+    kill(&second);
+    eventually("the idle supervisor is gone", || !is_alive(&second)).await;
+    let id = mock.json("k", "1");
+    assert_eq!(ended(&mock, id).await.state, "succeeded", "an idle one costs nothing");
+    assert_ne!(pids(&file, 3).await[2], second);
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn a_supervisor_is_kept_after_a_cancel_and_after_a_program_that_is_not_there() {
+    let mock = Mock::start();
+    let dir = tempfile::tempdir().unwrap();
+    let (file, program) = (dir.path().join("pids"), dir.path().join("program"));
+    let write = |script: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        // A new file each time: one that is being run cannot be written.
+        let new = dir.path().join("new");
+        std::fs::write(&new, format!("#!/bin/sh\necho $PPID >> {}\n{script}\n", file.display())).unwrap();
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::rename(new, &program).unwrap();
+    };
+    write("exec sleep 1000");
+    let command = raincheck_client::run::command::Command::builder(&program, [] as [&str; 0])
+        .supervisor(crate::support::SUPERVISOR);
+    let running = Running::start(worker(&mock).kind("k", command.build().unwrap()));
+
+    let id = mock.json("k", "1");
+    pids(&file, 1).await;
+    mock.cancel(id);
+    assert_eq!(ended(&mock, id).await.state, "canceled");
+
+    std::fs::remove_file(&program).unwrap();
+    let id = mock.json("k", "1");
+    let job = ended(&mock, id).await;
+    assert_eq!(job.failure.unwrap()["error"]["title"], "the program exited with 127");
+    assert!(String::from_utf8_lossy(&job.log).starts_with("raincheck: cannot run `"));
+
+    write("echo 1");
+    let id = mock.json("k", "1");
+    assert_eq!(text(&ended(&mock, id).await), "1");
+    let all = pids(&file, 2).await;
+    assert_eq!(all[0], all[1], "it is the same supervisor");
+    running.drain().await;
+}
+
+#[tokio::test]
+async fn large_input_and_output_at_once() {
+    let mock = Mock::start();
+    let large: Vec<u8> = (0..10_u32 << 20).map(|i| (i * 7) as u8).collect();
+    let id = mock.bytes("k", "application/x-anything", &large);
+    let job = outcome(&mock, shell("cat").stream("application/x-anything"), id).await;
+    assert_eq!(job.state, "succeeded");
+    assert!(job.stream == large, "what comes out is what went in");
+
+    // A kept program that writes while its question is still on the way.
+    let script = "head -c 2000000; echo; echo '{\"result\":1}'; cat > /dev/null";
+    let id = mock.json("k", &format!("\"{}\"", "x".repeat(2_000_000)));
+    let job = outcome(&mock, shell(script).keep(true), id).await;
+    assert_eq!((job.state.as_str(), text(&job).as_str()), ("succeeded", "1"));
+    assert!(job.log.len() > 1_000_000);
+}
+
+#[tokio::test]
+async fn a_kept_program_that_left_its_question_unread_gets_no_other() {
+    let mock = Mock::start();
+    let script = "echo \"{\\\"result\\\":$$}\"; exec sleep 1000";
+    let running = Running::start(worker(&mock).kind("k", shell(script).keep(true).build().unwrap()));
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        // More than a pipe holds.
+        let id = mock.json("k", &format!("\"{}\"", "x".repeat(2_000_000)));
+        answers.push(text(&ended(&mock, id).await));
+    }
+    assert_ne!(answers[0], answers[1]);
+    running.drain().await;
+}
