@@ -48,7 +48,7 @@ async fn run_under(supervisor: &mut Supervisor, plan: &Plan, task: &Task) -> Res
     facts.path("RESULT_META", &scratch.meta());
     facts.path("TMP", &scratch.private());
     // Output of any size goes to a file and never through memory.
-    let output = plan.stream.is_none().then(|| File::create(scratch.output())).transpose();
+    let output = plan.stream.is_none().then(|| scratch.open_output()).transpose();
     let output = output.map_err(|source| Error::io("cannot make a file for the output", source))?;
     let input = File::open(&input).map_err(|source| Error::io("cannot read the input", source))?;
     let Pipes { stdout, stderr, progress: reports, .. } =
