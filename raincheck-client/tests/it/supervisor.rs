@@ -34,8 +34,8 @@ async fn many_jobs_share_a_supervisor_and_it_grows_no_descriptors() {
     let supervisor = told[0][0];
     assert!(told.iter().all(|one| one[0] == supervisor), "{told:?}");
     let open = || told.iter().map(|one| one[1].trim().parse::<usize>().unwrap());
-    // Those of a program that was just started may not be closed yet.
-    assert!(open().max().unwrap() <= open().min().unwrap() + 4, "{told:?}");
+    // Those of a program that was just started may not be closed yet; one more a job would be thirty.
+    assert!(open().max().unwrap() <= open().min().unwrap() + 10, "{told:?}");
     assert!(told.iter().all(|one| one[2..] == told[0][2..] && !one.contains(&"leaked")), "{told:?}");
     assert!(is_alive(supervisor));
     running.drain().await;

@@ -1,7 +1,7 @@
 //! The supervising process: it stands between a worker and the programs of one slot, one after the other, and outlives
 //! neither.
 //!
-//! The worker holds the other end of the socket that is this process's standard input. [Orders](super::orders) come
+//! The worker holds the other end of the socket that is this process's standard input. Orders come
 //! through it, and its end means that the worker is gone, however it died. So there is no process id that could be reused
 //! between a look and a signal: only the parent of a process ever signals it.
 //!
