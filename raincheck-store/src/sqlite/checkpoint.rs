@@ -9,7 +9,7 @@ use super::shared::Shared;
 
 /// Least time between two checkpoints.
 const EVERY: Duration = Duration::from_millis(50);
-/// How often the free space is looked at.
+/// How often the free space is looked at while nothing is written; it is looked at with each checkpoint besides.
 const SPACE_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells the checkpointer to end.
@@ -68,8 +68,9 @@ impl Checkpointer {
             if transactions != seen {
                 seen = transactions;
                 self.fold();
-            }
-            if since_space >= SPACE_EVERY {
+                // A busy server fills what is left within a second.
+                self.look_at_space();
+            } else if since_space >= SPACE_EVERY {
                 since_space = Duration::ZERO;
                 self.look_at_space();
             }

@@ -17,7 +17,7 @@ use super::kept::Statements;
 use super::running::Running;
 use super::shared::{NEVER, Shared, keep_plans, other};
 use super::tables::Tables;
-use super::writer::{BUSY, Bounds, WAL_PAGES, Writer};
+use super::writer::{BUSY, Bounds, Writer};
 use super::{SqliteStore, checkpoint, rows};
 use crate::StoreError;
 use crate::blobs::Blobs;
@@ -135,7 +135,7 @@ impl SqliteStore {
                 events: Vec::new(),
                 chunks: Vec::new(),
                 leases: Vec::new(),
-                restart_log_at: WAL_PAGES,
+                log_held: 0,
                 swept: false,
                 postman,
             };

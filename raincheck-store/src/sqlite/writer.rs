@@ -19,7 +19,9 @@ use crate::records::Commit;
 /// millisecond or two.
 const COMMANDS: usize = 512;
 /// The log is folded back by the writer itself once it is this long and the background did not get it reset.
-pub(super) const WAL_PAGES: i64 = 16_384;
+const WAL_PAGES: i64 = 16_384;
+/// The same while space is low: what is left is for the ends of jobs.
+const LOW_WAL_PAGES: i64 = 1_024;
 /// How long a transaction waits for others of this database, which are none but the checkpointer.
 pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// How long the writer waits for a reader that is in the way of beginning the log anew.
@@ -62,8 +64,8 @@ pub(super) struct Writer<'c> {
     pub events: Vec<Event>,
     pub chunks: Vec<(JobNo, ChunkKind)>,
     pub leases: Vec<LeaseChange>,
-    /// Pages of the log at which the writer folds it back itself.
-    pub restart_log_at: i64,
+    /// Pages the log had when a reader was last in the way of beginning it anew.
+    pub log_held: i64,
     /// A sweep took what was due next: look for the next after it.
     pub swept: bool,
     pub postman: Postman,
@@ -107,7 +109,10 @@ impl Writer<'_> {
                 self.postman.give(Answers(callers.map(|to| (to, Err(error.clone()))).collect()));
             }
         }
-        if self.shared.wal_pages.load(Ordering::Relaxed) > self.restart_log_at {
+        // While space is low, the log must not eat the rest of it by itself.
+        let low = self.shared.low_space.load(Ordering::Relaxed);
+        let bound = if low { LOW_WAL_PAGES } else { WAL_PAGES };
+        if self.shared.wal_pages.load(Ordering::Relaxed) > self.log_held + bound {
             self.restart_log();
         }
     }
@@ -120,7 +125,7 @@ impl Writer<'_> {
             let busy = self.db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, bool>(0));
             self.db.busy_timeout(BUSY).and(busy.map(|busy| !busy))
         });
-        self.restart_log_at = if let Ok(true) = restarted { WAL_PAGES } else { pages + WAL_PAGES / 4 };
+        self.log_held = if let Ok(true) = restarted { 0 } else { pages };
         if let Err(error) = restarted {
             tracing::warn!(%error, "the write-ahead log could not be restarted; it grows until it can");
         }
