@@ -24,6 +24,8 @@ const TOOLS: &[(&str, &str, &str)] = &[
 
 const VENV: &(&str, &str, &str) = &("python3 -m venv", "python3-venv", "holds schemathesis");
 
+const POSTGRES: &(&str, &str, &str) = &("postgres", "postgresql", "tests of the store on PostgreSQL, 14 or newer");
+
 const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 
 /// Makes sure that every tool is there, or fails with the list of those that are not.
@@ -48,7 +50,7 @@ pub fn ensure() -> Result<()> {
         missing = self::missing();
     }
     if missing.is_empty() {
-        println!("all {} tools found", TOOLS.len() + COMPONENTS.len());
+        println!("all {} tools found", TOOLS.len() + COMPONENTS.len() + 2);
         return Ok(());
     }
     let lines: Vec<String> = missing.iter().map(|(program, _, why)| format!("  {program}: {why}")).collect();
@@ -68,7 +70,14 @@ fn missing() -> Vec<&'static (&'static str, &'static str, &'static str)> {
     let programs = TOOLS.iter().filter(|(program, ..)| find(program).is_none());
     // Debian packs this part of Python apart; without Python its row above says enough.
     let venv = find("python3").is_some() && !answers("python3", &["-c", "import ensurepip, venv"]);
-    programs.chain(Some(VENV).filter(|_| venv)).collect()
+    let postgres = !has_postgres();
+    programs.chain(Some(VENV).filter(|_| venv)).chain(Some(POSTGRES).filter(|_| postgres)).collect()
+}
+
+/// Debian keeps the server's programs off the PATH, in a folder for each version.
+fn has_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    versions.map(|version| version.path().join("bin/initdb")).any(|path| path.is_file()) || find("initdb").is_some()
 }
 
 fn packages(missing: &[&(&'static str, &'static str, &'static str)]) -> Vec<&'static str> {

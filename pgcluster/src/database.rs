@@ -1,0 +1,57 @@
+//! A database of its own for one test.
+
+use anyhow::Result;
+
+use crate::Cluster;
+
+/// A database, dropped with the value.
+#[derive(Debug)]
+pub struct Database<'a> {
+    cluster: &'a Cluster,
+    name: String,
+}
+
+impl<'a> Database<'a> {
+    pub(crate) fn create(cluster: &'a Cluster, name: String, template: &str) -> Result<Self> {
+        cluster.run("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"))?;
+        Ok(Database { cluster, name })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.cluster.url(&self.name)
+    }
+
+    /// The cluster that it is one of.
+    pub fn cluster(&self) -> &'a Cluster {
+        self.cluster
+    }
+
+    /// Carries out SQL in it as the superuser; answers the rows, a line each, `|` between columns.
+    ///
+    /// # Errors
+    /// What the server said against it; none of the statements happened then.
+    pub fn run(&self, sql: &str) -> Result<String> {
+        self.cluster.run(&self.name, sql)
+    }
+
+    /// Ends every connection to it; answers how many there were.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn disconnect(&self) -> Result<usize> {
+        self.cluster.disconnect(&self.name)
+    }
+}
+
+impl Drop for Database<'_> {
+    fn drop(&mut self) {
+        // It goes with the cluster at the latest, which a test may have stopped already.
+        let _ = self.cluster.run("postgres", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+    }
+}

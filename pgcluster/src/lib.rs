@@ -1,0 +1,239 @@
+//! Throw-away PostgreSQL servers for tests: made from the machine's own programs, listening on a free port of
+//! 127.0.0.1, gone with the process that started them, however that ends.
+//!
+//! ```no_run
+//! let database = pgcluster::Cluster::shared().database()?;
+//! println!("{}", database.url());
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+
+mod account;
+mod database;
+mod keeper;
+mod postmaster;
+mod programs;
+
+pub use database::Database;
+pub use programs::{OLDEST, Programs};
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use parking_lot::Mutex;
+
+use account::Account;
+use keeper::Keeper;
+use postmaster::Postmaster;
+
+/// The superuser of every cluster; it needs no password.
+pub const USER: &str = "raincheck";
+
+/// How a server is started.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Write through to the disk, as a real one does. Without it a cluster survives its own crashes, but not the
+    /// machine's: right for tests of anything but that, and many times faster.
+    pub fsync: bool,
+    /// More settings by name, as in `postgresql.conf`.
+    pub more: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// Where the files go: into memory where nothing is to be written through, for each new database is some three hundred
+    /// files.
+    fn home(&self) -> PathBuf {
+        let memory = Path::new("/dev/shm");
+        if !self.fsync && memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+    }
+}
+
+/// How a server is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Open transactions are rolled back, everything is written.
+    Fast,
+    /// As in a crash: nothing is written, the next start recovers.
+    Immediate,
+}
+
+/// A cluster of databases and, most of the time, a server on it.
+#[derive(Debug)]
+pub struct Cluster {
+    programs: Programs,
+    account: Account,
+    settings: Settings,
+    folder: PathBuf,
+    port: Mutex<u16>,
+    server: Mutex<Option<Postmaster>>,
+    databases: AtomicU64,
+    keeper: Keeper,
+}
+
+impl Cluster {
+    /// Makes a new, empty cluster and starts its server.
+    ///
+    /// # Errors
+    /// When there is no PostgreSQL, with what to install; when it can't be started, with what it said.
+    pub fn start(settings: Settings) -> Result<Cluster> {
+        let programs = Programs::find()?;
+        let account = Account::ordinary()?;
+        let home = settings.home();
+        let folder =
+            tempfile::Builder::new().prefix("pgcluster-").tempdir_in(home).context("no folder for a cluster")?;
+        let folder = folder.keep();
+        // From here on it removes the folder, whatever happens.
+        let keeper = Keeper::watch(&folder)?;
+        account.own(&folder)?;
+        initdb(&programs, &account, &folder)?;
+        let cluster = Cluster {
+            programs,
+            account,
+            settings,
+            folder,
+            port: Mutex::new(0),
+            server: Mutex::default(),
+            databases: AtomicU64::new(0),
+            keeper,
+        };
+        cluster.resume()?;
+        Ok(cluster)
+    }
+
+    /// The one of this process, without `fsync`: started at the first call, stopped when the process is gone.
+    ///
+    /// # Panics
+    /// When it can't be started: a test without its server can only fail.
+    pub fn shared() -> &'static Cluster {
+        static SHARED: LazyLock<Cluster> = LazyLock::new(|| match Cluster::start(Settings::default()) {
+            Ok(cluster) => cluster,
+            Err(error) => panic!("{error:#}"),
+        });
+        &SHARED
+    }
+
+    /// Starts the server of a stopped cluster, on the port it had; waits until it takes connections.
+    ///
+    /// # Errors
+    /// When it can't be started, with what it said.
+    pub fn resume(&self) -> Result<()> {
+        let mut server = self.server.lock();
+        ensure!(server.is_none(), "the server runs already");
+        let mut port = self.port.lock();
+        let started = Postmaster::start(&self.programs, &self.account, &self.data(), &self.settings, *port)?;
+        *port = started.port();
+        *server = Some(started);
+        Ok(())
+    }
+
+    /// Stops the server; nothing happens when it is stopped.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn stop(&self, how: Stop) -> Result<()> {
+        match self.server.lock().take() {
+            Some(server) => server.stop(how),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops the server and starts it again, on the same port.
+    ///
+    /// # Errors
+    /// When it does not end, or can't be started.
+    pub fn restart(&self, how: Stop) -> Result<()> {
+        self.stop(how)?;
+        self.resume()
+    }
+
+    /// Its version, as `15`.
+    pub fn version(&self) -> u32 {
+        self.programs.version()
+    }
+
+    /// The port of 127.0.0.1 that it listens on.
+    pub fn port(&self) -> u16 {
+        *self.port.lock()
+    }
+
+    /// The address of a database.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port())
+    }
+
+    /// Makes a new, empty database; it is dropped with the value.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn database(&self) -> Result<Database<'_>> {
+        self.database_like("template1")
+    }
+
+    /// Makes a copy of a database that nobody is connected to; it is dropped with the value.
+    ///
+    /// # Errors
+    /// When the server does not run, or somebody is connected to `template`.
+    pub fn database_like(&self, template: &str) -> Result<Database<'_>> {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed) + 1);
+        Database::create(self, name, template)
+    }
+
+    /// Carries out SQL as the superuser; answers the rows, a line each, `|` between columns.
+    ///
+    /// # Errors
+    /// What the server said against it; none of the statements happened then.
+    pub fn run(&self, database: &str, sql: &str) -> Result<String> {
+        let mut psql = Command::new(self.programs.path("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1"]);
+        psql.args(["--dbname", &self.url(database), "--command", sql]).stdin(Stdio::null());
+        let output = psql.output().context("psql does not run")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+    }
+
+    /// Ends every connection to a database, as a firewall or an administrator would; answers how many there were.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn disconnect(&self, database: &str) -> Result<usize> {
+        let sql = format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE datname='{database}' AND pid<>pg_backend_pid()"
+        );
+        Ok(self.run("postgres", &sql)?.parse()?)
+    }
+
+    /// What its server said last, a line each.
+    pub fn said(&self) -> Vec<String> {
+        self.server.lock().as_ref().map(Postmaster::said).unwrap_or_default()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // The keeper ends what is left, so a server that does not stop is no reason to fail here.
+        let _ = self.stop(Stop::Immediate);
+        self.keeper.finish();
+    }
+}
+
+/// Makes the files. Names are ordered by language, as on most real servers, so that whoever takes that for the order of
+/// bytes is found out.
+fn initdb(programs: &Programs, account: &Account, folder: &Path) -> Result<()> {
+    let mut initdb = Command::new(programs.path("initdb"));
+    initdb.arg("--pgdata").arg(folder.join("data")).args(["--username", USER, "--auth", "trust"]);
+    initdb.args(["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]);
+    if programs.version() >= 15 {
+        initdb.args(["--locale-provider", "icu", "--icu-locale", "en-US"]);
+    }
+    account.become_(&mut initdb);
+    let output = initdb.stdin(Stdio::null()).current_dir("/").output().context("initdb does not run")?;
+    ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}

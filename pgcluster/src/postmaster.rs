@@ -1,0 +1,135 @@
+//! A server's process.
+
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use parking_lot::Mutex;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::account::Account;
+use crate::{Programs, Settings, Stop};
+
+/// How long a start, its recovery, or a stop may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Lines kept of what it says.
+const LINES: usize = 1_000;
+/// How often another port is tried when somebody else was quicker.
+const TRIES: usize = 5;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Postmaster {
+    child: Child,
+    port: u16,
+    said: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Postmaster {
+    /// Starts on the files in `data`, on `port` unless that is 0, and waits until it takes connections.
+    pub fn start(programs: &Programs, account: &Account, data: &Path, settings: &Settings, port: u16) -> Result<Self> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            // Free a moment ago; a server can't be asked to choose.
+            let free = if port == 0 { TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port() } else { port };
+            match Self::try_start(programs, account, data, settings, free) {
+                Err(error) if tries < TRIES && error.to_string().contains("could not bind") => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn try_start(programs: &Programs, account: &Account, data: &Path, settings: &Settings, port: u16) -> Result<Self> {
+        let mut command = Command::new(programs.path("postgres"));
+        command.arg("-D").arg(data).env("LC_ALL", "C").current_dir("/");
+        let (port_text, fsync) = (port.to_string(), if settings.fsync { "on" } else { "off" });
+        let own = [
+            ("listen_addresses", "127.0.0.1"),
+            ("port", &port_text),
+            ("unix_socket_directories", ""),
+            ("fsync", fsync),
+            // What a power cut would tear, which nothing survives anyway without `fsync`.
+            ("full_page_writes", fsync),
+            ("max_connections", "200"),
+            ("shared_buffers", "64MB"),
+        ];
+        let more = settings.more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.into_iter().chain(more) {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
+        account.become_(&mut command);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().context("postgres does not run")?;
+        let said = Arc::default();
+        let ready = listen(child.stderr.take().context("no standard error")?, Arc::clone(&said));
+        let started = ready.recv_timeout(PATIENCE);
+        let server = Postmaster { child, port, said };
+        match started {
+            Ok(()) => Ok(server),
+            Err(_) => {
+                let said = server.said().join("\n");
+                // Most often it has ended by itself.
+                let _ = server.stop(Stop::Immediate);
+                bail!("PostgreSQL did not start:\n{said}")
+            }
+        }
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it said last.
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().iter().cloned().collect()
+    }
+
+    /// Ends it, and waits until it is gone.
+    pub fn stop(mut self, how: Stop) -> Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        let signal = match how {
+            Stop::Fast => Signal::INT,
+            Stop::Immediate => Signal::QUIT,
+        };
+        kill_process(Pid::from_child(&self.child), signal)?;
+        let until = Instant::now() + PATIENCE;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > until {
+                bail!("PostgreSQL did not stop:\n{}", self.said().join("\n"));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+}
+
+/// Keeps what it says, and tells when it takes connections; the channel closes when it ends.
+fn listen(stderr: impl Read + Send + 'static, said: Arc<Mutex<VecDeque<String>>>) -> mpsc::Receiver<()> {
+    let (sender, ready) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let is_ready = line.contains("database system is ready to accept connections");
+            let mut said = said.lock();
+            if said.len() == LINES {
+                said.pop_front();
+            }
+            said.push_back(line);
+            drop(said);
+            if is_ready {
+                // Nobody waits any more when the server recovers by itself later on.
+                let _ = sender.send(());
+            }
+        }
+    });
+    ready
+}
