@@ -1,6 +1,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use uuid::Uuid;
 
@@ -44,6 +45,48 @@ impl Blobs {
         }
         File::open(root)?.sync_all()?;
         Ok(Blobs { root: root.to_owned() })
+    }
+
+    /// Opens a folder that other processes write into as well: what is half written may be theirs, and is left alone.
+    pub fn open_shared(root: &Path) -> io::Result<Self> {
+        folder::make(root)?;
+        for name in (0..=u8::MAX).map(|shard| format!("{shard:02x}")).chain(["tmp".to_owned()]) {
+            match fs::create_dir(root.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+        }
+        File::open(root)?.sync_all()?;
+        Ok(Blobs { root: root.to_owned() })
+    }
+
+    /// Now, by the clock of the file system: that may be another machine's.
+    pub(crate) fn moment(&self) -> io::Result<SystemTime> {
+        let about = self.create()?.file.metadata()?;
+        about.modified()
+    }
+
+    /// Names of blobs that were last written to by then; what was left half written by then is removed.
+    pub(crate) fn written_by(&self, then: SystemTime) -> io::Result<Vec<Box<str>>> {
+        let is_old = |file: &fs::DirEntry| {
+            let modified = file.metadata().and_then(|about| about.modified());
+            modified.is_ok_and(|at| at <= then)
+        };
+        for file in fs::read_dir(self.root.join("tmp"))? {
+            let file = file?;
+            if is_old(&file) {
+                fs::remove_file(file.path())?;
+            }
+        }
+        let mut old = Vec::new();
+        for shard in self.shards()? {
+            for file in fs::read_dir(&shard)? {
+                let file = file?;
+                let name = file.file_name();
+                old.extend(name.to_str().filter(|_| is_old(&file)).map(Box::from));
+            }
+        }
+        Ok(old)
     }
 
     /// The folder as it lies, for a reader that must not touch it.

@@ -117,14 +117,16 @@ impl Invariant {
             Invariant::Journal => (
                 "journal",
                 "changes go through a write-ahead log",
-                "start the server on this folder once: it sets the mode, or says why it can't",
+                "start a server on it once: it sets the mode of SQLite, or says why it can't; PostgreSQL is set by its owner",
             ),
             Invariant::Format => (
                 "format",
                 "the data has a format that this program knows",
                 "use the program that wrote it, or a newer one; an older format is brought up by the next `serve`",
             ),
-            Invariant::Library => ("library", "SQLite is free of known corruption bugs", "use a newer build"),
+            Invariant::Library => {
+                ("library", "the database program is free of known corruption bugs", "use a newer one")
+            }
             Invariant::Events => ("events", "every job's events are numbered from 1 without a hole", DAMAGED),
             Invariant::FinalEvent => {
                 ("final-event", "a finished job has exactly one final event, its last; others have none", DAMAGED)

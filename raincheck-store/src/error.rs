@@ -21,6 +21,10 @@ pub enum StoreError {
     /// The store failed and takes nothing until the program is started anew; what was acknowledged is safe.
     #[error("the store stopped: {0}")]
     Stopped(String),
+    /// The connection to the database ended in the moment of a commit, and nobody can tell what became of it: it may have
+    /// been done. Callers should see a broken connection, which says the same.
+    #[error("it is not known whether it was done: {0}")]
+    Unknown(String),
     /// Something else, named by the store.
     #[error("store: {0}")]
     Other(String),

@@ -1,16 +1,22 @@
 //! Durable state of Raincheck behind one seam.
 //!
-//! [`Store`] is the seam; each folder beside it is one choice: `sqlite/` for one machine (`postgres/` joins it).
+//! [`Store`] is the seam; each folder beside it is one choice: `sqlite/` for one machine, `postgres/` for
+//! several nodes on one server.
 //! A store loads facts, lets [`raincheck_core::decide`] turn commands into changes, and writes all changes and
 //! their events in one transaction. It knows no HTTP and no rules.
 
 mod blobs;
 mod checkup;
+mod codec;
 mod commit_times;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 mod folder;
+mod leases;
+mod migrate;
+mod open;
+mod postgres;
 mod records;
 mod sqlite;
 mod store;
@@ -19,6 +25,9 @@ pub use blobs::{BlobWriter, Blobs};
 pub use checkup::{CheckPage, Checkup, Finding, Invariant};
 pub use commit_times::{COMMIT_MICROS, CommitTimes};
 pub use error::StoreError;
+pub use migrate::{Moved, migrate};
+pub use open::{StoreOptions, doctor, open};
+pub use postgres::{PostgresDoctor, PostgresOptions, PostgresStore, Time};
 pub use records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
     QueueFigures, Record, Renewal, Renewed, ResultInfo,

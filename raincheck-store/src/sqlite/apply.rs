@@ -247,7 +247,7 @@ impl Writer<'_> {
                     rows::insert_result(self.db, self.kept.insert_result.get()?, no, &result)?;
                 }
                 Change::Failure(no, failure) => {
-                    let text = super::codec::failure_text(&failure)?;
+                    let text = crate::codec::failure_text(&failure)?;
                     self.report(
                         "INSERT INTO report (no, failure) VALUES (?1,?2) ON CONFLICT DO UPDATE SET failure=?2",
                         no,
@@ -255,7 +255,7 @@ impl Writer<'_> {
                     )?;
                 }
                 Change::Progress(no, progress) => {
-                    let text = super::codec::progress_text(&progress)?;
+                    let text = crate::codec::progress_text(&progress)?;
                     self.report(
                         "INSERT INTO report (no, progress) VALUES (?1,?2) ON CONFLICT DO UPDATE SET progress=?2",
                         no,

@@ -119,7 +119,7 @@ fn copy_files(from: &Blobs, to: &Blobs) -> io::Result<u64> {
 }
 
 /// Copies one blob to disk; `None` when it is gone, `false` when it was there already.
-fn copy_file(from: &Blobs, to: &Blobs, name: &str) -> io::Result<Option<bool>> {
+pub(crate) fn copy_file(from: &Blobs, to: &Blobs, name: &str) -> io::Result<Option<bool>> {
     let target = to.path(name);
     if target.exists() {
         return Ok(Some(false));
@@ -163,14 +163,14 @@ fn complete(copy: &Connection, from: &Blobs, to: &Blobs) -> Result<Option<Backed
     Ok(Some(done))
 }
 
-fn failed(error: io::Error) -> StoreError {
+pub(crate) fn failed(error: io::Error) -> StoreError {
     match error.kind() {
         io::ErrorKind::StorageFull => StoreError::NoSpace,
         _ => StoreError::Other(format!("cannot copy: {error}")),
     }
 }
 
-fn sync_folder(folder: Option<&Path>) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: Option<&Path>) -> io::Result<()> {
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }

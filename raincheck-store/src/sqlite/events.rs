@@ -3,8 +3,9 @@ use std::sync::LazyLock;
 use raincheck_core::{Cursor, Event, JobNo};
 use rusqlite::{Connection, Result, Statement, params};
 
+use super::rows;
 use super::tables::Tables;
-use super::{codec, rows};
+use crate::codec;
 use crate::records::{EventFilter, EventPage};
 
 static OF_JOB: LazyLock<String> = LazyLock::new(|| {

@@ -5,10 +5,10 @@ use raincheck_fuzz::proptest::prelude::*;
 use raincheck_fuzz::proptest::{collection::vec, option};
 use raincheck_fuzz::{check, texts};
 
-use super::codec;
+use crate::codec;
 
 /// What is read and written again reads the same.
-fn settles<T>(text: &str, read: fn(&str) -> rusqlite::Result<T>, write: impl Fn(&T) -> String) {
+fn settles<T, E: std::fmt::Display>(text: &str, read: fn(&str) -> Result<T, E>, write: impl Fn(&T) -> String) {
     let Ok(value) = read(text) else { return };
     let written = write(&value);
     let again = read(&written).unwrap_or_else(|error| panic!("{text:?} was written as {written:?}: {error}"));

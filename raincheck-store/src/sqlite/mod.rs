@@ -7,13 +7,11 @@ mod check;
 mod checkpoint;
 mod chunks;
 mod claims;
-mod codec;
 mod events;
 mod figures;
 #[cfg(test)]
 mod fuzz;
 mod kept;
-mod leases;
 mod list;
 mod names;
 mod open;
@@ -29,8 +27,11 @@ mod visit;
 mod writer;
 
 pub use backup::BackedUp;
+pub(crate) use backup::{copy_file, failed, sync_folder};
 pub use check::SqliteDoctor;
 pub use open::SqliteOptions;
+pub(crate) use ready::unpacked;
+pub(crate) use shared::other;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -89,8 +89,7 @@ pub(super) fn asked_before(writer: &mut Writer<'_>, id: &Digest) -> Result<Optio
         .optional()?;
     let Some(stored) = stored else { return Ok(None) };
     let mut again = Vec::new();
-    for lease in stored.as_chunks::<12>().0 {
-        let lease = unpack(lease);
+    for lease in unpacked(&stored) {
         if let Some(job) = writer.job(lease.no)?
             && job.state == State::Running
             && job.attempt == lease.attempt
@@ -115,6 +114,11 @@ fn pack(lease: LeaseRef) -> [u8; 12] {
     bytes[..8].copy_from_slice(&lease.no.0.to_le_bytes());
     bytes[8..].copy_from_slice(&lease.attempt.to_le_bytes());
     bytes
+}
+
+/// The leases of an answer as it is kept.
+pub(crate) fn unpacked(stored: &[u8]) -> Vec<LeaseRef> {
+    stored.as_chunks::<12>().0.iter().map(unpack).collect()
 }
 
 fn unpack(bytes: &[u8; 12]) -> LeaseRef {

@@ -9,8 +9,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Result, Row, Statement, params};
 use uuid::Uuid;
 
-use super::codec;
 use super::tables::Tables;
+use crate::codec;
 use crate::records::{Record, ResultInfo};
 
 /// Columns of a job, for `SELECT`; [`job`] reads them from the front.

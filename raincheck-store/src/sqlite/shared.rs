@@ -8,11 +8,12 @@ use raincheck_core::{Clock, Name};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::leases::Leases;
 use super::tables::Tables;
 use crate::StoreError;
 use crate::blobs::Blobs;
+use crate::codec::CodecError;
 use crate::commit_times::CommitClock;
+use crate::leases::Leases;
 use crate::records::{Commit, QueueFigures};
 
 /// Means "nothing to do" in the times below.
@@ -102,7 +103,7 @@ impl Shared {
     }
 }
 
-pub(super) fn other(error: rusqlite::Error) -> StoreError {
+pub(crate) fn other(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => StoreError::NoSpace,
         _ => StoreError::Other(error.to_string()),
@@ -113,4 +114,15 @@ pub(super) fn other(error: rusqlite::Error) -> StoreError {
 /// with the condition of a partial index, which costs more than the statements themselves.
 pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
+}
+
+impl From<CodecError> for rusqlite::Error {
+    fn from(error: CodecError) -> Self {
+        match error {
+            CodecError::Write(_) => rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
+            CodecError::Read(_) => {
+                rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+            }
+        }
+    }
 }

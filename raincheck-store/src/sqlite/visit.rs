@@ -7,15 +7,34 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::SqliteOptions;
+use super::open::formats;
 use super::shared::keep_plans;
 use crate::StoreError;
 
 /// The data of a store, open for reading. Where no server has it, none gets it until this is dropped.
-pub(super) struct Visit {
+pub(crate) struct Visit {
     pub db: Connection,
     /// Whether a server has the data.
     pub served: bool,
     pub kept_out: Option<File>,
+}
+
+impl SqliteOptions {
+    /// The data, for a program that is no server.
+    ///
+    /// # Errors
+    /// When there is no such data, or it is of another format than this program's.
+    pub(crate) fn visit(&self) -> Result<Visit, StoreError> {
+        let visit = Visit::of(&self.path)?;
+        match formats(&visit.db) {
+            (found, known) if found > known => Err(StoreError::TooNew { found, known }),
+            (found, known) if found < known => Err(StoreError::Other(format!(
+                "the data has format {found}, this program writes {known}: let a server of this version open it once"
+            ))),
+            _ => Ok(visit),
+        }
+    }
 }
 
 impl Visit {

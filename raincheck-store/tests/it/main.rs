@@ -1,8 +1,17 @@
-//! The store on SQLite passes the suite of every store; what is its own alone stands in `sqlite.rs`.
+//! Every store passes the suite of every store; what is one store's own alone stands in a file of its name.
 
 mod backup;
 mod doctor;
 mod folder;
+mod moved;
+mod nodes;
+mod postgres;
 mod sqlite;
 
-raincheck_store::conformance_tests!(folder::Folder::new);
+mod on_sqlite {
+    raincheck_store::conformance_tests!(crate::folder::Folder::new);
+}
+
+mod on_postgres {
+    raincheck_store::conformance_tests!(crate::postgres::Base::new);
+}

@@ -75,32 +75,42 @@ impl From<StoredProgress> for Progress {
     }
 }
 
-fn text(value: &impl Serialize) -> rusqlite::Result<String> {
-    serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
+/// A text that does not say what its column should, or a value that cannot be written as one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CodecError {
+    #[error("cannot be written: {0}")]
+    Write(serde_json::Error),
+    #[error("cannot be read: {0}")]
+    Read(serde_json::Error),
 }
 
-fn read<'a, T: Deserialize<'a>>(text: &'a str) -> rusqlite::Result<T> {
-    serde_json::from_str(text)
-        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
+type Result<T> = std::result::Result<T, CodecError>;
+
+fn text(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(CodecError::Write)
 }
 
-pub(super) fn failure_text(failure: &Failure) -> rusqlite::Result<String> {
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
+    serde_json::from_str(text).map_err(CodecError::Read)
+}
+
+pub(crate) fn failure_text(failure: &Failure) -> Result<String> {
     text(&StoredFailure::from(failure))
 }
 
-pub(super) fn failure(text: &str) -> rusqlite::Result<Failure> {
+pub(crate) fn failure(text: &str) -> Result<Failure> {
     read::<StoredFailure>(text).map(Failure::from)
 }
 
-pub(super) fn progress_text(progress: &Progress) -> rusqlite::Result<String> {
+pub(crate) fn progress_text(progress: &Progress) -> Result<String> {
     text(&StoredProgress::from(progress))
 }
 
-pub(super) fn progress(text: &str) -> rusqlite::Result<Progress> {
+pub(crate) fn progress(text: &str) -> Result<Progress> {
     read::<StoredProgress>(text).map(Progress::from)
 }
 
-pub(super) fn tags_text(tags: &[(Box<str>, Box<str>)]) -> rusqlite::Result<Option<String>> {
+pub(crate) fn tags_text(tags: &[(Box<str>, Box<str>)]) -> Result<Option<String>> {
     if tags.is_empty() {
         return Ok(None);
     }
@@ -109,12 +119,12 @@ pub(super) fn tags_text(tags: &[(Box<str>, Box<str>)]) -> rusqlite::Result<Optio
     text(&map).map(Some)
 }
 
-pub(super) fn tags(text: &str) -> rusqlite::Result<Vec<(Box<str>, Box<str>)>> {
+pub(crate) fn tags(text: &str) -> Result<Vec<(Box<str>, Box<str>)>> {
     let map: std::collections::BTreeMap<Box<str>, Box<str>> = read(text)?;
     Ok(map.into_iter().collect())
 }
 
-pub(super) fn event_text(data: &EventData) -> rusqlite::Result<Option<String>> {
+pub(crate) fn event_text(data: &EventData) -> Result<Option<String>> {
     let stored = match data {
         EventData::Started { worker } | EventData::Lost { worker } => {
             StoredEvent { worker: Some(worker.clone()), ..StoredEvent::default() }
@@ -129,7 +139,7 @@ pub(super) fn event_text(data: &EventData) -> rusqlite::Result<Option<String>> {
     text(&stored).map(Some)
 }
 
-pub(super) fn event_data(kind: EventType, stored: Option<&str>) -> rusqlite::Result<EventData> {
+pub(crate) fn event_data(kind: EventType, stored: Option<&str>) -> Result<EventData> {
     let stored: StoredEvent = stored.map(read).transpose()?.unwrap_or_default();
     let worker = stored.worker.unwrap_or_default();
     let failure = || stored.failure.map_or_else(|| Failure::of(FailureCode::Failed, ""), Failure::from);

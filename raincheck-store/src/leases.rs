@@ -4,10 +4,22 @@ use raincheck_core::{Job, JobNo, LeaseRef, Millis, Overdue, limits};
 
 use crate::records::{Overrun, Renewal, Renewed};
 
-/// Running leases, in memory: heartbeats are not written. Times are on the monotonic clock.
+/// Running leases, in memory: all there is of them on SQLite, where heartbeats are not written; a look ahead on
+/// PostgreSQL. Times are on the clock that judges leases.
 #[derive(Debug, Default)]
-pub(super) struct Leases {
+pub(crate) struct Leases {
     live: HashMap<JobNo, Live>,
+}
+
+/// A running lease as a store keeps it.
+#[derive(Debug)]
+pub(crate) struct KeptLease {
+    pub lease: LeaseRef,
+    pub ttl: Millis,
+    pub lease_until: Millis,
+    pub time_until: Millis,
+    pub cancel_requested: bool,
+    pub worker: Box<str>,
 }
 
 #[derive(Debug)]
@@ -34,6 +46,13 @@ impl Leases {
         self.live.insert(job.no, live);
     }
 
+    /// Takes over what the database says of a lease.
+    pub fn put(&mut self, kept: KeptLease) {
+        let KeptLease { lease, ttl, lease_until, time_until, cancel_requested, worker } = kept;
+        let live = Live { attempt: lease.attempt, ttl, lease_until, time_until, cancel_requested, worker };
+        self.live.insert(lease.no, live);
+    }
+
     pub fn end(&mut self, lease: LeaseRef) {
         if self.get(lease).is_some() {
             self.live.remove(&lease.no);
@@ -53,6 +72,13 @@ impl Leases {
         live.ttl = renewal.ttl.unwrap_or(live.ttl).clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS);
         live.lease_until = ticks.saturating_add(live.ttl);
         Renewed::Extended { ttl: live.ttl, cancel_requested: live.cancel_requested }
+    }
+
+    /// Takes over a heartbeat that the database has.
+    pub fn extend_to(&mut self, lease: LeaseRef, ttl: Millis, until: Millis) {
+        if let Some(live) = self.live.get_mut(&lease.no).filter(|live| live.attempt == lease.attempt) {
+            (live.ttl, live.lease_until) = (ttl, until);
+        }
     }
 
     pub fn worker(&self, lease: LeaseRef) -> Option<Box<str>> {

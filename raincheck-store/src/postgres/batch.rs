@@ -1,0 +1,384 @@
+//! One transaction in the making: what was loaded, what the rules changed of it, and what is still to be written.
+//!
+//! The rules decide one command at a time, each seeing what those before it did; this is the overlay that they see. Rows
+//! in it are locked in the database until the transaction ends, so what was loaded once stays true.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use raincheck_core::decide::{self, Moment};
+use raincheck_core::{
+    Change, ChunkKind, ClaimScope, Content, Digest, Event, IdMint, Job, JobId, JobNo, LeaseRef, Millis, Name,
+    QueueSettings, RetryPolicy, Spec, State, Timestamp,
+};
+use rand::rngs::StdRng;
+
+use super::db::Db;
+use super::figures::{Counts, SERVED, TICKETS, sum};
+use super::shared::{Shared, Trouble};
+use crate::codec;
+use crate::leases::KeptLease;
+
+/// What the writer keeps from one transaction to the next.
+pub(super) struct Mind {
+    pub mint: IdMint,
+    /// The number of this node that the mint goes by.
+    pub lane: i32,
+    pub rng: StdRng,
+    pub tick: Millis,
+    pub bounds: Bounds,
+    /// How far the feed was looked through for rows that nothing is left of.
+    pub feed_mark: i64,
+}
+
+/// Bounds the writer checks submits against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub max_queued: u64,
+    pub max_in_all: u64,
+    pub tombstone: Millis,
+}
+
+/// A name that stands for a job.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum ClaimKey {
+    Id(Box<[u8]>),
+    Key(Name, Box<[u8]>),
+    Equal(Name, Box<[u8]>),
+}
+
+/// What stands under it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    pub no: JobNo,
+    pub fingerprint: Digest,
+    pub write: ClaimWrite,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClaimWrite {
+    None,
+    Insert,
+    Move,
+}
+
+/// A job and what is known of its row.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub job: Job,
+    /// State, attempt and number of the last event in the row; `None` before there is one.
+    pub row: Option<(State, u32, u32)>,
+    /// The row says something else.
+    pub dirty: bool,
+    /// What the client asked for, of a new job.
+    pub spec: Option<Box<Spec>>,
+}
+
+/// A result as far as a settle asks for it: digest, media type, file name.
+pub(super) type Recorded = (Digest, Option<Box<str>>, Option<Box<str>>);
+
+/// Where a stream or log ends: bytes in all, the run that wrote last, where its part began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ChunkEnd {
+    pub end: u64,
+    pub run: u32,
+    pub base: u64,
+}
+
+pub(super) type ChunkPlace = (JobNo, ChunkKind, u32);
+
+/// A piece to be written.
+pub(super) struct Piece {
+    pub place: ChunkPlace,
+    pub start: u64,
+    pub run: u32,
+    pub base: u64,
+    pub content_type: Option<Box<str>>,
+    pub bytes: bytes::Bytes,
+}
+
+/// What becomes of a lease once the transaction is on disk.
+pub(super) enum LeaseChange {
+    Start(KeptLease),
+    AskToStop(LeaseRef),
+    End(LeaseRef),
+}
+
+/// How to take one step back.
+enum Undo {
+    Job(JobNo, Option<Option<Entry>>),
+    Claim(ClaimKey, Option<Option<Claim>>),
+    Counts((Name, Name), Counts),
+}
+
+/// A place to go back to.
+#[derive(Default)]
+struct Mark {
+    steps: Vec<Undo>,
+    events: usize,
+    due: usize,
+}
+
+pub(super) struct Batch<'a> {
+    pub db: &'a Db,
+    pub shared: &'a Shared,
+    pub mind: &'a mut Mind,
+    pub now: Timestamp,
+    /// The same moment on the clock of leases.
+    pub ticks: Millis,
+    pub number: i64,
+
+    pub jobs: HashMap<JobNo, Option<Entry>>,
+    pub tombstones: HashMap<JobNo, JobId>,
+    pub claims: HashMap<ClaimKey, Option<Claim>>,
+    pub leases: HashMap<JobNo, KeptLease>,
+    pub recorded: HashMap<JobNo, Recorded>,
+    pub retries: HashMap<JobNo, RetryPolicy>,
+    pub chunk_ends: HashMap<ChunkPlace, ChunkEnd>,
+    pub settings: HashMap<Name, QueueSettings>,
+    /// Counters as they changed since the transaction began.
+    pub moves: HashMap<(Name, Name), Counts>,
+    /// The same, of whole queues.
+    queue_moves: HashMap<Name, Counts>,
+
+    pub events: Vec<Event>,
+    pub grown: Vec<(JobNo, ChunkKind)>,
+    pub lease_changes: Vec<LeaseChange>,
+    pub results: Vec<(JobNo, Content)>,
+    pub reports: BTreeMap<JobNo, (Option<String>, Option<String>)>,
+    pub pieces: Vec<Piece>,
+    pub set_queues: BTreeSet<Name>,
+    /// Counters not yet written.
+    pub unwritten: HashMap<(Name, Name), Counts>,
+    /// How many of `lease_changes` are written.
+    pub written_leases: usize,
+    /// Jobs that were purged; their events are told of and not kept.
+    pub gone: BTreeSet<JobNo>,
+    /// The highest cursor among events that were deleted.
+    pub floor: Option<i64>,
+    pub due: Vec<i64>,
+    pub retirements: Vec<i64>,
+    /// Names that are on disk once the transaction is.
+    pub named: Vec<(bool, i32)>,
+    pub swept: bool,
+    /// Something was written.
+    pub wrote: bool,
+    mark: Option<Mark>,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(db: &'a Db, shared: &'a Shared, mind: &'a mut Mind) -> Self {
+        Batch {
+            db,
+            shared,
+            mind,
+            now: Timestamp(0),
+            ticks: 0,
+            number: 0,
+            jobs: HashMap::new(),
+            tombstones: HashMap::new(),
+            claims: HashMap::new(),
+            leases: HashMap::new(),
+            recorded: HashMap::new(),
+            retries: HashMap::new(),
+            chunk_ends: HashMap::new(),
+            settings: HashMap::new(),
+            moves: HashMap::new(),
+            queue_moves: HashMap::new(),
+            events: Vec::new(),
+            grown: Vec::new(),
+            lease_changes: Vec::new(),
+            results: Vec::new(),
+            reports: BTreeMap::new(),
+            pieces: Vec::new(),
+            set_queues: BTreeSet::new(),
+            unwritten: HashMap::new(),
+            written_leases: 0,
+            gone: BTreeSet::new(),
+            floor: None,
+            due: Vec::new(),
+            retirements: Vec::new(),
+            named: Vec::new(),
+            swept: false,
+            wrote: false,
+            mark: None,
+        }
+    }
+
+    /// Calls a rule with the time and randomness of this transaction.
+    pub fn decide<T>(&mut self, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
+        self.mind.tick = self.mind.tick.max(self.now.0);
+        rule(&mut Moment { now: self.now, tick: self.mind.tick, rng: &mut self.mind.rng })
+    }
+
+    /// A job that was asked for in `load`.
+    pub fn job(&self, no: JobNo) -> Option<&Job> {
+        self.jobs.get(&no)?.as_ref().map(|entry| &entry.job)
+    }
+
+    /// Begins to remember the steps that [`Batch::go_back`] takes back.
+    pub fn mark(&mut self) {
+        self.mark = Some(Mark { steps: Vec::new(), events: self.events.len(), due: self.due.len() });
+    }
+
+    /// What was done since the mark stays.
+    pub fn go_on(&mut self) {
+        self.mark = None;
+    }
+
+    /// Takes back what submits did since the mark.
+    pub fn go_back(&mut self) {
+        let Some(mark) = self.mark.take() else { return };
+        for step in mark.steps.into_iter().rev() {
+            match step {
+                Undo::Job(no, Some(before)) => drop(self.jobs.insert(no, before)),
+                Undo::Job(no, None) => drop(self.jobs.remove(&no)),
+                Undo::Claim(key, Some(before)) => drop(self.claims.insert(key, before)),
+                Undo::Claim(key, None) => drop(self.claims.remove(&key)),
+                Undo::Counts(pair, counts) => {
+                    subtract(&mut self.queue_moves, pair.0.clone(), &counts);
+                    subtract(&mut self.unwritten, pair.clone(), &counts);
+                    subtract(&mut self.moves, pair, &counts);
+                }
+            }
+        }
+        self.events.truncate(mark.events);
+        self.due.truncate(mark.due);
+    }
+
+    /// Takes over what the rules decided.
+    pub fn carry(&mut self, changes: Vec<Change>) -> Result<(), Trouble> {
+        // A rule that is wrong must not be written down: the transaction is given up, and counted.
+        let seq = decide::lawful(&changes).map_err(Trouble::Refused)?;
+        for change in changes {
+            match change {
+                Change::Insert(job, spec) => self.insert(*job, spec),
+                Change::Update { state, attempt, job } => self.update((state, attempt, seq), *job)?,
+                Change::Claim { scope, key, no, fingerprint } => self.claim(scope, key, no, fingerprint)?,
+                Change::Event(event) => self.events.push(event),
+                Change::Result(no, result) => {
+                    let recorded = (result.digest, result.content_type.clone(), result.filename.clone());
+                    self.recorded.insert(no, recorded);
+                    self.results.push((no, result));
+                }
+                Change::Failure(no, failure) => {
+                    self.reports.entry(no).or_default().1 = Some(codec::failure_text(&failure)?);
+                }
+                Change::Progress(no, progress) => {
+                    self.reports.entry(no).or_default().0 = Some(codec::progress_text(&progress)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, job: Job, spec: Box<Spec>) {
+        let mut counts = Counts::default();
+        counts[job.state as usize] += 1;
+        counts[TICKETS] += 1;
+        self.count((job.queue.clone(), job.kind.clone()), counts);
+        let scheduled = (job.state == State::Scheduled).then_some(job.run_at);
+        self.due.extend(scheduled.into_iter().chain(job.start_by).map(|at| at.0));
+        self.retries.insert(job.no, spec.retry);
+        self.set_job(job.no, Some(Entry { job, row: None, dirty: true, spec: Some(spec) }));
+    }
+
+    fn update(&mut self, (state, attempt, seq): (State, u32, u32), job: Job) -> Result<(), Trouble> {
+        let no = job.no;
+        let Some(Some(entry)) = self.jobs.get(&no).cloned() else {
+            return Err(Trouble::Refused("a job that is not there"));
+        };
+        if (entry.job.state, entry.job.attempt, entry.job.seq) != (state, attempt, seq) {
+            return Err(Trouble::Refused("a job is not as the rule found it"));
+        }
+        let mut counts = Counts::default();
+        counts[state as usize] -= 1;
+        counts[job.state as usize] += 1;
+        counts[SERVED] += i64::from(attempt == 0 && state.is_waiting() && !job.state.is_waiting());
+        self.count((job.queue.clone(), job.kind.clone()), counts);
+        self.due.extend((job.state == State::Scheduled).then_some(job.run_at.0));
+        self.retirements.extend(job.expires_at.map(|at| at.0));
+        let entry = Entry { job, dirty: true, ..entry };
+        self.set_job(no, Some(entry));
+        Ok(())
+    }
+
+    fn claim(&mut self, scope: ClaimScope, key: Box<[u8]>, no: JobNo, fingerprint: Digest) -> Result<(), Trouble> {
+        let Some(job) = self.job(no) else { return Err(Trouble::Refused("a claim on a job that is not there")) };
+        let queue = job.queue.clone();
+        let key = match scope {
+            ClaimScope::Id => ClaimKey::Id(key),
+            ClaimScope::Key => ClaimKey::Key(queue, key),
+            ClaimScope::Equal => ClaimKey::Equal(queue, key),
+        };
+        let before = self.claims.get(&key).copied();
+        let write = match before.flatten() {
+            None => ClaimWrite::Insert,
+            // Ids and keys stand for one job for as long as anyone remembers it.
+            Some(_) if scope != ClaimScope::Equal => return Err(Trouble::Refused("a name stands for two jobs")),
+            Some(claim) if claim.write == ClaimWrite::Insert => ClaimWrite::Insert,
+            Some(_) => ClaimWrite::Move,
+        };
+        if let Some(mark) = &mut self.mark {
+            mark.steps.push(Undo::Claim(key.clone(), before));
+        }
+        self.claims.insert(key, Some(Claim { no, fingerprint, write }));
+        Ok(())
+    }
+
+    /// Counts what a job's move changed.
+    pub fn count(&mut self, pair: (Name, Name), counts: Counts) {
+        if counts == Counts::default() {
+            return;
+        }
+        sum(self.queue_moves.entry(pair.0.clone()).or_default(), &counts);
+        sum(self.moves.entry(pair.clone()).or_default(), &counts);
+        sum(self.unwritten.entry(pair.clone()).or_default(), &counts);
+        if let Some(mark) = &mut self.mark {
+            mark.steps.push(Undo::Counts(pair, counts));
+        }
+    }
+
+    fn set_job(&mut self, no: JobNo, entry: Option<Entry>) {
+        let before = self.jobs.insert(no, entry);
+        if let Some(mark) = &mut self.mark {
+            mark.steps.push(Undo::Job(no, before));
+        }
+    }
+
+    /// Counts of a queue, with what this transaction changed.
+    pub fn in_queue(&self, queue: &Name) -> Counts {
+        let mut counts = self.shared.book.read().queues.get(queue).map(|queue| queue.counts).unwrap_or_default();
+        if let Some(moved) = self.queue_moves.get(queue) {
+            sum(&mut counts, moved);
+        }
+        counts
+    }
+
+    /// Jobs that wait in the whole store, with what this transaction changed.
+    pub fn waiting_in_all(&self) -> i64 {
+        let moved = self.queue_moves.values().map(waiting).sum::<i64>();
+        self.shared.book.read().waiting + moved
+    }
+
+    /// What is set on a queue, with what this transaction changed.
+    pub fn settings(&self, queue: &Name) -> QueueSettings {
+        let changed = self.settings.get(queue).cloned();
+        changed.unwrap_or_else(|| {
+            self.shared.book.read().queues.get(queue).map(|queue| queue.settings.clone()).unwrap_or_default()
+        })
+    }
+}
+
+/// How many of them wait.
+pub(super) fn waiting(counts: &Counts) -> i64 {
+    counts[..State::Running as usize].iter().sum()
+}
+
+/// Takes away what was added; what nothing is left of goes, so that no queue is made for a job that was refused.
+fn subtract<K: std::hash::Hash + Eq + Clone>(all: &mut HashMap<K, Counts>, key: K, counts: &Counts) {
+    let at = all.entry(key.clone()).or_default();
+    at.iter_mut().zip(counts).for_each(|(at, n)| *at -= n);
+    if *at == Counts::default() {
+        all.remove(&key);
+    }
+}

@@ -1,0 +1,68 @@
+//! Kept counters beside a recount, both of one moment.
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use raincheck_core::State;
+use tokio_postgres::error::SqlState;
+
+use super::{Look, Result, Stage};
+use crate::checkup::Invariant;
+use crate::postgres::figures::{SERVED, TICKETS};
+
+/// Where they differ. Counters of tickets are told apart by queue alone: given out less served is what never started.
+const DIFFERENCES: &str = "WITH jobs AS (SELECT queue, kind, state, count(*) AS n, \
+        count(*) FILTER (WHERE state < $1 AND attempt = 0) AS fresh FROM job GROUP BY queue, kind, state), \
+    kept AS (SELECT queue, kind, state, sum(n) AS n FROM counter WHERE state < $2 GROUP BY queue, kind, state), \
+    tickets AS (SELECT queue, sum(CASE WHEN state = $2 THEN n ELSE -n END) AS n FROM counter WHERE state IN ($2, $3) \
+        GROUP BY queue), \
+    fresh AS (SELECT queue, sum(fresh) AS n FROM jobs GROUP BY queue) \
+    SELECT queue, kind, state, coalesce(kept.n, 0)::bigint, coalesce(jobs.n, 0)::bigint \
+        FROM kept FULL JOIN jobs USING (queue, kind, state) WHERE coalesce(kept.n, 0) <> coalesce(jobs.n, 0) \
+    UNION ALL SELECT queue, NULL, NULL, coalesce(tickets.n, 0)::bigint, coalesce(fresh.n, 0)::bigint \
+        FROM tickets FULL JOIN fresh USING (queue) WHERE coalesce(tickets.n, 0) <> coalesce(fresh.n, 0)";
+const COUNTED: &str = "SELECT count(*) FROM counter";
+const NAMES: &str = "SELECT (SELECT name FROM queue WHERE id=$1), (SELECT name FROM kind WHERE id=$2)";
+
+/// One statement that sees one moment: beside a server it is given up when it takes too long.
+pub(super) struct Counters;
+
+#[async_trait]
+impl Stage for Counters {
+    async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let counted: i64 = look.db.query_one(COUNTED, &[]).await?.try_get(0)?;
+        look.page.looked += counted.unsigned_abs();
+        look.db.batch_execute(&format!("SET LOCAL statement_timeout = {}", look.pace.whole.as_millis())).await?;
+        let (running, tickets, served) = (State::Running as i16, TICKETS as i16, SERVED as i16);
+        let found = match look.rows(DIFFERENCES, &[&running, &tickets, &served]).await {
+            Err(trouble) if trouble.code() == Some(&SqlState::QUERY_CANCELED) => {
+                let why = "counting takes longer than a server should be kept busy with it; `raincheck doctor` counts";
+                look.page.unjudged.push((Invariant::Counters, why.into()));
+                // What was given up has ended the transaction, and with it the piece.
+                look.until = Instant::now();
+                return Ok(false);
+            }
+            found => found?,
+        };
+        for row in found {
+            let (queue, kind): (i32, Option<i32>) = (row.try_get(0)?, row.try_get(1)?);
+            let (kept, counted): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
+            let names = look.db.query_one(NAMES, &[&queue, &kind]).await?;
+            let name = |column: usize, number: i32| {
+                let known: Option<String> = names.try_get(column)?;
+                Ok::<_, tokio_postgres::Error>(known.unwrap_or_else(|| format!("number {number}")))
+            };
+            let queue = name(0, queue)?;
+            let (subject, what) = match kind {
+                Some(kind) => {
+                    let state = row.try_get::<_, Option<i16>>(2)?.and_then(|state| State::from_number(state.into()));
+                    let kind = name(1, kind)?;
+                    (format!("kind {kind} of queue {queue}"), state.map_or("in no known state", State::as_str))
+                }
+                None => (format!("queue {queue}"), "never started"),
+            };
+            look.page.found(Invariant::Counters, subject, format!("{what}: kept {kept}, counted {counted}"));
+        }
+        Ok(false)
+    }
+}

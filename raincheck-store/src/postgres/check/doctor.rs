@@ -1,0 +1,46 @@
+//! A look at a database from outside, beside the servers that have it or without one.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::surroundings::Surroundings;
+use super::{Examiner, Pace, Source, rows};
+use crate::checkup::{CheckPage, Checkup};
+use crate::postgres::PostgresOptions;
+use crate::postgres::visit::Visit;
+use crate::{Blobs, StoreError};
+
+/// Everything that can be judged about a database and its folder of large payloads. It writes nothing, and keeps no
+/// transaction open for longer than a count takes.
+pub struct PostgresDoctor {
+    examiner: Examiner,
+    served: bool,
+}
+
+impl PostgresDoctor {
+    /// Opens the data of `options` for reading.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be read.
+    pub async fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
+        let Visit { db, served } = Visit::of(options).await?;
+        let pace = Pace { piece: Duration::from_millis(200), whole: Duration::from_secs(300), alone: !served };
+        let mut stages = rows();
+        stages.push_front(Box::new(Surroundings));
+        let examiner = Examiner { source: Source::Own(db), blobs: Blobs::at(&options.blobs), pace, stages };
+        Ok(PostgresDoctor { examiner, served })
+    }
+
+    /// Whether a server has the data open.
+    pub fn is_served(&self) -> bool {
+        self.served
+    }
+}
+
+#[async_trait]
+impl Checkup for PostgresDoctor {
+    async fn page(&mut self) -> Result<Option<CheckPage>, StoreError> {
+        self.examiner.page().await
+    }
+}

@@ -1,0 +1,85 @@
+//! The whole feed, from its beginning to its head, and events that it does not have.
+
+use async_trait::async_trait;
+
+use super::{BATCH, Look, Result, Stage};
+use crate::checkup::Invariant;
+
+const FLOOR: &str = "SELECT number FROM meta WHERE name='feed_floor'";
+/// Transactions, and of each: how many of its events above the floor are here, and one that has lost its job.
+const PAGE: &str = "SELECT f.pos, f.first, f.last, e.n, e.below, e.above, e.lost, e.seq FROM (SELECT * FROM feed \
+    WHERE pos>$1 ORDER BY pos LIMIT $2) f CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE f.first + e.idx > $3) AS n, \
+    min(f.first + e.idx) AS below, max(f.first + e.idx) AS above, min(e.no) FILTER (WHERE j.no IS NULL) AS lost, \
+    min(e.seq::bigint) FILTER (WHERE j.no IS NULL) AS seq FROM event e LEFT JOIN job j ON j.no=e.no \
+    WHERE e.batch=f.batch) e ORDER BY f.pos";
+const STRAYS: &str = "SELECT b.batch, EXISTS (SELECT 1 FROM feed f WHERE f.batch=b.batch) \
+    FROM (SELECT DISTINCT batch FROM event WHERE batch>$1 ORDER BY batch LIMIT $2) b ORDER BY b.batch";
+
+/// The transaction up to which the feed was read, and the cursor of its last event.
+pub(super) struct Feed {
+    pos: i64,
+    last: i64,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Feed { pos: -1, last: 0 }
+    }
+}
+
+#[async_trait]
+impl Stage for Feed {
+    async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        // Purging leaves holes, and raises the floor above them in the same transaction.
+        let floor = look.rows(FLOOR, &[]).await?;
+        let floor: i64 = floor.first().map(|row| row.try_get(0)).transpose()?.flatten().unwrap_or(0);
+        let rows = look.rows(PAGE, &[&self.pos, &(BATCH as i64), &floor]).await?;
+        for row in &rows {
+            let number = |column: usize| row.try_get::<_, i64>(column);
+            let (pos, first, last, here) = (number(0)?, number(1)?, number(2)?, number(3)?);
+            let subject = || format!("transaction {pos} of the feed");
+            if first > self.last.max(floor) + 1 {
+                let detail = format!("nothing stands between event {} and its first, {first}", self.last.max(floor));
+                look.page.found(Invariant::Feed, subject(), detail);
+            }
+            if first <= self.last {
+                let detail = format!("its first event, {first}, stands before the last of the one before it");
+                look.page.found(Invariant::Feed, subject(), detail);
+            }
+            let bounds: (Option<i64>, Option<i64>) = (row.try_get(4)?, row.try_get(5)?);
+            let outside = bounds.0.is_some_and(|below| below < first) || bounds.1.is_some_and(|above| above > last);
+            let due = (last - floor.max(first - 1)).max(0);
+            if outside || here != due {
+                look.page.found(Invariant::Feed, subject(), format!("it has {here} of its {due} events"));
+            }
+            if let Some(lost) = row.try_get::<_, Option<i64>>(6)? {
+                let detail = format!("event {} of the job number {lost}, which is not here", number(7)?);
+                look.page.found(Invariant::Belongings, subject(), detail);
+            }
+            look.page.looked += here.unsigned_abs();
+            (self.pos, self.last) = (pos, last);
+        }
+        look.page.looked += rows.len() as u64;
+        Ok(rows.len() == BATCH)
+    }
+}
+
+/// The number of the last batch of events that was looked for in the feed.
+#[derive(Default)]
+pub(super) struct Strays(i64);
+
+#[async_trait]
+impl Stage for Strays {
+    async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let rows = look.rows(STRAYS, &[&self.0, &(BATCH as i64)]).await?;
+        for row in &rows {
+            self.0 = row.try_get(0)?;
+            if !row.try_get::<_, bool>(1)? {
+                let detail = "it has events, and no place in the feed: nobody is told of them";
+                look.page.found(Invariant::Feed, format!("batch {}", self.0), detail);
+            }
+        }
+        look.page.looked += rows.len() as u64;
+        Ok(rows.len() == BATCH)
+    }
+}

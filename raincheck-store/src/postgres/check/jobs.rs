@@ -1,0 +1,164 @@
+//! Every job: its row, its events, its lease, and what it claims and refers to.
+
+use async_trait::async_trait;
+use raincheck_core::{JobId, State};
+use tokio_postgres::Row;
+
+use super::files::Expected;
+use super::walk::{Step, Walk};
+use super::{BATCH, Look, Result, Stage};
+use crate::checkup::Invariant;
+use crate::postgres::rows::plain;
+
+/// Events read at a time.
+const EVENTS: usize = 4_096;
+
+const JOBS: &str = "SELECT j.no, j.id::text, j.queue, j.state::bigint, j.attempt::bigint, j.failures::bigint, \
+    j.losses::bigint, j.max_attempts::bigint, j.seq::bigint, j.shared::bigint, j.ttl, j.started_at IS NOT NULL, \
+    j.finished_at IS NOT NULL, j.expires_at IS NOT NULL, s.no IS NOT NULL, s.key, s.blob, s.size, r.no IS NOT NULL, \
+    r.blob, r.size, p.failure IS NOT NULL, EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no), l.attempt::bigint, \
+    (SELECT b.no FROM blob b WHERE b.name=s.blob), (SELECT b.no FROM blob b WHERE b.name=r.blob) FROM job j \
+    LEFT JOIN spec s ON s.no=j.no LEFT JOIN result r ON r.no=j.no LEFT JOIN report p ON p.no=j.no \
+    LEFT JOIN lease l ON l.no=j.no WHERE j.no>$1 ORDER BY j.no LIMIT $2";
+const STEPS: &str = "SELECT e.no, e.seq::bigint, f.first + e.idx, e.type::bigint, e.state::bigint, e.attempt::bigint \
+    FROM event e LEFT JOIN feed f ON f.batch=e.batch WHERE e.no = ANY($1) AND (e.no, e.seq) > ($2, $3) \
+    ORDER BY e.no, e.seq LIMIT $4";
+const CLAIMED: &str = "SELECT c.no FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS u (scope, key, place) \
+    LEFT JOIN claim c ON c.scope=u.scope AND c.key=u.key ORDER BY u.place";
+
+/// The jobs up to a number, and one whose events go on in the next piece.
+#[derive(Default)]
+pub(super) struct Jobs {
+    after: i64,
+    walk: Option<Walk>,
+}
+
+#[async_trait]
+impl Stage for Jobs {
+    async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let jobs = look.rows(JOBS, &[&self.after, &(BATCH as i64)]).await?;
+        let nos: Vec<i64> = jobs.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>()?;
+        // One that was purged meanwhile is not followed to its end.
+        self.walk = self.walk.take().filter(|walk| nos.first() == Some(&walk.no));
+        let (no, seq) = match &self.walk {
+            Some(walk) => (walk.no, i32::try_from(walk.seq).unwrap_or(i32::MAX)),
+            None => (self.after, 0),
+        };
+        let rows = look.rows(STEPS, &[&nos, &no, &seq, &(EVENTS as i64)]).await?;
+        let cut = rows.len() == EVENTS;
+        let steps = rows.iter().map(step).collect::<Result<Vec<_>>>()?;
+        look.page.looked += steps.len() as u64;
+        // The events of the last job that was read may go on.
+        let last = steps.last().filter(|_| cut).map(|(no, _)| *no);
+        let mut steps = steps.into_iter().peekable();
+        let mut done = Vec::new();
+        for (job, no) in jobs.iter().zip(nos) {
+            let mut walk = match self.walk.take() {
+                Some(walk) => walk,
+                None => Walk::of(no, job.try_get::<_, &str>(1)?.into()),
+            };
+            while let Some((_, step)) = steps.next_if(|(of, _)| *of == no) {
+                walk.step(look, step);
+            }
+            if last == Some(no) {
+                self.walk = Some(walk);
+                break;
+            }
+            done.push((job, walk));
+            self.after = no;
+        }
+        look.page.looked += done.len() as u64;
+        claims(look, &done).await?;
+        for (job, walk) in done {
+            belongings(look, job, &walk.subject)?;
+            walk.end(look, job.try_get(8)?, job.try_get(3)?, job.try_get(4)?);
+        }
+        Ok(cut || jobs.len() == BATCH)
+    }
+}
+
+/// Whose event it is, and what it says. One that no transaction of the feed has shows up there.
+fn step(row: &Row) -> Result<(i64, Step)> {
+    let cursor = row.try_get::<_, Option<i64>>(2)?.unwrap_or(i64::MAX);
+    let (seq, kind) = (row.try_get(1)?, row.try_get(3)?);
+    Ok((row.try_get(0)?, Step { seq, cursor, kind, state: row.try_get(4)?, attempt: row.try_get(5)? }))
+}
+
+/// What a job in its state has and has not.
+fn belongings(look: &mut Look<'_>, row: &Row, subject: &str) -> Result<()> {
+    let no: i64 = row.try_get(0)?;
+    let state = State::from_number(row.try_get(3)?);
+    let is_final = state.is_some_and(State::is_final);
+    let number = |column: usize| row.try_get::<_, i64>(column);
+    let is = |column: usize| row.try_get::<_, bool>(column);
+    let (attempt, failures, losses) = (number(4)?, number(5)?, number(6)?);
+    let mut wrong = |is_wrong: bool, detail: &str| {
+        if is_wrong {
+            look.page.found(Invariant::Rows, subject, detail);
+        }
+    };
+    wrong(is(12)? != is_final || is(13)? != is_final, "finished and kept-until times belong to the end alone");
+    wrong(is(11)? != (attempt > 0), "its start and its attempt disagree");
+    wrong(!is(14)?, "what was asked for is gone");
+    wrong(is(18)? != (state == Some(State::Succeeded)), "a result belongs to a success, and to nothing else");
+    let unlucky = matches!(state, Some(State::Failed | State::Canceled));
+    wrong(unlucky && !is(21)?, "it ended without saying why");
+    wrong(failures < 0 || losses < 0 || failures + losses > attempt, "more failures and losses than attempts");
+    wrong(failures > number(7)?, "more failures than it may have");
+    wrong(number(9)? < 1, "it belongs to nobody");
+    if is(22)? {
+        look.page.found(Invariant::Belongings, subject, "it was purged, and is still here");
+    }
+    let leased: Option<i64> = row.try_get(23)?;
+    if state == Some(State::Running) {
+        if attempt < 1 || number(10)? <= 0 || leased.is_none() {
+            look.page.found(Invariant::Leases, subject, "it runs without a lease");
+        } else if leased != Some(attempt) {
+            let detail = format!("attempt {attempt} runs, the lease is of attempt {}", leased.unwrap_or_default());
+            look.page.found(Invariant::Leases, subject, detail);
+        }
+    } else if let Some(leased) = leased {
+        look.page.found(Invariant::Leases, subject, format!("attempt {leased} is leased, and it does not run"));
+    }
+    for (name, size, owner, table) in [(16, 17, 24, "spec"), (19, 20, 25, "result")] {
+        if let Some(name) = row.try_get::<_, Option<&str>>(name)? {
+            if row.try_get::<_, Option<i64>>(owner)? != Some(no) {
+                let detail = format!("the file {name} is not written down as its own, and would be removed");
+                look.page.found(Invariant::Files, subject, detail);
+            }
+            look.files.push(Expected { no, subject: subject.into(), name: name.into(), size: number(size)?, table });
+        }
+    }
+    Ok(())
+}
+
+/// That keys, and ids chosen for jobs, stand for these very jobs.
+async fn claims(look: &mut Look<'_>, jobs: &[(&Row, Walk)]) -> Result<()> {
+    let (mut scopes, mut names, mut of) = (Vec::new(), Vec::new(), Vec::new());
+    for (job, walk) in jobs {
+        let queue: i32 = job.try_get(2)?;
+        if let Some(key) = job.try_get::<_, Option<&str>>(15)? {
+            scopes.push(2 * i64::from(queue) + 1);
+            names.push(plain(key).into_string().into_bytes());
+            of.push((walk, "its key"));
+        }
+        let minted = walk.subject.parse().ok().and_then(JobId::parts).is_some_and(|(no, _)| no.0 == walk.no);
+        if let Some(id) = walk.subject.parse::<JobId>().ok().filter(|_| !minted) {
+            scopes.push(0);
+            names.push(id.0.into_bytes().to_vec());
+            of.push((walk, "its id"));
+        }
+    }
+    if of.is_empty() {
+        return Ok(());
+    }
+    let owners = look.rows(CLAIMED, &[&scopes, &names]).await?;
+    for (row, (walk, what)) in owners.iter().zip(of) {
+        match row.try_get::<_, Option<i64>>(0)? {
+            Some(owner) if owner == walk.no => {}
+            Some(_) => look.page.found(Invariant::Keys, &*walk.subject, format!("{what} stands for another job")),
+            None => look.page.found(Invariant::Keys, &*walk.subject, format!("{what} stands for no job")),
+        }
+    }
+    Ok(())
+}

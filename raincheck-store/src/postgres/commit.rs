@@ -1,0 +1,91 @@
+//! Writes the events of a transaction and its place in the feed.
+
+use futures_util::join;
+use raincheck_core::{ChunkKind, Event};
+
+use super::batch::Batch;
+use super::feed::Told;
+use super::rows;
+use super::shared::Trouble;
+use crate::codec;
+use crate::records::Commit;
+
+const INSERT: &str = "INSERT INTO event SELECT $1, u.* FROM unnest($2::integer[], $3::bigint[], $4::integer[], \
+    $5::smallint[], $6::smallint[], $7::integer[], $8::bigint[], $9::text[]) AS u";
+/// Held from here to the end of the transaction, which comes at once. Any number will do, as long as it is always the same.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(8241990467021)";
+const PLACE: &str = "INSERT INTO feed SELECT pos + 1, $1, last + 1, last + $2, $3, $4, $5 \
+    FROM (SELECT pos, last FROM feed ORDER BY pos DESC LIMIT 1) AS latest RETURNING pos, first";
+const FLOOR: &str = "INSERT INTO meta (name, number) SELECT 'feed_floor', greatest($1, f.first + $2) FROM feed f \
+    WHERE f.batch = $3 ON CONFLICT (name) DO UPDATE SET number = greatest(meta.number, excluded.number)";
+
+/// Takes the place in the feed and commits, both sent at once; everything else is written.
+pub(super) async fn commit(batch: &mut Batch<'_>) -> Result<Told, Trouble> {
+    let mut told = std::mem::take(&mut batch.events);
+    let grown = std::mem::take(&mut batch.grown);
+    // Known by now, or the commit would overtake what is still being prepared.
+    batch.db.prepare(&[LOCK, PLACE, FLOOR]).await?;
+    let (placed, committed) = {
+        let batch = &*batch;
+        let (locked, placed, floor, committed) = join!(
+            batch.db.query(LOCK, &[]),
+            place(batch, told.len(), &grown),
+            raise_floor(batch, &told),
+            batch.db.run("COMMIT"),
+        );
+        locked?;
+        floor?;
+        (placed?, committed)
+    };
+    let row = placed.first().ok_or(Trouble::Refused("the feed has no end to go on from"))?;
+    let (pos, first): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    committed?;
+    for (index, event) in (first..).zip(&mut told) {
+        event.cursor.0 = index;
+    }
+    Ok(Told { pos, commit: Commit { events: told, chunks: grown } })
+}
+
+pub(super) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {
+    // What belongs to a job that is purged by now has its place and is not kept.
+    let kept: Vec<(i32, &Event)> = (0..).zip(&batch.events).filter(|(_, e)| !batch.gone.contains(&e.no)).collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let data: Vec<Option<String>> =
+        kept.iter().map(|(_, event)| codec::event_text(&event.data)).collect::<Result<_, _>>()?;
+    let parameters: super::db::Parameters<'_> = &[
+        &batch.number,
+        &kept.iter().map(|(index, _)| *index).collect::<Vec<_>>(),
+        &kept.iter().map(|(_, event)| event.no.0).collect::<Vec<_>>(),
+        &kept.iter().map(|(_, event)| rows::count(event.seq)).collect::<Vec<_>>(),
+        &kept.iter().map(|(_, event)| event.data.event_type() as i16).collect::<Vec<_>>(),
+        &kept.iter().map(|(_, event)| event.state as i16).collect::<Vec<_>>(),
+        &kept.iter().map(|(_, event)| rows::count(event.attempt)).collect::<Vec<_>>(),
+        &kept.iter().map(|(_, event)| event.at.0).collect::<Vec<_>>(),
+        &data,
+    ];
+    batch.db.execute(INSERT, parameters).await.map(|_| ())
+}
+
+async fn place(
+    batch: &Batch<'_>,
+    events: usize,
+    grown: &[(raincheck_core::JobNo, ChunkKind)],
+) -> Result<Vec<tokio_postgres::Row>, Trouble> {
+    let node = batch.shared.node.load(std::sync::atomic::Ordering::Acquire);
+    let nos: Option<Vec<i64>> = (!grown.is_empty()).then(|| grown.iter().map(|(no, _)| no.0).collect());
+    let kinds: Option<Vec<i16>> = (!grown.is_empty()).then(|| grown.iter().map(|(_, kind)| *kind as i16).collect());
+    batch.db.query(PLACE, &[&batch.number, &(events as i64), &node, &nos, &kinds]).await
+}
+
+/// Raises the floor of the feed to the last event that was forgotten, be it of this transaction.
+async fn raise_floor(batch: &Batch<'_>, told: &[Event]) -> Result<u64, Trouble> {
+    if batch.gone.is_empty() {
+        return Ok(0);
+    }
+    let own = told.iter().rposition(|event| batch.gone.contains(&event.no));
+    // Without one of its own: below everything.
+    let own = own.map_or(i64::MIN / 2, |index| index as i64);
+    batch.db.execute(FLOOR, &[&batch.floor.unwrap_or(0), &own, &batch.number]).await
+}

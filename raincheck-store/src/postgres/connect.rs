@@ -1,0 +1,117 @@
+//! How connections are made: the address, the way of encryption, and what a server must be like.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, GenericClient};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::shared::Trouble;
+use super::unverified::Unverified;
+use crate::StoreError;
+
+/// The oldest server this is tested with.
+const OLDEST: i32 = 140_000;
+/// How long a connection may take to come about, and data to be acknowledged by the other side.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Makes connections to one database.
+#[derive(Clone)]
+pub(super) struct Connector {
+    config: Config,
+    tls: MakeRustlsConnect,
+}
+
+impl Connector {
+    pub fn new(url: &str) -> Result<Self, StoreError> {
+        // What is wrong with the address is told without the address: there may be a password in it.
+        let wrong = |e: &dyn std::fmt::Display| StoreError::Other(format!("the address of the database: {e}"));
+        let mut config = Config::from_str(url).map_err(|e| {
+            let why = std::error::Error::source(&e).map(ToString::to_string);
+            wrong(&why.unwrap_or_else(|| e.to_string()))
+        })?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(SILENCE);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(2 * SILENCE);
+        }
+        config.keepalives_idle(2 * SILENCE).keepalives_interval(SILENCE).keepalives_retries(2);
+        if config.get_application_name().is_none() {
+            config.application_name("raincheck");
+        }
+        let tls = MakeRustlsConnect::new(tls(config.get_ssl_mode()).map_err(|e| wrong(&e))?);
+        Ok(Connector { config, tls })
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub fn tls(&self) -> MakeRustlsConnect {
+        self.tls.clone()
+    }
+
+    /// Where the database is, without user and password.
+    pub fn place(&self) -> String {
+        let hosts = self.config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let name = self.config.get_dbname().or(self.config.get_user()).unwrap_or("?");
+        format!("{} on {}", name, hosts.collect::<Vec<_>>().join(","))
+    }
+
+    /// A connection of one's own, to a server that keeps what it acknowledges.
+    pub async fn connect(&self) -> Result<Client, Trouble> {
+        let unreachable = |e: tokio_postgres::Error| Trouble::Unreachable(super::trouble::told(&e));
+        let (client, connection) = self.config.connect(self.tls()).await.map_err(unreachable)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!(error = %super::trouble::told(&error), "a connection to the database ended");
+            }
+        });
+        suits(&client).await?;
+        Ok(client)
+    }
+}
+
+fn tls(mode: SslMode) -> Result<ClientConfig, rustls::Error> {
+    let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    if mode == SslMode::Require {
+        return Ok(builder.with_platform_verifier()?.with_no_client_auth());
+    }
+    // Encrypted where the server offers it, to whoever answers: as other clients of PostgreSQL take `prefer`.
+    let anybody = Arc::new(Unverified(provider));
+    Ok(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth())
+}
+
+/// Refuses a server that is too old, or that acknowledges what a power cut can take back.
+async fn suits(db: &impl GenericClient) -> Result<(), Trouble> {
+    const SQL: &str = "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), \
+        current_setting('synchronous_commit'), current_setting('fsync')";
+    let row = db.query_one(SQL, &[]).await?;
+    let (number, version): (i32, &str) = (row.try_get(0)?, row.try_get(1)?);
+    if number < OLDEST {
+        let least = OLDEST / 10_000;
+        return Err(Trouble::Unsuitable(format!(
+            "PostgreSQL {version} is too old: {least} is the oldest that will do"
+        )));
+    }
+    if row.try_get::<_, &str>(2)? == "off" {
+        return Err(Trouble::Unsuitable(
+            "synchronous_commit is off: what is acknowledged could be lost; set it to on, for the database or the role"
+                .to_owned(),
+        ));
+    }
+    if row.try_get::<_, &str>(3)? == "off" {
+        tracing::warn!("fsync is off on the database server: a crash of its machine can damage everything it holds");
+    }
+    Ok(())
+}

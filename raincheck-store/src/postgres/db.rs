@@ -1,0 +1,62 @@
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
+
+use super::shared::Trouble;
+
+pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A connection with the statements that were prepared on it.
+pub(super) struct Db {
+    client: Client,
+    statements: Mutex<HashMap<&'static str, Statement>>,
+}
+
+impl Db {
+    pub fn new(client: Client) -> Self {
+        Db { client, statements: Mutex::default() }
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Runs statements without parameters.
+    pub async fn run(&self, sql: &str) -> Result<(), Trouble> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    pub async fn query(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, Trouble> {
+        let statement = self.statement(sql).await?;
+        Ok(self.client.query(&statement, parameters).await?)
+    }
+
+    /// Answers how many rows were written.
+    pub async fn execute(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<u64, Trouble> {
+        let statement = self.statement(sql).await?;
+        Ok(self.client.execute(&statement, parameters).await?)
+    }
+
+    /// Sees to it that these are prepared, so that what is sent after them does not overtake them.
+    pub async fn prepare(&self, all: &[&'static str]) -> Result<(), Trouble> {
+        for sql in all {
+            self.statement(sql).await?;
+        }
+        Ok(())
+    }
+
+    async fn statement(&self, sql: &'static str) -> Result<Statement, Trouble> {
+        if let Some(statement) = self.statements.lock().get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.lock().insert(sql, statement.clone());
+        Ok(statement)
+    }
+}

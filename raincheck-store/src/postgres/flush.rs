@@ -1,0 +1,244 @@
+//! Writes what a transaction decided so far, set by set, all sets sent at once.
+
+use std::collections::BTreeSet;
+
+use futures_util::try_join;
+use raincheck_core::{Content, Name, Payload};
+use tokio_postgres::types::ToSql;
+
+use super::batch::{Batch, ClaimWrite};
+use super::shared::Trouble;
+use super::{commit, jobs, rows};
+
+const QUEUE_NAMES: &str = "INSERT INTO queue (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING";
+const QUEUES: &str = "SELECT id, name FROM queue WHERE name = ANY($1)";
+const KIND_NAMES: &str = "INSERT INTO kind (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING";
+const KINDS: &str = "SELECT id, name FROM kind WHERE name = ANY($1)";
+const SETTINGS: &str = "UPDATE queue q SET paused = u.paused, max_queued = u.max_queued, concurrency = u.concurrency \
+    FROM unnest($1::text[], $2::boolean[], $3::bigint[], $4::bigint[]) AS u (name, paused, max_queued, concurrency) \
+    WHERE q.name = u.name";
+const CLAIMS: &str = "INSERT INTO claim SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bytea[]) \
+    ON CONFLICT DO NOTHING";
+const MOVED_CLAIMS: &str = "UPDATE claim c SET no = u.no, fingerprint = u.fingerprint \
+    FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bytea[]) AS u (scope, key, no, fingerprint) \
+    WHERE c.scope = u.scope AND c.key = u.key";
+const RESULTS: &str = "INSERT INTO result SELECT * FROM \
+    unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::bytea[])";
+const BLOBS: &str = "INSERT INTO blob SELECT * FROM unnest($1::text[], $2::bigint[])";
+const REPORTS: &str = "INSERT INTO report SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) \
+    ON CONFLICT (no) DO UPDATE SET progress = coalesce(excluded.progress, report.progress), \
+    failure = coalesce(excluded.failure, report.failure)";
+const PIECES: &str = "INSERT INTO chunk SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[], \
+    $5::integer[], $6::bigint[], $7::text[], $8::bytea[])";
+const COUNTERS: &str = "INSERT INTO counter SELECT u.queue, u.kind, u.state, $5, u.n \
+    FROM unnest($1::integer[], $2::integer[], $3::smallint[], $4::bigint[]) AS u (queue, kind, state, n) \
+    ON CONFLICT (queue, kind, state, node) DO UPDATE SET n = counter.n + excluded.n";
+
+impl Batch<'_> {
+    /// Writes what was decided; events at the end of the transaction only, when it is known which of them stay. What
+    /// another node has changed meanwhile is not overwritten: the transaction is given up.
+    pub(super) async fn flush(&mut self, is_last: bool) -> Result<(), Trouble> {
+        let moved = std::mem::take(&mut self.unwritten);
+        let set = std::mem::take(&mut self.set_queues);
+        self.name(moved.keys().map(|(queue, _)| queue).chain(&set), moved.keys().map(|(_, kind)| kind)).await?;
+        let counters = self.counters(moved)?;
+        let results = std::mem::take(&mut self.results);
+        let this = &*self;
+        try_join!(
+            jobs::insert(this),
+            jobs::update(this),
+            this.write_claims(ClaimWrite::Insert),
+            this.write_claims(ClaimWrite::Move),
+            this.write_results(&results),
+            this.write_reports(),
+            this.write_leases(),
+            this.write_pieces(),
+            this.write_settings(&set),
+            this.write_counters(counters),
+            async { if is_last { commit::insert(this).await } else { Ok(()) } },
+        )?;
+        self.written();
+        Ok(())
+    }
+
+    /// Whether [`Batch::flush`] has something to write.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.unwritten.is_empty()
+            || !self.set_queues.is_empty()
+            || !self.pieces.is_empty()
+            || !self.reports.is_empty()
+            || !self.results.is_empty()
+            || self.written_leases < self.lease_changes.len()
+            || self.claims.values().flatten().any(|claim| claim.write != ClaimWrite::None)
+            || self.jobs.values().flatten().any(|entry| entry.dirty)
+    }
+
+    /// From now on the rows say what is known here.
+    fn written(&mut self) {
+        self.wrote = true;
+        for entry in self.jobs.values_mut().flatten() {
+            entry.row = Some((entry.job.state, entry.job.attempt, entry.job.seq));
+            entry.dirty = false;
+            entry.spec = None;
+        }
+        for claim in self.claims.values_mut().flatten() {
+            claim.write = ClaimWrite::None;
+        }
+        self.reports.clear();
+        self.pieces.clear();
+        self.written_leases = self.lease_changes.len();
+    }
+
+    /// Gives numbers to names that have none. They are known at once; a transaction that is given up takes them back.
+    async fn name<'n>(
+        &mut self,
+        queues: impl Iterator<Item = &'n Name>,
+        kinds: impl Iterator<Item = &'n Name>,
+    ) -> Result<(), Trouble> {
+        let all = [
+            (true, &self.shared.queues, QUEUE_NAMES, QUEUES, queues.collect::<BTreeSet<_>>()),
+            (false, &self.shared.kinds, KIND_NAMES, KINDS, kinds.collect::<BTreeSet<_>>()),
+        ];
+        for (is_queue, names, insert, select, asked) in all {
+            let new: Vec<&str> =
+                asked.into_iter().map(Name::as_str).filter(|name| names.number(name).is_none()).collect();
+            if new.is_empty() {
+                continue;
+            }
+            let parameters: [&(dyn ToSql + Sync); 1] = [&new];
+            // Known by now, or one would overtake the other while that is still being prepared.
+            self.db.prepare(&[insert, select]).await?;
+            let (_, found) = try_join!(self.db.execute(insert, &parameters), self.db.query(select, &parameters))?;
+            for row in &found {
+                names.take(row)?;
+                self.named.push((is_queue, row.try_get(0)?));
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_claims(&self, write: ClaimWrite) -> Result<(), Trouble> {
+        let chosen = self.claims.iter().filter_map(|(key, claim)| claim.map(|claim| (key, claim)));
+        let mut chosen: Vec<_> = chosen
+            .filter(|(_, claim)| claim.write == write)
+            .map(|(key, claim)| self.scope(key).map(|scope| (scope, key.key(), claim.no.0, claim.fingerprint)))
+            .collect::<Option<_>>()
+            .ok_or(Trouble::Refused("a claim in a queue without a number"))?;
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        // In the order of the keys: so two nodes wait for each other one way only.
+        chosen.sort_unstable();
+        let scopes: Vec<i64> = chosen.iter().map(|claim| claim.0).collect();
+        let keys: Vec<&[u8]> = chosen.iter().map(|claim| claim.1).collect();
+        let nos: Vec<i64> = chosen.iter().map(|claim| claim.2).collect();
+        let fingerprints: Vec<&[u8]> = chosen.iter().map(|claim| &claim.3[..]).collect();
+        let sql = if write == ClaimWrite::Insert { CLAIMS } else { MOVED_CLAIMS };
+        let written = self.db.execute(sql, &[&scopes, &keys, &nos, &fingerprints]).await?;
+        if written == chosen.len() as u64 { Ok(()) } else { Err(Trouble::Again("a key was claimed elsewhere")) }
+    }
+
+    async fn write_results(&self, results: &[(raincheck_core::JobNo, Content)]) -> Result<(), Trouble> {
+        if results.is_empty() {
+            return Ok(());
+        }
+        let nos: Vec<i64> = results.iter().map(|(no, _)| no.0).collect();
+        let types: Vec<_> = results.iter().map(|(_, r)| rows::escaped_if(r.content_type.as_deref())).collect();
+        let names: Vec<_> = results.iter().map(|(_, r)| rows::escaped_if(r.filename.as_deref())).collect();
+        let digests: Vec<&[u8]> = results.iter().map(|(_, r)| &r.digest[..]).collect();
+        let sizes: Vec<i64> = results.iter().map(|(_, r)| r.payload.size().cast_signed()).collect();
+        let blobs: Vec<_> = results.iter().map(|(_, r)| columns(&r.payload).1).collect();
+        let bytes: Vec<_> = results.iter().map(|(_, r)| columns(&r.payload).0).collect();
+        let owned = results.iter().filter_map(|(no, r)| columns(&r.payload).1.map(|blob| (blob, no.0)));
+        try_join!(
+            async { self.db.execute(RESULTS, &[&nos, &types, &names, &digests, &sizes, &blobs, &bytes]).await },
+            self.write_blobs(owned.collect()),
+        )?;
+        Ok(())
+    }
+
+    pub(super) async fn write_blobs(&self, blobs: Vec<(&str, i64)>) -> Result<u64, Trouble> {
+        if blobs.is_empty() {
+            return Ok(0);
+        }
+        let (names, nos): (Vec<&str>, Vec<i64>) = blobs.into_iter().unzip();
+        self.db.execute(BLOBS, &[&names, &nos]).await
+    }
+
+    async fn write_reports(&self) -> Result<u64, Trouble> {
+        if self.reports.is_empty() {
+            return Ok(0);
+        }
+        let nos: Vec<i64> = self.reports.keys().map(|no| no.0).collect();
+        let progress: Vec<Option<&str>> = self.reports.values().map(|(progress, _)| progress.as_deref()).collect();
+        let failures: Vec<Option<&str>> = self.reports.values().map(|(_, failure)| failure.as_deref()).collect();
+        self.db.execute(REPORTS, &[&nos, &progress, &failures]).await
+    }
+
+    async fn write_pieces(&self) -> Result<u64, Trouble> {
+        let all = &self.pieces;
+        if all.is_empty() {
+            return Ok(0);
+        }
+        let nos: Vec<i64> = all.iter().map(|piece| piece.place.0.0).collect();
+        let kinds: Vec<i16> = all.iter().map(|piece| piece.place.1 as i16).collect();
+        let attempts: Vec<i32> = all.iter().map(|piece| rows::count(piece.place.2)).collect();
+        let starts: Vec<i64> = all.iter().map(|piece| piece.start.cast_signed()).collect();
+        let runs: Vec<i32> = all.iter().map(|piece| rows::count(piece.run)).collect();
+        let bases: Vec<i64> = all.iter().map(|piece| piece.base.cast_signed()).collect();
+        let types: Vec<_> = all.iter().map(|piece| rows::escaped_if(piece.content_type.as_deref())).collect();
+        let bytes: Vec<&[u8]> = all.iter().map(|piece| &piece.bytes[..]).collect();
+        self.db.execute(PIECES, &[&nos, &kinds, &attempts, &starts, &runs, &bases, &types, &bytes]).await
+    }
+
+    async fn write_settings(&self, set: &BTreeSet<Name>) -> Result<u64, Trouble> {
+        if set.is_empty() {
+            return Ok(0);
+        }
+        let settings: Vec<_> = set.iter().map(|name| self.settings(name)).collect();
+        let names: Vec<&str> = set.iter().map(Name::as_str).collect();
+        let paused: Vec<bool> = settings.iter().map(|settings| settings.paused).collect();
+        let bounds: Vec<Option<i64>> = settings.iter().map(|s| s.max_queued.map(u64::cast_signed)).collect();
+        let caps: Vec<Option<i64>> = settings.iter().map(|s| s.concurrency.map(i64::from)).collect();
+        self.db.execute(SETTINGS, &[&names, &paused, &bounds, &caps]).await
+    }
+
+    /// Rows of counters, in the order of their key.
+    fn counters(
+        &self,
+        moved: std::collections::HashMap<(Name, Name), super::figures::Counts>,
+    ) -> Result<Counters, Trouble> {
+        let mut all = Vec::new();
+        for ((queue, kind), counts) in moved {
+            let numbers = self.shared.queues.number(queue.as_str()).zip(self.shared.kinds.number(kind.as_str()));
+            let (queue, kind) = numbers.ok_or(Trouble::Refused("a counter without a number"))?;
+            let some = counts.into_iter().enumerate().filter(|(_, n)| *n != 0);
+            all.extend(some.map(|(state, n)| (queue, kind, state as i16, n)));
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
+
+    async fn write_counters(&self, all: Counters) -> Result<u64, Trouble> {
+        if all.is_empty() {
+            return Ok(0);
+        }
+        let queues: Vec<i32> = all.iter().map(|row| row.0).collect();
+        let kinds: Vec<i32> = all.iter().map(|row| row.1).collect();
+        let states: Vec<i16> = all.iter().map(|row| row.2).collect();
+        let counts: Vec<i64> = all.iter().map(|row| row.3).collect();
+        let node = self.shared.node.load(std::sync::atomic::Ordering::Acquire);
+        self.db.execute(COUNTERS, &[&queues, &kinds, &states, &counts, &node]).await
+    }
+}
+
+type Counters = Vec<(i32, i32, i16, i64)>;
+
+/// The two columns of a payload: its bytes, or the name of its file.
+pub(super) fn columns(payload: &Payload) -> (Option<&[u8]>, Option<&str>) {
+    match payload {
+        Payload::Empty => (None, None),
+        Payload::Inline(bytes) => (Some(bytes), None),
+        Payload::Blob { name, .. } => (None, Some(name)),
+    }
+}

@@ -1,0 +1,72 @@
+//! Writes what became of leases.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::try_join;
+use raincheck_core::{JobNo, LeaseRef};
+
+use super::batch::{Batch, LeaseChange};
+use super::rows;
+use super::shared::Trouble;
+use crate::leases::KeptLease;
+
+const START: &str = "INSERT INTO lease SELECT * FROM unnest($1::bigint[], $2::integer[], $3::bigint[], $4::bigint[], \
+    $5::bigint[], $6::boolean[], $7::text[]) ON CONFLICT (no) DO UPDATE SET attempt = excluded.attempt, \
+    ttl = excluded.ttl, until = excluded.until, timeout_at = excluded.timeout_at, cancel = excluded.cancel, \
+    worker = excluded.worker";
+const END: &str = "DELETE FROM lease l USING unnest($1::bigint[], $2::integer[]) AS u (no, attempt) \
+    WHERE l.no = u.no AND l.attempt = u.attempt";
+const STOP: &str = "UPDATE lease l SET cancel = true FROM unnest($1::bigint[], $2::integer[]) AS u (no, attempt) \
+    WHERE l.no = u.no AND l.attempt = u.attempt";
+
+impl Batch<'_> {
+    pub(super) async fn write_leases(&self) -> Result<(), Trouble> {
+        let changes = &self.lease_changes[self.written_leases..];
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let (mut started, mut ended, mut stopped) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        for change in changes {
+            match change {
+                LeaseChange::Start(kept) => drop(started.insert(kept.lease.no, (kept, kept.cancel_requested))),
+                LeaseChange::AskToStop(lease) => match started.get_mut(&lease.no) {
+                    Some((kept, cancel)) if kept.lease == *lease => *cancel = true,
+                    _ => drop(stopped.insert(*lease)),
+                },
+                LeaseChange::End(lease) => {
+                    if started.get(&lease.no).is_some_and(|(kept, _)| kept.lease == *lease) {
+                        started.remove(&lease.no);
+                    }
+                    ended.insert(*lease);
+                }
+            }
+        }
+        stopped.retain(|lease| !ended.contains(lease));
+        try_join!(self.by_lease(END, &ended), self.by_lease(STOP, &stopped), self.start_leases(started))?;
+        Ok(())
+    }
+
+    async fn by_lease(&self, sql: &'static str, leases: &BTreeSet<LeaseRef>) -> Result<u64, Trouble> {
+        if leases.is_empty() {
+            return Ok(0);
+        }
+        let nos: Vec<i64> = leases.iter().map(|lease| lease.no.0).collect();
+        let attempts: Vec<i32> = leases.iter().map(|lease| rows::count(lease.attempt)).collect();
+        self.db.execute(sql, &[&nos, &attempts]).await
+    }
+
+    async fn start_leases(&self, started: BTreeMap<JobNo, (&KeptLease, bool)>) -> Result<u64, Trouble> {
+        if started.is_empty() {
+            return Ok(0);
+        }
+        let kept: Vec<&KeptLease> = started.values().map(|(kept, _)| *kept).collect();
+        let nos: Vec<i64> = kept.iter().map(|kept| kept.lease.no.0).collect();
+        let attempts: Vec<i32> = kept.iter().map(|kept| rows::count(kept.lease.attempt)).collect();
+        let ttls: Vec<i64> = kept.iter().map(|kept| kept.ttl).collect();
+        let untils: Vec<i64> = kept.iter().map(|kept| kept.lease_until).collect();
+        let timeouts: Vec<i64> = kept.iter().map(|kept| kept.time_until).collect();
+        let cancels: Vec<bool> = started.values().map(|(_, cancel)| *cancel).collect();
+        let workers: Vec<_> = kept.iter().map(|kept| rows::escaped(&kept.worker)).collect();
+        self.db.execute(START, &[&nos, &attempts, &ttls, &untils, &timeouts, &cancels, &workers]).await
+    }
+}

@@ -1,0 +1,176 @@
+-- Facts of the store itself: its secret, how far the feed was cut, the highest number that was buried.
+CREATE TABLE meta (name text PRIMARY KEY, number bigint, bytes bytea);
+
+-- Who serves this data. A node holds its number for as long as it is seen; the number is its lane among job numbers.
+CREATE TABLE node (number integer PRIMARY KEY, token uuid NOT NULL, seen_at bigint NOT NULL);
+
+-- Names are written once and referred to by number, so that hot rows stay narrow.
+CREATE TABLE queue (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    paused boolean NOT NULL DEFAULT false,
+    max_queued bigint,
+    concurrency bigint
+);
+CREATE TABLE kind (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE);
+
+-- Kept in the transaction of every change; nothing is counted when figures are asked for. Every node adds to rows of its
+-- own, so that none waits for another; the figure is their sum. State 7 counts tickets given out, 8 tickets served.
+CREATE TABLE counter (
+    queue integer NOT NULL,
+    kind integer NOT NULL,
+    state smallint NOT NULL,
+    node integer NOT NULL,
+    n bigint NOT NULL,
+    PRIMARY KEY (queue, kind, state, node)
+) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.5);
+
+-- The narrow hot row. Numbers grow with time, so new jobs are appended and live ones lie together.
+CREATE TABLE job (
+    no bigint PRIMARY KEY,
+    id uuid NOT NULL,
+    queue integer NOT NULL,
+    kind integer NOT NULL,
+    state smallint NOT NULL,
+    flags smallint NOT NULL,
+    priority integer NOT NULL,
+    attempt integer NOT NULL,
+    failures integer NOT NULL,
+    losses integer NOT NULL,
+    max_attempts integer NOT NULL,
+    seq integer NOT NULL,
+    shared integer NOT NULL,
+    rank bigint NOT NULL,
+    ticket bigint NOT NULL,
+    run_at bigint NOT NULL,
+    start_by bigint,
+    timeout bigint NOT NULL,
+    ttl bigint NOT NULL,
+    keep_succeeded bigint NOT NULL,
+    keep_failed bigint NOT NULL,
+    created_at bigint NOT NULL,
+    started_at bigint,
+    updated_at bigint NOT NULL,
+    finished_at bigint,
+    expires_at bigint
+) WITH (fillfactor = 80, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02);
+-- States by number: 0 scheduled, 1 queued, 2 blocked, 3 running, 4 succeeded, 5 failed, 6 canceled.
+CREATE INDEX job_ready ON job (queue, kind, rank, no) WHERE state = 1;
+CREATE INDEX job_due ON job (run_at, no) WHERE state = 0;
+CREATE INDEX job_start_by ON job (start_by, no) WHERE start_by IS NOT NULL AND state < 3 AND attempt = 0;
+CREATE INDEX job_running ON job (no) WHERE state = 3;
+CREATE INDEX job_unlucky ON job (no) WHERE state > 4;
+CREATE INDEX job_expiring ON job (expires_at, no) WHERE expires_at IS NOT NULL;
+
+-- Running leases: narrow, so that a heartbeat writes little. `until` and `timeout_at` are on the clock that judges
+-- leases: the database's own.
+CREATE TABLE lease (
+    no bigint PRIMARY KEY,
+    attempt integer NOT NULL,
+    ttl bigint NOT NULL,
+    until bigint NOT NULL,
+    timeout_at bigint NOT NULL,
+    cancel boolean NOT NULL,
+    worker text NOT NULL
+) WITH (fillfactor = 60, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.1);
+CREATE INDEX lease_over ON lease (least(until, timeout_at));
+
+-- What the client asked for; written once. A zero character, which text can't hold here, is written as \u{1}0, and \u{1}
+-- as \u{1}1; so in every text that somebody outside may choose.
+CREATE TABLE spec (
+    no bigint PRIMARY KEY,
+    label text,
+    key text,
+    tags text,
+    content_type text,
+    filename text,
+    size bigint NOT NULL,
+    blob text,
+    retry_initial bigint NOT NULL,
+    retry_factor double precision NOT NULL,
+    retry_max bigint NOT NULL,
+    retry_jitter boolean NOT NULL,
+    rerun_of uuid,
+    traceparent text,
+    input bytea
+);
+
+CREATE TABLE result (
+    no bigint PRIMARY KEY,
+    content_type text,
+    filename text,
+    digest bytea NOT NULL,
+    size bigint NOT NULL,
+    blob text,
+    bytes bytea
+);
+
+-- The latest progress and failure of those jobs that have any.
+CREATE TABLE report (no bigint PRIMARY KEY, progress text, failure text) WITH (fillfactor = 80);
+
+-- Events, under the number of the transaction that wrote them. The unique index makes a hole or a double in a job's
+-- numbers impossible to write.
+CREATE TABLE event (
+    batch bigint NOT NULL,
+    idx integer NOT NULL,
+    no bigint NOT NULL,
+    seq integer NOT NULL,
+    type smallint NOT NULL,
+    state smallint NOT NULL,
+    attempt integer NOT NULL,
+    at bigint NOT NULL,
+    data text,
+    PRIMARY KEY (batch, idx)
+);
+CREATE UNIQUE INDEX event_of_job ON event (no, seq);
+CREATE SEQUENCE batch;
+
+-- The change feed: transactions in the order in which they became visible, each with the cursors of its events. A row is
+-- written last of all, under a lock that is held until the commit: so nothing ever appears behind a row that was seen.
+-- The cursor of an event is its feed row's `first` + its `idx`. A transaction without events has `last` = `first` - 1.
+-- `grown` and `grown_kinds` name the streams and logs that it wrote to.
+CREATE TABLE feed (
+    pos bigint PRIMARY KEY,
+    batch bigint NOT NULL UNIQUE,
+    first bigint NOT NULL,
+    last bigint NOT NULL,
+    node integer NOT NULL,
+    grown bigint[],
+    grown_kinds smallint[]
+);
+CREATE INDEX feed_last ON feed (last);
+INSERT INTO feed VALUES (0, 0, 1, 0, 0);
+
+-- Names that stand for a job: chosen ids (scope 0), idempotency keys (2 x queue + 1), equal GET jobs (2 x queue + 2).
+CREATE TABLE claim (
+    scope bigint NOT NULL,
+    key bytea NOT NULL,
+    no bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    PRIMARY KEY (scope, key)
+);
+CREATE INDEX claim_of_job ON claim (no);
+
+-- Answers to lease requests that may be asked again.
+CREATE TABLE lease_request (id bytea PRIMARY KEY, at bigint NOT NULL, nos bigint[] NOT NULL, attempts integer[] NOT NULL);
+CREATE INDEX lease_request_at ON lease_request (at);
+
+-- Pieces of streams (kind 0, one stream per attempt) and logs (kind 1, attempt 0: one log per job). `run` is the
+-- attempt that wrote a piece, `base` where that attempt's part begins, `start` where the piece does.
+CREATE TABLE chunk (
+    no bigint NOT NULL,
+    kind smallint NOT NULL,
+    attempt integer NOT NULL,
+    start bigint NOT NULL,
+    run integer NOT NULL,
+    base bigint NOT NULL,
+    content_type text,
+    bytes bytea NOT NULL,
+    PRIMARY KEY (no, kind, attempt, start)
+);
+
+-- Files that rows refer to; others are orphans.
+CREATE TABLE blob (name text PRIMARY KEY, no bigint NOT NULL);
+
+CREATE TABLE tombstone (no bigint PRIMARY KEY, id uuid NOT NULL, until bigint NOT NULL);
+CREATE INDEX tombstone_until ON tombstone (until, no);

@@ -1,0 +1,67 @@
+//! Many nodes on one PostgreSQL: one group-committing writer a node, set-based statements, and readers apart.
+
+mod after;
+mod apply;
+mod batch;
+mod check;
+mod chunks;
+mod claims;
+mod commit;
+mod connect;
+mod db;
+mod events;
+mod facts;
+mod feed;
+mod figures;
+mod flush;
+mod heartbeats;
+mod hints;
+mod jobs;
+mod leasing;
+mod list;
+mod migrate;
+mod names;
+mod node;
+mod open;
+mod orphans;
+mod purge;
+mod read;
+mod reader;
+mod ready;
+mod rows;
+mod run;
+mod serve;
+mod shared;
+mod sweep;
+mod tail;
+mod trouble;
+mod unverified;
+mod visit;
+mod writer;
+
+pub use check::PostgresDoctor;
+pub use open::PostgresOptions;
+pub(crate) use rows::escaped;
+pub use shared::Time;
+pub(crate) use shared::{NOW, Trouble};
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use shared::Shared;
+use writer::Request;
+
+/// The store on PostgreSQL. See [`crate::Store`] for what it promises.
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+    /// Without a bound of its own: a caller waits for its answer before it asks again.
+    requests: RwLock<Option<mpsc::UnboundedSender<Request>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// What goes on beside it, until the store is closed.
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Proves that this node's number is its own.
+    token: Arc<Mutex<uuid::Uuid>>,
+}

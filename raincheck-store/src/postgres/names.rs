@@ -1,0 +1,77 @@
+use std::collections::HashMap;
+
+use parking_lot::RwLock;
+use raincheck_core::Name;
+use tokio_postgres::{GenericClient, Row};
+
+use super::shared::Trouble;
+
+/// Names of one table (`queue` or `kind`) and their numbers, as far as this node has met them. Both stay for ever, so
+/// what is known here is true; only what is not may be asked for.
+#[derive(Debug)]
+pub(super) struct Names {
+    table: &'static str,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_name: HashMap<Name, i32>,
+    by_number: HashMap<i32, Name>,
+}
+
+impl Names {
+    pub fn of(table: &'static str) -> Self {
+        Names { table, known: RwLock::default() }
+    }
+
+    pub fn number(&self, name: &str) -> Option<i32> {
+        self.known.read().by_name.get(name).copied()
+    }
+
+    pub fn name(&self, number: i32) -> Option<Name> {
+        self.known.read().by_number.get(&number).cloned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.known.read().by_name.len()
+    }
+
+    /// Remembers a name that is on disk.
+    pub fn put(&self, number: i32, name: Name) {
+        let mut known = self.known.write();
+        known.by_number.insert(number, name.clone());
+        known.by_name.insert(name, number);
+    }
+
+    /// Reads them all.
+    pub async fn load(&self, db: &impl GenericClient) -> Result<(), Trouble> {
+        let rows = db.query(&format!("SELECT id, name FROM {}", self.table), &[]).await?;
+        rows.iter().try_for_each(|row| self.take(row))
+    }
+
+    /// Remembers what the first two columns of a row say.
+    pub fn take(&self, row: &Row) -> Result<(), Trouble> {
+        let name = Name::new(row.try_get(1)?).map_err(|e| Trouble::Unreadable(e.to_string()))?;
+        self.put(row.try_get(0)?, name);
+        Ok(())
+    }
+
+    /// Forgets a name whose transaction was given up.
+    pub fn forget(&self, number: i32) {
+        let mut known = self.known.write();
+        if let Some(name) = known.by_number.remove(&number) {
+            known.by_name.remove(&name);
+        }
+    }
+
+    /// Sees to it that the names behind the numbers in a column are known: another node may have written them since.
+    pub async fn learn(&self, db: &impl GenericClient, rows: &[Row], column: usize) -> Result<(), Trouble> {
+        for row in rows {
+            if self.name(row.try_get(column)?).is_none() {
+                return self.load(db).await;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use parking_lot::{Mutex, RwLock};
+use raincheck_core::{Clock, IdMint, JobNo, Millis, SystemClock, limits};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+use tokio_postgres::{Client, GenericClient};
+
+use super::batch::{Bounds, Mind};
+use super::connect::Connector;
+use super::db::Db;
+use super::figures::Book;
+use super::shared::{NOW, Shared, Time, Trouble};
+use super::writer::Writer;
+use super::{PostgresStore, facts, hints, migrate, node, orphans, sweep, tail};
+use crate::StoreError;
+use crate::blobs::Blobs;
+
+/// How to open a [`PostgresStore`].
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// Where the database is, `postgres://user:password@host/name?sslmode=require`.
+    pub url: String,
+    /// The folder of large payloads, shared by all nodes; made if it is not there.
+    pub blobs: PathBuf,
+    /// This node's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Whose clock decides.
+    pub time: Time,
+    /// Seed of the randomness; `None` takes the system's.
+    pub seed: Option<u64>,
+    /// Most waiting jobs of a queue that says nothing else.
+    pub max_queued: u64,
+    /// Most waiting jobs in all.
+    pub max_in_all: u64,
+    /// How long purged jobs are remembered, milliseconds.
+    pub tombstone: Millis,
+    /// Most connections for reading.
+    pub readers: usize,
+    /// Tell other nodes of every transaction at once, by `NOTIFY`. Without it they look by themselves.
+    pub notify: bool,
+}
+
+impl PostgresOptions {
+    /// The database at `url` with large payloads in `blobs`, all else by default.
+    pub fn at(url: impl Into<String>, blobs: &Path) -> Self {
+        PostgresOptions {
+            url: url.into(),
+            blobs: blobs.to_owned(),
+            clock: Arc::new(SystemClock::default()),
+            time: Time::Database,
+            seed: None,
+            max_queued: limits::QUEUED_PER_QUEUE,
+            max_in_all: limits::QUEUED_IN_ALL,
+            tombstone: limits::TOMBSTONE_MILLIS,
+            readers: 8,
+            notify: true,
+        }
+    }
+}
+
+impl PostgresOptions {
+    /// A connection of one's own.
+    pub(super) async fn connect(&self) -> Result<Client, StoreError> {
+        Ok(Connector::new(&self.url)?.connect().await?)
+    }
+
+    /// The same, with the tables there in the present format.
+    pub(crate) async fn prepare(&self) -> Result<Client, StoreError> {
+        let connector = Connector::new(&self.url)?;
+        let mut client = connector.connect().await?;
+        migrate::migrate(&mut client, &connector).await?;
+        Ok(client)
+    }
+}
+
+impl PostgresStore {
+    /// Opens the data, bringing it to the present format, and starts the writer.
+    ///
+    /// # Errors
+    /// [`StoreError::TooNew`] when a newer program wrote the data, [`StoreError::Other`] when the database cannot be
+    /// reached or is not one to trust data to.
+    pub async fn open(options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
+        let connector = Connector::new(&options.url)?;
+        let at = |trouble: Trouble| StoreError::Other(format!("{}: {trouble}", connector.place()));
+        let mut client = connector.connect().await.map_err(at)?;
+        migrate::migrate(&mut client, &connector).await?;
+        let blobs = Blobs::open_shared(&options.blobs)
+            .map_err(|e| StoreError::Other(format!("cannot use {}: {e}", options.blobs.display())))?;
+        let manager = Manager::from_config(
+            connector.config().clone(),
+            connector.tls(),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(options.readers.max(1))
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(Duration::from_secs(10)))
+            .create_timeout(Some(Duration::from_secs(10)))
+            .build()
+            .map_err(|e| StoreError::Other(e.to_string()))?;
+        let secret = secret(&client).await.map_err(at)?;
+        let shared = Arc::new(Shared::new(pool, options.clock.clone(), options.time, blobs, secret));
+        let store = Self::start(&client, shared, connector.clone(), &options).await.map_err(at)?;
+        Ok(store)
+    }
+
+    async fn start(
+        client: &Client,
+        shared: Arc<Shared>,
+        connector: Connector,
+        options: &PostgresOptions,
+    ) -> Result<Arc<Self>, Trouble> {
+        let held = node::take(client).await?;
+        shared.node.store(held.number, Ordering::Release);
+        let db = client;
+        let now: i64 = db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
+        shared.offset.store(now - shared.clock.ticks(), Ordering::Release);
+        let feed = db.query_one("SELECT pos FROM feed ORDER BY pos DESC LIMIT 1", &[]).await?;
+        shared.feed.begin(feed.try_get(0)?);
+        shared.queues.load(db).await?;
+        shared.kinds.load(db).await?;
+        *shared.book.write() = Book::load(db, &shared).await?;
+        if held.is_alone {
+            resume_leases(db, &shared).await?;
+        }
+        for row in db.query(facts::ALL_LEASES, &[]).await? {
+            shared.leases.lock().put(facts::kept_lease(&row)?);
+        }
+        orphans::sweep(db, &shared.blobs, held.is_first).await?;
+        let last = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
+            (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
+        let last: i64 = db.query_one(last, &[]).await?.try_get(0)?;
+        let writer_db = Db::new(connector.connect().await?);
+        sweep::look_ahead(&writer_db, &shared).await?;
+
+        let mind = Mind {
+            mint: IdMint::in_lane(JobNo(last), held.number.unsigned_abs()),
+            rng: options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64),
+            lane: held.number,
+            tick: last >> 15,
+            bounds: Bounds {
+                max_queued: options.max_queued,
+                max_in_all: options.max_in_all,
+                tombstone: options.tombstone,
+            },
+            feed_mark: -1,
+        };
+        let writer = Writer {
+            shared: shared.clone(),
+            connector: connector.clone(),
+            db: Some(writer_db),
+            mind,
+            looked: Instant::now(),
+            lost_since: None,
+        };
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let token = Arc::new(Mutex::new(held.token));
+        let mut tasks =
+            vec![tokio::spawn(node::keep(shared.clone(), token.clone())), tokio::spawn(tail::follow(shared.clone()))];
+        if options.notify {
+            tasks.push(tokio::spawn(hints::listen(shared.clone(), connector.clone())));
+        }
+        Ok(Arc::new(PostgresStore {
+            shared,
+            requests: RwLock::new(Some(sender)),
+            writer: Mutex::new(Some(tokio::spawn(writer.run(receiver)))),
+            tasks: Mutex::new(tasks),
+            token,
+        }))
+    }
+}
+
+async fn secret(db: &impl GenericClient) -> Result<[u8; 32], Trouble> {
+    let mut fresh = [0; 32];
+    getrandom::fill(&mut fresh).map_err(|e| Trouble::Unsuitable(e.to_string()))?;
+    // Whoever comes first makes it; everybody reads that one.
+    let put = "INSERT INTO meta (name, bytes) VALUES ('secret', $1) ON CONFLICT DO NOTHING";
+    db.execute(put, &[&&fresh[..]]).await?;
+    let row = db.query_one("SELECT bytes FROM meta WHERE name = 'secret'", &[]).await?;
+    let kept: &[u8] = row.try_get(0)?;
+    kept.try_into().map_err(|_| Trouble::Unreadable("the secret has another length".to_owned()))
+}
+
+/// Every running lease gets its full length again when nobody was there to hear its heartbeats: downtime is not the
+/// worker's fault. As long as another node lives, nothing is renewed.
+async fn resume_leases(db: &impl GenericClient, shared: &Shared) -> Result<(), Trouble> {
+    let sql = format!(
+        "UPDATE lease l SET ttl = j.ttl, until = m.ticks + j.ttl, \
+         timeout_at = m.ticks + greatest(j.timeout - greatest(m.now - j.started_at, 0), 0) \
+         FROM job j, (SELECT coalesce($1, {NOW}) AS ticks, coalesce($2, {NOW}) AS now) AS m WHERE j.no = l.no"
+    );
+    db.execute(&sql, &[&shared.given_ticks(), &shared.given_now()]).await?;
+    Ok(())
+}

@@ -1,0 +1,168 @@
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
+
+use futures_util::try_join;
+use raincheck_core::{Job, JobNo, Purged, Reply, decide};
+
+use super::batch::{Batch, ClaimKey};
+use super::db::Parameters;
+use super::figures::Counts;
+use super::rows;
+use super::shared::Trouble;
+
+static EXPIRED: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM job j WHERE j.expires_at IS NOT NULL AND j.expires_at <= $1 AND j.state > 3 \
+         ORDER BY j.expires_at, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
+        rows::JOB
+    )
+});
+const BLOBS: &str = "SELECT no, blob FROM (SELECT 0 AS part, no, blob FROM spec UNION ALL SELECT 1, no, blob FROM result) \
+    AS b WHERE no = ANY($1) AND blob IS NOT NULL ORDER BY no, part";
+const LAST_EVENT: &str =
+    "SELECT max(f.first + e.idx) FROM event e JOIN feed f ON f.batch = e.batch WHERE e.no = ANY($1)";
+const TOMBSTONES: &str = "INSERT INTO tombstone SELECT no, id, $3 FROM unnest($1::bigint[], $2::uuid[]) AS u (no, id)";
+/// The full predicate: whatever led here, a job that is not final stays.
+const JOBS: &str = "DELETE FROM job j USING unnest($1::bigint[], $2::smallint[]) AS u (no, state) \
+    WHERE j.no = u.no AND j.state = u.state AND j.state > 3";
+const OVER: &str = "SELECT no FROM tombstone WHERE until <= $1 ORDER BY until, no LIMIT $2 FOR UPDATE SKIP LOCKED";
+const LAST_BURIED: &str = "INSERT INTO meta (name, number) VALUES ('last_buried', $1) \
+    ON CONFLICT (name) DO UPDATE SET number = greatest(meta.number, excluded.number)";
+const OLD_REQUESTS: &str = "DELETE FROM lease_request WHERE at < $1";
+const FEED_PAGE: &str =
+    "SELECT max(pos) FROM (SELECT pos FROM feed WHERE pos > $1 AND pos < $2 ORDER BY pos LIMIT 1000) AS page";
+/// Rows of the feed whose events are all forgotten.
+const OLD_FEED: &str = "DELETE FROM feed f WHERE f.pos > $1 AND f.pos <= $2 \
+    AND NOT EXISTS (SELECT FROM event e WHERE e.batch = f.batch)";
+/// So many of the newest rows of the feed stay: other nodes may still have to read them, and the last one says where the
+/// feed goes on.
+const KEEP_FEED: i64 = 10_000;
+
+/// How long the answer of a lease request is remembered, milliseconds: a client that lost it asks again at once.
+const REMEMBER_REQUESTS: i64 = 10 * 60_000;
+
+impl Batch<'_> {
+    /// Purges one by one what may be; jobs are loaded.
+    pub(super) async fn purge_all(&mut self, asked: &[JobNo]) -> Result<Vec<Reply>, Trouble> {
+        let mut finished: Vec<Job> = Vec::new();
+        let mut replies = Vec::with_capacity(asked.len());
+        for no in asked {
+            replies.push(match self.job(*no).cloned() {
+                None => Reply::Gone,
+                Some(_) if finished.iter().any(|job| job.no == *no) => Reply::Gone,
+                Some(job) if !decide::may_purge(&job) => Reply::NotFinished(job),
+                Some(job) => {
+                    finished.push(job);
+                    Reply::Purged(Purged::default())
+                }
+            });
+        }
+        let mut blobs = self.forget(&finished).await?;
+        for (no, reply) in asked.iter().zip(&mut replies) {
+            if let Reply::Purged(purged) = reply {
+                purged.blobs = blobs.remove(no).unwrap_or_default();
+            }
+        }
+        Ok(replies)
+    }
+
+    pub(super) async fn retire(&mut self, limit: usize) -> Result<Reply, Trouble> {
+        let jobs = self.due(&EXPIRED, limit).await?;
+        let mut blobs = self.forget(&jobs).await?;
+        let blobs = jobs.iter().flat_map(|job| blobs.remove(&job.no).unwrap_or_default()).collect();
+        Ok(Reply::Swept(jobs.len(), Purged { blobs }))
+    }
+
+    /// Forgets finished jobs but for their tombstones and the claims on them; answers the files they owned.
+    async fn forget(&mut self, jobs: &[Job]) -> Result<HashMap<JobNo, Vec<Box<str>>>, Trouble> {
+        let mut owned: HashMap<JobNo, Vec<Box<str>>> = HashMap::new();
+        if jobs.is_empty() {
+            return Ok(owned);
+        }
+        let nos: Vec<i64> = jobs.iter().map(|job| job.no.0).collect();
+        let these: Parameters<'_> = &[&nos];
+        let (blobs, last) = try_join!(self.db.query(BLOBS, these), self.db.query(LAST_EVENT, these))?;
+        for row in &blobs {
+            owned.entry(JobNo(row.try_get(0)?)).or_default().push(row.try_get::<_, &str>(1)?.into());
+        }
+        for row in &last {
+            // Readers of the whole feed who have not come this far must learn that they missed something.
+            self.floor = self.floor.max(row.try_get(0)?);
+        }
+        let names: Vec<&str> = owned.values().flatten().map(|name| &**name).collect();
+        let ids: Vec<uuid::Uuid> = jobs.iter().map(|job| job.id.0).collect();
+        let states: Vec<i16> = jobs.iter().map(|job| job.state as i16).collect();
+        let until = self.now.plus(self.mind.bounds.tombstone).0;
+        let (finished, files, kept): (Parameters<'_>, Parameters<'_>, Parameters<'_>) =
+            (&[&nos, &states], &[&names], &[&nos, &ids, &until]);
+        let (gone, ..) = try_join!(
+            self.db.execute(JOBS, finished),
+            self.db.execute("DELETE FROM blob WHERE name = ANY($1)", files),
+            self.db.execute("DELETE FROM event WHERE no = ANY($1)", these),
+            self.db.execute("DELETE FROM chunk WHERE no = ANY($1)", these),
+            self.db.execute("DELETE FROM report WHERE no = ANY($1)", these),
+            self.db.execute("DELETE FROM result WHERE no = ANY($1)", these),
+            self.db.execute("DELETE FROM spec WHERE no = ANY($1)", these),
+            self.db.execute("DELETE FROM claim WHERE no = ANY($1) AND scope > 0 AND scope % 2 = 0", these),
+            self.db.execute(TOMBSTONES, kept),
+        )?;
+        if gone != jobs.len() as u64 {
+            return Err(Trouble::Refused("a job that is not finished was to be forgotten"));
+        }
+        self.wrote = true;
+        for job in jobs {
+            let mut counts = Counts::default();
+            counts[job.state as usize] -= 1;
+            self.count((job.queue.clone(), job.kind.clone()), counts);
+            self.jobs.insert(job.no, None);
+            self.tombstones.insert(job.no, job.id);
+            self.gone.insert(job.no);
+        }
+        let forgotten = |no| jobs.iter().any(|job| job.no == no);
+        for (key, claim) in &mut self.claims {
+            if matches!(key, ClaimKey::Equal(..)) && claim.is_some_and(|claim| forgotten(claim.no)) {
+                *claim = None;
+            }
+        }
+        Ok(owned)
+    }
+
+    /// Forgets tombstones whose time is over, with the claims of their jobs, old answers to lease requests, and rows of
+    /// the feed that nothing is left of.
+    pub(super) async fn bury(&mut self, limit: usize) -> Result<Reply, Trouble> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let before = self.now.0 - REMEMBER_REQUESTS;
+        self.db.execute(OLD_REQUESTS, &[&before]).await?;
+        let over = self.db.query(OVER, &[&self.now.0, &limit]).await?;
+        let over: Vec<i64> = over.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        if let Some(last) = over.iter().max() {
+            // Numbers are not given twice, even when nothing is left that remembers them.
+            let (these, latest): (Parameters<'_>, Parameters<'_>) = (&[&over], &[last]);
+            try_join!(
+                self.db.execute("DELETE FROM claim WHERE no = ANY($1)", these),
+                self.db.execute("DELETE FROM tombstone WHERE no = ANY($1)", these),
+                self.db.execute(LAST_BURIED, latest),
+            )?;
+            self.wrote = true;
+            let over: BTreeSet<i64> = over.iter().copied().collect();
+            self.tombstones.retain(|no, _| !over.contains(&no.0));
+            for claim in self.claims.values_mut() {
+                *claim = claim.filter(|claim| !over.contains(&claim.no.0));
+            }
+        }
+        self.forget_feed().await?;
+        Ok(Reply::Swept(over.len(), Purged::default()))
+    }
+
+    /// Looks through a page of the feed, going on where it stopped.
+    async fn forget_feed(&mut self) -> Result<(), Trouble> {
+        let (from, settled) = (self.mind.feed_mark, self.shared.feed.pos() - KEEP_FEED);
+        let page = self.db.query(FEED_PAGE, &[&from, &settled]).await?;
+        let to: Option<i64> = page.first().map(|row| row.try_get(0)).transpose()?.flatten();
+        if let Some(to) = to {
+            self.db.execute(OLD_FEED, &[&from, &to]).await?;
+        }
+        self.mind.feed_mark = to.unwrap_or(-1);
+        Ok(())
+    }
+}

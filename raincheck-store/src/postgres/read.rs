@@ -1,0 +1,240 @@
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use deadpool_postgres::Object;
+use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::reader::row;
+use super::shared::{NEVER, Shared, Trouble};
+use super::{PostgresStore, check, chunks, events, list, rows};
+use crate::blobs::Blobs;
+use crate::records::{
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Overrun, QueueFigures, Record,
+    Renewal, Renewed,
+};
+use crate::{Checkup, CommitTimes, Store, StoreError};
+
+static RECORD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {}, {}, {} FROM job j JOIN spec s ON s.no=j.no LEFT JOIN report p ON p.no=j.no \
+         LEFT JOIN result r ON r.no=j.no WHERE j.no=$1",
+        rows::JOB,
+        rows::SPEC,
+        rows::REST
+    )
+});
+static JOB: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM job j WHERE j.no=$1", rows::JOB));
+const INPUT: &str = "SELECT content_type, filename, blob, size, input, NULL::bytea FROM spec WHERE no=$1";
+const RESULT: &str = "SELECT content_type, filename, blob, size, bytes, digest FROM result WHERE no=$1";
+const TOMBSTONE: &str = "SELECT id FROM tombstone WHERE no=$1";
+const CHOSEN: &str = "SELECT no FROM claim WHERE scope=0 AND key=$1";
+
+/// What a look-up reads of a job.
+trait Sight: Sized {
+    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble>;
+    fn id(&self) -> JobId;
+}
+
+impl Sight for Record {
+    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble> {
+        let Some(row) = row(db, &RECORD, &[&no.0]).await? else { return Ok(None) };
+        shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
+        rows::record(&row, shared).map(Some)
+    }
+
+    fn id(&self) -> JobId {
+        self.job.id
+    }
+}
+
+impl Sight for Job {
+    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble> {
+        let Some(row) = row(db, &JOB, &[&no.0]).await? else { return Ok(None) };
+        shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
+        rows::job(&row, shared).map(Some)
+    }
+
+    fn id(&self) -> JobId {
+        self.id
+    }
+}
+
+/// The job of a public id.
+async fn find<T: Sight>(db: &Object, shared: &Shared, id: JobId) -> Result<Found<T>, Trouble> {
+    // An id of our own making says where its job is; only what is not there may be a chosen id.
+    if let Some((no, _)) = id.parts() {
+        match T::of(db, shared, no).await? {
+            Some(found) if found.id() == id => return Ok(Found::Here(found)),
+            Some(_) => {}
+            None => {
+                let buried = row(db, TOMBSTONE, &[&no.0]).await?;
+                if buried.map(|row| row.try_get(0)).transpose()? == Some(id.0) {
+                    return Ok(Found::Purged);
+                }
+            }
+        }
+    }
+    let Some(claim) = row(db, CHOSEN, &[&&id.0.as_bytes()[..]]).await? else { return Ok(Found::Unknown) };
+    Ok(T::of(db, shared, JobNo(claim.try_get(0)?)).await?.map_or(Found::Purged, Found::Here))
+}
+
+/// A payload row: input or result.
+async fn content(db: &Object, sql: &str, no: JobNo) -> Result<Option<Content>, Trouble> {
+    row(db, sql, &[&no.0]).await?.as_ref().map(rows::content).transpose()
+}
+
+impl PostgresStore {
+    /// A time of the clock that decides, on this node's own: whoever waits for it looks at that.
+    fn by_own_clock(&self, at: i64) -> Option<Timestamp> {
+        let ahead = self.shared.now().since(self.shared.clock.now());
+        Some(at).filter(|at| *at != NEVER).map(|at| Timestamp(at.saturating_sub(ahead)))
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError> {
+        self.shared.asked();
+        self.hand_in(commands).await
+    }
+
+    fn commits(&self) -> UnboundedReceiver<Commit> {
+        self.shared.feed.commits()
+    }
+
+    async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { find(&db, shared, id).await }).await
+    }
+
+    async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { find(&db, shared, id).await }).await
+    }
+
+    async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { Record::of(&db, shared, no).await }).await
+    }
+
+    async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { content(&db, INPUT, no).await }).await
+    }
+
+    async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { content(&db, RESULT, no).await }).await
+    }
+
+    async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError> {
+        let (shared, filter) = (&self.shared, &filter);
+        shared.read(|mut db| async move { list::jobs(&mut db, shared, filter, limit).await }).await
+    }
+
+    async fn job_events(&self, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { events::of_job(&db, shared, no, after, limit).await }).await
+    }
+
+    async fn events(&self, after: Cursor, filter: &EventFilter, limit: usize) -> Result<EventPage, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { events::of_all(&db, shared, after, filter, limit).await }).await
+    }
+
+    async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {
+        self.shared.read(|db| async move { events::bounds(&db).await }).await
+    }
+
+    async fn chunks(
+        &self,
+        no: JobNo,
+        kind: ChunkKind,
+        attempt: u32,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Vec<Chunk>, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { chunks::read(&db, no, kind, attempt, offset, limit).await }).await
+    }
+
+    async fn chunk_info(&self, no: JobNo, kind: ChunkKind, attempt: u32) -> Result<ChunkInfo, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { chunks::info(&db, no, kind, attempt).await }).await
+    }
+
+    async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError> {
+        self.renew_leases(renewals).await
+    }
+
+    async fn overdue(&self, limit: usize) -> Result<Vec<Overrun>, StoreError> {
+        self.overdue_leases(limit).await
+    }
+
+    fn next_overdue(&self) -> Option<i64> {
+        self.next_overdue_lease()
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.by_own_clock(self.shared.next_due.load(Ordering::Acquire))
+    }
+
+    fn next_retirement(&self) -> Option<Timestamp> {
+        self.by_own_clock(self.shared.next_retirement.load(Ordering::Acquire))
+    }
+
+    async fn figures(&self) -> Result<Figures, StoreError> {
+        let book = self.shared.book.read();
+        Ok(Figures { queues: book.all_queues(), kinds: book.all_kinds() })
+    }
+
+    fn queue(&self, name: &Name) -> Option<QueueFigures> {
+        self.shared.book.read().queue(name)
+    }
+
+    fn cap_kind(&self, kind: &Name, concurrency: Option<u32>) {
+        let mut caps = self.shared.kind_caps.write();
+        match concurrency {
+            Some(cap) => caps.insert(kind.clone(), cap),
+            None => caps.remove(kind),
+        };
+    }
+
+    fn check(&self) -> Result<Box<dyn Checkup>, StoreError> {
+        Ok(check::of_live(&self.shared))
+    }
+
+    fn refused_writes(&self) -> u64 {
+        self.shared.refused_writes.load(Ordering::Relaxed)
+    }
+
+    fn blobs(&self) -> &Blobs {
+        &self.shared.blobs
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        self.shared.secret
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        self.shared.health()
+    }
+
+    async fn close(&self) {
+        self.shut().await;
+    }
+
+    fn worker(&self, lease: LeaseRef) -> Option<Box<str>> {
+        self.shared.leases.lock().worker(lease)
+    }
+
+    fn space(&self) -> (u64, bool) {
+        self.free_space()
+    }
+
+    fn commit_times(&self) -> CommitTimes {
+        self.shared.commit_clock.read()
+    }
+}

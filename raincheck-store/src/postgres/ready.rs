@@ -1,0 +1,291 @@
+//! Hands ready jobs to workers: all requests of a transaction with one look at the queues.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use futures_util::try_join;
+use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Reply, Spec, State, decide, limits};
+
+use super::batch::{Batch, LeaseChange};
+use super::db::Parameters;
+use super::shared::Trouble;
+use super::{figures, rows};
+use crate::leases::KeptLease;
+
+static READY: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {} FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS p (queue, kind, n) CROSS JOIN LATERAL \
+         (SELECT * FROM job WHERE state = 1 AND queue = p.queue AND kind = p.kind ORDER BY rank, no LIMIT p.n \
+         FOR UPDATE SKIP LOCKED) AS j",
+        rows::JOB
+    )
+});
+static SPECS: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {}, s.no, s.input FROM spec s WHERE s.no = ANY($1)", rows::SPEC));
+/// A queue with a cap is locked while jobs are taken from it, so that no two nodes fill the same place.
+const LOCK_QUEUES: &str =
+    "SELECT id, name, paused, max_queued, concurrency FROM queue WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+const LOCK_KINDS: &str = "SELECT id FROM kind WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+const RUN_IN_QUEUES: &str =
+    "SELECT queue, sum(n)::bigint FROM counter WHERE queue = ANY($1) AND state = 3 GROUP BY queue";
+const RUN_OF_KINDS: &str = "SELECT kind, sum(n)::bigint FROM counter WHERE kind = ANY($1) AND state = 3 GROUP BY kind";
+const ASKED: &str = "SELECT id, nos, attempts FROM lease_request WHERE id = ANY($1)";
+const REMEMBER: &str = "INSERT INTO lease_request VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+type Pair = (Name, Name);
+
+/// What requests are served from.
+#[derive(Default)]
+struct Stand {
+    /// Best rank first.
+    ready: Vec<Job>,
+    /// How many of them are left of a pair that may have more.
+    left: HashMap<Pair, usize>,
+    /// A pair has none left: its next may come before those of others.
+    is_dry: bool,
+    queue_room: HashMap<Name, u64>,
+    kind_room: HashMap<Name, u64>,
+}
+
+impl Batch<'_> {
+    /// Answers lease requests one after the other.
+    pub(super) async fn lease_all(&mut self, requests: &[&LeaseJobs]) -> Result<Vec<Reply>, Trouble> {
+        let mut given = self.asked_before(requests).await?;
+        let mut leased: Vec<Vec<LeaseRef>> = vec![Vec::new(); requests.len()];
+        let (mut served, mut late) = (0, 0);
+        while served < requests.len() {
+            let open = |request: &&LeaseJobs| request.request_id.is_none_or(|id| !given.contains_key(&id));
+            let asked: Vec<&LeaseJobs> = requests[served..].iter().copied().filter(open).collect();
+            let mut stand = self.stand(&asked, leased[served].len()).await?;
+            while served < requests.len() {
+                let request = requests[served];
+                let again = request.request_id.and_then(|id| given.get(&id)).filter(|_| leased[served].is_empty());
+                if let Some(again) = again {
+                    leased[served].clone_from(again);
+                } else {
+                    let is_short = self.serve(request, &mut stand, &mut leased[served], &mut late)?;
+                    // Jobs that came too late leave room for others; beyond this many the sweep goes on with them.
+                    if is_short && late <= limits::LEASE_JOBS {
+                        break;
+                    }
+                    if let Some(id) = request.request_id.filter(|_| !leased[served].is_empty()) {
+                        given.insert(id, leased[served].clone());
+                        self.remember(&id, &leased[served]).await?;
+                    }
+                }
+                (served, late) = (served + 1, 0);
+            }
+            if served < requests.len() {
+                self.flush(false).await?;
+            }
+        }
+        self.with_specs(leased).await
+    }
+
+    /// Takes from the stand what a request asks for; answers whether it must be filled again before this goes on.
+    fn serve(
+        &mut self,
+        request: &LeaseJobs,
+        stand: &mut Stand,
+        leased: &mut Vec<LeaseRef>,
+        late: &mut usize,
+    ) -> Result<bool, Trouble> {
+        let mut kept = Vec::new();
+        for job in std::mem::take(&mut stand.ready) {
+            let fits = request.kinds.contains(&job.kind)
+                && (request.queues.is_empty() || request.queues.contains(&job.queue))
+                && stand.queue_room.get(&job.queue) != Some(&0)
+                && stand.kind_room.get(&job.kind) != Some(&0);
+            if !fits || stand.is_dry || leased.len() >= request.max {
+                kept.push(job);
+                continue;
+            }
+            if let Some(left) = stand.left.get_mut(&(job.queue.clone(), job.kind.clone())) {
+                *left -= 1;
+                stand.is_dry = *left == 0;
+            }
+            if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
+                self.carry(changes)?;
+                *late += 1;
+                continue;
+            }
+            for room in stand.queue_room.get_mut(&job.queue).into_iter().chain(stand.kind_room.get_mut(&job.kind)) {
+                *room -= 1;
+            }
+            let (job, changes) = self.decide(|moment| decide::lease(job, &request.worker, request.ttl, moment));
+            self.carry(changes)?;
+            self.lease_changes.push(LeaseChange::Start(KeptLease {
+                lease: job.lease_ref(),
+                ttl: job.ttl,
+                lease_until: self.ticks.saturating_add(job.ttl),
+                time_until: self.ticks.saturating_add(job.timeout.max(0)),
+                cancel_requested: job.cancel_requested,
+                worker: request.worker.clone(),
+            }));
+            leased.push(job.lease_ref());
+        }
+        stand.ready = kept;
+        Ok(stand.is_dry && leased.len() < request.max)
+    }
+
+    /// Ready jobs for all of these requests, best rank first. Only pairs of queue and kind that were asked for and have
+    /// something queued are looked at, so kinds nobody serves are never scanned past.
+    async fn stand(&mut self, requests: &[&LeaseJobs], has: usize) -> Result<Stand, Trouble> {
+        let mut pairs: BTreeMap<Pair, u64> = BTreeMap::new();
+        for (index, request) in requests.iter().enumerate() {
+            let max = request.max - if index == 0 { has.min(request.max) } else { 0 };
+            let mut asked = self.pairs_of(request);
+            // A name given twice must not count twice.
+            asked.sort_unstable();
+            asked.dedup();
+            for pair in asked {
+                *pairs.entry(pair).or_default() += max as u64;
+            }
+        }
+        let mut stand = self.rooms(&pairs).await?;
+        let (mut queues, mut kinds, mut limits) = (Vec::new(), Vec::new(), Vec::new());
+        let mut asked: HashMap<Pair, u64> = HashMap::new();
+        for ((queue, kind), n) in pairs {
+            let numbers = self.shared.queues.number(queue.as_str()).zip(self.shared.kinds.number(kind.as_str()));
+            let room = |room: Option<&u64>| room.copied().unwrap_or(u64::MAX);
+            let limit = n.min(room(stand.queue_room.get(&queue))).min(room(stand.kind_room.get(&kind)));
+            if let Some((queue_number, kind_number)) = numbers
+                && limit > 0
+                && !self.settings(&queue).paused
+            {
+                queues.push(queue_number);
+                kinds.push(kind_number);
+                limits.push(i64::try_from(limit).unwrap_or(i64::MAX));
+                asked.insert((queue, kind), limit);
+            }
+        }
+        if queues.is_empty() {
+            return Ok(stand);
+        }
+        let found = self.db.query(&READY, &[&queues, &kinds, &limits]).await?;
+        self.absorb_jobs(&found, Default::default()).await?;
+        stand.ready = found.iter().map(|row| rows::job(row, self.shared)).collect::<Result<_, _>>()?;
+        stand.ready.sort_unstable_by_key(|job| (job.rank, job.no));
+        for job in &stand.ready {
+            *stand.left.entry((job.queue.clone(), job.kind.clone())).or_default() += 1;
+        }
+        stand.left.retain(|pair, left| asked.get(pair).is_some_and(|asked| *asked <= *left as u64));
+        Ok(stand)
+    }
+
+    fn pairs_of(&self, request: &LeaseJobs) -> Vec<Pair> {
+        let book = self.shared.book.read();
+        let queued = |pair: &Pair| {
+            let known = book.pairs.get(pair).map_or(0, |counts| counts[State::Queued as usize]);
+            let moved = self.moves.get(pair).map_or(0, |counts| counts[State::Queued as usize]);
+            known + moved > 0 || book.maybe_ready.contains(pair)
+        };
+        if request.queues.is_empty() {
+            let all = book.pairs.keys().chain(self.moves.keys()).chain(&book.maybe_ready);
+            all.filter(|pair| request.kinds.contains(&pair.1) && queued(pair)).cloned().collect()
+        } else {
+            let all = request.queues.iter().flat_map(|q| request.kinds.iter().map(|k| (q.clone(), k.clone())));
+            all.filter(queued).collect()
+        }
+    }
+
+    /// How many more may run where that is capped, counted while nobody else can fill the place.
+    async fn rooms(&mut self, pairs: &BTreeMap<Pair, u64>) -> Result<Stand, Trouble> {
+        let mut stand = Stand::default();
+        let capped = |name: &&Name| self.settings(name).concurrency.is_some();
+        let mut queues: Vec<i32> = pairs
+            .keys()
+            .map(|(queue, _)| queue)
+            .filter(capped)
+            .filter_map(|name| self.shared.queues.number(name.as_str()))
+            .collect();
+        queues.dedup();
+        let mut kinds: BTreeMap<i32, (Name, u32)> = BTreeMap::new();
+        for (_, kind) in pairs.keys() {
+            let cap = self.shared.kind_caps.read().get(kind).copied();
+            if let Some((cap, number)) = cap.zip(self.shared.kinds.number(kind.as_str())) {
+                kinds.insert(number, (kind.clone(), cap));
+            }
+        }
+        if queues.is_empty() && kinds.is_empty() {
+            return Ok(stand);
+        }
+        let kind_numbers: Vec<i32> = kinds.keys().copied().collect();
+        // One after the other: what is counted is counted under the locks.
+        let (of_queues, of_the_kinds): (Parameters<'_>, Parameters<'_>) = (&[&queues], &[&kind_numbers]);
+        let (locked, _) = try_join!(self.db.query(LOCK_QUEUES, of_queues), self.db.query(LOCK_KINDS, of_the_kinds))?;
+        let (in_queues, of_kinds) =
+            try_join!(self.db.query(RUN_IN_QUEUES, of_queues), self.db.query(RUN_OF_KINDS, of_the_kinds))?;
+        let sums = |rows: &[tokio_postgres::Row]| {
+            rows.iter()
+                .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+                .collect::<Result<HashMap<i32, i64>, Trouble>>()
+        };
+        let (in_queues, of_kinds) = (sums(&in_queues)?, sums(&of_kinds)?);
+        let room = |cap: u32, running: Option<&i64>| {
+            u64::from(cap).saturating_sub(running.map_or(0, |n| n.max(&0).unsigned_abs()))
+        };
+        for row in &locked {
+            let number = row.try_get(0)?;
+            let Some(name) = self.shared.queues.name(number) else { continue };
+            let settings = figures::settings_of(row, 2)?;
+            if let Some(cap) = settings.concurrency {
+                stand.queue_room.insert(name.clone(), room(cap, in_queues.get(&number)));
+            }
+            self.settings.insert(name, settings);
+        }
+        for (number, (kind, cap)) in kinds {
+            stand.kind_room.insert(kind, room(cap, of_kinds.get(&number)));
+        }
+        Ok(stand)
+    }
+
+    /// What earlier requests of the same ids were given.
+    async fn asked_before(&mut self, requests: &[&LeaseJobs]) -> Result<HashMap<Digest, Vec<LeaseRef>>, Trouble> {
+        let ids: Vec<Digest> = requests.iter().filter_map(|request| request.request_id).collect();
+        let mut given = HashMap::new();
+        if ids.is_empty() {
+            return Ok(given);
+        }
+        let keys: Vec<&[u8]> = ids.iter().map(|id| &id[..]).collect();
+        for row in self.db.query(ASKED, &[&keys]).await? {
+            let (nos, attempts): (Vec<i64>, Vec<i32>) = (row.try_get(1)?, row.try_get(2)?);
+            let leases = nos.into_iter().zip(attempts);
+            let leases: Vec<LeaseRef> =
+                leases.map(|(no, attempt)| LeaseRef { no: JobNo(no), attempt: attempt.cast_unsigned() }).collect();
+            given.insert(rows::digest(&row, 0)?.unwrap_or_default(), leases);
+        }
+        let mut nos: std::collections::BTreeSet<i64> = given.values().flatten().map(|lease| lease.no.0).collect();
+        nos.retain(|no| !self.jobs.contains_key(&JobNo(*no)));
+        self.load_jobs(nos).await?;
+        Ok(given)
+    }
+
+    async fn remember(&self, id: &Digest, leases: &[LeaseRef]) -> Result<(), Trouble> {
+        let nos: Vec<i64> = leases.iter().map(|lease| lease.no.0).collect();
+        let attempts: Vec<i32> = leases.iter().map(|lease| rows::count(lease.attempt)).collect();
+        match self.db.execute(REMEMBER, &[&&id[..], &self.now.0, &nos, &attempts]).await? {
+            1 => Ok(()),
+            _ => Err(Trouble::Again("a lease request was answered elsewhere")),
+        }
+    }
+
+    /// The jobs of leases as far as they last, with what they ask for and the bytes of their input.
+    async fn with_specs(&mut self, leased: Vec<Vec<LeaseRef>>) -> Result<Vec<Reply>, Trouble> {
+        let nos: Vec<i64> = leased.iter().flatten().map(|lease| lease.no.0).collect();
+        let mut specs: HashMap<JobNo, Spec> = HashMap::new();
+        if !nos.is_empty() {
+            for row in self.db.query(&SPECS, &[&nos]).await? {
+                let no = JobNo(row.try_get(rows::SPEC_COLUMNS)?);
+                let max_attempts = self.job(no).map_or(1, |job| job.max_attempts);
+                let input = rows::bytes(&row, rows::SPEC_COLUMNS + 1)?;
+                specs.insert(no, rows::spec(&row, 0, max_attempts, input)?.0);
+            }
+        }
+        let with_spec = |lease: &LeaseRef| {
+            let job = self.job(lease.no).filter(|job| job.state == State::Running && job.attempt == lease.attempt)?;
+            Some((job.clone(), specs.get(&lease.no)?.clone()))
+        };
+        Ok(leased.iter().map(|leases| Reply::Leased(leases.iter().filter_map(with_spec).collect())).collect())
+    }
+}

@@ -1,0 +1,153 @@
+//! One transaction from its beginning to its end.
+
+use std::sync::atomic::Ordering;
+
+use futures_util::try_join;
+use raincheck_core::{Command, JobNo, LeaseJobs, Reply};
+
+use super::batch::Batch;
+use super::shared::{NOW, Time, Trouble};
+use super::writer::Request;
+use super::{commit, feed::Told};
+
+/// Every plan is one that holds at any size: a statement that was planned while its tables were empty goes on to be used
+/// when they are not. Local to the transaction, so that it means the same behind a pooler.
+const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
+/// Class of the lock that every transaction holds under its own number: who gets it knows that it has ended.
+pub(super) const BATCH_LOCK: i32 = 0x7261_696e;
+
+static MOMENT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+    format!(
+        "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer) FROM nextval('batch') AS b"
+    )
+});
+
+/// What came of a transaction that is about to be committed.
+pub(super) struct Done {
+    pub replies: Vec<Vec<Reply>>,
+    /// Its place in the feed, once it is committed; `None` when it wrote nothing.
+    pub told: Option<Told>,
+}
+
+/// Why a transaction was not committed, or may not have been.
+pub(super) enum Stop {
+    /// It was not.
+    Before(Trouble),
+    /// The connection ended when it was about to be; these are the transaction's number and answers.
+    During(i64, Vec<Vec<Reply>>, Trouble),
+}
+
+impl From<Trouble> for Stop {
+    fn from(trouble: Trouble) -> Self {
+        Stop::Before(trouble)
+    }
+}
+
+/// The ways of commands, see [`Batch::group`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Point,
+    Lease,
+    Purge,
+    Sweep,
+}
+
+fn way(command: &Command) -> Way {
+    match command {
+        Command::Lease(_) => Way::Lease,
+        Command::Purge(_) => Way::Purge,
+        Command::Promote(_) | Command::Expire(_) | Command::Retire(_) | Command::Bury(_) => Way::Sweep,
+        _ => Way::Point,
+    }
+}
+
+impl Batch<'_> {
+    /// Carries out the commands of many callers and commits.
+    pub(super) async fn transact(&mut self, requests: &[Request]) -> Result<Done, Stop> {
+        // Leases last, so that they see everything queued in the same transaction.
+        let leases = |request: &Request| request.commands.iter().any(|command| matches!(command, Command::Lease(_)));
+        let mut order: Vec<usize> = (0..requests.len()).collect();
+        order.sort_by_key(|index| leases(&requests[*index]));
+        let commands: Vec<(usize, &Command)> = order
+            .into_iter()
+            .flat_map(|index| requests[index].commands.iter().map(move |command| (index, command)))
+            .collect();
+        let all = || commands.iter().map(|(_, command)| *command);
+        self.meet_queues(all()).await?;
+
+        let one_way = |(_, a): &(usize, &Command), (_, b): &(usize, &Command)| way(a) == way(b) && way(a) != Way::Sweep;
+        let groups: Vec<&[(usize, &Command)]> = commands.chunk_by(one_way).collect();
+        let first = groups.first().copied().unwrap_or_default();
+        let mut wanted = self.wanted(first.iter().map(|(_, command)| *command).filter(|c| way(c) != Way::Lease));
+        wanted.add_leases(all());
+        let (_, moment, answers) = try_join!(self.db.run(BEGIN), self.db.query(&MOMENT, &[]), self.ask(&wanted))?;
+        self.begin(&moment)?;
+        self.absorb(wanted, answers, first.iter().map(|(_, command)| *command)).await?;
+
+        let mut replies: Vec<Vec<Reply>> = requests.iter().map(|r| Vec::with_capacity(r.commands.len())).collect();
+        for (place, group) in groups.into_iter().enumerate() {
+            let (callers, group): (Vec<usize>, Vec<&Command>) = group.iter().copied().unzip();
+            let answers = self.group(&group, place == 0).await?;
+            for (caller, reply) in callers.into_iter().zip(answers) {
+                replies[caller].push(reply);
+            }
+        }
+        if self.is_pending() || !self.events.is_empty() {
+            self.flush(true).await?;
+        }
+        if !self.wrote {
+            self.db.run("COMMIT").await?;
+            return Ok(Done { replies, told: None });
+        }
+        match commit::commit(self).await {
+            Ok(told) => Ok(Done { replies, told: Some(told) }),
+            Err(trouble) if trouble.is_loss() => Err(Stop::During(self.number, replies, trouble)),
+            Err(trouble) => Err(Stop::Before(trouble)),
+        }
+    }
+
+    fn begin(&mut self, moment: &[tokio_postgres::Row]) -> Result<(), Trouble> {
+        let row = moment.first().ok_or_else(|| Trouble::Unreadable("no time".to_owned()))?;
+        let now: i64 = row.try_get(0)?;
+        self.number = row.try_get(1)?;
+        if self.shared.time == Time::Database {
+            self.shared.offset.store(now - self.shared.clock.ticks(), Ordering::Release);
+            (self.now.0, self.ticks) = (now, now);
+        } else {
+            (self.now, self.ticks) = (self.shared.clock.now(), self.shared.clock.ticks());
+        }
+        Ok(())
+    }
+
+    /// Carries out commands that go one way. Those that look for jobs by what they are like look into the database,
+    /// where everything that came before them is written first.
+    async fn group<'c>(&mut self, group: &[&'c Command], is_loaded: bool) -> Result<Vec<Reply>, Trouble> {
+        let way = group.first().map_or(Way::Point, |command| way(command));
+        if way != Way::Point && self.is_pending() {
+            self.flush(false).await?;
+        }
+        if !is_loaded && matches!(way, Way::Point | Way::Purge) {
+            self.load(group.iter().copied()).await?;
+        }
+        match way {
+            Way::Point => group.iter().map(|command| self.apply((*command).clone())).collect(),
+            Way::Lease => {
+                let asked = |c: &&'c Command| if let Command::Lease(asked) = *c { Some(asked) } else { None };
+                let requests: Vec<&LeaseJobs> = group.iter().filter_map(asked).collect();
+                self.lease_all(&requests).await
+            }
+            Way::Purge => {
+                let no = |c: &&Command| if let Command::Purge(no) = c { Some(*no) } else { None };
+                self.purge_all(&group.iter().filter_map(no).collect::<Vec<JobNo>>()).await
+            }
+            Way::Sweep => match group {
+                [Command::Promote(limit)] => Ok(vec![self.promote(*limit).await?]),
+                [Command::Expire(limit)] => Ok(vec![self.expire(*limit).await?]),
+                [Command::Retire(limit)] => Ok(vec![self.retire(*limit).await?]),
+                [Command::Bury(limit)] => Ok(vec![self.bury(*limit).await?]),
+                _ => Err(Trouble::Refused("a command went the wrong way")),
+            },
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Commands in, and the end of a store.
+
+use raincheck_core::{Command, Reply};
+use tokio::sync::oneshot;
+
+use super::writer::Request;
+use super::{PostgresStore, node};
+use crate::StoreError;
+
+impl PostgresStore {
+    /// Gives commands to the writer and waits for its answer.
+    pub(super) async fn hand_in(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError> {
+        let stopped = || StoreError::Stopped("the store is closed".to_owned());
+        let (answer, reply) = oneshot::channel();
+        let request = Request { commands, answer };
+        if self.requests.read().as_ref().is_none_or(|writer| writer.send(request).is_err()) {
+            return Err(stopped());
+        }
+        reply.await.map_err(|_| stopped())?
+    }
+
+    /// Finishes what was taken, then gives this node's number back.
+    pub(super) async fn shut(&self) {
+        *self.shared.stopped.write() = Some("the store is closed".to_owned());
+        self.requests.write().take();
+        let writer = self.writer.lock().take();
+        if let Some(writer) = writer
+            && writer.await.is_err()
+        {
+            tracing::error!("the writer ended by a panic");
+        }
+        for task in self.tasks.lock().drain(..) {
+            task.abort();
+        }
+        if self.shared.pool.is_closed() {
+            return;
+        }
+        let token = *self.token.lock();
+        let left = match self.shared.reader().await {
+            Ok(db) => node::leave(&**db, &self.shared, token).await,
+            Err(trouble) => Err(trouble),
+        };
+        if let Err(trouble) = left {
+            tracing::warn!(%trouble, "the number of this node stays taken for a while");
+        }
+        self.shared.pool.close();
+    }
+
+    /// The disk is the database's own care.
+    pub(super) fn free_space(&self) -> (u64, bool) {
+        (u64::MAX, false)
+    }
+}

@@ -1,0 +1,187 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
+
+use std::time::Instant;
+
+use deadpool_postgres::{Object, Pool};
+use parking_lot::{Mutex, RwLock};
+use raincheck_core::{Clock, Millis, Name, Timestamp};
+use tokio::sync::Notify;
+use tokio_postgres::{GenericClient, Row};
+
+use super::feed::Feed;
+use super::figures::Book;
+use super::hints::Hints;
+use super::names::Names;
+pub(crate) use super::trouble::Trouble;
+use crate::StoreError;
+use crate::blobs::Blobs;
+use crate::commit_times::CommitClock;
+use crate::leases::Leases;
+
+/// Means "nothing to do" in the times below.
+pub(super) const NEVER: i64 = i64::MAX;
+
+/// The database's wall clock, milliseconds since 1970, in SQL.
+pub(crate) const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// Whose clock decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// The database's: one for all nodes, whatever their own say.
+    Database,
+    /// The one this node was given, for tests that own time.
+    Given,
+}
+
+/// A flag that can be waited for.
+#[derive(Debug, Default)]
+pub(super) struct Stale {
+    set: AtomicBool,
+    told: Notify,
+}
+
+impl Stale {
+    pub fn set(&self) {
+        self.set.store(true, Ordering::Release);
+        self.told.notify_one();
+    }
+
+    pub fn clear(&self) {
+        self.set.store(false, Ordering::Release);
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
+    }
+
+    /// Waits until it is set, and at least until then.
+    pub async fn since(&self, at: Instant) {
+        while !self.is_set() {
+            self.told.notified().await;
+        }
+        tokio::time::sleep_until(at.into()).await;
+    }
+}
+
+/// What the writer, the tailer and the readers share.
+pub(super) struct Shared {
+    pub pool: Pool,
+    pub clock: Arc<dyn Clock>,
+    pub time: Time,
+    /// Number of this node among those that serve the data.
+    pub node: AtomicI32,
+    pub queues: Names,
+    pub kinds: Names,
+    /// What is known of running leases without asking the database; it alone decides.
+    pub leases: Mutex<Leases>,
+    pub book: RwLock<Book>,
+    pub kind_caps: RwLock<HashMap<Name, u32>>,
+    pub feed: Feed,
+    pub hints: Hints,
+    /// Set by the tailer where other nodes changed something: the writer should look again.
+    pub stale: Stale,
+    pub next_due: AtomicI64,
+    pub next_retirement: AtomicI64,
+    pub refused_writes: AtomicU64,
+    pub commit_clock: CommitClock,
+    /// Why the store takes nothing any more.
+    pub stopped: RwLock<Option<String>>,
+    /// Why the database cannot be reached now.
+    pub lost: RwLock<Option<String>>,
+    /// When, on the clock of leases, the database was reached again after it could not be: no lease ends before its
+    /// length has passed since, for the silence was not the worker's fault.
+    pub regained: AtomicI64,
+    /// The database's wall clock less the ticks of this node's, as of the last transaction.
+    pub offset: AtomicI64,
+    pub blobs: Blobs,
+    pub secret: [u8; 32],
+}
+
+impl Shared {
+    pub fn new(pool: Pool, clock: Arc<dyn Clock>, time: Time, blobs: Blobs, secret: [u8; 32]) -> Self {
+        Shared {
+            pool,
+            clock,
+            time,
+            node: AtomicI32::new(0),
+            queues: Names::of("queue"),
+            kinds: Names::of("kind"),
+            leases: Mutex::default(),
+            book: RwLock::default(),
+            kind_caps: RwLock::default(),
+            feed: Feed::default(),
+            hints: Hints::default(),
+            stale: Stale::default(),
+            next_due: AtomicI64::new(NEVER),
+            next_retirement: AtomicI64::new(NEVER),
+            refused_writes: AtomicU64::new(0),
+            commit_clock: CommitClock::default(),
+            stopped: RwLock::default(),
+            lost: RwLock::default(),
+            regained: AtomicI64::new(i64::MIN / 2),
+            offset: AtomicI64::new(0),
+            blobs,
+            secret,
+        }
+    }
+
+    /// A connection for reading; statements are prepared with `prepare_cached`.
+    pub async fn reader(&self) -> Result<Object, Trouble> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Sees to it that the names behind the numbers in two columns of `rows` are known.
+    pub async fn learn(
+        &self,
+        db: &impl GenericClient,
+        rows: &[Row],
+        (queue, kind): (usize, usize),
+    ) -> Result<(), Trouble> {
+        self.queues.learn(db, rows, queue).await?;
+        self.kinds.learn(db, rows, kind).await
+    }
+
+    /// The wall clock where this node's decides; `None` leaves it to the database: `coalesce($1, NOW)`.
+    pub fn given_now(&self) -> Option<i64> {
+        (self.time == Time::Given).then(|| self.clock.now().0)
+    }
+
+    /// The clock of leases where this node's decides; `None` leaves it to the database: `coalesce($1, NOW)`.
+    pub fn given_ticks(&self) -> Option<Millis> {
+        (self.time == Time::Given).then(|| self.clock.ticks())
+    }
+
+    /// The wall clock that decides, as well as this node knows it.
+    pub fn now(&self) -> Timestamp {
+        match self.time {
+            Time::Given => self.clock.now(),
+            Time::Database => Timestamp(self.clock.ticks() + self.offset.load(Ordering::Acquire)),
+        }
+    }
+
+    /// What to add to this node's ticks to get the clock of leases.
+    pub fn lease_offset(&self) -> Millis {
+        match self.time {
+            Time::Given => 0,
+            Time::Database => self.offset.load(Ordering::Acquire),
+        }
+    }
+
+    /// The clock of leases, as well as this node knows it.
+    pub fn lease_now(&self) -> Millis {
+        self.clock.ticks() + self.lease_offset()
+    }
+
+    /// Whether the store takes commands.
+    pub fn health(&self) -> Result<(), StoreError> {
+        if let Some(why) = &*self.stopped.read() {
+            return Err(StoreError::Stopped(why.clone()));
+        }
+        match &*self.lost.read() {
+            Some(why) => Err(StoreError::Other(format!("the database cannot be reached: {why}"))),
+            None => Ok(()),
+        }
+    }
+}

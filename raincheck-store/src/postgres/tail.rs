@@ -1,0 +1,202 @@
+//! Follows the feed: reads what other nodes wrote, in order, and hands it on. Woken by hints, with a look behind them.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use deadpool_postgres::Object;
+use raincheck_core::{ChunkKind, Event, EventData, JobNo, LeaseRef, State};
+use tokio::time::timeout;
+use tokio_postgres::Row;
+
+use super::facts::{SOME_LEASES, kept_lease};
+use super::feed::Told;
+use super::node::FORGET;
+use super::reader::rows;
+use super::rows as read;
+use super::shared::{NOW, Shared, Trouble};
+use crate::records::Commit;
+
+/// Between two looks while somebody waits and no hint comes.
+const SOON: Duration = Duration::from_millis(50);
+/// Between two looks otherwise. With what else goes on beside it, an idle node asks once a second.
+const LATER: Duration = Duration::from_secs(2);
+/// Transactions read at a time, and events, about.
+const TRANSACTIONS: i64 = 256;
+const EVENTS: i64 = 5_000;
+
+static FEED: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT pos, first, last, grown, grown_kinds, node, \
+         EXISTS (SELECT 1 FROM node WHERE number<>$3 AND seen_at > {NOW} - {FORGET}) \
+         FROM feed WHERE pos>=$1 ORDER BY pos LIMIT $2"
+    )
+});
+static OF_THESE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {}, f.pos FROM feed f JOIN event e ON e.batch=f.batch JOIN job j ON j.no=e.no \
+         WHERE f.pos>$1 AND f.pos<=$2 ORDER BY f.pos, e.idx",
+        read::EVENT
+    )
+});
+/// Behind the columns of [`read::EVENT`].
+const EVENT_POS: usize = 11;
+
+/// Follows until it is dropped.
+pub(super) async fn follow(shared: Arc<Shared>) {
+    let mut failed = false;
+    loop {
+        let pause = if shared.waits_unheard() { SOON } else { LATER };
+        // Woken or not: it looks.
+        let _ = timeout(pause, shared.feed.behind.notified()).await;
+        match catch_up(&shared).await {
+            Ok(()) => {
+                failed = false;
+                if shared.lost.write().take().is_some() {
+                    // The writer may not have tried since, having had nothing to write.
+                    shared.stale.set();
+                }
+            }
+            Err(trouble) => {
+                if trouble.is_loss() {
+                    *shared.lost.write() = Some(trouble.to_string());
+                }
+                if !failed {
+                    tracing::warn!(%trouble, "the feed can't be read; what other nodes do is told of later");
+                }
+                failed = true;
+                tokio::time::sleep(LATER).await;
+            }
+        }
+    }
+}
+
+/// Reads up to the end of the feed.
+async fn catch_up(shared: &Shared) -> Result<(), Trouble> {
+    loop {
+        let pos = shared.feed.pos();
+        let db = shared.reader().await?;
+        // The last one that was read comes along: while there is nothing new, the answer still tells of other nodes.
+        let node = shared.node.load(Ordering::Acquire);
+        let found = rows(&db, &FEED, &[&pos, &(TRANSACTIONS + 1), &node]).await?;
+        let mut told = Vec::new();
+        let mut due = 0;
+        for row in &found {
+            shared.hints.others.store(row.try_get(6)?, Ordering::Relaxed);
+            let transaction = Transaction::of(row)?;
+            if transaction.pos <= pos {
+                continue;
+            }
+            due += transaction.last - transaction.first + 1;
+            told.push(transaction);
+            if due >= EVENTS {
+                break;
+            }
+        }
+        let Some(last) = told.last().map(|transaction| transaction.pos) else { return Ok(()) };
+        let foreign = told.iter().any(|transaction| transaction.node != node);
+        if due > 0 {
+            read_events(&db, shared, (pos, last), &mut told).await?;
+        }
+        if foreign {
+            let others = told.iter().filter(|transaction| transaction.node != node);
+            note(&db, shared, others.flat_map(|transaction| &transaction.commit.events)).await?;
+        }
+        drop(db);
+        publish(shared, pos, told);
+    }
+}
+
+/// A row of the feed.
+struct Transaction {
+    pos: i64,
+    first: i64,
+    last: i64,
+    node: i32,
+    commit: Commit,
+}
+
+impl Transaction {
+    fn of(row: &Row) -> Result<Self, Trouble> {
+        let grown: Option<Vec<i64>> = row.try_get(3)?;
+        let kinds: Option<Vec<i16>> = row.try_get(4)?;
+        let grown = grown.unwrap_or_default().into_iter().zip(kinds.unwrap_or_default());
+        let chunks = grown.map(|(no, kind)| (JobNo(no), chunk_kind(kind))).collect();
+        Ok(Transaction {
+            pos: row.try_get(0)?,
+            first: row.try_get(1)?,
+            last: row.try_get(2)?,
+            node: row.try_get(5)?,
+            commit: Commit { events: Vec::new(), chunks },
+        })
+    }
+}
+
+fn chunk_kind(number: i16) -> ChunkKind {
+    if number == ChunkKind::Log as i16 { ChunkKind::Log } else { ChunkKind::Stream }
+}
+
+/// Reads the events of the transactions after the first and up to the second place, and puts each in its own.
+async fn read_events(
+    db: &Object,
+    shared: &Shared,
+    (after, last): (i64, i64),
+    told: &mut [Transaction],
+) -> Result<(), Trouble> {
+    let events = rows(db, &OF_THESE, &[&after, &last]).await?;
+    shared.learn(&***db, &events, read::EVENT_NAMES).await?;
+    for row in &events {
+        let pos: i64 = row.try_get(EVENT_POS)?;
+        let place = told.binary_search_by_key(&pos, |transaction| transaction.pos);
+        // What was forgotten since the transactions were read has gone together with its place.
+        let Ok(place) = place else { continue };
+        told[place].commit.events.push(read::event(row, shared)?);
+    }
+    Ok(())
+}
+
+/// Takes over what other nodes changed, before anybody is told of it and comes to ask.
+async fn note<'a>(
+    db: &Object,
+    shared: &Shared,
+    events: impl Iterator<Item = &'a Event> + Clone,
+) -> Result<(), Trouble> {
+    // Whoever handed these out may be gone when they are over.
+    let started = events.clone().filter(|event| matches!(event.data, EventData::Started { .. }));
+    let started: Vec<i64> = started.map(|event| event.no.0).collect();
+    if !started.is_empty() {
+        for row in rows(db, SOME_LEASES, &[&started]).await? {
+            shared.leases.lock().put(kept_lease(&row)?);
+        }
+    }
+    let mut book = shared.book.write();
+    let mut leases = shared.leases.lock();
+    for event in events {
+        let lease = LeaseRef { no: event.no, attempt: event.attempt };
+        match (&event.data, event.state) {
+            (EventData::CancelRequested, State::Running) => leases.ask_to_stop(lease),
+            (_, State::Running) => {}
+            // One that began and ended meanwhile has no row any more.
+            _ => leases.end(lease),
+        }
+        if event.state == State::Queued {
+            book.maybe_ready.insert((event.queue.clone(), event.kind.clone()));
+        }
+    }
+    drop((book, leases));
+    shared.stale.set();
+    Ok(())
+}
+
+/// Hands them on. What is missing between two that are there has been forgotten: a place is visible only after all
+/// those before it.
+fn publish(shared: &Shared, after: i64, told: Vec<Transaction>) {
+    let mut next = after + 1;
+    for transaction in told {
+        for pos in next..transaction.pos {
+            shared.feed.publish(Told { pos, commit: Commit::default() });
+        }
+        next = transaction.pos + 1;
+        shared.feed.publish(Told { pos: transaction.pos, commit: transaction.commit });
+    }
+}

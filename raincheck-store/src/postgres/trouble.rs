@@ -1,0 +1,97 @@
+use tokio_postgres::error::SqlState;
+
+use crate::StoreError;
+use crate::codec::CodecError;
+
+/// Why something asked of the database was not done. Nothing of it crosses the seam.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// The database said no, or the connection ended.
+    #[error("{}", told(.0))]
+    Database(#[from] tokio_postgres::Error),
+    /// There is no connection to be had.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    /// The server is not one to trust data to.
+    #[error("{0}")]
+    Unsuitable(String),
+    /// A row does not say what it should.
+    #[error("unreadable: {0}")]
+    Unreadable(String),
+    /// What was to be written would have broken a promise.
+    #[error("refused: {0}")]
+    Refused(&'static str),
+    /// Another node was quicker; from the beginning all is well.
+    #[error("another node was quicker: {0}")]
+    Again(&'static str),
+}
+
+/// An error with what the server says about it; by itself it says only "db error".
+pub(super) fn told(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(db), _) => db.to_string(),
+        (None, Some(source)) => format!("{error}: {source}"),
+        (None, None) => error.to_string(),
+    }
+}
+
+impl Trouble {
+    /// The connection is of no use any more, or there never was one.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            // Besides a closed connection: what a server says that shuts down, starts, or ends this connection.
+            Trouble::Database(error) => {
+                error.as_db_error().is_none()
+                    || error
+                        .code()
+                        .is_some_and(|code| matches!(&code.code()[..3], "57P" | "080") || code.code() == "25P03")
+            }
+            Trouble::Unreachable(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Nothing is wrong but the moment.
+    pub fn is_race(&self) -> bool {
+        match self {
+            Trouble::Database(error) => {
+                matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
+            }
+            Trouble::Again(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The database, or this program, kept a promise from being broken.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Trouble::Database(error) => error.code().is_some_and(|code| code.code().starts_with("23")),
+            Trouble::Refused(_) | Trouble::Unreadable(_) => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for Trouble {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => Trouble::Database(error),
+            other => Trouble::Unreachable(other.to_string()),
+        }
+    }
+}
+
+impl From<CodecError> for Trouble {
+    fn from(error: CodecError) -> Self {
+        Trouble::Unreadable(error.to_string())
+    }
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        match &trouble {
+            Trouble::Database(error) if error.code() == Some(&SqlState::DISK_FULL) => StoreError::NoSpace,
+            _ => StoreError::Other(trouble.to_string()),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Several nodes on one database.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use raincheck_core::{
+    Command, Content, Cursor, EventType, JobNo, LeaseRef, NewJob, Payload, QueuePatch, Reply, Settle, Submitted,
+};
+use raincheck_store::conformance::{KIND, QUEUE, complete, digest, name, new_job, worker_asks};
+use raincheck_store::{EventFilter, PostgresOptions, PostgresStore, Store};
+
+use crate::postgres::Base;
+
+/// The place, and so many nodes on it.
+async fn nodes(n: usize) -> (Base, Vec<Arc<PostgresStore>>) {
+    let place = Base::new();
+    let mut nodes = Vec::new();
+    for _ in 0..n {
+        nodes.push(PostgresStore::open(options(&place)).await.expect("a node"));
+    }
+    (place, nodes)
+}
+
+fn options(place: &Base) -> PostgresOptions {
+    PostgresOptions::at(place.database.url(), &place.folder.path().join("blobs"))
+}
+
+async fn close(nodes: Vec<Arc<PostgresStore>>) {
+    for node in nodes {
+        let mut checkup = node.check().expect("a checkup");
+        while let Some(page) = checkup.page().await.expect("a page") {
+            assert_eq!(page.findings, []);
+        }
+        assert_eq!(node.refused_writes(), 0);
+        node.close().await;
+    }
+}
+
+/// All of the feed.
+async fn feed(store: &dyn Store) -> Vec<raincheck_core::Event> {
+    let (mut all, mut after) = (Vec::new(), Cursor::default());
+    loop {
+        let page = store.events(after, &EventFilter::default(), 500).await.expect("events");
+        all.extend(page.items);
+        after = page.read_to;
+        if page.at_head {
+            return all;
+        }
+    }
+}
+
+/// However many nodes are asked at once, a key is one job, and everybody gets it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn duplicates_of_a_key_are_one_job() {
+    let (_place, nodes) = nodes(4).await;
+    let keys = 25;
+    let mut calls = tokio::task::JoinSet::new();
+    for key in 0..keys {
+        for caller in 0..64 {
+            let store = nodes[caller % nodes.len()].clone();
+            calls.spawn(async move {
+                let mut new = NewJob { fingerprint: digest("x"), ..new_job() };
+                new.spec.key = Some(format!("key-{key}").into());
+                (key, store.apply(vec![Command::Submit(vec![new])]).await.unwrap())
+            });
+        }
+    }
+    let mut ids: HashMap<i32, HashSet<_>> = HashMap::new();
+    let mut fresh = 0;
+    for (key, replies) in calls.join_all().await {
+        let [Reply::Submitted(all)] = &replies[..] else { panic!("not taken: {replies:?}") };
+        fresh += usize::from(matches!(all[0], Submitted::New(_)));
+        ids.entry(key).or_default().insert(all[0].job().id);
+    }
+    assert_eq!(fresh, keys as usize);
+    assert!(ids.values().all(|ids| ids.len() == 1));
+    assert_eq!(feed(&*nodes[0]).await.len(), keys as usize);
+    close(nodes).await;
+}
+
+/// A reader that remembers only how far it read misses nothing of what eight writers on four nodes write, a tenth of it
+/// taken back; and every node tells of all of it, in one order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_feed_has_no_holes() {
+    let (_place, nodes) = nodes(4).await;
+    let mut told: Vec<_> = nodes.iter().map(|node| node.commits()).collect();
+    let file = || {
+        let payload = Payload::Blob { name: "one-file-of-two-jobs".into(), size: 1 };
+        let mut new = new_job();
+        new.spec.input = Content { payload, ..Content::default() };
+        Command::Submit(vec![new])
+    };
+    nodes[0].apply(vec![file()]).await.unwrap();
+    let written = Arc::new(AtomicU64::new(1));
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..8 {
+        let (store, written) = (nodes[writer % 4].clone(), written.clone());
+        writers.spawn(async move {
+            for step in 0..60 {
+                let mut commands = vec![Command::Submit(vec![new_job()]), Command::Submit(vec![new_job(), new_job()])];
+                if step % 10 == 9 {
+                    // The file has its job: what comes with it is rolled back, others' commands of the same moment too.
+                    commands.push(file());
+                }
+                if store.apply(commands).await.is_ok() {
+                    written.fetch_add(3, Ordering::SeqCst);
+                }
+            }
+        });
+    }
+    let (mut got, mut after, mut done) = (Vec::new(), Cursor::default(), false);
+    loop {
+        let page = nodes[1].events(after, &EventFilter::default(), 64).await.unwrap();
+        assert!(page.items.iter().all(|event| event.cursor > after));
+        got.extend(page.items);
+        after = page.read_to;
+        if page.at_head && done {
+            break;
+        }
+        done = writers.is_empty();
+        if !done && page.at_head {
+            tokio::select! {
+                ended = writers.join_next() => ended.unwrap().unwrap(),
+                () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            }
+        }
+    }
+    let all = feed(&*nodes[2]).await;
+    assert_eq!(got.len() as u64, written.load(Ordering::SeqCst));
+    assert_eq!(got, all);
+    for told in &mut told {
+        let mut heard = Vec::new();
+        while heard.len() < all.len() {
+            heard.extend(told.recv().await.unwrap().events);
+        }
+        assert_eq!(heard, all);
+    }
+    for node in nodes {
+        assert!(node.refused_writes() > 0);
+        node.close().await;
+    }
+}
+
+/// A job is handed to one worker of one node, a queue's cap holds over all of them, and the leases of a queue that is
+/// filled by one node are handed out by another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_never_overlap() {
+    const CAP: usize = 5;
+    let (_place, nodes) = nodes(3).await;
+    let cap = QueuePatch { concurrency: Some(Some(CAP as u32)), ..QueuePatch::default() };
+    nodes[0].apply(vec![Command::SetQueue(name(QUEUE), cap)]).await.unwrap();
+    let jobs = 300;
+    for _ in 0..3 {
+        nodes[0].apply(vec![Command::Submit((0..100).map(|_| new_job()).collect())]).await.unwrap();
+    }
+    let (left, given) = (Arc::new(AtomicU64::new(jobs)), Arc::new(parking_lot::Mutex::new(HashSet::new())));
+    let mut workers = tokio::task::JoinSet::new();
+    for worker in 0..12 {
+        let (store, left, given) = (nodes[worker % 3].clone(), left.clone(), given.clone());
+        workers.spawn(async move {
+            while left.load(Ordering::SeqCst) > 0 {
+                let replies = store.apply(vec![Command::Lease(worker_asks(&[KIND], 1 + worker % 3))]).await.unwrap();
+                let [Reply::Leased(leased)] = &replies[..] else { panic!("{replies:?}") };
+                if leased.is_empty() {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                for (job, _) in leased {
+                    assert!(given.lock().insert(job.lease_ref()), "handed out twice: {job:?}");
+                    let settle = Settle { lease: job.lease_ref(), outcome: complete("1") };
+                    let replies = store.apply(vec![Command::Settle(settle)]).await.unwrap();
+                    assert!(matches!(replies[..], [Reply::Job(_)]), "{replies:?}");
+                    left.fetch_sub(1, Ordering::SeqCst);
+                }
+            }
+        });
+    }
+    while let Some(done) = workers.join_next().await {
+        done.unwrap();
+    }
+    let mut running: BTreeMap<JobNo, LeaseRef> = BTreeMap::new();
+    let mut most = 0;
+    for event in feed(&*nodes[1]).await {
+        match event.data.event_type() {
+            EventType::Started => {
+                let lease = LeaseRef { no: event.no, attempt: event.attempt };
+                assert_eq!(running.insert(event.no, lease), None, "leased twice at once");
+            }
+            EventType::Succeeded => assert!(running.remove(&event.no).is_some()),
+            _ => {}
+        }
+        most = most.max(running.len());
+    }
+    assert!(most <= CAP && most > 1, "{most} at once");
+    close(nodes).await;
+}
+
+/// Connections end while commands are under way: what was acknowledged is there, once, and callers notice nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ended_connections_lose_and_double_nothing() {
+    let (place, nodes) = nodes(2).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..8 {
+        let (store, stop) = (nodes[caller % 2].clone(), stop.clone());
+        callers.spawn(async move {
+            let mut labels = Vec::new();
+            while !stop.load(Ordering::SeqCst) {
+                let mut new = new_job();
+                let label: Box<str> = format!("{caller}-{}", labels.len()).into();
+                new.spec.label = Some(label.clone());
+                let replies = store.apply(vec![Command::Submit(vec![new])]).await.unwrap();
+                assert!(matches!(&replies[..], [Reply::Submitted(all)] if matches!(all[..], [Submitted::New(_)])));
+                labels.push(label);
+            }
+            labels
+        });
+    }
+    for _ in 0..20 {
+        let before = feed(&*nodes[0]).await.len();
+        while feed(&*nodes[0]).await.len() < before + 20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let database = place.database.name().to_owned();
+        let ended = tokio::task::spawn_blocking(move || pgcluster::Cluster::shared().disconnect(&database));
+        assert!(ended.await.unwrap().unwrap() > 0);
+    }
+    stop.store(true, Ordering::SeqCst);
+    let mut acknowledged: Vec<Box<str>> = callers.join_all().await.concat();
+    let mut there = Vec::new();
+    for event in feed(&*nodes[0]).await {
+        there.push(nodes[0].record(event.no).await.unwrap().unwrap().spec.label.unwrap());
+    }
+    acknowledged.sort_unstable();
+    there.sort_unstable();
+    assert!(acknowledged.len() > 400);
+    assert_eq!(there, acknowledged);
+    close(nodes).await;
+}
+
+/// A worker whose node is gone is not lost before its lease is over, and is then, by another node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_leases_of_a_node_that_is_gone_end_elsewhere() {
+    let (_place, nodes) = nodes(2).await;
+    let mut told = nodes[1].commits();
+    nodes[0].apply(vec![Command::Submit(vec![new_job()])]).await.unwrap();
+    let request = raincheck_core::LeaseJobs { ttl: 2_000, ..worker_asks(&[KIND], 1) };
+    let replies = nodes[0].apply(vec![Command::Lease(request)]).await.unwrap();
+    let [Reply::Leased(leased)] = &replies[..] else { panic!("{replies:?}") };
+    let lease = leased[0].0.lease_ref();
+    nodes[0].close().await;
+    while told.recv().await.unwrap().events.iter().all(|event| event.data.event_type() != EventType::Started) {}
+    while nodes[1].next_overdue().is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut over = Vec::new();
+    while over.is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        over = nodes[1].overdue(9).await.unwrap();
+    }
+    assert_eq!(over[0].lease, lease);
+    let settle = Settle { lease, outcome: raincheck_core::Outcome::Lost };
+    let replies = nodes[1].apply(vec![Command::Settle(settle)]).await.unwrap();
+    assert!(matches!(&replies[..], [Reply::Job(job)] if job.losses == 1), "{replies:?}");
+    nodes[1].close().await;
+}
