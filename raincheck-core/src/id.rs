@@ -66,25 +66,56 @@ impl FromStr for JobId {
     }
 }
 
+/// Bits of the counter that tell lanes apart where there are several: its highest ones.
+const LANE_BITS: u32 = 6;
+
 /// Makes ids that strictly grow, whatever the wall clock does.
 #[derive(Debug)]
 pub struct IdMint {
     last: i64,
+    /// The first number of the lane in each millisecond, and how many there are.
+    first: i64,
+    size: i64,
 }
 
 impl IdMint {
     /// A mint whose next number lies above `last`, the highest number ever given out.
     pub fn after(last: JobNo) -> Self {
-        IdMint { last: last.0 }
+        IdMint { last: last.0, first: 0, size: 1 << COUNTER_BITS }
+    }
+
+    /// A mint beside others, which never make its numbers as long as each has a lane of its own, 0 to 63: a part of the
+    /// counter of every millisecond.
+    pub fn in_lane(last: JobNo, lane: u32) -> Self {
+        let mut mint = IdMint::after(last);
+        mint.change_to(lane);
+        mint
+    }
+
+    /// Goes on in another lane.
+    pub fn change_to(&mut self, lane: u32) {
+        self.size = 1 << (COUNTER_BITS - LANE_BITS);
+        self.first = i64::from(lane % (1 << LANE_BITS)) * self.size;
     }
 
     /// The next id. When one millisecond has used up its counter, the number runs ahead of the clock, which
     /// RFC 9562 section 6.2 allows.
     pub fn mint(&mut self, now: Timestamp, rng: &mut dyn Rng) -> (JobNo, JobId) {
         let floor = now.0.max(0) << COUNTER_BITS;
-        self.last = floor.max(self.last + 1);
+        self.last = (floor + self.first).max(self.next());
         let salt = (rng.next_u64() >> (64 - SALT_BITS)) as i64;
         (JobNo(self.last), JobId::from_parts(JobNo(self.last), salt))
+    }
+
+    /// The next number of the lane above the last one.
+    fn next(&self) -> i64 {
+        let next = self.last + 1;
+        let begin = next >> COUNTER_BITS << COUNTER_BITS;
+        match next - begin - self.first {
+            ..0 => begin + self.first,
+            within if within < self.size => next,
+            _ => begin + (1 << COUNTER_BITS) + self.first,
+        }
     }
 }
 
@@ -108,6 +139,23 @@ mod tests {
             assert_eq!(JobId::from_parts(no, salt), id);
             assert_eq!(id.0.get_version_num(), 7);
             last = Some((no, id));
+        }
+    }
+
+    #[test]
+    fn lanes_never_meet() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut seen = std::collections::HashSet::new();
+        for lane in [0, 1, 63] {
+            let mut mint = IdMint::in_lane(JobNo((1_700_000_000_000 << 15) + 30_000), lane);
+            let mut last = JobNo(0);
+            for step in 0..20_000i64 {
+                let (no, id) = mint.mint(Timestamp(1_700_000_000_000 + step / 5_000), &mut rng);
+                assert!(no > last && seen.insert(no), "{no:?} in lane {lane} at {step}");
+                assert_eq!((no.0 >> 9) & 63, i64::from(lane));
+                assert_eq!(id.parts().unwrap().0, no);
+                last = no;
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use raincheck_store::{SqliteStore, StoreError};
+use raincheck_store::{SqliteStore, StoreError, StoreOptions};
 use serde::Serialize;
 
 use super::{
@@ -35,7 +35,13 @@ struct Made {
 /// Makes the copy, and says what is in it.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let Options { to, which, output } = options;
-    let (sqlite, target) = (which.sqlite()?, to.clone());
+    let (url, store) = which.store()?;
+    let StoreOptions::Sqlite(sqlite) = store else {
+        return Err(Failure::usage(format!("{url} is not copied by this program")).next(
+            "copy the database with pg_dump or pg_basebackup, then the folder of large payloads; see docs/postgresql.md",
+        ));
+    };
+    let target = to.clone();
     let copied = tokio::task::spawn_blocking(move || SqliteStore::backup(&sqlite, &target)).await;
     let copied =
         copied.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?.map_err(|error| match error {

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use raincheck_store::{Checkup as _, Finding, Invariant, SqliteDoctor};
+use raincheck_store::{Finding, Invariant, StoreOptions};
 use serde::Serialize;
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     serve,
     style::{Ink, Style, tame},
 };
+use crate::config::StoreUrl;
 
 /// Findings of a check that are shown; the rest is counted.
 const SHOWN: usize = 5;
@@ -22,10 +23,10 @@ const SHOWN: usize = 5;
 /// Which data.
 #[derive(Args, Clone, Debug)]
 pub struct Which {
-    /// Folder of the whole state [default: ./raincheck-data]
-    #[arg(long, env = "RAINCHECK_DATA", value_name = "FOLDER", conflicts_with = "store")]
+    /// Folder of the whole state; beside PostgreSQL, of large payloads [default: ./raincheck-data]
+    #[arg(long, env = "RAINCHECK_DATA", value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// The database, as `sqlite:PATH`
+    /// The database, as `sqlite:PATH` or `postgres://USER@HOST/DATABASE`
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// The settings file that names the data; ./raincheck.toml, where there is one, if not said
@@ -38,9 +39,9 @@ impl Which {
     ///
     /// # Errors
     /// When the settings are wrong.
-    pub fn sqlite(self) -> Result<raincheck_store::SqliteOptions, Failure> {
+    pub fn store(self) -> Result<(StoreUrl, StoreOptions), Failure> {
         let Self { data, store, config } = self;
-        serve::sqlite(&serve::Options { data, store, config, ..serve::Options::default() })
+        serve::store(&serve::Options { data, store, config, ..serve::Options::default() })
     }
 }
 
@@ -85,18 +86,13 @@ struct Report {
 
 /// Looks at everything; 0 when all is well, 1 when something is not.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
-    let sqlite = options.which.sqlite()?;
+    let (url, store) = options.which.store()?;
     let none = |error: &dyn std::fmt::Display| {
-        Failure::usage(error.to_string()).next("name the data with --data FOLDER or --store sqlite:PATH")
+        Failure::usage(error.to_string()).next("name the data with --data FOLDER or --store URL")
     };
-    let mut doctor = SqliteDoctor::open(&sqlite).map_err(|error| none(&error))?;
-    let mut report = Report {
-        ok: true,
-        store: format!("sqlite:{}", sqlite.path.display()),
-        served: doctor.is_served(),
-        looked: 0,
-        checks: Invariant::ALL.map(Check::of).into(),
-    };
+    let (mut doctor, served) = raincheck_store::doctor(&store).await.map_err(|error| none(&error))?;
+    let mut report =
+        Report { ok: true, store: url.to_string(), served, looked: 0, checks: Invariant::ALL.map(Check::of).into() };
     while let Some(page) = doctor.page().await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))? {
         report.looked += page.looked;
         page.findings.into_iter().for_each(|finding| report.note(finding));

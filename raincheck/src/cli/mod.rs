@@ -15,6 +15,7 @@ mod learn;
 mod list;
 pub mod logging;
 pub mod media;
+mod migrate;
 mod operate;
 pub mod output;
 mod queue;
@@ -99,6 +100,8 @@ enum Command {
     Doctor(doctor::Options),
     /// Copy all data, as of one moment, into a folder that a server can be started on
     Backup(backup::Options),
+    /// Move all data of a stopped server from SQLite to PostgreSQL
+    Migrate(migrate::Options),
     /// Write, check or show the server's settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -161,6 +164,7 @@ impl Command {
             Self::Worker(command) => command.run().await,
             Self::Doctor(options) => doctor::run(options).await,
             Self::Backup(options) => backup::run(options).await,
+            Self::Migrate(options) => migrate::run(options).await,
             Self::Config(command) => command.run(),
             Self::Bench(options) => bench::run(options).await,
             Self::Openapi => operate::openapi(),

@@ -7,7 +7,7 @@ use raincheck_core::{Name, limits};
 use super::{
     Settings,
     defaults::JobDefaults,
-    tree::{Fault, Node, join},
+    tree::{Fault, Node, Origin, join},
 };
 
 /// Everything that is wrong with `settings`, each where `tree` says it was said.
@@ -74,9 +74,7 @@ impl Faults<'_> {
         if !crate::http::tells_failure(server.failed_status) {
             self.add(&["server", "failed_status"], "must be 200 or an HTTP status from 400 to 599");
         }
-        if !settings.store.url.starts_with("sqlite:") {
-            self.add(&["store", "url"], format!("`{}` is not known: write sqlite:PATH", settings.store.url));
-        }
+        self.store(settings);
         if crate::cli::logging::filter(&settings.log.level).is_err() {
             self.add(
                 &["log", "level"],
@@ -93,6 +91,21 @@ impl Faults<'_> {
             ("batch_body", settings.limits.batch_body.0),
         ] {
             self.positive(&["limits", name], Some(number));
+        }
+    }
+
+    fn store(&mut self, settings: &Settings) {
+        let (url, password) = (&settings.store.url, &settings.store.password);
+        if url.has_password() && matches!(self.tree.origin(&["store", "url"]), Origin::File(..)) {
+            let message = "a secret does not stand in the file itself: leave the password out and write \
+                           password = \"env:NAME\" or \"file:PATH\" below it";
+            self.add(&["store", "url"], message);
+        }
+        if password.is_some() && url.has_password() {
+            self.add(&["store", "password"], "the address has a password as well: leave one of them out");
+        }
+        if password.is_some() && !url.is_postgres() {
+            self.add(&["store", "password"], format!("is for PostgreSQL, but the store is {url}"));
         }
     }
 

@@ -15,7 +15,7 @@ const SHORT: &[(&str, &[&str])] = &[
 ];
 
 /// Settings whose text in the environment is the secret itself; the tree only ever holds where it is.
-const SECRETS: &[&[&str]] = &[&["server", "admin_token"]];
+const SECRETS: &[&[&str]] = &[&["server", "admin_token"], &["store", "password"]];
 
 /// Sets what `variables` say. Names without `__` that are not of a flag are somebody else's (`RAINCHECK_INPUT` of a
 /// command, `RAINCHECK_TOKEN` of a client) and left alone.
@@ -85,5 +85,7 @@ mod tests {
             let tree = with(&[(name, value)]);
             assert_eq!(tree.get(&["server", "admin_token"]).unwrap().value, Value::Loose(place.into()), "{name}");
         }
+        let tree = with(&[("RAINCHECK_STORE__PASSWORD_FILE", "/run/password")]);
+        assert_eq!(tree.get(&["store", "password"]).unwrap().value, Value::Loose("file:/run/password".into()));
     }
 }

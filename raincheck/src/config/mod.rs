@@ -14,6 +14,7 @@ mod read;
 mod secret;
 pub mod sections;
 pub mod show;
+mod store_url;
 pub mod tree;
 mod units;
 
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 pub use kind::{Kind, Queue};
 pub use secret::Secret;
 pub use sections::Settings;
+pub use store_url::StoreUrl;
 use tree::{Fault, Node, Origin, Value};
 pub use units::{Period, Size};
 
@@ -130,6 +132,7 @@ fn anchor(tree: &mut Node, file: &Path) {
     };
     within(tree.get_mut(&["store", "url"]), "sqlite:");
     within(tree.get_mut(&["store", "blobs"]), "");
+    within(tree.get_mut(&["store", "password"]), "file:");
     within(tree.get_mut(&["server", "admin_token"]), "file:");
     if let Some(Node { value: Value::Table(kinds), .. }) = tree.get_mut(&["kinds"]) {
         for kind in kinds.values_mut() {

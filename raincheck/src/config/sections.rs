@@ -1,11 +1,11 @@
 //! The sections of the file: one struct each, one field a setting, its default beside it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use raincheck_core::limits;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Period, Queue, Secret, Size, defaults::JobDefaults};
+use super::{Kind, Period, Queue, Secret, Size, StoreUrl, defaults::JobDefaults};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -68,8 +68,10 @@ impl Default for Server {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Store {
-    /// `sqlite:PATH` of the database.
-    pub url: String,
+    /// `sqlite:PATH` of the database, or `postgres://USER@HOST/DATABASE`.
+    pub url: StoreUrl,
+    /// Password of the user of PostgreSQL.
+    pub password: Option<Secret>,
     /// Folder of large inputs and results.
     pub blobs: String,
     /// With less than this free on the disk, submits are refused and the rest is served.
@@ -81,7 +83,8 @@ pub struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self {
-            url: "sqlite:raincheck-data/raincheck.db".to_owned(),
+            url: StoreUrl::sqlite(Path::new("raincheck-data/raincheck.db")),
+            password: None,
             blobs: "raincheck-data/blobs".to_owned(),
             reserve: Size(64 << 20),
             tombstone: Period(limits::TOMBSTONE_MILLIS),

@@ -92,7 +92,12 @@ fn faults_say_where_what_and_why() {
         ("[kinds.a]\nworkers = 2\n", "raincheck.toml:2: kinds.a.workers: says how the kind is run"),
         ("[kinds.a]\nrun = [\"x\", 1]\n", "raincheck.toml:2: kinds.a.run[1]: must be a text, not a whole number"),
         ("[kinds.a]\ninput_schema = \"no.json\"\n", "raincheck.toml:2: kinds.a.input_schema: cannot read"),
-        ("[store]\nurl = \"mysql://x\"\n", "raincheck.toml:2: store.url: `mysql://x` is not known"),
+        ("[store]\nurl = \"mysql://x\"\n", "raincheck.toml:2: store.url: `mysql` is not known"),
+        (
+            "[store]\nurl = \"postgres://u:s3cret@h/db\"\n",
+            "raincheck.toml:2: store.url: a secret does not stand in the file",
+        ),
+        ("[store]\npassword = \"s3cret\"\n", "raincheck.toml:2: store.password: a secret does not stand in the file"),
         ("[log]\nlevel = \"loud\"\n", "raincheck.toml:2: log.level: `loud` is not a level"),
     ] {
         let found = faults(text);
@@ -105,9 +110,33 @@ fn relative_paths_are_of_the_files_folder_and_flags_of_the_shell() {
     let config = load("[store]\nurl = \"sqlite:d/x.db\"\n", &[], &Vec::new()).unwrap();
     let folder = config.folder();
     assert!(folder.is_absolute());
-    assert_eq!(config.settings.store.url, format!("sqlite:{}/d/x.db", folder.display()));
+    assert_eq!(config.settings.store.url.reveal(), format!("sqlite:{}/d/x.db", folder.display()));
     let flags: Flags = vec![(&["store", "url"], "sqlite:d/x.db".into(), "--data")];
-    assert_eq!(load("", &[], &flags).unwrap().settings.store.url, "sqlite:d/x.db");
+    assert_eq!(load("", &[], &flags).unwrap().settings.store.url.reveal(), "sqlite:d/x.db");
+}
+
+#[test]
+fn the_password_of_a_store_is_used_and_not_shown() {
+    let url = "postgres://u:s3cret@h/db";
+    let config = load("", &[("RAINCHECK_STORE", url)], &Vec::new()).unwrap();
+    assert_eq!(config.settings.store.url.reveal(), url);
+    assert!(!format!("{:?}", config.settings).contains("s3cret"));
+    let shown = config.to_toml(true);
+    assert!(shown.contains("url = \"postgres://u@h/db\"") && shown.contains("# $RAINCHECK_STORE"), "{shown}");
+
+    let folder = std::env::temp_dir().join(format!("raincheck-password-{}", std::process::id()));
+    std::fs::write(&folder, "s3cret\n").unwrap();
+    let place = folder.display().to_string();
+    let text = "[store]\nurl = \"postgres://u@h/db\"\n";
+    let config = load(text, &[("RAINCHECK_STORE__PASSWORD_FILE", &place)], &Vec::new()).unwrap();
+    assert_eq!(config.settings.store.password.as_ref().unwrap().reveal(), "s3cret");
+    assert!(!config.to_toml(true).contains("s3cret"));
+    for (store, fault) in [(url, "the address has a password as well"), ("sqlite:x", "is for PostgreSQL")] {
+        let variables = [("RAINCHECK_STORE__PASSWORD_FILE", place.as_str()), ("RAINCHECK_STORE", store)];
+        let found = load("", &variables, &Vec::new()).unwrap_err();
+        assert!(found.len() == 1 && found[0].contains(fault) && !found[0].contains("s3cret"), "{found:?}");
+    }
+    std::fs::remove_file(&folder).unwrap();
 }
 
 #[test]
@@ -120,7 +149,9 @@ fn the_template_is_all_defaults_even_when_everything_in_it_is_said() {
         .map(|line| {
             line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with('[')).unwrap_or(line)
         })
-        .filter(|line| !line.starts_with("admin_token") && !line.starts_with("input_schema"))
+        .filter(|line| {
+            !line.starts_with("admin_token") && !line.starts_with("password") && !line.starts_with("input_schema")
+        })
         .map(|line| format!("{line}\n"))
         .collect();
     let config = load(&said, &[], &Vec::new()).unwrap();

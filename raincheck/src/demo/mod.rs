@@ -22,7 +22,7 @@ use crate::{
         signals::Signals,
         style::{Ink, Style},
     },
-    config::{Config, Settings, sections::LogFormat},
+    config::{Config, Settings, StoreUrl, sections::LogFormat},
 };
 
 /// Options of `demo`.
@@ -105,7 +105,7 @@ async fn one(client: &Client, job: &Job, bars: &RefCell<Bars>) -> Result<Job, Fa
 fn settings(folder: &Path, port: u16, work: &[inputs::Work]) -> Settings {
     let mut settings = Settings::default();
     settings.server.listen = format!("127.0.0.1:{port}");
-    settings.store.url = format!("sqlite:{}", folder.join("raincheck.db").display());
+    settings.store.url = StoreUrl::sqlite(&folder.join("raincheck.db"));
     settings.store.blobs = folder.join("blobs").display().to_string();
     settings.kinds = work.iter().map(|work| (work.kind.to_owned(), work.runs.clone())).collect();
     settings

@@ -5,4 +5,5 @@ mod cli;
 mod crash;
 mod http;
 mod large;
+mod postgres;
 mod server;

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 pub struct Server {
     child: Child,
     pub url: String,
+    /// What it says about its store.
+    pub store: String,
 }
 
 impl Server {
@@ -28,17 +30,18 @@ impl Server {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut seen = Vec::new();
-        let url = loop {
+        let (url, store) = loop {
             let line = lines.next().unwrap_or_else(|| panic!("serve ended before it was ready: {seen:#?}")).unwrap();
             let json: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
             if json["msg"] == "ready" {
-                break json["url"].as_str().unwrap().trim_end_matches('/').to_owned();
+                let said = |member: &str| json[member].as_str().unwrap().to_owned();
+                break (said("url").trim_end_matches('/').to_owned(), said("store"));
             }
             seen.push(line);
         };
         // Nobody reads further, but the pipe must not fill up.
         std::thread::spawn(move || lines.for_each(drop));
-        Server { child, url }
+        Server { child, url, store }
     }
 
     pub fn pid(&self) -> u32 {

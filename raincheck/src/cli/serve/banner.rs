@@ -16,7 +16,7 @@ pub fn show(server: &Server, config: &Config, ephemeral: bool, for_people: bool)
             ("msg", "ready"),
             ("url", &server.url()),
             ("version", env!("CARGO_PKG_VERSION")),
-            ("store", &config.settings.store.url),
+            ("store", &config.settings.store.url.to_string()),
         ] {
             ready.insert(name.to_owned(), value.into());
         }

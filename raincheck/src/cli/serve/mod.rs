@@ -9,6 +9,7 @@ mod server;
 use std::{path::PathBuf, process::exit};
 
 use clap::Args;
+use raincheck_store::StoreOptions;
 
 use super::{
     config::load,
@@ -17,7 +18,7 @@ use super::{
     signals::{Signals, Told},
     style::Style,
 };
-use crate::config::{Config, Flags, sections::LogFormat, show::needs_restart};
+use crate::config::{Config, Flags, StoreUrl, sections::LogFormat, show::needs_restart};
 
 pub use server::Server;
 
@@ -27,10 +28,10 @@ pub struct Options {
     /// Address and port; port 0 takes a free one [default: 127.0.0.1:8202]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// Folder of the whole state [default: ./raincheck-data]
-    #[arg(long, env = "RAINCHECK_DATA", value_name = "FOLDER", conflicts_with_all = ["store", "ephemeral"])]
+    /// Folder of the whole state; beside PostgreSQL, of large payloads [default: ./raincheck-data]
+    #[arg(long, env = "RAINCHECK_DATA", value_name = "FOLDER", conflicts_with = "ephemeral")]
     pub data: Option<PathBuf>,
-    /// The database, as `sqlite:PATH`
+    /// The database, as `sqlite:PATH` or `postgres://USER@HOST/DATABASE`
     #[arg(long, value_name = "URL", conflicts_with = "ephemeral")]
     pub store: Option<String>,
     /// The settings file; ./raincheck.toml, where there is one, if not said
@@ -55,10 +56,6 @@ impl Options {
         };
         set(&["server", "listen"], self.listen.clone(), "--listen");
         set(&["server", "public_url"], self.public_url.clone(), "--public-url");
-        if let Some(data) = &self.data {
-            set(&["store", "url"], Some(format!("sqlite:{}", data.join("raincheck.db").display())), "--data");
-            set(&["store", "blobs"], Some(data.join("blobs").display().to_string()), "--data");
-        }
         if let Some(store) = &self.store {
             set(&["store", "url"], Some(store.clone()), "--store");
             // Large payloads stand beside the database that they belong to.
@@ -77,16 +74,36 @@ impl Options {
     }
 
     fn load(&self) -> Result<Config, Failure> {
-        load(self.config.as_deref(), &self.flags())
+        let mut flags = self.flags();
+        if let Some(data) = &self.data {
+            let file = self.config.as_deref();
+            // Beside PostgreSQL the folder holds large payloads; otherwise it holds everything, whatever the file says.
+            let elsewhere = load(file, &flags).is_ok_and(|config| config.settings.store.url.is_postgres());
+            match &self.store {
+                Some(store) if store.starts_with("sqlite:") => {
+                    return Err(Failure::usage("--data and --store sqlite:PATH both say where the database is")
+                        .next("leave one of them out"));
+                }
+                None if !elsewhere => {
+                    let url = StoreUrl::sqlite(&data.join("raincheck.db"));
+                    flags.push((&["store", "url"], url.reveal().to_owned(), "--data"));
+                }
+                _ => {}
+            }
+            flags.push((&["store", "blobs"], data.join("blobs").display().to_string(), "--data"));
+        }
+        load(self.config.as_deref(), &flags)
     }
 }
 
-/// The store that a server with these options would open.
+/// The store that a server with these options would open, and its address.
 ///
 /// # Errors
 /// When the settings are wrong.
-pub fn sqlite(options: &Options) -> Result<raincheck_store::SqliteOptions, Failure> {
-    Ok(options::sqlite(&options.load()?))
+pub fn store(options: &Options) -> Result<(StoreUrl, StoreOptions), Failure> {
+    let config = options.load()?;
+    let store = options::store(&config)?;
+    Ok((config.settings.store.url, store))
 }
 
 /// Serves until it is told to stop.

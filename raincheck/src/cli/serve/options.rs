@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, path::PathBuf};
 
 use raincheck_core::{Method, Name, OnLost};
-use raincheck_store::SqliteOptions;
+use raincheck_store::{PostgresOptions, SqliteOptions, StoreOptions};
 
 use crate::{
     cli::exit::Failure,
@@ -99,11 +99,22 @@ fn policy(defaults: &defaults::JobDefaults) -> Policy {
 }
 
 /// What the store is told.
-pub fn sqlite(config: &Config) -> SqliteOptions {
+///
+/// # Errors
+/// When the address can't hold the password.
+pub fn store(config: &Config) -> Result<StoreOptions, Failure> {
     let (store, limits) = (&config.settings.store, &config.settings.limits);
-    let path = PathBuf::from(store.url.strip_prefix("sqlite:").unwrap_or(&store.url));
+    let Some(path) = store.url.sqlite_path() else {
+        let url = store.url.with_password(store.password.as_ref()).map_err(Failure::usage)?;
+        return Ok(StoreOptions::Postgres(PostgresOptions {
+            max_queued: limits.queued_per_queue,
+            max_in_all: limits.queued,
+            tombstone: store.tombstone.0,
+            ..PostgresOptions::at(url, Path::new(&store.blobs))
+        }));
+    };
     let folder = path.parent().unwrap_or(Path::new(".")).to_path_buf();
-    SqliteOptions {
+    Ok(StoreOptions::Sqlite(SqliteOptions {
         path,
         blobs: PathBuf::from(&store.blobs),
         max_queued: limits.queued_per_queue,
@@ -111,5 +122,5 @@ pub fn sqlite(config: &Config) -> SqliteOptions {
         tombstone: store.tombstone.0,
         reserve_bytes: store.reserve.0,
         ..SqliteOptions::in_folder(&folder)
-    }
+    }))
 }

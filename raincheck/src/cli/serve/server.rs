@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use raincheck_client::Client;
 use raincheck_core::QueuePatch;
 use raincheck_engine::{Engine, Settings};
-use raincheck_store::{SqliteStore, Store};
+use raincheck_store::Store;
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -151,16 +151,21 @@ impl Server {
     }
 }
 
+const POSTGRES_NEXT: &str = "is PostgreSQL running there, may this user in, and is the database made (createdb)? \
+    See docs/postgresql.md";
+
 async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failure> {
-    let sqlite = options::sqlite(config);
-    let (clock, path) = (sqlite.clock.clone(), sqlite.path.clone());
+    let options = options::store(config)?;
+    let (clock, url) = (options.clock(), &config.settings.store.url);
     let unusable = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("cannot use {}: {error}", path.display()))
-            .next("name another folder with --data FOLDER, or stop the server that uses this one")
+        let what = url.sqlite_path().map_or_else(|| url.to_string(), |path| path.display().to_string());
+        let next = match url.sqlite_path() {
+            Some(_) => "name another folder with --data FOLDER, or stop the server that uses this one",
+            None => POSTGRES_NEXT,
+        };
+        Failure::new(Exit::Failed, format!("cannot use {what}: {error}")).next(next)
     };
-    let opened =
-        tokio::task::spawn_blocking(move || SqliteStore::open(sqlite)).await.map_err(|error| unusable(&error))?;
-    let store: Arc<dyn Store> = opened.map_err(|error| unusable(&error))?;
+    let store = raincheck_store::open(options).await.map_err(|error| unusable(&error))?;
     let limits = &config.settings.limits;
     let settings = Settings {
         wait_most: limits.wait.0,

@@ -1,0 +1,75 @@
+//! `raincheck migrate`: everything from one machine's file into a database for many.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use raincheck_store::{PostgresOptions, SqliteOptions, migrate};
+use serde::Serialize;
+
+use super::{
+    exit::{Exit, Failure},
+    output::{self, Format, Output},
+    style::{Ink, Style},
+};
+use crate::config::StoreUrl;
+
+/// Options of `migrate`.
+#[derive(Args, Debug)]
+pub struct Options {
+    /// The data to move, as `sqlite:PATH`; its server must have stopped
+    #[arg(long, value_name = "URL", value_parser = StoreUrl::read)]
+    from: StoreUrl,
+    /// The database to fill, as `postgres://USER@HOST/DATABASE`; it must hold no jobs
+    #[arg(long, value_name = "URL", value_parser = StoreUrl::read)]
+    to: StoreUrl,
+    /// Folder of large inputs and results, from now on [default: where they are]
+    #[arg(long, value_name = "FOLDER")]
+    blobs: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Serialize)]
+struct Moved {
+    to: String,
+    jobs: u64,
+    events: u64,
+    files: u64,
+}
+
+/// Moves it, and says what it was.
+pub async fn run(options: Options) -> Result<Exit, Failure> {
+    let Options { from, to, blobs, output } = options;
+    let Some(path) = from.sqlite_path() else {
+        return Err(Failure::usage(format!("--from {from} is no file")).next("write --from sqlite:PATH"));
+    };
+    if !to.is_postgres() {
+        return Err(
+            Failure::usage(format!("--to {to} is no PostgreSQL")).next("write --to postgres://USER@HOST/DATABASE")
+        );
+    }
+    let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+    let from = SqliteOptions { path, ..SqliteOptions::in_folder(&folder) };
+    let blobs = blobs.unwrap_or_else(|| from.blobs.clone());
+    let style = Style::stderr();
+    let tell = move |table: &str, rows: u64| {
+        if style.is_terminal() {
+            eprintln!("{} {rows} rows", style.paint(Ink::Bold, table));
+        }
+    };
+    let moved = migrate(from, PostgresOptions::at(to.reveal(), &blobs), tell).await.map_err(|error| {
+        Failure::new(Exit::Failed, error.to_string())
+            .next("nothing was moved; stop the server of the old data, and name an empty database")
+    })?;
+    let moved = Moved { to: to.to_string(), jobs: moved.jobs, events: moved.events, files: moved.files };
+    match output.format {
+        Format::Table => output::print(&output::facts(&[
+            ("moved to", moved.to),
+            ("jobs", moved.jobs.to_string()),
+            ("events", moved.events.to_string()),
+            ("files copied", moved.files.to_string()),
+        ]))?,
+        format => output::json(&moved, format)?,
+    }
+    Ok(Exit::Done)
+}
