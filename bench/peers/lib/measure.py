@@ -89,8 +89,14 @@ class Runner:
         workload, callers = MEASURES[name]
         if workload == "memory":
             self.release()
+        elif peer.native and peer.server == "postgres":
+            with self.server(peer, workload) as server:
+                return self.native(workload, callers, "--store", server.address["url"])
         elif peer.native:
             return self.native(workload, callers)
+        if peer.native and peer.server == "postgres":
+            # Two servers, of which a script would fill none.
+            return None
         with self.server(peer, workload) as server:
             return self.scripted(peer, server, workload, callers)
 
@@ -116,11 +122,12 @@ class Runner:
             figures["bytes"] = server.memory()
         return figures
 
-    def native(self, workload, callers):
+    def native(self, workload, callers, *more):
         """Raincheck by its own bench, which starts a server of its own."""
         command = [self.tools.raincheck, "bench", workload, "-o", "json", "--rounds", 1]
         command += ["--seconds", self.options.seconds, "--folder", self.folder]
         command += ["--callers", callers] if callers else []
+        command += more
         rows = json.loads(output(command))["rows"]
         try:
             return READERS[workload](rows)

@@ -142,6 +142,8 @@ class Postgres(Server):
 
     # At once, but giving back what memory it shares.
     stop = signal.SIGQUIT
+    # Settings that the race was asked for, by name.
+    more = {}
 
     def start(self):
         programs = self.tools.postgres()
@@ -162,7 +164,7 @@ class Postgres(Server):
             subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, env=environment, **settings)
         subprocess.run(["cp", "-a", made / "data", data], check=True)
         options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "",
-                   "max_wal_size": "4GB"}
+                   "max_wal_size": "4GB", **self.more}
         listed = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self.address = {"port": self.port, "url": f"postgres://postgres@127.0.0.1:{self.port}/postgres"}
         self.spawn([programs / "postgres", "-D", data, *listed], env=environment, **settings)

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::instructions::HotPath;
 use crate::cli::{exit::Failure, output::Output};
+use crate::config::StoreUrl;
 
 /// Options of `bench`.
 #[derive(Args, Clone, Debug, Serialize)]
@@ -47,6 +48,10 @@ pub struct Options {
     #[arg(long, value_name = "FOLDER")]
     #[serde(skip)]
     pub folder: Option<PathBuf>,
+    /// Measure a store on PostgreSQL instead, in this database, as `postgres://USER@HOST/DATABASE`; it must hold no jobs
+    #[arg(long, value_name = "URL", value_parser = StoreUrl::read)]
+    #[serde(skip)]
+    pub store: Option<StoreUrl>,
     /// Serve the bare handler instead, with the answers in this folder
     #[arg(long, hide = true, value_name = "FOLDER")]
     #[serde(skip)]
@@ -106,13 +111,17 @@ impl Options {
         Self { deep: 5_000_000, later: 1_000_000, finished: 10_000_000, ..self }
     }
 
-    /// A new folder for data.
+    /// A new folder for data, with the settings of the server that is started there.
     pub fn scratch(&self) -> Result<tempfile::TempDir, Failure> {
         let folder = self.folder.clone().unwrap_or_else(std::env::temp_dir);
-        tempfile::Builder::new()
+        let scratch = tempfile::Builder::new()
             .prefix("raincheck-bench-")
             .tempdir_in(&folder)
-            .map_err(|error| Failure::usage(format!("cannot make a folder in {}: {error}", folder.display())))
+            .map_err(|error| Failure::usage(format!("cannot make a folder in {}: {error}", folder.display())))?;
+        if let Some(store) = &self.store {
+            std::fs::write(scratch.path().join("raincheck.toml"), format!("[store]\nurl = \"{store}\"\n"))?;
+        }
+        Ok(scratch)
     }
 }
 
