@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::front::Front;
 use super::peer::Peer;
+use super::problem::Untold;
 
 /// A new connection must send something, and then a whole request head, within this.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -110,7 +111,14 @@ async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, 
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
         let front = front.clone();
-        async move { Ok::<_, std::convert::Infallible>(front.answer(request).await) }
+        async move {
+            let answer = front.answer(request).await;
+            match answer.extensions().get::<Untold>() {
+                // Ends the connection.
+                Some(_) => Err("nobody knows whether it was done"),
+                None => Ok(answer),
+            }
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())

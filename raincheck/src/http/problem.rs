@@ -108,12 +108,18 @@ struct Instance {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Further members, as JSON text between the braces.
     members: Vec<u8>,
+    is_untold: bool,
 }
+
+/// Marks an answer that must not be given: what it says may not be so, and a broken connection says no more than is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Untold;
 
 impl Problem {
     /// An instance of `row`.
     pub fn new(row: &'static Row) -> Self {
-        Problem(Box::new(Instance { row, detail: None, errors: Vec::new(), headers: Vec::new(), members: Vec::new() }))
+        let (errors, headers, members) = (Vec::new(), Vec::new(), Vec::new());
+        Problem(Box::new(Instance { row, detail: None, errors, headers, members, is_untold: false }))
     }
 
     /// A bad request, and why.
@@ -203,6 +209,9 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.0.headers);
+        if self.0.is_untold {
+            response.extensions_mut().insert(Untold);
+        }
         response
     }
 }
@@ -216,11 +225,14 @@ impl fmt::Display for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store failed a request");
+        let is_untold = matches!(error, StoreError::Unknown(_));
         let detail = match error {
             StoreError::NoSpace => "no space is left for the data",
             _ => "the store does not answer; the server's log says why",
         };
-        Problem::new(STORE).detail(detail).retry_after(5)
+        let mut problem = Problem::new(STORE).detail(detail).retry_after(5);
+        problem.0.is_untold = is_untold;
+        problem
     }
 }
 

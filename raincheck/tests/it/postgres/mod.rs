@@ -5,6 +5,7 @@ mod idle;
 mod life;
 mod migrate;
 mod nodes;
+mod unknown;
 
 use std::path::Path;
 use std::time::Duration;
