@@ -19,7 +19,7 @@ use crate::wire::{Queue, Queues};
 pub struct Bed {
     scratch: Scratch,
     launch: Launch,
-    place: watch::Sender<Option<Arc<str>>>,
+    place: watch::Sender<Vec<Arc<str>>>,
     server: Option<Server>,
     /// Asks the server, and waits while it is down.
     pub http: Http,
@@ -33,7 +33,7 @@ impl Bed {
         let scratch = Scratch::new(name)?;
         std::fs::write(scratch.path().join("raincheck.toml"), settings)?;
         let launch = Launch::new(scratch.path())?;
-        let (place, here) = watch::channel(None);
+        let (place, here) = watch::channel(Vec::new());
         let log = Arc::new(Log::default());
         let http = Http::new(here, log.clone())?;
         let mut bed = Self { scratch, launch, place, server: None, http, log };
@@ -44,14 +44,14 @@ impl Bed {
     /// Starts the server again.
     pub fn start(&mut self) -> Result<()> {
         let server = self.launch.start()?;
-        self.place.send_replace(Some(server.url.as_str().into()));
+        self.place.send_replace(vec![server.url.as_str().into()]);
         self.server = Some(server);
         Ok(())
     }
 
     /// Kills the server.
     pub fn kill(&mut self) -> Result<()> {
-        self.place.send_replace(None);
+        self.place.send_replace(Vec::new());
         self.server.take().context("no server is running")?.kill()
     }
 
@@ -74,7 +74,7 @@ impl Bed {
     /// Ends the server, looks through its data, and fails with what is broken; passes on what was done.
     pub fn close(mut self, tally: Tally) -> Result<Tally> {
         self.server.take().context("no server is running")?.terminate()?;
-        doctor(&self.log, &self.data())?;
+        doctor(&self.log, &self.launch)?;
         let complaints = self.log.read(|book| book.complaints.clone());
         verdict(self.scratch.path(), tally, &complaints)
     }

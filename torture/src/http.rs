@@ -1,6 +1,7 @@
 //! A client that outlives the server: it waits while there is none, and says so when a connection breaks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -17,14 +18,15 @@ const HANGS: Duration = Duration::from_secs(30);
 /// Between a broken connection and the next try.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Where the server is; nowhere while it is down.
-pub type Place = watch::Receiver<Option<Arc<str>>>;
+/// Where the servers are; nowhere while none is up.
+pub type Place = watch::Receiver<Vec<Arc<str>>>;
 
 /// The client of one actor.
 #[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
     place: Place,
+    turn: Arc<AtomicUsize>,
     log: Arc<Log>,
 }
 
@@ -42,18 +44,18 @@ pub struct Answer {
 pub struct Broken;
 
 impl Http {
-    /// For the server that `place` tells of.
+    /// For the servers that `place` tells of: each request goes to the next of them.
     pub fn new(place: Place, log: Arc<Log>) -> Result<Self> {
         let client = reqwest::Client::builder().timeout(HANGS).no_proxy().build()?;
-        Ok(Self { client, place, log })
+        Ok(Self { client, place, turn: Arc::default(), log })
     }
 
     /// Sends one request, once there is a server.
     pub async fn send(&self, method: Method, path: &str, media: &str, body: Vec<u8>) -> Result<Answer, Broken> {
         let url = {
             let mut place = self.place.clone();
-            let there = place.wait_for(Option::is_some).await.map_err(|_| Broken)?;
-            format!("{}{path}", there.as_deref().unwrap_or_default())
+            let there = place.wait_for(|urls| !urls.is_empty()).await.map_err(|_| Broken)?;
+            format!("{}{path}", there[self.turn.fetch_add(1, Ordering::Relaxed) % there.len()])
         };
         let mut request = self.client.request(method.clone(), &url).body(body);
         if method != Method::GET {

@@ -34,21 +34,22 @@ pub const PROBE: &str = "probe";
 /// A round under way.
 pub struct Round {
     scratch: Scratch,
-    place: watch::Sender<Option<Arc<str>>>,
+    place: watch::Sender<Vec<Arc<str>>>,
     /// What the clients know.
     pub log: Arc<Log>,
     load: Load,
-    server: Option<Server>,
+    /// Those that run, and how each was started.
+    servers: Vec<(Launch, Server)>,
 }
 
 impl Round {
     /// Makes the folder and starts the load, which waits for a server.
     pub fn new(name: &str, seed: u64, mix: Mix) -> Result<Self> {
         let scratch = Scratch::new(name)?;
-        let (place, here) = watch::channel(None);
+        let (place, here) = watch::channel(Vec::new());
         let log = Arc::new(Log::default());
         let load = Load::start(seed, mix, &here, &log)?;
-        Ok(Self { scratch, place, log, load, server: None })
+        Ok(Self { scratch, place, log, load, servers: Vec::new() })
     }
 
     /// The folder of everything.
@@ -56,23 +57,22 @@ impl Round {
         self.scratch.path()
     }
 
-    /// Starts the server; the clients hear of it once it is ready.
+    /// Starts a server; the clients hear of it once it is ready.
     pub async fn start(&mut self, launch: &Launch) -> Result<()> {
-        self.started(launch.start()?).await
+        self.started(launch, launch.start()?).await
     }
 
     /// The same; false when it ended before it was ready.
     pub async fn try_start(&mut self, launch: &Launch) -> Result<bool> {
         match launch.try_start()? {
-            Some(server) => self.started(server).await.map(|()| true),
+            Some(server) => self.started(launch, server).await.map(|()| true),
             None => Ok(false),
         }
     }
 
-    async fn started(&mut self, server: Server) -> Result<()> {
-        let url: Arc<str> = server.url.as_str().into();
-        if self.log.read(|book| book.faults == 0) {
-            let (place, here) = watch::channel(Some(url.clone()));
+    async fn started(&mut self, launch: &Launch, server: Server) -> Result<()> {
+        if self.servers.is_empty() && self.log.read(|book| book.faults == 0) {
+            let (place, here) = watch::channel(vec![server.url.as_str().into()]);
             let http = Http::new(here, self.log.clone())?;
             for (queue, settings) in
                 [("narrow", json!({"concurrency": NARROW})), ("small", json!({"max_queued": SMALL}))]
@@ -84,8 +84,8 @@ impl Round {
             }
             drop(place);
         }
-        self.place.send_replace(Some(url));
-        self.server = Some(server);
+        self.servers.push((launch.clone(), server));
+        self.tell();
         Ok(())
     }
 
@@ -96,21 +96,26 @@ impl Round {
 
     /// The running server.
     pub fn server(&mut self) -> Result<&mut Server> {
-        self.server.as_mut().context("no server is running")
+        self.servers.first_mut().map(|(_, server)| server).context("no server is running")
     }
 
-    /// Kills the server under the load.
-    pub fn kill(&mut self) -> Result<()> {
-        self.server.take().context("no server is running")?.kill()?;
+    /// Kills the server that has run for longest under the load; answers how it was started.
+    pub fn kill(&mut self) -> Result<Launch> {
+        ensure!(!self.servers.is_empty(), "no server is running");
+        let (launch, server) = self.servers.remove(0);
+        server.kill()?;
         self.down();
-        Ok(())
+        Ok(launch)
     }
 
-    /// Tells the clients that there is no server.
+    /// Counts a fault, and tells the clients which servers there are after it.
     pub fn down(&mut self) {
-        self.server = None;
-        self.place.send_replace(None);
         self.log.write(|book| book.faults += 1);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.place.send_replace(self.servers.iter().map(|(_, server)| server.url.as_str().into()).collect());
     }
 
     /// The faults are over: brings all to its end on the running server; a broken promise is an error.
@@ -122,10 +127,9 @@ impl Round {
 
     /// The same, with every broken promise that was found.
     pub async fn judge_all(mut self) -> Result<(Tally, Vec<Complaint>)> {
-        let url = self.place.borrow().clone().context("no server is running")?;
         let drained = tokio::time::timeout(ENDS, self.load.drain()).await;
         drained.context("the clients did not get their answers")??;
-        let (_place, here) = watch::channel(Some(url));
+        let (_place, here) = watch::channel(self.place.borrow().clone());
         let http = Http::new(here, self.log.clone())?;
         let begin = Instant::now();
         loop {
@@ -139,22 +143,27 @@ impl Round {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let server = self.server.take().context("no server is running")?;
-        let (memory, descriptors) = (server.resident()?, server.descriptors()?);
-        if memory > MEMORY || descriptors > DESCRIPTORS {
-            self.log.complain("bounds", format!("{memory} MiB and {descriptors} descriptors"));
+        for (_, server) in &self.servers {
+            let (memory, descriptors) = (server.resident()?, server.descriptors()?);
+            if memory > MEMORY || descriptors > DESCRIPTORS {
+                self.log.complain("bounds", format!("{memory} MiB and {descriptors} descriptors"));
+            }
         }
         tokio::time::timeout(ENDS, self.load.over()).await.context("workers or readers did not end")??;
         oracle::judge(&http, &self.log).await?;
-        server.terminate()?;
-        doctor(&self.log, &self.folder().join("disk/data"))?;
+        let mut launches = Vec::new();
+        for (launch, server) in self.servers {
+            server.terminate()?;
+            launches.push(launch);
+        }
+        doctor(&self.log, launches.first().context("no server was running")?)?;
         Ok(self.log.read(|book| (book.tally(), book.complaints.clone())))
     }
 }
 
 /// Lets `raincheck doctor` look through the data of a server that has ended.
-pub fn doctor(log: &Log, data: &Path) -> Result<()> {
-    let said = Command::new(built("raincheck")?).args(["doctor", "--data"]).arg(data).env_clear().output()?;
+pub fn doctor(log: &Log, launch: &Launch) -> Result<()> {
+    let said = Command::new(built("raincheck")?).arg("doctor").args(launch.store()).env_clear().output()?;
     if !said.status.success() {
         log.complain("doctor", String::from_utf8_lossy(&said.stdout).into_owned());
     }

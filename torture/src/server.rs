@@ -23,6 +23,7 @@ pub struct Launch {
     folder: PathBuf,
     port: u16,
     wrapper: Vec<OsString>,
+    database: Option<String>,
     env: Vec<(OsString, OsString)>,
 }
 
@@ -31,7 +32,13 @@ impl Launch {
     pub fn new(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder.join("disk"))?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        Ok(Self { folder: folder.to_owned(), port, wrapper: Vec::new(), env: Vec::new() })
+        Ok(Self { folder: folder.to_owned(), port, wrapper: Vec::new(), database: None, env: Vec::new() })
+    }
+
+    /// With jobs in this PostgreSQL database.
+    pub fn on(mut self, database: &str) -> Self {
+        self.database = Some(database.to_owned());
+        self
     }
 
     /// With this in its environment.
@@ -62,6 +69,12 @@ impl Launch {
         self.disk().join("data")
     }
 
+    /// The arguments that name where jobs live.
+    pub fn store(&self) -> Vec<OsString> {
+        let database = self.database.iter().flat_map(|url| ["--store".into(), url.into()]);
+        ["--data".into(), self.data().into()].into_iter().chain(database).collect()
+    }
+
     /// Starts, and waits until it says that it is ready. What it says is appended to `server.log`.
     pub fn start(&self) -> Result<Server> {
         let started = self.try_start()?;
@@ -75,8 +88,8 @@ impl Launch {
         words.push(built("raincheck")?.into());
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
-        command.args(["serve", "--log-format", "json", "--listen", &format!("127.0.0.1:{}", self.port), "--data"]);
-        command.arg(self.data()).current_dir(&self.folder).env_clear();
+        command.args(["serve", "--log-format", "json", "--listen", &format!("127.0.0.1:{}", self.port)]);
+        command.args(self.store()).current_dir(&self.folder).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(self.env.iter().map(|(n, v)| (n, v)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", words[0].display()))?;

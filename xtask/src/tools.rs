@@ -19,6 +19,7 @@ const TOOLS: &[(&str, &str, &str)] = &[
     ("ffmpeg", "ffmpeg", "video example"),
     ("ffprobe", "ffmpeg", "video example"),
     ("faketime", "faketime", "wall clock that jumps"),
+    ("haproxy", "haproxy", "stands before several nodes"),
     ("strace", "strace", "write errors made on purpose"),
 ];
 

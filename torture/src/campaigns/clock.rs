@@ -41,7 +41,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .env("DONT_FAKE_MONOTONIC", "1");
     round.start(&launch).await?;
-    let (_place, here) = watch::channel(Some(round.server()?.url.as_str().into()));
+    let (_place, here) = watch::channel(vec![round.server()?.url.as_str().into()]);
     let http = Http::new(here, round.log.clone())?;
     let mut offset = 0;
     for number in 0..order.loops {

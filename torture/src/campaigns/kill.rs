@@ -21,13 +21,13 @@ pub fn run(order: &Order) -> Result<Tally> {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut round = Round::new(order.name, seed, Mix::default())?;
         let launch = Launch::new(round.folder())?;
+        round.start(&launch).await?;
         for _ in 0..kills {
-            round.start(&launch).await?;
             // The moment is what varies.
             tokio::time::sleep(Duration::from_millis(rng.random_range(20..500))).await;
-            round.kill()?;
+            let launch = round.kill()?;
+            round.start(&launch).await?;
         }
-        round.start(&launch).await?;
         round.judge().await
     })
 }

@@ -5,10 +5,13 @@ mod commands;
 mod disk_full;
 mod duplicates;
 mod kill;
+mod nodes;
+mod postgres;
 mod power_cut;
 mod retention;
 mod slow;
 mod streams;
+mod watchers;
 mod write_errors;
 mod zombies;
 
@@ -51,6 +54,24 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "the wall clock jumps a day on and an hour back under load",
         short_loops: 6,
         run: clock::run,
+    },
+    Campaign {
+        name: "nodes",
+        about: "kill -9 of nodes over one PostgreSQL, one after the other",
+        short_loops: 25,
+        run: nodes::run,
+    },
+    Campaign {
+        name: "postgres",
+        about: "PostgreSQL crashes or ends its connections under two nodes",
+        short_loops: 20,
+        run: postgres::run,
+    },
+    Campaign {
+        name: "watchers",
+        about: "a thousand watchers behind HAProxy see what is done at other nodes",
+        short_loops: 1,
+        run: watchers::run,
     },
     Campaign {
         name: "retention",
