@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use raincheck_core::{
     Command, Content, Cursor, EventType, JobNo, LeaseRef, NewJob, Payload, QueuePatch, Reply, Settle, Submitted,
@@ -84,6 +84,17 @@ async fn duplicates_of_a_key_are_one_job() {
 /// taken back; and every node tells of all of it, in one order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_feed_has_no_holes() {
+    feed_has_no_holes(Duration::from_secs(1)).await;
+}
+
+/// By hand, see `docs/reliability.md`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a minute"]
+async fn the_feed_has_no_holes_for_a_minute() {
+    feed_has_no_holes(Duration::from_secs(60)).await;
+}
+
+async fn feed_has_no_holes(time: Duration) {
     let (_place, nodes) = nodes(4).await;
     let mut told: Vec<_> = nodes.iter().map(|node| node.commits()).collect();
     let file = || {
@@ -92,27 +103,32 @@ async fn the_feed_has_no_holes() {
         new.spec.input = Content { payload, ..Content::default() };
         Command::Submit(vec![new])
     };
-    nodes[0].apply(vec![file()]).await.unwrap();
-    let written = Arc::new(AtomicU64::new(1));
+    nodes[0].apply(vec![file()]).await.expect("the file has its job");
+    let (written, taken_back) = (Arc::new(AtomicU64::new(1)), Arc::new(AtomicU64::new(0)));
+    let begin = Instant::now();
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..8 {
-        let (store, written) = (nodes[writer % 4].clone(), written.clone());
+        let (store, written, taken_back) = (nodes[writer % 4].clone(), written.clone(), taken_back.clone());
         writers.spawn(async move {
-            for step in 0..60 {
+            for step in 0.. {
+                if begin.elapsed() > time {
+                    break;
+                }
                 let mut commands = vec![Command::Submit(vec![new_job()]), Command::Submit(vec![new_job(), new_job()])];
                 if step % 10 == 9 {
                     // The file has its job: what comes with it is rolled back, others' commands of the same moment too.
                     commands.push(file());
                 }
-                if store.apply(commands).await.is_ok() {
-                    written.fetch_add(3, Ordering::SeqCst);
-                }
+                match store.apply(commands).await {
+                    Ok(_) => written.fetch_add(3, Ordering::SeqCst),
+                    Err(_) => taken_back.fetch_add(1, Ordering::SeqCst),
+                };
             }
         });
     }
     let (mut got, mut after, mut done) = (Vec::new(), Cursor::default(), false);
     loop {
-        let page = nodes[1].events(after, &EventFilter::default(), 64).await.unwrap();
+        let page = nodes[1].events(after, &EventFilter::default(), 64).await.expect("a page");
         assert!(page.items.iter().all(|event| event.cursor > after));
         got.extend(page.items);
         after = page.read_to;
@@ -122,7 +138,7 @@ async fn the_feed_has_no_holes() {
         done = writers.is_empty();
         if !done && page.at_head {
             tokio::select! {
-                ended = writers.join_next() => ended.unwrap().unwrap(),
+                ended = writers.join_next() => ended.expect("a writer").expect("a writer ends"),
                 () = tokio::time::sleep(Duration::from_millis(1)) => {}
             }
         }
@@ -133,10 +149,13 @@ async fn the_feed_has_no_holes() {
     for told in &mut told {
         let mut heard = Vec::new();
         while heard.len() < all.len() {
-            heard.extend(told.recv().await.unwrap().events);
+            heard.extend(told.recv().await.expect("a node tells").events);
         }
         assert_eq!(heard, all);
     }
+    let taken_back = taken_back.load(Ordering::SeqCst);
+    assert!(taken_back > 0);
+    println!("{} events of 8 writers, {taken_back} requests taken back, none lost", all.len());
     for node in nodes {
         assert!(node.refused_writes() > 0);
         node.close().await;

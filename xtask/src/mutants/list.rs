@@ -3,6 +3,7 @@
 use super::{Edit, Killer, Mutant};
 
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
+const NODES: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes::"];
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
 
@@ -10,6 +11,7 @@ const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
 const OPEN: &str = "raincheck-store/src/sqlite/open.rs";
 const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
 const PURGE: &str = "raincheck-store/src/sqlite/purge.rs";
+const COMMIT: &str = "raincheck-store/src/postgres/commit.rs";
 const SETTLE: &str = "raincheck-core/src/decide/settle.rs";
 
 /// Every mutant that applies to what is built.
@@ -147,6 +149,19 @@ pub const MUTANTS: &[Mutant] = &[
             to: "                    self.book.reload(self.db)?;\n",
         }],
         killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "naive-cursor",
+        fault: "on PostgreSQL a place in the feed is a number of a sequence, given before the commit",
+        edits: &[
+            Edit { file: COMMIT, from: "\"SELECT pg_advisory_xact_lock(8241990467021)\"", to: "\"SELECT 1\"" },
+            Edit {
+                file: COMMIT,
+                from: "INSERT INTO feed SELECT pos + 1, $1, last + 1, last + $2,",
+                to: "INSERT INTO feed SELECT $1, $1, $1 * 100000, $1 * 100000 + $2 - 1,",
+            },
+        ],
+        killer: Killer::Tests(NODES),
     },
     Mutant {
         name: "losses-not-counted",
