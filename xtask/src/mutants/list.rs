@@ -3,7 +3,7 @@
 use super::{Edit, Killer, Mutant};
 
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
-const NODES: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes::"];
+const FEED: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes::the_feed"];
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
 
@@ -158,10 +158,10 @@ pub const MUTANTS: &[Mutant] = &[
             Edit {
                 file: COMMIT,
                 from: "INSERT INTO feed SELECT pos + 1, $1, last + 1, last + $2,",
-                to: "INSERT INTO feed SELECT $1, $1, $1 * 100000, $1 * 100000 + $2 - 1,",
+                to: "INSERT INTO feed SELECT $1::bigint, $1, $1 * 100000, $1 * 100000 + $2 - 1,",
             },
         ],
-        killer: Killer::Tests(NODES),
+        killer: Killer::Tests(FEED),
     },
     Mutant {
         name: "losses-not-counted",
