@@ -8,12 +8,12 @@ use raincheck_core::{JobId, JobNo};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 use tokio::runtime::Handle;
-use tokio_postgres::Transaction;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
-use crate::postgres::{NOW, Trouble, escaped};
+use crate::postgres::{NOW, Stretches, Trouble, escaped};
 use crate::sqlite::{copy_file, failed, other, sync_folder, unpacked};
 use crate::{Blobs, PostgresOptions, SqliteOptions, StoreError};
 
@@ -80,9 +80,10 @@ const TABLES: &[Table] = &[
     },
     Table {
         name: "feed",
-        columns: "pos, batch, first, last, node",
-        select: "SELECT row_number() OVER (ORDER BY piece), piece + 1, :first + piece * 10000, last, 0 FROM \
-                 (SELECT (cursor - :first) / 10000 AS piece, max(cursor) AS last FROM event GROUP BY 1)",
+        columns: "pos, batch, first, last, node, low, high",
+        select: "SELECT row_number() OVER (ORDER BY piece), piece + 1, :first + piece * 10000, last, 0, low, high FROM \
+                 (SELECT (cursor - :first) / 10000 AS piece, max(cursor) AS last, min(no) AS low, max(no) AS high \
+                 FROM event GROUP BY 1)",
     },
     Table {
         name: "lease",
@@ -140,12 +141,26 @@ async fn all(
         return Err(StoreError::InUse(from.path.display().to_string()));
     }
     let mut client = to.prepare().await?;
+    stretches(&visit.db, &mut client, to).await?;
     let transaction = client.transaction().await.map_err(Trouble::from)?;
     let mut moved = rows(&visit.db, &transaction, tell).await?;
     let target = Blobs::open_shared(&to.blobs).map_err(failed)?;
     moved.files = files(&visit.db, &Blobs::at(&from.blobs), &target)?;
     transaction.commit().await.map_err(Trouble::from)?;
     Ok(moved)
+}
+
+/// Makes partitions for all numbers of jobs. That is done first: in one transaction, as many as there may be would need
+/// more locks than a server has.
+async fn stretches(from: &Connection, to: &mut Client, options: &PostgresOptions) -> Result<(), StoreError> {
+    let stretches = Stretches::of(options.stretch);
+    let mut next = from.prepare("SELECT min(no) FROM job WHERE no >= ?1").map_err(other)?;
+    let mut from = 0;
+    while let Some(no) = next.query_row([from], |row| row.get::<_, Option<i64>>(0)).map_err(other)? {
+        stretches.make(to, JobNo(no)).await?;
+        from = stretches.end_of(JobNo(no));
+    }
+    Ok(())
 }
 
 /// All tables, and what stands apart from them.

@@ -93,6 +93,9 @@ impl Batch<'_> {
             equal,
         };
         let fresh = self.mind.mint.mint(self.now, &mut self.mind.rng);
+        if !self.shared.stretches.cover(fresh.0) {
+            return Err(Trouble::Uncovered(fresh.0));
+        }
         match self.decide(|moment| decide::submit(new, facts, fresh, moment)) {
             Ok((submitted, changes)) => self.carry(changes).map(|()| Ok(submitted)),
             Err(refusal) => Ok(Err(refusal)),

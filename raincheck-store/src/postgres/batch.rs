@@ -26,8 +26,6 @@ pub(super) struct Mind {
     pub rng: StdRng,
     pub tick: Millis,
     pub bounds: Bounds,
-    /// How far the feed was looked through for rows that nothing is left of.
-    pub feed_mark: i64,
 }
 
 /// Bounds the writer checks submits against.

@@ -1,24 +1,32 @@
 use deadpool_postgres::Object;
 use raincheck_core::{ChunkKind, JobNo, limits};
 
-use super::reader::{row, rows};
+use super::reader::{row_within, rows};
 use super::rows::count;
-use super::shared::Trouble;
+use super::shared::{Shared, Trouble};
 use crate::records::{Chunk, ChunkInfo};
 
 const INFO: &str = "SELECT c.start + octet_length(c.bytes), (SELECT f.content_type FROM chunk f WHERE f.no=$1 AND \
-    f.kind=$2 AND f.attempt=$3 AND f.start=0) FROM chunk c WHERE c.no=$1 AND c.kind=$2 AND c.attempt=$3 \
+    f.no >= {low} AND f.no < {high} AND f.kind=$2 AND f.attempt=$3 AND f.start=0) FROM chunk c WHERE c.no=$1 AND \
+    c.no >= {low} AND c.no < {high} AND c.kind=$2 AND c.attempt=$3 AND EXISTS (SELECT FROM job WHERE no=$1) \
     ORDER BY c.start DESC LIMIT 1";
-const READ: &str = "SELECT start, bytes, run FROM chunk WHERE no=$1 AND kind=$2 AND attempt=$3 AND start>=$4 \
-    ORDER BY start LIMIT $5";
+const READ: &str = "SELECT start, bytes, run FROM chunk WHERE no=$1 AND no >= {low} AND no < {high} AND kind=$2 AND \
+    attempt=$3 AND start>=$4 AND EXISTS (SELECT FROM job WHERE no=$1) ORDER BY start LIMIT $5";
 
 /// A log is one for all attempts; a stream starts over with each.
 pub(super) fn place(kind: ChunkKind, attempt: u32) -> u32 {
     if kind == ChunkKind::Log { 0 } else { attempt }
 }
 
-pub(super) async fn info(db: &Object, no: JobNo, kind: ChunkKind, attempt: u32) -> Result<ChunkInfo, Trouble> {
-    let found = row(db, INFO, &[&no.0, &(kind as i16), &count(place(kind, attempt))]).await?;
+pub(super) async fn info(
+    db: &Object,
+    shared: &Shared,
+    no: JobNo,
+    kind: ChunkKind,
+    attempt: u32,
+) -> Result<ChunkInfo, Trouble> {
+    let place = count(place(kind, attempt));
+    let found = row_within(db, shared, INFO, no, &[&no.0, &(kind as i16), &place]).await?;
     let Some(row) = found else { return Ok(ChunkInfo::default()) };
     let content_type = row.try_get::<_, Option<&str>>(1)?.map(super::rows::plain);
     Ok(ChunkInfo { size: row.try_get::<_, i64>(0)?.unsigned_abs(), content_type })
@@ -26,6 +34,7 @@ pub(super) async fn info(db: &Object, no: JobNo, kind: ChunkKind, attempt: u32) 
 
 pub(super) async fn read(
     db: &Object,
+    shared: &Shared,
     no: JobNo,
     kind: ChunkKind,
     attempt: u32,
@@ -35,12 +44,13 @@ pub(super) async fn read(
     // The piece that holds `offset` may start up to one piece before it.
     let mut from = offset.saturating_sub(limits::CHUNK_BYTES as u64).cast_signed();
     let (mut found, mut size) = (Vec::new(), 0);
+    let sql = shared.stretches.around(no).put_into(READ);
     while size < limit {
         // Pieces may be anything from a byte to a full one: no more are asked for than would fit if all were full, so
         // that no answer is larger than was asked for, and then some more.
         let want = (limit - size) / limits::CHUNK_BYTES + 2;
         let rows =
-            rows(db, READ, &[&no.0, &(kind as i16), &count(place(kind, attempt)), &from, &(want as i64)]).await?;
+            rows(db, &sql, &[&no.0, &(kind as i16), &count(place(kind, attempt)), &from, &(want as i64)]).await?;
         for row in &rows {
             let start = row.try_get::<_, i64>(0)?;
             from = start + 1;

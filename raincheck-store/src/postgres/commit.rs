@@ -14,7 +14,7 @@ const INSERT: &str = "INSERT INTO event SELECT $1, u.* FROM unnest($2::integer[]
     $5::smallint[], $6::smallint[], $7::integer[], $8::bigint[], $9::text[]) AS u";
 /// Held from here to the end of the transaction, which comes at once. Any number will do, as long as it is always the same.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8241990467021)";
-const PLACE: &str = "INSERT INTO feed SELECT pos + 1, $1, last + 1, last + $2, $3, $4, $5 \
+const PLACE: &str = "INSERT INTO feed SELECT pos + 1, $1, last + 1, last + $2, $3, $4, $5, $6, $7 \
     FROM (SELECT pos, last FROM feed ORDER BY pos DESC LIMIT 1) AS latest RETURNING pos, first";
 const FLOOR: &str = "INSERT INTO meta (name, number) SELECT 'feed_floor', greatest($1, f.first + $2) FROM feed f \
     WHERE f.batch = $3 ON CONFLICT (name) DO UPDATE SET number = greatest(meta.number, excluded.number)";
@@ -29,7 +29,7 @@ pub(super) async fn commit(batch: &mut Batch<'_>) -> Result<Told, Trouble> {
         let batch = &*batch;
         let (locked, placed, floor, committed) = join!(
             batch.db.query(LOCK, &[]),
-            place(batch, told.len(), &grown),
+            place(batch, &told, &grown),
             raise_floor(batch, &told),
             batch.db.run("COMMIT"),
         );
@@ -70,13 +70,15 @@ pub(super) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {
 
 async fn place(
     batch: &Batch<'_>,
-    events: usize,
+    told: &[Event],
     grown: &[(raincheck_core::JobNo, ChunkKind)],
 ) -> Result<Vec<tokio_postgres::Row>, Trouble> {
     let node = batch.shared.node.load(std::sync::atomic::Ordering::Acquire);
     let nos: Option<Vec<i64>> = (!grown.is_empty()).then(|| grown.iter().map(|(no, _)| no.0).collect());
     let kinds: Option<Vec<i16>> = (!grown.is_empty()).then(|| grown.iter().map(|(_, kind)| *kind as i16).collect());
-    batch.db.query(PLACE, &[&batch.number, &(events as i64), &node, &nos, &kinds]).await
+    let low = told.iter().map(|event| event.no.0).min();
+    let high = told.iter().map(|event| event.no.0).max();
+    batch.db.query(PLACE, &[&batch.number, &(told.len() as i64), &node, &nos, &kinds, &low, &high]).await
 }
 
 /// Raises the floor of the feed to the last event that was forgotten, be it of this transaction.

@@ -8,19 +8,28 @@ use super::shared::Trouble;
 
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+/// So many statements that name a stretch are kept prepared, each about as long as its stretch is worked in.
+pub(super) const KEPT: usize = 64;
+
 /// A connection with the statements that were prepared on it.
 pub(super) struct Db {
     client: Client,
     statements: Mutex<HashMap<&'static str, Statement>>,
+    /// Those that name a stretch of job numbers: of every stretch others.
+    of_stretches: Mutex<HashMap<String, Statement>>,
 }
 
 impl Db {
     pub fn new(client: Client) -> Self {
-        Db { client, statements: Mutex::default() }
+        Db { client, statements: Mutex::default(), of_stretches: Mutex::default() }
     }
 
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub fn client_mut(&mut self) -> &mut Client {
+        &mut self.client
     }
 
     pub fn is_closed(&self) -> bool {
@@ -35,6 +44,31 @@ impl Db {
     pub async fn query(&self, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, Trouble> {
         let statement = self.statement(sql).await?;
         Ok(self.client.query(&statement, parameters).await?)
+    }
+
+    /// Carries out a statement that names a stretch of job numbers.
+    pub async fn query_within(&self, sql: String, parameters: Parameters<'_>) -> Result<Vec<Row>, Trouble> {
+        let statement = self.of_stretch(sql).await?;
+        Ok(self.client.query(&statement, parameters).await?)
+    }
+
+    /// The same; answers how many rows were written.
+    pub async fn execute_within(&self, sql: String, parameters: Parameters<'_>) -> Result<u64, Trouble> {
+        let statement = self.of_stretch(sql).await?;
+        Ok(self.client.execute(&statement, parameters).await?)
+    }
+
+    async fn of_stretch(&self, sql: String) -> Result<Statement, Trouble> {
+        if let Some(statement) = self.of_stretches.lock().get(&sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(&sql).await?;
+        let mut kept = self.of_stretches.lock();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(sql, statement.clone());
+        Ok(statement)
     }
 
     /// Answers how many rows were written.

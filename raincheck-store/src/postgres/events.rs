@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use deadpool_postgres::Object;
 use raincheck_core::{Cursor, Event, JobNo};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::reader::{row, rows};
 use super::rows as read;
@@ -12,16 +13,21 @@ use crate::records::{EventFilter, EventPage};
 
 static OF_JOB: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM event e JOIN feed f ON f.batch=e.batch JOIN job j ON j.no=e.no WHERE e.no=$1 AND e.seq>$2 \
-         ORDER BY e.seq LIMIT $3",
+        "SELECT {} FROM event e JOIN feed f ON f.batch=e.batch JOIN job j ON j.no=e.no \
+         WHERE e.no=$1 AND e.no >= {{low}} AND e.no < {{high}} AND e.seq>$2 ORDER BY e.seq LIMIT $3",
         read::EVENT
     )
 });
-/// Transactions in order, then the events of each: written so that no other way through the tables comes to mind.
+/// The least and the greatest number of a job among the events that the next statement looks through.
+const RANGE: &str = "SELECT min(low), max(high) FROM \
+    (SELECT low, high FROM feed WHERE last>$1 AND last>=first AND first<=$2 ORDER BY last LIMIT $3) f";
+/// Transactions in order, then the events of each: written so that no other way through the tables comes to mind, and only
+/// the partitions that a transaction wrote to are looked into for it.
 static OF_ALL: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM (SELECT * FROM feed WHERE last>$1 AND last>=first AND first<=$2 ORDER BY last LIMIT $3) f \
-         CROSS JOIN LATERAL (SELECT * FROM event WHERE batch=f.batch ORDER BY idx) e JOIN job j ON j.no=e.no \
+         CROSS JOIN LATERAL (SELECT * FROM event WHERE batch=f.batch AND no >= f.low AND no <= f.high \
+         AND no >= {{low}} AND no < {{high}} ORDER BY idx) e JOIN job j ON j.no=e.no \
          WHERE f.first + e.idx > $1 AND f.first + e.idx <= $2 ORDER BY f.last, e.idx LIMIT $3",
         read::EVENT
     )
@@ -47,7 +53,8 @@ pub(super) async fn of_job(
     after: u32,
     limit: usize,
 ) -> Result<Vec<Event>, Trouble> {
-    let rows = rows(db, &OF_JOB, &[&no.0, &count(after), &(limit as i64)]).await?;
+    let rows =
+        rows(db, &shared.stretches.around(no).put_into(&OF_JOB), &[&no.0, &count(after), &(limit as i64)]).await?;
     all(db, shared, &rows).await
 }
 
@@ -62,7 +69,11 @@ pub(super) async fn of_all(
 ) -> Result<EventPage, Trouble> {
     let (head, _) = bounds(db).await?;
     let mut page = EventPage { read_to: after, ..EventPage::default() };
-    let rows = rows(db, &OF_ALL, &[&after.0, &head.0, &(LOOK as i64)]).await?;
+    let look: [&(dyn ToSql + Sync); 3] = [&after.0, &head.0, &(LOOK as i64)];
+    let range = row(db, RANGE, &look).await?;
+    let range = range.map(|row| Ok::<[Option<i64>; 2], Trouble>([row.try_get(0)?, row.try_get(1)?])).transpose()?;
+    let range = shared.stretches.around_all(range.into_iter().flatten().flatten());
+    let rows = rows(db, &range.put_into(&OF_ALL), &look).await?;
     for event in all(db, shared, &rows).await? {
         page.read_to = event.cursor;
         if filter.admits(&event) {

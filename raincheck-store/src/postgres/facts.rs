@@ -28,11 +28,14 @@ pub(super) const ALL_LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at,
 pub(super) const SOME_LEASES: &str =
     "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease WHERE no = ANY($1)";
 const TOMBSTONES: &str = "SELECT no, id FROM tombstone WHERE no = ANY($1)";
-const RESULTS: &str = "SELECT no, digest, content_type, filename FROM result WHERE no = ANY($1)";
-const RETRIES: &str = "SELECT no, retry_initial, retry_factor, retry_max, retry_jitter FROM spec WHERE no = ANY($1)";
+const RESULTS: &str = "SELECT no, digest, content_type, filename FROM result \
+    WHERE no = ANY($1) AND no >= {low} AND no < {high}";
+const RETRIES: &str = "SELECT no, retry_initial, retry_factor, retry_max, retry_jitter FROM spec \
+    WHERE no = ANY($1) AND no >= {low} AND no < {high}";
 const CHUNK_ENDS: &str = "SELECT u.no, u.kind, u.attempt, c.start + length(c.bytes), c.run, c.base \
     FROM unnest($1::bigint[], $2::smallint[], $3::integer[]) AS u (no, kind, attempt), LATERAL (SELECT start, bytes, run, \
-    base FROM chunk WHERE no = u.no AND kind = u.kind AND attempt = u.attempt ORDER BY start DESC LIMIT 1) AS c";
+    base FROM chunk WHERE no = u.no AND no >= {low} AND no < {high} AND kind = u.kind AND attempt = u.attempt \
+    ORDER BY start DESC LIMIT 1) AS c";
 
 /// What a number of commands ask for before anything is known.
 #[derive(Default)]
@@ -151,6 +154,20 @@ impl Batch<'_> {
         if any { self.db.query(sql, parameters).await } else { Ok(Vec::new()) }
     }
 
+    /// Asks for what lies in the partitions of these jobs.
+    pub(super) async fn ask_within(
+        &self,
+        sql: &str,
+        nos: &[i64],
+        parameters: super::db::Parameters<'_>,
+    ) -> Result<Vec<Row>, Trouble> {
+        if nos.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = self.shared.stretches.around_all(nos.iter().copied()).put_into(sql);
+        self.db.query_within(sql, parameters).await
+    }
+
     /// Takes over the answers, and asks what they make it necessary to ask.
     pub(super) async fn absorb<'c>(
         &mut self,
@@ -226,9 +243,9 @@ impl Batch<'_> {
         let (found, tombstones, results, retries, found_ends) = try_join!(
             async { self.ask_if(!asked.is_empty(), &JOBS, &[&asked]).await },
             async { self.ask_if(!tombstones.is_empty(), TOMBSTONES, &[&tombstones]).await },
-            async { self.ask_if(!results.is_empty(), RESULTS, &[&results]).await },
-            async { self.ask_if(!retries.is_empty(), RETRIES, &[&retries]).await },
-            async { self.ask_if(!nos.is_empty(), CHUNK_ENDS, &[&nos, &kinds, &attempts]).await },
+            async { self.ask_within(RESULTS, &results, &[&results]).await },
+            async { self.ask_within(RETRIES, &retries, &[&retries]).await },
+            async { self.ask_within(CHUNK_ENDS, &nos, &[&nos, &kinds, &attempts]).await },
         )?;
         self.absorb_jobs(&found, jobs).await?;
         for row in &tombstones {

@@ -12,6 +12,9 @@ use crate::records::{Filter, JobPage, Record};
 /// Jobs looked at in one statement: the first look is short, those after it grow, so that a stopped one loses little.
 const SLICE: i64 = 500;
 const SLICE_MOST: i64 = 16_000;
+/// What is read in one moment must not be exchanged meanwhile: who takes partitions away waits for this.
+pub(super) const HOLD: &str =
+    "LOCK TABLE ONLY spec, ONLY result, ONLY report, ONLY chunk, ONLY event IN ACCESS SHARE MODE";
 /// Longest search.
 const SEARCH: Duration = Duration::from_secs(2);
 
@@ -37,6 +40,7 @@ pub(super) async fn jobs(db: &mut Object, shared: &Shared, filter: &Filter, limi
     }
     let moment = db.build_transaction().isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
     let moment = moment.read_only(true).start().await?;
+    moment.batch_execute(HOLD).await?;
     let started = Instant::now();
     let mut page = JobPage::default();
     let (mut before, mut size) = (filter.before.map_or(i64::MAX, |no| no.0), SLICE);
@@ -88,11 +92,18 @@ impl Slice<'_> {
         values.bind(self.before, Type::INT8);
         let narrow = self.narrow(&mut values);
         let base = format!("SELECT * FROM job WHERE no < $1 AND {narrow} ORDER BY no DESC LIMIT {}", self.size);
-        let bound = values.0.len();
+        // What belongs to these jobs lies in the partitions of their numbers.
+        let end = format!("SELECT count(*), min(no) FROM ({base}) j");
+        let end = db.query_typed(&end, &values.all()).await?;
+        let end = end.first().map(|row| Ok::<(i64, Option<i64>), Trouble>((row.try_get(0)?, row.try_get(1)?)));
+        let Some((n, Some(least))) = end.transpose()? else { return Ok((Vec::new(), None)) };
         let conditions = self.conditions(&mut values);
+        let low = values.bind(least, Type::INT8);
         let sql = format!(
-            "SELECT {}, {}, {} FROM ({base}) j JOIN spec s ON s.no=j.no LEFT JOIN report p ON p.no=j.no \
-             LEFT JOIN result r ON r.no=j.no WHERE {conditions} ORDER BY j.no DESC LIMIT {}",
+            "SELECT {}, {}, {} FROM ({base}) j JOIN spec s ON s.no=j.no AND s.no >= {low} AND s.no < $1 \
+             LEFT JOIN report p ON p.no=j.no AND p.no >= {low} AND p.no < $1 \
+             LEFT JOIN result r ON r.no=j.no AND r.no >= {low} AND r.no < $1 \
+             WHERE {conditions} ORDER BY j.no DESC LIMIT {}",
             rows::JOB,
             rows::SPEC,
             rows::REST,
@@ -101,15 +112,8 @@ impl Slice<'_> {
         let found = db.query_typed(&sql, &values.all()).await?;
         self.shared.learn(&**db, &found, rows::JOB_NAMES).await?;
         let found: Vec<Record> = found.iter().map(|row| rows::record(row, self.shared)).collect::<Result<_, _>>()?;
-        if found.len() == self.want {
-            return Ok((found, None));
-        }
-        values.0.truncate(bound);
-        let end = format!("SELECT count(*), min(no) FROM ({base}) j");
-        let end = db.query_typed(&end, &values.all()).await?;
-        let Some(row) = end.first() else { return Ok((found, None)) };
-        let (n, end): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
-        Ok((found, end.filter(|_| n == self.size)))
+        let end = Some(least).filter(|_| n == self.size && found.len() < self.want);
+        Ok((found, end))
     }
 
     /// What narrows it: only predicates with an index of their own, written out where the index is a partial one.

@@ -32,8 +32,11 @@ mod rows;
 mod run;
 mod serve;
 mod shared;
+mod stretch;
 mod sweep;
 mod tail;
+mod tend;
+mod thin;
 mod trouble;
 mod unverified;
 mod visit;
@@ -44,6 +47,8 @@ pub use open::PostgresOptions;
 pub(crate) use rows::escaped;
 pub use shared::Time;
 pub(crate) use shared::{NOW, Trouble};
+pub(crate) use stretch::Stretches;
+pub use tend::Tended;
 
 use std::sync::Arc;
 

@@ -17,9 +17,13 @@ use super::db::Db;
 use super::figures::Book;
 use super::shared::{NOW, Shared, Time, Trouble};
 use super::writer::Writer;
-use super::{PostgresStore, facts, hints, migrate, node, orphans, sweep, tail};
+use super::{PostgresStore, facts, hints, migrate, node, orphans, sweep, tail, tend};
 use crate::StoreError;
 use crate::blobs::Blobs;
+
+/// A day: space comes back at most so much later than retention says, and a month of retention is some thirty
+/// partitions of a table.
+pub(crate) const STRETCH: Millis = 86_400_000;
 
 /// How to open a [`PostgresStore`].
 #[derive(Clone)]
@@ -40,6 +44,9 @@ pub struct PostgresOptions {
     pub max_in_all: u64,
     /// How long purged jobs are remembered, milliseconds.
     pub tombstone: Millis,
+    /// How long a stretch of time is whose jobs share partitions, milliseconds: what is forgotten gives its space back by
+    /// the stretch.
+    pub stretch: Millis,
     /// Most connections for reading.
     pub readers: usize,
     /// Tell other nodes of every transaction at once, by `NOTIFY`. Without it they look by themselves.
@@ -58,6 +65,7 @@ impl PostgresOptions {
             max_queued: limits::QUEUED_PER_QUEUE,
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
+            stretch: STRETCH,
             readers: 8,
             notify: true,
         }
@@ -105,20 +113,20 @@ impl PostgresStore {
             .build()
             .map_err(|e| StoreError::Other(e.to_string()))?;
         let secret = secret(&client).await.map_err(at)?;
-        let shared = Arc::new(Shared::new(pool, options.clock.clone(), options.time, blobs, secret));
-        let store = Self::start(&client, shared, connector.clone(), &options).await.map_err(at)?;
+        let shared = Arc::new(Shared::new(pool, options.clock.clone(), options.time, blobs, secret, options.stretch));
+        let store = Self::start(&mut client, shared, connector.clone(), &options).await.map_err(at)?;
         Ok(store)
     }
 
     async fn start(
-        client: &Client,
+        client: &mut Client,
         shared: Arc<Shared>,
         connector: Connector,
         options: &PostgresOptions,
     ) -> Result<Arc<Self>, Trouble> {
-        let held = node::take(client).await?;
+        let held = node::take(&*client).await?;
         shared.node.store(held.number, Ordering::Release);
-        let db = client;
+        let db = &*client;
         let now: i64 = db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
         shared.offset.store(now - shared.clock.ticks(), Ordering::Release);
         let feed = db.query_one("SELECT pos FROM feed ORDER BY pos DESC LIMIT 1", &[]).await?;
@@ -136,6 +144,8 @@ impl PostgresStore {
         let last = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
             (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
         let last: i64 = db.query_one(last, &[]).await?.try_get(0)?;
+        shared.stretches.load(&*client).await?;
+        shared.stretches.make_ahead(client, shared.now()).await?;
         let writer_db = Db::new(connector.connect().await?);
         sweep::look_ahead(&writer_db, &shared).await?;
 
@@ -149,7 +159,6 @@ impl PostgresStore {
                 max_in_all: options.max_in_all,
                 tombstone: options.tombstone,
             },
-            feed_mark: -1,
         };
         let writer = Writer {
             shared: shared.clone(),
@@ -163,6 +172,7 @@ impl PostgresStore {
         let token = Arc::new(Mutex::new(held.token));
         let mut tasks =
             vec![tokio::spawn(node::keep(shared.clone(), token.clone())), tokio::spawn(tail::follow(shared.clone()))];
+        tasks.push(tokio::spawn(tend::keep(shared.clone())));
         if options.notify {
             tasks.push(tokio::spawn(hints::listen(shared.clone(), connector.clone())));
         }

@@ -9,6 +9,7 @@ use super::db::Parameters;
 use super::figures::Counts;
 use super::rows;
 use super::shared::Trouble;
+use super::stretch::{Span, TABLES};
 
 static EXPIRED: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -17,10 +18,10 @@ static EXPIRED: LazyLock<String> = LazyLock::new(|| {
         rows::JOB
     )
 });
-const BLOBS: &str = "SELECT no, blob FROM (SELECT 0 AS part, no, blob FROM spec UNION ALL SELECT 1, no, blob FROM result) \
-    AS b WHERE no = ANY($1) AND blob IS NOT NULL ORDER BY no, part";
-const LAST_EVENT: &str =
-    "SELECT max(f.first + e.idx) FROM event e JOIN feed f ON f.batch = e.batch WHERE e.no = ANY($1)";
+const BLOBS: &str = "DELETE FROM blob WHERE no = ANY($1) RETURNING no, name";
+/// Each by its key: so only the partitions are looked into that these are in.
+const LAST_EVENT: &str = "SELECT max(f.first + e.idx) FROM unnest($1::bigint[], $2::integer[]) AS u (no, seq) \
+    JOIN event e ON e.no = u.no AND e.seq = u.seq JOIN feed f ON f.batch = e.batch";
 const TOMBSTONES: &str = "INSERT INTO tombstone SELECT no, id, $3 FROM unnest($1::bigint[], $2::uuid[]) AS u (no, id)";
 /// The full predicate: whatever led here, a job that is not final stays.
 const JOBS: &str = "DELETE FROM job j USING unnest($1::bigint[], $2::smallint[]) AS u (no, state) \
@@ -29,14 +30,6 @@ const OVER: &str = "SELECT no FROM tombstone WHERE until <= $1 ORDER BY until, n
 const LAST_BURIED: &str = "INSERT INTO meta (name, number) VALUES ('last_buried', $1) \
     ON CONFLICT (name) DO UPDATE SET number = greatest(meta.number, excluded.number)";
 const OLD_REQUESTS: &str = "DELETE FROM lease_request WHERE at < $1";
-const FEED_PAGE: &str =
-    "SELECT max(pos) FROM (SELECT pos FROM feed WHERE pos > $1 AND pos < $2 ORDER BY pos LIMIT 1000) AS page";
-/// Rows of the feed whose events are all forgotten.
-const OLD_FEED: &str = "DELETE FROM feed f WHERE f.pos > $1 AND f.pos <= $2 \
-    AND NOT EXISTS (SELECT FROM event e WHERE e.batch = f.batch)";
-/// So many of the newest rows of the feed stay: other nodes may still have to read them, and the last one says where the
-/// feed goes on.
-const KEEP_FEED: i64 = 10_000;
 
 /// How long the answer of a lease request is remembered, milliseconds: a client that lost it asks again at once.
 const REMEMBER_REQUESTS: i64 = 10 * 60_000;
@@ -58,6 +51,7 @@ impl Batch<'_> {
             });
         }
         let mut blobs = self.forget(&finished).await?;
+        self.erase(&finished).await?;
         for (no, reply) in asked.iter().zip(&mut replies) {
             if let Reply::Purged(purged) = reply {
                 purged.blobs = blobs.remove(no).unwrap_or_default();
@@ -73,7 +67,8 @@ impl Batch<'_> {
         Ok(Reply::Swept(jobs.len(), Purged { blobs }))
     }
 
-    /// Forgets finished jobs but for their tombstones and the claims on them; answers the files they owned.
+    /// Forgets finished jobs but for their tombstones and the claims on them; answers the files they owned. What lies in
+    /// partitions is invisible from then on, and goes with those.
     async fn forget(&mut self, jobs: &[Job]) -> Result<HashMap<JobNo, Vec<Box<str>>>, Trouble> {
         let mut owned: HashMap<JobNo, Vec<Box<str>>> = HashMap::new();
         if jobs.is_empty() {
@@ -81,7 +76,9 @@ impl Batch<'_> {
         }
         let nos: Vec<i64> = jobs.iter().map(|job| job.no.0).collect();
         let these: Parameters<'_> = &[&nos];
-        let (blobs, last) = try_join!(self.db.query(BLOBS, these), self.db.query(LAST_EVENT, these))?;
+        let seqs: Vec<i32> = jobs.iter().map(|job| rows::count(job.seq)).collect();
+        let last: Parameters<'_> = &[&nos, &seqs];
+        let (blobs, last) = try_join!(self.db.query(BLOBS, these), self.db.query(LAST_EVENT, last))?;
         for row in &blobs {
             owned.entry(JobNo(row.try_get(0)?)).or_default().push(row.try_get::<_, &str>(1)?.into());
         }
@@ -89,20 +86,12 @@ impl Batch<'_> {
             // Readers of the whole feed who have not come this far must learn that they missed something.
             self.floor = self.floor.max(row.try_get(0)?);
         }
-        let names: Vec<&str> = owned.values().flatten().map(|name| &**name).collect();
         let ids: Vec<uuid::Uuid> = jobs.iter().map(|job| job.id.0).collect();
         let states: Vec<i16> = jobs.iter().map(|job| job.state as i16).collect();
         let until = self.now.plus(self.mind.bounds.tombstone).0;
-        let (finished, files, kept): (Parameters<'_>, Parameters<'_>, Parameters<'_>) =
-            (&[&nos, &states], &[&names], &[&nos, &ids, &until]);
+        let (finished, kept): (Parameters<'_>, Parameters<'_>) = (&[&nos, &states], &[&nos, &ids, &until]);
         let (gone, ..) = try_join!(
             self.db.execute(JOBS, finished),
-            self.db.execute("DELETE FROM blob WHERE name = ANY($1)", files),
-            self.db.execute("DELETE FROM event WHERE no = ANY($1)", these),
-            self.db.execute("DELETE FROM chunk WHERE no = ANY($1)", these),
-            self.db.execute("DELETE FROM report WHERE no = ANY($1)", these),
-            self.db.execute("DELETE FROM result WHERE no = ANY($1)", these),
-            self.db.execute("DELETE FROM spec WHERE no = ANY($1)", these),
             self.db.execute("DELETE FROM claim WHERE no = ANY($1) AND scope > 0 AND scope % 2 = 0", these),
             self.db.execute(TOMBSTONES, kept),
         )?;
@@ -127,8 +116,19 @@ impl Batch<'_> {
         Ok(owned)
     }
 
-    /// Forgets tombstones whose time is over, with the claims of their jobs, old answers to lease requests, and rows of
-    /// the feed that nothing is left of.
+    /// Removes at once what was written about forgotten jobs: somebody asked for that.
+    async fn erase(&self, jobs: &[Job]) -> Result<(), Trouble> {
+        let nos: Vec<i64> = jobs.iter().map(|job| job.no.0).collect();
+        let Span { low, high } = self.shared.stretches.around_all(nos.iter().copied());
+        for table in TABLES {
+            let erase = format!("DELETE FROM {table} WHERE no = ANY($1) AND no >= {low} AND no < {high}");
+            self.db.execute_within(erase, &[&nos]).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets tombstones whose time is over, with the claims of their jobs, and old answers to lease requests; and sees to
+    /// it that partitions and the feed are looked after.
     pub(super) async fn bury(&mut self, limit: usize) -> Result<Reply, Trouble> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let before = self.now.0 - REMEMBER_REQUESTS;
@@ -150,19 +150,7 @@ impl Batch<'_> {
                 *claim = claim.filter(|claim| !over.contains(&claim.no.0));
             }
         }
-        self.forget_feed().await?;
+        self.shared.untended.notify_one();
         Ok(Reply::Swept(over.len(), Purged::default()))
-    }
-
-    /// Looks through a page of the feed, going on where it stopped.
-    async fn forget_feed(&mut self) -> Result<(), Trouble> {
-        let (from, settled) = (self.mind.feed_mark, self.shared.feed.pos() - KEEP_FEED);
-        let page = self.db.query(FEED_PAGE, &[&from, &settled]).await?;
-        let to: Option<i64> = page.first().map(|row| row.try_get(0)).transpose()?.flatten();
-        if let Some(to) = to {
-            self.db.execute(OLD_FEED, &[&from, &to]).await?;
-        }
-        self.mind.feed_mark = to.unwrap_or(-1);
-        Ok(())
     }
 }

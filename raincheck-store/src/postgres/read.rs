@@ -6,7 +6,7 @@ use deadpool_postgres::Object;
 use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::reader::row;
+use super::reader::{row, row_within};
 use super::shared::{NEVER, Shared, Trouble};
 use super::{PostgresStore, check, chunks, events, list, rows};
 use crate::blobs::Blobs;
@@ -18,16 +18,19 @@ use crate::{Checkup, CommitTimes, Store, StoreError};
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {}, {}, {} FROM job j JOIN spec s ON s.no=j.no LEFT JOIN report p ON p.no=j.no \
-         LEFT JOIN result r ON r.no=j.no WHERE j.no=$1",
+        "SELECT {}, {}, {} FROM job j JOIN spec s ON s.no=j.no AND s.no >= {{low}} AND s.no < {{high}} \
+         LEFT JOIN report p ON p.no=j.no AND p.no >= {{low}} AND p.no < {{high}} \
+         LEFT JOIN result r ON r.no=j.no AND r.no >= {{low}} AND r.no < {{high}} WHERE j.no=$1",
         rows::JOB,
         rows::SPEC,
         rows::REST
     )
 });
 static JOB: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM job j WHERE j.no=$1", rows::JOB));
-const INPUT: &str = "SELECT content_type, filename, blob, size, input, NULL::bytea FROM spec WHERE no=$1";
-const RESULT: &str = "SELECT content_type, filename, blob, size, bytes, digest FROM result WHERE no=$1";
+const INPUT: &str = "SELECT content_type, filename, blob, size, input, NULL::bytea FROM spec \
+    WHERE no=$1 AND no >= {low} AND no < {high} AND EXISTS (SELECT FROM job WHERE no=$1)";
+const RESULT: &str = "SELECT content_type, filename, blob, size, bytes, digest FROM result \
+    WHERE no=$1 AND no >= {low} AND no < {high} AND EXISTS (SELECT FROM job WHERE no=$1)";
 const TOMBSTONE: &str = "SELECT id FROM tombstone WHERE no=$1";
 const CHOSEN: &str = "SELECT no FROM claim WHERE scope=0 AND key=$1";
 
@@ -39,7 +42,7 @@ trait Sight: Sized {
 
 impl Sight for Record {
     async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble> {
-        let Some(row) = row(db, &RECORD, &[&no.0]).await? else { return Ok(None) };
+        let Some(row) = row_within(db, shared, &RECORD, no, &[&no.0]).await? else { return Ok(None) };
         shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
         rows::record(&row, shared).map(Some)
     }
@@ -81,8 +84,8 @@ async fn find<T: Sight>(db: &Object, shared: &Shared, id: JobId) -> Result<Found
 }
 
 /// A payload row: input or result.
-async fn content(db: &Object, sql: &str, no: JobNo) -> Result<Option<Content>, Trouble> {
-    row(db, sql, &[&no.0]).await?.as_ref().map(rows::content).transpose()
+async fn content(db: &Object, shared: &Shared, sql: &str, no: JobNo) -> Result<Option<Content>, Trouble> {
+    row_within(db, shared, sql, no, &[&no.0]).await?.as_ref().map(rows::content).transpose()
 }
 
 impl PostgresStore {
@@ -121,12 +124,12 @@ impl Store for PostgresStore {
 
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { content(&db, INPUT, no).await }).await
+        shared.read(|db| async move { content(&db, shared, INPUT, no).await }).await
     }
 
     async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { content(&db, RESULT, no).await }).await
+        shared.read(|db| async move { content(&db, shared, RESULT, no).await }).await
     }
 
     async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError> {
@@ -157,12 +160,12 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<Vec<Chunk>, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { chunks::read(&db, no, kind, attempt, offset, limit).await }).await
+        shared.read(|db| async move { chunks::read(&db, shared, no, kind, attempt, offset, limit).await }).await
     }
 
     async fn chunk_info(&self, no: JobNo, kind: ChunkKind, attempt: u32) -> Result<ChunkInfo, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { chunks::info(&db, no, kind, attempt).await }).await
+        shared.read(|db| async move { chunks::info(&db, shared, no, kind, attempt).await }).await
     }
 
     async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError> {

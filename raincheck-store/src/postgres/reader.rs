@@ -1,9 +1,10 @@
 use std::time::Instant;
 
 use deadpool_postgres::Object;
-use tokio_postgres::Row;
+use raincheck_core::JobNo;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 
 use super::shared::{Shared, Trouble};
 use super::writer::{PATIENCE, PAUSE};
@@ -28,15 +29,37 @@ impl Shared {
     }
 }
 
+/// A row of a statement about one job, which names the stretch of its number.
+pub(super) async fn row_within(
+    db: &Object,
+    shared: &Shared,
+    sql: &str,
+    no: JobNo,
+    with: &[&(dyn ToSql + Sync)],
+) -> Result<Option<Row>, Trouble> {
+    row(db, &shared.stretches.around(no).put_into(sql), with).await
+}
+
+/// So many statements are kept prepared on one connection; those that name a stretch of job numbers come and go.
+const KEPT: usize = 256;
+
+/// A statement that is kept prepared.
+async fn prepared(db: &Object, sql: &str) -> Result<Statement, Trouble> {
+    if db.statement_cache.size() > KEPT {
+        db.statement_cache.clear();
+    }
+    Ok(db.prepare_cached(sql).await?)
+}
+
 /// The rows of a statement that is kept prepared.
 pub(super) async fn rows(db: &Object, sql: &str, with: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Trouble> {
-    let statement = db.prepare_cached(sql).await?;
+    let statement = prepared(db, sql).await?;
     Ok(db.query(&statement, with).await?)
 }
 
 /// Its row, if there is one.
 pub(super) async fn row(db: &Object, sql: &str, with: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Trouble> {
-    let statement = db.prepare_cached(sql).await?;
+    let statement = prepared(db, sql).await?;
     Ok(db.query_opt(&statement, with).await?)
 }
 

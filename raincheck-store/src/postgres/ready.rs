@@ -20,8 +20,12 @@ static READY: LazyLock<String> = LazyLock::new(|| {
         rows::JOB
     )
 });
-static SPECS: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {}, s.no, s.input FROM spec s WHERE s.no = ANY($1)", rows::SPEC));
+static SPECS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {}, s.no, s.input FROM spec s WHERE s.no = ANY($1) AND s.no >= {{low}} AND s.no < {{high}}",
+        rows::SPEC
+    )
+});
 /// A queue with a cap is locked while jobs are taken from it, so that no two nodes fill the same place.
 const LOCK_QUEUES: &str =
     "SELECT id, name, paused, max_queued, concurrency FROM queue WHERE id = ANY($1) ORDER BY id FOR UPDATE";
@@ -274,13 +278,11 @@ impl Batch<'_> {
     async fn with_specs(&mut self, leased: Vec<Vec<LeaseRef>>) -> Result<Vec<Reply>, Trouble> {
         let nos: Vec<i64> = leased.iter().flatten().map(|lease| lease.no.0).collect();
         let mut specs: HashMap<JobNo, Spec> = HashMap::new();
-        if !nos.is_empty() {
-            for row in self.db.query(&SPECS, &[&nos]).await? {
-                let no = JobNo(row.try_get(rows::SPEC_COLUMNS)?);
-                let max_attempts = self.job(no).map_or(1, |job| job.max_attempts);
-                let input = rows::bytes(&row, rows::SPEC_COLUMNS + 1)?;
-                specs.insert(no, rows::spec(&row, 0, max_attempts, input)?.0);
-            }
+        for row in self.ask_within(&SPECS, &nos, &[&nos]).await? {
+            let no = JobNo(row.try_get(rows::SPEC_COLUMNS)?);
+            let max_attempts = self.job(no).map_or(1, |job| job.max_attempts);
+            let input = rows::bytes(&row, rows::SPEC_COLUMNS + 1)?;
+            specs.insert(no, rows::spec(&row, 0, max_attempts, input)?.0);
         }
         let with_spec = |lease: &LeaseRef| {
             let job = self.job(lease.no).filter(|job| job.state == State::Running && job.attempt == lease.attempt)?;

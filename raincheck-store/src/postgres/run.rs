@@ -13,7 +13,10 @@ use super::{commit, feed::Told};
 /// Every plan is one that holds at any size: a statement that was planned while its tables were empty goes on to be used
 /// when they are not. Local to the transaction, so that it means the same behind a pooler.
 const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
-    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
+    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; \
+    SELECT pg_advisory_xact_lock_shared(8241990467025)";
+/// Held, shared, by every transaction of a writer: who gets it alone knows that none of them has any table.
+pub(super) const WRITERS_LOCK: i64 = 8_241_990_467_025;
 /// Class of the lock that every transaction holds under its own number: who gets it knows that it has ended.
 pub(super) const BATCH_LOCK: i32 = 0x7261_696e;
 

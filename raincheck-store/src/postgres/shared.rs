@@ -14,6 +14,7 @@ use super::feed::Feed;
 use super::figures::Book;
 use super::hints::Hints;
 use super::names::Names;
+use super::stretch::Stretches;
 pub(crate) use super::trouble::Trouble;
 use crate::StoreError;
 use crate::blobs::Blobs;
@@ -82,6 +83,9 @@ pub(super) struct Shared {
     pub hints: Hints,
     /// Set by the tailer where other nodes changed something: the writer should look again.
     pub stale: Stale,
+    pub stretches: Stretches,
+    /// Something was forgotten: partitions should be looked after.
+    pub untended: Notify,
     pub next_due: AtomicI64,
     pub next_retirement: AtomicI64,
     pub refused_writes: AtomicU64,
@@ -100,7 +104,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(pool: Pool, clock: Arc<dyn Clock>, time: Time, blobs: Blobs, secret: [u8; 32]) -> Self {
+    pub fn new(pool: Pool, clock: Arc<dyn Clock>, time: Time, blobs: Blobs, secret: [u8; 32], stretch: Millis) -> Self {
         Shared {
             pool,
             clock,
@@ -114,6 +118,8 @@ impl Shared {
             feed: Feed::default(),
             hints: Hints::default(),
             stale: Stale::default(),
+            stretches: Stretches::of(stretch),
+            untended: Notify::new(),
             next_due: AtomicI64::new(NEVER),
             next_retirement: AtomicI64::new(NEVER),
             refused_writes: AtomicU64::new(0),

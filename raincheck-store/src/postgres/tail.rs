@@ -27,14 +27,15 @@ const EVENTS: i64 = 5_000;
 
 static FEED: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT pos, first, last, grown, grown_kinds, node, \
+        "SELECT pos, first, last, grown, grown_kinds, node, low, high, \
          EXISTS (SELECT 1 FROM node WHERE number<>$3 AND seen_at > {NOW} - {FORGET}) \
          FROM feed WHERE pos>=$1 ORDER BY pos LIMIT $2"
     )
 });
 static OF_THESE: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {}, f.pos FROM feed f JOIN event e ON e.batch=f.batch JOIN job j ON j.no=e.no \
+        "SELECT {}, f.pos FROM feed f CROSS JOIN LATERAL (SELECT * FROM event WHERE batch=f.batch AND no >= f.low \
+         AND no <= f.high AND no >= {{low}} AND no < {{high}} ORDER BY idx) e JOIN job j ON j.no=e.no \
          WHERE f.pos>$1 AND f.pos<=$2 ORDER BY f.pos, e.idx",
         read::EVENT
     )
@@ -82,7 +83,7 @@ async fn catch_up(shared: &Shared) -> Result<(), Trouble> {
         let mut told = Vec::new();
         let mut due = 0;
         for row in &found {
-            shared.hints.others.store(row.try_get(6)?, Ordering::Relaxed);
+            shared.hints.others.store(row.try_get(8)?, Ordering::Relaxed);
             let transaction = Transaction::of(row)?;
             if transaction.pos <= pos {
                 continue;
@@ -113,6 +114,8 @@ struct Transaction {
     first: i64,
     last: i64,
     node: i32,
+    /// The least and the greatest number of a job among its events.
+    range: [Option<i64>; 2],
     commit: Commit,
 }
 
@@ -127,6 +130,7 @@ impl Transaction {
             first: row.try_get(1)?,
             last: row.try_get(2)?,
             node: row.try_get(5)?,
+            range: [row.try_get(6)?, row.try_get(7)?],
             commit: Commit { events: Vec::new(), chunks },
         })
     }
@@ -143,7 +147,8 @@ async fn read_events(
     (after, last): (i64, i64),
     told: &mut [Transaction],
 ) -> Result<(), Trouble> {
-    let events = rows(db, &OF_THESE, &[&after, &last]).await?;
+    let range = shared.stretches.around_all(told.iter().flat_map(|transaction| transaction.range).flatten());
+    let events = rows(db, &range.put_into(&OF_THESE), &[&after, &last]).await?;
     shared.learn(&***db, &events, read::EVENT_NAMES).await?;
     for row in &events {
         let pos: i64 = row.try_get(EVENT_POS)?;

@@ -1,3 +1,4 @@
+use raincheck_core::JobNo;
 use tokio_postgres::error::SqlState;
 
 use crate::StoreError;
@@ -21,6 +22,9 @@ pub(crate) enum Trouble {
     /// What was to be written would have broken a promise.
     #[error("refused: {0}")]
     Refused(&'static str),
+    /// There is no partition for a job of this number.
+    #[error("there is no partition for {0:?}")]
+    Uncovered(JobNo),
     /// Another node was quicker; from the beginning all is well.
     #[error("another node was quicker: {0}")]
     Again(&'static str),
@@ -58,6 +62,16 @@ impl Trouble {
                 matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
             }
             Trouble::Again(_) => true,
+            _ => false,
+        }
+    }
+
+    /// A partition that this node knew of is gone.
+    pub fn is_uncovered(&self) -> bool {
+        match self {
+            // No table has checks of its own.
+            Trouble::Database(error) => error.code() == Some(&SqlState::CHECK_VIOLATION),
+            Trouble::Uncovered(_) => true,
             _ => false,
         }
     }

@@ -86,7 +86,7 @@ impl Writer {
     async fn carry_out(&mut self, batch: &[Request]) -> Result<Vec<Vec<Reply>>, StoreError> {
         let (begin, mut races) = (Instant::now(), 0);
         loop {
-            let db = match self.connected().await {
+            let mut db = match self.connected().await {
                 Ok(db) => db,
                 Err(_) if begin.elapsed() < PATIENCE => {
                     tokio::time::sleep(PAUSE).await;
@@ -138,11 +138,15 @@ impl Writer {
                 }
                 return Err(trouble.into());
             }
+            races += 1;
+            let mut again = trouble.is_race();
             if db.run("ROLLBACK").await.is_ok() {
+                if trouble.is_uncovered() {
+                    again = self.cover(&mut db, &trouble).await;
+                }
                 self.db = Some(db);
             }
-            races += 1;
-            if !trouble.is_race() || races > RACES {
+            if !again || races > RACES {
                 return Err(self.refuse(trouble));
             }
             tracing::debug!(%trouble, races, "a transaction is begun anew");
@@ -195,6 +199,16 @@ impl Writer {
             }
         }
         None
+    }
+
+    /// Makes the partition that was missing; answers whether there is one now.
+    async fn cover(&self, db: &mut Db, trouble: &Trouble) -> bool {
+        let stretches = &self.shared.stretches;
+        let covered = match trouble {
+            Trouble::Uncovered(no) => stretches.make(db.client_mut(), *no).await.map(drop),
+            _ => stretches.load(db.client()).await,
+        };
+        covered.inspect_err(|why| tracing::warn!(%why, "a partition cannot be made")).is_ok()
     }
 
     fn refuse(&self, trouble: Trouble) -> StoreError {

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use pgcluster::{Cluster, Database};
+use raincheck_core::{SteppedClock, Timestamp};
 use raincheck_store::conformance::{Place, Setup};
 use raincheck_store::{PostgresOptions, PostgresStore, Store, StoreError, Time};
 use tempfile::TempDir;
@@ -12,7 +13,9 @@ use tempfile::TempDir;
 static TEMPLATE: LazyLock<Database<'static>> = LazyLock::new(|| {
     let database = Cluster::shared().database().expect("a database to copy");
     let folder = tempfile::tempdir().expect("a folder");
-    let options = PostgresOptions::at(database.url(), folder.path());
+    // At the time at which tests begin, so that its partitions are there.
+    let clock = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000)));
+    let options = PostgresOptions { clock, time: Time::Given, ..PostgresOptions::at(database.url(), folder.path()) };
     let made = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async { PostgresStore::open(options).await.expect("a new store").close().await });

@@ -5,14 +5,17 @@ use async_trait::async_trait;
 use super::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
 
-/// What is looked through, and what it is called.
-const TABLES: [(&str, &str); 5] = [
-    ("spec", "what was asked for"),
-    ("result", "a result"),
-    ("report", "a report"),
-    ("chunk", "a stream or log"),
-    ("lease", "a lease"),
+/// What is looked through, what it is called, and whether it may outlive its job.
+const TABLES: [(&str, &str, bool); 5] = [
+    ("spec", "what was asked for", true),
+    ("result", "a result", true),
+    ("report", "a report", true),
+    ("chunk", "a stream or log", true),
+    ("lease", "a lease", false),
 ];
+/// The next stretch of numbers above this one, and which jobs were forgotten for so long that nothing remembers them.
+const STRETCH: &str = "SELECT high, (SELECT number FROM meta WHERE name='last_buried') FROM stretch \
+    WHERE high - 1 > $1 ORDER BY low LIMIT 1";
 const BLOBS: &str = "SELECT b.name, b.no, EXISTS (SELECT 1 FROM spec s WHERE s.no=b.no AND s.blob=b.name) \
     OR EXISTS (SELECT 1 FROM result r WHERE r.no=b.no AND r.blob=b.name) \
     FROM blob b WHERE b.name COLLATE \"C\" > $1 ORDER BY b.name COLLATE \"C\" LIMIT $2";
@@ -28,12 +31,24 @@ pub(super) struct Belongings {
 #[async_trait]
 impl Stage for Belongings {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        let Some((table, what)) = TABLES.get(self.table) else { return self.blobs(look).await };
+        let Some((table, what, lingers)) = TABLES.get(self.table) else { return self.blobs(look).await };
+        let (mut high, mut buried) = (i64::MAX, None::<i64>);
+        if *lingers {
+            // By the stretch, so that one partition is looked into at a time.
+            let Some(stretch) = look.rows(STRETCH, &[&self.after]).await?.into_iter().next() else {
+                (self.table, self.after) = (self.table + 1, 0);
+                return Ok(true);
+            };
+            (high, buried) = (stretch.try_get(0)?, stretch.try_get(1)?);
+        }
+        // What is written about a job may stay until its partition goes, when the job was forgotten by the rules.
         let sql = format!(
-            "SELECT t.no, EXISTS (SELECT 1 FROM job j WHERE j.no=t.no) \
-             FROM (SELECT DISTINCT no FROM {table} WHERE no>$1 ORDER BY no LIMIT $2) t ORDER BY t.no"
+            "SELECT t.no, EXISTS (SELECT 1 FROM job j WHERE j.no=t.no) OR {lingers} AND (t.no<=$4 OR EXISTS (SELECT 1 \
+             FROM tombstone d WHERE d.no=t.no)) \
+             FROM (SELECT DISTINCT no FROM {table} WHERE no>$1 AND no<$3 ORDER BY no LIMIT $2) t ORDER BY t.no"
         );
-        let rows = look.rows(&sql, &[&self.after, &(BATCH as i64)]).await?;
+        let buried = buried.unwrap_or(-1);
+        let rows = look.rows(&sql, &[&self.after, &(BATCH as i64), &high, &buried]).await?;
         for row in &rows {
             self.after = row.try_get(0)?;
             if !row.try_get::<_, bool>(1)? {
@@ -43,7 +58,7 @@ impl Stage for Belongings {
         }
         look.page.looked += rows.len() as u64;
         if rows.len() < BATCH {
-            (self.table, self.after) = (self.table + 1, 0);
+            (self.table, self.after) = if *lingers { (self.table, high - 1) } else { (self.table + 1, 0) };
         }
         Ok(true)
     }

@@ -33,7 +33,7 @@ pub(super) async fn look_for(expected: Vec<Expected>, db: &Client, blobs: &Blobs
         Ok(each.collect::<Vec<_>>())
     });
     for (Expected { no, subject, name, table, .. }, wrong) in wrong.await.unwrap_or_default() {
-        let sql = format!("SELECT 1 FROM {table} WHERE no=$1 AND blob=$2");
+        let sql = format!("SELECT 1 FROM job j JOIN {table} t ON t.no=j.no WHERE j.no=$1 AND t.blob=$2");
         if db.query_opt(&sql, &[&no, &&*name]).await?.is_some() {
             page.found(Invariant::Files, subject, wrong);
         }

@@ -18,11 +18,13 @@ const JOBS: &str = "SELECT j.no, j.id::text, j.queue, j.state::bigint, j.attempt
     j.finished_at IS NOT NULL, j.expires_at IS NOT NULL, s.no IS NOT NULL, s.key, s.blob, s.size, r.no IS NOT NULL, \
     r.blob, r.size, p.failure IS NOT NULL, EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no), l.attempt::bigint, \
     (SELECT b.no FROM blob b WHERE b.name=s.blob), (SELECT b.no FROM blob b WHERE b.name=r.blob) FROM job j \
-    LEFT JOIN spec s ON s.no=j.no LEFT JOIN result r ON r.no=j.no LEFT JOIN report p ON p.no=j.no \
-    LEFT JOIN lease l ON l.no=j.no WHERE j.no>$1 ORDER BY j.no LIMIT $2";
+    LEFT JOIN spec s ON s.no=j.no AND s.no>$1 AND s.no<=$2 LEFT JOIN result r ON r.no=j.no AND r.no>$1 AND r.no<=$2 \
+    LEFT JOIN report p ON p.no=j.no AND p.no>$1 AND p.no<=$2 LEFT JOIN lease l ON l.no=j.no \
+    WHERE j.no>$1 AND j.no<=$2 ORDER BY j.no";
+const LAST: &str = "SELECT max(no) FROM (SELECT no FROM job WHERE no>$1 ORDER BY no LIMIT $2) j";
 const STEPS: &str = "SELECT e.no, e.seq::bigint, f.first + e.idx, e.type::bigint, e.state::bigint, e.attempt::bigint \
-    FROM event e LEFT JOIN feed f ON f.batch=e.batch WHERE e.no = ANY($1) AND (e.no, e.seq) > ($2, $3) \
-    ORDER BY e.no, e.seq LIMIT $4";
+    FROM event e LEFT JOIN feed f ON f.batch=e.batch WHERE e.no = ANY($1) AND e.no>=$5 AND e.no<=$6 \
+    AND (e.no, e.seq) > ($2, $3) ORDER BY e.no, e.seq LIMIT $4";
 const CLAIMED: &str = "SELECT c.no FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS u (scope, key, place) \
     LEFT JOIN claim c ON c.scope=u.scope AND c.key=u.key ORDER BY u.place";
 
@@ -36,7 +38,10 @@ pub(super) struct Jobs {
 #[async_trait]
 impl Stage for Jobs {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        let jobs = look.rows(JOBS, &[&self.after, &(BATCH as i64)]).await?;
+        let last = look.rows(LAST, &[&self.after, &(BATCH as i64)]).await?;
+        let last: Option<i64> = last.first().map(|row| row.try_get(0)).transpose()?.flatten();
+        let Some(last) = last else { return Ok(false) };
+        let jobs = look.rows(JOBS, &[&self.after, &last]).await?;
         let nos: Vec<i64> = jobs.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>()?;
         // One that was purged meanwhile is not followed to its end.
         self.walk = self.walk.take().filter(|walk| nos.first() == Some(&walk.no));
@@ -44,8 +49,15 @@ impl Stage for Jobs {
             Some(walk) => (walk.no, i32::try_from(walk.seq).unwrap_or(i32::MAX)),
             None => (self.after, 0),
         };
-        let rows = look.rows(STEPS, &[&nos, &no, &seq, &(EVENTS as i64)]).await?;
+        let rows = look.rows(STEPS, &[&nos, &no, &seq, &(EVENTS as i64), &(self.after + 1), &last]).await?;
         let cut = rows.len() == EVENTS;
+        for row in rows.iter() {
+            if row.try_get::<_, Option<i64>>(2)?.is_none() {
+                let (subject, seq) = (format!("job number {}", row.try_get::<_, i64>(0)?), row.try_get::<_, i64>(1)?);
+                let detail = format!("event {seq} has no place in the feed: nobody is told of it");
+                look.page.found(Invariant::Feed, subject, detail);
+            }
+        }
         let steps = rows.iter().map(step).collect::<Result<Vec<_>>>()?;
         look.page.looked += steps.len() as u64;
         // The events of the last job that was read may go on.
@@ -77,7 +89,7 @@ impl Stage for Jobs {
     }
 }
 
-/// Whose event it is, and what it says. One that no transaction of the feed has shows up there.
+/// Whose event it is, and what it says. One that no transaction of the feed has stands behind all others.
 fn step(row: &Row) -> Result<(i64, Step)> {
     let cursor = row.try_get::<_, Option<i64>>(2)?.unwrap_or(i64::MAX);
     let (seq, kind) = (row.try_get(1)?, row.try_get(3)?);

@@ -22,6 +22,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
+use super::list::HOLD;
 use super::shared::{Shared, Trouble};
 use crate::checkup::{CheckPage, Checkup, Invariant};
 use crate::{Blobs, StoreError};
@@ -94,7 +95,6 @@ fn rows() -> VecDeque<Box<dyn Stage>> {
         Box::new(surroundings::Indexes) as Box<dyn Stage>,
         Box::new(jobs::Jobs::default()),
         Box::new(feed::Feed::default()),
-        Box::new(feed::Strays::default()),
         Box::new(belongings::Belongings::default()),
         Box::new(claims::Claims::default()),
         Box::new(counters::Counters),
@@ -125,6 +125,7 @@ async fn piece(db: &mut Client, blobs: &Blobs, pace: Pace, stages: &mut VecDeque
     let mut page = CheckPage::default();
     let until = Instant::now() + pace.piece;
     let moment = db.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
+    moment.batch_execute(HOLD).await?;
     let patience = pace.whole + Duration::from_secs(5);
     moment.batch_execute(&format!("SET LOCAL statement_timeout = {}", patience.as_millis())).await?;
     let mut look = Look { db: &moment, blobs, pace, until, files: Vec::new(), page: &mut page };

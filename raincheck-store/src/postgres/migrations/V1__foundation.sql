@@ -75,6 +75,13 @@ CREATE TABLE lease (
 ) WITH (fillfactor = 60, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.1);
 CREATE INDEX lease_over ON lease (least(until, timeout_at));
 
+-- Numbers of jobs grow with time. What is written about the jobs of a stretch of time, and is wide, lies in partitions of
+-- that stretch: of `spec`, `result`, `report`, `chunk` and `event`, each named after its table and the `suffix`. Nothing
+-- is read of them but by way of a row of `job`: when that is gone, what is left here is invisible, and goes with the
+-- partition. `held` is about how many jobs had rows there when the stretch was over, or when it was last thinned.
+CREATE TABLE stretch (low bigint PRIMARY KEY, high bigint NOT NULL, suffix text NOT NULL UNIQUE, held bigint);
+CREATE SEQUENCE stretch_number;
+
 -- What the client asked for; written once. A zero character, which text can't hold here, is written as \u{1}0, and \u{1}
 -- as \u{1}1; so in every text that somebody outside may choose.
 CREATE TABLE spec (
@@ -93,7 +100,7 @@ CREATE TABLE spec (
     rerun_of uuid,
     traceparent text,
     input bytea
-);
+) PARTITION BY RANGE (no);
 
 CREATE TABLE result (
     no bigint PRIMARY KEY,
@@ -103,13 +110,13 @@ CREATE TABLE result (
     size bigint NOT NULL,
     blob text,
     bytes bytea
-);
+) PARTITION BY RANGE (no);
 
 -- The latest progress and failure of those jobs that have any.
-CREATE TABLE report (no bigint PRIMARY KEY, progress text, failure text) WITH (fillfactor = 80);
+CREATE TABLE report (no bigint PRIMARY KEY, progress text, failure text) PARTITION BY RANGE (no);
 
--- Events, under the number of the transaction that wrote them. The unique index makes a hole or a double in a job's
--- numbers impossible to write.
+-- Events, under the number of the transaction that wrote them. The key makes a double in a job's numbers impossible to
+-- write.
 CREATE TABLE event (
     batch bigint NOT NULL,
     idx integer NOT NULL,
@@ -120,15 +127,16 @@ CREATE TABLE event (
     attempt integer NOT NULL,
     at bigint NOT NULL,
     data text,
-    PRIMARY KEY (batch, idx)
-);
-CREATE UNIQUE INDEX event_of_job ON event (no, seq);
+    PRIMARY KEY (no, seq)
+) PARTITION BY RANGE (no);
+CREATE INDEX event_of_batch ON event (batch, idx);
 CREATE SEQUENCE batch;
 
 -- The change feed: transactions in the order in which they became visible, each with the cursors of its events. A row is
 -- written last of all, under a lock that is held until the commit: so nothing ever appears behind a row that was seen.
 -- The cursor of an event is its feed row's `first` + its `idx`. A transaction without events has `last` = `first` - 1.
--- `grown` and `grown_kinds` name the streams and logs that it wrote to.
+-- `grown` and `grown_kinds` name the streams and logs that it wrote to; `low` and `high` are the least and the greatest
+-- number of a job among its events: they say in which partitions those are.
 CREATE TABLE feed (
     pos bigint PRIMARY KEY,
     batch bigint NOT NULL UNIQUE,
@@ -136,8 +144,10 @@ CREATE TABLE feed (
     last bigint NOT NULL,
     node integer NOT NULL,
     grown bigint[],
-    grown_kinds smallint[]
-);
+    grown_kinds smallint[],
+    low bigint,
+    high bigint
+) WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX feed_last ON feed (last);
 INSERT INTO feed VALUES (0, 0, 1, 0, 0);
 
@@ -148,11 +158,12 @@ CREATE TABLE claim (
     no bigint NOT NULL,
     fingerprint bytea NOT NULL,
     PRIMARY KEY (scope, key)
-);
+) WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX claim_of_job ON claim (no);
 
 -- Answers to lease requests that may be asked again.
-CREATE TABLE lease_request (id bytea PRIMARY KEY, at bigint NOT NULL, nos bigint[] NOT NULL, attempts integer[] NOT NULL);
+CREATE TABLE lease_request (id bytea PRIMARY KEY, at bigint NOT NULL, nos bigint[] NOT NULL, attempts integer[] NOT NULL)
+    WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX lease_request_at ON lease_request (at);
 
 -- Pieces of streams (kind 0, one stream per attempt) and logs (kind 1, attempt 0: one log per job). `run` is the
@@ -167,10 +178,12 @@ CREATE TABLE chunk (
     content_type text,
     bytes bytea NOT NULL,
     PRIMARY KEY (no, kind, attempt, start)
-);
+) PARTITION BY RANGE (no);
 
 -- Files that rows refer to; others are orphans.
 CREATE TABLE blob (name text PRIMARY KEY, no bigint NOT NULL);
+CREATE INDEX blob_of_job ON blob (no);
 
-CREATE TABLE tombstone (no bigint PRIMARY KEY, id uuid NOT NULL, until bigint NOT NULL);
+CREATE TABLE tombstone (no bigint PRIMARY KEY, id uuid NOT NULL, until bigint NOT NULL)
+    WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX tombstone_until ON tombstone (until, no);
