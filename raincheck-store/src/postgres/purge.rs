@@ -21,7 +21,8 @@ static EXPIRED: LazyLock<String> = LazyLock::new(|| {
 const BLOBS: &str = "DELETE FROM blob WHERE no = ANY($1) RETURNING no, name";
 /// Each by its key: so only the partitions are looked into that these are in.
 const LAST_EVENT: &str = "SELECT max(f.first + e.idx) FROM unnest($1::bigint[], $2::integer[]) AS u (no, seq) \
-    JOIN event e ON e.no = u.no AND e.seq = u.seq JOIN feed f ON f.batch = e.batch";
+    JOIN event e ON e.no = u.no AND e.seq = u.seq JOIN feed f ON f.batch = e.batch \
+    WHERE e.no >= {low} AND e.no < {high}";
 const TOMBSTONES: &str = "INSERT INTO tombstone SELECT no, id, $3 FROM unnest($1::bigint[], $2::uuid[]) AS u (no, id)";
 /// The full predicate: whatever led here, a job that is not final stays.
 const JOBS: &str = "DELETE FROM job j USING unnest($1::bigint[], $2::smallint[]) AS u (no, state) \
@@ -78,7 +79,7 @@ impl Batch<'_> {
         let these: Parameters<'_> = &[&nos];
         let seqs: Vec<i32> = jobs.iter().map(|job| rows::count(job.seq)).collect();
         let last: Parameters<'_> = &[&nos, &seqs];
-        let (blobs, last) = try_join!(self.db.query(BLOBS, these), self.db.query(LAST_EVENT, last))?;
+        let (blobs, last) = try_join!(self.db.query(BLOBS, these), self.ask_within(LAST_EVENT, &nos, last))?;
         for row in &blobs {
             owned.entry(JobNo(row.try_get(0)?)).or_default().push(row.try_get::<_, &str>(1)?.into());
         }

@@ -13,7 +13,7 @@ const FEW: i64 = 4;
 const LEAST: i64 = 1 << 20;
 /// How often the locks are asked for before what was copied is given up.
 const TRIES: usize = 5;
-const LIVING: &str = "SELECT count(*) FROM (SELECT FROM job WHERE no >= $1 AND no < $2 LIMIT $3) AS some";
+const LIVING: &str = "SELECT count(*) FROM (SELECT FROM job WHERE no >= $1 AND no < $2 LIMIT $3) AS those";
 const SIZE: &str = "SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest($1::text[]) AS name";
 const SUFFIX: &str = "SELECT split_part($1, '_', 1) || '_' || nextval('stretch_number')";
 /// What was planned before the tables had rows must do for any number of them.

@@ -7,6 +7,7 @@ mod moved;
 mod nodes;
 mod postgres;
 mod sqlite;
+mod stretches;
 
 mod on_sqlite {
     raincheck_store::conformance_tests!(crate::folder::Folder::new);

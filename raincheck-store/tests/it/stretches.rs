@@ -1,0 +1,465 @@
+//! What is written about jobs lies in partitions by time on PostgreSQL: there before it is needed, invisible with its job,
+//! gone with the last of them.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use raincheck_core::{
+    Append, Cancel, ChunkKind, Clock as _, Command, Content, Job, LeaseRef, Millis, NewJob, Outcome, Payload, Progress,
+    Reply, Retention, Settle, State, SteppedClock, Submitted, Timestamp, limits,
+};
+use raincheck_store::conformance::{KIND, Setup, complete, content, new_job, worker_asks};
+use raincheck_store::{EventFilter, Filter, Found, PostgresOptions, PostgresStore, Store, Tended};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio_postgres::{Client, NoTls};
+
+use crate::postgres::Base;
+
+const MINUTE: Millis = 60_000;
+const HOUR: Millis = 60 * MINUTE;
+/// So long after its end, a stretch is looked at.
+const SETTLED: Millis = HOUR + MINUTE;
+
+/// A database with stretches of a minute, and a node on it.
+struct Site {
+    base: Base,
+    setup: Setup,
+    store: Arc<PostgresStore>,
+}
+
+impl Site {
+    async fn new() -> Site {
+        // Some days behind what the database was made with, which goes.
+        let clock = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000 + 10 * 24 * HOUR)));
+        let setup = Setup {
+            clock,
+            seed: 1,
+            max_queued: limits::QUEUED_PER_QUEUE,
+            max_in_all: limits::QUEUED_IN_ALL,
+            tombstone: limits::TOMBSTONE_MILLIS,
+        };
+        let base = Base::new();
+        let store = PostgresStore::open(Site::options(&base, &setup)).await.unwrap();
+        assert!(store.tend().await.unwrap().dropped > 0);
+        Site { base, setup, store }
+    }
+
+    fn options(base: &Base, setup: &Setup) -> PostgresOptions {
+        PostgresOptions { stretch: MINUTE, ..base.options(setup) }
+    }
+
+    /// Another node.
+    async fn node(&self) -> Arc<PostgresStore> {
+        PostgresStore::open(Site::options(&self.base, &self.setup)).await.unwrap()
+    }
+
+    fn pass(&self, time: Millis) {
+        self.setup.clock.advance(time);
+    }
+
+    async fn one(&self, command: Command) -> Reply {
+        self.store.apply(vec![command]).await.unwrap().remove(0)
+    }
+
+    async fn create(&self, new: NewJob) -> Job {
+        match self.one(Command::Submit(vec![new])).await {
+            Reply::Submitted(all) if matches!(all[..], [Submitted::New(_)]) => all[0].job().clone(),
+            other => panic!("not new: {other:?}"),
+        }
+    }
+
+    async fn lease(&self, max: usize) -> Vec<LeaseRef> {
+        match self.one(Command::Lease(worker_asks(&[KIND], max))).await {
+            Reply::Leased(leased) => leased.iter().map(|(job, _)| job.lease_ref()).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn settle(&self, lease: LeaseRef, outcome: Outcome) {
+        let reply = self.one(Command::Settle(Settle { lease, outcome })).await;
+        assert!(matches!(reply, Reply::Job(_)), "{reply:?}");
+    }
+
+    /// A job that succeeded, and is kept so long.
+    async fn done(&self, keep: Millis) -> Job {
+        let job = self.create(kept(keep)).await;
+        let leases = self.lease(1).await;
+        self.settle(leases[0], complete("\"result\"")).await;
+        job
+    }
+
+    async fn retire(&self) -> usize {
+        match self.one(Command::Retire(1_000)).await {
+            Reply::Swept(n, _) => n,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn sql(&self, sql: &str) -> String {
+        self.base.database.run(sql).unwrap()
+    }
+
+    /// How many partitions `spec` has.
+    fn partitions(&self) -> usize {
+        let of = |table: &str| {
+            self.sql(&format!("SELECT count(*) FROM pg_inherits WHERE inhparent='{table}'::regclass")).parse().unwrap()
+        };
+        let all: [usize; 5] = ["spec", "result", "report", "chunk", "event"].map(of);
+        assert!(all.iter().all(|n| *n == all[0]), "{all:?}");
+        assert_eq!(self.sql("SELECT count(*) FROM stretch"), all[0].to_string());
+        all[0]
+    }
+
+    async fn is_sound(&self) {
+        let mut checkup = self.store.check().unwrap();
+        while let Some(page) = checkup.page().await.unwrap() {
+            assert_eq!(page.findings, []);
+        }
+    }
+
+    async fn close(self) {
+        self.is_sound().await;
+        assert_eq!(self.store.refused_writes(), 0);
+        self.store.close().await;
+    }
+}
+
+fn kept(keep: Millis) -> NewJob {
+    NewJob { retention: Retention { succeeded: keep, failed: keep }, ..new_job() }
+}
+
+/// Somebody else's connection.
+async fn stranger(site: &Site) -> Client {
+    let (client, connection) = tokio_postgres::connect(&site.base.database.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// A job whose retention is over is gone at once, whatever of it is still on the disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expired_jobs_are_gone_while_their_partition_stands() {
+    let site = Site::new().await;
+    let job = site.create(kept(1_000)).await;
+    let stays = site.create(NewJob { run_at: Some(Timestamp(2_000_000_000_000)), ..new_job() }).await;
+    let lease = site.lease(1).await[0];
+    site.one(Command::Progress(lease, Progress { percent: Some(1.0), ..Progress::default() })).await;
+    for kind in [ChunkKind::Stream, ChunkKind::Log] {
+        let (bytes, content_type) = ("some".into(), Some("text/plain".into()));
+        site.one(Command::Append(Append { lease, kind, offset: None, bytes, content_type, limit: 99 })).await;
+    }
+    site.settle(lease, complete("1")).await;
+    site.pass(1_000);
+    assert_eq!(site.retire().await, 1);
+
+    let no = job.no;
+    let rows = |table: &str| site.sql(&format!("SELECT count(*) FROM {table} WHERE no={}", no.0));
+    for (table, there) in
+        [("spec", "1"), ("result", "1"), ("report", "1"), ("chunk", "2"), ("event", "4"), ("job", "0")]
+    {
+        assert_eq!(rows(table), there, "{table}");
+    }
+    let store = &site.store;
+    assert_eq!(store.job(job.id).await.unwrap(), Found::Purged);
+    assert_eq!(store.glance(job.id).await.unwrap(), Found::Purged);
+    assert_eq!(store.record(no).await.unwrap(), None);
+    assert_eq!(store.input(no).await.unwrap(), None);
+    assert_eq!(store.result(no).await.unwrap(), None);
+    assert_eq!(store.job_events(no, 0, 9).await.unwrap(), []);
+    for kind in [ChunkKind::Stream, ChunkKind::Log] {
+        assert_eq!(store.chunks(no, kind, 1, 0, 99).await.unwrap(), []);
+        assert_eq!(store.chunk_info(no, kind, 1).await.unwrap(), Default::default());
+    }
+    let listed = store.jobs(Filter::default(), 9).await.unwrap().items;
+    assert_eq!(listed.iter().map(|record| record.job.no).collect::<Vec<_>>(), [stays.no]);
+    let events = store.events(Default::default(), &EventFilter::default(), 99).await.unwrap().items;
+    assert!(!events.is_empty() && events.iter().all(|event| event.no == stays.no), "{events:?}");
+    assert_eq!(site.one(Command::Purge(no)).await, Reply::Gone);
+    assert_eq!(site.one(Command::Settle(Settle { lease, outcome: complete("1") })).await, Reply::Gone);
+    site.is_sound().await;
+
+    // What somebody asks to be gone is.
+    site.one(Command::Cancel(Cancel { no: stays.no, force: false })).await;
+    assert!(matches!(site.one(Command::Purge(stays.no)).await, Reply::Purged(_)));
+    for table in ["spec", "result", "report", "chunk", "event"] {
+        assert_eq!(site.sql(&format!("SELECT count(*) FROM {table} WHERE no={}", stays.no.0)), "0", "{table}");
+    }
+    site.close().await;
+}
+
+/// Partitions are dropped when their last job is forgotten and their time is over, and not before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_go_with_their_last_job() {
+    let site = Site::new().await;
+    let [short, long] = [site.done(MINUTE).await, site.done(3 * HOUR).await];
+    let stands = || site.sql(&format!("SELECT count(*) FROM stretch WHERE low<={0} AND high>{0}", long.no.0)) == "1";
+    site.pass(2 * MINUTE);
+    assert_eq!(site.retire().await, 1);
+    assert_eq!(site.store.tend().await.unwrap().dropped, 0, "it is young, and has a job");
+    site.pass(SETTLED);
+    let before = site.partitions();
+    let tended = site.store.tend().await.unwrap();
+    assert_eq!((tended.dropped, tended.thinned, tended.delayed), (2, 0, 0), "those that nobody used");
+    assert_eq!(site.partitions(), before + tended.made - 2);
+    assert!(stands() && site.store.input(long.no).await.unwrap().is_some());
+    site.pass(3 * HOUR);
+    site.store.tend().await.unwrap();
+    assert!(stands() && site.store.result(long.no).await.unwrap().is_some(), "expired, but not forgotten");
+    assert_eq!(site.retire().await, 1);
+    assert!(stands());
+    assert_eq!(site.store.tend().await.unwrap(), Tended { dropped: 1, ..Tended::default() });
+    assert!(!stands());
+    for job in [short, long] {
+        assert_eq!(site.store.job(job.id).await.unwrap(), Found::Purged, "the tombstone stays");
+    }
+    // In a stretch that is young, nothing is dropped, though nothing is in it.
+    assert_eq!(site.store.tend().await.unwrap(), Tended::default());
+    site.close().await;
+}
+
+/// Who reads for long keeps partitions from being dropped, and nobody from anything else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_transaction_delays_a_drop_and_no_submit() {
+    let site = Site::new().await;
+    site.done(MINUTE).await;
+    site.pass(SETTLED + HOUR);
+    assert_eq!(site.retire().await, 1);
+    let stranger = stranger(&site).await;
+    stranger.batch_execute("BEGIN; SELECT count(*) FROM spec; SELECT count(*) FROM event").await.unwrap();
+    let before = site.partitions();
+    for _ in 0..3 {
+        let (tended, jobs) = tokio::join!(site.store.tend(), async {
+            let mut jobs = Vec::new();
+            for _ in 0..20 {
+                let job = tokio::time::timeout(Duration::from_secs(10), site.done(HOUR)).await;
+                jobs.push(job.expect("nobody waits for the stranger"));
+            }
+            jobs
+        });
+        let tended = tended.unwrap();
+        assert_eq!((tended.dropped, tended.delayed), (0, 1));
+        assert_eq!(jobs.len(), 20);
+    }
+    assert!(site.partitions() >= before);
+    stranger.batch_execute("COMMIT").await.unwrap();
+    while site.store.tend().await.unwrap().dropped == 0 {}
+    site.close().await;
+}
+
+/// One job that is kept for long does not keep what was written about all the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thinned_partition_keeps_what_lives() {
+    let site = Site::new().await;
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut bulky = |new: NewJob| {
+        let mut new = new;
+        let bytes: Vec<u8> = (0..20_000).map(|_| rng.random()).collect();
+        new.spec.input = Content { payload: Payload::Inline(Bytes::from(bytes)), ..content("") };
+        new
+    };
+    let many: Vec<NewJob> = (0..100).map(|_| bulky(kept(MINUTE))).collect();
+    site.one(Command::Submit(many)).await;
+    for lease in site.lease(100).await {
+        site.settle(lease, complete("\"gone\"")).await;
+    }
+    let succeeded = site.create(bulky(kept(90 * 24 * HOUR))).await;
+    let running = site.create(bulky(kept(HOUR))).await;
+    let leases = site.lease(2).await;
+    let lease = |job: &Job| *leases.iter().find(|lease| lease.no == job.no).unwrap();
+    site.settle(lease(&succeeded), complete("\"kept\"")).await;
+    let late = site.setup.clock.now().plus(24 * HOUR);
+    let scheduled = site.create(NewJob { run_at: Some(late), ..bulky(kept(HOUR)) }).await;
+    site.pass(2 * MINUTE);
+    assert_eq!(site.retire().await, 100);
+    site.pass(SETTLED);
+
+    let size = || {
+        let low = site.sql("SELECT min(no) FROM job");
+        let sum = format!(
+            "SELECT sum(pg_total_relation_size((t || '_' || suffix)::regclass)) FROM stretch, \
+             unnest(ARRAY['spec', 'result', 'report', 'chunk', 'event']) t WHERE low <= {low} AND high > {low}"
+        );
+        site.sql(&sum).parse::<u64>().unwrap()
+    };
+    let seen = async || {
+        let mut all = Vec::new();
+        for job in [&succeeded, &running, &scheduled] {
+            let record = site.store.record(job.no).await.unwrap().unwrap();
+            let (input, result) = (site.store.input(job.no).await.unwrap(), site.store.result(job.no).await.unwrap());
+            assert!(input.is_some());
+            all.push((record, input, result, site.store.job_events(job.no, 0, 99).await.unwrap()));
+        }
+        (all, site.store.events(Default::default(), &EventFilter::default(), 999).await.unwrap().items)
+    };
+    let (before, fat) = (seen().await, size());
+    // While somebody writes about one of them, nothing moves.
+    let stranger = stranger(&site).await;
+    stranger.batch_execute(&format!("BEGIN; UPDATE report SET progress=NULL WHERE no={}", running.no.0)).await.unwrap();
+    assert_eq!(site.store.tend().await.unwrap().thinned, 0);
+    stranger.batch_execute("COMMIT").await.unwrap();
+    let other = site.node().await;
+    let (one, two) = tokio::join!(site.store.tend(), other.tend());
+    assert_eq!(one.unwrap().thinned + two.unwrap().thinned, 1, "by one of them");
+    assert!(size() < fat / 5, "{} of {fat} bytes are left", size());
+    assert_eq!(seen().await, before);
+    site.is_sound().await;
+    assert_eq!(site.store.tend().await.unwrap().thinned, 0, "once");
+
+    // They go on where they are.
+    site.settle(lease(&running), complete("\"done\"")).await;
+    site.pass(24 * HOUR);
+    assert_eq!(site.one(Command::Promote(9)).await, Reply::Swept(1, Default::default()));
+    let last = site.lease(9).await;
+    site.settle(last[0], complete("\"done\"")).await;
+    for job in [&succeeded, &running, &scheduled] {
+        assert!(site.store.result(job.no).await.unwrap().is_some() || job.no == running.no);
+    }
+    other.close().await;
+    site.close().await;
+}
+
+/// There are partitions before they are needed; and when a clock runs far ahead, as soon as they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_are_there_ahead_of_time() {
+    let site = Site::new().await;
+    let covered = |at: Timestamp| {
+        let no = at.0 << 15;
+        site.sql(&format!("SELECT count(*) FROM stretch WHERE low<={no} AND high>{no}")) == "1"
+    };
+    let now = || site.setup.clock.now();
+    assert!(covered(now()) && covered(now().plus(MINUTE)));
+    site.pass(MINUTE);
+    assert_eq!(site.store.tend().await.unwrap().made, 1);
+    assert!(covered(now()) && covered(now().plus(MINUTE)));
+    // Nobody has looked after them for a year, and then for a century.
+    for far in [365 * 24 * HOUR, 36_525 * 24 * HOUR] {
+        site.pass(far);
+        assert!(!covered(now()));
+        let job = site.create(new_job()).await;
+        assert!(covered(now()));
+        assert_eq!(site.store.record(job.no).await.unwrap().unwrap().job, job);
+    }
+    // Another node, whose stretches are longer, makes its own between those that are there.
+    let options = PostgresOptions { stretch: 24 * HOUR, ..site.base.options(&site.setup) };
+    let other = PostgresStore::open(options).await.unwrap();
+    site.pass(3 * HOUR);
+    let replies = other.apply(vec![Command::Submit(vec![new_job()])]).await.unwrap();
+    assert!(matches!(replies[..], [Reply::Submitted(_)]), "{replies:?}");
+    site.create(new_job()).await;
+    // One that a node knows of and that is gone is made anew.
+    site.pass(MINUTE);
+    site.store.tend().await.unwrap();
+    let gone = site.sql("SELECT suffix FROM stretch ORDER BY low DESC LIMIT 1");
+    for table in ["spec", "result", "report", "chunk", "event"] {
+        site.sql(&format!("DROP TABLE {table}_{gone}"));
+    }
+    site.sql(&format!("DELETE FROM stretch WHERE suffix='{gone}'"));
+    site.pass(24 * HOUR);
+    site.create(new_job()).await;
+    other.close().await;
+    site.close().await;
+}
+
+/// What is done with the jobs of one stretch needs nothing of another: nobody even waits for its locks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_other_partition_is_looked_into() {
+    let site = Site::new().await;
+    let other = site.node().await;
+    let mut told = other.commits();
+    site.done(MINUTE).await;
+    let old = site.sql("SELECT suffix FROM stretch, job WHERE no>=low AND no<high");
+    site.pass(10 * MINUTE);
+    assert_eq!(site.retire().await, 1);
+    site.store.tend().await.unwrap();
+    let head = site.store.feed_bounds().await.unwrap().0;
+    let stranger = stranger(&site).await;
+    let locks = ["spec", "result", "report", "chunk", "event"].map(|table| format!("{table}_{old}")).join(", ");
+    stranger.batch_execute(&format!("BEGIN; LOCK TABLE {locks} IN ACCESS EXCLUSIVE MODE")).await.unwrap();
+    let life = async {
+        let job = site.create(kept(MINUTE)).await;
+        let lease = site.lease(1).await[0];
+        site.one(Command::Append(Append {
+            lease,
+            kind: ChunkKind::Log,
+            offset: None,
+            bytes: "x".into(),
+            content_type: None,
+            limit: 9,
+        }))
+        .await;
+        site.settle(lease, raincheck_store::conformance::fail("again")).await;
+        assert!(site.store.record(job.no).await.unwrap().is_some());
+        assert!(site.store.input(job.no).await.unwrap().is_some());
+        assert_eq!(site.store.chunk_info(job.no, ChunkKind::Log, 1).await.unwrap().size, 1);
+        assert_eq!(site.store.job_events(job.no, 0, 9).await.unwrap().len(), 3);
+        let page = site.store.events(head, &EventFilter::default(), 99).await.unwrap();
+        assert_eq!(page.items.len(), 3);
+        assert_eq!(site.store.jobs(Filter::default(), 9).await.unwrap().items.len(), 1);
+        // Another node hears of it all.
+        while told.recv().await.unwrap().events.iter().all(|event| event.state != State::Scheduled) {}
+        site.one(Command::Cancel(Cancel { no: job.no, force: false })).await;
+        assert!(matches!(site.one(Command::Purge(job.no)).await, Reply::Purged(_)));
+    };
+    tokio::time::timeout(Duration::from_secs(20), life).await.expect("nobody waits for the old partitions");
+    stranger.batch_execute("ROLLBACK").await.unwrap();
+    other.close().await;
+    site.close().await;
+}
+
+/// Whatever retention jobs have and whenever which node looks after the partitions: what lives is there, whole; what does
+/// not is gone; and in the end so is everything that was written about it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drop_never_touches_a_live_job() {
+    for seed in 0..3 {
+        let site = Site::new().await;
+        let other = site.node().await;
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut jobs: BTreeMap<_, (Job, Timestamp, String)> = BTreeMap::new();
+        let mut dropped = 0;
+        for step in 0..30 {
+            for index in 0..rng.random_range(0..4) {
+                let keep = [MINUTE, 30 * MINUTE, 2 * HOUR, 9 * HOUR][rng.random_range(0..4)];
+                let text = format!("\"{seed} {step} {index}\"");
+                let mut new = kept(keep);
+                new.spec.input = Content { digest: [0; 16], ..content(&text) };
+                let job = site.create(new).await;
+                let lease = site.lease(1).await[0];
+                site.settle(lease, complete(&text)).await;
+                jobs.insert(job.no, (job, site.setup.clock.now().plus(keep), text));
+            }
+            site.pass(rng.random_range(1..40) * MINUTE);
+            if rng.random_bool(0.7) {
+                site.retire().await;
+            }
+            let (one, two, late) = tokio::join!(site.store.tend(), other.tend(), site.create(kept(MINUTE)));
+            dropped += one.unwrap().dropped + two.unwrap().dropped;
+            site.one(Command::Cancel(Cancel { no: late.no, force: false })).await;
+            site.retire().await;
+            let now = site.setup.clock.now();
+            for (job, until, text) in jobs.values() {
+                let found = other.job(job.id).await.unwrap();
+                if *until <= now {
+                    assert_eq!(found, Found::Purged);
+                } else {
+                    assert!(matches!(&found, Found::Here(record) if record.result.is_some()), "{found:?}");
+                    let expected = content(text).payload;
+                    assert_eq!(other.input(job.no).await.unwrap().unwrap().payload, expected);
+                    assert_eq!(other.result(job.no).await.unwrap().unwrap().payload, expected);
+                    assert_eq!(other.job_events(job.no, 0, 9).await.unwrap().len(), 3);
+                }
+            }
+        }
+        assert!(dropped > 5, "{dropped}");
+        site.is_sound().await;
+        site.pass(24 * HOUR);
+        site.retire().await;
+        while site.store.tend().await.unwrap().dropped > 0 {}
+        assert_eq!(site.partitions(), 2, "this minute's and the next one's");
+        assert_eq!(site.sql("SELECT count(*) FROM spec") + &site.sql("SELECT count(*) FROM event"), "00");
+        other.close().await;
+        site.close().await;
+    }
+}
