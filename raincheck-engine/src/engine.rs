@@ -138,16 +138,8 @@ impl Engine {
         if names.is_empty() {
             return;
         }
-        let blobs = self.0.store.blobs().clone();
-        let removing = tokio::task::spawn_blocking(move || {
-            for name in names {
-                if let Err(error) = blobs.remove(&name) {
-                    tracing::warn!(%error, file = %blobs.path(&name).display(), "an unused file stays for now");
-                }
-            }
-        });
-        if let Err(error) = removing.await {
-            tracing::warn!(%error, "removing unused files failed");
+        if let Err(error) = self.0.store.blobs().remove(names).await {
+            tracing::warn!(%error, "unused files stay for now");
         }
     }
 }

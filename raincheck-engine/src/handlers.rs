@@ -63,11 +63,7 @@ impl Task {
         match &self.spec.input.payload {
             Payload::Empty => Ok(bytes::Bytes::new()),
             Payload::Inline(bytes) => Ok(bytes.clone()),
-            Payload::Blob { name, .. } => {
-                let path = self.engine.store().blobs().path(name);
-                let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-                read.map_err(std::io::Error::other)?.map(Into::into)
-            }
+            Payload::Blob { name, size } => self.engine.store().blobs().bytes(name, *size).await,
         }
     }
 

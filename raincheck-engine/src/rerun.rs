@@ -60,11 +60,8 @@ impl Engine {
     async fn copy_input(&self, job: &Job) -> Result<Content, RerunError> {
         let mut input = self.store().input(job.no).await?.ok_or(RerunError::Gone)?;
         if let Payload::Blob { name, .. } = &mut input.payload {
-            let (blobs, old) = (self.store().blobs().clone(), name.clone());
-            let copy = tokio::task::spawn_blocking(move || blobs.duplicate(&old)).await;
-            *name = copy
-                .map_err(|e| StoreError::Other(e.to_string()))?
-                .map_err(|e| StoreError::Other(format!("copying the input: {e}")))?;
+            let copy = self.store().blobs().duplicate(name).await;
+            *name = copy.map_err(|e| StoreError::Other(format!("copying the input: {e}")))?;
         }
         Ok(input)
     }

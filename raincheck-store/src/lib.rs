@@ -21,7 +21,7 @@ mod records;
 mod sqlite;
 mod store;
 
-pub use blobs::{BlobWriter, Blobs};
+pub use blobs::{BlobPlace, BlobStream, BlobWriter, Blobs, S3Options};
 pub use checkup::{CheckPage, Checkup, Finding, Invariant};
 pub use commit_times::{COMMIT_MICROS, CommitTimes};
 pub use error::StoreError;

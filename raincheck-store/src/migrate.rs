@@ -13,9 +13,10 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
+use crate::blobs::{BlobFolder, Blobs};
 use crate::postgres::{NOW, Stretches, Trouble, escaped};
-use crate::sqlite::{copy_file, failed, other, sync_folder, unpacked};
-use crate::{Blobs, PostgresOptions, SqliteOptions, StoreError};
+use crate::sqlite::{failed, other, unpacked};
+use crate::{PostgresOptions, SqliteOptions, StoreError};
 
 /// What was moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +116,7 @@ const AFTER: &str = "
 
 /// Moves all that a store on SQLite holds into an empty database of PostgreSQL. Nobody may serve either meanwhile. Handles,
 /// keys, leases and cursors go on to mean what they meant; a running lease gets its full length again. Large payloads are
-/// copied unless both have the same folder. `tell` hears of each table, and how many rows it had.
+/// copied to where the new store keeps them, unless both have the same folder. `tell` hears of each table, and how many rows it had.
 ///
 /// # Errors
 /// When there is no such data, a server has it, it is of another format than this program's, the database holds jobs,
@@ -144,8 +145,8 @@ async fn all(
     stretches(&visit.db, &mut client, to).await?;
     let transaction = client.transaction().await.map_err(Trouble::from)?;
     let mut moved = rows(&visit.db, &transaction, tell).await?;
-    let target = Blobs::open_shared(&to.blobs).map_err(failed)?;
-    moved.files = files(&visit.db, &Blobs::at(&from.blobs), &target)?;
+    let target = Blobs::open(&to.blobs).await.map_err(failed)?;
+    moved.files = files(&visit.db, &BlobFolder::at(&from.blobs), &target).await?;
     transaction.commit().await.map_err(Trouble::from)?;
     Ok(moved)
 }
@@ -248,23 +249,21 @@ async fn requests(from: &Connection, to: &Transaction<'_>) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Copies every payload that a row refers to, onto the disk; answers how many were not there.
-fn files(from: &Connection, source: &Blobs, target: &Blobs) -> Result<u64, StoreError> {
+/// Copies every payload that a row refers to; answers how many were not there. They are durable when it returns.
+async fn files(from: &Connection, source: &BlobFolder, target: &Blobs) -> Result<u64, StoreError> {
     let mut statement = from.prepare("SELECT name FROM blob").map_err(other)?;
     let mut names = statement.query([]).map_err(other)?;
     let mut copied = 0;
     while let Some(row) = names.next().map_err(other)? {
         let name: Box<str> = row.get(0).map_err(other)?;
-        match copy_file(source, target, &name).map_err(failed)? {
+        match target.take_in(source, &name).await.map_err(failed)? {
             Some(new) => copied += u64::from(new),
             None => {
                 return Err(StoreError::Other(format!("the payload {name} is missing; `raincheck doctor` tells more")));
             }
         }
     }
-    for shard in target.shards().map_err(failed)? {
-        sync_folder(Some(&shard)).map_err(failed)?;
-    }
+    target.sync().await.map_err(failed)?;
     Ok(copied)
 }
 

@@ -12,9 +12,20 @@ fn file(bed: &Bed, text: &str) -> Content {
     Content { payload, digest: digest(text.as_bytes()), ..Content::default() }
 }
 
-fn is_there(bed: &Bed, content: &Content) -> bool {
+async fn is_there(bed: &Bed, content: &Content) -> bool {
     let Payload::Blob { name, .. } = &content.payload else { panic!("not a file") };
-    bed.engine.store().blobs().path(name).exists()
+    match bed.engine.store().blobs().size(name).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        size => size.unwrap() == content.payload.size(),
+    }
+}
+
+async fn are_there<const N: usize>(bed: &Bed, contents: [&Content; N]) -> [bool; N] {
+    let mut there = [false; N];
+    for (there, content) in there.iter_mut().zip(contents) {
+        *there = is_there(bed, content).await;
+    }
+    there
 }
 
 fn with_input(input: &Content, key: &str, byte: u8) -> NewJob {
@@ -30,11 +41,11 @@ async fn inputs_nobody_needs_are_removed() {
     bed.submit(with_input(&replayed, "key", 1)).await;
     let reused = bed.engine.submit(vec![with_input(&refused, "key", 2)]).await;
     assert!(matches!(reused, Err(SubmitError::Refused { index: 0, retry_after: 0, .. })));
-    assert_eq!([&kept, &replayed, &refused].map(|content| is_there(&bed, content)), [true, false, false]);
+    assert_eq!(are_there(&bed, [&kept, &replayed, &refused]).await, [true, false, false]);
     bed.engine.drain();
     let late = file(&bed, "c");
     assert!(bed.engine.submit(vec![with_input(&late, "other", 3)]).await.is_err());
-    assert!(!is_there(&bed, &late));
+    assert!(!is_there(&bed, &late).await);
     bed.engine.stop().await;
 }
 
@@ -51,9 +62,9 @@ async fn results_nobody_needs_are_removed() {
     let mut end = request(0, 0);
     end.finish = vec![(lease, Outcome::Complete(late.clone()))];
     assert!(matches!(bed.engine.lease(end).await.unwrap().finished[..], [Finish::LeaseLost(_)]));
-    assert_eq!([&kept, &again, &late].map(|content| is_there(&bed, content)), [true, false, false]);
+    assert_eq!(are_there(&bed, [&kept, &again, &late]).await, [true, false, false]);
     bed.engine.purge(job.no).await.unwrap();
-    assert!(!is_there(&bed, &kept));
+    assert!(!is_there(&bed, &kept).await);
     bed.engine.stop().await;
 }
 
@@ -65,8 +76,8 @@ async fn a_rerun_has_a_file_of_its_own() {
     bed.engine.cancel(job.no, false).await.unwrap();
     let again = bed.engine.rerun(&bed.record(&job).await, None, false).await.unwrap();
     bed.engine.purge(job.no).await.unwrap();
-    assert!(!is_there(&bed, &input));
+    assert!(!is_there(&bed, &input).await);
     let copy = bed.engine.input(again.no).await.unwrap().unwrap();
-    assert!(is_there(&bed, &copy));
+    assert!(is_there(&bed, &copy).await);
     bed.engine.stop().await;
 }

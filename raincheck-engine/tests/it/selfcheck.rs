@@ -33,6 +33,6 @@ async fn a_payload_that_vanished_is_counted() {
     let mut new = new_job();
     new.spec.input = Content { payload: Payload::Blob { name: name.clone(), size }, ..Content::default() };
     bed.submit(new).await;
-    bed.engine.store().blobs().remove(&name).unwrap();
+    bed.engine.store().blobs().remove(vec![name]).await.unwrap();
     until("it is found", || bed.engine.counters().violations.load(Relaxed) > 0).await;
 }

@@ -1,4 +1,3 @@
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -19,7 +18,7 @@ use super::shared::{NOW, Shared, Time, Trouble};
 use super::writer::Writer;
 use super::{PostgresStore, facts, hints, migrate, node, orphans, sweep, tail, tend};
 use crate::StoreError;
-use crate::blobs::Blobs;
+use crate::blobs::{BlobPlace, Blobs, Lying};
 
 /// A day: space comes back at most so much later than retention says, and a month of retention is some thirty
 /// partitions of a table.
@@ -30,8 +29,8 @@ pub(crate) const STRETCH: Millis = 86_400_000;
 pub struct PostgresOptions {
     /// Where the database is, `postgres://user:password@host/name?sslmode=require`.
     pub url: String,
-    /// The folder of large payloads, shared by all nodes; made if it is not there.
-    pub blobs: PathBuf,
+    /// Where large payloads are, the same for all nodes.
+    pub blobs: BlobPlace,
     /// This node's clock.
     pub clock: Arc<dyn Clock>,
     /// Whose clock decides.
@@ -55,10 +54,10 @@ pub struct PostgresOptions {
 
 impl PostgresOptions {
     /// The database at `url` with large payloads in `blobs`, all else by default.
-    pub fn at(url: impl Into<String>, blobs: &Path) -> Self {
+    pub fn at(url: impl Into<String>, blobs: impl Into<BlobPlace>) -> Self {
         PostgresOptions {
             url: url.into(),
-            blobs: blobs.to_owned(),
+            blobs: blobs.into(),
             clock: Arc::new(SystemClock::default()),
             time: Time::Database,
             seed: None,
@@ -98,8 +97,9 @@ impl PostgresStore {
         let at = |trouble: Trouble| StoreError::Other(format!("{}: {trouble}", connector.place()));
         let mut client = connector.connect().await.map_err(at)?;
         migrate::migrate(&mut client, &connector).await?;
-        let blobs = Blobs::open_shared(&options.blobs)
-            .map_err(|e| StoreError::Other(format!("cannot use {}: {e}", options.blobs.display())))?;
+        let unusable = |e: std::io::Error| StoreError::Other(format!("cannot use {}: {e}", options.blobs));
+        let blobs = Blobs::open(&options.blobs).await.map_err(unusable)?;
+        let lying = orphans::look(&blobs).await.map_err(unusable)?;
         let manager = Manager::from_config(
             connector.config().clone(),
             connector.tls(),
@@ -114,7 +114,7 @@ impl PostgresStore {
             .map_err(|e| StoreError::Other(e.to_string()))?;
         let secret = secret(&client).await.map_err(at)?;
         let shared = Arc::new(Shared::new(pool, options.clock.clone(), options.time, blobs, secret, options.stretch));
-        let store = Self::start(&mut client, shared, connector.clone(), &options).await.map_err(at)?;
+        let store = Self::start(&mut client, shared, connector.clone(), lying, &options).await.map_err(at)?;
         Ok(store)
     }
 
@@ -122,6 +122,7 @@ impl PostgresStore {
         client: &mut Client,
         shared: Arc<Shared>,
         connector: Connector,
+        lying: Vec<Lying>,
         options: &PostgresOptions,
     ) -> Result<Arc<Self>, Trouble> {
         let held = node::take(&*client).await?;
@@ -140,7 +141,7 @@ impl PostgresStore {
         for row in db.query(facts::ALL_LEASES, &[]).await? {
             shared.leases.lock().put(facts::kept_lease(&row)?);
         }
-        orphans::sweep(db, &shared.blobs, held.is_first).await?;
+        orphans::sweep(db, &shared.blobs, lying, held.is_first).await?;
         let last = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
             (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
         let last: i64 = db.query_one(last, &[]).await?.try_get(0)?;

@@ -12,7 +12,8 @@ use rusqlite::backup::{Backup, StepResult};
 use super::shared::other;
 use super::visit::Visit;
 use super::{SqliteOptions, SqliteStore};
-use crate::{Blobs, StoreError};
+use crate::StoreError;
+use crate::blobs::BlobFolder;
 
 /// Rounds of copying files before the database is copied: the last has only those that came during the one before.
 const ROUNDS: usize = 3;
@@ -53,7 +54,7 @@ impl SqliteStore {
         }
         let partial = partial(to);
         DirBuilder::new().mode(0o700).create(&partial).map_err(written)?;
-        let made = copy(&visit, &Blobs::at(&options.blobs), &partial).and_then(|made| {
+        let made = copy(&visit, &BlobFolder::at(&options.blobs), &partial).and_then(|made| {
             // Not `rename` alone: it would take the place of an empty folder that came meanwhile.
             rustix::fs::renameat_with(
                 rustix::fs::CWD,
@@ -83,8 +84,8 @@ fn partial(to: &Path) -> PathBuf {
 
 /// Files first: they never change, but they go when their job is purged. What is there before the moment of the
 /// database's copy can be taken at leisure, and little is left to be taken after it.
-fn copy(visit: &Visit, from: &Blobs, partial: &Path) -> Result<BackedUp, StoreError> {
-    let to = Blobs::open(&partial.join("blobs")).map_err(failed)?;
+fn copy(visit: &Visit, from: &BlobFolder, partial: &Path) -> Result<BackedUp, StoreError> {
+    let to = BlobFolder::open(&partial.join("blobs")).map_err(failed)?;
     for _ in 0..ROUNDS {
         if copy_files(from, &to).map_err(failed)? <= FEW {
             break;
@@ -106,32 +107,16 @@ fn copy(visit: &Visit, from: &Blobs, partial: &Path) -> Result<BackedUp, StoreEr
 }
 
 /// Copies finished blobs that are not there yet; answers how many.
-fn copy_files(from: &Blobs, to: &Blobs) -> io::Result<u64> {
+fn copy_files(from: &BlobFolder, to: &BlobFolder) -> io::Result<u64> {
     let mut copied = 0;
     for shard in from.shards()? {
         for file in fs::read_dir(shard)? {
             if let Some(name) = file?.file_name().to_str() {
-                copied += u64::from(copy_file(from, to, name)?.is_some_and(|new| new));
+                copied += u64::from(from.copy_to(to, name)?.is_some_and(|new| new));
             }
         }
     }
     Ok(copied)
-}
-
-/// Copies one blob to disk; `None` when it is gone, `false` when it was there already.
-pub(crate) fn copy_file(from: &Blobs, to: &Blobs, name: &str) -> io::Result<Option<bool>> {
-    let target = to.path(name);
-    if target.exists() {
-        return Ok(Some(false));
-    }
-    if let Some(folder) = target.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    match fs::copy(from.path(name), &target) {
-        Ok(_) => File::open(&target)?.sync_all().map(|()| Some(true)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Copies the database in one go, so that it is of one moment. Its log grows meanwhile by what is written.
@@ -144,22 +129,20 @@ fn copy_database(from: &Connection, path: &Path) -> rusqlite::Result<Connection>
 }
 
 /// Copies what is still missing and takes away what no job of the copy refers to; `None` when a job was purged since.
-fn complete(copy: &Connection, from: &Blobs, to: &Blobs) -> Result<Option<BackedUp>, StoreError> {
+fn complete(copy: &Connection, from: &BlobFolder, to: &BlobFolder) -> Result<Option<BackedUp>, StoreError> {
     let mut done = BackedUp::default();
     let mut names = copy.prepare("SELECT name FROM blob").map_err(other)?;
     let mut rows = names.query([]).map_err(other)?;
     while let Some(row) = rows.next().map_err(other)? {
         let name: Box<str> = row.get(0).map_err(other)?;
-        if copy_file(from, to, &name).map_err(failed)?.is_none() {
+        if from.copy_to(to, &name).map_err(failed)?.is_none() {
             return Ok(None);
         }
         done.files += 1;
         done.bytes += fs::metadata(to.path(&name)).map_err(failed)?.len();
     }
     super::open::sweep_orphans(copy, to)?;
-    for shard in to.shards().map_err(failed)? {
-        sync_folder(Some(&shard)).map_err(failed)?;
-    }
+    to.sync().map_err(failed)?;
     Ok(Some(done))
 }
 
@@ -170,7 +153,7 @@ pub(crate) fn failed(error: io::Error) -> StoreError {
     }
 }
 
-pub(crate) fn sync_folder(folder: Option<&Path>) -> io::Result<()> {
+fn sync_folder(folder: Option<&Path>) -> io::Result<()> {
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }

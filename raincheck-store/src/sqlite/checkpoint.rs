@@ -86,7 +86,7 @@ impl Checkpointer {
     }
 
     fn look_at_space(&self) {
-        match self.shared.blobs.free_bytes() {
+        match self.shared.folder.free_bytes() {
             Ok(free) => {
                 self.shared.free_bytes.store(free, Ordering::Relaxed);
                 let low = free < self.reserve_bytes;

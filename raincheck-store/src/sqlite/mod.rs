@@ -27,7 +27,7 @@ mod visit;
 mod writer;
 
 pub use backup::BackedUp;
-pub(crate) use backup::{copy_file, failed, sync_folder};
+pub(crate) use backup::failed;
 pub use check::SqliteDoctor;
 pub use open::SqliteOptions;
 pub(crate) use ready::unpacked;

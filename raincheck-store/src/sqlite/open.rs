@@ -20,7 +20,7 @@ use super::tables::Tables;
 use super::writer::{BUSY, Bounds, Writer};
 use super::{SqliteStore, checkpoint, rows};
 use crate::StoreError;
-use crate::blobs::Blobs;
+use crate::blobs::BlobFolder;
 use crate::folder;
 
 mod migrations {
@@ -85,13 +85,13 @@ impl SqliteStore {
         let lock = lock(&options.path)?;
         let mut db = connect(&options).map_err(other)?;
         migrate(&mut db)?;
-        let blobs = Blobs::open(&options.blobs)
+        let blobs = BlobFolder::open(&options.blobs)
             .map_err(|e| StoreError::Other(format!("cannot use {}: {e}", options.blobs.display())))?;
         sweep_orphans(&db, &blobs)?;
         Self::start(db, blobs, lock, &options).map_err(other)
     }
 
-    fn start(db: Connection, blobs: Blobs, lock: File, options: &SqliteOptions) -> rusqlite::Result<Arc<Self>> {
+    fn start(db: Connection, blobs: BlobFolder, lock: File, options: &SqliteOptions) -> rusqlite::Result<Arc<Self>> {
         let secret = secret(&db)?;
         let tables = Tables::load(&db)?;
         let shared = Arc::new(Shared::new(options.path.clone(), options.clock.clone(), tables, blobs, secret));
@@ -229,7 +229,7 @@ pub(super) fn floor(db: &Connection) -> rusqlite::Result<Option<i64>> {
     db.query_row("SELECT value FROM meta WHERE name='feed_floor'", [], |row| row.get(0)).optional()
 }
 
-pub(super) fn sweep_orphans(db: &Connection, blobs: &Blobs) -> Result<(), StoreError> {
+pub(super) fn sweep_orphans(db: &Connection, blobs: &BlobFolder) -> Result<(), StoreError> {
     let mut known = db.prepare("SELECT 1 FROM blob WHERE name=?1").map_err(other)?;
     let mut failed = None;
     let swept = blobs

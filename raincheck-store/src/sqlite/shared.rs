@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::tables::Tables;
 use crate::StoreError;
-use crate::blobs::Blobs;
+use crate::blobs::{BlobFolder, Blobs};
 use crate::codec::CodecError;
 use crate::commit_times::CommitClock;
 use crate::leases::Leases;
@@ -38,6 +38,7 @@ pub(super) struct Shared {
     pub free_bytes: AtomicU64,
     pub low_space: AtomicBool,
     pub stopped: RwLock<Option<String>>,
+    pub folder: BlobFolder,
     pub blobs: Blobs,
     pub secret: [u8; 32],
     readers: Mutex<Vec<Connection>>,
@@ -47,7 +48,7 @@ pub(super) struct Shared {
 const READERS: usize = 8;
 
 impl Shared {
-    pub fn new(path: PathBuf, clock: Arc<dyn Clock>, tables: Tables, blobs: Blobs, secret: [u8; 32]) -> Self {
+    pub fn new(path: PathBuf, clock: Arc<dyn Clock>, tables: Tables, folder: BlobFolder, secret: [u8; 32]) -> Self {
         Shared {
             path,
             clock,
@@ -66,7 +67,8 @@ impl Shared {
             free_bytes: AtomicU64::new(u64::MAX),
             low_space: AtomicBool::new(false),
             stopped: RwLock::default(),
-            blobs,
+            blobs: Blobs::from(folder.clone()),
+            folder,
             secret,
             readers: Mutex::default(),
         }

@@ -53,7 +53,7 @@ async fn busy(store: Arc<SqliteStore>, go_on: Arc<AtomicBool>) {
             store.apply(vec![Command::Cancel(Cancel { no: job.no, force: false })]).await.unwrap();
             let purged = store.apply(vec![Command::Purge(job.no)]).await.unwrap().remove(0);
             let Reply::Purged(purged) = purged else { panic!("{purged:?}") };
-            purged.blobs.iter().for_each(|name| store.blobs().remove(name).unwrap());
+            store.blobs().remove(purged.blobs).await.unwrap();
         }
     }
 }
@@ -77,8 +77,8 @@ async fn everything_acknowledged_before_is_in_it() {
         let restored = SqliteStore::open(options(&target)).unwrap();
         for (job, text) in acknowledged {
             assert!(matches!(restored.job(job.id).await.unwrap(), Found::Here(_)));
-            let Payload::Blob { name, .. } = restored.input(job.no).await.unwrap().unwrap().payload else { panic!() };
-            assert_eq!(fs::read_to_string(restored.blobs().path(&name)).unwrap(), text);
+            let Payload::Blob { name, size } = restored.input(job.no).await.unwrap().unwrap().payload else { panic!() };
+            assert_eq!(restored.blobs().bytes(&name, size).await.unwrap(), text);
         }
         submit(&restored, new_job()).await;
         restored.close().await;
@@ -111,7 +111,7 @@ async fn a_backup_that_fails_leaves_nothing() {
     let store = SqliteStore::open(options(from.path())).unwrap();
     let job = submit(&store, with_file(&store, "gone")).await;
     let Payload::Blob { name, .. } = store.input(job.no).await.unwrap().unwrap().payload else { panic!() };
-    store.blobs().remove(&name).unwrap();
+    store.blobs().remove(vec![name]).await.unwrap();
     assert!(back_up(from.path(), to.path().join("b")).await.is_err());
     assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0);
     store.close().await;

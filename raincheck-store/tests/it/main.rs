@@ -1,6 +1,8 @@
 //! Every store passes the suite of every store; what is one store's own alone stands in a file of its name.
 
 mod backup;
+#[cfg(feature = "s3")]
+mod bucket;
 mod doctor;
 mod folder;
 mod moved;

@@ -1,4 +1,4 @@
-//! Bodies: JSON into memory within its bound, everything else through a file once it is not small.
+//! Bodies: JSON into memory within its bound, everything else to where large payloads are kept once it is not small.
 
 use std::io;
 use std::time::Duration;
@@ -155,7 +155,7 @@ pub struct Received {
     pub digest: Digest,
 }
 
-/// A raw body of at most `most` bytes; more than a little goes through a file, never through memory.
+/// A raw body of at most `most` bytes; more than a little is kept as it comes, never in memory.
 pub async fn raw(headers: &HeaderMap, mut body: Body, most: u64, blobs: &Blobs) -> Result<Received, Problem> {
     refuse_encoding(headers)?;
     if announced(headers) > most {
@@ -197,10 +197,9 @@ pub async fn keep(bytes: Bytes, blobs: &Blobs) -> Result<Payload, Problem> {
     if bytes.len() <= limits::INLINE_BYTES {
         return Ok(if bytes.is_empty() { Payload::Empty } else { Payload::Inline(bytes) });
     }
-    let (pieces, file) = write_file(blobs);
-    // A writer that has given up says why at its end.
-    let _ = pieces.send(Piece::Bytes(bytes)).await;
-    finish(pieces, file).await.map(|received| received.payload)
+    let size = bytes.len() as u64;
+    let name = blobs.keep(bytes).await.map_err(|error| unwritten(&error))?;
+    Ok(Payload::Blob { name, size })
 }
 
 enum Piece {
@@ -240,10 +239,12 @@ async fn finish(pieces: mpsc::Sender<Piece>, file: Written) -> Result<Received, 
     match file.await {
         Ok(Ok(Some(received))) => Ok(received),
         Ok(Ok(None)) => Err(Problem::new(problem::STORE).retry_after(5)),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a payload could not be written");
-            Err(Problem::new(problem::STORE).detail("the payload could not be written").retry_after(30))
-        }
+        Ok(Err(error)) => Err(unwritten(&error)),
         Err(_) => Err(Problem::new(problem::STORE).retry_after(5)),
     }
+}
+
+fn unwritten(error: &io::Error) -> Problem {
+    tracing::error!(%error, "a payload could not be written");
+    Problem::new(problem::STORE).detail("the payload could not be written").retry_after(30)
 }

@@ -1,23 +1,15 @@
-//! Payloads going out: their bytes, from memory or from their file, whole or in part.
-
-use std::io;
+//! Payloads going out: their bytes, from memory or from where large ones are kept, whole or in part.
 
 use axum::body::Body;
 use axum::response::Response;
-use futures_util::StreamExt;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 use raincheck_core::{Content, Payload};
 use raincheck_store::Blobs;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 
 use super::problem::{self, Problem};
 use super::range::{self, Part};
 use super::{filename, negotiate};
-
-/// Read from a file at once.
-const CHUNK: usize = 64 << 10;
 
 /// The content as its sender typed it, never to be run by a browser. `etag` names its bytes, in quotes.
 pub async fn serve(
@@ -66,17 +58,11 @@ async fn body(payload: &Payload, start: u64, end: u64, blobs: &Blobs) -> Result<
         Payload::Empty => Ok(Body::empty()),
         Payload::Inline(bytes) => Ok(Body::from(bytes.slice(start as usize..end as usize))),
         Payload::Blob { name, .. } => {
-            let path = blobs.path(name);
-            let open = async {
-                let mut file = tokio::fs::File::open(path).await?;
-                file.seek(io::SeekFrom::Start(start)).await?;
-                Ok::<_, io::Error>(file.take(end - start))
-            };
-            let file = open.await.map_err(|error| {
-                tracing::error!(%error, "a payload's file cannot be read");
+            let bytes = blobs.read(name, start..end).await.map_err(|error| {
+                tracing::error!(%error, "a large payload cannot be read");
                 Problem::new(problem::STORE).detail("the bytes cannot be read now").retry_after(5)
             })?;
-            Ok(Body::from_stream(ReaderStream::with_capacity(file, CHUNK).map(|piece| piece)))
+            Ok(Body::from_stream(bytes))
         }
     }
 }

@@ -28,7 +28,9 @@ impl PostgresDoctor {
         let pace = Pace { piece: Duration::from_millis(200), whole: Duration::from_secs(300), alone: !served };
         let mut stages = rows();
         stages.push_front(Box::new(Surroundings));
-        let examiner = Examiner { source: Source::Own(db), blobs: Blobs::at(&options.blobs), pace, stages };
+        let unusable = |error| StoreError::Other(format!("cannot use {}: {error}", options.blobs));
+        let blobs = Blobs::at(&options.blobs).map_err(unusable)?;
+        let examiner = Examiner { source: Source::Own(db), blobs, pace, stages };
         Ok(PostgresDoctor { examiner, served })
     }
 

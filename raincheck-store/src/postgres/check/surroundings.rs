@@ -7,6 +7,7 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use super::{Look, Result, Stage};
+use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Invariant};
 use crate::postgres::{migrate, visit};
 
@@ -43,19 +44,15 @@ impl Stage for Surroundings {
                 page.found(Invariant::Journal, name, format!("it is {set}: {means}; set it in postgresql.conf"));
             }
         }
-        match look.blobs.free_bytes() {
-            Ok(free) if free >= RESERVE => {
-                let why = "the folder of large payloads has room; the disk of the database can't be seen from here";
+        match look.blobs.folder() {
+            Some(folder) => room(folder, page),
+            None => {
+                let why = "the storage of large payloads has no bound that can be seen, nor has the database's disk";
                 page.unjudged.push((Invariant::Space, why.into()));
-            }
-            Ok(free) => {
-                page.found(Invariant::Space, "the disk of large payloads", format!("{} MiB are free", free >> 20));
-            }
-            Err(error) => {
-                page.found(Invariant::Space, "the disk of large payloads", format!("it can't be looked at: {error}"));
+                page.unjudged
+                    .push((Invariant::Permissions, "the storage of large payloads knows who may write".into()));
             }
         }
-        permissions(look.blobs.root(), page);
         for (invariant, why) in [
             (Invariant::Database, "PostgreSQL looks after its own files; data checksums and pg_amcheck judge them"),
             (Invariant::Log, "PostgreSQL looks after its own log"),
@@ -76,6 +73,23 @@ impl Stage for Indexes {
         look.page.unjudged.push((Invariant::Ready, why.into()));
         Ok(false)
     }
+}
+
+/// The disk and the folder of large payloads.
+fn room(folder: &BlobFolder, page: &mut CheckPage) {
+    match folder.free_bytes() {
+        Ok(free) if free >= RESERVE => {
+            let why = "the folder of large payloads has room; the disk of the database can't be seen from here";
+            page.unjudged.push((Invariant::Space, why.into()));
+        }
+        Ok(free) => {
+            page.found(Invariant::Space, "the disk of large payloads", format!("{} MiB are free", free >> 20));
+        }
+        Err(error) => {
+            page.found(Invariant::Space, "the disk of large payloads", format!("it can't be looked at: {error}"));
+        }
+    }
+    permissions(folder.root(), page);
 }
 
 fn permissions(path: &Path, page: &mut CheckPage) {

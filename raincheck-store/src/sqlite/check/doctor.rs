@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use super::database::Database;
 use super::surroundings::Surroundings;
 use super::{Apart, Examiner, Pace, rows};
+use crate::StoreError;
+use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Checkup};
 use crate::sqlite::SqliteOptions;
 use crate::sqlite::visit::Visit;
-use crate::{Blobs, StoreError};
 
 /// Everything that can be judged about a data folder. It writes nothing. Beside a server it reads as any reader does,
 /// never longer than a second in a row; without one it keeps servers out until it is dropped.
@@ -33,7 +34,7 @@ impl SqliteDoctor {
         let mut stages = rows();
         stages.push_front(Box::new(Database));
         stages.push_front(Box::new(Surroundings { path: path.clone(), reserve_bytes: options.reserve_bytes }));
-        let examiner = Examiner { db, blobs: Blobs::at(&options.blobs), pace, stages };
+        let examiner = Examiner { db, blobs: BlobFolder::at(&options.blobs), pace, stages };
         Ok(SqliteDoctor { examiner: Apart(Some(examiner)), served, _kept_out: kept_out })
     }
 

@@ -7,7 +7,7 @@ use std::{fs, io};
 use rusqlite::{Connection, Result, params};
 
 use super::{Look, Stage};
-use crate::Blobs;
+use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Invariant};
 
 /// A file that nothing refers to yet may be on its way into a job for so long, while a server runs.
@@ -23,7 +23,12 @@ pub(super) struct Expected {
 }
 
 /// Looks for files after the transaction that read their rows: a job purged since then rightly has none.
-pub(super) fn look_for(expected: Vec<Expected>, db: &Connection, blobs: &Blobs, page: &mut CheckPage) -> Result<()> {
+pub(super) fn look_for(
+    expected: Vec<Expected>,
+    db: &Connection,
+    blobs: &BlobFolder,
+    page: &mut CheckPage,
+) -> Result<()> {
     for Expected { no, subject, name, size, table } in expected {
         page.looked += 1;
         let wrong = match fs::metadata(blobs.path(&name)) {

@@ -24,8 +24,9 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Error, ErrorCode, Result};
 
 use super::shared::{Shared, other};
+use crate::StoreError;
+use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Checkup, Invariant};
-use crate::{Blobs, StoreError};
 
 /// Rows looked at between two looks at the clock.
 const BATCH: usize = 64;
@@ -43,7 +44,7 @@ trait Stage: Send {
 /// What a stage sees with.
 struct Look<'a> {
     db: &'a Connection,
-    blobs: &'a Blobs,
+    blobs: &'a BlobFolder,
     pace: Pace,
     /// When the piece should end.
     until: Instant,
@@ -66,7 +67,7 @@ struct Pace {
 /// The look itself.
 struct Examiner {
     db: Connection,
-    blobs: Blobs,
+    blobs: BlobFolder,
     pace: Pace,
     stages: VecDeque<Box<dyn Stage>>,
 }
@@ -92,7 +93,7 @@ pub(super) fn of_live(shared: &Arc<Shared>) -> Result<Box<dyn Checkup>> {
     let pace = Pace { piece: Duration::from_millis(2), whole: Duration::from_millis(50), alone: false };
     let mut stages = rows();
     stages.push_back(Box::new(held::Held::new(shared.clone())));
-    Ok(Box::new(Apart(Some(Examiner { db, blobs: shared.blobs.clone(), pace, stages }))))
+    Ok(Box::new(Apart(Some(Examiner { db, blobs: shared.folder.clone(), pace, stages }))))
 }
 
 /// The stages that look at rows and files.

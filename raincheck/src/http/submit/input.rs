@@ -26,10 +26,8 @@ pub async fn json(app: &App, text: &Bytes, input: Option<Present<'_>>) -> Result
 /// Removes the file of an input that no job will have.
 pub async fn discard(app: &App, new: &NewJob) {
     if let Payload::Blob { name, .. } = &new.spec.input.payload {
-        let (blobs, name) = (app.engine.store().blobs().clone(), name.clone());
-        let removed = tokio::task::spawn_blocking(move || blobs.remove(&name)).await;
-        if !matches!(removed, Ok(Ok(()))) {
-            tracing::warn!("an unused input stays until the next start");
+        if let Err(error) = app.engine.store().blobs().remove(vec![name.clone()]).await {
+            tracing::warn!(%error, "an unused input stays for now");
         }
     }
 }

@@ -1,35 +1,33 @@
+//! Large payloads as files. Everything here blocks.
+//!
+//! A file is written under `tmp/`, synced, renamed to its place, and its folder synced, before any row refers to it.
+
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use uuid::Uuid;
-
+use super::{Lying, new_name};
 use crate::folder;
 
-/// Large payloads as files, under names the server makes.
-///
-/// A file is written under `tmp/`, synced, renamed to its place, and its folder synced, before any row refers to
-/// it; a file no row refers to is an orphan, swept at start.
+/// The folder of large payloads, which stand in 256 folders within it.
 #[derive(Clone, Debug)]
-pub struct Blobs {
+pub(crate) struct BlobFolder {
     root: PathBuf,
 }
 
-/// A blob being written. Dropping it without [`BlobWriter::finish`] removes what was written.
+/// A file being written. Dropping it without [`FileWriter::finish`] removes what was written.
 #[derive(Debug)]
-pub struct BlobWriter {
+pub(crate) struct FileWriter {
     file: File,
     temporary: PathBuf,
     root: PathBuf,
     name: Box<str>,
-    size: u64,
     finished: bool,
 }
 
-impl Blobs {
+impl BlobFolder {
     /// Opens the folder, making it if needed, and clears what an earlier process left half written.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
         let temporary = root.join("tmp");
         if temporary.exists() {
             fs::remove_dir_all(&temporary)?;
@@ -44,11 +42,11 @@ impl Blobs {
             }
         }
         File::open(root)?.sync_all()?;
-        Ok(Blobs { root: root.to_owned() })
+        Ok(BlobFolder { root: root.to_owned() })
     }
 
     /// Opens a folder that other processes write into as well: what is half written may be theirs, and is left alone.
-    pub fn open_shared(root: &Path) -> io::Result<Self> {
+    pub(crate) fn open_shared(root: &Path) -> io::Result<Self> {
         folder::make(root)?;
         for name in (0..=u8::MAX).map(|shard| format!("{shard:02x}")).chain(["tmp".to_owned()]) {
             match fs::create_dir(root.join(name)) {
@@ -57,41 +55,12 @@ impl Blobs {
             }
         }
         File::open(root)?.sync_all()?;
-        Ok(Blobs { root: root.to_owned() })
-    }
-
-    /// Now, by the clock of the file system: that may be another machine's.
-    pub(crate) fn moment(&self) -> io::Result<SystemTime> {
-        let about = self.create()?.file.metadata()?;
-        about.modified()
-    }
-
-    /// Names of blobs that were last written to by then; what was left half written by then is removed.
-    pub(crate) fn written_by(&self, then: SystemTime) -> io::Result<Vec<Box<str>>> {
-        let is_old = |file: &fs::DirEntry| {
-            let modified = file.metadata().and_then(|about| about.modified());
-            modified.is_ok_and(|at| at <= then)
-        };
-        for file in fs::read_dir(self.root.join("tmp"))? {
-            let file = file?;
-            if is_old(&file) {
-                fs::remove_file(file.path())?;
-            }
-        }
-        let mut old = Vec::new();
-        for shard in self.shards()? {
-            for file in fs::read_dir(&shard)? {
-                let file = file?;
-                let name = file.file_name();
-                old.extend(name.to_str().filter(|_| is_old(&file)).map(Box::from));
-            }
-        }
-        Ok(old)
+        Ok(BlobFolder { root: root.to_owned() })
     }
 
     /// The folder as it lies, for a reader that must not touch it.
     pub(crate) fn at(root: &Path) -> Self {
-        Blobs { root: root.to_owned() }
+        BlobFolder { root: root.to_owned() }
     }
 
     /// The folder.
@@ -111,28 +80,45 @@ impl Blobs {
         Ok(shards)
     }
 
-    /// Starts a new blob.
-    pub fn create(&self) -> io::Result<BlobWriter> {
-        let name: Box<str> = Uuid::from_u128(rand::random()).simple().to_string().into();
-        let temporary = self.root.join("tmp").join(&*name);
-        let file = File::options().read(true).write(true).create_new(true).open(&temporary)?;
-        Ok(BlobWriter { file, temporary, root: self.root.clone(), name, size: 0, finished: false })
+    /// Every folder within it, that of half-written files as well.
+    pub(super) fn folders(&self) -> io::Result<Vec<PathBuf>> {
+        let mut folders = self.shards()?;
+        folders.extend(Some(self.root.join("tmp")).filter(|tmp| tmp.is_dir()));
+        Ok(folders)
     }
 
-    /// Opens a blob for reading.
-    pub fn read(&self, name: &str) -> io::Result<File> {
-        File::open(self.path(name))
+    /// What lies in one of the folders within it.
+    pub(super) fn list(&self, within: &Path) -> io::Result<Vec<Lying>> {
+        let finished = !within.ends_with("tmp");
+        let mut all = Vec::new();
+        for file in fs::read_dir(within)? {
+            let file = file?;
+            let name = file.file_name();
+            // One that was removed meanwhile does not lie there, and one with another sort of name is not ours.
+            if let (Ok(about), Some(name)) = (file.metadata(), name.to_str()) {
+                all.push(Lying { name: name.into(), size: about.len(), written: about.modified().ok(), finished });
+            }
+        }
+        Ok(all)
+    }
+
+    /// Starts a new file.
+    pub(crate) fn create(&self) -> io::Result<FileWriter> {
+        let name = new_name();
+        let temporary = self.root.join("tmp").join(&*name);
+        let file = File::options().read(true).write(true).create_new(true).open(&temporary)?;
+        Ok(FileWriter { file, temporary, root: self.root.clone(), name, finished: false })
     }
 
     /// Where a blob lies.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         let shard = name.get(..2).unwrap_or("00");
         self.root.join(shard).join(name)
     }
 
     /// Gives a blob a second name, so that two jobs may own it one by one.
-    pub fn duplicate(&self, name: &str) -> io::Result<Box<str>> {
-        let copy: Box<str> = Uuid::from_u128(rand::random()).simple().to_string().into();
+    pub(crate) fn duplicate(&self, name: &str) -> io::Result<Box<str>> {
+        let copy = new_name();
         let target = self.path(&copy);
         let folder = target.parent().ok_or_else(|| io::Error::other("a blob has a folder"))?.to_owned();
         fs::hard_link(self.path(name), &target)?;
@@ -141,15 +127,39 @@ impl Blobs {
     }
 
     /// Removes a blob; one that is gone already is fine.
-    pub fn remove(&self, name: &str) -> io::Result<()> {
-        match fs::remove_file(self.path(name)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        gone(&self.path(name))
+    }
+
+    /// Removes what was left half written under a name.
+    pub(crate) fn discard(&self, name: &str) -> io::Result<()> {
+        gone(&self.root.join("tmp").join(name))
+    }
+
+    /// Copies a blob to the disk of another folder; `None` when it is gone, `false` when it was there already. Its name
+    /// is on disk after [`BlobFolder::sync`].
+    pub(crate) fn copy_to(&self, other: &BlobFolder, name: &str) -> io::Result<Option<bool>> {
+        let target = other.path(name);
+        if target.exists() {
+            return Ok(Some(false));
+        }
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        match fs::copy(self.path(name), &target) {
+            Ok(_) => File::open(&target)?.sync_all().map(|()| Some(true)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
+    /// Every name in it is on disk from here on.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.shards()?.iter().try_for_each(|shard| File::open(shard)?.sync_all())
+    }
+
     /// Removes every blob that `is_known` denies; answers how many. For the start, before anything is written.
-    pub fn sweep(&self, mut is_known: impl FnMut(&str) -> bool) -> io::Result<usize> {
+    pub(crate) fn sweep(&self, mut is_known: impl FnMut(&str) -> bool) -> io::Result<usize> {
         let mut swept = 0;
         for shard in self.shards()? {
             for file in fs::read_dir(&shard)? {
@@ -165,27 +175,20 @@ impl Blobs {
     }
 
     /// Bytes free on the file system that holds the blobs.
-    pub fn free_bytes(&self) -> io::Result<u64> {
+    pub(crate) fn free_bytes(&self) -> io::Result<u64> {
         let stat = rustix::fs::statvfs(&self.root)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 }
 
-impl BlobWriter {
-    /// Bytes written so far.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
+impl FileWriter {
     /// Appends bytes.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.size += bytes.len() as u64;
-        Ok(())
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
     }
 
     /// Makes the blob durable and answers its name.
-    pub fn finish(mut self) -> io::Result<Box<str>> {
+    pub(super) fn finish(mut self) -> io::Result<Box<str>> {
         self.file.sync_all()?;
         let folder = self.root.join(&self.name[..2]);
         fs::rename(&self.temporary, folder.join(&*self.name))?;
@@ -193,17 +196,19 @@ impl BlobWriter {
         File::open(&folder)?.sync_all()?;
         Ok(self.name.clone())
     }
+}
 
-    /// Takes back what was written, for payloads that turned out small.
-    pub fn into_bytes(mut self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(self.size as usize);
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.read_to_end(&mut bytes)?;
-        Ok(bytes)
+/// Removes a file; one that is gone already is fine. The error says which it was.
+fn gone(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        }
+        _ => Ok(()),
     }
 }
 
-impl Drop for BlobWriter {
+impl Drop for FileWriter {
     fn drop(&mut self) {
         if !self.finished
             && let Err(error) = fs::remove_file(&self.temporary)
@@ -220,11 +225,10 @@ mod tests {
     #[test]
     fn a_blob_is_there_after_finish_and_gone_without() {
         let folder = tempfile::tempdir().unwrap();
-        let blobs = Blobs::open(folder.path()).unwrap();
+        let blobs = BlobFolder::open(folder.path()).unwrap();
         let mut kept = blobs.create().unwrap();
         kept.write(b"hello ").unwrap();
         kept.write(b"world").unwrap();
-        assert_eq!(kept.size(), 11);
         let name = kept.finish().unwrap();
         let mut dropped = blobs.create().unwrap();
         dropped.write(b"x").unwrap();

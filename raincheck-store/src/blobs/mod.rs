@@ -1,0 +1,226 @@
+//! Large payloads, wherever they are kept: in a folder, or in S3-compatible storage.
+//!
+//! Whatever was acknowledged is kept: a payload is durable before any row refers to it. One that no row refers to is an
+//! orphan, swept when a store is opened.
+
+#[cfg(feature = "s3")]
+mod bucket;
+mod folder;
+mod listing;
+mod place;
+#[cfg(feature = "s3")]
+mod upload;
+mod writer;
+
+pub(crate) use folder::BlobFolder;
+pub(crate) use listing::{Listing, Lying};
+pub use place::{BlobPlace, S3Options};
+pub use writer::BlobWriter;
+
+use std::io::{self, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::pin::Pin;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, TryStreamExt as _, stream};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
+use tokio_util::io::ReaderStream;
+use uuid::Uuid;
+
+/// Read from a file at once.
+const CHUNK: usize = 64 << 10;
+
+/// The bytes of a payload as they come.
+pub type BlobStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+/// Large payloads, under names the server makes. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Blobs(Kept);
+
+#[derive(Clone, Debug)]
+enum Kept {
+    Folder(BlobFolder),
+    #[cfg(feature = "s3")]
+    Bucket(bucket::Bucket),
+}
+
+impl From<BlobFolder> for Blobs {
+    fn from(folder: BlobFolder) -> Self {
+        Blobs(Kept::Folder(folder))
+    }
+}
+
+impl Blobs {
+    /// Opens a place that other processes write into as well.
+    pub(crate) async fn open(place: &BlobPlace) -> io::Result<Self> {
+        match place {
+            BlobPlace::Folder(root) => {
+                let root = root.clone();
+                aside(move || BlobFolder::open_shared(&root)).await.map(Blobs::from)
+            }
+            #[cfg(feature = "s3")]
+            BlobPlace::Bucket(_) => Self::at(place),
+        }
+    }
+
+    /// The place as it is, for a reader that must not touch it.
+    pub(crate) fn at(place: &BlobPlace) -> io::Result<Self> {
+        match place {
+            BlobPlace::Folder(root) => Ok(BlobFolder::at(root).into()),
+            #[cfg(feature = "s3")]
+            BlobPlace::Bucket(options) => bucket::Bucket::of(options).map(|bucket| Blobs(Kept::Bucket(bucket))),
+        }
+    }
+
+    /// The folder, where it is one.
+    pub(crate) fn folder(&self) -> Option<&BlobFolder> {
+        match &self.0 {
+            Kept::Folder(folder) => Some(folder),
+            #[cfg(feature = "s3")]
+            Kept::Bucket(_) => None,
+        }
+    }
+
+    /// Starts a new payload. Writing it blocks: it is for a thread that may.
+    pub fn create(&self) -> io::Result<BlobWriter> {
+        match &self.0 {
+            Kept::Folder(folder) => folder.create().map(BlobWriter::from),
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => Ok(upload::Upload::new(bucket.clone(), new_name()).into()),
+        }
+    }
+
+    /// Keeps bytes that are in memory; answers their name.
+    pub async fn keep(&self, bytes: Bytes) -> io::Result<Box<str>> {
+        let blobs = self.clone();
+        aside(move || {
+            let mut writer = blobs.create()?;
+            writer.write(&bytes)?;
+            writer.finish()
+        })
+        .await
+    }
+
+    /// The bytes of a payload from `range.start` up to `range.end`, which do not lie behind its end.
+    pub async fn read(&self, name: &str, range: Range<u64>) -> io::Result<BlobStream> {
+        if range.is_empty() {
+            return Ok(Box::pin(stream::empty()));
+        }
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let path = folder.path(name);
+                let file = aside(move || {
+                    let mut file = std::fs::File::open(path)?;
+                    file.seek(SeekFrom::Start(range.start))?;
+                    Ok(file)
+                });
+                let file = File::from_std(file.await?).take(range.end - range.start);
+                Ok(Box::pin(ReaderStream::with_capacity(file, CHUNK)))
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.read(name, range).await,
+        }
+    }
+
+    /// All bytes of a payload of a size, in memory.
+    pub async fn bytes(&self, name: &str, size: u64) -> io::Result<Bytes> {
+        let mut pieces = self.read(name, 0..size).await?;
+        let mut all = BytesMut::with_capacity(size as usize);
+        while let Some(piece) = pieces.try_next().await? {
+            all.extend_from_slice(&piece);
+        }
+        if all.len() as u64 == size { Ok(all.freeze()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    }
+
+    /// How large a payload is, bytes.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] when there is none of that name.
+    pub async fn size(&self, name: &str) -> io::Result<u64> {
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let path = folder.path(name);
+                aside(move || std::fs::metadata(path)).await.map(|about| about.len())
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.size(name).await,
+        }
+    }
+
+    /// Gives a payload a second name, so that two jobs may own it one by one.
+    pub async fn duplicate(&self, name: &str) -> io::Result<Box<str>> {
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let (folder, name) = (folder.clone(), name.to_owned());
+                aside(move || folder.duplicate(&name)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.duplicate(name).await,
+        }
+    }
+
+    /// Removes payloads; one that is gone already is fine. All are tried.
+    ///
+    /// # Errors
+    /// The first that could not be removed.
+    pub async fn remove(&self, names: Vec<Box<str>>) -> io::Result<()> {
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let folder = folder.clone();
+                aside(move || names.iter().map(|name| folder.remove(name)).fold(Ok(()), io::Result::and)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.remove(names).await,
+        }
+    }
+
+    /// Everything that lies there, half-written payloads among them.
+    pub(crate) fn list(&self) -> Listing {
+        match &self.0 {
+            Kept::Folder(folder) => Listing::of_folder(folder.clone()),
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => Listing::of_bucket(bucket),
+        }
+    }
+
+    /// Removes what was left half written under a name.
+    pub(crate) async fn discard(&self, name: &str) -> io::Result<()> {
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let (folder, name) = (folder.clone(), name.to_owned());
+                aside(move || folder.discard(&name)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.discard(name).await,
+        }
+    }
+
+    /// Copies a payload of a folder, under its name; `None` when that is gone, `false` when it was here already.
+    pub(crate) async fn take_in(&self, from: &BlobFolder, name: &str) -> io::Result<Option<bool>> {
+        let (from, name) = (from.clone(), Box::<str>::from(name));
+        match self.0.clone() {
+            Kept::Folder(to) => aside(move || from.copy_to(&to, &name)).await,
+            #[cfg(feature = "s3")]
+            Kept::Bucket(to) => upload::copy(from, to, name).await,
+        }
+    }
+
+    /// What was taken in is durable under its name from here on.
+    pub(crate) async fn sync(&self) -> io::Result<()> {
+        match self.folder().cloned() {
+            Some(folder) => aside(move || folder.sync()).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// A name that no other payload has.
+fn new_name() -> Box<str> {
+    Uuid::from_u128(rand::random()).simple().to_string().into()
+}
+
+/// Work with files, off the threads that everybody waits for.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}

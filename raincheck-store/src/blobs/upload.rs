@@ -1,0 +1,131 @@
+//! A payload on its way into a bucket: in one piece while it is small, in parts from then on. Memory holds one part.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+
+use object_store::multipart::{MultipartStore as _, PartId};
+use object_store::{MultipartId, ObjectStoreExt as _, PutPayload};
+
+use super::bucket::{Bucket, failed};
+use super::{BlobFolder, aside};
+
+/// Size of a part, bytes: all but the last have it. Storages take 10,000 of at least 5 MiB, so a payload may have 80 GiB.
+const PART: usize = 8 << 20;
+
+/// The upload. Whoever writes is blocked while a part is sent.
+#[derive(Debug)]
+pub(super) struct Upload {
+    bucket: Bucket,
+    name: Box<str>,
+    /// What was not sent yet.
+    part: Vec<u8>,
+    /// The upload in parts, once there is one.
+    parts: Option<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    id: MultipartId,
+    sent: Vec<PartId>,
+}
+
+impl Upload {
+    pub fn new(bucket: Bucket, name: Box<str>) -> Self {
+        Upload { bucket, name, part: Vec::new(), parts: None }
+    }
+
+    pub fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            // Only what comes after a whole part shows that it is not the last.
+            if self.part.len() == PART {
+                let runtime = self.bucket.runtime.clone();
+                runtime.block_on(self.send())?;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(PART - self.part.len()));
+            self.part.extend_from_slice(now);
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// Once the storage has acknowledged it, it is durable.
+    pub fn finish(mut self) -> io::Result<Box<str>> {
+        let runtime = self.bucket.runtime.clone();
+        runtime.block_on(self.complete())?;
+        Ok(self.name.clone())
+    }
+
+    async fn complete(&mut self) -> io::Result<()> {
+        let (bucket, key) = (self.bucket.clone(), self.bucket.key(&self.name));
+        if self.parts.is_none() {
+            let whole = PutPayload::from(std::mem::take(&mut self.part));
+            return bucket.store.put(&key, whole).await.map(drop).map_err(failed);
+        }
+        self.send().await?;
+        let Some(Parts { id, sent }) = &self.parts else { return Ok(()) };
+        bucket.store.complete_multipart(&key, id, sent.clone()).await.map_err(failed)?;
+        self.parts = None;
+        if let Err(error) = bucket.remove_mark(&self.name).await {
+            tracing::warn!(%error, name = %self.name, "the mark of a finished upload stays for now");
+        }
+        Ok(())
+    }
+
+    /// Sends what there is as the next part.
+    async fn send(&mut self) -> io::Result<()> {
+        let (bucket, key) = (self.bucket.clone(), self.bucket.key(&self.name));
+        let parts = match &mut self.parts {
+            Some(parts) => parts,
+            none => {
+                let id = bucket.store.create_multipart(&key).await.map_err(failed)?;
+                let mark = PutPayload::from(id.clone().into_bytes());
+                let parts = none.insert(Parts { id, sent: Vec::new() });
+                // Before the first part: what is stored can always be found and given up.
+                bucket.store.put(&bucket.mark(&self.name), mark).await.map_err(failed)?;
+                parts
+            }
+        };
+        let part = PutPayload::from(std::mem::take(&mut self.part));
+        let sent = bucket.store.put_part(&key, &parts.id, parts.sent.len(), part).await.map_err(failed)?;
+        parts.sent.push(sent);
+        Ok(())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let Some(Parts { id, .. }) = self.parts.take() else { return };
+        let (bucket, name) = (self.bucket.clone(), self.name.clone());
+        self.bucket.runtime.spawn(async move {
+            if let Err(error) = bucket.end_upload(&name, &id).await {
+                tracing::warn!(%error, %name, "the parts of a broken-off upload stay until they are swept");
+            }
+        });
+    }
+}
+
+/// Copies a file into a bucket under its name; `None` when it is gone, `false` when it was there already.
+pub(super) async fn copy(from: BlobFolder, to: Bucket, name: Box<str>) -> io::Result<Option<bool>> {
+    let path = from.path(&name);
+    let file = match aside(move || File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)))).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let (size, mut file) = file;
+    match to.size(&name).await {
+        Ok(there) if there == size => return Ok(Some(false)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    aside(move || {
+        let (mut upload, mut piece) = (Upload::new(to, name), vec![0; 1 << 20]);
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                read => upload.write(&piece[..read])?,
+            }
+        }
+        upload.finish().map(|_| Some(true))
+    })
+    .await
+}

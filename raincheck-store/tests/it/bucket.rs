@@ -1,0 +1,222 @@
+//! A store on PostgreSQL with its large payloads in S3-compatible storage keeps the promises that it keeps with a folder.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use raincheck_core::{Command, Content, Job, Payload, Reply};
+use raincheck_store::conformance::{self, Place, Setup, digest, new_job, prove};
+use raincheck_store::{
+    BlobPlace, BlobWriter, Checkup as _, Finding, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, S3Options,
+    SqliteOptions, SqliteStore, Store, StoreError, migrate,
+};
+use s3server::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
+
+use crate::postgres::Base;
+
+/// Two and a half parts.
+const IN_PARTS: usize = 20 << 20;
+
+/// A database, and a bucket beside it.
+struct Bucket {
+    base: Base,
+    server: S3Server,
+}
+
+impl Bucket {
+    fn new() -> Self {
+        Bucket { base: Base::new(), server: S3Server::start().unwrap() }
+    }
+
+    fn options(&self) -> PostgresOptions {
+        PostgresOptions::at(self.base.database.url(), place(&self.server, SECRET_ACCESS_KEY))
+    }
+
+    async fn store(&self) -> Arc<PostgresStore> {
+        PostgresStore::open(self.options()).await.unwrap()
+    }
+
+    /// Parts of unfinished uploads, and keys of objects.
+    fn left(&self) -> (usize, Vec<String>) {
+        (self.server.parts().unwrap(), self.server.keys("").unwrap())
+    }
+}
+
+fn place(server: &S3Server, secret: &str) -> BlobPlace {
+    let s3 = S3Options {
+        endpoint: Some(server.endpoint()),
+        region: Some("us-east-1".to_owned()),
+        access_key_id: Some(ACCESS_KEY_ID.to_owned()),
+        secret_access_key: Some(secret.to_owned()),
+    };
+    BlobPlace::read(&format!("s3://{BUCKET}/of/raincheck"), s3).unwrap()
+}
+
+#[async_trait]
+impl Place for Bucket {
+    async fn open(&self, setup: &Setup) -> Result<Arc<dyn Store>, StoreError> {
+        let options = PostgresOptions { blobs: place(&self.server, SECRET_ACCESS_KEY), ..self.base.options(setup) };
+        PostgresStore::open(options).await.map(|store| store as Arc<dyn Store>)
+    }
+}
+
+macro_rules! kept {
+    ($($behaviour:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $behaviour() {
+                prove(Bucket::new, conformance::blobs::$behaviour).await;
+            }
+        )*
+    };
+}
+
+kept! { referenced_stay_and_orphans_go of_purged_jobs_are_handed_back results_may_be_files are_read_copied_and_removed }
+
+/// Writes so many bytes of a payload, and then does with its writer what `end` does.
+async fn write(store: &dyn Store, size: usize, end: fn(BlobWriter)) {
+    let blobs = store.blobs().clone();
+    let written = tokio::task::spawn_blocking(move || {
+        let mut writer = blobs.create().unwrap();
+        writer.write(&vec![7; size]).unwrap();
+        end(writer);
+    });
+    written.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_finished_leaves_nothing() {
+    let bucket = Bucket::new();
+    let store = bucket.store().await;
+    write(&*store, IN_PARTS, drop).await;
+    let started = Instant::now();
+    while bucket.left() != (0, Vec::new()) {
+        assert!(started.elapsed() < Duration::from_secs(20), "{:?} stays", bucket.left());
+        tokio::task::yield_now().await;
+    }
+    // As if the process had been killed.
+    write(&*store, IN_PARTS, std::mem::forget).await;
+    let (parts, marks) = bucket.left();
+    assert!(parts == 2 && marks.len() == 1 && marks[0].starts_with("of/raincheck/tmp/"), "{parts} {marks:?}");
+    // Beside a node that lives, what is young is left alone: it may be that one's.
+    let other = bucket.store().await;
+    assert_eq!(bucket.left(), (parts, marks));
+    other.close().await;
+    store.close().await;
+    let store = bucket.store().await;
+    assert_eq!(bucket.left(), (0, Vec::new()));
+    // Nor does what is finished leave anything but itself.
+    write(&*store, IN_PARTS, |writer| drop(writer.finish().unwrap())).await;
+    let (parts, keys) = bucket.left();
+    assert!(parts == 0 && keys.len() == 1 && !keys[0].contains("tmp"), "{parts} {keys:?}");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_somebody_elses_is_left_alone() {
+    let bucket = Bucket::new();
+    let name = "0123456789abcdef0123456789abcdef";
+    let others =
+        [name, &format!("of/raincheck/deep/{name}"), "of/raincheck/notes.txt", &format!("of/raincheck2/{name}")];
+    others.iter().for_each(|key| bucket.server.put(key, b"x").unwrap());
+    bucket.server.put(&format!("of/raincheck/{name}"), b"an orphan").unwrap();
+    bucket.store().await.close().await;
+    assert_eq!(bucket.server.keys("").unwrap(), others);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_an_error_and_passes() {
+    let bucket = Bucket::new();
+    let store = bucket.store().await;
+    let blobs = store.blobs();
+    let name = blobs.keep("before".into()).await.unwrap();
+    bucket.server.set_up(false);
+    let (kept, read, copied, removed) = tokio::join!(
+        blobs.keep("during".into()),
+        blobs.bytes(&name, 6),
+        blobs.duplicate(&name),
+        blobs.remove(vec![name.clone()])
+    );
+    assert!(kept.is_err() && read.is_err() && copied.is_err() && removed.is_err());
+    let refused = PostgresStore::open(bucket.options()).await.err().unwrap().to_string();
+    assert!(refused.contains("cannot use s3://payloads/of/raincheck: "), "{refused}");
+    bucket.server.set_up(true);
+    assert_eq!(blobs.bytes(&name, 6).await.unwrap(), "before");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_is_told_so_without_the_secret() {
+    let bucket = Bucket::new();
+    let options = PostgresOptions { blobs: place(&bucket.server, "another-secret"), ..bucket.options() };
+    let refused = PostgresStore::open(options).await.err().unwrap().to_string();
+    assert!(refused.contains("cannot use s3://payloads/of/raincheck: "), "{refused}");
+    assert!(!refused.contains("another-secret"), "{refused}");
+    let store = bucket.store().await;
+    let shown = format!("{:?}", store.blobs());
+    assert!(shown.contains(BUCKET) && !shown.contains(SECRET_ACCESS_KEY), "{shown}");
+    store.close().await;
+}
+
+/// Submits a job with its input kept as a large one; answers the input's name as well.
+async fn submit(store: &dyn Store, input: &[u8]) -> (Job, Box<str>) {
+    let name = store.blobs().keep(input.to_owned().into()).await.unwrap();
+    let payload = Payload::Blob { name: name.clone(), size: input.len() as u64 };
+    let mut new = new_job();
+    new.spec.input = Content { payload, digest: digest("any"), ..Content::default() };
+    match store.apply(vec![Command::Submit(vec![new])]).await.unwrap().remove(0) {
+        Reply::Submitted(all) => (all[0].job().clone(), name),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a look from outside finds.
+async fn findings(bucket: &Bucket) -> Vec<Finding> {
+    let mut doctor = PostgresDoctor::open(&bucket.options()).await.unwrap();
+    let mut all = Vec::new();
+    while let Some(page) = doctor.page().await.unwrap() {
+        all.extend(page.findings);
+    }
+    // The cluster of all tests runs without `fsync`, and says so.
+    all.retain(|finding| finding.invariant != Invariant::Journal);
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_misses_what_is_gone_and_finds_what_is_nobodys() {
+    let bucket = Bucket::new();
+    let store = bucket.store().await;
+    let ((_, gone), (_, cut)) = (submit(&*store, b"one").await, submit(&*store, b"two").await);
+    let orphan = store.blobs().keep("three".into()).await.unwrap();
+    assert_eq!(findings(&bucket).await, [], "what nobody refers to is young, and a server runs");
+    store.close().await;
+    store.blobs().remove(vec![gone.clone()]).await.unwrap();
+    bucket.server.put(&format!("of/raincheck/{cut}"), b"x").unwrap();
+    let found = findings(&bucket).await;
+    let says = |of: Invariant, what: &str| found.iter().any(|one| one.invariant == of && one.detail.contains(what));
+    assert!(says(Invariant::Files, &format!("{gone} can't be had")), "{found:?}");
+    assert!(says(Invariant::Files, &format!("{cut} has 1 bytes, not 3")), "{found:?}");
+    assert!(found.iter().any(|one| one.invariant == Invariant::Orphans && one.subject.contains(&*orphan)), "{found:?}");
+    assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_moved_into_it() {
+    let (bucket, folder) = (Bucket::new(), tempfile::tempdir().unwrap());
+    let from = SqliteOptions { reserve_bytes: 0, ..SqliteOptions::in_folder(folder.path()) };
+    let old = SqliteStore::open(from.clone()).unwrap();
+    let inputs = [b"small".to_vec(), vec![7; IN_PARTS]];
+    let mut jobs = Vec::new();
+    for input in &inputs {
+        jobs.push(submit(&*old, input).await.0);
+    }
+    old.close().await;
+    let moved = migrate(from, bucket.options(), |_, _| ()).await.unwrap();
+    assert_eq!((moved.jobs, moved.files), (2, 2));
+    let store = bucket.store().await;
+    for (job, input) in jobs.iter().zip(&inputs) {
+        let Payload::Blob { name, size } = store.input(job.no).await.unwrap().unwrap().payload else { panic!() };
+        assert!(store.blobs().bytes(&name, size).await.unwrap() == input[..]);
+    }
+    store.close().await;
+}
