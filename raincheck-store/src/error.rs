@@ -18,6 +18,14 @@ pub enum StoreError {
     /// The disk is full, or nearly so; only what frees space goes on.
     #[error("no space left for the data")]
     NoSpace,
+    /// The place of large payloads can't be used.
+    #[error("cannot use {place}: {why}")]
+    Payloads {
+        /// Where they are to be.
+        place: String,
+        /// Why not.
+        why: String,
+    },
     /// The store failed and takes nothing until the program is started anew; what was acknowledged is safe.
     #[error("the store stopped: {0}")]
     Stopped(String),

@@ -145,7 +145,7 @@ async fn all(
     stretches(&visit.db, &mut client, to).await?;
     let transaction = client.transaction().await.map_err(Trouble::from)?;
     let mut moved = rows(&visit.db, &transaction, tell).await?;
-    let target = Blobs::open(&to.blobs).await.map_err(failed)?;
+    let target = Blobs::open(&to.blobs).await.map_err(|error| to.blobs.unusable(&error))?;
     moved.files = files(&visit.db, &BlobFolder::at(&from.blobs), &target).await?;
     transaction.commit().await.map_err(Trouble::from)?;
     Ok(moved)

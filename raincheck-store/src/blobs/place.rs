@@ -1,7 +1,9 @@
 //! Where large payloads are kept, as it is said.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use crate::StoreError;
 
 /// Where large payloads of a store on PostgreSQL are kept.
 #[derive(Clone)]
@@ -45,6 +47,10 @@ impl BlobPlace {
             None => Ok(BlobPlace::Folder(PathBuf::from(text))),
             Some(rest) => bucket(rest, s3),
         }
+    }
+
+    pub(crate) fn unusable(&self, error: &io::Error) -> StoreError {
+        StoreError::Payloads { place: self.to_string(), why: error.to_string() }
     }
 
     /// Whether a text names a bucket, usable or not.

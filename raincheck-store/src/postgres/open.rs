@@ -97,7 +97,7 @@ impl PostgresStore {
         let at = |trouble: Trouble| StoreError::Other(format!("{}: {trouble}", connector.place()));
         let mut client = connector.connect().await.map_err(at)?;
         migrate::migrate(&mut client, &connector).await?;
-        let unusable = |e: std::io::Error| StoreError::Other(format!("cannot use {}: {e}", options.blobs));
+        let unusable = |error| options.blobs.unusable(&error);
         let blobs = Blobs::open(&options.blobs).await.map_err(unusable)?;
         let lying = orphans::look(&blobs).await.map_err(unusable)?;
         let manager = Manager::from_config(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use raincheck_store::{PostgresOptions, SqliteOptions, migrate};
+use raincheck_store::{BlobPlace, PostgresOptions, S3Options, SqliteOptions, migrate};
 use serde::Serialize;
 
 use super::{
@@ -22,9 +22,9 @@ pub struct Options {
     /// The database to fill, as `postgres://USER@HOST/DATABASE`; it must hold no jobs
     #[arg(long, value_name = "URL", value_parser = StoreUrl::read)]
     to: StoreUrl,
-    /// Folder of large inputs and results, from now on [default: where they are]
-    #[arg(long, value_name = "FOLDER")]
-    blobs: Option<PathBuf>,
+    /// Folder or s3://BUCKET/PREFIX of large inputs and results, from now on [default: where they are]
+    #[arg(long, value_name = "PLACE")]
+    blobs: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -50,14 +50,18 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     }
     let folder = path.parent().map(PathBuf::from).unwrap_or_default();
     let from = SqliteOptions { path, ..SqliteOptions::in_folder(&folder) };
-    let blobs = blobs.unwrap_or_else(|| from.blobs.clone());
+    let blobs = match blobs {
+        // How a bucket is reached is said by the usual variables.
+        Some(place) => BlobPlace::read(&place, S3Options::default()).map_err(Failure::usage)?,
+        None => BlobPlace::from(&from.blobs),
+    };
     let style = Style::stderr();
     let tell = move |table: &str, rows: u64| {
         if style.is_terminal() {
             eprintln!("{} {rows} rows", style.paint(Ink::Bold, table));
         }
     };
-    let moved = migrate(from, PostgresOptions::at(to.reveal(), &blobs), tell).await.map_err(|error| {
+    let moved = migrate(from, PostgresOptions::at(to.reveal(), blobs), tell).await.map_err(|error| {
         Failure::new(Exit::Failed, error.to_string())
             .next("nothing was moved; stop the server of the old data, and name an empty database")
     })?;

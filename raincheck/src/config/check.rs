@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path};
 
 use raincheck_core::{Name, limits};
+use raincheck_store::{BlobPlace, S3Options};
 
 use super::{
     Settings,
@@ -103,6 +104,13 @@ impl Faults<'_> {
         }
         if password.is_some() && url.has_password() {
             self.add(&["store", "password"], "the address has a password as well: leave one of them out");
+        }
+        let blobs = &settings.store.blobs;
+        if BlobPlace::is_bucket(blobs) && !url.is_postgres() {
+            let message = format!("`{blobs}` is for PostgreSQL, but the store is {url}, which keeps files beside it");
+            self.add(&["store", "blobs"], message);
+        } else if let Err(why) = BlobPlace::read(blobs, S3Options::default()) {
+            self.add(&["store", "blobs"], why);
         }
         if password.is_some() && !url.is_postgres() {
             self.add(&["store", "password"], format!("is for PostgreSQL, but the store is {url}"));

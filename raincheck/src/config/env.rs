@@ -15,7 +15,8 @@ const SHORT: &[(&str, &[&str])] = &[
 ];
 
 /// Settings whose text in the environment is the secret itself; the tree only ever holds where it is.
-const SECRETS: &[&[&str]] = &[&["server", "admin_token"], &["store", "password"]];
+const SECRETS: &[&[&str]] =
+    &[&["server", "admin_token"], &["store", "password"], &["store", "s3", "secret_access_key"]];
 
 /// Sets what `variables` say. Names without `__` that are not of a flag are somebody else's (`RAINCHECK_INPUT` of a
 /// command, `RAINCHECK_TOKEN` of a client) and left alone.
@@ -85,6 +86,9 @@ mod tests {
             let tree = with(&[(name, value)]);
             assert_eq!(tree.get(&["server", "admin_token"]).unwrap().value, Value::Loose(place.into()), "{name}");
         }
+        let tree = with(&[("RAINCHECK_STORE__S3__SECRET_ACCESS_KEY", "s3cret")]);
+        let place = Value::Loose("env:RAINCHECK_STORE__S3__SECRET_ACCESS_KEY".into());
+        assert_eq!(tree.get(&["store", "s3", "secret_access_key"]).unwrap().value, place);
         let tree = with(&[("RAINCHECK_STORE__PASSWORD_FILE", "/run/password")]);
         assert_eq!(tree.get(&["store", "password"]).unwrap().value, Value::Loose("file:/run/password".into()));
     }

@@ -21,6 +21,7 @@ mod units;
 use std::path::{Path, PathBuf};
 
 pub use kind::{Kind, Queue};
+use raincheck_store::BlobPlace;
 pub use secret::Secret;
 pub use sections::Settings;
 pub use store_url::StoreUrl;
@@ -131,8 +132,13 @@ fn anchor(tree: &mut Node, file: &Path) {
         }
     };
     within(tree.get_mut(&["store", "url"]), "sqlite:");
-    within(tree.get_mut(&["store", "blobs"]), "");
+    if let Some(blobs) = tree.get_mut(&["store", "blobs"])
+        && !matches!(&blobs.value, Value::Text(text) if BlobPlace::is_bucket(text))
+    {
+        within(Some(blobs), "");
+    }
     within(tree.get_mut(&["store", "password"]), "file:");
+    within(tree.get_mut(&["store", "s3", "secret_access_key"]), "file:");
     within(tree.get_mut(&["server", "admin_token"]), "file:");
     if let Some(Node { value: Value::Table(kinds), .. }) = tree.get_mut(&["kinds"]) {
         for kind in kinds.values_mut() {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use raincheck_core::limits;
+use raincheck_store::S3Options;
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, Period, Queue, Secret, Size, StoreUrl, defaults::JobDefaults};
@@ -72,8 +73,10 @@ pub struct Store {
     pub url: StoreUrl,
     /// Password of the user of PostgreSQL.
     pub password: Option<Secret>,
-    /// Folder of large inputs and results.
+    /// Folder of large inputs and results; with PostgreSQL also `s3://BUCKET/PREFIX`.
     pub blobs: String,
+    /// How that bucket is reached; what is not said here is taken from the usual `AWS_*` variables.
+    pub s3: S3,
     /// With less than this free on the disk, submits are refused and the rest is served.
     pub reserve: Size,
     /// How long a purged job still answers 410.
@@ -86,8 +89,35 @@ impl Default for Store {
             url: StoreUrl::sqlite(Path::new("raincheck-data/raincheck.db")),
             password: None,
             blobs: "raincheck-data/blobs".to_owned(),
+            s3: S3::default(),
             reserve: Size(64 << 20),
             tombstone: Period(limits::TOMBSTONE_MILLIS),
+        }
+    }
+}
+
+/// `s3` in `[store]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct S3 {
+    /// Address of the storage, where it is not Amazon's.
+    pub endpoint: Option<String>,
+    /// Its region.
+    pub region: Option<String>,
+    /// Name of the key.
+    pub access_key_id: Option<String>,
+    /// The key itself.
+    pub secret_access_key: Option<Secret>,
+}
+
+impl S3 {
+    /// What the store is told, the secret itself with it.
+    pub fn options(&self) -> S3Options {
+        S3Options {
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            access_key_id: self.access_key_id.clone(),
+            secret_access_key: self.secret_access_key.as_ref().map(|secret| secret.reveal().to_owned()),
         }
     }
 }

@@ -25,11 +25,11 @@ impl PostgresDoctor {
     /// When there is none, or it can't be read.
     pub async fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
         let Visit { db, served } = Visit::of(options).await?;
-        let pace = Pace { piece: Duration::from_millis(200), whole: Duration::from_secs(300), alone: !served };
+        let pace =
+            Pace { piece: Duration::from_millis(200), whole: Duration::from_secs(300), alone: !served, files: true };
         let mut stages = rows();
         stages.push_front(Box::new(Surroundings));
-        let unusable = |error| StoreError::Other(format!("cannot use {}: {error}", options.blobs));
-        let blobs = Blobs::at(&options.blobs).map_err(unusable)?;
+        let blobs = Blobs::at(&options.blobs).map_err(|error| options.blobs.unusable(&error))?;
         let examiner = Examiner { source: Source::Own(db), blobs, pace, stages };
         Ok(PostgresDoctor { examiner, served })
     }

@@ -1,5 +1,6 @@
 //! Large payloads: the files that rows refer to, and the files that lie there.
 
+use std::io::{Error, ErrorKind};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -10,6 +11,7 @@ use super::{Look, Result, Stage};
 use crate::Blobs;
 use crate::blobs::{Listing, Lying};
 use crate::checkup::{CheckPage, Invariant};
+use crate::postgres::shared::Trouble;
 
 /// A file that nothing refers to yet may be on its way into a job for so long, while a server runs.
 const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
@@ -27,12 +29,15 @@ pub(super) struct Expected {
 }
 
 /// Looks for files after the transaction that read their rows: a job purged since then rightly has none.
+///
+/// # Errors
+/// When the storage is out of reach: then nothing is known of any of them.
 pub(super) async fn look_for(expected: Vec<Expected>, db: &Client, blobs: &Blobs, page: &mut CheckPage) -> Result<()> {
     page.looked += expected.len() as u64;
     let looked = stream::iter(expected).map(async |file| (what_is_wrong(&file, blobs).await, file));
     let looked: Vec<_> = looked.buffered(AT_ONCE).collect().await;
     for (wrong, Expected { no, subject, name, table, .. }) in looked {
-        let Some(wrong) = wrong else { continue };
+        let Some(wrong) = wrong? else { continue };
         let sql = format!("SELECT 1 FROM job j JOIN {table} t ON t.no=j.no WHERE j.no=$1 AND t.blob=$2");
         if db.query_opt(&sql, &[&no, &&*name]).await?.is_some() {
             page.found(Invariant::Files, subject, wrong);
@@ -41,12 +46,17 @@ pub(super) async fn look_for(expected: Vec<Expected>, db: &Client, blobs: &Blobs
     Ok(())
 }
 
-async fn what_is_wrong(file: &Expected, blobs: &Blobs) -> Option<String> {
+async fn what_is_wrong(file: &Expected, blobs: &Blobs) -> Result<Option<String>> {
     match blobs.size(&file.name).await {
-        Ok(found) if found == file.size.unsigned_abs() => None,
-        Ok(found) => Some(format!("the file {} has {found} bytes, not {}", file.name, file.size)),
-        Err(error) => Some(format!("the file {} can't be had: {error}", file.name)),
+        Ok(found) if found == file.size.unsigned_abs() => Ok(None),
+        Ok(found) => Ok(Some(format!("the file {} has {found} bytes, not {}", file.name, file.size))),
+        Err(error) if blobs.folder().is_none() && error.kind() != ErrorKind::NotFound => Err(out_of_reach(&error)),
+        Err(error) => Ok(Some(format!("the file {} can't be had: {error}", file.name))),
     }
+}
+
+fn out_of_reach(error: &Error) -> Trouble {
+    Trouble::Unsuitable(format!("the large payloads can't be looked at: {error}"))
 }
 
 /// Files that lie there; `None` before the first look.
@@ -57,15 +67,21 @@ pub(super) struct Files(Option<Listing>);
 impl Stage for Files {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let blobs = look.blobs;
+        if !look.pace.files {
+            let why = "the storage of large payloads is asked by `raincheck doctor` only";
+            look.page.unjudged.push((Invariant::Files, why.into()));
+            return Ok(false);
+        }
         match self.0.get_or_insert_with(|| blobs.list()).page().await {
             Ok(Some(mut files)) => {
                 files.retain(|file| file.finished);
                 orphans(files, look).await.map(|()| true)
             }
             Ok(None) => Ok(false),
+            Err(error) if blobs.folder().is_none() => Err(out_of_reach(&error)),
             Err(error) => {
                 let detail = format!("it can't be read: {error}");
-                look.page.found(Invariant::Files, "the place of large payloads", detail);
+                look.page.found(Invariant::Files, "the folder of large payloads", detail);
                 Ok(false)
             }
         }

@@ -9,7 +9,7 @@ mod server;
 use std::{path::PathBuf, process::exit};
 
 use clap::Args;
-use raincheck_store::StoreOptions;
+use raincheck_store::{BlobPlace, StoreOptions};
 
 use super::{
     config::load,
@@ -77,8 +77,11 @@ impl Options {
         let mut flags = self.flags();
         if let Some(data) = &self.data {
             let file = self.config.as_deref();
-            // Beside PostgreSQL the folder holds large payloads; otherwise it holds everything, whatever the file says.
-            let elsewhere = load(file, &flags).is_ok_and(|config| config.settings.store.url.is_postgres());
+            // Beside PostgreSQL the folder holds large payloads, unless they are said to be in a bucket; otherwise it holds
+            // everything, whatever the file says.
+            let store = load(file, &flags).map(|config| config.settings.store).ok();
+            let elsewhere = store.as_ref().is_some_and(|store| store.url.is_postgres());
+            let in_bucket = elsewhere && store.is_some_and(|store| BlobPlace::is_bucket(&store.blobs));
             match &self.store {
                 Some(store) if store.starts_with("sqlite:") => {
                     return Err(Failure::usage("--data and --store sqlite:PATH both say where the database is")
@@ -90,7 +93,9 @@ impl Options {
                 }
                 _ => {}
             }
-            flags.push((&["store", "blobs"], data.join("blobs").display().to_string(), "--data"));
+            if !in_bucket {
+                flags.push((&["store", "blobs"], data.join("blobs").display().to_string(), "--data"));
+            }
         }
         load(self.config.as_deref(), &flags)
     }

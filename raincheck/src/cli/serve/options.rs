@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, path::PathBuf};
 
 use raincheck_core::{Method, Name, OnLost};
-use raincheck_store::{PostgresOptions, SqliteOptions, StoreOptions};
+use raincheck_store::{BlobPlace, PostgresOptions, SqliteOptions, StoreOptions};
 
 use crate::{
     cli::exit::Failure,
@@ -106,11 +106,12 @@ pub fn store(config: &Config) -> Result<StoreOptions, Failure> {
     let (store, limits) = (&config.settings.store, &config.settings.limits);
     let Some(path) = store.url.sqlite_path() else {
         let url = store.url.with_password(store.password.as_ref()).map_err(Failure::usage)?;
+        let blobs = BlobPlace::read(&store.blobs, store.s3.options()).map_err(Failure::usage)?;
         return Ok(StoreOptions::Postgres(PostgresOptions {
             max_queued: limits.queued_per_queue,
             max_in_all: limits.queued,
             tombstone: store.tombstone.0,
-            ..PostgresOptions::at(url, Path::new(&store.blobs))
+            ..PostgresOptions::at(url, blobs)
         }));
     };
     let folder = path.parent().unwrap_or(Path::new(".")).to_path_buf();

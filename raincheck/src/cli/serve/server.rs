@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use raincheck_client::Client;
 use raincheck_core::QueuePatch;
 use raincheck_engine::{Engine, Settings};
-use raincheck_store::Store;
+use raincheck_store::{Store, StoreError};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -151,6 +151,8 @@ impl Server {
     }
 }
 
+const PAYLOADS_NEXT: &str = "is there such a folder or bucket, and may this user or key write there? \
+    See docs/postgresql.md";
 const POSTGRES_NEXT: &str = "is PostgreSQL running there, may this user in, and is the database made (createdb)? \
     See docs/postgresql.md";
 
@@ -165,7 +167,10 @@ async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failu
         };
         Failure::new(Exit::Failed, format!("cannot use {what}: {error}")).next(next)
     };
-    let store = raincheck_store::open(options).await.map_err(|error| unusable(&error))?;
+    let store = raincheck_store::open(options).await.map_err(|error| match error {
+        StoreError::Payloads { .. } => Failure::new(Exit::Failed, error.to_string()).next(PAYLOADS_NEXT),
+        error => unusable(&error),
+    })?;
     let limits = &config.settings.limits;
     let settings = Settings {
         wait_most: limits.wait.0,
