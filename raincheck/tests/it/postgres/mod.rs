@@ -1,5 +1,7 @@
 //! The contract on PostgreSQL: one server, two servers on one database, and what the command line says about it.
 
+#[cfg(feature = "s3")]
+mod bucket;
 mod cli;
 mod idle;
 mod life;
