@@ -44,6 +44,19 @@ pub fn video() -> Result<()> {
     server.stop()
 }
 
+/// A program that was built without S3 says how to get it, before it looks for a database.
+pub fn without_s3() -> Result<()> {
+    let scratch = Scratch::new("without-s3")?;
+    let mut command = Command::new(binary());
+    command.args(["serve", "--store", "postgres://nobody@127.0.0.1:1/none", "--data", "data"]).current_dir(&scratch.0);
+    let refused = command.env("RAINCHECK_STORE__BLOBS", "s3://bucket/prefix").output()?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    if refused.status.success() || !said.contains("s3://bucket/prefix") || !said.contains("--features s3") {
+        bail!("it should say how to get S3, not this: {said}");
+    }
+    Ok(())
+}
+
 fn script(path: &str, scratch: &Scratch, server: &Server) -> Command {
     let mut command = Command::new("sh");
     command.arg(root().join(path)).current_dir(&scratch.0);

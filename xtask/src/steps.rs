@@ -19,14 +19,15 @@ const STEPS: &[Step] = &[
     Step { name: "format", run: || run(cargo(&["fmt", "--all", "--check"]), MINUTE) },
     Step {
         name: "clippy",
-        run: || run(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]), LONG),
+        run: || run(cargo(&["clippy", "--workspace", "--all-targets", S3, "--", "-D", "warnings"]), LONG),
     },
     Step { name: "docs", run: docs },
     Step { name: "tidy", run: || tidy::check(&root()) },
     Step { name: "figures", run: figures },
-    Step { name: "tests", run: || run(cargo(&["test", "--workspace"]), LONG) },
+    Step { name: "tests", run: || run(cargo(&["test", "--workspace", S3]), LONG) },
     Step { name: "simulation", run: sim::short },
     Step { name: "release build", run: || run(cargo(&["build", "--release", "-p", "raincheck"]), LONG) },
+    Step { name: "without S3", run: live::without_s3 },
     Step { name: "race", run: race },
     Step { name: "demo", run: live::demo },
     Step { name: "examples", run: live::examples },
@@ -35,6 +36,8 @@ const STEPS: &[Step] = &[
     Step { name: "torture", run: || torture::command(&["--short"]) },
 ];
 
+/// Lint and tests see the program with all that it may have; it is built for release as most have it.
+const S3: &str = "--features=raincheck/s3";
 const MINUTE: Duration = Duration::from_secs(60);
 /// Far above what a step takes from cold on two cores: it ends a hang, it does not judge speed.
 const LONG: Duration = Duration::from_secs(40 * 60);
@@ -81,7 +84,7 @@ fn race() -> Result<()> {
 }
 
 fn docs() -> Result<()> {
-    let mut command: Command = cargo(&["doc", "--workspace", "--no-deps"]);
+    let mut command: Command = cargo(&["doc", "--workspace", "--no-deps", S3]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     run(command, LONG)
 }

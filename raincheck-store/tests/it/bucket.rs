@@ -43,13 +43,17 @@ impl Bucket {
 }
 
 fn place(server: &S3Server, secret: &str) -> BlobPlace {
+    below(server, "/of/raincheck", secret)
+}
+
+fn below(server: &S3Server, prefix: &str, secret: &str) -> BlobPlace {
     let s3 = S3Options {
         endpoint: Some(server.endpoint()),
         region: Some("us-east-1".to_owned()),
         access_key_id: Some(ACCESS_KEY_ID.to_owned()),
         secret_access_key: Some(secret.to_owned()),
     };
-    BlobPlace::read(&format!("s3://{BUCKET}/of/raincheck"), s3).unwrap()
+    BlobPlace::read(&format!("s3://{BUCKET}{prefix}"), s3).unwrap()
 }
 
 #[async_trait]
@@ -122,6 +126,21 @@ async fn what_is_somebody_elses_is_left_alone() {
     bucket.server.put(&format!("of/raincheck/{name}"), b"an orphan").unwrap();
     bucket.store().await.close().await;
     assert_eq!(bucket.server.keys("").unwrap(), others);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_may_be_ours_alone_and_hold_more_than_a_page() {
+    let bucket = Bucket::new();
+    let options = PostgresOptions { blobs: below(&bucket.server, "", SECRET_ACCESS_KEY), ..bucket.options() };
+    let store = PostgresStore::open(options.clone()).await.unwrap();
+    let (_, name) = submit(&*store, b"kept").await;
+    store.close().await;
+    // All with one first digit, so that one walk has several pages.
+    (0..2_500).for_each(|n| bucket.server.put(&format!("7{n:031x}"), b"an orphan").unwrap());
+    let store = PostgresStore::open(options).await.unwrap();
+    assert_eq!(bucket.server.keys("").unwrap(), [&*name]);
+    assert_eq!(store.blobs().bytes(&name, 4).await.unwrap(), "kept");
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

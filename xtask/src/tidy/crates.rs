@@ -6,15 +6,24 @@ use super::{File, has_word};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("raincheck-fuzz", &[]),
     ("pgcluster", &[]),
+    ("s3server", &[]),
     ("raincheck-core", &["raincheck-fuzz"]),
     ("raincheck-sim", &["raincheck-core"]),
     // The simulation's store is what the conformance suite compares other stores with.
-    ("raincheck-store", &["raincheck-core", "raincheck-sim", "raincheck-fuzz", "pgcluster"]),
+    ("raincheck-store", &["raincheck-core", "raincheck-sim", "raincheck-fuzz", "pgcluster", "s3server"]),
     ("raincheck-engine", &["raincheck-core", "raincheck-store", "raincheck-fuzz"]),
     ("raincheck-client", &["raincheck-core", "raincheck-engine", "raincheck-fuzz"]),
     (
         "raincheck",
-        &["raincheck-core", "raincheck-store", "raincheck-engine", "raincheck-client", "raincheck-fuzz", "pgcluster"],
+        &[
+            "raincheck-core",
+            "raincheck-store",
+            "raincheck-engine",
+            "raincheck-client",
+            "raincheck-fuzz",
+            "pgcluster",
+            "s3server",
+        ],
     ),
     ("powercut", &[]),
     ("torture", &["pgcluster"]),

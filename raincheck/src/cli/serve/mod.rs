@@ -79,9 +79,9 @@ impl Options {
             let file = self.config.as_deref();
             // Beside PostgreSQL the folder holds large payloads, unless they are said to be in a bucket; otherwise it holds
             // everything, whatever the file says.
-            let store = load(file, &flags).map(|config| config.settings.store).ok();
-            let elsewhere = store.as_ref().is_some_and(|store| store.url.is_postgres());
-            let in_bucket = elsewhere && store.is_some_and(|store| BlobPlace::is_bucket(&store.blobs));
+            let said = load(file, &flags)?.settings.store;
+            let elsewhere = said.url.is_postgres();
+            let in_bucket = elsewhere && BlobPlace::is_bucket(&said.blobs);
             match &self.store {
                 Some(store) if store.starts_with("sqlite:") => {
                     return Err(Failure::usage("--data and --store sqlite:PATH both say where the database is")

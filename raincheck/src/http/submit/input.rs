@@ -25,10 +25,10 @@ pub async fn json(app: &App, text: &Bytes, input: Option<Present<'_>>) -> Result
 
 /// Removes the file of an input that no job will have.
 pub async fn discard(app: &App, new: &NewJob) {
-    if let Payload::Blob { name, .. } = &new.spec.input.payload {
-        if let Err(error) = app.engine.store().blobs().remove(vec![name.clone()]).await {
-            tracing::warn!(%error, "an unused input stays for now");
-        }
+    if let Payload::Blob { name, .. } = &new.spec.input.payload
+        && let Err(error) = app.engine.store().blobs().remove(vec![name.clone()]).await
+    {
+        tracing::warn!(%error, "an unused input stays for now");
     }
 }
 

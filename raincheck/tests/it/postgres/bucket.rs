@@ -67,7 +67,7 @@ async fn large_inputs_and_results_go_in_and_out() {
     assert_eq!(bytes(node.ask(Method::GET, &result).header("range", "bytes=99999999-")).await.0, 416);
 
     // One that runs again has an input of its own.
-    let (status, again) = node.post(&format!("{}/rerun", path(&job)), json!({})).await;
+    let (status, again) = node.post(&format!("{}/rerun?force=true", path(&job)), json!({})).await;
     assert_eq!(status, 202, "{again}");
     assert_eq!(bytes(node.ask(Method::DELETE, &path(&job))).await.0, 204);
     assert_eq!(storage.keys("wire/").unwrap().len(), 1, "input and result of the first are gone");
