@@ -185,7 +185,9 @@ async fn through_file(first: Bytes, mut body: Body, most: u64, blobs: &Blobs) ->
             return Err(too_large(body, most).await);
         }
         if pieces.send(Piece::Bytes(piece)).await.is_err() {
-            break;
+            // The writer has given up, and says why; the sender gets to read it.
+            discard(body).await;
+            return finish(pieces, file).await;
         }
         next = self::piece(&mut body).await?;
     }
