@@ -58,13 +58,13 @@ pub const CAMPAIGNS: &[Campaign] = &[
     Campaign {
         name: "nodes",
         about: "kill -9 of nodes over one PostgreSQL, one after the other",
-        short_loops: 25,
+        short_loops: 10,
         run: nodes::run,
     },
     Campaign {
         name: "postgres",
         about: "PostgreSQL crashes or ends its connections under two nodes",
-        short_loops: 20,
+        short_loops: 8,
         run: postgres::run,
     },
     Campaign {
