@@ -41,7 +41,12 @@ pub(super) struct Hints {
 impl Shared {
     /// Somebody asks for something, and may wait for what comes next.
     pub fn asked(&self) {
-        self.hints.asked.store(self.clock.ticks(), Ordering::Relaxed);
+        let now = self.clock.ticks();
+        let before = self.hints.asked.swap(now, Ordering::Relaxed);
+        if now - before >= WAITS && !self.hints.heard.load(Ordering::Relaxed) {
+            // Whoever looks now and then looks often from now on.
+            self.feed.behind.notify_one();
+        }
     }
 
     /// Whether somebody may wait for something that no hint will tell of.
@@ -72,8 +77,9 @@ async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::conv
     let (db, mut heard, _driver) = connect(connector).await?;
     let own = format!("{:016x}", rand::random::<u64>());
     db.batch_execute("LISTEN raincheck").await?;
-    // Behind a pooler that hands out connections by the transaction, this one listens to nothing.
-    tell(&db, &own).await?;
+    // Behind a pooler that hands out connections by the transaction, this one listens to nothing, except to itself: what it
+    // tells may come back with the answer. So the proof comes by way of another.
+    tell(&**shared.reader().await?, &own).await?;
     let echo = async {
         while heard.recv().await? != own {}
         Some(())
