@@ -15,7 +15,7 @@ use super::shared::Trouble;
 use super::unverified::Unverified;
 use crate::StoreError;
 
-/// The oldest server this is tested with.
+/// The oldest server that has all that is used here; tests run on whichever the machine has.
 const OLDEST: i32 = 140_000;
 /// How long a connection may take to come about, and data to be acknowledged by the other side.
 const SILENCE: Duration = Duration::from_secs(5);
