@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use reqwest::Method;
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
@@ -63,6 +64,9 @@ impl Http {
         }
         let answered = async {
             let answer = request.send().await?;
+            if answer.status() == StatusCode::SERVICE_UNAVAILABLE && !answer.headers().contains_key(RETRY_AFTER) {
+                self.log.complain("answer", format!("{method} {path} was answered 503 without Retry-After"));
+            }
             Ok::<_, reqwest::Error>(Answer { status: answer.status().as_u16(), body: answer.bytes().await? })
         };
         match answered.await {

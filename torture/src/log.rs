@@ -32,6 +32,8 @@ pub struct Book {
     pub complaints: Vec<Complaint>,
     /// Requests that wrote and whose answer never came.
     pub unknown: u64,
+    /// Requests that were answered, but not at the first try.
+    pub repeated: u64,
     /// Faults so far.
     pub faults: u32,
 }
@@ -141,6 +143,11 @@ impl Log {
     /// Notes that a connection broke on a request that writes.
     pub fn unknown(&self) {
         self.write(|book| book.unknown += 1);
+    }
+
+    /// Notes that a request was answered after it had to be sent again, if it had to.
+    pub fn answered(&self, again: bool) {
+        self.write(|book| book.repeated += u64::from(again));
     }
 
     /// Notes a broken promise.

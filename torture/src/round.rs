@@ -31,6 +31,14 @@ pub const SMALL: u64 = 5;
 /// The queue and kind of what a campaign itself submits; it is not in the clients' log.
 pub const PROBE: &str = "probe";
 
+/// How long a restart took.
+pub struct Restart {
+    /// From SIGTERM until the process was gone.
+    pub ended_in: Duration,
+    /// From its start until it was ready.
+    pub ready_in: Duration,
+}
+
 /// A round under way.
 pub struct Round {
     scratch: Scratch,
@@ -106,6 +114,21 @@ impl Round {
         server.kill()?;
         self.down();
         Ok(launch)
+    }
+
+    /// Ends the server that has run for longest with SIGTERM, and starts it again: how long each took. The clients are not
+    /// told, and go on asking there meanwhile.
+    pub fn restart(&mut self) -> Result<Restart> {
+        ensure!(!self.servers.is_empty(), "no server is running");
+        let (launch, server) = self.servers.remove(0);
+        let begin = Instant::now();
+        server.terminate()?;
+        let ended_in = begin.elapsed();
+        let server = launch.start()?;
+        let restart = Restart { ended_in, ready_in: server.started_in };
+        self.servers.push((launch, server));
+        self.log.write(|book| book.faults += 1);
+        Ok(restart)
     }
 
     /// Counts a fault, and tells the clients which servers there are after it.

@@ -9,6 +9,7 @@ mod nodes;
 mod postgres;
 mod power_cut;
 mod retention;
+mod rolling;
 mod slow;
 mod streams;
 mod watchers;
@@ -60,6 +61,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "kill -9 of nodes over one PostgreSQL, one after the other",
         short_loops: 10,
         run: nodes::run,
+    },
+    Campaign {
+        name: "rolling",
+        about: "SIGTERM and a new start of nodes over one PostgreSQL, one after the other, which no client notices",
+        short_loops: 10,
+        run: rolling::run,
     },
     Campaign {
         name: "postgres",

@@ -42,11 +42,14 @@ pub struct Mix {
     pub cancelers: u64,
     /// Of a thousand submits, how many are 300 KB that are kept in a file.
     pub files: u32,
+    /// Whether a submit that a server is not there for now is sent again until it is answered, as the API asks for.
+    pub patient: bool,
 }
 
 impl Default for Mix {
     fn default() -> Self {
-        Self { submitters: 12, workers: 4, feed_readers: 2, job_readers: 2, cancelers: 1, files: 20 }
+        let patient = false;
+        Self { submitters: 12, workers: 4, feed_readers: 2, job_readers: 2, cancelers: 1, files: 20, patient }
     }
 }
 

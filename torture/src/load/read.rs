@@ -3,16 +3,21 @@
 use rand::RngExt as _;
 
 use super::{Actor, Phase};
+use crate::http::Broken;
 use crate::wire::{Events, Job};
 
 /// Follows the feed across every restart; what it saw must be the feed as it is at the end.
 pub async fn feed(actor: Actor) {
     let mut after = "0".to_owned();
-    let mut seen = Vec::new();
+    let (mut seen, mut again) = (Vec::new(), false);
     loop {
         // Asked before the look: what is seen after that is all there is.
         let over = actor.phase() == Phase::Over;
-        let Ok(answer) = actor.http.get(&format!("/events?after={after}&wait=500ms")).await else { continue };
+        let Ok(answer) = actor.http.get(&format!("/events?after={after}&wait=500ms")).await else {
+            again = true;
+            continue;
+        };
+        actor.log.answered(std::mem::take(&mut again));
         if answer.status != 200 {
             actor
                 .log
@@ -45,7 +50,14 @@ pub async fn jobs(mut actor: Actor) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             continue;
         };
-        let Ok(answer) = actor.http.get(&format!("/jobs/{id}?on_failure=200&wait=20ms")).await else { continue };
+        let mut again = false;
+        let answer = loop {
+            match actor.http.get(&format!("/jobs/{id}?on_failure=200&wait=20ms")).await {
+                Ok(answer) => break answer,
+                Err(Broken) => again = true,
+            }
+        };
+        actor.log.answered(again);
         match answer.json::<Job>() {
             Ok(job) if answer.is_success() => {
                 actor.log.write(|book| book.glimpses.push((id, job.seq, job.state)));

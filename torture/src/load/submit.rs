@@ -65,14 +65,22 @@ impl Actor {
 
     /// Sends until it is answered, if `again` is safe. None when it is not known what became of it.
     async fn insist(&self, again: bool, method: Method, path: &str, media: &str, body: &[u8]) -> Option<Answer> {
-        let mut broken = false;
+        let (mut broken, mut turned_away) = (false, false);
         loop {
             match self.http.send(method.clone(), path, media, body.to_vec()).await {
                 // An earlier try may have been taken, so this is no answer to it yet.
                 Ok(answer) if broken && answer.status == 503 => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                Ok(answer) => return Some(answer),
+                // A full queue is an answer; that a server goes or does not take it now is none.
+                Ok(answer) if self.mix.patient && answer.status == 503 && answer.slug() != "queue-full" => {
+                    turned_away = true;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Ok(answer) => {
+                    self.log.answered(broken || turned_away);
+                    return Some(answer);
+                }
                 Err(Broken) => {
                     self.log.unknown();
                     broken = true;

@@ -54,15 +54,25 @@ async fn ask(actor: &Actor, due: &mut [Due], id: Option<&str>, max: u32) -> Opti
     if let Some(id) = id {
         body["request_id"] = id.into();
     }
+    let mut again = false;
     loop {
         match actor.http.post("/leases", &body).await {
-            Ok(answer) if answer.status == 204 => return Some(Leases { leases: Vec::new(), finished: Vec::new() }),
+            Ok(answer) if answer.status == 204 => {
+                actor.log.answered(again);
+                return Some(Leases { leases: Vec::new(), finished: Vec::new() });
+            }
             Ok(answer) if answer.status == 200 => match answer.json() {
-                Ok(leases) => return Some(leases),
+                Ok(leases) => {
+                    actor.log.answered(again);
+                    return Some(leases);
+                }
                 Err(error) => actor.log.complain("answer", format!("{error:#}")),
             },
             // Draining or a store that cannot write just now: nothing was done.
-            Ok(answer) if answer.status == 503 => tokio::time::sleep(Duration::from_millis(20)).await,
+            Ok(answer) if answer.status == 503 => {
+                again = true;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             Ok(answer) => {
                 actor.log.complain("answer", format!("a lease was answered {}: {}", answer.status, answer.text()));
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -70,6 +80,7 @@ async fn ask(actor: &Actor, due: &mut [Due], id: Option<&str>, max: u32) -> Opti
             Err(Broken) => {
                 actor.log.unknown();
                 due.iter_mut().for_each(|due| due.tried = true);
+                again = true;
                 id?;
             }
         }
@@ -212,25 +223,30 @@ async fn slowly(mut actor: Actor, leased: Leased, files: u32) {
     let (content, number) = (Content::Raw(length), u64::from(actor.rng.random::<u32>()));
     let end = End::Complete(content, number);
     ended(&actor, run, end, EndFate::Unknown);
-    let mut tried = false;
+    let (mut tried, mut again) = (false, false);
     loop {
         let path = format!("/leases/{}/complete", leased.lease);
         match actor.http.send(Method::POST, &path, content.media_type(), content.bytes(number)).await {
             Ok(answer) if answer.status == 200 => {
+                actor.log.answered(again);
                 let state = answer.json::<crate::wire::Job>().map_or(State::Failed, |job| job.state);
                 return ended(&actor, run, end, EndFate::Taken(state));
             }
             Ok(answer) if answer.status == 409 => {
+                actor.log.answered(again);
                 return ended(&actor, run, end, if tried { EndFate::Unknown } else { EndFate::Refused });
             }
-            Ok(answer) if answer.status == 503 => tokio::time::sleep(Duration::from_millis(20)).await,
+            Ok(answer) if answer.status == 503 => {
+                again = true;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             Ok(answer) => {
                 let text = format!("a completion was answered {}: {}", answer.status, answer.text());
                 return actor.log.complain("answer", text);
             }
             Err(Broken) => {
                 actor.log.unknown();
-                tried = true;
+                (tried, again) = (true, true);
             }
         }
     }
