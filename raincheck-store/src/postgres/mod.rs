@@ -32,6 +32,7 @@ mod rows;
 mod run;
 mod serve;
 mod shared;
+mod stranger;
 mod stretch;
 mod sweep;
 mod tail;
@@ -47,6 +48,7 @@ pub use open::PostgresOptions;
 pub(crate) use rows::escaped;
 pub use shared::Time;
 pub(crate) use shared::{NOW, Trouble};
+pub use stranger::{Stranger, TableSize};
 pub(crate) use stretch::Stretches;
 pub use tend::Tended;
 

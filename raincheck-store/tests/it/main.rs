@@ -9,6 +9,7 @@ mod moved;
 mod nodes;
 mod postgres;
 mod sqlite;
+mod stranger;
 mod stretches;
 
 mod on_sqlite {

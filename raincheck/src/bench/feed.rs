@@ -19,13 +19,45 @@ use crate::cli::exit::Failure;
 /// Workers at once that lease in batches.
 pub const WORKERS: usize = 8;
 
+/// How far workers are.
+pub struct Progress {
+    done: AtomicUsize,
+    /// When so many are done in all, there is nothing left to do.
+    goal: AtomicUsize,
+}
+
+impl Progress {
+    /// None of `goal` jobs is done yet.
+    pub fn towards(goal: usize) -> Self {
+        Self { done: AtomicUsize::new(0), goal: AtomicUsize::new(goal) }
+    }
+
+    /// Jobs that are done.
+    pub fn done(&self) -> usize {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// There will be no more than these.
+    pub fn end_at(&self, goal: usize) {
+        self.goal.store(goal, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.done() >= self.goal.load(Ordering::Relaxed)
+    }
+}
+
 /// Leases in batches of `batch` and finishes in the next request, until `count` jobs are done in all.
 pub async fn drain(address: SocketAddr, count: usize, batch: usize) -> Result<(), Failure> {
-    let done = Arc::new(AtomicUsize::new(0));
+    work_on(address, &Arc::new(Progress::towards(count)), batch).await
+}
+
+/// The same, until the progress has reached its goal.
+pub async fn work_on(address: SocketAddr, progress: &Arc<Progress>, batch: usize) -> Result<(), Failure> {
     let mut workers = JoinSet::new();
     for worker in 0..WORKERS {
-        let (mut connection, done) = (Connection::open(address).await?, done.clone());
-        workers.spawn(async move { work(&mut connection, &done, count, batch, worker).await });
+        let (mut connection, progress) = (Connection::open(address).await?, progress.clone());
+        workers.spawn(async move { work(&mut connection, &progress, batch, worker).await });
     }
     while let Some(ended) = workers.join_next().await {
         ended.map_err(broken)??;
@@ -33,17 +65,11 @@ pub async fn drain(address: SocketAddr, count: usize, batch: usize) -> Result<()
     Ok(())
 }
 
-async fn work(
-    connection: &mut Connection,
-    done: &AtomicUsize,
-    count: usize,
-    batch: usize,
-    worker: usize,
-) -> Result<(), Failure> {
+async fn work(connection: &mut Connection, progress: &Progress, batch: usize, worker: usize) -> Result<(), Failure> {
     let mut finish: Vec<String> = Vec::new();
     let mut idle = 0;
     loop {
-        let over = done.load(Ordering::Relaxed) >= count;
+        let over = progress.is_over();
         if over && finish.is_empty() {
             return Ok(());
         }
@@ -64,7 +90,7 @@ async fn work(
         if super::connection::find(answer.body, b"\"problem\"").is_some() {
             return Err(broken("a run could not be finished"));
         }
-        done.fetch_add(finish.len(), Ordering::Relaxed);
+        progress.done.fetch_add(finish.len(), Ordering::Relaxed);
         finish = leases(answer.body)
             .into_iter()
             .map(|range| String::from_utf8_lossy(&answer.body[range]).into_owned())

@@ -5,6 +5,7 @@
 //! limit. What is compared is measured in turns, several rounds, and the median counts.
 
 mod bare;
+mod bloat;
 mod bulk;
 mod commit;
 mod connection;
@@ -56,8 +57,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let options = options.sized();
     let mut chosen = options.workloads.clone();
     if chosen.is_empty() {
-        // Instructions are no figure of the machine, and need valgrind: only when asked for.
-        chosen.extend(Workload::value_variants().iter().filter(|workload| **workload != Workload::Instructions));
+        chosen.extend(Workload::value_variants().iter().filter(|workload| workload.is_usual()));
     }
     let mut report = Report::begin(&options);
     for workload in chosen {
@@ -88,6 +88,7 @@ impl Workload {
             Self::Command => forks::measure(options).await,
             Self::Idle => idle::measure(options).await,
             Self::Instructions => instructions::measure(options).await,
+            Self::Bloat => bloat::measure(options).await,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::config::StoreUrl;
 /// Options of `bench`.
 #[derive(Args, Clone, Debug, Serialize)]
 pub struct Options {
-    /// What to measure; everything but instructions if not said
+    /// What to measure; everything but instructions and bloat if not said
     #[serde(skip)]
     pub workloads: Vec<Workload>,
     /// How long each measure lasts; fractions are fine
@@ -37,6 +37,9 @@ pub struct Options {
     /// Finished jobs of `finished`; with --full 10,000,000
     #[arg(long, value_name = "N", default_value_t = 500_000)]
     pub finished: usize,
+    /// How long `bloat` lasts, minutes; fractions are fine
+    #[arg(long, value_name = "N", default_value = "30", value_parser = minutes)]
+    pub minutes: f64,
     /// Memory of the deep server of `depth`, MiB, page cache included; 0 does not limit it
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     pub memory: u64,
@@ -89,6 +92,15 @@ pub enum Workload {
     Command,
     Idle,
     Instructions,
+    Bloat,
+}
+
+impl Workload {
+    /// Whether it is measured when nothing is asked for: instructions are no figure of the machine and need valgrind, and
+    /// bloat is of PostgreSQL alone and takes half an hour.
+    pub fn is_usual(self) -> bool {
+        !matches!(self, Self::Instructions | Self::Bloat)
+    }
 }
 
 impl Options {
@@ -128,6 +140,11 @@ impl Options {
 fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.05..=3_600.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.05 to 3600".to_owned()) }
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.05..=1_440.0).contains(&minutes) { Ok(minutes) } else { Err("from 0.05 to 1440".to_owned()) }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -34,6 +34,9 @@ pub struct Row {
     pub met: Option<bool>,
     /// More about it.
     pub note: Option<String>,
+    /// Where it matters how it went on: the same, piece by piece. Only in the document.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub course: Vec<f64>,
     #[serde(skip)]
     series: Series,
 }
@@ -73,7 +76,8 @@ impl Row {
         let series = series.into();
         let (value, (low, high), rounds) = (series.median(), series.spread(), series.rounds());
         let what = what.into();
-        Self { id, what, value, low, high, rounds, unit, against: None, goal: None, met: None, note: None, series }
+        let (against, goal, met, note, course) = (None, None, None, None, Vec::new());
+        Self { id, what, value, low, high, rounds, unit, against, goal, met, note, course, series }
     }
 
     /// Compared to what was measured in the same rounds.
@@ -98,6 +102,11 @@ impl Row {
     /// With more about it.
     pub fn note(self, note: impl Into<String>) -> Self {
         Self { note: Some(note.into()), ..self }
+    }
+
+    /// With how it went on.
+    pub fn course(self, course: Vec<f64>) -> Self {
+        Self { course, ..self }
     }
 
     fn cells(&self) -> Vec<Cell> {
