@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::Cluster;
 
-/// A database, dropped with the value.
+/// A database, dropped soon after the value.
 #[derive(Debug)]
 pub struct Database<'a> {
     cluster: &'a Cluster,
@@ -51,7 +51,10 @@ impl<'a> Database<'a> {
 
 impl Drop for Database<'_> {
     fn drop(&mut self) {
-        // It goes with the cluster at the latest, which a test may have stopped already.
-        let _ = self.cluster.run("postgres", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let mut psql = self.cluster.psql("postgres", &sql);
+        // Nobody waits for it: the server sleeps for a tenth of a second at a time while some connection still ends. It
+        // goes with the cluster at the latest, which a test may have stopped already.
+        std::thread::spawn(move || psql.output());
     }
 }

@@ -163,7 +163,7 @@ impl Cluster {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port())
     }
 
-    /// Makes a new, empty database; it is dropped with the value.
+    /// Makes a new, empty database; it is dropped soon after the value.
     ///
     /// # Errors
     /// When the server does not run.
@@ -171,7 +171,7 @@ impl Cluster {
         self.database_like("template1")
     }
 
-    /// Makes a copy of a database that nobody is connected to; it is dropped with the value.
+    /// Makes a copy of a database that nobody is connected to; it is dropped soon after the value.
     ///
     /// # Errors
     /// When the server does not run, or somebody is connected to `template`.
@@ -185,12 +185,17 @@ impl Cluster {
     /// # Errors
     /// What the server said against it; none of the statements happened then.
     pub fn run(&self, database: &str, sql: &str) -> Result<String> {
+        let output = self.psql(database, sql).output().context("psql does not run")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+    }
+
+    /// The program that carries out SQL in a database.
+    fn psql(&self, database: &str, sql: &str) -> Command {
         let mut psql = Command::new(self.programs.path("psql"));
         psql.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1"]);
         psql.args(["--dbname", &self.url(database), "--command", sql]).stdin(Stdio::null());
-        let output = psql.output().context("psql does not run")?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
-        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+        psql
     }
 
     /// Ends every connection to a database, as a firewall or an administrator would; answers how many there were.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use futures_util::{StreamExt as _, stream};
 use raincheck_core::{Cursor, Event, EventType, JobNo, LeaseRef, State};
 
 use crate::{EventFilter, Filter, Found, Record, Store};
@@ -73,9 +74,8 @@ pub(super) async fn check(store: &dyn Store, told: &[Event]) {
     for events in by_job.values() {
         life(events);
     }
-    for record in &records {
-        one(store, record, &by_job[&record.job.no]).await;
-    }
+    // A few at a time: one answer after the other would be most of the time of a script.
+    stream::iter(&records).for_each_concurrent(4, |record| one(store, record, &by_job[&record.job.no])).await;
 }
 
 /// Kept figures equal a recount.

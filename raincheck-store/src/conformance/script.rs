@@ -184,8 +184,15 @@ async fn drain(world: &World) {
             return;
         }
         if leased.is_empty() {
-            world.clock.advance(1_000);
+            world.clock.advance(wait(world));
         }
     }
     panic!("some job never came to its end");
+}
+
+/// Milliseconds until the store says that it has something to do, a second where it does not know.
+fn wait(world: &World) -> i64 {
+    let due = world.store.next_due().map(|at| at.since(world.clock.now()));
+    let overdue = world.store.next_overdue().map(|at| at - world.clock.ticks());
+    due.into_iter().chain(overdue).min().unwrap_or(1_000).max(1)
 }

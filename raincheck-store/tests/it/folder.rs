@@ -1,5 +1,6 @@
 //! A folder that a store on SQLite keeps its data in, for as long as a test lives.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,11 +8,19 @@ use raincheck_store::conformance::{Place, Setup};
 use raincheck_store::{SqliteOptions, SqliteStore, Store, StoreError};
 use tempfile::TempDir;
 
+/// A folder in memory where there is one: hundreds of stores of some three hundred files are made here, and what a disk
+/// keeps is shown elsewhere.
+pub fn fresh() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a folder for a test")
+}
+
 pub struct Folder(TempDir);
 
 impl Folder {
     pub fn new() -> Self {
-        Folder(tempfile::tempdir().expect("a folder for a test"))
+        Folder(fresh())
     }
 
     pub fn options(&self, setup: &Setup) -> SqliteOptions {

@@ -9,6 +9,8 @@ use raincheck_store::conformance::{Place, Setup};
 use raincheck_store::{PostgresOptions, PostgresStore, Store, StoreError, Time};
 use tempfile::TempDir;
 
+use crate::folder;
+
 /// Made once, with its tables, and copied for each test.
 static TEMPLATE: LazyLock<Database<'static>> = LazyLock::new(|| {
     let database = Cluster::shared().database().expect("a database to copy");
@@ -37,7 +39,7 @@ pub struct Base {
 impl Base {
     pub fn new() -> Self {
         let database = Cluster::shared().database_like(TEMPLATE.name()).expect("a database for a test");
-        Base { database, folder: tempfile::tempdir().expect("a folder for a test") }
+        Base { database, folder: folder::fresh() }
     }
 
     pub fn options(&self, setup: &Setup) -> PostgresOptions {
