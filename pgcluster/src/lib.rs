@@ -9,11 +9,13 @@
 
 mod account;
 mod database;
+mod identity;
 mod keeper;
 mod postmaster;
 mod programs;
 
 pub use database::Database;
+pub use identity::Identity;
 pub use programs::{OLDEST, Programs};
 
 use std::path::{Path, PathBuf};
@@ -37,6 +39,8 @@ pub struct Settings {
     /// Write through to the disk, as a real one does. Without it a cluster survives its own crashes, but not the
     /// machine's: right for tests of anything but that, and many times faster.
     pub fsync: bool,
+    /// Offer TLS as whom.
+    pub identity: Option<Identity>,
     /// More settings by name, as in `postgresql.conf`.
     pub more: Vec<(String, String)>,
 }
@@ -77,7 +81,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When there is no PostgreSQL, with what to install; when it can't be started, with what it said.
-    pub fn start(settings: Settings) -> Result<Cluster> {
+    pub fn start(mut settings: Settings) -> Result<Cluster> {
         let programs = Programs::find()?;
         let account = Account::ordinary()?;
         let home = settings.home();
@@ -88,6 +92,10 @@ impl Cluster {
         let keeper = Keeper::watch(&folder)?;
         account.own(&folder)?;
         initdb(&programs, &account, &folder)?;
+        if let Some(identity) = &settings.identity {
+            let paths = identity.lay(&folder, &account)?;
+            settings.more.splice(0..0, paths);
+        }
         let cluster = Cluster {
             programs,
             account,

@@ -1,18 +1,14 @@
 //! How connections are made: the address, the way of encryption, and what a server must be like.
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls_platform_verifier::BuilderVerifierExt;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, GenericClient};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::encryption;
 use super::shared::Trouble;
-use super::unverified::Unverified;
 use crate::StoreError;
 
 /// The oldest server that has all that is used here; tests run on whichever the machine has.
@@ -31,7 +27,8 @@ impl Connector {
     pub fn new(url: &str) -> Result<Self, StoreError> {
         // What is wrong with the address is told without the address: there may be a password in it.
         let wrong = |e: &dyn std::fmt::Display| StoreError::Other(format!("the address of the database: {e}"));
-        let mut config = Config::from_str(url).map_err(|e| {
+        let (url, root) = encryption::split(url).map_err(|e| wrong(&e))?;
+        let mut config = Config::from_str(&url).map_err(|e| {
             let why = std::error::Error::source(&e).map(ToString::to_string);
             wrong(&why.unwrap_or_else(|| e.to_string()))
         })?;
@@ -45,7 +42,8 @@ impl Connector {
         if config.get_application_name().is_none() {
             config.application_name("raincheck");
         }
-        let tls = MakeRustlsConnect::new(tls(config.get_ssl_mode()).map_err(|e| wrong(&e))?);
+        let tls = encryption::tls(config.get_ssl_mode(), root.as_deref()).map_err(|e| wrong(&e))?;
+        let tls = MakeRustlsConnect::new(tls);
         Ok(Connector { config, tls })
     }
 
@@ -79,17 +77,6 @@ impl Connector {
         suits(&client).await?;
         Ok(client)
     }
-}
-
-fn tls(mode: SslMode) -> Result<ClientConfig, rustls::Error> {
-    let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    if mode == SslMode::Require {
-        return Ok(builder.with_platform_verifier()?.with_no_client_auth());
-    }
-    // Encrypted where the server offers it, to whoever answers: as other clients of PostgreSQL take `prefer`.
-    let anybody = Arc::new(Unverified(provider));
-    Ok(builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth())
 }
 
 /// Refuses a server that is too old, or that acknowledges what a power cut can take back.

@@ -4,6 +4,7 @@ mod backup;
 #[cfg(feature = "s3")]
 mod bucket;
 mod doctor;
+mod encryption;
 mod folder;
 mod moved;
 mod nodes;
