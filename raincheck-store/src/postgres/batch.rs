@@ -149,6 +149,8 @@ pub(super) struct Batch<'a> {
     pub unwritten: HashMap<(Name, Name), Counts>,
     /// How many of `lease_changes` are written.
     pub written_leases: usize,
+    /// How many of `events` are written.
+    pub written_events: usize,
     /// Jobs that were purged; their events are told of and not kept.
     pub gone: BTreeSet<JobNo>,
     /// The highest cursor among events that were deleted.
@@ -191,6 +193,7 @@ impl<'a> Batch<'a> {
             set_queues: BTreeSet::new(),
             unwritten: HashMap::new(),
             written_leases: 0,
+            written_events: 0,
             gone: BTreeSet::new(),
             floor: None,
             due: Vec::new(),

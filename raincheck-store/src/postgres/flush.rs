@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::try_join;
-use raincheck_core::{Content, Name, Payload};
+use raincheck_core::{Content, JobNo, Name, Payload, State};
 use tokio_postgres::types::ToSql;
 
 use super::batch::{Batch, ClaimWrite};
@@ -38,30 +38,39 @@ impl Batch<'_> {
     /// Writes what was decided; events at the end of the transaction only, when it is known which of them stay. What
     /// another node has changed meanwhile is not overwritten: the transaction is given up.
     pub(super) async fn flush(&mut self, is_last: bool) -> Result<(), Trouble> {
-        let moved = std::mem::take(&mut self.unwritten);
-        let set = std::mem::take(&mut self.set_queues);
-        self.name(moved.keys().map(|(queue, _)| queue).chain(&set), moved.keys().map(|(_, kind)| kind)).await?;
-        let counters = self.counters(moved)?;
-        let results = std::mem::take(&mut self.results);
-        let this = &*self;
-        try_join!(
-            jobs::insert(this),
-            jobs::update(this),
-            this.write_claims(ClaimWrite::Insert),
-            this.write_claims(ClaimWrite::Move),
-            this.write_results(&results),
-            this.write_reports(),
-            this.write_leases(),
-            this.write_pieces(),
-            this.write_settings(&set),
-            this.write_counters(counters),
-            async { if is_last { commit::insert(this).await } else { Ok(()) } },
-        )?;
-        self.written();
+        let sums = self.sum_up().await?;
+        self.write(&sums, is_last).await?;
+        self.written(is_last);
         Ok(())
     }
 
-    /// Whether [`Batch::flush`] has something to write.
+    /// The first step of [`Batch::flush`]: whatever needs a number gets one.
+    pub(super) async fn sum_up(&mut self) -> Result<Sums, Trouble> {
+        let moved = std::mem::take(&mut self.unwritten);
+        let set = std::mem::take(&mut self.set_queues);
+        self.name(moved.keys().map(|(queue, _)| queue).chain(&set), moved.keys().map(|(_, kind)| kind)).await?;
+        Ok(Sums { counters: self.counters(moved)?, set, results: std::mem::take(&mut self.results) })
+    }
+
+    /// The second step: all statements at once, beside which others may be sent.
+    pub(super) async fn write(&self, Sums { counters, set, results }: &Sums, is_last: bool) -> Result<(), Trouble> {
+        try_join!(
+            jobs::insert(self),
+            jobs::update(self),
+            self.write_claims(ClaimWrite::Insert),
+            self.write_claims(ClaimWrite::Move),
+            self.write_results(results),
+            self.write_reports(),
+            self.write_leases(),
+            self.write_pieces(),
+            self.write_settings(set),
+            self.write_counters(counters),
+            async { if is_last { commit::insert(self).await } else { Ok(()) } },
+        )?;
+        Ok(())
+    }
+
+    /// Whether [`Batch::flush`] has something to write beside events.
     pub(super) fn is_pending(&self) -> bool {
         !self.unwritten.is_empty()
             || !self.set_queues.is_empty()
@@ -73,9 +82,19 @@ impl Batch<'_> {
             || self.jobs.values().flatten().any(|entry| entry.dirty)
     }
 
-    /// From now on the rows say what is known here.
-    fn written(&mut self) {
+    /// Whether rows of the database say otherwise than what is known here which jobs are queued.
+    pub(super) fn hides_queued(&self) -> bool {
+        let is_queued = |state| state == State::Queued;
+        let mut dirty = self.jobs.values().flatten().filter(|entry| entry.dirty);
+        dirty.any(|entry| is_queued(entry.job.state) || entry.row.is_some_and(|row| is_queued(row.0)))
+    }
+
+    /// The last step: from now on the rows say what is known here.
+    pub(super) fn written(&mut self, is_last: bool) {
         self.wrote = true;
+        if is_last {
+            self.written_events = self.events.len();
+        }
         for entry in self.jobs.values_mut().flatten() {
             entry.row = Some((entry.job.state, entry.job.attempt, entry.job.seq));
             entry.dirty = false;
@@ -138,7 +157,7 @@ impl Batch<'_> {
         if written == chosen.len() as u64 { Ok(()) } else { Err(Trouble::Again("a key was claimed elsewhere")) }
     }
 
-    async fn write_results(&self, results: &[(raincheck_core::JobNo, Content)]) -> Result<(), Trouble> {
+    async fn write_results(&self, results: &[(JobNo, Content)]) -> Result<(), Trouble> {
         if results.is_empty() {
             return Ok(());
         }
@@ -219,7 +238,7 @@ impl Batch<'_> {
         Ok(all)
     }
 
-    async fn write_counters(&self, all: Counters) -> Result<u64, Trouble> {
+    async fn write_counters(&self, all: &Counters) -> Result<u64, Trouble> {
         if all.is_empty() {
             return Ok(0);
         }
@@ -233,6 +252,13 @@ impl Batch<'_> {
 }
 
 type Counters = Vec<(i32, i32, i16, i64)>;
+
+/// What [`Batch::flush`] takes away from the batch to write it.
+pub(super) struct Sums {
+    counters: Counters,
+    set: BTreeSet<Name>,
+    results: Vec<(JobNo, Content)>,
+}
 
 /// The two columns of a payload: its bytes, or the name of its file.
 pub(super) fn columns(payload: &Payload) -> (Option<&[u8]>, Option<&str>) {

@@ -123,7 +123,7 @@ impl Slice<'_> {
                 values.bind(key.as_bytes().to_vec(), Type::BYTEA);
                 BY_KEY
             }
-            (None, [State::Running]) => "state = 3",
+            (None, [State::Running]) => "no IN (SELECT l.no FROM lease l WHERE l.no < $1)",
             (None, [State::Failed | State::Canceled, rest @ ..])
                 if rest.iter().all(|state| *state > State::Succeeded) =>
             {

@@ -52,8 +52,9 @@ struct Stand {
 }
 
 impl Batch<'_> {
-    /// Answers lease requests one after the other.
-    pub(super) async fn lease_all(&mut self, requests: &[&LeaseJobs]) -> Result<Vec<Reply>, Trouble> {
+    /// Answers lease requests one after the other. When they are the last of the transaction, what was decided is written
+    /// in the same round trip in which their inputs are read.
+    pub(super) async fn lease_all(&mut self, requests: &[&LeaseJobs], is_last: bool) -> Result<Vec<Reply>, Trouble> {
         let mut given = self.asked_before(requests).await?;
         let mut leased: Vec<Vec<LeaseRef>> = vec![Vec::new(); requests.len()];
         let (mut served, mut late) = (0, 0);
@@ -83,7 +84,7 @@ impl Batch<'_> {
                 self.flush(false).await?;
             }
         }
-        self.with_specs(leased).await
+        self.with_specs(leased, is_last).await
     }
 
     /// Takes from the stand what a request asks for; answers whether it must be filled again before this goes on.
@@ -214,6 +215,10 @@ impl Batch<'_> {
         if queues.is_empty() && kinds.is_empty() {
             return Ok(stand);
         }
+        // What is counted are rows.
+        if self.is_pending() {
+            self.flush(false).await?;
+        }
         let kind_numbers: Vec<i32> = kinds.keys().copied().collect();
         // One after the other: what is counted is counted under the locks.
         let (of_queues, of_the_kinds): (Parameters<'_>, Parameters<'_>) = (&[&queues], &[&kind_numbers]);
@@ -275,10 +280,19 @@ impl Batch<'_> {
     }
 
     /// The jobs of leases as far as they last, with what they ask for and the bytes of their input.
-    async fn with_specs(&mut self, leased: Vec<Vec<LeaseRef>>) -> Result<Vec<Reply>, Trouble> {
+    async fn with_specs(&mut self, leased: Vec<Vec<LeaseRef>>, is_last: bool) -> Result<Vec<Reply>, Trouble> {
         let nos: Vec<i64> = leased.iter().flatten().map(|lease| lease.no.0).collect();
+        let found = if is_last && self.is_pending() {
+            let sums = self.sum_up().await?;
+            let parameters: Parameters<'_> = &[&nos];
+            let (found, ()) = try_join!(self.ask_within(&SPECS, &nos, parameters), self.write(&sums, true))?;
+            self.written(true);
+            found
+        } else {
+            self.ask_within(&SPECS, &nos, &[&nos]).await?
+        };
         let mut specs: HashMap<JobNo, Spec> = HashMap::new();
-        for row in self.ask_within(&SPECS, &nos, &[&nos]).await? {
+        for row in found {
             let no = JobNo(row.try_get(rows::SPEC_COLUMNS)?);
             let max_attempts = self.job(no).map_or(1, |job| job.max_attempts);
             let input = rows::bytes(&row, rows::SPEC_COLUMNS + 1)?;

@@ -65,17 +65,26 @@ fn way(command: &Command) -> Way {
     }
 }
 
+/// All commands with the numbers of their callers. Each caller's keep their order; those of all callers take turns, leases
+/// after all else, so that they see everything queued in the same transaction and are served with one look.
+fn in_turns<'c>(callers: impl Iterator<Item = &'c [Command]>) -> Vec<(usize, &'c Command)> {
+    let mut commands = Vec::new();
+    for (caller, asked) in callers.enumerate() {
+        let mut turn = 0;
+        for command in asked {
+            let is_lease = way(command) == Way::Lease;
+            turn += usize::from((turn % 2 == 1) != is_lease);
+            commands.push((turn, caller, command));
+        }
+    }
+    commands.sort_by_key(|(turn, ..)| *turn);
+    commands.into_iter().map(|(_, caller, command)| (caller, command)).collect()
+}
+
 impl Batch<'_> {
     /// Carries out the commands of many callers and commits.
     pub(super) async fn transact(&mut self, requests: &[Request]) -> Result<Done, Stop> {
-        // Leases last, so that they see everything queued in the same transaction.
-        let leases = |request: &Request| request.commands.iter().any(|command| matches!(command, Command::Lease(_)));
-        let mut order: Vec<usize> = (0..requests.len()).collect();
-        order.sort_by_key(|index| leases(&requests[*index]));
-        let commands: Vec<(usize, &Command)> = order
-            .into_iter()
-            .flat_map(|index| requests[index].commands.iter().map(move |command| (index, command)))
-            .collect();
+        let commands = in_turns(requests.iter().map(|request| &request.commands[..]));
         let all = || commands.iter().map(|(_, command)| *command);
         self.meet_queues(all()).await?;
 
@@ -89,14 +98,15 @@ impl Batch<'_> {
         self.absorb(wanted, answers, first.iter().map(|(_, command)| *command)).await?;
 
         let mut replies: Vec<Vec<Reply>> = requests.iter().map(|r| Vec::with_capacity(r.commands.len())).collect();
-        for (place, group) in groups.into_iter().enumerate() {
+        let count = groups.len();
+        for (place, group) in (1..).zip(groups) {
             let (callers, group): (Vec<usize>, Vec<&Command>) = group.iter().copied().unzip();
-            let answers = self.group(&group, place == 0).await?;
+            let answers = self.group(&group, place == 1, place == count).await?;
             for (caller, reply) in callers.into_iter().zip(answers) {
                 replies[caller].push(reply);
             }
         }
-        if self.is_pending() || !self.events.is_empty() {
+        if self.is_pending() || self.events.len() > self.written_events {
             self.flush(true).await?;
         }
         if !self.wrote {
@@ -124,10 +134,20 @@ impl Batch<'_> {
     }
 
     /// Carries out commands that go one way. Those that look for jobs by what they are like look into the database,
-    /// where everything that came before them is written first.
-    async fn group<'c>(&mut self, group: &[&'c Command], is_loaded: bool) -> Result<Vec<Reply>, Trouble> {
+    /// where everything that came before them and may matter to them is written first.
+    async fn group<'c>(
+        &mut self,
+        group: &[&'c Command],
+        is_loaded: bool,
+        is_last: bool,
+    ) -> Result<Vec<Reply>, Trouble> {
         let way = group.first().map_or(Way::Point, |command| way(command));
-        if way != Way::Point && self.is_pending() {
+        let matters = match way {
+            Way::Point => false,
+            Way::Lease => self.hides_queued(),
+            Way::Purge | Way::Sweep => self.is_pending(),
+        };
+        if matters {
             self.flush(false).await?;
         }
         if !is_loaded && matches!(way, Way::Point | Way::Purge) {
@@ -138,7 +158,7 @@ impl Batch<'_> {
             Way::Lease => {
                 let asked = |c: &&'c Command| if let Command::Lease(asked) = *c { Some(asked) } else { None };
                 let requests: Vec<&LeaseJobs> = group.iter().filter_map(asked).collect();
-                self.lease_all(&requests).await
+                self.lease_all(&requests, is_last).await
             }
             Way::Purge => {
                 let no = |c: &&Command| if let Command::Purge(no) = c { Some(*no) } else { None };
@@ -152,5 +172,45 @@ impl Batch<'_> {
                 _ => Err(Trouble::Refused("a command went the wrong way")),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_of_all_callers_come_together_and_each_caller_keeps_its_order() {
+        let lease = || {
+            Command::Lease(LeaseJobs {
+                worker: "w".into(),
+                queues: Vec::new(),
+                kinds: Vec::new(),
+                max: 1,
+                ttl: 1_000,
+                request_id: None,
+            })
+        };
+        let run_now = |no| Command::RunNow(JobNo(no));
+        let callers = [
+            vec![run_now(1), lease()],
+            vec![Command::Promote(1), run_now(2)],
+            vec![lease(), run_now(3), lease()],
+            vec![run_now(4), lease()],
+        ];
+        let commands = in_turns(callers.iter().map(|commands| &commands[..]));
+        let expected = [
+            (0, &callers[0][0]),
+            (1, &callers[1][0]),
+            (1, &callers[1][1]),
+            (3, &callers[3][0]),
+            (0, &callers[0][1]),
+            (2, &callers[2][0]),
+            (3, &callers[3][1]),
+            (2, &callers[2][1]),
+            (2, &callers[2][2]),
+        ];
+        assert!(commands.iter().zip(expected).all(|(a, b)| a.0 == b.0 && std::ptr::eq(a.1, b.1)));
+        assert_eq!(commands.len(), expected.len());
     }
 }

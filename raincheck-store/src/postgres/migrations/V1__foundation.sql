@@ -58,11 +58,10 @@ CREATE TABLE job (
 CREATE INDEX job_ready ON job (queue, kind, rank, no) WHERE state = 1;
 CREATE INDEX job_due ON job (run_at, no) WHERE state = 0;
 CREATE INDEX job_start_by ON job (start_by, no) WHERE start_by IS NOT NULL AND state < 3 AND attempt = 0;
-CREATE INDEX job_running ON job (no) WHERE state = 3;
 CREATE INDEX job_unlucky ON job (no) WHERE state > 4;
 CREATE INDEX job_expiring ON job (expires_at, no) WHERE expires_at IS NOT NULL;
 
--- Running leases: narrow, so that a heartbeat writes little. `until` and `timeout_at` are on the clock that judges
+-- Running leases, and so the index of running jobs: narrow, so that a heartbeat writes little. `until` and `timeout_at` are on the clock that judges
 -- leases: the database's own.
 CREATE TABLE lease (
     no bigint PRIMARY KEY,
