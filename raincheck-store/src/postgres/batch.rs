@@ -133,6 +133,8 @@ pub(super) struct Batch<'a> {
     pub retries: HashMap<JobNo, RetryPolicy>,
     pub chunk_ends: HashMap<ChunkPlace, ChunkEnd>,
     pub settings: HashMap<Name, QueueSettings>,
+    /// What lease requests were given that had an id.
+    pub given: HashMap<Digest, Vec<LeaseRef>>,
     /// Counters as they changed since the transaction began.
     pub moves: HashMap<(Name, Name), Counts>,
     /// The same, of whole queues.
@@ -182,6 +184,7 @@ impl<'a> Batch<'a> {
             retries: HashMap::new(),
             chunk_ends: HashMap::new(),
             settings: HashMap::new(),
+            given: HashMap::new(),
             moves: HashMap::new(),
             queue_moves: HashMap::new(),
             events: Vec::new(),

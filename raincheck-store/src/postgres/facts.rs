@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use futures_util::try_join;
-use raincheck_core::{Command, JobId, JobNo, LeaseRef, Outcome, State};
+use raincheck_core::{Command, Digest, JobId, JobNo, LeaseRef, Outcome, State};
 use tokio_postgres::Row;
 
 use super::batch::{Batch, ChunkEnd, ChunkPlace, Claim, ClaimKey, ClaimWrite, Entry};
@@ -21,6 +21,7 @@ const SETTINGS: &str =
 /// Whatever another node has just set counts here at once.
 const HOLDS: &str =
     "SELECT id, name, paused, max_queued, concurrency FROM queue WHERE paused OR concurrency IS NOT NULL";
+const GIVEN: &str = "SELECT id, nos, attempts FROM lease_request WHERE id = ANY($1)";
 const QUEUES: &str = "SELECT id, name FROM queue WHERE name = ANY($1)";
 const LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease WHERE no = ANY($1) \
     ORDER BY no FOR UPDATE";
@@ -46,13 +47,15 @@ pub(super) struct Wanted {
     settings: BTreeSet<String>,
     /// Which queues hold their jobs back.
     holds: bool,
+    /// Lease requests that may have been answered before.
+    requests: BTreeSet<Digest>,
     /// Ids that were chosen and look like ones of our own making.
     chosen: BTreeSet<i64>,
 }
 
 impl Wanted {
-    /// What must be known as it stands when the transaction begins: the leases of runs that some command takes for lost, and
-    /// which queues hold their jobs back, when jobs are asked for.
+    /// What must be known as it stands when the transaction begins: the leases of runs that some command takes for lost;
+    /// where jobs are asked for, which queues hold theirs back, and what was answered before.
     pub fn add_leases<'c>(&mut self, commands: impl Iterator<Item = &'c Command>) {
         for command in commands {
             if let Command::Settle(settle) = command
@@ -60,7 +63,10 @@ impl Wanted {
             {
                 self.leases.insert(settle.lease.no.0);
             }
-            self.holds |= matches!(command, Command::Lease(_));
+            if let Command::Lease(asked) = command {
+                self.holds = true;
+                self.requests.extend(asked.request_id);
+            }
         }
     }
 }
@@ -73,6 +79,7 @@ pub(super) struct First {
     leases: Vec<Row>,
     settings: Vec<Row>,
     holds: Vec<Row>,
+    given: Vec<Row>,
 }
 
 impl Batch<'_> {
@@ -135,14 +142,16 @@ impl Batch<'_> {
         let settings: Vec<&str> = wanted.settings.iter().map(String::as_str).collect();
         let scopes: Vec<i64> = wanted.claims.keys().map(|(scope, _)| *scope).collect();
         let keys: Vec<&[u8]> = wanted.claims.keys().map(|(_, key)| &**key).collect();
-        let (claims, settings, holds, jobs, leases) = try_join!(
+        let requests: Vec<&[u8]> = wanted.requests.iter().map(|id| &id[..]).collect();
+        let (claims, settings, holds, given, jobs, leases) = try_join!(
             async { self.ask_if(!keys.is_empty(), CLAIMS, &[&scopes, &keys]).await },
             async { self.ask_if(!settings.is_empty(), SETTINGS, &[&settings]).await },
             async { self.ask_if(wanted.holds, HOLDS, &[]).await },
+            async { self.ask_if(!requests.is_empty(), GIVEN, &[&requests]).await },
             async { self.ask_if(!jobs.is_empty(), &JOBS, &[&jobs]).await },
             async { self.ask_if(!leases.is_empty(), LEASES, &[&leases]).await },
         )?;
-        Ok(First { jobs, claims, leases, settings, holds })
+        Ok(First { jobs, claims, leases, settings, holds, given })
     }
 
     async fn ask_if(
@@ -186,6 +195,12 @@ impl Batch<'_> {
             let name = raincheck_core::Name::new(name).map_err(|e| Trouble::Unreadable(e.to_string()))?;
             self.settings.entry(name).or_insert(figures::settings_of(row, 2)?);
         }
+        for row in &first.given {
+            let (nos, attempts): (Vec<i64>, Vec<i32>) = (row.try_get(1)?, row.try_get(2)?);
+            let leases = nos.into_iter().zip(attempts);
+            let leases = leases.map(|(no, attempt)| LeaseRef { no: JobNo(no), attempt: attempt.cast_unsigned() });
+            self.given.insert(rows::digest(row, 0)?.unwrap_or_default(), leases.collect());
+        }
         let mut unknown = wanted.claims;
         for row in &first.claims {
             let place = (row.try_get(0)?, row.try_get::<_, &[u8]>(1)?.into());
@@ -198,7 +213,8 @@ impl Batch<'_> {
         let missing = |no: &i64| self.jobs.get(&JobNo(*no)).is_none_or(Option::is_none);
         let named: BTreeSet<i64> = first.claims.iter().map(|row| row.try_get(2)).collect::<Result<_, _>>()?;
         let tombstones: Vec<i64> = named.iter().copied().chain(wanted.chosen).filter(missing).collect();
-        let jobs: BTreeSet<i64> = named.into_iter().filter(|no| !self.jobs.contains_key(&JobNo(*no))).collect();
+        let named = named.into_iter().chain(self.given.values().flatten().map(|lease| lease.no.0));
+        let jobs: BTreeSet<i64> = named.filter(|no| !self.jobs.contains_key(&JobNo(*no))).collect();
         self.ask_more(jobs, tombstones, commands).await
     }
 
@@ -288,13 +304,6 @@ impl Batch<'_> {
             self.jobs.insert(job.no, Some(Entry { job, row, dirty: false, spec: None }));
         }
         Ok(())
-    }
-
-    /// Loads jobs by number.
-    pub(super) async fn load_jobs(&mut self, nos: BTreeSet<i64>) -> Result<(), Trouble> {
-        let asked: Vec<i64> = nos.iter().copied().collect();
-        let found = self.ask_if(!asked.is_empty(), &JOBS, &[&asked]).await?;
-        self.absorb_jobs(&found, nos).await
     }
 
     /// Loads what a number of commands need, in a transaction that has begun.

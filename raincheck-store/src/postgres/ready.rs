@@ -33,7 +33,6 @@ const LOCK_KINDS: &str = "SELECT id FROM kind WHERE id = ANY($1) ORDER BY id FOR
 const RUN_IN_QUEUES: &str =
     "SELECT queue, sum(n)::bigint FROM counter WHERE queue = ANY($1) AND state = 3 GROUP BY queue";
 const RUN_OF_KINDS: &str = "SELECT kind, sum(n)::bigint FROM counter WHERE kind = ANY($1) AND state = 3 GROUP BY kind";
-const ASKED: &str = "SELECT id, nos, attempts FROM lease_request WHERE id = ANY($1)";
 const REMEMBER: &str = "INSERT INTO lease_request VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 
 type Pair = (Name, Name);
@@ -55,16 +54,15 @@ impl Batch<'_> {
     /// Answers lease requests one after the other. When they are the last of the transaction, what was decided is written
     /// in the same round trip in which their inputs are read.
     pub(super) async fn lease_all(&mut self, requests: &[&LeaseJobs], is_last: bool) -> Result<Vec<Reply>, Trouble> {
-        let mut given = self.asked_before(requests).await?;
         let mut leased: Vec<Vec<LeaseRef>> = vec![Vec::new(); requests.len()];
         let (mut served, mut late) = (0, 0);
         while served < requests.len() {
-            let open = |request: &&LeaseJobs| request.request_id.is_none_or(|id| !given.contains_key(&id));
+            let open = |request: &&LeaseJobs| request.request_id.is_none_or(|id| !self.given.contains_key(&id));
             let asked: Vec<&LeaseJobs> = requests[served..].iter().copied().filter(open).collect();
             let mut stand = self.stand(&asked, leased[served].len()).await?;
             while served < requests.len() {
                 let request = requests[served];
-                let again = request.request_id.and_then(|id| given.get(&id)).filter(|_| leased[served].is_empty());
+                let again = request.request_id.and_then(|id| self.given.get(&id)).filter(|_| leased[served].is_empty());
                 if let Some(again) = again {
                     leased[served].clone_from(again);
                 } else {
@@ -74,7 +72,7 @@ impl Batch<'_> {
                         break;
                     }
                     if let Some(id) = request.request_id.filter(|_| !leased[served].is_empty()) {
-                        given.insert(id, leased[served].clone());
+                        self.given.insert(id, leased[served].clone());
                         self.remember(&id, &leased[served]).await?;
                     }
                 }
@@ -247,27 +245,6 @@ impl Batch<'_> {
             stand.kind_room.insert(kind, room(cap, of_kinds.get(&number)));
         }
         Ok(stand)
-    }
-
-    /// What earlier requests of the same ids were given.
-    async fn asked_before(&mut self, requests: &[&LeaseJobs]) -> Result<HashMap<Digest, Vec<LeaseRef>>, Trouble> {
-        let ids: Vec<Digest> = requests.iter().filter_map(|request| request.request_id).collect();
-        let mut given = HashMap::new();
-        if ids.is_empty() {
-            return Ok(given);
-        }
-        let keys: Vec<&[u8]> = ids.iter().map(|id| &id[..]).collect();
-        for row in self.db.query(ASKED, &[&keys]).await? {
-            let (nos, attempts): (Vec<i64>, Vec<i32>) = (row.try_get(1)?, row.try_get(2)?);
-            let leases = nos.into_iter().zip(attempts);
-            let leases: Vec<LeaseRef> =
-                leases.map(|(no, attempt)| LeaseRef { no: JobNo(no), attempt: attempt.cast_unsigned() }).collect();
-            given.insert(rows::digest(&row, 0)?.unwrap_or_default(), leases);
-        }
-        let mut nos: std::collections::BTreeSet<i64> = given.values().flatten().map(|lease| lease.no.0).collect();
-        nos.retain(|no| !self.jobs.contains_key(&JobNo(*no)));
-        self.load_jobs(nos).await?;
-        Ok(given)
     }
 
     async fn remember(&self, id: &Digest, leases: &[LeaseRef]) -> Result<(), Trouble> {
