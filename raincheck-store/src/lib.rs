@@ -18,6 +18,7 @@ mod migrate;
 mod open;
 mod postgres;
 mod records;
+mod rules;
 mod sqlite;
 mod store;
 

@@ -5,10 +5,10 @@ use raincheck_core::{JobId, State};
 use tokio_postgres::Row;
 
 use super::files::Expected;
-use super::walk::{Step, Walk};
 use super::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
 use crate::postgres::rows::plain;
+use crate::rules::{Standing, Step, Walk, stands_for};
 
 /// Events read at a time.
 const EVENTS: usize = 4_096;
@@ -70,7 +70,7 @@ impl Stage for Jobs {
                 None => Walk::of(no, job.try_get::<_, &str>(1)?.into()),
             };
             while let Some((_, step)) = steps.next_if(|(of, _)| *of == no) {
-                walk.step(look, step);
+                walk.step(look.page, step);
             }
             if last == Some(no) {
                 self.walk = Some(walk);
@@ -83,7 +83,7 @@ impl Stage for Jobs {
         claims(look, &done).await?;
         for (job, walk) in done {
             belongings(look, job, &walk.subject)?;
-            walk.end(look, job.try_get(8)?, job.try_get(3)?, job.try_get(4)?);
+            walk.end(look.page, job.try_get(8)?, job.try_get(3)?, job.try_get(4)?);
         }
         Ok(cut || jobs.len() == BATCH)
     }
@@ -100,27 +100,25 @@ fn step(row: &Row) -> Result<(i64, Step)> {
 fn belongings(look: &mut Look<'_>, row: &Row, subject: &str) -> Result<()> {
     let no: i64 = row.try_get(0)?;
     let state = State::from_number(row.try_get(3)?);
-    let is_final = state.is_some_and(State::is_final);
     let number = |column: usize| row.try_get::<_, i64>(column);
     let is = |column: usize| row.try_get::<_, bool>(column);
-    let (attempt, failures, losses) = (number(4)?, number(5)?, number(6)?);
-    let mut wrong = |is_wrong: bool, detail: &str| {
-        if is_wrong {
-            look.page.found(Invariant::Rows, subject, detail);
-        }
+    let attempt = number(4)?;
+    let standing = Standing {
+        state,
+        attempt,
+        failures: number(5)?,
+        losses: number(6)?,
+        max_attempts: number(7)?,
+        shared: number(9)?,
+        is_started: is(11)?,
+        is_finished: is(12)?,
+        expires: is(13)?,
+        has_spec: is(14)?,
+        has_result: is(18)?,
+        has_failure: is(21)?,
+        is_buried: is(22)?,
     };
-    wrong(is(12)? != is_final || is(13)? != is_final, "finished and kept-until times belong to the end alone");
-    wrong(is(11)? != (attempt > 0), "its start and its attempt disagree");
-    wrong(!is(14)?, "what was asked for is gone");
-    wrong(is(18)? != (state == Some(State::Succeeded)), "a result belongs to a success, and to nothing else");
-    let unlucky = matches!(state, Some(State::Failed | State::Canceled));
-    wrong(unlucky && !is(21)?, "it ended without saying why");
-    wrong(failures < 0 || losses < 0 || failures + losses > attempt, "more failures and losses than attempts");
-    wrong(failures > number(7)?, "more failures than it may have");
-    wrong(number(9)? < 1, "it belongs to nobody");
-    if is(22)? {
-        look.page.found(Invariant::Belongings, subject, "it was purged, and is still here");
-    }
+    standing.judge(subject, look.page);
     let leased: Option<i64> = row.try_get(23)?;
     if state == Some(State::Running) {
         if attempt < 1 || number(10)? <= 0 || leased.is_none() {
@@ -166,11 +164,7 @@ async fn claims(look: &mut Look<'_>, jobs: &[(&Row, Walk)]) -> Result<()> {
     }
     let owners = look.rows(CLAIMED, &[&scopes, &names]).await?;
     for (row, (walk, what)) in owners.iter().zip(of) {
-        match row.try_get::<_, Option<i64>>(0)? {
-            Some(owner) if owner == walk.no => {}
-            Some(_) => look.page.found(Invariant::Keys, &*walk.subject, format!("{what} stands for another job")),
-            None => look.page.found(Invariant::Keys, &*walk.subject, format!("{what} stands for no job")),
-        }
+        stands_for(look.page, walk.no, &walk.subject, what, row.try_get(0)?);
     }
     Ok(())
 }

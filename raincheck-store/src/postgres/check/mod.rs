@@ -9,7 +9,6 @@ mod feed;
 mod files;
 mod jobs;
 mod surroundings;
-mod walk;
 
 pub use doctor::PostgresDoctor;
 

@@ -6,10 +6,13 @@ use raincheck_core::State;
 use rusqlite::{OptionalExtension, Result, Row, params};
 
 use super::files::Expected;
-use super::walk::Walk;
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
+use crate::rules::{Standing, Step, Walk, stands_for};
 use crate::sqlite::rows;
+
+/// Events read before the clock is looked at.
+const EVENTS: usize = 1_000;
 
 const SQL: &str = "SELECT j.no, j.salt, j.given, j.queue, j.state, j.attempt, j.failures, j.losses, j.max_attempts, \
     j.seq, j.shared, j.ttl, j.started_at, j.finished_at, j.expires_at, s.no, s.key, s.blob, s.size, r.no, r.blob, \
@@ -42,7 +45,7 @@ impl Stage for Jobs {
                     Walk::of(no, subject.into())
                 }
             };
-            while !walk.follow(look)? {
+            while !follow(&mut walk, look)? {
                 if Instant::now() >= look.until {
                     self.walk = Some(walk);
                     return Ok(true);
@@ -51,7 +54,7 @@ impl Stage for Jobs {
             look.page.looked += 1;
             belongings(look, row, &walk.subject)?;
             claims(look, row, &walk.subject)?;
-            walk.end(look, seq, state, attempt);
+            walk.end(look.page, seq, state, attempt);
             self.after = no;
             if Instant::now() >= look.until {
                 return Ok(true);
@@ -61,30 +64,44 @@ impl Stage for Jobs {
     }
 }
 
+/// Follows a job's events further; answers whether that has come to the end.
+fn follow(walk: &mut Walk, look: &mut Look<'_>) -> Result<bool> {
+    let mut statement = look.db.prepare_cached(
+        "SELECT seq, cursor, type, state, attempt FROM event WHERE no=?1 AND seq>?2 ORDER BY seq LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![walk.no, walk.seq, EVENTS as i64])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        count += 1;
+        let (seq, cursor, kind) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        walk.step(look.page, Step { seq, cursor, kind, state: row.get(3)?, attempt: row.get(4)? });
+    }
+    look.page.looked += count as u64;
+    Ok(count < EVENTS)
+}
+
 /// What a job in its state has and has not.
 fn belongings(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
     let state = State::from_number(row.get(4)?);
-    let is_final = state.is_some_and(State::is_final);
     let number = |column| row.get::<_, i64>(column);
     let is_set = |column: usize| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_i64_or_null()?.is_some());
-    let (attempt, failures, losses) = (number(5)?, number(6)?, number(7)?);
-    let mut wrong = |is_wrong: bool, detail: &str| {
-        if is_wrong {
-            look.page.found(Invariant::Rows, subject, detail);
-        }
+    let attempt = number(5)?;
+    let standing = Standing {
+        state,
+        attempt,
+        failures: number(6)?,
+        losses: number(7)?,
+        max_attempts: number(8)?,
+        shared: number(10)?,
+        is_started: is_set(12)?,
+        is_finished: is_set(13)?,
+        expires: is_set(14)?,
+        has_spec: is_set(15)?,
+        has_result: is_set(19)?,
+        has_failure: row.get(22)?,
+        is_buried: row.get(23)?,
     };
-    wrong(is_set(13)? != is_final || is_set(14)? != is_final, "finished and kept-until times belong to the end alone");
-    wrong(is_set(12)? != (attempt > 0), "its start and its attempt disagree");
-    wrong(!is_set(15)?, "what was asked for is gone");
-    wrong(is_set(19)? != (state == Some(State::Succeeded)), "a result belongs to a success, and to nothing else");
-    let unlucky = matches!(state, Some(State::Failed | State::Canceled));
-    wrong(unlucky && !row.get::<_, bool>(22)?, "it ended without saying why");
-    wrong(failures < 0 || losses < 0 || failures + losses > attempt, "more failures and losses than attempts");
-    wrong(failures > number(8)?, "more failures than it may have");
-    wrong(number(10)? < 1, "it belongs to nobody");
-    if row.get(23)? {
-        look.page.found(Invariant::Belongings, subject, "it was purged, and is still here");
-    }
+    standing.judge(subject, look.page);
     if state == Some(State::Running) && (attempt < 1 || number(11)? <= 0) {
         look.page.found(Invariant::Leases, subject, "it runs without a lease");
     }
@@ -112,11 +129,7 @@ fn claims(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
     let given = row.get::<_, Option<Vec<u8>>>(2)?.map(|id| (0, id, "its id"));
     for (scope, name, what) in key.into_iter().chain(given) {
         let owner = crate::sqlite::claims::find(look.db, scope, &name)?.map(|(no, _)| no.0);
-        match owner {
-            Some(owner) if owner == no => {}
-            Some(_) => look.page.found(Invariant::Keys, subject, format!("{what} stands for another job")),
-            None => look.page.found(Invariant::Keys, subject, format!("{what} stands for no job")),
-        }
+        stands_for(look.page, no, subject, what, owner);
     }
     Ok(())
 }

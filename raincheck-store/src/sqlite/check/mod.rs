@@ -12,7 +12,6 @@ mod held;
 mod jobs;
 mod ready;
 mod surroundings;
-mod walk;
 
 pub use doctor::SqliteDoctor;
 

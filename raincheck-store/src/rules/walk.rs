@@ -2,11 +2,10 @@
 
 use raincheck_core::{EventType, State};
 
-use super::Look;
-use crate::checkup::Invariant;
+use crate::checkup::{CheckPage, Invariant};
 
 /// An event as its row says it.
-pub(super) struct Step {
+pub(crate) struct Step {
     pub seq: i64,
     pub cursor: i64,
     pub kind: i64,
@@ -16,9 +15,10 @@ pub(super) struct Step {
 
 /// How far a job's events have been followed. A job with very many of them is followed over several pieces: what was
 /// written once does not change.
-pub(super) struct Walk {
+pub(crate) struct Walk {
     pub no: i64,
     pub subject: Box<str>,
+    /// The last event that was followed, 0 before the first.
     pub seq: i64,
     cursor: i64,
     attempt: i64,
@@ -33,32 +33,32 @@ impl Walk {
     }
 
     /// Follows it one event further.
-    pub fn step(&mut self, look: &mut Look<'_>, Step { seq, cursor, kind, state, attempt }: Step) {
+    pub fn step(&mut self, page: &mut CheckPage, Step { seq, cursor, kind, state, attempt }: Step) {
         if seq != self.seq + 1 {
-            self.tell(look, Invariant::Events, format!("event {seq} follows event {}", self.seq));
+            self.tell(page, Invariant::Events, format!("event {seq} follows event {}", self.seq));
         }
         if cursor <= self.cursor {
-            self.tell(look, Invariant::Feed, format!("event {seq} stands before event {} in the feed", self.seq));
+            self.tell(page, Invariant::Feed, format!("event {seq} stands before event {} in the feed", self.seq));
         }
         let (before, first) = (self.state, self.seq == 0);
         (self.seq, self.cursor) = (seq, cursor);
         let (Some(kind), Some(state)) = (EventType::from_number(kind), State::from_number(state)) else {
-            return self.tell(look, Invariant::States, format!("event {seq} has an unknown type or state"));
+            return self.tell(page, Invariant::States, format!("event {seq} has an unknown type or state"));
         };
         if first != (kind == EventType::Created) {
-            self.tell(look, Invariant::Events, format!("event {seq} is `{}`", kind.as_str()));
+            self.tell(page, Invariant::Events, format!("event {seq} is `{}`", kind.as_str()));
         }
         if before.is_some_and(|before| before != state && !before.may_become(state)) {
             let before = before.map_or("nothing", State::as_str);
-            self.tell(look, Invariant::States, format!("event {seq} goes from {before} to {}", state.as_str()));
+            self.tell(page, Invariant::States, format!("event {seq} goes from {before} to {}", state.as_str()));
         }
         if before.is_some_and(State::is_final) {
-            self.tell(look, Invariant::FinalEvent, format!("event {seq} follows the end"));
+            self.tell(page, Invariant::FinalEvent, format!("event {seq} follows the end"));
         }
         let ends = matches!(kind, EventType::Succeeded | EventType::Failed | EventType::Canceled);
         if ends != state.is_final() {
             self.tell(
-                look,
+                page,
                 Invariant::FinalEvent,
                 format!("event {seq}, `{}`, says {}", kind.as_str(), state.as_str()),
             );
@@ -66,46 +66,46 @@ impl Walk {
         self.finals += u32::from(ends);
         if kind == EventType::Started {
             if before == Some(State::Running) {
-                self.tell(look, Invariant::Attempts, format!("attempt {attempt} began while another was open"));
+                self.tell(page, Invariant::Attempts, format!("attempt {attempt} began while another was open"));
             }
             if attempt != self.attempt + 1 {
-                self.tell(look, Invariant::Attempts, format!("attempt {attempt} follows attempt {}", self.attempt));
+                self.tell(page, Invariant::Attempts, format!("attempt {attempt} follows attempt {}", self.attempt));
             }
         } else if attempt != self.attempt {
             let last = self.attempt;
-            self.tell(look, Invariant::Attempts, format!("event {seq} is of attempt {attempt}, the last is {last}"));
+            self.tell(page, Invariant::Attempts, format!("event {seq} is of attempt {attempt}, the last is {last}"));
         }
         (self.state, self.attempt) = (Some(state), attempt);
     }
 
     /// Compares the end with the job's row.
-    pub fn end(mut self, look: &mut Look<'_>, seq: i64, state: i64, attempt: i64) {
+    pub fn end(mut self, page: &mut CheckPage, seq: i64, state: i64, attempt: i64) {
         if self.seq != seq {
             let last = self.seq;
-            self.tell(look, Invariant::Events, format!("the row says {seq} events, the last is number {last}"));
+            self.tell(page, Invariant::Events, format!("the row says {seq} events, the last is number {last}"));
         }
         let row = State::from_number(state);
         if row.is_none() || row != self.state {
             let word = |state: Option<State>| state.map_or("nothing known", State::as_str);
             let (row, last) = (word(row), word(self.state));
-            self.tell(look, Invariant::States, format!("the row says {row}, the last event {last}"));
+            self.tell(page, Invariant::States, format!("the row says {row}, the last event {last}"));
         }
         if self.attempt != attempt {
             let last = self.attempt;
-            self.tell(look, Invariant::Attempts, format!("the row says attempt {attempt}, the last event {last}"));
+            self.tell(page, Invariant::Attempts, format!("the row says attempt {attempt}, the last event {last}"));
         }
         let expected = u32::from(row.is_some_and(State::is_final));
         if self.finals != expected {
             let finals = self.finals;
-            self.tell(look, Invariant::FinalEvent, format!("{finals} final events where {expected} belong"));
+            self.tell(page, Invariant::FinalEvent, format!("{finals} final events where {expected} belong"));
         }
     }
 
     /// Says a thing once a job: what follows from the first fault is no news.
-    fn tell(&mut self, look: &mut Look<'_>, invariant: Invariant, detail: String) {
+    fn tell(&mut self, page: &mut CheckPage, invariant: Invariant, detail: String) {
         if !self.told.contains(&invariant) {
             self.told.push(invariant);
-            look.page.found(invariant, self.subject.clone(), detail);
+            page.found(invariant, self.subject.clone(), detail);
         }
     }
 }

@@ -1,0 +1,58 @@
+//! What a claim may stand for: a job that is here, or one that was purged and is remembered.
+
+use raincheck_core::JobId;
+
+use crate::checkup::{CheckPage, Invariant};
+
+/// A claim as its row says it.
+pub(crate) struct Claim<'a> {
+    /// 0 for chosen ids, then two for each queue: its keys, and its equal jobs.
+    pub scope: i64,
+    pub key: &'a [u8],
+    /// The job that it stands for.
+    pub no: i64,
+    pub here: Option<Owner>,
+    /// The id of the job, as what remembers its purge says.
+    pub buried: Option<[u8; 16]>,
+}
+
+/// The job that a claim stands for, as its own row says it.
+pub(crate) struct Owner {
+    pub id: JobId,
+    pub queue: i64,
+    pub is_get: bool,
+}
+
+impl Claim<'_> {
+    /// Tells what it wrongly stands for.
+    pub fn judge(&self, page: &mut CheckPage) {
+        let (what, of_queue) = match self.scope {
+            0 => ("a chosen id", None),
+            odd if odd % 2 == 1 => ("a key", Some(odd / 2)),
+            even => ("an equal job", Some(even / 2 - 1)),
+        };
+        let (is_id, is_equal) = (self.scope == 0, what == "an equal job");
+        let wrong = match (&self.here, self.buried) {
+            (None, None) => "a job that is neither here nor remembered",
+            (None, Some(_)) if is_equal => "a job that was purged",
+            (None, Some(id)) if is_id && self.key != id => "a purged job of another id",
+            (Some(job), _) if is_id && self.key != job.id.0.as_bytes() => "a job of another id",
+            (Some(job), _) if of_queue.is_some_and(|queue| queue != job.queue) => "a job of another queue",
+            (Some(job), _) if is_equal && !job.is_get => "a POST job",
+            _ => return,
+        };
+        let subject = self.here.as_ref().map_or_else(|| format!("job number {}", self.no), |job| job.id.to_string());
+        let detail = format!("{what}, {:?}, stands for {wrong}", String::from_utf8_lossy(self.key));
+        page.found(Invariant::Claims, subject, detail);
+    }
+}
+
+/// That `what` a job says is its own stands for this very job; `owner` is the one that it stands for.
+pub(crate) fn stands_for(page: &mut CheckPage, no: i64, subject: &str, what: &str, owner: Option<i64>) {
+    let whom = match owner {
+        Some(owner) if owner == no => return,
+        Some(_) => "another job",
+        None => "no job",
+    };
+    page.found(Invariant::Keys, subject, format!("{what} stands for {whom}"));
+}

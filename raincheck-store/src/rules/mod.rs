@@ -1,0 +1,9 @@
+//! What must hold of the rows of every store, whichever reads them: a doctor reads, and here is judged.
+
+mod claim;
+mod row;
+mod walk;
+
+pub(crate) use claim::{Claim, Owner, stands_for};
+pub(crate) use row::Standing;
+pub(crate) use walk::{Step, Walk};
