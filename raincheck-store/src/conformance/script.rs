@@ -38,7 +38,7 @@ macro_rules! seeds {
         $(
             /// After each script, every invariant holds, and every job can be brought to its end.
             pub async fn $behaviour(world: &mut World) {
-                for seed in $from..$from + 50 {
+                for seed in ($from..$from + 50).step_by(world.every()) {
                     script(world.another(seed).await, seed).await;
                 }
             }

@@ -17,6 +17,11 @@ use crate::{Commit, Found, Record, Store, StoreError};
 pub trait Place: Send + Sync + 'static {
     /// Opens a store on the data.
     async fn open(&self, setup: &Setup) -> Result<Arc<dyn Store>, StoreError>;
+
+    /// Every which seed a random script is run of: each one, where that is not too slow.
+    fn every(&self) -> usize {
+        1
+    }
 }
 
 /// What a behaviour asks of the store it is given.
@@ -72,6 +77,11 @@ impl World {
         let store = place.open(&setup).await.unwrap();
         let commits = store.commits();
         World { store, clock, setup, fresh, place, commits, told: Vec::new() }
+    }
+
+    /// See [`Place::every`].
+    pub(super) fn every(&self) -> usize {
+        self.place.every()
     }
 
     /// Closes the store and opens its data again.
