@@ -190,9 +190,9 @@ async fn drain(world: &World) {
     panic!("some job never came to its end");
 }
 
-/// Milliseconds until the store says that it has something to do, a second where it does not know.
+/// Milliseconds until the store says that it has something to do, at least a second: it may say too early.
 fn wait(world: &World) -> i64 {
     let due = world.store.next_due().map(|at| at.since(world.clock.now()));
     let overdue = world.store.next_overdue().map(|at| at - world.clock.ticks());
-    due.into_iter().chain(overdue).min().unwrap_or(1_000).max(1)
+    due.into_iter().chain(overdue).min().unwrap_or(1_000).max(1_000)
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use parking_lot::Mutex;
 use raincheck_core::decide::{self, Moment};
 use raincheck_core::{
     Change, ChunkKind, ClaimScope, Content, Digest, Event, IdMint, Job, JobId, JobNo, LeaseRef, Millis, Name,
@@ -14,6 +15,7 @@ use rand::rngs::StdRng;
 
 use super::db::Db;
 use super::figures::{Counts, SERVED, TICKETS, sum};
+use super::floors::Floors;
 use super::shared::{Shared, Trouble};
 use crate::codec;
 use crate::leases::KeptLease;
@@ -26,6 +28,10 @@ pub(super) struct Mind {
     pub rng: StdRng,
     pub tick: Millis,
     pub bounds: Bounds,
+    /// Where rows of counters lie, as far as is known: by queue, kind and state.
+    pub counters: Mutex<HashMap<(i32, i32, i16), String>>,
+    /// Where looks for jobs begin.
+    pub floors: Floors,
 }
 
 /// Bounds the writer checks submits against.
@@ -282,6 +288,7 @@ impl<'a> Batch<'a> {
         self.count((job.queue.clone(), job.kind.clone()), counts);
         let scheduled = (job.state == State::Scheduled).then_some(job.run_at);
         self.due.extend(scheduled.into_iter().chain(job.start_by).map(|at| at.0));
+        self.mind.floors.lower(&job);
         self.retries.insert(job.no, spec.retry);
         self.set_job(job.no, Some(Entry { job, row: None, dirty: true, spec: Some(spec) }));
     }
@@ -300,6 +307,7 @@ impl<'a> Batch<'a> {
         counts[SERVED] += i64::from(attempt == 0 && state.is_waiting() && !job.state.is_waiting());
         self.count((job.queue.clone(), job.kind.clone()), counts);
         self.due.extend((job.state == State::Scheduled).then_some(job.run_at.0));
+        self.mind.floors.lower(&job);
         self.retirements.extend(job.expires_at.map(|at| at.0));
         let entry = Entry { job, dirty: true, ..entry };
         self.set_job(no, Some(entry));

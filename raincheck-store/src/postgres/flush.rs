@@ -30,9 +30,16 @@ const REPORTS: &str = "INSERT INTO report SELECT * FROM unnest($1::bigint[], $2:
     failure = coalesce(excluded.failure, report.failure)";
 const PIECES: &str = "INSERT INTO chunk SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::integer[], $4::bigint[], \
     $5::integer[], $6::bigint[], $7::text[], $8::bytea[])";
+/// By where the row lies: as long as somebody's transaction is open, a way by key passes all versions that it ever had. So
+/// the key is compared by what no index can find.
+const COUNTERS_THERE: &str = "UPDATE counter c SET n = c.n + u.n FROM unnest($1::integer[], $2::integer[], $3::smallint[], \
+    $4::bigint[], $5::text[]::tid[]) AS u (queue, kind, state, n, place) WHERE c.ctid = u.place \
+    AND (c.queue, c.kind, c.state, c.node) IS NOT DISTINCT FROM (u.queue, u.kind, u.state, $6::integer) \
+    RETURNING c.queue, c.kind, c.state, c.ctid::text";
 const COUNTERS: &str = "INSERT INTO counter SELECT u.queue, u.kind, u.state, $5, u.n \
     FROM unnest($1::integer[], $2::integer[], $3::smallint[], $4::bigint[]) AS u (queue, kind, state, n) \
-    ON CONFLICT (queue, kind, state, node) DO UPDATE SET n = counter.n + excluded.n";
+    ON CONFLICT (queue, kind, state, node) DO UPDATE SET n = counter.n + excluded.n \
+    RETURNING queue, kind, state, ctid::text";
 
 impl Batch<'_> {
     /// Writes what was decided; events at the end of the transaction only, when it is known which of them stay. What
@@ -238,20 +245,58 @@ impl Batch<'_> {
         Ok(all)
     }
 
-    async fn write_counters(&self, all: &Counters) -> Result<u64, Trouble> {
-        if all.is_empty() {
-            return Ok(0);
+    /// Rows of this node, which nobody else writes. Where one lay is only a guess, and no row is written that is not the one.
+    async fn write_counters(&self, all: &Counters) -> Result<(), Trouble> {
+        let place = |row: &Counter| self.mind.counters.lock().get(&(row.0, row.1, row.2)).cloned();
+        let (mut places, mut there, mut elsewhere) = (Vec::new(), Counters::new(), Counters::new());
+        for row in all {
+            match place(row) {
+                Some(place) => {
+                    places.push(place);
+                    there.push(*row);
+                }
+                None => elsewhere.push(*row),
+            }
         }
-        let queues: Vec<i32> = all.iter().map(|row| row.0).collect();
-        let kinds: Vec<i32> = all.iter().map(|row| row.1).collect();
-        let states: Vec<i16> = all.iter().map(|row| row.2).collect();
-        let counts: Vec<i64> = all.iter().map(|row| row.3).collect();
-        let node = self.shared.node.load(std::sync::atomic::Ordering::Acquire);
-        self.db.execute(COUNTERS, &[&queues, &kinds, &states, &counts, &node]).await
+        if !there.is_empty() {
+            let found = self.write_counters_by(COUNTERS_THERE, &there, Some(&places)).await?;
+            elsewhere.extend(there.into_iter().filter(|row| !found.contains(&(row.0, row.1, row.2))));
+        }
+        if !elsewhere.is_empty() {
+            elsewhere.sort_unstable();
+            self.write_counters_by(COUNTERS, &elsewhere, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers which were written, and remembers where.
+    async fn write_counters_by(
+        &self,
+        sql: &'static str,
+        rows: &Counters,
+        places: Option<&Vec<String>>,
+    ) -> Result<BTreeSet<(i32, i32, i16)>, Trouble> {
+        let queues: Vec<i32> = rows.iter().map(|row| row.0).collect();
+        let kinds: Vec<i32> = rows.iter().map(|row| row.1).collect();
+        let states: Vec<i16> = rows.iter().map(|row| row.2).collect();
+        let counts: Vec<i64> = rows.iter().map(|row| row.3).collect();
+        let node = self.mind.lane;
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&queues, &kinds, &states, &counts];
+        parameters.extend(places.as_ref().map(|places| *places as &(dyn ToSql + Sync)));
+        parameters.push(&node);
+        let mut written = BTreeSet::new();
+        for row in self.db.query(sql, &parameters).await? {
+            let key = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            self.mind.counters.lock().insert(key, row.try_get(3)?);
+            written.insert(key);
+        }
+        Ok(written)
     }
 }
 
-type Counters = Vec<(i32, i32, i16, i64)>;
+/// Numbers of a queue, a kind and a state, and what is added.
+type Counter = (i32, i32, i16, i64);
+type Counters = Vec<Counter>;
 
 /// What [`Batch::flush`] takes away from the batch to write it.
 pub(super) struct Sums {

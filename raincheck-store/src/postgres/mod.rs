@@ -14,6 +14,7 @@ mod events;
 mod facts;
 mod feed;
 mod figures;
+mod floors;
 mod flush;
 mod heartbeats;
 mod hints;

@@ -14,6 +14,7 @@ use super::batch::{Bounds, Mind};
 use super::connect::Connector;
 use super::db::Db;
 use super::figures::Book;
+use super::floors::Floors;
 use super::shared::{NOW, Shared, Time, Trouble};
 use super::writer::Writer;
 use super::{PostgresStore, facts, hints, migrate, node, orphans, sweep, tail, tend};
@@ -46,6 +47,9 @@ pub struct PostgresOptions {
     /// How long a stretch of time is whose jobs share partitions, milliseconds: what is forgotten gives its space back by
     /// the stretch.
     pub stretch: Millis,
+    /// When a look for jobs that are ready, due or over has taken so long, those after it begin where it ended, for a
+    /// while: so somebody's open transaction, which keeps the entries of all that were, does not slow down every look.
+    pub slow_look: Duration,
     /// Most connections for reading.
     pub readers: usize,
     /// Tell other nodes of every transaction at once, by `NOTIFY`. Without it they look by themselves.
@@ -65,6 +69,7 @@ impl PostgresOptions {
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
             stretch: STRETCH,
+            slow_look: Duration::from_millis(5),
             readers: 8,
             notify: true,
         }
@@ -148,7 +153,8 @@ impl PostgresStore {
         shared.stretches.load(&*client).await?;
         shared.stretches.make_ahead(client, shared.now()).await?;
         let writer_db = Db::new(connector.connect().await?);
-        sweep::look_ahead(&writer_db, &shared).await?;
+        let floors = Floors::new(options.slow_look);
+        sweep::look_ahead(&writer_db, &shared, &floors).await?;
 
         let mind = Mind {
             mint: IdMint::in_lane(JobNo(last), held.number.unsigned_abs()),
@@ -160,6 +166,8 @@ impl PostgresStore {
                 max_in_all: options.max_in_all,
                 tombstone: options.tombstone,
             },
+            counters: Mutex::default(),
+            floors,
         };
         let writer = Writer {
             shared: shared.clone(),

@@ -7,6 +7,7 @@ use raincheck_core::{Job, JobNo, Purged, Reply, decide};
 use super::batch::{Batch, ClaimKey};
 use super::db::Parameters;
 use super::figures::Counts;
+use super::floors::Aim;
 use super::rows;
 use super::shared::Trouble;
 use super::stretch::{Span, TABLES};
@@ -14,7 +15,7 @@ use super::stretch::{Span, TABLES};
 static EXPIRED: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM job j WHERE j.expires_at IS NOT NULL AND j.expires_at <= $1 AND j.state > 3 \
-         ORDER BY j.expires_at, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
+         AND j.expires_at >= $3 ORDER BY j.expires_at, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
         rows::JOB
     )
 });
@@ -62,7 +63,7 @@ impl Batch<'_> {
     }
 
     pub(super) async fn retire(&mut self, limit: usize) -> Result<Reply, Trouble> {
-        let jobs = self.due(&EXPIRED, limit).await?;
+        let jobs = self.due(&EXPIRED, Aim::Expired, |job| job.expires_at, limit).await?;
         let mut blobs = self.forget(&jobs).await?;
         let blobs = jobs.iter().flat_map(|job| blobs.remove(&job.no).unwrap_or_default()).collect();
         Ok(Reply::Swept(jobs.len(), Purged { blobs }))

@@ -2,21 +2,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use futures_util::try_join;
 use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Reply, Spec, State, decide, limits};
 
 use super::batch::{Batch, LeaseChange};
 use super::db::Parameters;
+use super::floors::Aim;
 use super::shared::Trouble;
 use super::{figures, rows};
 use crate::leases::KeptLease;
 
 static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS p (queue, kind, n) CROSS JOIN LATERAL \
-         (SELECT * FROM job WHERE state = 1 AND queue = p.queue AND kind = p.kind ORDER BY rank, no LIMIT p.n \
-         FOR UPDATE SKIP LOCKED) AS j",
+        "SELECT {} FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::bigint[]) AS p (queue, kind, n, rank) \
+         CROSS JOIN LATERAL (SELECT * FROM job WHERE state = 1 AND queue = p.queue AND kind = p.kind AND rank >= p.rank \
+         ORDER BY rank, no LIMIT p.n FOR UPDATE SKIP LOCKED) AS j",
         rows::JOB
     )
 });
@@ -35,8 +37,6 @@ const RUN_IN_QUEUES: &str =
 const RUN_OF_KINDS: &str = "SELECT kind, sum(n)::bigint FROM counter WHERE kind = ANY($1) AND state = 3 GROUP BY kind";
 const REMEMBER: &str = "INSERT INTO lease_request VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 
-type Pair = (Name, Name);
-
 /// What requests are served from.
 #[derive(Default)]
 struct Stand {
@@ -44,10 +44,22 @@ struct Stand {
     ready: Vec<Job>,
     /// How many of them are left of a pair that may have more.
     left: HashMap<Pair, usize>,
+    looks: Vec<Look>,
     /// A pair has none left: its next may come before those of others.
     is_dry: bool,
     queue_room: HashMap<Name, u64>,
     kind_room: HashMap<Name, u64>,
+}
+
+type Pair = (Name, Name);
+
+/// A look at the ready jobs of a pair.
+struct Look {
+    aim: Aim,
+    from: i64,
+    /// The rank it came to: of the last job that was asked for, or now when there are no more.
+    to: i64,
+    took: Duration,
 }
 
 impl Batch<'_> {
@@ -78,6 +90,7 @@ impl Batch<'_> {
                 }
                 (served, late) = (served + 1, 0);
             }
+            self.learn_floors(stand);
             if served < requests.len() {
                 self.flush(false).await?;
             }
@@ -146,8 +159,8 @@ impl Batch<'_> {
             }
         }
         let mut stand = self.rooms(&pairs).await?;
-        let (mut queues, mut kinds, mut limits) = (Vec::new(), Vec::new(), Vec::new());
-        let mut asked: HashMap<Pair, u64> = HashMap::new();
+        let (mut queues, mut kinds, mut limits, mut ranks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut asked: HashMap<Pair, (u64, i64)> = HashMap::new();
         for ((queue, kind), n) in pairs {
             let numbers = self.shared.queues.number(queue.as_str()).zip(self.shared.kinds.number(kind.as_str()));
             let room = |room: Option<&u64>| room.copied().unwrap_or(u64::MAX);
@@ -159,21 +172,41 @@ impl Batch<'_> {
                 queues.push(queue_number);
                 kinds.push(kind_number);
                 limits.push(i64::try_from(limit).unwrap_or(i64::MAX));
-                asked.insert((queue, kind), limit);
+                let from = self.mind.floors.of(&Aim::Ready(queue.clone(), kind.clone()));
+                ranks.push(from);
+                asked.insert((queue, kind), (limit, from));
             }
         }
         if queues.is_empty() {
             return Ok(stand);
         }
-        let found = self.db.query(&READY, &[&queues, &kinds, &limits]).await?;
+        let begin = Instant::now();
+        let found = self.db.query(&READY, &[&queues, &kinds, &limits, &ranks]).await?;
+        let took = begin.elapsed();
         self.absorb_jobs(&found, Default::default()).await?;
         stand.ready = found.iter().map(|row| rows::job(row, self.shared)).collect::<Result<_, _>>()?;
         stand.ready.sort_unstable_by_key(|job| (job.rank, job.no));
+        let mut last: HashMap<Pair, i64> = HashMap::new();
         for job in &stand.ready {
-            *stand.left.entry((job.queue.clone(), job.kind.clone())).or_default() += 1;
+            let pair = (job.queue.clone(), job.kind.clone());
+            *stand.left.entry(pair.clone()).or_default() += 1;
+            last.insert(pair, job.rank);
         }
-        stand.left.retain(|pair, left| asked.get(pair).is_some_and(|asked| *asked <= *left as u64));
+        stand.left.retain(|pair, left| asked.get(pair).is_some_and(|(limit, _)| *limit <= *left as u64));
+        for (pair, (_, from)) in asked {
+            let to = if stand.left.contains_key(&pair) { last.get(&pair).copied() } else { None };
+            stand.looks.push(Look { aim: Aim::Ready(pair.0, pair.1), from, to: to.unwrap_or(self.now.0), took });
+        }
         Ok(stand)
+    }
+
+    /// Remembers how far looks came, where nothing before is left.
+    fn learn_floors(&mut self, stand: Stand) {
+        for Look { aim, from, to, took } in stand.looks {
+            self.mind.floors.looked(aim, from, to, took);
+        }
+        // What was not handed out is still there.
+        stand.ready.iter().for_each(|job| self.mind.floors.lower(job));
     }
 
     fn pairs_of(&self, request: &LeaseJobs) -> Vec<Pair> {

@@ -1,16 +1,18 @@
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use raincheck_core::{Job, Purged, Reply, decide};
+use raincheck_core::{Job, Purged, Reply, Timestamp, decide};
 
 use super::batch::Batch;
 use super::db::Db;
+use super::floors::{Aim, Floors};
 use super::rows;
 use super::shared::{NEVER, Shared, Trouble};
 
 static DUE: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM job j WHERE j.state = 0 AND j.run_at <= $1 ORDER BY j.run_at, j.no LIMIT $2 \
+        "SELECT {} FROM job j WHERE j.state = 0 AND j.run_at <= $1 AND j.run_at >= $3 ORDER BY j.run_at, j.no LIMIT $2 \
          FOR UPDATE SKIP LOCKED",
         rows::JOB
     )
@@ -18,17 +20,17 @@ static DUE: LazyLock<String> = LazyLock::new(|| {
 static LATE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM job j WHERE j.start_by IS NOT NULL AND j.state < 3 AND j.attempt = 0 AND j.start_by <= $1 \
-         ORDER BY j.start_by, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
+         AND j.start_by >= $3 ORDER BY j.start_by, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
         rows::JOB
     )
 });
-const NEXT: &str = "SELECT (SELECT min(run_at) FROM job WHERE state = 0), \
-    (SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state < 3 AND attempt = 0), \
-    (SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL)";
+const NEXT: &str = "SELECT (SELECT min(run_at) FROM job WHERE state = 0 AND run_at >= $1), \
+    (SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state < 3 AND attempt = 0 AND start_by >= $2), \
+    (SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL AND expires_at >= $3)";
 
 impl Batch<'_> {
     pub(super) async fn promote(&mut self, limit: usize) -> Result<Reply, Trouble> {
-        let jobs = self.due(&DUE, limit).await?;
+        let jobs = self.due(&DUE, Aim::Due, |job| Some(job.run_at), limit).await?;
         let swept = jobs.len();
         for job in jobs {
             let (_, changes) = self.decide(|moment| decide::promote(job, moment));
@@ -38,33 +40,51 @@ impl Batch<'_> {
     }
 
     pub(super) async fn expire(&mut self, limit: usize) -> Result<Reply, Trouble> {
-        let jobs = self.due(&LATE, limit).await?;
+        let jobs = self.due(&LATE, Aim::StartBy, |job| job.start_by, limit).await?;
         let swept = jobs.len();
         for job in jobs {
-            if let Some((_, changes)) = self.decide(|moment| decide::expire(job, moment)) {
-                self.carry(changes)?;
+            match self.decide(|moment| decide::expire(job.clone(), moment)) {
+                Some((_, changes)) => self.carry(changes)?,
+                None => self.mind.floors.lower(&job),
             }
         }
         Ok(Reply::Swept(swept, Purged::default()))
     }
 
     /// Jobs an index by time says are due, at most `limit`; those that another node is at are left to it.
-    pub(super) async fn due(&mut self, sql: &'static str, limit: usize) -> Result<Vec<Job>, Trouble> {
+    pub(super) async fn due(
+        &mut self,
+        sql: &'static str,
+        aim: Aim,
+        at: fn(&Job) -> Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Vec<Job>, Trouble> {
         self.swept = true;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = self.db.query(sql, &[&self.now.0, &limit]).await?;
+        let (begin, from) = (Instant::now(), self.mind.floors.of(&aim));
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = self.db.query(sql, &[&self.now.0, &most, &from]).await?;
+        let took = begin.elapsed();
         self.absorb_jobs(&found, Default::default()).await?;
-        found.iter().map(|row| rows::job(row, self.shared)).collect()
+        let jobs: Vec<Job> = found.iter().map(|row| rows::job(row, self.shared)).collect::<Result<_, _>>()?;
+        let last = jobs.last().filter(|_| jobs.len() == limit).and_then(at);
+        self.mind.floors.looked(aim, from, last.unwrap_or(self.now).0, took);
+        Ok(jobs)
     }
 }
 
 /// Finds out when the next job is due, late or past its retention, from what is on disk.
-pub(super) async fn look_ahead(db: &Db, shared: &Shared) -> Result<(), Trouble> {
-    for row in db.query(NEXT, &[]).await? {
-        let (due, late): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
-        let expiring: Option<i64> = row.try_get(2)?;
-        shared.next_due.store(due.into_iter().chain(late).min().unwrap_or(NEVER), Ordering::Release);
-        shared.next_retirement.store(expiring.unwrap_or(NEVER), Ordering::Release);
+pub(super) async fn look_ahead(db: &Db, shared: &Shared, floors: &Floors) -> Result<(), Trouble> {
+    let aims = [Aim::Due, Aim::StartBy, Aim::Expired];
+    let [due, late, expired] = aims.each_ref().map(|aim| floors.of(aim));
+    for row in db.query(NEXT, &[&due, &late, &expired]).await? {
+        // What may have been passed over is looked for when it no longer is.
+        let again = |aim| floors.lasts(aim).map(|left| shared.now().plus(left.as_millis() as i64 + 1).0);
+        let mut next = [NEVER; 3];
+        for ((at, aim), next) in (0..).zip(&aims).zip(&mut next) {
+            *next = row.try_get::<_, Option<i64>>(at)?.into_iter().chain(again(aim)).min().unwrap_or(NEVER);
+        }
+        shared.next_due.store(next[0].min(next[1]), Ordering::Release);
+        shared.next_retirement.store(next[2], Ordering::Release);
     }
     Ok(())
 }

@@ -107,7 +107,7 @@ impl Writer {
                     let swept = after.swept;
                     let replies = after.publish(&self.shared, done);
                     if swept {
-                        sweep::look_ahead(&db, &self.shared).await.unwrap_or_else(|trouble| {
+                        sweep::look_ahead(&db, &self.shared, &self.mind.floors).await.unwrap_or_else(|trouble| {
                             // The old times stay: too early, which is harmless.
                             tracing::warn!(%trouble, "the next due time cannot be read");
                         });
@@ -131,6 +131,7 @@ impl Writer {
                 Err(Stop::Before(trouble)) => trouble,
             };
             after.take_back(&self.shared);
+            self.mind.floors.forget();
             if trouble.is_loss() || db.is_closed() {
                 self.lose(&trouble);
                 if begin.elapsed() < PATIENCE {
@@ -239,7 +240,7 @@ impl Writer {
                 tracing::warn!(%trouble, "figures of other nodes cannot be read");
             }
         }
-        if let Err(trouble) = sweep::look_ahead(&db, &self.shared).await {
+        if let Err(trouble) = sweep::look_ahead(&db, &self.shared, &self.mind.floors).await {
             tracing::warn!(%trouble, "the next due time cannot be read");
         }
         self.db = Some(db);

@@ -217,7 +217,12 @@ impl Store for SqliteStore {
         if !joined.await.unwrap_or(false) {
             tracing::error!("a thread of the store ended by a panic");
         }
-        self.lock.lock().take();
+        if let Some(lock) = self.lock.lock().take()
+            // A process that is being started has a copy of the file for a moment, which would hold the lock.
+            && let Err(error) = rustix::fs::flock(&lock, rustix::fs::FlockOperation::Unlock)
+        {
+            tracing::warn!(%error, "the lock of the data cannot be released");
+        }
     }
 
     fn worker(&self, lease: LeaseRef) -> Option<Box<str>> {

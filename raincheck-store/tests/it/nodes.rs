@@ -80,6 +80,34 @@ async fn duplicates_of_a_key_are_one_job() {
     close(nodes).await;
 }
 
+/// A node whose looks for jobs are slow passes over what it has seen the end of; not for long over what goes first and
+/// comes from another node, and never over its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_before_the_end_of_the_last_look_are_found() {
+    let (place, mut nodes) = nodes(1).await;
+    let slow = PostgresOptions { slow_look: Duration::ZERO, ..options(&place) };
+    nodes.push(PostgresStore::open(slow).await.expect("a node"));
+    for writer in [1, 0, 1, 0] {
+        for priority in [0, 10] {
+            let new = NewJob { priority, ..new_job() };
+            let replies = nodes[writer].apply(vec![Command::Submit(vec![new])]).await.expect("a job");
+            let [Reply::Submitted(all)] = &replies[..] else { panic!("not taken: {replies:?}") };
+            let begin = Instant::now();
+            loop {
+                let replies = nodes[1].apply(vec![Command::Lease(worker_asks(&[KIND], 1))]).await.expect("a look");
+                let [Reply::Leased(leased)] = &replies[..] else { panic!("not leased: {replies:?}") };
+                if let [(job, _)] = &leased[..] {
+                    assert_eq!(job.id, all[0].job().id);
+                    break;
+                }
+                assert!(begin.elapsed() < Duration::from_secs(20), "it was never found");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+    }
+    close(nodes).await;
+}
+
 /// A reader that remembers only how far it read misses nothing of what eight writers on four nodes write, a tenth of it
 /// taken back; and every node tells of all of it, in one order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
