@@ -174,8 +174,8 @@ def race(runner, peers, measures, rounds, minutes, systems, keep):
                     for figure, value in (figures or {}).items():
                         told["measures"].setdefault(name, {}).setdefault(figure, []).append(value)
                     said = "no such call" if figures is None else say(figures)
-                minutes, seconds = divmod(int(time.monotonic() - begin), 60)
-                print(f"{minutes}:{seconds:02} round {turn + 1}/{rounds} {peer.id} {name}: {said}", file=sys.stderr)
+                at = divmod(int(time.monotonic() - begin), 60)
+                print(f"{at[0]}:{at[1]:02} round {turn + 1}/{rounds} {peer.id} {name}: {said}", file=sys.stderr)
             runner.release()
             keep()
 

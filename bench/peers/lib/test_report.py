@@ -1,5 +1,7 @@
 """Tests of the tables and plots, and of the load's pinned manifests; no peer is needed."""
 
+import contextlib
+import io
 import json
 import pathlib
 import unittest
@@ -7,7 +9,7 @@ import xml.etree.ElementTree as xml
 
 import peers
 from figures import Results, number
-from measure import reason
+from measure import race, reason
 from plot import axis
 from plots import PLOTS
 from table import PARTS, goals, losses, submits
@@ -28,6 +30,27 @@ def results(**changes):
                "file_system": "ext4", "load_before": 0.1, "syncs_per_second": 5000.0}
     options = {"seconds": 3.0, "rounds": 2, "jobs": 200_000, "fill_seconds": 20}
     return Results({"machine": machine, "options": options, "versions": {"redis": "Redis 7"}, "systems": systems})
+
+
+class Idle:
+    """Does nothing, at once."""
+
+    def measure(self, peer, name):
+        return {"rate": 1}
+
+    def release(self):
+        pass
+
+
+class Race(unittest.TestCase):
+    def test_all_rounds_are_raced_while_there_is_time(self):
+        for minutes, rounds in [(1, 3), (-1, 1)]:
+            racers = [peers.load()[id] for id in ("bullmq", "restate")]
+            systems = {peer.id: {"measures": {}, "void": {}} for peer in racers}
+            with contextlib.redirect_stderr(io.StringIO()):
+                race(Idle(), racers, ["drain"], 3, minutes, systems, lambda: None)
+            for told in systems.values():
+                self.assertEqual(told, {"measures": {"drain": {"rate": [1] * rounds}}, "void": {}})
 
 
 class Report(unittest.TestCase):

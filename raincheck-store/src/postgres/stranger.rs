@@ -68,6 +68,17 @@ impl Stranger {
         Ok(self.0.batch_execute("ROLLBACK").await.map_err(Trouble::from)?)
     }
 
+    /// Transactions of the whole database so far, this one's and those of other strangers included. PostgreSQL counts those
+    /// of a connection that has gone idle up to ten seconds late.
+    ///
+    /// # Errors
+    /// When the database says no.
+    pub async fn transactions(&self) -> Result<u64, StoreError> {
+        let count = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+        let count: i64 = self.0.query_one(count, &[]).await.and_then(|row| row.try_get(0)).map_err(Trouble::from)?;
+        Ok(count.unsigned_abs())
+    }
+
     /// All tables by name.
     ///
     /// # Errors

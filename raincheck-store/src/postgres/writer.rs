@@ -180,6 +180,7 @@ impl Writer {
     fn lose(&mut self, trouble: &Trouble) {
         if self.lost_since.is_none() {
             self.lost_since = Some(Instant::now());
+            self.mind.floors.forget();
             tracing::warn!(%trouble, "the database is lost");
         }
         *self.shared.lost.write() = Some(trouble.to_string());

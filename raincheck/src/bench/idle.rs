@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use raincheck_store::{PostgresOptions, Stranger};
+
 use super::{Options, broken, report::Row, series::Series, server::Server};
 use crate::cli::exit::Failure;
+use crate::config::StoreUrl;
 
 /// Until what belongs to the start is over.
 const SETTLE: Duration = Duration::from_secs(2);
+/// So late may PostgreSQL count what an idle connection has done.
+const LATE: Duration = Duration::from_secs(10);
 
 /// Measures processor time, and queries where strace is there to see them.
 pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
@@ -22,6 +27,11 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     }
     drop(server);
     let mut rows = vec![Row::new("P15", "processor time, idle", shares, "% of a core").at_most(0.2)];
+    if let Some(store) = options.store.as_ref().filter(|store| store.is_postgres()) {
+        let rate = transactions(options, store).await?;
+        rows.push(Row::new("P15", "transactions of the database, idle", rate, "/s").at_most(1.0));
+        return Ok(rows);
+    }
     match queries(options).await {
         Ok(queries) => {
             rows.push(Row::new("P15", "locks of the database taken for queries, idle", queries, "/s").at_most(0.0))
@@ -42,6 +52,21 @@ fn processor(server: &Server) -> Result<Duration, Failure> {
         }
     }
     Ok(Duration::from_nanos(nanos))
+}
+
+/// Transactions a second, as PostgreSQL counts them: some seconds late, so over a longer time.
+async fn transactions(options: &Options, store: &StoreUrl) -> Result<f64, Failure> {
+    let folder = options.scratch()?;
+    let database = PostgresOptions::at(store.reveal(), &folder.path().join("data/blobs"));
+    let server = Server::start(folder.path())?;
+    let stranger = Stranger::open(&database).await.map_err(broken)?;
+    tokio::time::sleep(LATE.min(options.time() * 4)).await;
+    let (begin, before) = (Instant::now(), stranger.transactions().await.map_err(broken)?);
+    tokio::time::sleep(LATE.max(options.time() * 4)).await;
+    let after = stranger.transactions().await.map_err(broken)?;
+    let (rate, elapsed) = ((after - before) as f64, begin.elapsed().as_secs_f64());
+    server.stop()?;
+    Ok(rate / elapsed)
 }
 
 /// Locks taken a second. SQLite begins and ends every query on a shared database with one.
