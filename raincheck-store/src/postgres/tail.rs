@@ -19,8 +19,8 @@ use crate::records::Commit;
 
 /// Between two looks while somebody waits and no hint comes.
 const SOON: Duration = Duration::from_millis(50);
-/// Between two looks otherwise. With what else goes on beside it, an idle node asks once a second.
-const LATER: Duration = Duration::from_secs(2);
+/// Between two looks otherwise. With what else goes on beside it, an idle node asks less than once a second.
+const LATER: Duration = Duration::from_secs(3);
 /// Transactions read at a time, and events, about.
 const TRANSACTIONS: i64 = 256;
 const EVENTS: i64 = 5_000;
