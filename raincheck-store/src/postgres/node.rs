@@ -78,7 +78,8 @@ async fn show(shared: &Shared, token: &Mutex<Uuid>) -> Result<(), Trouble> {
     let db = shared.reader().await?;
     let sql = format!("UPDATE node SET seen_at = {NOW} WHERE number = $1 AND token = $2");
     let own = *token.lock();
-    if db.execute(&sql, &[&number, &own]).await? == 0 {
+    let statement = db.prepare_cached(&sql).await?;
+    if db.execute(&statement, &[&number, &own]).await? == 0 {
         let held = take(&**db).await?;
         tracing::warn!(number, new = held.number, "this node was silent for so long that another has its number");
         *token.lock() = held.token;

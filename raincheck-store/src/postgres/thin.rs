@@ -1,6 +1,7 @@
 //! Moves the few jobs that are left of a stretch to partitions of their own, so that what is left of the many that are
 //! forgotten goes. One job that failed and is kept for months would otherwise keep the rows of millions.
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
 use super::shared::Trouble;
@@ -14,7 +15,9 @@ const LEAST: i64 = 1 << 20;
 /// How often the locks are asked for before what was copied is given up.
 const TRIES: usize = 5;
 const LIVING: &str = "SELECT count(*) FROM (SELECT FROM job WHERE no >= $1 AND no < $2 LIMIT $3) AS those";
-const SIZE: &str = "SELECT sum(pg_total_relation_size(name::regclass))::bigint FROM unnest($1::text[]) AS name";
+/// Less, or nothing, of tables that another node has just dropped.
+const SIZE: &str =
+    "SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0)::bigint FROM unnest($1::text[]) AS name";
 const SUFFIX: &str = "SELECT split_part($1, '_', 1) || '_' || nextval('stretch_number')";
 /// What was planned before the tables had rows must do for any number of them.
 const PLAN: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
@@ -23,7 +26,10 @@ const PLAN: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = 
 pub(super) async fn thin(db: &mut Client, stretch: &Stretch) -> Result<Fate, Trouble> {
     let held = match stretch.held {
         Some(held) => held,
-        None => count(db, stretch).await?,
+        None => match count(db, stretch).await? {
+            Some(held) => held,
+            None => return Ok(Fate::Stays),
+        },
     };
     let Span { low, high } = stretch.span;
     let few = held / FEW;
@@ -50,14 +56,19 @@ pub(super) async fn thin(db: &mut Client, stretch: &Stretch) -> Result<Fate, Tro
     Ok(Fate::InUse)
 }
 
-/// About how many jobs have rows in it; no more come, so that is written down.
-async fn count(db: &Client, stretch: &Stretch) -> Result<i64, Trouble> {
+/// About how many jobs have rows in it; no more come, so that is written down. `None` when another node has just put
+/// something else in its place.
+async fn count(db: &Client, stretch: &Stretch) -> Result<Option<i64>, Trouble> {
     let [spec, ..] = stretch.partitions();
-    db.batch_execute(&format!("ANALYZE {spec}")).await?;
-    let held = "UPDATE stretch SET held = (SELECT reltuples::bigint FROM pg_class WHERE oid = $2::text::regclass) \
+    match db.batch_execute(&format!("ANALYZE {spec}")).await {
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
+        analyzed => analyzed?,
+    }
+    let held = "UPDATE stretch SET held = (SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($2)) \
         WHERE low = $1 AND suffix = $3 RETURNING held";
     let row = db.query_opt(held, &[&stretch.span.low, &spec, &stretch.suffix]).await?;
-    Ok(row.map(|row| row.try_get::<_, Option<i64>>(0)).transpose()?.flatten().unwrap_or(0))
+    let held = row.map(|row| row.try_get::<_, Option<i64>>(0)).transpose()?;
+    Ok(held.map(Option::unwrap_or_default))
 }
 
 /// Makes new tables, and copies to them what belongs to finished jobs: that does not change any more. Nobody is kept from
