@@ -12,6 +12,7 @@ const SCRIPT: &str = r#"
 cat >/dev/null
 if read -r pid <"$1/data/postmaster.pid"; then
     kill -QUIT "$pid"
+    kill -CONT "$pid"
     while kill -0 "$pid"; do sleep 0.02; done
 fi
 rm -rf "$1"

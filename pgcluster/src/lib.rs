@@ -156,6 +156,23 @@ impl Cluster {
         self.resume()
     }
 
+    /// Stops the server's processes where they are: connections stay open, and nothing is answered until
+    /// [`Cluster::thaw`].
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn freeze(&self) -> Result<()> {
+        self.server.lock().as_ref().context("the server does not run")?.freeze()
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn thaw(&self) -> Result<()> {
+        self.server.lock().as_ref().context("the server does not run")?.thaw()
+    }
+
     /// Its version, as `15`.
     pub fn version(&self) -> u32 {
         self.programs.version()

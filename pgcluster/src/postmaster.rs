@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::account::Account;
@@ -92,6 +93,36 @@ impl Postmaster {
         self.said.lock().iter().cloned().collect()
     }
 
+    /// Stops all of its processes where they are.
+    pub fn freeze(&self) -> Result<()> {
+        let own = Pid::from_child(&self.child);
+        // First the one that makes others.
+        kill_process(own, Signal::STOP)?;
+        self.tell_children(Signal::STOP)
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.tell_children(Signal::CONT)?;
+        Ok(kill_process(Pid::from_child(&self.child), Signal::CONT)?)
+    }
+
+    fn tell_children(&self, signal: Signal) -> Result<()> {
+        for entry in std::fs::read_dir("/proc")?.filter_map(Result::ok) {
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            // One that ended meanwhile has nothing to tell.
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            if let Some(pid) = pid
+                && parent(&stat) == Some(self.child.id())
+                && let Err(error) = kill_process(pid, signal)
+                && error != Errno::SRCH
+            {
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
     /// Ends it, and waits until it is gone.
     pub fn stop(mut self, how: Stop) -> Result<()> {
         if self.child.try_wait()?.is_some() {
@@ -102,6 +133,7 @@ impl Postmaster {
             Stop::Immediate => Signal::QUIT,
         };
         kill_process(Pid::from_child(&self.child), signal)?;
+        self.thaw()?;
         let until = Instant::now() + PATIENCE;
         while self.child.try_wait()?.is_none() {
             if Instant::now() > until {
@@ -111,6 +143,12 @@ impl Postmaster {
         }
         Ok(())
     }
+}
+
+/// Whose child a process is, from what `/proc` says of it: behind its name, which may hold anything.
+fn parent(stat: &str) -> Option<u32> {
+    let (_, behind) = stat.rsplit_once(')')?;
+    behind.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Keeps what it says, and tells when it takes connections; the channel closes when it ends.
@@ -132,4 +170,15 @@ fn listen(stderr: impl Read + Send + 'static, said: Arc<Mutex<VecDeque<String>>>
         }
     });
     ready
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_is_read() {
+        assert_eq!(parent("12 (a) b) S 7 12 12 0 -1"), Some(7));
+        assert_eq!(parent(""), None);
+    }
 }

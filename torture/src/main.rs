@@ -9,6 +9,7 @@ mod load;
 mod log;
 mod oracle;
 mod platter;
+mod proxy;
 mod round;
 mod scratch;
 mod server;

@@ -62,6 +62,18 @@ impl After {
         done.replies
     }
 
+    /// Nobody knows whether it is on disk. Should it be, it is read from the feed like another node's, and the leases that
+    /// it handed out end in time.
+    pub fn leave_open(mut self, shared: &Shared) {
+        shared.feed.doubt();
+        for change in std::mem::take(&mut self.lease_changes) {
+            if let LeaseChange::Start(kept) = change {
+                shared.leases.lock().put(kept);
+            }
+        }
+        self.take_back(shared);
+    }
+
     /// Forgets names that are not on disk after all.
     pub fn take_back(self, shared: &Shared) {
         for (is_queue, number) in self.named {

@@ -174,6 +174,9 @@ impl Batch<'_> {
 
     /// Why a run is over by now, if it is: the deadline in the predicate of every sweeping settle.
     fn overrun(&self, job: &Job, attempt: u32) -> Option<Overdue> {
+        if self.unheard {
+            return None;
+        }
         let lease = self.leases.get(&job.no).filter(|kept| kept.lease.attempt == attempt && job.attempt == attempt)?;
         let grace = self.shared.regained.load(std::sync::atomic::Ordering::Acquire).saturating_add(lease.ttl);
         if lease.lease_until.max(grace) <= self.ticks {

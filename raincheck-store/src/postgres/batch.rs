@@ -12,10 +12,12 @@ use raincheck_core::{
     QueueSettings, RetryPolicy, Spec, State, Timestamp,
 };
 use rand::rngs::StdRng;
+use uuid::Uuid;
 
 use super::db::Db;
 use super::figures::{Counts, SERVED, TICKETS, sum};
 use super::floors::Floors;
+use super::run;
 use super::shared::{Shared, Trouble};
 use crate::codec;
 use crate::leases::KeptLease;
@@ -23,8 +25,10 @@ use crate::leases::KeptLease;
 /// What the writer keeps from one transaction to the next.
 pub(super) struct Mind {
     pub mint: IdMint,
-    /// The number of this node that the mint goes by.
-    pub lane: i32,
+    /// The number of this node that the mint goes by, and its token.
+    pub identity: (i32, Uuid),
+    /// How its transactions begin.
+    pub begin: String,
     pub rng: StdRng,
     pub tick: Millis,
     pub bounds: Bounds,
@@ -32,6 +36,17 @@ pub(super) struct Mind {
     pub counters: Mutex<HashMap<(i32, i32, i16), String>>,
     /// Where looks for jobs begin.
     pub floors: Floors,
+}
+
+impl Mind {
+    /// Goes by another number and token, where these are others.
+    pub fn go_by(&mut self, identity: (i32, Uuid)) {
+        if self.identity != identity {
+            self.identity = identity;
+            self.begin = run::begin(identity.0);
+            self.mint.change_to(identity.0.unsigned_abs());
+        }
+    }
 }
 
 /// Bounds the writer checks submits against.
@@ -168,6 +183,8 @@ pub(super) struct Batch<'a> {
     /// Names that are on disk once the transaction is.
     pub named: Vec<(bool, i32)>,
     pub swept: bool,
+    /// Nobody could renew leases for a while: none is over before that is seen to.
+    pub unheard: bool,
     /// Something was written.
     pub wrote: bool,
     mark: Option<Mark>,
@@ -209,6 +226,7 @@ impl<'a> Batch<'a> {
             retirements: Vec::new(),
             named: Vec::new(),
             swept: false,
+            unheard: false,
             wrote: false,
             mark: None,
         }

@@ -73,7 +73,7 @@ async fn place(
     told: &[Event],
     grown: &[(raincheck_core::JobNo, ChunkKind)],
 ) -> Result<Vec<tokio_postgres::Row>, Trouble> {
-    let node = batch.shared.node.load(std::sync::atomic::Ordering::Acquire);
+    let (node, _) = batch.mind.identity;
     let nos: Option<Vec<i64>> = (!grown.is_empty()).then(|| grown.iter().map(|(no, _)| no.0).collect());
     let kinds: Option<Vec<i16>> = (!grown.is_empty()).then(|| grown.iter().map(|(_, kind)| *kind as i16).collect());
     let low = told.iter().map(|event| event.no.0).min();

@@ -3,12 +3,15 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, GenericClient};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::encryption;
+use super::link::Link;
 use super::shared::Trouble;
+use super::silence::within;
 use crate::StoreError;
 
 /// The oldest server that has all that is used here; tests run on whichever the machine has.
@@ -67,15 +70,32 @@ impl Connector {
 
     /// A connection of one's own, to a server that keeps what it acknowledges.
     pub async fn connect(&self) -> Result<Client, Trouble> {
+        self.greet().await.map(|(client, _)| client)
+    }
+
+    /// The same, one that can be cut.
+    pub async fn link(&self) -> Result<Link, Trouble> {
+        let (client, driver) = self.greet().await?;
+        Ok(Link::new(client, driver, self.tls()))
+    }
+
+    async fn greet(&self) -> Result<(Client, AbortHandle), Trouble> {
         let unreachable = |e: tokio_postgres::Error| Trouble::Unreachable(super::trouble::told(&e));
-        let (client, connection) = self.config.connect(self.tls()).await.map_err(unreachable)?;
-        tokio::spawn(async move {
+        let connected = async { self.config.connect(self.tls()).await.map_err(unreachable) };
+        let (client, connection) = within(self.patience(), connected).await?;
+        let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::warn!(error = %super::trouble::told(&error), "a connection to the database ended");
             }
         });
-        suits(&client).await?;
-        Ok(client)
+        within(SILENCE, suits(&client)).await?;
+        Ok((client, driver.abort_handle()))
+    }
+
+    /// How long a connection may take to come about: to each host, and then that one is greeted.
+    fn patience(&self) -> Duration {
+        let hosts = u32::try_from(self.config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
+        self.config.get_connect_timeout().copied().unwrap_or(SILENCE).saturating_mul(hosts).saturating_add(SILENCE)
     }
 }
 

@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
+use super::link::Link;
 use super::shared::Trouble;
 
 pub(super) type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -13,14 +14,14 @@ pub(super) const KEPT: usize = 64;
 
 /// A connection with the statements that were prepared on it.
 pub(super) struct Db {
-    client: Client,
+    client: Link,
     statements: Mutex<HashMap<&'static str, Statement>>,
     /// Those that name a stretch of job numbers: of every stretch others.
     of_stretches: Mutex<HashMap<String, Statement>>,
 }
 
 impl Db {
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Link) -> Self {
         Db { client, statements: Mutex::default(), of_stretches: Mutex::default() }
     }
 
@@ -34,6 +35,11 @@ impl Db {
 
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Cuts the connection, and has the database stop what it was asked.
+    pub fn withdraw(self) {
+        self.client.withdraw();
     }
 
     /// Runs statements without parameters.

@@ -4,6 +4,7 @@
 //! from the database. Whoever comes second with a transaction is not heard.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -17,6 +18,8 @@ pub(super) struct Feed {
     state: Mutex<State>,
     /// Something is known to be missing: the tailer should read now.
     pub behind: Notify,
+    /// This node may have written something that it does not know of.
+    doubtful: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +48,16 @@ impl Feed {
     /// The place of the last transaction that was told of; the tailer reads on from there.
     pub fn pos(&self) -> i64 {
         self.state.lock().pos
+    }
+
+    /// From now on what this node itself wrote is read like what others did, where the tailer comes first to it.
+    pub fn doubt(&self) {
+        self.doubtful.store(true, Ordering::Release);
+    }
+
+    /// Whether that is so.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful.load(Ordering::Acquire)
     }
 
     /// Everything told of from now on; takes over from an earlier reader.

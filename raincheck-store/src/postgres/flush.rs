@@ -24,7 +24,8 @@ const MOVED_CLAIMS: &str = "UPDATE claim c SET no = u.no, fingerprint = u.finger
     WHERE c.scope = u.scope AND c.key = u.key";
 const RESULTS: &str = "INSERT INTO result SELECT * FROM \
     unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::bytea[])";
-const BLOBS: &str = "INSERT INTO blob SELECT * FROM unnest($1::text[], $2::bigint[])";
+const BLOBS: &str = "INSERT INTO blob (name, no) SELECT * FROM unnest($1::text[], $2::bigint[]) ON CONFLICT DO NOTHING";
+const SWEPT: &str = "SELECT FROM blob WHERE name = ANY($1) AND no = 0";
 const REPORTS: &str = "INSERT INTO report SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) \
     ON CONFLICT (no) DO UPDATE SET progress = coalesce(excluded.progress, report.progress), \
     failure = coalesce(excluded.failure, report.failure)";
@@ -188,7 +189,13 @@ impl Batch<'_> {
             return Ok(0);
         }
         let (names, nos): (Vec<&str>, Vec<i64>) = blobs.into_iter().unzip();
-        self.db.execute(BLOBS, &[&names, &nos]).await
+        let written = self.db.execute(BLOBS, &[&names, &nos]).await?;
+        if written == names.len() as u64 {
+            return Ok(written);
+        }
+        // This node was silent for so long that others took what it had in hand for orphans.
+        let swept = !self.db.query(SWEPT, &[&names]).await?.is_empty();
+        Err(if swept { Trouble::Swept } else { Trouble::Refused("a payload belongs to another job") })
     }
 
     async fn write_reports(&self) -> Result<u64, Trouble> {
@@ -280,7 +287,7 @@ impl Batch<'_> {
         let kinds: Vec<i32> = rows.iter().map(|row| row.1).collect();
         let states: Vec<i16> = rows.iter().map(|row| row.2).collect();
         let counts: Vec<i64> = rows.iter().map(|row| row.3).collect();
-        let node = self.mind.lane;
+        let node = self.mind.identity.0;
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&queues, &kinds, &states, &counts];
         parameters.extend(places.as_ref().map(|places| *places as &(dyn ToSql + Sync)));
         parameters.push(&node);

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use deadpool_postgres::Object;
 use raincheck_core::{JobNo, LeaseRef, Millis, Overdue, limits};
 
+use super::life::GAP;
 use super::shared::{NOW, Trouble};
+use super::silence::{PATIENCE, answered};
 use super::{PostgresStore, facts, rows};
 use crate::StoreError;
 use crate::records::{Overrun, Renewal, Renewed};
@@ -26,12 +29,15 @@ fn renewal(locked: &str) -> String {
          RETURNING l.no, l.attempt, l.ttl, l.until, l.cancel"
     )
 }
+/// Those that are over, or one row that says that none is yet because nobody could renew any for a while.
 static OVER: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT l.no, l.attempt, greatest(l.until, $2 + l.ttl) <= m.now \
-         FROM (SELECT coalesce($1, {NOW}) AS now) AS m JOIN lease l ON least(l.until, l.timeout_at) <= m.now \
-         WHERE greatest(l.until, $2 + l.ttl) <= m.now OR l.timeout_at <= m.now \
-         ORDER BY least(l.until, l.timeout_at) LIMIT $3"
+        "SELECT m.unheard, l.no, l.attempt, greatest(l.until, $2 + l.ttl) <= m.now \
+         FROM (SELECT now, given IS NULL AND (SELECT at FROM life) < now - {GAP} AS unheard \
+         FROM (SELECT $1::bigint AS given, coalesce($1, {NOW}) AS now) AS t) AS m \
+         LEFT JOIN lease l ON NOT m.unheard AND least(l.until, l.timeout_at) <= m.now \
+         AND (greatest(l.until, $2 + l.ttl) <= m.now OR l.timeout_at <= m.now) \
+         WHERE m.unheard OR l.no IS NOT NULL ORDER BY least(l.until, l.timeout_at) LIMIT $3"
     )
 });
 
@@ -100,19 +106,24 @@ impl PostgresStore {
 
     /// Runs that are over by now, at most `limit`.
     pub(super) async fn overdue_leases(&self, limit: usize) -> Result<Vec<Overrun>, StoreError> {
-        Ok(self.look_for_overdue(limit).await?)
+        let until = Instant::now() + PATIENCE;
+        Ok(answered(until, self.look_for_overdue(limit, until)).await?)
     }
 
-    async fn look_for_overdue(&self, limit: usize) -> Result<Vec<Overrun>, Trouble> {
+    async fn look_for_overdue(&self, limit: usize, until: Instant) -> Result<Vec<Overrun>, Trouble> {
         let (ticks, regained) = (self.shared.given_ticks(), self.shared.regained.load(Ordering::Acquire));
         let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
-        let db = self.shared.reader().await?;
+        let db = self.shared.reader(until).await?;
         let statement = db.prepare_cached(&OVER).await?;
         let mut over = Vec::new();
         for row in db.query(&statement, &[&ticks, &regained, &limit_rows]).await? {
-            let attempt: i32 = row.try_get(1)?;
-            let lease = LeaseRef { no: JobNo(row.try_get(0)?), attempt: attempt.cast_unsigned() };
-            let why = if row.try_get(2)? { Overdue::Lost } else { Overdue::TimedOut };
+            if row.try_get::<_, Option<bool>>(0)?.unwrap_or_default() {
+                self.shared.unheard.notify_one();
+                return Ok(over);
+            }
+            let attempt: i32 = row.try_get(2)?;
+            let lease = LeaseRef { no: JobNo(row.try_get(1)?), attempt: attempt.cast_unsigned() };
+            let why = if row.try_get(3)? { Overdue::Lost } else { Overdue::TimedOut };
             over.push(Overrun { lease, why });
         }
         // What only memory takes for over was renewed by way of another node, or has ended there.

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -14,6 +14,7 @@ use tokio_postgres::{AsyncMessage, Client};
 
 use super::connect::Connector;
 use super::shared::{Shared, Trouble};
+use super::silence::{PATIENCE, within};
 
 /// How long a hint of our own may take to come back before it is taken for lost.
 const ECHO: Duration = Duration::from_secs(2);
@@ -74,12 +75,12 @@ pub(super) async fn listen(shared: Arc<Shared>, connector: Connector) {
 
 /// Ends with the connection.
 async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::convert::Infallible, Trouble> {
-    let (db, mut heard, _driver) = connect(connector).await?;
+    let (db, mut heard, _driver) = within(2 * PATIENCE, connect(connector)).await?;
     let own = format!("{:016x}", rand::random::<u64>());
-    db.batch_execute("LISTEN raincheck").await?;
+    within(PATIENCE, async { Ok(db.batch_execute("LISTEN raincheck").await?) }).await?;
     // Behind a pooler that hands out connections by the transaction, this one listens to nothing, except to itself: what it
     // tells may come back with the answer. So the proof comes by way of another.
-    tell(&**shared.reader().await?, &own).await?;
+    tell(&***shared.reader(Instant::now() + PATIENCE).await?, &own).await?;
     let echo = async {
         while heard.recv().await? != own {}
         Some(())
@@ -109,7 +110,7 @@ async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::conv
 /// because one that tells holds up every other that does.
 async fn tell(db: &Client, own: &str) -> Result<(), Trouble> {
     let sql = format!("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY raincheck, '{own}'; COMMIT");
-    Ok(db.batch_execute(&sql).await?)
+    within(PATIENCE, async { Ok(db.batch_execute(&sql).await?) }).await
 }
 
 /// Ends the work on a connection with whoever has it.

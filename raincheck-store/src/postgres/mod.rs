@@ -20,7 +20,10 @@ mod heartbeats;
 mod hints;
 mod jobs;
 mod leasing;
+mod life;
+mod link;
 mod list;
+mod lost;
 mod migrate;
 mod names;
 mod node;
@@ -34,6 +37,7 @@ mod rows;
 mod run;
 mod serve;
 mod shared;
+mod silence;
 mod stranger;
 mod stretch;
 mod sweep;
@@ -71,6 +75,4 @@ pub struct PostgresStore {
     writer: Mutex<Option<JoinHandle<()>>>,
     /// What goes on beside it, until the store is closed.
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// Proves that this node's number is its own.
-    token: Arc<Mutex<uuid::Uuid>>,
 }

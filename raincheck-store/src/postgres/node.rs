@@ -1,10 +1,10 @@
-//! The number of this node among those that serve the data: its lane among job numbers, its rows among the counters.
+//! The number of this node among those that serve the data: its lane among job numbers, its rows among the counters. A
+//! node that was silent for too long loses it, and can write nothing more under it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
@@ -12,13 +12,16 @@ use super::shared::{NOW, Shared, Trouble};
 
 /// Nodes that may serve the data at once; their number is six bits of a job's.
 pub(super) const NODES: i32 = 64;
-/// How often a node shows that it lives.
-const SHOW: Duration = Duration::from_secs(2);
 /// A node that was not seen for so long, milliseconds, serves nobody.
 pub(super) const ALIVE: i64 = 6_000;
-/// A node that was not seen for so long, milliseconds, has lost its number. One that goes on all the same meets the unique
-/// index of job numbers.
+/// A node that was not seen for so long, milliseconds, has lost its number, as soon as another one starts.
 pub(super) const FORGET: i64 = 60_000;
+/// Class of the lock that every transaction of a node's writer shares under the node's number: who gets it alone knows that
+/// none is under way.
+pub(super) const NODE_LOCK: i32 = 0x7261_6e6f;
+/// How often that lock is tried for, and the pause before the next try: the others can't show meanwhile that they live.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// A number held.
 pub(super) struct Held {
@@ -26,7 +29,7 @@ pub(super) struct Held {
     pub token: Uuid,
     /// Nobody else serves the data.
     pub is_alone: bool,
-    /// Nor did anybody for so long that whoever did has nothing under way.
+    /// Nor did anybody for so long that whoever did can write nothing more.
     pub is_first: bool,
 }
 
@@ -46,51 +49,85 @@ pub(super) async fn take(db: &impl GenericClient) -> Result<Held, Trouble> {
 }
 
 async fn take_locked(db: &impl GenericClient) -> Result<Held, Trouble> {
-    let seen = format!("SELECT number, seen_at > {NOW} - {ALIVE} FROM node WHERE seen_at > {NOW} - {FORGET}");
-    let (mut taken, mut is_alone) = (Vec::new(), true);
+    let seen = format!("SELECT number, seen_at > {NOW} - {ALIVE}, seen_at > {NOW} - {FORGET} FROM node");
+    let (mut taken, mut fenced, mut is_alone) = (Vec::new(), Vec::new(), true);
     for row in db.query(&seen, &[]).await? {
-        taken.push(row.try_get::<_, i32>(0)?);
+        let number: i32 = row.try_get(0)?;
         is_alone &= !row.try_get::<_, bool>(1)?;
+        if row.try_get::<_, bool>(2)? || !fence(db, number).await? {
+            taken.push(number);
+        } else {
+            fenced.push(number);
+        }
     }
-    let number = (0..NODES).find(|number| !taken.contains(number));
+    // One that was just taken away comes last: whoever had it takes what others write under it for its own until it
+    // knows better.
+    let free = |number: &i32| !taken.contains(number);
+    let number = (0..NODES).filter(free).min_by_key(|number| fenced.contains(number));
     let number = number.ok_or_else(|| Trouble::Unsuitable(format!("{NODES} nodes serve this data already")))?;
     let token = Uuid::from_u128(rand::random());
-    let put = format!(
-        "INSERT INTO node VALUES ($1, $2, {NOW}) ON CONFLICT (number) DO UPDATE SET token = $2, seen_at = {NOW}"
-    );
-    db.execute(&put, &[&number, &token]).await?;
+    db.execute(&format!("INSERT INTO node VALUES ($1, $2, {NOW})"), &[&number, &token]).await?;
     Ok(Held { number, token, is_alone, is_first: taken.is_empty() })
 }
 
-/// Shows every now and then that this node lives, until it is dropped. One whose number was given to another takes a new
-/// one.
-pub(super) async fn keep(shared: Arc<Shared>, token: Arc<Mutex<Uuid>>) {
-    loop {
-        tokio::time::sleep(SHOW).await;
-        if let Err(trouble) = show(&shared, &token).await {
-            tracing::debug!(%trouble, "this node cannot show that it lives");
+/// Takes its number from a node that was silent for too long. What it has under way is ended first; what it begins
+/// afterwards finds that the number is not its own. Answers whether that was possible.
+async fn fence(db: &impl GenericClient, number: i32) -> Result<bool, Trouble> {
+    let alone = format!("SELECT pg_try_advisory_xact_lock({NODE_LOCK}, {number})");
+    let end = end_holders(NODE_LOCK, &number.to_string());
+    for _ in 0..TRIES {
+        if db.query_one(&alone, &[]).await?.try_get(0)? {
+            db.execute("DELETE FROM node WHERE number = $1", &[&number]).await?;
+            tracing::warn!(number, "a node was silent for so long that it counts as dead");
+            return Ok(true);
         }
+        db.batch_execute(&end).await?;
+        tokio::time::sleep(PAUSE).await;
     }
+    Ok(false)
 }
 
-async fn show(shared: &Shared, token: &Mutex<Uuid>) -> Result<(), Trouble> {
-    let number = shared.node.load(Ordering::Acquire);
-    let db = shared.reader().await?;
-    let sql = format!("UPDATE node SET seen_at = {NOW} WHERE number = $1 AND token = $2");
-    let own = *token.lock();
-    let statement = db.prepare_cached(&sql).await?;
-    if db.execute(&statement, &[&number, &own]).await? == 0 {
-        let held = take(&**db).await?;
-        tracing::warn!(number, new = held.number, "this node was silent for so long that another has its number");
-        *token.lock() = held.token;
-        shared.node.store(held.number, Ordering::Release);
+/// Ends the connections that hold an advisory lock of two numbers. Not those that wait for a standby: what they wrote is
+/// committed here, and ending them would only take back the promise that it is there as well.
+pub(super) fn end_holders(class: i32, number: &str) -> String {
+    format!(
+        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+         WHERE l.locktype = 'advisory' AND l.granted AND l.classid = {class} AND l.objid = {number} AND l.objsubid = 2 \
+         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         AND l.pid <> pg_backend_pid() AND a.wait_event IS DISTINCT FROM 'SyncRep'"
+    )
+}
+
+impl Shared {
+    /// What proves who this node is: its number and its token.
+    pub fn identity(&self) -> (i32, Uuid) {
+        let token = self.token.lock();
+        (self.node.load(Ordering::Acquire), *token)
     }
-    Ok(())
+
+    /// Takes over a number.
+    pub fn be(&self, held: &Held) {
+        let mut token = self.token.lock();
+        *token = held.token;
+        self.node.store(held.number, Ordering::Release);
+    }
+
+    /// Takes another number, where this node has still the one that it lost.
+    pub async fn be_another(&self, db: &impl GenericClient, lost: Uuid) -> Result<(), Trouble> {
+        let _one = self.taking.lock().await;
+        let (number, token) = self.identity();
+        if token == lost {
+            let held = take(db).await?;
+            tracing::warn!(number, new = held.number, "this node was silent for so long that it counted as dead");
+            self.be(&held);
+        }
+        Ok(())
+    }
 }
 
 /// Gives the number back.
-pub(super) async fn leave(db: &impl GenericClient, shared: &Shared, token: Uuid) -> Result<(), Trouble> {
-    let number = shared.node.load(Ordering::Acquire);
+pub(super) async fn leave(db: &impl GenericClient, shared: &Arc<Shared>) -> Result<(), Trouble> {
+    let (number, token) = shared.identity();
     db.execute("DELETE FROM node WHERE number = $1 AND token = $2", &[&number, &token]).await?;
     Ok(())
 }

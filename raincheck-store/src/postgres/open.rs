@@ -15,9 +15,11 @@ use super::connect::Connector;
 use super::db::Db;
 use super::figures::Book;
 use super::floors::Floors;
+use super::link::{Doubts, Link};
 use super::shared::{NOW, Shared, Time, Trouble};
+use super::silence::{LEAST, PATIENCE, within};
 use super::writer::Writer;
-use super::{PostgresStore, facts, hints, migrate, node, orphans, sweep, tail, tend};
+use super::{PostgresStore, facts, hints, life, migrate, node, orphans, run, sweep, tail, tend};
 use crate::StoreError;
 use crate::blobs::{BlobPlace, Blobs, Lying};
 
@@ -100,8 +102,18 @@ impl PostgresStore {
     pub async fn open(options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
         let connector = Connector::new(&options.url)?;
         let at = |trouble: Trouble| StoreError::Other(format!("{}: {trouble}", connector.place()));
+        let probe = connector.link().await.map_err(at)?;
+        // It may take long, as to bring much data to another format, but not for the reason that nobody answers.
+        tokio::select! {
+            opened = Self::open_by(&connector, options) => opened,
+            silent = until_silent(&probe) => Err(at(silent)),
+        }
+    }
+
+    async fn open_by(connector: &Connector, options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
+        let at = |trouble: Trouble| StoreError::Other(format!("{}: {trouble}", connector.place()));
         let mut client = connector.connect().await.map_err(at)?;
-        migrate::migrate(&mut client, &connector).await?;
+        migrate::migrate(&mut client, connector).await?;
         let unusable = |error| options.blobs.unusable(&error);
         let blobs = Blobs::open(&options.blobs).await.map_err(unusable)?;
         let lying = orphans::look(&blobs).await.map_err(unusable)?;
@@ -110,15 +122,19 @@ impl PostgresStore {
             connector.tls(),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
+        let doubts = Doubts::default();
         let pool = Pool::builder(manager)
             .max_size(options.readers.max(1))
             .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(Duration::from_secs(10)))
-            .create_timeout(Some(Duration::from_secs(10)))
+            .wait_timeout(Some(PATIENCE))
+            .create_timeout(Some(PATIENCE))
+            .pre_recycle(doubts.hook())
             .build()
             .map_err(|e| StoreError::Other(e.to_string()))?;
         let secret = secret(&client).await.map_err(at)?;
-        let shared = Arc::new(Shared::new(pool, options.clock.clone(), options.time, blobs, secret, options.stretch));
+        let lines = (pool, doubts, connector.tls());
+        let clocks = (options.clock.clone(), options.time);
+        let shared = Arc::new(Shared::new(lines, clocks, blobs, secret, options.stretch));
         let store = Self::start(&mut client, shared, connector.clone(), lying, &options).await.map_err(at)?;
         Ok(store)
     }
@@ -131,7 +147,7 @@ impl PostgresStore {
         options: &PostgresOptions,
     ) -> Result<Arc<Self>, Trouble> {
         let held = node::take(&*client).await?;
-        shared.node.store(held.number, Ordering::Release);
+        shared.be(&held);
         let db = &*client;
         let now: i64 = db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
         shared.offset.store(now - shared.clock.ticks(), Ordering::Release);
@@ -152,14 +168,15 @@ impl PostgresStore {
         let last: i64 = db.query_one(last, &[]).await?.try_get(0)?;
         shared.stretches.load(&*client).await?;
         shared.stretches.make_ahead(client, shared.now()).await?;
-        let writer_db = Db::new(connector.connect().await?);
+        let writer_db = Db::new(connector.link().await?);
         let floors = Floors::new(options.slow_look);
         sweep::look_ahead(&writer_db, &shared, &floors).await?;
 
         let mind = Mind {
             mint: IdMint::in_lane(JobNo(last), held.number.unsigned_abs()),
             rng: options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64),
-            lane: held.number,
+            identity: shared.identity(),
+            begin: run::begin(held.number),
             tick: last >> 15,
             bounds: Bounds {
                 max_queued: options.max_queued,
@@ -176,12 +193,15 @@ impl PostgresStore {
             mind,
             looked: Instant::now(),
             lost_since: None,
+            open: None,
+            committed: None,
         };
         let (sender, receiver) = mpsc::unbounded_channel();
-        let token = Arc::new(Mutex::new(held.token));
-        let mut tasks =
-            vec![tokio::spawn(node::keep(shared.clone(), token.clone())), tokio::spawn(tail::follow(shared.clone()))];
-        tasks.push(tokio::spawn(tend::keep(shared.clone())));
+        let mut tasks = vec![
+            tokio::spawn(life::keep(shared.clone(), connector.clone())),
+            tokio::spawn(tail::follow(shared.clone())),
+            tokio::spawn(tend::keep(shared.clone())),
+        ];
         if options.notify {
             tasks.push(tokio::spawn(hints::listen(shared.clone(), connector.clone())));
         }
@@ -190,8 +210,18 @@ impl PostgresStore {
             requests: RwLock::new(Some(sender)),
             writer: Mutex::new(Some(tokio::spawn(writer.run(receiver)))),
             tasks: Mutex::new(tasks),
-            token,
         }))
+    }
+}
+
+/// Asks again and again, and returns when no answer comes.
+async fn until_silent(probe: &Link) -> Trouble {
+    loop {
+        let asked = async { Ok(probe.batch_execute("SELECT").await?) };
+        if let Err(trouble) = within(PATIENCE, asked).await {
+            return trouble;
+        }
+        tokio::time::sleep(LEAST).await;
     }
 }
 

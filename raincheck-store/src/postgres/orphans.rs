@@ -1,4 +1,6 @@
-//! Removes payloads that no job refers to. Other nodes write into the same place meanwhile.
+//! Removes payloads that no job refers to. Other nodes write into the same place meanwhile, and one that has been silent
+//! may go on at any moment with a payload in hand. So its name is taken first, in the table where jobs take theirs: whoever
+//! comes second to it gets nothing.
 
 use std::collections::HashSet;
 use std::io;
@@ -6,16 +8,23 @@ use std::time::{Duration, SystemTime};
 
 use tokio_postgres::GenericClient;
 
-use super::shared::Trouble;
+use super::shared::{NOW, Trouble};
 use crate::blobs::{Blobs, Lying};
 
 /// One younger than this may be one that another node has finished and whose job is not on disk yet, or is writing.
 const YOUNG: Duration = Duration::from_secs(24 * 3_600);
 /// Names asked for at once.
 const PAGE: usize = 1_000;
+/// A name that no job has becomes one that none can have. Rows of a transaction that is under way are waited for.
+const TAKE: &str = "INSERT INTO blob (name, no, swept_at) SELECT name, 0, $2 FROM unnest($1::text[]) AS name \
+    ON CONFLICT DO NOTHING";
+/// Those that were taken before as well: the last sweep may not have come to its end.
+const TAKEN: &str = "SELECT name FROM blob WHERE name = ANY($1) AND no = 0";
+/// No request lasts for so long that it still has a payload of then, milliseconds.
+const REMEMBER: i64 = 30 * 86_400_000;
 
 /// Everything that lies there. To be called before this node takes its number: a node that comes later finds that it is
-/// not the first, so when this one is, nobody has any of these in hand, whatever the clocks say.
+/// not the first, so when this one is, nobody who counts as alive has any of these in hand.
 pub(super) async fn look(blobs: &Blobs) -> io::Result<Vec<Lying>> {
     let (mut listing, mut all) = (blobs.list(), Vec::new());
     while let Some(page) = listing.page().await? {
@@ -32,8 +41,10 @@ pub(super) async fn sweep(
     is_first: bool,
 ) -> Result<(), Trouble> {
     let failed = |e: io::Error| Trouble::Unsuitable(format!("sweeping large payloads: {e}"));
-    let now = SystemTime::now();
-    let is_old = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age > YOUNG);
+    // By the clock that all nodes share: this one's may be anywhere.
+    let now: i64 = db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
+    let at = SystemTime::UNIX_EPOCH + Duration::from_millis(now.max(0).unsigned_abs());
+    let is_old = |written: SystemTime| at.duration_since(written).is_ok_and(|age| age > YOUNG);
     lying.retain(|one| is_first || one.written.is_some_and(is_old));
     let (finished, broken): (Vec<Lying>, Vec<Lying>) = lying.into_iter().partition(|one| one.finished);
     for one in &broken {
@@ -42,14 +53,20 @@ pub(super) async fn sweep(
     let mut swept = broken.len();
     for page in finished.chunks(PAGE) {
         let names: Vec<&str> = page.iter().map(|one| &*one.name).collect();
-        let known = db.query("SELECT name FROM blob WHERE name = ANY($1)", &[&names]).await?;
+        let known = db.query("SELECT name FROM blob WHERE name = ANY($1) AND no > 0", &[&names]).await?;
         let known: HashSet<&str> = known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        let unknown: Vec<Box<str>> = names.into_iter().filter(|name| !known.contains(name)).map(Box::from).collect();
-        swept += unknown.len();
-        if !unknown.is_empty() {
-            blobs.remove(unknown).await.map_err(failed)?;
+        let unknown: Vec<&str> = names.into_iter().filter(|name| !known.contains(name)).collect();
+        if unknown.is_empty() {
+            continue;
         }
+        db.execute(TAKE, &[&unknown, &now]).await?;
+        let taken = db.query(TAKEN, &[&unknown]).await?;
+        let taken: Vec<Box<str>> =
+            taken.iter().map(|row| row.try_get::<_, &str>(0).map(Box::from)).collect::<Result<_, _>>()?;
+        swept += taken.len();
+        blobs.remove(taken).await.map_err(failed)?;
     }
+    db.execute("DELETE FROM blob WHERE no = 0 AND swept_at < $1", &[&(now - REMEMBER)]).await?;
     if swept > 0 {
         tracing::info!(swept, "removed payloads that no job refers to");
     }

@@ -6,26 +6,33 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
+use super::link::Loan;
 use super::shared::{Shared, Trouble};
-use super::writer::{PATIENCE, PAUSE};
+use super::silence::{PAUSE, answered};
 use crate::StoreError;
 
 impl Shared {
     /// Carries out a read, or anything else that may be done twice; on other connections, and for a while, when one turned
     /// out to be lost, as at a restart of the database.
-    pub async fn read<T, F>(&self, work: impl Fn(Object) -> F) -> Result<T, StoreError>
+    pub async fn read<T, F>(&self, work: impl Fn(Loan) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, Trouble>>,
     {
         self.asked();
-        let begin = Instant::now();
+        let until = Instant::now() + self.patience();
         loop {
-            let attempt = async { work(self.reader().await?).await };
-            match attempt.await {
-                Err(trouble) if trouble.is_loss() && begin.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
+            let attempt = async { work(self.reader(until).await?).await };
+            match answered(until, attempt).await {
+                Err(trouble) if trouble.is_loss() && Instant::now() + PAUSE < until => tokio::time::sleep(PAUSE).await,
                 done => return Ok(done?),
             }
         }
+    }
+
+    /// A connection for reading, given up then; statements are prepared with `prepare_cached`.
+    pub async fn reader(&self, until: Instant) -> Result<Loan, Trouble> {
+        let object = answered(until, async { Ok(self.pool.get().await?) }).await?;
+        Ok(Loan::new(object, until, &self.doubts, &self.tls))
     }
 }
 

@@ -1,30 +1,46 @@
 //! One transaction from its beginning to its end.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use futures_util::try_join;
-use raincheck_core::{Command, JobNo, LeaseJobs, Reply};
+use raincheck_core::{Command, JobNo, LeaseJobs, Outcome, Reply};
 
 use super::batch::Batch;
+use super::life::GAP;
+use super::node::NODE_LOCK;
 use super::shared::{NOW, Time, Trouble};
+use super::silence::answered;
 use super::writer::Request;
 use super::{commit, feed::Told};
 
 /// Every plan is one that holds at any size: a statement that was planned while its tables were empty goes on to be used
 /// when they are not. Local to the transaction, so that it means the same behind a pooler.
-const BEGIN: &str = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
-    SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off; \
+///
+/// No limit for statements: one that ran out during the commit would end the wait for a standby, and be told as done.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode = force_generic_plan; \
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+    SET LOCAL jit = off; SET LOCAL lock_timeout = '4s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
     SELECT pg_advisory_xact_lock_shared(8241990467025)";
 /// Held, shared, by every transaction of a writer: who gets it alone knows that none of them has any table.
 pub(super) const WRITERS_LOCK: i64 = 8_241_990_467_025;
 /// Class of the lock that every transaction holds under its own number: who gets it knows that it has ended.
 pub(super) const BATCH_LOCK: i32 = 0x7261_696e;
 
+/// The time; the transaction's number; whether this node still is who it was, as seen after it got the lock that whoever
+/// takes that away would need; and, where that is asked for, when leases could last be renewed.
 static MOMENT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
     format!(
-        "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer) FROM nextval('batch') AS b"
+        "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer), \
+         EXISTS (SELECT FROM node WHERE number = $1 AND token = $2), CASE WHEN $3 THEN (SELECT at FROM life) END \
+         FROM nextval('batch') AS b"
     )
 });
+
+/// How a transaction of a node begins.
+pub(super) fn begin(number: i32) -> String {
+    format!("{BEGIN}, pg_advisory_xact_lock_shared({NODE_LOCK}, {number})")
+}
 
 /// What came of a transaction that is about to be committed.
 pub(super) struct Done {
@@ -65,6 +81,11 @@ fn way(command: &Command) -> Way {
     }
 }
 
+/// Whether it ends a run that seems to be over.
+fn sweeps_leases(command: &Command) -> bool {
+    matches!(command, Command::Settle(settle) if matches!(settle.outcome, Outcome::Lost | Outcome::TimedOut))
+}
+
 /// All commands with the numbers of their callers. Each caller's keep their order; those of all callers take turns, leases
 /// after all else, so that they see everything queued in the same transaction and are served with one look.
 fn in_turns<'c>(callers: impl Iterator<Item = &'c [Command]>) -> Vec<(usize, &'c Command)> {
@@ -82,8 +103,22 @@ fn in_turns<'c>(callers: impl Iterator<Item = &'c [Command]>) -> Vec<(usize, &'c
 }
 
 impl Batch<'_> {
-    /// Carries out the commands of many callers and commits.
-    pub(super) async fn transact(&mut self, requests: &[Request]) -> Result<Done, Stop> {
+    /// Carries out the commands of many callers and commits, all of it until then.
+    pub(super) async fn transact(&mut self, requests: &[Request], until: Instant) -> Result<Done, Stop> {
+        let replies = answered(until, self.carry_out(requests)).await?;
+        if !self.wrote {
+            answered(until, self.db.run("COMMIT")).await?;
+            return Ok(Done { replies, told: None });
+        }
+        match answered(until, commit::commit(self)).await {
+            Ok(told) => Ok(Done { replies, told: Some(told) }),
+            Err(trouble) if trouble.is_loss() => Err(Stop::During(self.number, replies, trouble)),
+            Err(trouble) => Err(Stop::Before(trouble)),
+        }
+    }
+
+    /// All but the commit.
+    async fn carry_out(&mut self, requests: &[Request]) -> Result<Vec<Vec<Reply>>, Trouble> {
         let commands = in_turns(requests.iter().map(|request| &request.commands[..]));
         let all = || commands.iter().map(|(_, command)| *command);
         self.meet_queues(all()).await?;
@@ -93,7 +128,11 @@ impl Batch<'_> {
         let first = groups.first().copied().unwrap_or_default();
         let mut wanted = self.wanted(first.iter().map(|(_, command)| *command).filter(|c| way(c) != Way::Lease));
         wanted.add_leases(all());
-        let (_, moment, answers) = try_join!(self.db.run(BEGIN), self.db.query(&MOMENT, &[]), self.ask(&wanted))?;
+        let (number, token) = self.mind.identity;
+        let looks = commands.iter().any(|(_, command)| sweeps_leases(command));
+        let who: super::db::Parameters<'_> = &[&number, &token, &looks];
+        let begin = self.db.run(&self.mind.begin);
+        let (_, moment, answers) = try_join!(begin, self.db.query(&MOMENT, who), self.ask(&wanted))?;
         self.begin(&moment)?;
         self.absorb(wanted, answers, first.iter().map(|(_, command)| *command)).await?;
 
@@ -109,21 +148,18 @@ impl Batch<'_> {
         if self.is_pending() || self.events.len() > self.written_events {
             self.flush(true).await?;
         }
-        if !self.wrote {
-            self.db.run("COMMIT").await?;
-            return Ok(Done { replies, told: None });
-        }
-        match commit::commit(self).await {
-            Ok(told) => Ok(Done { replies, told: Some(told) }),
-            Err(trouble) if trouble.is_loss() => Err(Stop::During(self.number, replies, trouble)),
-            Err(trouble) => Err(Stop::Before(trouble)),
-        }
+        Ok(replies)
     }
 
     fn begin(&mut self, moment: &[tokio_postgres::Row]) -> Result<(), Trouble> {
         let row = moment.first().ok_or_else(|| Trouble::Unreadable("no time".to_owned()))?;
         let now: i64 = row.try_get(0)?;
         self.number = row.try_get(1)?;
+        if !row.try_get::<_, bool>(3)? {
+            return Err(Trouble::Fenced);
+        }
+        let renewed: Option<i64> = row.try_get(4)?;
+        self.unheard = self.shared.time == Time::Database && renewed.is_some_and(|at| at < now - GAP);
         if self.shared.time == Time::Database {
             self.shared.offset.store(now - self.shared.clock.ticks(), Ordering::Release);
             (self.now.0, self.ticks) = (now, now);

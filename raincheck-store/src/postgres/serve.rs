@@ -1,8 +1,11 @@
 //! Commands in, and the end of a store.
 
+use std::time::Instant;
+
 use raincheck_core::{Command, Reply};
 use tokio::sync::oneshot;
 
+use super::silence::{LEAST, answered};
 use super::writer::Request;
 use super::{PostgresStore, node};
 use crate::StoreError;
@@ -12,7 +15,7 @@ impl PostgresStore {
     pub(super) async fn hand_in(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError> {
         let stopped = || StoreError::Stopped("the store is closed".to_owned());
         let (answer, reply) = oneshot::channel();
-        let request = Request { commands, answer };
+        let request = Request { commands, since: Instant::now(), answer };
         if self.requests.read().as_ref().is_none_or(|writer| writer.send(request).is_err()) {
             return Err(stopped());
         }
@@ -35,12 +38,12 @@ impl PostgresStore {
         if self.shared.pool.is_closed() {
             return;
         }
-        let token = *self.token.lock();
-        let left = match self.shared.reader().await {
-            Ok(db) => node::leave(&**db, &self.shared, token).await,
-            Err(trouble) => Err(trouble),
+        let until = Instant::now() + LEAST;
+        let left = async {
+            let db = self.shared.reader(until).await?;
+            node::leave(&***db, &self.shared).await
         };
-        if let Err(trouble) = left {
+        if let Err(trouble) = answered(until, left).await {
             tracing::warn!(%trouble, "the number of this node stays taken for a while");
         }
         self.shared.pool.close();

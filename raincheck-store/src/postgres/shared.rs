@@ -2,18 +2,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Pool;
 use parking_lot::{Mutex, RwLock};
 use raincheck_core::{Clock, Millis, Name, Timestamp};
 use tokio::sync::Notify;
 use tokio_postgres::{GenericClient, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use uuid::Uuid;
 
 use super::feed::Feed;
 use super::figures::Book;
 use super::hints::Hints;
+use super::link::Doubts;
 use super::names::Names;
+use super::silence::{LEAST, PATIENCE};
 use super::stretch::Stretches;
 pub(crate) use super::trouble::Trouble;
 use crate::StoreError;
@@ -66,13 +70,28 @@ impl Stale {
     }
 }
 
+/// Since when the database cannot be reached, and why.
+#[derive(Debug)]
+pub(super) struct Lost {
+    since: Instant,
+    why: String,
+}
+
 /// What the writer, the tailer and the readers share.
 pub(super) struct Shared {
     pub pool: Pool,
+    pub doubts: Doubts,
+    pub tls: MakeRustlsConnect,
     pub clock: Arc<dyn Clock>,
     pub time: Time,
     /// Number of this node among those that serve the data.
     pub node: AtomicI32,
+    /// Proves that this number is its own.
+    pub token: Mutex<Uuid>,
+    /// One look at a time for another number.
+    pub taking: tokio::sync::Mutex<()>,
+    /// Leases seem to be over, and nobody could have renewed them: let that be seen to.
+    pub unheard: Notify,
     pub queues: Names,
     pub kinds: Names,
     /// What is known of running leases without asking the database; it alone decides.
@@ -92,8 +111,8 @@ pub(super) struct Shared {
     pub commit_clock: CommitClock,
     /// Why the store takes nothing any more.
     pub stopped: RwLock<Option<String>>,
-    /// Why the database cannot be reached now.
-    pub lost: RwLock<Option<String>>,
+    /// The database cannot be reached now.
+    pub lost: RwLock<Option<Lost>>,
     /// When, on the clock of leases, the database was reached again after it could not be: no lease ends before its
     /// length has passed since, for the silence was not the worker's fault.
     pub regained: AtomicI64,
@@ -104,12 +123,23 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub fn new(pool: Pool, clock: Arc<dyn Clock>, time: Time, blobs: Blobs, secret: [u8; 32], stretch: Millis) -> Self {
+    pub fn new(
+        (pool, doubts, tls): (Pool, Doubts, MakeRustlsConnect),
+        (clock, time): (Arc<dyn Clock>, Time),
+        blobs: Blobs,
+        secret: [u8; 32],
+        stretch: Millis,
+    ) -> Self {
         Shared {
             pool,
+            doubts,
+            tls,
             clock,
             time,
             node: AtomicI32::new(0),
+            token: Mutex::default(),
+            taking: tokio::sync::Mutex::default(),
+            unheard: Notify::new(),
             queues: Names::of("queue"),
             kinds: Names::of("kind"),
             leases: Mutex::default(),
@@ -131,11 +161,6 @@ impl Shared {
             blobs,
             secret,
         }
-    }
-
-    /// A connection for reading; statements are prepared with `prepare_cached`.
-    pub async fn reader(&self) -> Result<Object, Trouble> {
-        Ok(self.pool.get().await?)
     }
 
     /// Sees to it that the names behind the numbers in two columns of `rows` are known.
@@ -186,8 +211,23 @@ impl Shared {
             return Err(StoreError::Stopped(why.clone()));
         }
         match &*self.lost.read() {
-            Some(why) => Err(StoreError::Other(format!("the database cannot be reached: {why}"))),
+            Some(lost) => Err(StoreError::Other(format!("the database cannot be reached: {}", lost.why))),
             None => Ok(()),
         }
+    }
+
+    /// The database cannot be reached; the writer tries until it can.
+    pub fn lose(&self, trouble: &Trouble) {
+        let mut lost = self.lost.write();
+        let since = lost.as_ref().map_or_else(Instant::now, |lost| lost.since);
+        *lost = Some(Lost { since, why: trouble.to_string() });
+        drop(lost);
+        self.stale.set();
+    }
+
+    /// How long a caller waits now: not as long again for what has been silent for longer already.
+    pub fn patience(&self) -> Duration {
+        let lost = self.lost.read();
+        if lost.as_ref().is_some_and(|lost| lost.since.elapsed() > PATIENCE) { LEAST } else { PATIENCE }
     }
 }

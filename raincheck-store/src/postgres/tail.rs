@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Object;
 use raincheck_core::{ChunkKind, Event, EventData, JobNo, LeaseRef, State};
@@ -15,12 +15,15 @@ use super::node::FORGET;
 use super::reader::rows;
 use super::rows as read;
 use super::shared::{NOW, Shared, Trouble};
+use super::silence::answered;
 use crate::records::Commit;
 
 /// Between two looks while somebody waits and no hint comes.
 const SOON: Duration = Duration::from_millis(50);
 /// Between two looks otherwise. With what else goes on beside it, an idle node asks less than once a second.
 const LATER: Duration = Duration::from_secs(3);
+/// How long that may take.
+const READ: Duration = Duration::from_secs(10);
 /// Transactions read at a time, and events, about.
 const TRANSACTIONS: i64 = 256;
 const EVENTS: i64 = 5_000;
@@ -51,16 +54,10 @@ pub(super) async fn follow(shared: Arc<Shared>) {
         // Woken or not: it looks.
         let _ = timeout(pause, shared.feed.behind.notified()).await;
         match catch_up(&shared).await {
-            Ok(()) => {
-                failed = false;
-                if shared.lost.write().take().is_some() {
-                    // The writer may not have tried since, having had nothing to write.
-                    shared.stale.set();
-                }
-            }
+            Ok(()) => failed = false,
             Err(trouble) => {
                 if trouble.is_loss() {
-                    *shared.lost.write() = Some(trouble.to_string());
+                    shared.lose(&trouble);
                 }
                 if !failed {
                     tracing::warn!(%trouble, "the feed can't be read; what other nodes do is told of later");
@@ -75,37 +72,47 @@ pub(super) async fn follow(shared: Arc<Shared>) {
 /// Reads up to the end of the feed.
 async fn catch_up(shared: &Shared) -> Result<(), Trouble> {
     loop {
-        let pos = shared.feed.pos();
-        let db = shared.reader().await?;
-        // The last one that was read comes along: while there is nothing new, the answer still tells of other nodes.
-        let node = shared.node.load(Ordering::Acquire);
-        let found = rows(&db, &FEED, &[&pos, &(TRANSACTIONS + 1), &node]).await?;
-        let mut told = Vec::new();
-        let mut due = 0;
-        for row in &found {
-            shared.hints.others.store(row.try_get(8)?, Ordering::Relaxed);
-            let transaction = Transaction::of(row)?;
-            if transaction.pos <= pos {
-                continue;
-            }
-            due += transaction.last - transaction.first + 1;
-            told.push(transaction);
-            if due >= EVENTS {
-                break;
-            }
+        let until = Instant::now() + READ;
+        if !answered(until, page(shared, until)).await? {
+            return Ok(());
         }
-        let Some(last) = told.last().map(|transaction| transaction.pos) else { return Ok(()) };
-        let foreign = told.iter().any(|transaction| transaction.node != node);
-        if due > 0 {
-            read_events(&db, shared, (pos, last), &mut told).await?;
-        }
-        if foreign {
-            let others = told.iter().filter(|transaction| transaction.node != node);
-            note(&db, shared, others.flat_map(|transaction| &transaction.commit.events)).await?;
-        }
-        drop(db);
-        publish(shared, pos, told);
     }
+}
+
+/// Reads some of it; answers whether there may be more.
+async fn page(shared: &Shared, until: Instant) -> Result<bool, Trouble> {
+    let pos = shared.feed.pos();
+    let db = shared.reader(until).await?;
+    // The last one that was read comes along: while there is nothing new, the answer still tells of other nodes.
+    let node = shared.node.load(Ordering::Acquire);
+    let found = rows(&db, &FEED, &[&pos, &(TRANSACTIONS + 1), &node]).await?;
+    let mut told = Vec::new();
+    let mut due = 0;
+    for row in &found {
+        shared.hints.others.store(row.try_get(8)?, Ordering::Relaxed);
+        let transaction = Transaction::of(row)?;
+        if transaction.pos <= pos {
+            continue;
+        }
+        due += transaction.last - transaction.first + 1;
+        told.push(transaction);
+        if due >= EVENTS {
+            break;
+        }
+    }
+    let Some(last) = told.last().map(|transaction| transaction.pos) else { return Ok(false) };
+    let doubtful = shared.feed.is_doubtful();
+    let is_foreign = |transaction: &&Transaction| doubtful || transaction.node != node;
+    if due > 0 {
+        read_events(&db, shared, (pos, last), &mut told).await?;
+    }
+    if told.iter().any(|transaction| is_foreign(&transaction)) {
+        let others = told.iter().filter(is_foreign);
+        note(&db, shared, others.flat_map(|transaction| &transaction.commit.events)).await?;
+    }
+    drop(db);
+    publish(shared, pos, told);
+    Ok(true)
 }
 
 /// A row of the feed.

@@ -112,8 +112,8 @@ pub(super) async fn keep(shared: Arc<Shared>) {
 
 /// Everything once; after each look at the feed, it rests for so many times as long as that took.
 async fn round(shared: &Shared, rests: u32) -> Result<Tended, Trouble> {
-    let mut db = shared.reader().await?;
-    shared.stretches.load(&**db).await?;
+    let mut db = shared.reader(Instant::now() + ROUND).await?;
+    shared.stretches.load(&***db).await?;
     let mut done = Tended { made: shared.stretches.make_ahead(&mut db, shared.now()).await?, ..Tended::default() };
     let settled = first_of(shared.now().plus(-SETTLED));
     for row in db.query(OVER, &[&settled]).await? {
@@ -135,7 +135,7 @@ async fn round(shared: &Shared, rests: u32) -> Result<Tended, Trouble> {
             break;
         }
     }
-    shared.stretches.load(&**db).await?;
+    shared.stretches.load(&***db).await?;
     drop(db);
     forget_feed(shared, rests).await?;
     Ok(done)
@@ -199,7 +199,7 @@ async fn forget_feed(shared: &Shared, rests: u32) -> Result<(), Trouble> {
     let mut from = -1_i64;
     loop {
         let begin = Instant::now();
-        let db = shared.reader().await?;
+        let db = shared.reader(Instant::now() + ROUND).await?;
         let settled = shared.feed.pos() - KEEP_FEED;
         let Some(to) = db.query_one(FEED_PAGE, &[&from, &settled]).await?.try_get::<_, Option<i64>>(0)? else {
             return Ok(());

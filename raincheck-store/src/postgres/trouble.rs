@@ -13,6 +13,15 @@ pub(crate) enum Trouble {
     /// There is no connection to be had.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
+    /// It was asked and does not answer.
+    #[error("the database does not answer")]
+    Silent,
+    /// This node was silent for so long that others count it as dead: it may write nothing under the number that it had.
+    #[error("this node was silent for too long and counts as dead")]
+    Fenced,
+    /// A payload was taken for an orphan while this node was silent.
+    #[error("a payload was removed while this node was silent; it must be sent again")]
+    Swept,
     /// The server is not one to trust data to.
     #[error("{0}")]
     Unsuitable(String),
@@ -50,9 +59,14 @@ impl Trouble {
                         .code()
                         .is_some_and(|code| matches!(&code.code()[..3], "57P" | "080") || code.code() == "25P03")
             }
-            Trouble::Unreachable(_) => true,
+            Trouble::Unreachable(_) | Trouble::Silent => true,
             _ => false,
         }
+    }
+
+    /// Somebody has locked what is needed, for longer than a caller waits.
+    pub fn is_locked_out(&self) -> bool {
+        matches!(self, Trouble::Database(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
     }
 
     /// Nothing is wrong but the moment.
@@ -61,7 +75,7 @@ impl Trouble {
             Trouble::Database(error) => {
                 matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
             }
-            Trouble::Again(_) => true,
+            Trouble::Again(_) | Trouble::Fenced => true,
             _ => false,
         }
     }

@@ -4,26 +4,36 @@ use tokio_postgres::{Client, GenericClient};
 
 use super::node::ALIVE;
 use super::shared::{NOW, Trouble};
+use super::silence::{PATIENCE, within};
 use super::{PostgresOptions, migrate};
 use crate::StoreError;
+
+/// A server that was not seen for so long, milliseconds, has nothing in hand any more that is not written down.
+const SILENT: i64 = 3_600_000;
 
 /// The data of a store, open for reading.
 pub(super) struct Visit {
     pub db: Client,
     /// Whether a server has the data.
     pub served: bool,
+    /// No server has it that may only have been silent for a while.
+    pub alone: bool,
 }
 
 impl Visit {
     pub async fn of(options: &PostgresOptions) -> Result<Visit, StoreError> {
         let db = options.connect().await?;
-        let (found, _) = migrate::formats(&db).await?;
+        let (found, _) = within(PATIENCE, migrate::formats(&db)).await?;
         if found == 0 {
             return Err(StoreError::Other("the database has no jobs: no server has been started on it yet".to_owned()));
         }
-        let nodes = format!("SELECT EXISTS (SELECT 1 FROM node WHERE seen_at > {NOW} - {ALIVE})");
-        let served = db.query_one(&nodes, &[]).await.map_err(Trouble::from)?.try_get(0).map_err(Trouble::from)?;
-        Ok(Visit { db, served })
+        let nodes = format!(
+            "SELECT EXISTS (SELECT 1 FROM node WHERE seen_at > {NOW} - {ALIVE}), \
+             NOT EXISTS (SELECT 1 FROM node WHERE seen_at > {NOW} - {SILENT})"
+        );
+        let row = within(PATIENCE, async { Ok(db.query_one(&nodes, &[]).await?) }).await?;
+        let [served, alone] = [0, 1].map(|at| row.try_get(at).map_err(Trouble::from));
+        Ok(Visit { db, served: served?, alone: alone? })
     }
 }
 

@@ -10,21 +10,21 @@ use super::batch::{Batch, Mind};
 use super::connect::Connector;
 use super::db::Db;
 use super::figures::Book;
-use super::run::{BATCH_LOCK, Done, Stop};
+use super::lost::was_committed;
+use super::run::{Done, Stop};
 use super::shared::{Shared, Trouble};
+use super::silence::{LEAST, PATIENCE, PAUSE, answered, within};
 use super::sweep;
 use crate::StoreError;
 
 /// Most commands in one transaction: enough to share a round trip and an fsync among all who wait.
 const COMMANDS: usize = 512;
-/// How long callers wait for a database that cannot be reached, or for an answer of it that was lost.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two tries to reach the database.
-pub(super) const PAUSE: Duration = Duration::from_millis(50);
 /// Silence of the database that is no fault of the workers'.
 const OUTAGE: Duration = Duration::from_secs(1);
 /// How often a transaction is begun anew because another node was quicker.
 const RACES: u32 = 20;
+/// How long callers are kept waiting for a look at what other nodes did.
+const LOOK: Duration = Duration::from_secs(2);
 /// Figures of other nodes are at most about this old while something goes on.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -33,6 +33,8 @@ pub(super) type Answer = Result<Vec<Reply>, StoreError>;
 /// Commands of one caller and the way back to it.
 pub(super) struct Request {
     pub commands: Vec<Command>,
+    /// When it was asked.
+    pub since: Instant,
     pub answer: oneshot::Sender<Answer>,
 }
 
@@ -45,6 +47,10 @@ pub(super) struct Writer {
     pub mind: Mind,
     pub looked: Instant,
     pub lost_since: Option<Instant>,
+    /// A transaction whose connection was lost, and which may be under way still: nothing is written before it has ended.
+    pub open: Option<i64>,
+    /// Whether that one was committed, since that is known.
+    pub committed: Option<bool>,
 }
 
 impl Writer {
@@ -84,48 +90,50 @@ impl Writer {
     /// One transaction, begun anew as long as that is lawful: when it was certainly not committed, and nothing is wrong
     /// but the moment.
     async fn carry_out(&mut self, batch: &[Request]) -> Result<Vec<Vec<Reply>>, StoreError> {
-        let (begin, mut races) = (Instant::now(), 0);
+        let mut races = 0;
+        let until = self.until(batch)?;
         loop {
-            let mut db = match self.connected().await {
+            let mut db = match self.connected(until).await {
                 Ok(db) => db,
-                Err(_) if begin.elapsed() < PATIENCE => {
+                Err(_) if Instant::now() + PAUSE < until => {
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
                 Err(trouble) => return Err(trouble.into()),
             };
-            let number = self.shared.node.load(Ordering::Acquire);
-            if self.mind.lane != number {
-                self.mind.lane = number;
-                self.mind.mint.change_to(number.unsigned_abs());
-            }
+            self.mind.go_by(self.shared.identity());
             let mut made = Batch::new(&db, &self.shared, &mut self.mind);
-            let outcome = made.transact(batch).await;
+            let outcome = made.transact(batch, until).await;
+            let number = Some(made.number).filter(|number| *number > 0);
             let after = After::of(made);
             let trouble = match outcome {
                 Ok(done) => {
                     let swept = after.swept;
                     let replies = after.publish(&self.shared, done);
+                    self.found();
                     if swept {
-                        sweep::look_ahead(&db, &self.shared, &self.mind.floors).await.unwrap_or_else(|trouble| {
-                            // The old times stay: too early, which is harmless.
-                            tracing::warn!(%trouble, "the next due time cannot be read");
-                        });
+                        self.look_ahead(&db).await;
                     }
                     self.db = Some(db);
                     return Ok(replies);
                 }
                 Err(Stop::During(number, replies, trouble)) => {
-                    tracing::warn!(%trouble, "the connection ended during a commit; asking what became of it");
-                    self.lose(&trouble);
-                    match self.what_became_of(number).await {
+                    tracing::warn!(%trouble, "no answer came to a commit; asking what became of it");
+                    self.give_up(db, Some(number), &trouble);
+                    match self.what_became_of(until.max(Instant::now() + LEAST)).await {
                         Some(true) => {
                             let replies = after.publish(&self.shared, Done { replies, told: None });
                             self.shared.feed.behind.notify_one();
                             return Ok(replies);
                         }
-                        Some(false) => trouble,
-                        None => return Err(StoreError::Unknown(trouble.to_string())),
+                        Some(false) => {
+                            after.take_back(&self.shared);
+                            continue;
+                        }
+                        None => {
+                            after.leave_open(&self.shared);
+                            return Err(StoreError::Unknown(trouble.to_string()));
+                        }
                     }
                 }
                 Err(Stop::Before(trouble)) => trouble,
@@ -133,17 +141,23 @@ impl Writer {
             after.take_back(&self.shared);
             self.mind.floors.forget();
             if trouble.is_loss() || db.is_closed() {
-                self.lose(&trouble);
-                if begin.elapsed() < PATIENCE {
+                self.give_up(db, number, &trouble);
+                if Instant::now() + PAUSE < until {
                     continue;
                 }
                 return Err(trouble.into());
             }
             races += 1;
             let mut again = trouble.is_race();
-            if db.run("ROLLBACK").await.is_ok() {
+            if trouble.is_locked_out() {
+                self.shared.lose(&trouble);
+            }
+            if within(LEAST, db.run("ROLLBACK")).await.is_ok() {
                 if trouble.is_uncovered() {
                     again = self.cover(&mut db, &trouble).await;
+                }
+                if matches!(trouble, Trouble::Fenced) {
+                    again = self.be_another(&db).await;
                 }
                 self.db = Some(db);
             }
@@ -154,21 +168,45 @@ impl Writer {
         }
     }
 
-    /// The connection, a new one where the old one has ended.
-    async fn connected(&mut self) -> Result<Db, Trouble> {
+    /// Until when a transaction must be through: its first caller has waited for so long.
+    fn until(&self, batch: &[Request]) -> Result<Instant, StoreError> {
+        let now = Instant::now();
+        let until = batch.first().map_or(now, |first| first.since) + self.shared.patience();
+        if until <= now {
+            // What came while the database was silent has waited for long enough.
+            self.shared.health()?;
+        }
+        Ok(until.max(now + LEAST))
+    }
+
+    /// The connection, a new one where the old one has ended. What was under way on that has ended too.
+    async fn connected(&mut self, until: Instant) -> Result<Db, Trouble> {
         if let Some(db) = self.db.take().filter(|db| !db.is_closed()) {
             return Ok(db);
         }
-        match self.connector.connect().await {
-            Ok(client) => {
+        let open = self.open;
+        let reached = answered(until, async {
+            let db = Db::new(self.connector.link().await?);
+            let committed = match open {
+                Some(number) => Some(was_committed(&db, number).await?),
+                None => None,
+            };
+            Ok((db, committed))
+        });
+        match reached.await {
+            Ok((db, committed)) => {
+                if open.is_some() {
+                    (self.open, self.committed) = (None, committed);
+                    // Where nobody waited for that any more, it is told of as if another node had written it.
+                    self.shared.feed.behind.notify_one();
+                }
                 if let Some(since) = self.lost_since.take()
                     && since.elapsed() >= OUTAGE
                 {
                     self.shared.regained.store(self.shared.lease_now(), Ordering::Release);
                     tracing::info!(seconds = since.elapsed().as_secs(), "the database is reached again");
                 }
-                *self.shared.lost.write() = None;
-                Ok(Db::new(client))
+                Ok(db)
             }
             Err(trouble) => {
                 self.lose(&trouble);
@@ -183,34 +221,54 @@ impl Writer {
             self.mind.floors.forget();
             tracing::warn!(%trouble, "the database is lost");
         }
-        *self.shared.lost.write() = Some(trouble.to_string());
+        self.shared.lose(trouble);
     }
 
-    /// Whether a transaction was committed whose answer was lost: who gets its lock knows that it has ended, and if it was
-    /// committed its row stands in the feed. `None` when the database cannot be asked.
-    async fn what_became_of(&mut self, number: i64) -> Option<bool> {
-        let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
-            let Ok(db) = self.connected().await else {
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            };
-            if let Ok(committed) = asked(&db, number).await {
-                self.db = Some(db);
-                return Some(committed);
+    /// It does what it is asked.
+    fn found(&mut self) {
+        if self.shared.lost.read().is_some() {
+            *self.shared.lost.write() = None;
+        }
+    }
+
+    /// Gives up a connection with what is under way on it.
+    fn give_up(&mut self, db: Db, number: Option<i64>, trouble: &Trouble) {
+        self.lose(trouble);
+        self.open = number;
+        db.withdraw();
+    }
+
+    /// Whether the transaction that was given up was committed. `None` when the database cannot be asked until then.
+    async fn what_became_of(&mut self, until: Instant) -> Option<bool> {
+        loop {
+            match self.connected(until).await {
+                Ok(db) => {
+                    self.db = Some(db);
+                    return self.committed.take();
+                }
+                Err(_) if Instant::now() + PAUSE < until => tokio::time::sleep(PAUSE).await,
+                Err(_) => return None,
             }
         }
-        None
+    }
+
+    /// Takes another number; answers whether there is one now.
+    async fn be_another(&self, db: &Db) -> bool {
+        let (_, lost) = self.mind.identity;
+        let taken = within(PATIENCE, self.shared.be_another(db.client(), lost)).await;
+        taken.inspect_err(|why| tracing::warn!(%why, "this node finds no number to go on under")).is_ok()
     }
 
     /// Makes the partition that was missing; answers whether there is one now.
     async fn cover(&self, db: &mut Db, trouble: &Trouble) -> bool {
         let stretches = &self.shared.stretches;
-        let covered = match trouble {
-            Trouble::Uncovered(no) => stretches.make(db.client_mut(), *no).await.map(drop),
-            _ => stretches.load(db.client()).await,
-        };
-        covered.inspect_err(|why| tracing::warn!(%why, "a partition cannot be made")).is_ok()
+        let covered = within(PATIENCE, async {
+            match trouble {
+                Trouble::Uncovered(no) => stretches.make(db.client_mut(), *no).await.map(drop),
+                _ => stretches.load(db.client()).await,
+            }
+        });
+        covered.await.inspect_err(|why| tracing::warn!(%why, "a partition cannot be made")).is_ok()
     }
 
     fn refuse(&self, trouble: Trouble) -> StoreError {
@@ -224,40 +282,46 @@ impl Writer {
     }
 
     /// Reads what other nodes changed of figures, settings and due times. Nothing of this node's own is under way
-    /// meanwhile, so that what is read is all there is.
+    /// meanwhile, so that what is read is all there is. Where the database was lost, this finds it again.
     async fn look_again(&mut self) {
         self.looked = Instant::now();
         self.shared.stale.clear();
-        let Ok(db) = self.connected().await else { return };
+        let until = Instant::now() + LOOK;
+        let Ok(db) = self.connected(until).await else { return };
         let hints = std::mem::take(&mut self.shared.book.write().maybe_ready);
-        match Book::load(db.client(), &self.shared).await {
+        let looked = async {
+            let book = Book::load(db.client(), &self.shared).await?;
+            sweep::look_ahead(&db, &self.shared, &self.mind.floors).await?;
+            Ok(book)
+        };
+        match answered(until, looked).await {
             Ok(book) => {
                 let mut present = self.shared.book.write();
                 let since = std::mem::take(&mut present.maybe_ready);
                 *present = Book { maybe_ready: since, ..book };
+                drop(present);
+                self.found();
+                self.db = Some(db);
             }
             Err(trouble) => {
                 self.shared.book.write().maybe_ready.extend(hints);
-                tracing::warn!(%trouble, "figures of other nodes cannot be read");
+                tracing::warn!(%trouble, "what other nodes changed cannot be read");
+                if trouble.is_loss() {
+                    self.give_up(db, None, &trouble);
+                } else {
+                    self.db = Some(db);
+                }
             }
         }
-        if let Err(trouble) = sweep::look_ahead(&db, &self.shared, &self.mind.floors).await {
+    }
+
+    async fn look_ahead(&self, db: &Db) {
+        let looked = within(LOOK, sweep::look_ahead(db, &self.shared, &self.mind.floors)).await;
+        if let Err(trouble) = looked {
+            // The old times stay: too early, which is harmless.
             tracing::warn!(%trouble, "the next due time cannot be read");
         }
-        self.db = Some(db);
     }
-}
-
-async fn asked(db: &Db, number: i64) -> Result<bool, Trouble> {
-    let lock = format!(
-        "BEGIN; SET LOCAL lock_timeout = '{}s'; SELECT pg_advisory_xact_lock({BATCH_LOCK}, {})",
-        PATIENCE.as_secs(),
-        number % 2_147_483_647
-    );
-    db.run(&lock).await?;
-    let rows = db.query("SELECT FROM feed WHERE batch = $1", &[&number]).await?;
-    db.run("COMMIT").await?;
-    Ok(!rows.is_empty())
 }
 
 fn give(request: Request, answer: Answer) {

@@ -9,6 +9,7 @@ mod folder;
 mod moved;
 mod nodes;
 mod postgres;
+mod silence;
 mod sqlite;
 mod stranger;
 mod stretches;

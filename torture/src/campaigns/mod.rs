@@ -10,6 +10,7 @@ mod postgres;
 mod power_cut;
 mod retention;
 mod rolling;
+mod silent_node;
 mod slow;
 mod streams;
 mod watchers;
@@ -73,6 +74,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "PostgreSQL crashes or ends its connections under two nodes",
         short_loops: 8,
         run: postgres::run,
+    },
+    Campaign {
+        name: "silent-node",
+        about: "a node is stopped or cut off until it counts as dead, under large uploads, and goes on",
+        short_loops: 6,
+        run: silent_node::run,
     },
     Campaign {
         name: "watchers",

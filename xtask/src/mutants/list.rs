@@ -164,6 +164,43 @@ pub const MUTANTS: &[Mutant] = &[
         killer: Killer::Tests(FEED),
     },
     Mutant {
+        name: "dead-node-writes",
+        fault: "on PostgreSQL a node that counts as dead goes on under its number",
+        edits: &[Edit {
+            file: "raincheck-store/src/postgres/run.rs",
+            from: "EXISTS (SELECT FROM node WHERE number = $1 AND token = $2)",
+            to: "true OR EXISTS (SELECT FROM node WHERE number = $1 AND token = $2)",
+        }],
+        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "silence::what"]),
+    },
+    Mutant {
+        name: "orphan-by-look",
+        fault: "an orphan is removed after a look, and its name stays free",
+        edits: &[
+            Edit {
+                file: "raincheck-store/src/postgres/orphans.rs",
+                from: "SELECT name, 0, $2 FROM unnest($1::text[]) AS name \\\n    ON CONFLICT DO NOTHING\";",
+                to: "SELECT name, 0, $2 FROM unnest($1::text[]) AS name \\\n    WHERE false\";",
+            },
+            Edit {
+                file: "raincheck-store/src/postgres/orphans.rs",
+                from: "\"SELECT name FROM blob WHERE name = ANY($1) AND no = 0\"",
+                to: "\"SELECT unnest($1::text[])\"",
+            },
+        ],
+        killer: Killer::Campaign("silent-node", 8),
+    },
+    Mutant {
+        name: "gap-not-granted",
+        fault: "leases end while nobody could renew any",
+        edits: &[Edit {
+            file: "raincheck-store/src/postgres/life.rs",
+            from: "const GAP: i64 = 5_000;",
+            to: "const GAP: i64 = 5_000_000_000;",
+        }],
+        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "silence::leases"]),
+    },
+    Mutant {
         name: "losses-not-counted",
         fault: "a job that kills its workers is handed out for ever",
         edits: &[Edit { file: SETTLE, from: "draft.job.losses += 1;", to: "" }],

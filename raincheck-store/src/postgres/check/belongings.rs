@@ -18,7 +18,7 @@ const STRETCH: &str = "SELECT high, (SELECT number FROM meta WHERE name='last_bu
     WHERE high - 1 > $1 ORDER BY low LIMIT 1";
 const BLOBS: &str = "SELECT b.name, b.no, EXISTS (SELECT 1 FROM spec s WHERE s.no=b.no AND s.blob=b.name) \
     OR EXISTS (SELECT 1 FROM result r WHERE r.no=b.no AND r.blob=b.name) \
-    FROM blob b WHERE b.name COLLATE \"C\" > $1 ORDER BY b.name COLLATE \"C\" LIMIT $2";
+    FROM blob b WHERE b.no > 0 AND b.name COLLATE \"C\" > $1 ORDER BY b.name COLLATE \"C\" LIMIT $2";
 
 /// Which table, and how far.
 #[derive(Default)]

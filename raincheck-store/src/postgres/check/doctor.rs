@@ -24,9 +24,8 @@ impl PostgresDoctor {
     /// # Errors
     /// When there is none, or it can't be read.
     pub async fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
-        let Visit { db, served } = Visit::of(options).await?;
-        let pace =
-            Pace { piece: Duration::from_millis(200), whole: Duration::from_secs(300), alone: !served, files: true };
+        let Visit { db, served, alone } = Visit::of(options).await?;
+        let pace = Pace { piece: Duration::from_millis(200), whole: Duration::from_secs(300), alone, files: true };
         let mut stages = rows();
         stages.push_front(Box::new(Surroundings));
         let blobs = Blobs::at(&options.blobs).map_err(|error| options.blobs.unusable(&error))?;

@@ -23,11 +23,14 @@ use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::list::HOLD;
 use super::shared::{Shared, Trouble};
+use super::silence::{answered, within};
 use crate::checkup::{CheckPage, Checkup, Invariant};
 use crate::{Blobs, StoreError};
 
 type Result<T> = std::result::Result<T, Trouble>;
 
+/// How long a piece may take above what must be seen at one moment: its other rows, and its files.
+const FILES: Duration = Duration::from_secs(300);
 /// Rows looked at between two looks at the clock.
 const BATCH: usize = 256;
 
@@ -112,12 +115,14 @@ impl Checkup for Examiner {
             return Ok(None);
         }
         let Examiner { source, blobs, pace, stages } = self;
+        let patience = pace.whole + FILES;
         let page = match source {
             Source::Server(shared) => {
-                let mut db = shared.reader().await?;
-                piece(&mut db, blobs, *pace, stages).await
+                let until = Instant::now() + patience;
+                let mut db = shared.reader(until).await?;
+                answered(until, piece(&mut db, blobs, *pace, stages)).await
             }
-            Source::Own(db) => piece(db, blobs, *pace, stages).await,
+            Source::Own(db) => within(patience, piece(db, blobs, *pace, stages)).await,
         };
         Ok(Some(page?))
     }

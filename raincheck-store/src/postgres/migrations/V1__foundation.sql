@@ -2,7 +2,13 @@
 CREATE TABLE meta (name text PRIMARY KEY, number bigint, bytes bytea);
 
 -- Who serves this data. A node holds its number for as long as it is seen; the number is its lane among job numbers.
+-- One that was silent for too long is removed by the next one that starts, and its transactions find that they may not
+-- commit any more.
 CREATE TABLE node (number integer PRIMARY KEY, token uuid NOT NULL, seen_at bigint NOT NULL);
+
+-- When a node last showed that leases can be renewed; one row.
+CREATE TABLE life (at bigint NOT NULL) WITH (fillfactor = 50, autovacuum_vacuum_threshold = 1000);
+INSERT INTO life VALUES (0);
 
 -- Names are written once and referred to by number, so that hot rows stay narrow.
 CREATE TABLE queue (
@@ -179,8 +185,9 @@ CREATE TABLE chunk (
     PRIMARY KEY (no, kind, attempt, start)
 ) PARTITION BY RANGE (no);
 
--- Files that rows refer to; others are orphans.
-CREATE TABLE blob (name text PRIMARY KEY, no bigint NOT NULL);
+-- Files that rows refer to; others are orphans. One that was removed as an orphan keeps its name here for a while, with
+-- `no` 0: so no job can get it that was on its way meanwhile.
+CREATE TABLE blob (name text PRIMARY KEY, no bigint NOT NULL, swept_at bigint);
 CREATE INDEX blob_of_job ON blob (no);
 
 CREATE TABLE tombstone (no bigint PRIMARY KEY, id uuid NOT NULL, until bigint NOT NULL)

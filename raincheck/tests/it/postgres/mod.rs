@@ -7,6 +7,7 @@ mod idle;
 mod life;
 mod migrate;
 mod nodes;
+mod silence;
 mod unknown;
 
 use std::path::Path;

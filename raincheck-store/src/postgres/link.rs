@@ -1,0 +1,110 @@
+//! Connections that nobody waits for for ever.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Instant;
+
+use deadpool_postgres::{Hook, HookError, Object};
+use parking_lot::Mutex;
+use tokio::task::AbortHandle;
+use tokio_postgres::Client;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::silence::{PATIENCE, within};
+
+/// A connection that is cut when it is dropped, whatever it still waits for.
+pub(super) struct Link {
+    client: Client,
+    driver: AbortHandle,
+    tls: MakeRustlsConnect,
+}
+
+impl Link {
+    pub fn new(client: Client, driver: AbortHandle, tls: MakeRustlsConnect) -> Self {
+        Link { client, driver, tls }
+    }
+
+    /// Cuts it, and has the database stop what it was asked: it may be waiting for a lock, and nobody is left to tell.
+    pub fn withdraw(self) {
+        withdraw(&self.client, &self.tls);
+    }
+}
+
+impl Deref for Link {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl DerefMut for Link {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// A connection of the pool, lent until a moment at which whoever has it gives up. Then nobody else gets it.
+pub(super) struct Loan {
+    object: Object,
+    until: Instant,
+    doubts: Doubts,
+    tls: MakeRustlsConnect,
+}
+
+impl Loan {
+    pub fn new(object: Object, until: Instant, doubts: &Doubts, tls: &MakeRustlsConnect) -> Self {
+        Loan { object, until, doubts: doubts.clone(), tls: tls.clone() }
+    }
+}
+
+impl Deref for Loan {
+    type Target = Object;
+
+    fn deref(&self) -> &Object {
+        &self.object
+    }
+}
+
+impl DerefMut for Loan {
+    fn deref_mut(&mut self) -> &mut Object {
+        &mut self.object
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        if now >= self.until {
+            *self.doubts.0.lock() = Some(now);
+            withdraw(&self.object, &self.tls);
+        }
+    }
+}
+
+/// When somebody last gave up waiting for an answer: connections of the pool that were there then may never answer.
+#[derive(Clone, Default)]
+pub(super) struct Doubts(Arc<Mutex<Option<Instant>>>);
+
+impl Doubts {
+    /// Keeps them from being lent again.
+    pub fn hook(&self) -> Hook {
+        let doubts = self.clone();
+        Hook::sync_fn(move |_, metrics| match *doubts.0.lock() {
+            Some(since) if metrics.created <= since => Err(HookError::message("nobody got an answer by it")),
+            _ => Ok(()),
+        })
+    }
+}
+
+fn withdraw(client: &Client, tls: &MakeRustlsConnect) {
+    let (token, tls) = (client.cancel_token(), tls.clone());
+    // Nobody waits for that: when the database has ended or is silent, there is nothing to be withdrawn.
+    tokio::spawn(within(PATIENCE, async move { Ok(token.cancel_query(tls).await?) }));
+}
