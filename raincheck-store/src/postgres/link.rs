@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use deadpool_postgres::{Hook, HookError, Object};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -104,7 +105,9 @@ impl Doubts {
 }
 
 fn withdraw(client: &Client, tls: &MakeRustlsConnect) {
+    // Where the program ends, its connections end with it.
+    let Ok(runtime) = Handle::try_current() else { return };
     let (token, tls) = (client.cancel_token(), tls.clone());
     // Nobody waits for that: when the database has ended or is silent, there is nothing to be withdrawn.
-    tokio::spawn(within(PATIENCE, async move { Ok(token.cancel_query(tls).await?) }));
+    runtime.spawn(within(PATIENCE, async move { Ok(token.cancel_query(tls).await?) }));
 }

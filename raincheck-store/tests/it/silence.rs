@@ -106,7 +106,7 @@ async fn what_was_swept_while_a_node_was_silent_is_not_acknowledged() {
     let kept = submit(&silent, with_payload(&silent).await.0).await.unwrap();
     let (in_hand, name) = with_payload(&silent).await;
     // It cannot show that it lives, and a minute goes by.
-    let locker = site.lock("life", "ACCESS EXCLUSIVE").await;
+    let locker = site.lock("life", "EXCLUSIVE").await;
     site.run("UPDATE node SET seen_at = seen_at - 61000");
     let other = site.node().await;
     assert_eq!(site.run("SELECT count(*) FROM node"), "1", "the silent one is not among those that serve");
@@ -139,7 +139,7 @@ async fn what_a_dead_node_has_under_way_is_ended() {
     let silent = site.node().await;
     submit(&silent, new_job()).await.unwrap();
     let (in_hand, name) = with_payload(&silent).await;
-    let lockers = [site.lock("life", "ACCESS EXCLUSIVE").await, site.lock("event", "EXCLUSIVE").await];
+    let lockers = [site.lock("life", "EXCLUSIVE").await, site.lock("event", "EXCLUSIVE").await];
     let asked = tokio::spawn({
         let silent = silent.clone();
         async move { submit(&silent, in_hand).await }
