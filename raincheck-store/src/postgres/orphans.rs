@@ -1,4 +1,4 @@
-//! Removes payloads that no job refers to. Other nodes write into the same place meanwhile.
+//! Moves payloads aside that no job refers to. Other nodes write into the same place meanwhile.
 
 use std::collections::HashSet;
 use std::io;
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio_postgres::GenericClient;
 
 use super::shared::Trouble;
-use crate::blobs::{Blobs, Lying};
+use crate::blobs::{Blobs, KEPT, Lying};
 
 /// One younger than this may be one that another node has finished and whose job is not on disk yet, or is writing.
 const YOUNG: Duration = Duration::from_secs(24 * 3_600);
@@ -24,7 +24,7 @@ pub(super) async fn look(blobs: &Blobs) -> io::Result<Vec<Lying>> {
     Ok(all)
 }
 
-/// Removes those that nobody will ever ask for: all of them, where this node is the first; old ones where there are others.
+/// Moves those aside that nobody will ever ask for: all of them, where this node is the first; old ones where there are others.
 pub(super) async fn sweep(
     db: &impl GenericClient,
     blobs: &Blobs,
@@ -39,19 +39,32 @@ pub(super) async fn sweep(
     for one in &broken {
         blobs.discard(&one.name).await.map_err(failed)?;
     }
-    let mut swept = broken.len();
+    let aside = blobs.lying_aside().await.map_err(failed)?;
+    for page in aside.chunks(PAGE) {
+        for name in known(db, page).await? {
+            blobs.take_back(&name).await.map_err(failed)?;
+            tracing::warn!(name, "a job refers to a payload that lay aside; it is back");
+        }
+    }
+    let mut swept = 0;
     for page in finished.chunks(PAGE) {
-        let names: Vec<&str> = page.iter().map(|one| &*one.name).collect();
-        let known = db.query("SELECT name FROM blob WHERE name = ANY($1)", &[&names]).await?;
-        let known: HashSet<&str> = known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        let unknown: Vec<Box<str>> = names.into_iter().filter(|name| !known.contains(name)).map(Box::from).collect();
-        swept += unknown.len();
+        let known = known(db, page).await?;
+        let names = page.iter().map(|one| &one.name);
+        let unknown: Vec<Box<str>> = names.filter(|name| !known.contains(&***name)).cloned().collect();
         if !unknown.is_empty() {
-            blobs.remove(unknown).await.map_err(failed)?;
+            swept += blobs.set_aside(unknown).await.map_err(failed)?;
         }
     }
     if swept > 0 {
-        tracing::info!(swept, "removed payloads that no job refers to");
+        tracing::info!(swept, "moved payloads that no job refers to into `orphans`, for a day");
     }
+    blobs.clear_aside(now - KEPT).await.map_err(failed)?;
     Ok(())
+}
+
+/// The names of those that some job refers to.
+async fn known(db: &impl GenericClient, page: &[Lying]) -> Result<HashSet<String>, Trouble> {
+    let names: Vec<&str> = page.iter().map(|one| &*one.name).collect();
+    let known = db.query("SELECT name FROM blob WHERE name = ANY($1)", &[&names]).await?;
+    Ok(known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
