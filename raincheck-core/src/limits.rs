@@ -76,6 +76,8 @@ pub const KEEP_SUCCEEDED_MILLIS: Millis = 3 * 86_400_000;
 pub const KEEP_FAILED_MILLIS: Millis = 90 * 86_400_000;
 /// How long a purged job still answers 410.
 pub const TOMBSTONE_MILLIS: Millis = 30 * 86_400_000;
+/// How long a large payload that no job refers to is kept aside before it is removed.
+pub const ORPHANS_KEPT_MILLIS: Millis = 86_400_000;
 /// Priorities run from minus this to this.
 pub const PRIORITY: i32 = 100;
 /// Head start that one step of priority gives.

@@ -54,6 +54,7 @@ pub enum Invariant {
     Counters,
     Ready,
     Files,
+    Owner,
     Orphans,
     Permissions,
     Space,
@@ -64,7 +65,7 @@ const DAMAGED: &str = "keep a copy of the data folder as it is, then go back to 
 
 impl Invariant {
     /// Every one, in the order they are shown.
-    pub const ALL: [Invariant; 21] = {
+    pub const ALL: [Invariant; 22] = {
         use Invariant::*;
         [
             Database,
@@ -84,6 +85,7 @@ impl Invariant {
             Counters,
             Ready,
             Files,
+            Owner,
             Orphans,
             Permissions,
             Space,
@@ -144,14 +146,21 @@ impl Invariant {
             Invariant::Counters => ("counters", "the kept counters equal a recount", DAMAGED),
             Invariant::Ready => ("ready", "the index of ready work holds the queued jobs, and no others", DAMAGED),
             Invariant::Files => ("files", "every large payload has its file, in full", DAMAGED),
+            Invariant::Owner => (
+                "owner",
+                "the place of large payloads is marked as this store's",
+                "a server does not start on it: see docs/backup.md",
+            ),
             Invariant::Orphans => (
                 "orphans",
                 "every file belongs to a job",
-                "nothing is wrong: the next start of the server removes them",
+                "nothing is wrong: the next start of the server moves those aside that are of its making, for a day",
             ),
-            Invariant::Permissions => {
-                ("permissions", "only its owner may write the data", "chmod -R go-w the data folder")
-            }
+            Invariant::Permissions => (
+                "permissions",
+                "only its owner may read and write the data",
+                "the next start of the server takes it from the others; `chmod go-w` the data folder itself",
+            ),
             Invariant::Space => (
                 "space",
                 "there is room for more",

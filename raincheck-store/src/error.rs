@@ -26,6 +26,14 @@ pub enum StoreError {
         /// Why not.
         why: String,
     },
+    /// The place is not taken: what lies there is not this store's, or a part of it is missing.
+    #[error("{why}; {next}")]
+    Refused {
+        /// What is wrong with it.
+        why: String,
+        /// What to do about it.
+        next: String,
+    },
     /// The store failed and takes nothing until the program is started anew; what was acknowledged is safe.
     #[error("the store stopped: {0}")]
     Stopped(String),

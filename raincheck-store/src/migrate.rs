@@ -14,8 +14,8 @@ use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use crate::blobs::{BlobFolder, Blobs};
-use crate::postgres::{NOW, Stretches, Trouble, escaped};
-use crate::sqlite::{failed, other, unpacked};
+use crate::postgres::{NOW, Stretches, Trouble, escaped, id as store_id};
+use crate::sqlite::{failed, id as sqlite_id, other, unpacked};
 use crate::{PostgresOptions, SqliteOptions, StoreError};
 
 /// What was moved.
@@ -143,11 +143,21 @@ async fn all(
     }
     let mut client = to.prepare().await?;
     stretches(&visit.db, &mut client, to).await?;
+    let id = store_id(&client).await?;
     let transaction = client.transaction().await.map_err(Trouble::from)?;
     let mut moved = rows(&visit.db, &transaction, tell).await?;
-    let target = Blobs::open(&to.blobs).await.map_err(|error| to.blobs.unusable(&error))?;
-    moved.files = files(&visit.db, &BlobFolder::at(&from.blobs), &target).await?;
+    let source = BlobFolder::at(&from.blobs);
+    let (old, new) = (sqlite_id(&visit.db).map_err(other)?, id);
+    let unusable = |error| to.blobs.unusable(&error);
+    // Where both have one folder, both may enter it until the move is certain; after that the old store would find there what
+    // it does not know.
+    let shared = source.admit(&to.blobs, old, new).map_err(unusable)?;
+    let target = Blobs::open(&to.blobs, new).await.map_err(unusable)?;
+    moved.files = files(&visit.db, &source, &target).await?;
     transaction.commit().await.map_err(Trouble::from)?;
+    if shared {
+        source.pass_to(new).map_err(unusable)?;
+    }
     Ok(moved)
 }
 

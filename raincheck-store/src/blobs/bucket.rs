@@ -5,6 +5,8 @@
 
 use std::future::ready;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
@@ -20,7 +22,7 @@ use object_store::{
 use tokio::runtime::Handle;
 
 use super::place::BucketPlace;
-use super::{BlobStream, Lying, new_name};
+use super::{BlobStream, Lying, is_name, new_name};
 
 /// Objects that a page of a listing has at most, as many as the storage names at once.
 const PAGE: usize = 1_000;
@@ -37,6 +39,8 @@ const RETRIES: usize = 3;
 pub(super) struct Bucket {
     pub store: AmazonS3,
     prefix: Path,
+    /// How many objects were moved out of the way since it was opened.
+    pub set_aside: Arc<AtomicU64>,
     /// Where requests run that a blocked thread waits for.
     pub runtime: Handle,
 }
@@ -75,11 +79,17 @@ impl Bucket {
             builder = builder.with_secret_access_key(secret);
         }
         let prefix = Path::parse(prefix).map_err(io::Error::other)?;
-        Ok(Bucket { store: builder.build().map_err(failed)?, prefix, runtime: Handle::current() })
+        let store = builder.build().map_err(failed)?;
+        Ok(Bucket { store, prefix, set_aside: Arc::default(), runtime: Handle::current() })
     }
 
     pub fn key(&self, name: &str) -> Path {
         self.prefix.clone().join(name)
+    }
+
+    /// Where everything of it begins.
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
     }
 
     /// Where an upload in parts says that it goes on.
@@ -175,9 +185,8 @@ fn ours(prefix: &Path, object: ObjectMeta) -> Option<Lying> {
         _ => return None,
     };
     let name = name.as_ref();
-    let is_made_here = name.len() == 32 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let written = Some(SystemTime::from(object.last_modified));
-    is_made_here.then(|| Lying { name: name.into(), size: object.size, written, finished })
+    is_name(name).then(|| Lying { name: name.into(), size: object.size, written, finished })
 }
 
 fn text(bytes: &Bytes) -> io::Result<String> {

@@ -4,15 +4,30 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use super::{Lying, new_name};
+use rustix::fs::{FlockOperation, flock};
+
+use super::marker::{self, Hold, StoreId};
+use super::{BlobPlace, Lying, is_name, new_name};
 use crate::folder;
+
+/// The folder within it of files that are being written.
+pub(super) const TEMPORARY: &str = "tmp";
+/// The folder within it of blobs that no job refers to.
+pub(super) const ORPHANS: &str = "orphans";
 
 /// The folder of large payloads, which stand in 256 folders within it.
 #[derive(Clone, Debug)]
 pub(crate) struct BlobFolder {
     root: PathBuf,
+    /// Whose it is, and what keeps others out; `None` for a reader.
+    held: Option<(StoreId, Arc<File>)>,
+    /// How many blobs were moved out of the way since it was opened.
+    pub(super) set_aside: Arc<AtomicU64>,
 }
 
 /// A file being written. Dropping it without [`FileWriter::finish`] removes what was written.
@@ -26,41 +41,54 @@ pub(crate) struct FileWriter {
 }
 
 impl BlobFolder {
-    /// Opens the folder, making it if needed, and clears what an earlier process left half written.
-    pub(crate) fn open(root: &Path) -> io::Result<Self> {
-        let temporary = root.join("tmp");
-        if temporary.exists() {
-            fs::remove_dir_all(&temporary)?;
+    /// Opens the folder of a store, making it if needed, keeps other processes out of it, and clears what an earlier one
+    /// left half written.
+    pub(crate) fn open(root: &Path, id: StoreId) -> io::Result<Self> {
+        let folder = Self::claim(root, id, Hold::Alone)?;
+        folder::make_own(root)?;
+        for broken in folder.list(&root.join(TEMPORARY))? {
+            folder.discard(&broken.name)?;
         }
-        folder::make(root)?;
-        fs::create_dir(&temporary)?;
-        // All at once, so that no blob waits for the name of its folder, nor forgets to.
-        for shard in 0..=u8::MAX {
-            let shard = root.join(format!("{shard:02x}"));
-            if !shard.is_dir() {
-                fs::create_dir(shard)?;
-            }
-        }
-        File::open(root)?.sync_all()?;
-        Ok(BlobFolder { root: root.to_owned() })
+        Ok(folder)
     }
 
-    /// Opens a folder that other processes write into as well: what is half written may be theirs, and is left alone.
-    pub(crate) fn open_shared(root: &Path) -> io::Result<Self> {
+    /// Opens a folder that other nodes of the store write into as well: what is half written may be theirs, and is left
+    /// alone.
+    pub(crate) fn open_shared(root: &Path, id: StoreId) -> io::Result<Self> {
+        Self::claim(root, id, Hold::Shared)
+    }
+
+    fn claim(root: &Path, id: StoreId, hold: Hold) -> io::Result<Self> {
         folder::make(root)?;
-        for name in (0..=u8::MAX).map(|shard| format!("{shard:02x}")).chain(["tmp".to_owned()]) {
-            match fs::create_dir(root.join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
+        let held = marker::claim(root, id, hold)?;
+        // All at once, so that no blob waits for the name of its folder, nor forgets to.
+        let shards = (0..=u8::MAX).map(|shard| format!("{shard:02x}"));
+        for name in shards.chain([TEMPORARY.to_owned(), ORPHANS.to_owned()]) {
+            folder::make_within(&root.join(name))?;
         }
         File::open(root)?.sync_all()?;
-        Ok(BlobFolder { root: root.to_owned() })
+        Ok(BlobFolder { root: root.to_owned(), held: Some((id, Arc::new(held))), set_aside: Arc::default() })
     }
 
     /// The folder as it lies, for a reader that must not touch it.
     pub(crate) fn at(root: &Path) -> Self {
-        BlobFolder { root: root.to_owned() }
+        BlobFolder { root: root.to_owned(), held: None, set_aside: Arc::default() }
+    }
+
+    /// Lets other processes in, though somebody may still hold a copy of this.
+    pub(crate) fn release(&self) -> io::Result<()> {
+        match &self.held {
+            Some((_, file)) => Ok(flock(file, FlockOperation::Unlock)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it is still there, and still this store's.
+    pub(crate) fn is_ours(&self) -> io::Result<bool> {
+        match self.held {
+            Some((id, _)) => marker::owners(&self.root).map(|owners| owners.contains(&id)),
+            None => Ok(true),
+        }
     }
 
     /// The folder.
@@ -72,9 +100,9 @@ impl BlobFolder {
     pub(crate) fn shards(&self) -> io::Result<Vec<PathBuf>> {
         let mut shards = Vec::new();
         for shard in fs::read_dir(&self.root)? {
-            let shard = shard?.path();
-            if shard.is_dir() && !shard.ends_with("tmp") {
-                shards.push(shard);
+            let shard = shard?;
+            if shard.file_name().to_str().is_some_and(is_shard) && shard.path().is_dir() {
+                shards.push(shard.path());
             }
         }
         Ok(shards)
@@ -83,30 +111,84 @@ impl BlobFolder {
     /// Every folder within it, that of half-written files as well.
     pub(super) fn folders(&self) -> io::Result<Vec<PathBuf>> {
         let mut folders = self.shards()?;
-        folders.extend(Some(self.root.join("tmp")).filter(|tmp| tmp.is_dir()));
+        folders.extend(Some(self.root.join(TEMPORARY)).filter(|tmp| tmp.is_dir()));
         Ok(folders)
     }
 
-    /// What lies in one of the folders within it.
-    pub(super) fn list(&self, within: &Path) -> io::Result<Vec<Lying>> {
-        let finished = !within.ends_with("tmp");
+    /// The blobs in one of the folders within it; whatever else lies there is not ours.
+    pub(crate) fn list(&self, within: &Path) -> io::Result<Vec<Lying>> {
+        let finished = !within.ends_with(TEMPORARY);
         let mut all = Vec::new();
         for file in fs::read_dir(within)? {
             let file = file?;
             let name = file.file_name();
-            // One that was removed meanwhile does not lie there, and one with another sort of name is not ours.
-            if let (Ok(about), Some(name)) = (file.metadata(), name.to_str()) {
+            let Some(name) = name.to_str().filter(|name| belongs(name, within)) else { continue };
+            // One that was removed meanwhile does not lie there.
+            if let Ok(about) = file.metadata()
+                && about.is_file()
+            {
                 all.push(Lying { name: name.into(), size: about.len(), written: about.modified().ok(), finished });
             }
         }
         Ok(all)
     }
 
+    /// Some of what lies there and is none of ours, by the path within it.
+    pub(crate) fn strangers(&self, most: usize) -> io::Result<Vec<String>> {
+        let mut strangers = Vec::new();
+        let mut look = |folder: &Path, above: &str, is_known: &dyn Fn(&str, &fs::DirEntry) -> bool| {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                let name = entry.file_name();
+                if strangers.len() < most && !name.to_str().is_some_and(|name| is_known(name, &entry)) {
+                    strangers.push(format!("{above}{}", name.to_string_lossy()));
+                }
+            }
+            io::Result::Ok(())
+        };
+        look(&self.root, "", &|name, _| {
+            is_shard(name) || name == TEMPORARY || name == ORPHANS || marker::is_expected(name)
+        })?;
+        for folder in self.folders()?.into_iter().chain(Some(self.root.join(ORPHANS)).filter(|aside| aside.is_dir())) {
+            let above = format!("{}/", folder.file_name().unwrap_or_default().to_string_lossy());
+            look(&folder, &above, &|name, entry| {
+                belongs(name, &folder) && entry.file_type().is_ok_and(|kind| kind.is_file())
+            })?;
+        }
+        Ok(strangers)
+    }
+
+    /// Lets a store in that takes over from `old`, where its payloads are to be in this folder too; answers whether they are.
+    pub(crate) fn admit(&self, to: &BlobPlace, old: Option<StoreId>, new: StoreId) -> io::Result<bool> {
+        let owners = marker::owners(&self.root)?;
+        let is_old = old.is_some_and(|old| owners.contains(&old));
+        let is_here = match to {
+            BlobPlace::Folder(folder) => match (fs::canonicalize(folder), fs::canonicalize(&self.root)) {
+                (Ok(there), Ok(here)) => there == here,
+                _ => false,
+            },
+            #[cfg(feature = "s3")]
+            BlobPlace::Bucket(_) => false,
+        };
+        if is_old && is_here {
+            let mut owners = owners;
+            owners.retain(|owner| *owner != new);
+            owners.push(new);
+            marker::rewrite(&self.root, &owners)?;
+        }
+        Ok(is_here)
+    }
+
+    /// Leaves the folder to one store alone.
+    pub(crate) fn pass_to(&self, new: StoreId) -> io::Result<()> {
+        marker::rewrite(&self.root, &[new])
+    }
+
     /// Starts a new file.
     pub(crate) fn create(&self) -> io::Result<FileWriter> {
         let name = new_name();
-        let temporary = self.root.join("tmp").join(&*name);
-        let file = File::options().read(true).write(true).create_new(true).open(&temporary)?;
+        let temporary = self.root.join(TEMPORARY).join(&*name);
+        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&temporary)?;
         Ok(FileWriter { file, temporary, root: self.root.clone(), name, finished: false })
     }
 
@@ -133,45 +215,32 @@ impl BlobFolder {
 
     /// Removes what was left half written under a name.
     pub(crate) fn discard(&self, name: &str) -> io::Result<()> {
-        gone(&self.root.join("tmp").join(name))
+        gone(&self.root.join(TEMPORARY).join(name))
     }
 
     /// Copies a blob to the disk of another folder; `None` when it is gone, `false` when it was there already. Its name
     /// is on disk after [`BlobFolder::sync`].
     pub(crate) fn copy_to(&self, other: &BlobFolder, name: &str) -> io::Result<Option<bool>> {
+        let mut source = match File::open(self.path(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            source => source?,
+        };
         let target = other.path(name);
-        if target.exists() {
+        if fs::metadata(&target).is_ok_and(|there| source.metadata().is_ok_and(|from| from.len() == there.len())) {
             return Ok(Some(false));
         }
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        match fs::copy(self.path(name), &target) {
-            Ok(_) => File::open(&target)?.sync_all().map(|()| Some(true)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        // Under its name when it is whole, not before.
+        let partial = other.root.join(TEMPORARY).join(name);
+        let mut copy = File::options().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        io::copy(&mut source, &mut copy)?;
+        copy.sync_all()?;
+        fs::rename(&partial, &target)?;
+        Ok(Some(true))
     }
 
     /// Every name in it is on disk from here on.
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.shards()?.iter().try_for_each(|shard| File::open(shard)?.sync_all())
-    }
-
-    /// Removes every blob that `is_known` denies; answers how many. For the start, before anything is written.
-    pub(crate) fn sweep(&self, mut is_known: impl FnMut(&str) -> bool) -> io::Result<usize> {
-        let mut swept = 0;
-        for shard in self.shards()? {
-            for file in fs::read_dir(&shard)? {
-                let file = file?;
-                let known = file.file_name().to_str().is_some_and(&mut is_known);
-                if !known {
-                    fs::remove_file(file.path())?;
-                    swept += 1;
-                }
-            }
-        }
-        Ok(swept)
     }
 
     /// Bytes free on the file system that holds the blobs.
@@ -198,8 +267,19 @@ impl FileWriter {
     }
 }
 
+/// Whether a folder within is one of finished blobs.
+pub(super) fn is_shard(name: &str) -> bool {
+    matches!(name.as_bytes(), [b'0'..=b'9' | b'a'..=b'f', b'0'..=b'9' | b'a'..=b'f'])
+}
+
+/// Whether a name is one that we give to what lies in a folder.
+fn belongs(name: &str, within: &Path) -> bool {
+    let shard = within.file_name().and_then(|shard| shard.to_str()).filter(|shard| is_shard(shard));
+    is_name(name) && shard.is_none_or(|shard| name.starts_with(shard))
+}
+
 /// Removes a file; one that is gone already is fine. The error says which it was.
-fn gone(path: &Path) -> io::Result<()> {
+pub(super) fn gone(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
@@ -225,7 +305,7 @@ mod tests {
     #[test]
     fn a_blob_is_there_after_finish_and_gone_without() {
         let folder = tempfile::tempdir().unwrap();
-        let blobs = BlobFolder::open(folder.path()).unwrap();
+        let blobs = BlobFolder::open(folder.path(), StoreId::fresh()).unwrap();
         let mut kept = blobs.create().unwrap();
         kept.write(b"hello ").unwrap();
         kept.write(b"world").unwrap();
@@ -237,7 +317,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
 
         let copy = blobs.duplicate(&name).unwrap();
-        assert_eq!(blobs.sweep(|n| n == &*copy).unwrap(), 1);
+        blobs.remove(&name).unwrap();
         assert_eq!(fs::read(blobs.path(&copy)).unwrap(), b"hello world");
         blobs.remove(&copy).unwrap();
         blobs.remove(&copy).unwrap();

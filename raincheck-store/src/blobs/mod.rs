@@ -5,8 +5,12 @@
 
 #[cfg(feature = "s3")]
 mod bucket;
+#[cfg(feature = "s3")]
+mod bucket_mark;
 mod folder;
 mod listing;
+mod marker;
+mod orphans;
 mod place;
 #[cfg(feature = "s3")]
 mod upload;
@@ -14,12 +18,16 @@ mod writer;
 
 pub(crate) use folder::BlobFolder;
 pub(crate) use listing::{Listing, Lying};
+pub(crate) use marker::{Refusal, StoreId, holds, owners};
+pub(crate) use orphans::KEPT;
 pub use place::{BlobPlace, S3Options};
 pub use writer::BlobWriter;
 
 use std::io::{self, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, TryStreamExt as _, stream};
@@ -52,15 +60,31 @@ impl From<BlobFolder> for Blobs {
 }
 
 impl Blobs {
-    /// Opens a place that other processes write into as well.
-    pub(crate) async fn open(place: &BlobPlace) -> io::Result<Self> {
+    /// Opens the place of a store that other nodes of it write into as well.
+    pub(crate) async fn open(place: &BlobPlace, id: StoreId) -> io::Result<Self> {
         match place {
             BlobPlace::Folder(root) => {
                 let root = root.clone();
-                aside(move || BlobFolder::open_shared(&root)).await.map(Blobs::from)
+                aside(move || BlobFolder::open_shared(&root, id)).await.map(Blobs::from)
             }
             #[cfg(feature = "s3")]
-            BlobPlace::Bucket(_) => Self::at(place),
+            BlobPlace::Bucket(options) => {
+                let bucket = bucket::Bucket::of(options)?;
+                bucket.claim(place, id).await?;
+                Ok(Blobs(Kept::Bucket(bucket)))
+            }
+        }
+    }
+
+    /// The stores whose mark a place bears; none where it has no mark.
+    pub(crate) async fn owners(&self, place: &BlobPlace) -> io::Result<Vec<StoreId>> {
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let folder = folder.clone();
+                aside(move || owners(folder.root())).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.owners(place).await,
         }
     }
 
@@ -184,6 +208,64 @@ impl Blobs {
         }
     }
 
+    /// Moves payloads that no job refers to out of the way, for [`KEPT`]; one that is gone already is fine. Answers how
+    /// many there were.
+    pub(crate) async fn set_aside(&self, names: Vec<Box<str>>) -> io::Result<u64> {
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let folder = folder.clone();
+                aside(move || folder.set_aside(&names)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.set_aside(names).await,
+        }
+    }
+
+    /// What was moved out of the way, and when.
+    pub(crate) async fn lying_aside(&self) -> io::Result<Vec<Lying>> {
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let folder = folder.clone();
+                aside(move || folder.lying_aside()).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.lying_aside().await,
+        }
+    }
+
+    /// Brings a payload back that was moved out of the way.
+    pub(crate) async fn take_back(&self, name: &str) -> io::Result<()> {
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let (folder, name) = (folder.clone(), name.to_owned());
+                aside(move || folder.take_back(&name)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.take_back(name).await,
+        }
+    }
+
+    /// Removes what was moved out of the way before `before`; answers how many.
+    pub(crate) async fn clear_aside(&self, before: SystemTime) -> io::Result<u64> {
+        match &self.0 {
+            Kept::Folder(folder) => {
+                let folder = folder.clone();
+                aside(move || folder.clear_aside(before)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.clear_aside(before).await,
+        }
+    }
+
+    /// How many payloads were moved out of the way since the place was opened, because no job referred to them.
+    pub fn count_set_aside(&self) -> u64 {
+        match &self.0 {
+            Kept::Folder(folder) => folder.set_aside.load(Ordering::Relaxed),
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.set_aside.load(Ordering::Relaxed),
+        }
+    }
+
     /// Removes what was left half written under a name.
     pub(crate) async fn discard(&self, name: &str) -> io::Result<()> {
         match &self.0 {
@@ -218,6 +300,11 @@ impl Blobs {
 /// A name that no other payload has.
 fn new_name() -> Box<str> {
     Uuid::from_u128(rand::random()).simple().to_string().into()
+}
+
+/// Whether a name is one that [`new_name`] makes.
+fn is_name(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Work with files, off the threads that everybody waits for.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use super::marker::Refusal;
 use crate::StoreError;
 
 /// Where large payloads of a store on PostgreSQL are kept.
@@ -50,7 +51,10 @@ impl BlobPlace {
     }
 
     pub(crate) fn unusable(&self, error: &io::Error) -> StoreError {
-        StoreError::Payloads { place: self.to_string(), why: error.to_string() }
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>()) {
+            Some(Refusal { why, next }) => StoreError::Refused { why: why.clone(), next: next.clone() },
+            None => StoreError::Payloads { place: self.to_string(), why: error.to_string() },
+        }
     }
 
     /// Whether a text names a bucket, usable or not.

@@ -51,6 +51,7 @@ mod writer;
 
 pub use check::PostgresDoctor;
 pub use open::PostgresOptions;
+pub(crate) use open::id;
 pub(crate) use rows::escaped;
 pub use shared::Time;
 pub(crate) use shared::{NOW, Trouble};

@@ -21,7 +21,7 @@ use super::silence::{LEAST, PATIENCE, within};
 use super::writer::Writer;
 use super::{PostgresStore, facts, hints, life, migrate, node, orphans, run, sweep, tail, tend};
 use crate::StoreError;
-use crate::blobs::{BlobPlace, Blobs, Lying};
+use crate::blobs::{BlobPlace, Blobs, Lying, StoreId};
 
 /// A day: space comes back at most so much later than retention says, and a month of retention is some thirty
 /// partitions of a table.
@@ -97,7 +97,8 @@ impl PostgresStore {
     /// Opens the data, bringing it to the present format, and starts the writer.
     ///
     /// # Errors
-    /// [`StoreError::TooNew`] when a newer program wrote the data, [`StoreError::Other`] when the database cannot be
+    /// [`StoreError::TooNew`] when a newer program wrote the data, [`StoreError::Refused`] when the place of large payloads is
+    /// another store's, [`StoreError::Other`] when the database cannot be
     /// reached or is not one to trust data to.
     pub async fn open(options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
         let connector = Connector::new(&options.url)?;
@@ -115,7 +116,8 @@ impl PostgresStore {
         let mut client = connector.connect().await.map_err(at)?;
         migrate::migrate(&mut client, connector).await?;
         let unusable = |error| options.blobs.unusable(&error);
-        let blobs = Blobs::open(&options.blobs).await.map_err(unusable)?;
+        let id = id(&client).await.map_err(at)?;
+        let blobs = Blobs::open(&options.blobs, id).await.map_err(unusable)?;
         let lying = orphans::look(&blobs).await.map_err(unusable)?;
         let manager = Manager::from_config(
             connector.config().clone(),
@@ -228,12 +230,21 @@ async fn until_silent(probe: &Link) -> Trouble {
 async fn secret(db: &impl GenericClient) -> Result<[u8; 32], Trouble> {
     let mut fresh = [0; 32];
     getrandom::fill(&mut fresh).map_err(|e| Trouble::Unsuitable(e.to_string()))?;
-    // Whoever comes first makes it; everybody reads that one.
-    let put = "INSERT INTO meta (name, bytes) VALUES ('secret', $1) ON CONFLICT DO NOTHING";
-    db.execute(put, &[&&fresh[..]]).await?;
-    let row = db.query_one("SELECT bytes FROM meta WHERE name = 'secret'", &[]).await?;
+    kept(db, "secret", fresh).await
+}
+
+/// The id that the store's payloads are marked with.
+pub(crate) async fn id(db: &impl GenericClient) -> Result<StoreId, Trouble> {
+    kept(db, "id", StoreId::fresh().0).await.map(StoreId)
+}
+
+/// Whoever comes first makes it; everybody reads that one.
+async fn kept<const N: usize>(db: &impl GenericClient, name: &str, fresh: [u8; N]) -> Result<[u8; N], Trouble> {
+    let put = "INSERT INTO meta (name, bytes) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    db.execute(put, &[&name, &&fresh[..]]).await?;
+    let row = db.query_one("SELECT bytes FROM meta WHERE name = $1", &[&name]).await?;
     let kept: &[u8] = row.try_get(0)?;
-    kept.try_into().map_err(|_| Trouble::Unreadable("the secret has another length".to_owned()))
+    kept.try_into().map_err(|_| Trouble::Unreadable(format!("the {name} of the store has another length")))
 }
 
 /// Every running lease gets its full length again when nobody was there to hear its heartbeats: downtime is not the

@@ -1,4 +1,4 @@
-//! Removes payloads that no job refers to. Other nodes write into the same place meanwhile, and one that has been silent
+//! Moves payloads aside that no job refers to. Other nodes write into the same place meanwhile, and one that has been silent
 //! may go on at any moment with a payload in hand. So its name is taken first, in the table where jobs take theirs: whoever
 //! comes second to it gets nothing.
 
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio_postgres::GenericClient;
 
 use super::shared::{NOW, Trouble};
-use crate::blobs::{Blobs, Lying};
+use crate::blobs::{Blobs, KEPT, Lying};
 
 /// One younger than this may be one that another node has finished and whose job is not on disk yet, or is writing.
 const YOUNG: Duration = Duration::from_secs(24 * 3_600);
@@ -33,7 +33,7 @@ pub(super) async fn look(blobs: &Blobs) -> io::Result<Vec<Lying>> {
     Ok(all)
 }
 
-/// Removes those that nobody will ever ask for: all of them, where this node is the first; old ones where there are others.
+/// Moves those aside that nobody will ever ask for: all of them, where this node is the first; old ones where there are others.
 pub(super) async fn sweep(
     db: &impl GenericClient,
     blobs: &Blobs,
@@ -50,25 +50,40 @@ pub(super) async fn sweep(
     for one in &broken {
         blobs.discard(&one.name).await.map_err(failed)?;
     }
-    let mut swept = broken.len();
-    for page in finished.chunks(PAGE) {
-        let names: Vec<&str> = page.iter().map(|one| &*one.name).collect();
-        let known = db.query("SELECT name FROM blob WHERE name = ANY($1) AND no > 0", &[&names]).await?;
-        let known: HashSet<&str> = known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-        let unknown: Vec<&str> = names.into_iter().filter(|name| !known.contains(name)).collect();
-        if unknown.is_empty() {
-            continue;
+    let aside = blobs.lying_aside().await.map_err(failed)?;
+    for page in aside.chunks(PAGE) {
+        for name in known(db, page).await? {
+            blobs.take_back(&name).await.map_err(failed)?;
+            tracing::warn!(name, "a job refers to a payload that lay aside; it is back");
         }
-        db.execute(TAKE, &[&unknown, &now]).await?;
-        let taken = db.query(TAKEN, &[&unknown]).await?;
-        let taken: Vec<Box<str>> =
-            taken.iter().map(|row| row.try_get::<_, &str>(0).map(Box::from)).collect::<Result<_, _>>()?;
-        swept += taken.len();
-        blobs.remove(taken).await.map_err(failed)?;
+    }
+    let mut swept = 0;
+    for page in finished.chunks(PAGE) {
+        let known = known(db, page).await?;
+        let unknown: Vec<&str> = page.iter().map(|one| &*one.name).filter(|name| !known.contains(*name)).collect();
+        if !unknown.is_empty() {
+            let taken = take(db, &unknown, now).await?;
+            swept += blobs.set_aside(taken).await.map_err(failed)?;
+        }
     }
     db.execute("DELETE FROM blob WHERE no = 0 AND swept_at < $1", &[&(now - REMEMBER)]).await?;
     if swept > 0 {
-        tracing::info!(swept, "removed payloads that no job refers to");
+        tracing::info!(swept, "moved payloads that no job refers to into `orphans`, for a day");
     }
+    blobs.clear_aside(SystemTime::now() - KEPT).await.map_err(failed)?;
     Ok(())
+}
+
+/// The names of those that some job refers to.
+async fn known(db: &impl GenericClient, page: &[Lying]) -> Result<HashSet<String>, Trouble> {
+    let names: Vec<&str> = page.iter().map(|one| &*one.name).collect();
+    let known = db.query("SELECT name FROM blob WHERE name = ANY($1) AND no > 0", &[&names]).await?;
+    Ok(known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+/// Takes names; answers those that no job has got before.
+async fn take(db: &impl GenericClient, names: &[&str], now: i64) -> Result<Vec<Box<str>>, Trouble> {
+    db.execute(TAKE, &[&names, &now]).await?;
+    let taken = db.query(TAKEN, &[&names]).await?;
+    Ok(taken.iter().map(|row| row.try_get::<_, &str>(0).map(Box::from)).collect::<Result<_, _>>()?)
 }

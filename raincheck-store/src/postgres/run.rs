@@ -27,15 +27,18 @@ pub(super) const WRITERS_LOCK: i64 = 8_241_990_467_025;
 /// Class of the lock that every transaction holds under its own number: who gets it knows that it has ended.
 pub(super) const BATCH_LOCK: i32 = 0x7261_696e;
 
+static MOMENT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| moment("NULL::bigint"));
+/// With when leases could last be renewed: for who ends those that seem to be over.
+static MOMENT_OF_LEASES: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| moment("(SELECT at FROM life)"));
+
 /// The time; the transaction's number; whether this node still is who it was, as seen after it got the lock that whoever
-/// takes that away would need; and, where that is asked for, when leases could last be renewed.
-static MOMENT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+/// takes that away would need; and one thing more.
+fn moment(more: &str) -> String {
     format!(
         "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer), \
-         EXISTS (SELECT FROM node WHERE number = $1 AND token = $2), CASE WHEN $3 THEN (SELECT at FROM life) END \
-         FROM nextval('batch') AS b"
+         EXISTS (SELECT FROM node WHERE number = $1 AND token = $2), {more} FROM nextval('batch') AS b"
     )
-});
+}
 
 /// How a transaction of a node begins.
 pub(super) fn begin(number: i32) -> String {
@@ -129,10 +132,11 @@ impl Batch<'_> {
         let mut wanted = self.wanted(first.iter().map(|(_, command)| *command).filter(|c| way(c) != Way::Lease));
         wanted.add_leases(all());
         let (number, token) = self.mind.identity;
-        let looks = commands.iter().any(|(_, command)| sweeps_leases(command));
-        let who: super::db::Parameters<'_> = &[&number, &token, &looks];
+        let who: super::db::Parameters<'_> = &[&number, &token];
+        let sweeps = commands.iter().any(|(_, command)| sweeps_leases(command));
+        let moment = if sweeps { &MOMENT_OF_LEASES } else { &MOMENT };
         let begin = self.db.run(&self.mind.begin);
-        let (_, moment, answers) = try_join!(begin, self.db.query(&MOMENT, who), self.ask(&wanted))?;
+        let (_, moment, answers) = try_join!(begin, self.db.query(moment, who), self.ask(&wanted))?;
         self.begin(&moment)?;
         self.absorb(wanted, answers, first.iter().map(|(_, command)| *command)).await?;
 

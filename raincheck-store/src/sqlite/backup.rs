@@ -2,13 +2,14 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
+use super::open;
 use super::shared::other;
 use super::visit::Visit;
 use super::{SqliteOptions, SqliteStore};
@@ -85,13 +86,16 @@ fn partial(to: &Path) -> PathBuf {
 /// Files first: they never change, but they go when their job is purged. What is there before the moment of the
 /// database's copy can be taken at leisure, and little is left to be taken after it.
 fn copy(visit: &Visit, from: &BlobFolder, partial: &Path) -> Result<BackedUp, StoreError> {
-    let to = BlobFolder::open(&partial.join("blobs")).map_err(failed)?;
+    let never_served = || StoreError::Other("no server has been started on it yet".to_owned());
+    let id = open::id(&visit.db).map_err(other)?.ok_or_else(never_served)?;
+    let to = BlobFolder::open(&partial.join("blobs"), id).map_err(failed)?;
     for _ in 0..ROUNDS {
         if copy_files(from, &to).map_err(failed)? <= FEW {
             break;
         }
     }
     let path = partial.join("raincheck.db");
+    File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
     for _ in 0..COPIES {
         let copy = copy_database(&visit.db, &path).map_err(other)?;
         if let Some(done) = complete(&copy, from, &to)? {
@@ -110,10 +114,8 @@ fn copy(visit: &Visit, from: &BlobFolder, partial: &Path) -> Result<BackedUp, St
 fn copy_files(from: &BlobFolder, to: &BlobFolder) -> io::Result<u64> {
     let mut copied = 0;
     for shard in from.shards()? {
-        for file in fs::read_dir(shard)? {
-            if let Some(name) = file?.file_name().to_str() {
-                copied += u64::from(from.copy_to(to, name)?.is_some_and(|new| new));
-            }
+        for file in from.list(&shard)? {
+            copied += u64::from(from.copy_to(to, &file.name)?.is_some_and(|new| new));
         }
     }
     Ok(copied)
@@ -141,7 +143,9 @@ fn complete(copy: &Connection, from: &BlobFolder, to: &BlobFolder) -> Result<Opt
         done.files += 1;
         done.bytes += fs::metadata(to.path(&name)).map_err(failed)?.len();
     }
-    super::open::sweep_orphans(copy, to)?;
+    for name in open::unknown(copy, to)? {
+        to.remove(&name).map_err(failed)?;
+    }
     to.sync().map_err(failed)?;
     Ok(Some(done))
 }

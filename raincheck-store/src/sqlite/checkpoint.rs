@@ -69,10 +69,10 @@ impl Checkpointer {
                 seen = transactions;
                 self.fold();
                 // A busy server fills what is left within a second.
-                self.look_at_space();
+                self.look();
             } else if since_space >= SPACE_EVERY {
                 since_space = Duration::ZERO;
-                self.look_at_space();
+                self.look();
             }
         }
     }
@@ -83,6 +83,15 @@ impl Checkpointer {
             Ok(pages) => self.shared.wal_pages.store(pages, Ordering::Relaxed),
             Err(error) => tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds"),
         }
+    }
+
+    /// Looks after the files and the space.
+    fn look(&self) {
+        if self.shared.look_after() {
+            // Where only the log went, what is in it is saved so.
+            self.fold();
+        }
+        self.look_at_space();
     }
 
     fn look_at_space(&self) {

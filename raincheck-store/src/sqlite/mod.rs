@@ -9,6 +9,7 @@ mod chunks;
 mod claims;
 mod events;
 mod figures;
+mod files;
 #[cfg(test)]
 mod fuzz;
 mod kept;
@@ -24,12 +25,14 @@ mod shared;
 mod sweep;
 mod tables;
 mod visit;
+mod watch;
 mod writer;
 
 pub use backup::BackedUp;
 pub(crate) use backup::failed;
 pub use check::SqliteDoctor;
 pub use open::SqliteOptions;
+pub(crate) use open::id;
 pub(crate) use ready::unpacked;
 pub(crate) use shared::other;
 

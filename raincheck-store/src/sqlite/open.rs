@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,10 +18,11 @@ use super::kept::Statements;
 use super::running::Running;
 use super::shared::{NEVER, Shared, keep_plans, other};
 use super::tables::Tables;
+use super::watch::{self, Watch};
 use super::writer::{BUSY, Bounds, Writer};
-use super::{SqliteStore, checkpoint, rows};
+use super::{SqliteStore, checkpoint, files, rows};
 use crate::StoreError;
-use crate::blobs::BlobFolder;
+use crate::blobs::{BlobFolder, BlobPlace, StoreId};
 use crate::folder;
 
 mod migrations {
@@ -74,19 +76,22 @@ impl SqliteStore {
     /// Opens the data, bringing it to the present format, and starts the writer.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] when another process has it, [`StoreError::TooNew`] when a newer program wrote it,
+    /// [`StoreError::InUse`] when another process has it, [`StoreError::Refused`] when a part of it is missing or the folder of
+    /// large payloads is not its own, [`StoreError::TooNew`] when a newer program wrote it,
     /// [`StoreError::TooOld`] for a SQLite with a known corruption bug.
     pub fn open(options: SqliteOptions) -> Result<Arc<Self>, StoreError> {
         if is_too_old() {
             return Err(StoreError::TooOld(rusqlite::version().to_owned()));
         }
-        let folder = options.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder::above(&options.path);
         folder::make(folder).map_err(|e| StoreError::Other(format!("cannot make {}: {e}", folder.display())))?;
         let lock = lock(&options.path)?;
+        files::prepare(&options)?;
         let mut db = connect(&options).map_err(other)?;
         migrate(&mut db)?;
-        let blobs = BlobFolder::open(&options.blobs)
-            .map_err(|e| StoreError::Other(format!("cannot use {}: {e}", options.blobs.display())))?;
+        let id = make_id(&db).map_err(other)?;
+        let blobs =
+            BlobFolder::open(&options.blobs, id).map_err(|error| BlobPlace::from(&options.blobs).unusable(&error))?;
         sweep_orphans(&db, &blobs)?;
         Self::start(db, blobs, lock, &options).map_err(other)
     }
@@ -144,6 +149,8 @@ impl SqliteStore {
         let stop_checkpoints = Arc::new(checkpoint::Stop::default());
         let checkpoints =
             checkpoint::Checkpointer::new(shared.clone(), stop_checkpoints.clone(), options.reserve_bytes)?;
+        let watch = Watch::begin(&options.path).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        shared.watch_over(watch);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new()
                 .name(name.to_owned())
@@ -170,8 +177,8 @@ pub(super) fn is_too_old() -> bool {
 }
 
 fn lock(path: &Path) -> Result<File, StoreError> {
-    let name = path.with_extension("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&name);
+    let name = files::lock_of(path);
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&name);
     let file = file.map_err(|e| StoreError::Other(format!("cannot open {}: {e}", name.display())))?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| StoreError::InUse(path.display().to_string()))?;
@@ -224,26 +231,59 @@ fn secret(db: &Connection) -> rusqlite::Result<[u8; 32]> {
     Ok(secret)
 }
 
+/// The id that the store's payloads are marked with; `None` before it was first opened.
+pub(crate) fn id(db: &Connection) -> rusqlite::Result<Option<StoreId>> {
+    let id = db.query_row("SELECT value FROM meta WHERE name='id'", [], |row| row.get(0)).optional()?;
+    Ok(id.map(StoreId))
+}
+
+fn make_id(db: &Connection) -> rusqlite::Result<StoreId> {
+    if let Some(id) = id(db)? {
+        return Ok(id);
+    }
+    let fresh = StoreId::fresh();
+    db.execute("INSERT INTO meta VALUES ('id', ?1)", params![fresh.0])?;
+    Ok(fresh)
+}
+
 /// The highest cursor that retention has removed.
 pub(super) fn floor(db: &Connection) -> rusqlite::Result<Option<i64>> {
     db.query_row("SELECT value FROM meta WHERE name='feed_floor'", [], |row| row.get(0)).optional()
 }
 
-pub(super) fn sweep_orphans(db: &Connection, blobs: &BlobFolder) -> Result<(), StoreError> {
+/// Moves payloads that no job refers to out of the way, and brings those back that one does refer to.
+fn sweep_orphans(db: &Connection, blobs: &BlobFolder) -> Result<(), StoreError> {
+    let failed = |e: std::io::Error| StoreError::Other(format!("sweeping large payloads: {e}"));
+    let mut known = db.prepare("SELECT 1 FROM blob WHERE name=?1").map_err(other)?;
+    for lying in blobs.lying_aside().map_err(failed)? {
+        if known.exists([&*lying.name]).map_err(other)? {
+            blobs.take_back(&lying.name).map_err(failed)?;
+            tracing::warn!(name = &*lying.name, "a job refers to a payload that lay aside; it is back");
+        }
+    }
+    let moved = blobs.set_aside(&unknown(db, blobs)?).map_err(failed)?;
+    if moved > 0 {
+        let folder = blobs.root().display();
+        tracing::info!(moved, %folder, "moved payloads that no job refers to into `orphans`, for a day");
+    }
+    watch::clear(blobs);
+    Ok(())
+}
+
+/// Payloads that no job refers to.
+pub(super) fn unknown(db: &Connection, blobs: &BlobFolder) -> Result<Vec<Box<str>>, StoreError> {
     let mut known = db.prepare("SELECT 1 FROM blob WHERE name=?1").map_err(other)?;
     let mut failed = None;
-    let swept = blobs
-        .sweep(|name| {
-            known.exists([name]).unwrap_or_else(|error| {
-                failed = Some(error);
-                true
-            })
+    let unknown = blobs.unknown(|name| {
+        known.exists([name]).unwrap_or_else(|error| {
+            failed = Some(error);
+            true
         })
-        .map_err(|e| StoreError::Other(format!("sweeping blobs: {e}")))?;
-    if swept > 0 {
-        tracing::info!(swept, "removed files that no job refers to");
+    });
+    match failed {
+        Some(error) => Err(other(error)),
+        None => unknown.map_err(|e| StoreError::Other(format!("looking at large payloads: {e}"))),
     }
-    failed.map_or(Ok(()), |error| Err(other(error)))
 }
 
 /// Every running lease gets its full length again: downtime is not the worker's fault.

@@ -70,7 +70,7 @@ fn content(db: &Connection, sql: &str, no: JobNo) -> rusqlite::Result<Option<Con
 #[async_trait]
 impl Store for SqliteStore {
     async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError> {
-        let stopped = || StoreError::Stopped("the store is closed".to_owned());
+        let stopped = || self.shared.stopped();
         let (answer, reply) = oneshot::channel();
         let request = Request { commands, answer };
         if self.requests.read().as_ref().is_none_or(|writer| writer.send(request).is_err()) {
@@ -222,6 +222,9 @@ impl Store for SqliteStore {
             && let Err(error) = rustix::fs::flock(&lock, rustix::fs::FlockOperation::Unlock)
         {
             tracing::warn!(%error, "the lock of the data cannot be released");
+        }
+        if let Err(error) = self.shared.folder.release() {
+            tracing::warn!(%error, "the lock of the large payloads cannot be released");
         }
     }
 

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use raincheck_core::{Clock, Name};
@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::tables::Tables;
+use super::watch::Watch;
 use crate::StoreError;
 use crate::blobs::{BlobFolder, Blobs};
 use crate::codec::CodecError;
@@ -38,6 +39,9 @@ pub(super) struct Shared {
     pub free_bytes: AtomicU64,
     pub low_space: AtomicBool,
     pub stopped: RwLock<Option<String>>,
+    /// The files are not where they were opened: nothing that is written now would be found again.
+    pub gone: AtomicBool,
+    watch: OnceLock<Watch>,
     pub folder: BlobFolder,
     pub blobs: Blobs,
     pub secret: [u8; 32],
@@ -67,11 +71,50 @@ impl Shared {
             free_bytes: AtomicU64::new(u64::MAX),
             low_space: AtomicBool::new(false),
             stopped: RwLock::default(),
+            gone: AtomicBool::new(false),
+            watch: OnceLock::new(),
             blobs: Blobs::from(folder.clone()),
             folder,
             secret,
             readers: Mutex::default(),
         }
+    }
+
+    /// Begins to look after the files.
+    pub fn watch_over(&self, watch: Watch) {
+        // Once, by whoever opens the store.
+        let _ = self.watch.set(watch);
+    }
+
+    /// Looks after the files; answers whether they are gone. That stays so until a restart, whatever comes back: what is
+    /// open are the files that went.
+    pub fn look_after(&self) -> bool {
+        let Some(watch) = self.watch.get() else { return false };
+        if self.gone.load(Ordering::Relaxed) {
+            return true;
+        }
+        // At the end SQLite itself removes its log.
+        if self.stopped.read().is_some() {
+            return false;
+        }
+        let Some(why) = watch.look(&self.folder) else {
+            watch.clear(&self.folder);
+            return false;
+        };
+        self.gone.store(true, Ordering::Relaxed);
+        let mut stopped = self.stopped.write();
+        // It may have been closed since.
+        if stopped.is_none() {
+            tracing::error!(%why, "the data was deleted or replaced under the server; nothing is taken until a restart");
+            *stopped = Some(format!("{why}; put the data back and start the server again"));
+        }
+        true
+    }
+
+    /// Why nothing is taken any more.
+    pub fn stopped(&self) -> StoreError {
+        let why = self.stopped.read().clone();
+        StoreError::Stopped(why.unwrap_or_else(|| "the store is closed".to_owned()))
     }
 
     /// Runs a short read on this thread. Point reads take microseconds, less than handing them to another thread;
@@ -91,6 +134,10 @@ impl Shared {
     }
 
     pub fn open_reader(&self) -> rusqlite::Result<Connection> {
+        if self.gone.load(Ordering::Relaxed) {
+            // What lies there now is another database, or none.
+            return Err(rusqlite::Error::InvalidPath(self.path.clone()));
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(&self.path, flags)?;
         db.set_prepared_statement_cache_capacity(64);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::SqliteOptions;
+use super::files::{beside, lock_of};
 use super::open::formats;
 use super::shared::keep_plans;
 use crate::StoreError;
@@ -41,7 +42,7 @@ impl Visit {
     pub fn of(path: &Path) -> Result<Visit, StoreError> {
         let unreadable = |e: &dyn std::fmt::Display| StoreError::Other(format!("cannot read {}: {e}", path.display()));
         File::open(path).map_err(|e| unreadable(&e))?;
-        let (kept_out, served) = keep_out(&path.with_extension("lock")).map_err(|e| unreadable(&e))?;
+        let (kept_out, served) = keep_out(&lock_of(path)).map_err(|e| unreadable(&e))?;
         let db = connect(path, !served).map_err(|e| unreadable(&e))?;
         Ok(Visit { db, served, kept_out })
     }
@@ -66,7 +67,7 @@ fn keep_out(lock: &Path) -> io::Result<(Option<File>, bool)> {
 /// would otherwise leave an empty log and index of it beside the file.
 fn connect(path: &Path, alone: bool) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let log = std::fs::metadata(path.with_extension("db-wal")).map_or(0, |log| log.len());
+    let log = std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
     let db = if alone && log == 0 {
         let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
         Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)?

@@ -93,6 +93,10 @@ impl Writer<'_> {
     }
 
     fn transact(&mut self, batch: Vec<Request>) {
+        if self.shared.gone.load(Ordering::Relaxed) {
+            let error = self.shared.stopped();
+            return self.postman.give(Answers(batch.into_iter().map(|r| (r.answer, Err(error.clone()))).collect()));
+        }
         // Leases last, so that they see everything queued in the same transaction.
         let (leasing, plain): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|r| r.commands.iter().any(|c| matches!(c, Command::Lease(_))));

@@ -37,9 +37,11 @@ impl Bucket {
         PostgresStore::open(self.options()).await.unwrap()
     }
 
-    /// Parts of unfinished uploads, and keys of objects.
+    /// Parts of unfinished uploads, and keys of objects but the mark.
     fn left(&self) -> (usize, Vec<String>) {
-        (self.server.parts().unwrap(), self.server.keys("").unwrap())
+        let mut keys = self.server.keys("").unwrap();
+        keys.retain(|key| !key.ends_with("store-id"));
+        (self.server.parts().unwrap(), keys)
     }
 }
 
@@ -120,13 +122,56 @@ async fn what_is_not_finished_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_somebody_elses_is_left_alone() {
     let bucket = Bucket::new();
+    bucket.store().await.close().await;
     let name = "0123456789abcdef0123456789abcdef";
     let others =
         [name, &format!("of/raincheck/deep/{name}"), "of/raincheck/notes.txt", &format!("of/raincheck2/{name}")];
     others.iter().for_each(|key| bucket.server.put(key, b"x").unwrap());
     bucket.server.put(&format!("of/raincheck/{name}"), b"an orphan").unwrap();
-    bucket.store().await.close().await;
-    assert_eq!(bucket.server.keys("").unwrap(), others);
+    let store = bucket.store().await;
+    assert_eq!(store.blobs().count_set_aside(), 1);
+    store.close().await;
+    let mut left = bucket.left().1;
+    left.retain(|key| key != &format!("of/raincheck/orphans/{name}"));
+    assert_eq!(left, others);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_of_somebody_else_is_refused_and_left_alone() {
+    let (bucket, other) = (Bucket::new(), Base::new());
+    bucket.server.put("of/raincheck/notes.txt", b"x").unwrap();
+    let refused = PostgresStore::open(bucket.options()).await.err().unwrap();
+    assert!(matches!(&refused, StoreError::Refused { why, .. } if why.contains("bears no mark")), "{refused}");
+    let below = below(&bucket.server, "/alone", SECRET_ACCESS_KEY);
+    let first = PostgresOptions { blobs: below.clone(), ..bucket.options() };
+    let store = PostgresStore::open(first.clone()).await.unwrap();
+    let (_, name) = submit(&*store, b"kept").await;
+    let second = PostgresOptions::at(other.database.url(), below);
+    let refused = PostgresStore::open(second).await.err().unwrap();
+    assert!(matches!(&refused, StoreError::Refused { why, .. } if why.contains("another store")), "{refused}");
+    store.close().await;
+    let store = PostgresStore::open(first).await.unwrap();
+    assert_eq!(store.blobs().bytes(&name, 4).await.unwrap(), "kept");
+    assert_eq!(bucket.left().1, [format!("alone/{name}"), "of/raincheck/notes.txt".to_owned()]);
+    store.close().await;
+}
+
+/// A database of yesterday does not know today's payloads. When today's is back, they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_aside_comes_back_to_its_job() {
+    let bucket = Bucket::new();
+    let store = bucket.store().await;
+    let (job, name) = submit(&*store, b"kept").await;
+    store.close().await;
+    let row = format!("DELETE FROM blob WHERE name='{name}'");
+    bucket.base.database.run(&row).unwrap();
+    let store = bucket.store().await;
+    assert!(store.blobs().bytes(&name, 4).await.is_err());
+    store.close().await;
+    bucket.base.database.run(&format!("INSERT INTO blob (name, no) VALUES ('{name}', {})", job.no.0)).unwrap();
+    let store = bucket.store().await;
+    assert_eq!(store.blobs().bytes(&name, 4).await.unwrap(), "kept");
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +184,10 @@ async fn a_bucket_may_be_ours_alone_and_hold_more_than_a_page() {
     // All with one first digit, so that one walk has several pages.
     (0..2_500).for_each(|n| bucket.server.put(&format!("7{n:031x}"), b"an orphan").unwrap());
     let store = PostgresStore::open(options).await.unwrap();
-    assert_eq!(bucket.server.keys("").unwrap(), [&*name]);
+    assert_eq!(store.blobs().count_set_aside(), 2_500);
+    let mut left = bucket.left().1;
+    left.retain(|key| !key.starts_with("orphans/"));
+    assert_eq!(left, [&*name]);
     assert_eq!(store.blobs().bytes(&name, 4).await.unwrap(), "kept");
     store.close().await;
 }

@@ -123,7 +123,8 @@ fn copy(from: &Path, to: &Path) {
 
 fn blob(folder: &Path) -> PathBuf {
     let shards = fs::read_dir(folder.join("blobs")).unwrap().map(|shard| shard.unwrap().path());
-    let mut files = shards.filter(|shard| !shard.ends_with("tmp")).flat_map(|shard| fs::read_dir(shard).unwrap());
+    let mut files =
+        shards.filter(|shard| shard.is_dir() && !shard.ends_with("tmp")).flat_map(|shard| fs::read_dir(shard).unwrap());
     files.next().unwrap().unwrap().path()
 }
 
@@ -433,8 +434,22 @@ async fn damage_outside_of_rows_is_found() {
     expect(Invariant::Files, "can't be had", &|folder| fs::remove_file(blob(folder)).unwrap()).await;
     expect(Invariant::Files, "has 2 bytes", &|folder| fs::write(blob(folder), "xx").unwrap()).await;
     expect(Invariant::Orphans, "no job refers to it; 3 bytes", &|folder| {
-        fs::create_dir_all(folder.join("blobs/ab")).unwrap();
-        fs::write(folder.join("blobs/ab/abcd"), "abc").unwrap();
+        fs::write(folder.join(format!("blobs/ab/ab{:030x}", 7)), "abc").unwrap();
+    })
+    .await;
+    expect(Invariant::Orphans, "none of the server's", &|folder| {
+        fs::write(folder.join("blobs/ab/notes.txt"), "abc").unwrap();
+        fs::create_dir(folder.join("blobs/photos")).unwrap();
+        fs::create_dir(folder.join("blobs/lost+found")).unwrap();
+    })
+    .await;
+    expect(Invariant::Owner, "no mark", &|folder| fs::remove_file(folder.join("blobs/store-id")).unwrap()).await;
+    expect(Invariant::Owner, "the mark of another store", &|folder| {
+        fs::write(folder.join("blobs/store-id"), format!("{:032x}\n", 7)).unwrap();
+    })
+    .await;
+    expect(Invariant::Permissions, "others may read it: mode 640", &|folder| {
+        fs::set_permissions(folder.join("raincheck.db"), fs::Permissions::from_mode(0o640)).unwrap();
     })
     .await;
     expect(Invariant::Permissions, "mode 777", &|folder| {

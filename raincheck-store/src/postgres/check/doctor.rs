@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::files::Owner;
 use super::surroundings::Surroundings;
 use super::{Examiner, Pace, Source, rows};
 use crate::checkup::{CheckPage, Checkup};
@@ -27,6 +28,7 @@ impl PostgresDoctor {
         let Visit { db, served, alone } = Visit::of(options).await?;
         let pace = Pace { piece: Duration::from_millis(200), whole: Duration::from_secs(300), alone, files: true };
         let mut stages = rows();
+        stages.push_front(Box::new(Owner(options.blobs.clone())));
         stages.push_front(Box::new(Surroundings));
         let blobs = Blobs::at(&options.blobs).map_err(|error| options.blobs.unusable(&error))?;
         let examiner = Examiner { source: Source::Own(db), blobs, pace, stages };

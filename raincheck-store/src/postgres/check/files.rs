@@ -8,15 +8,17 @@ use futures_util::{StreamExt as _, stream};
 use tokio_postgres::Client;
 
 use super::{Look, Result, Stage};
-use crate::Blobs;
-use crate::blobs::{Listing, Lying};
+use crate::blobs::{Listing, Lying, StoreId};
 use crate::checkup::{CheckPage, Invariant};
 use crate::postgres::shared::{NOW, Trouble};
+use crate::{BlobPlace, Blobs};
 
 /// A file that nothing refers to yet may be on its way into a job for so long, while a server runs.
 const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 /// Files asked for at once.
 const AT_ONCE: usize = 16;
+/// Files of somebody else that are told of.
+const STRANGERS: usize = 100;
 const KNOWN: &str = "SELECT name FROM blob WHERE name = ANY($1) AND no > 0";
 
 /// A file that a row refers to.
@@ -57,6 +59,32 @@ async fn what_is_wrong(file: &Expected, blobs: &Blobs) -> Result<Option<String>>
 
 fn out_of_reach(error: &Error) -> Trouble {
     Trouble::Unsuitable(format!("the large payloads can't be looked at: {error}"))
+}
+
+/// Whether the place of large payloads is this store's, and what lies in a folder that is not.
+pub(super) struct Owner(pub BlobPlace);
+
+#[async_trait]
+impl Stage for Owner {
+    async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let ours = look.rows("SELECT bytes FROM meta WHERE name='id'", &[]).await?;
+        let ours = ours.first().map(|row| row.try_get::<_, &[u8]>(0)).transpose()?;
+        let is_ours = |id: &StoreId| ours == Some(&id.0[..]);
+        let place = self.0.to_string();
+        match look.blobs.owners(&self.0).await {
+            Ok(owners) if owners.is_empty() => look.page.found(Invariant::Owner, place, "it bears no mark"),
+            Ok(owners) if owners.iter().any(is_ours) => {}
+            Ok(_) => look.page.found(Invariant::Owner, place, "it bears the mark of another store"),
+            Err(error) => look.page.found(Invariant::Owner, place, format!("its mark can't be read: {error}")),
+        }
+        // A folder that can't be read is told of by the next stage.
+        let strangers = look.blobs.folder().map(|folder| folder.strangers(STRANGERS).unwrap_or_default());
+        for stranger in strangers.unwrap_or_default() {
+            let detail = "it is none of the server's, which leaves it alone";
+            look.page.found(Invariant::Orphans, format!("file {stranger}"), detail);
+        }
+        Ok(false)
+    }
 }
 
 /// Files that lie there; `None` before the first look.

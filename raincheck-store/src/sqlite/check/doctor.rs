@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::database::Database;
+use super::files::Owner;
 use super::surroundings::Surroundings;
 use super::{Apart, Examiner, Pace, rows};
 use crate::StoreError;
@@ -32,6 +33,7 @@ impl SqliteDoctor {
         let Visit { db, served, kept_out } = Visit::of(path)?;
         let pace = Pace { piece: Duration::from_millis(100), whole: Duration::from_millis(800), alone: !served };
         let mut stages = rows();
+        stages.push_front(Box::new(Owner));
         stages.push_front(Box::new(Database));
         stages.push_front(Box::new(Surroundings { path: path.clone(), reserve_bytes: options.reserve_bytes }));
         let examiner = Examiner { db, blobs: BlobFolder::at(&options.blobs), pace, stages };

@@ -7,11 +7,15 @@ use std::{fs, io};
 use rusqlite::{Connection, Result, params};
 
 use super::{Look, Stage};
-use crate::blobs::BlobFolder;
+use crate::blobs::{BlobFolder, Lying, owners};
 use crate::checkup::{CheckPage, Invariant};
+use crate::sqlite::open;
 
 /// A file that nothing refers to yet may be on its way into a job for so long, while a server runs.
 const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
+
+/// Files of somebody else that are told of.
+const STRANGERS: usize = 100;
 
 /// A file that a row refers to.
 pub(super) struct Expected {
@@ -67,22 +71,38 @@ impl Stage for Files {
 
 fn orphans(shard: &Path, look: &mut Look<'_>) -> io::Result<()> {
     let mut known = look.db.prepare_cached("SELECT 1 FROM blob WHERE name=?1").map_err(io::Error::other)?;
-    for file in fs::read_dir(shard)? {
-        let file = file?;
+    for Lying { name, size, written, .. } in look.blobs.list(shard)? {
         look.page.looked += 1;
-        let name = file.file_name();
-        if match name.to_str() {
-            Some(name) => known.exists([name]).map_err(io::Error::other)?,
-            None => false,
-        } {
+        if known.exists([&*name]).map_err(io::Error::other)? {
             continue;
         }
-        let Ok(about) = file.metadata() else { continue };
-        let age = about.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+        let age = written.and_then(|at| SystemTime::now().duration_since(at).ok());
         if look.pace.alone || age.is_some_and(|age| age > ON_ITS_WAY) {
-            let detail = format!("no job refers to it; {} bytes", about.len());
-            look.page.found(Invariant::Orphans, format!("file {}", name.display()), detail);
+            look.page.found(Invariant::Orphans, format!("file {name}"), format!("no job refers to it; {size} bytes"));
         }
     }
     Ok(())
+}
+
+/// Whether the folder of large payloads is this store's, and what lies in it that is not. What is missing is told by those
+/// who miss it.
+pub(super) struct Owner;
+
+impl Stage for Owner {
+    fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let ours = open::id(look.db)?;
+        let root = look.blobs.root().display().to_string();
+        match owners(look.blobs.root()) {
+            Ok(owners) if owners.is_empty() => look.page.found(Invariant::Owner, root, "it bears no mark"),
+            Ok(owners) if ours.is_some_and(|ours| owners.contains(&ours)) => {}
+            Ok(_) => look.page.found(Invariant::Owner, root, "it bears the mark of another store"),
+            Err(error) => look.page.found(Invariant::Owner, root, format!("its mark can't be read: {error}")),
+        }
+        // A folder that can't be read is told of by the next stage.
+        for stranger in look.blobs.strangers(STRANGERS).unwrap_or_default() {
+            let detail = "it is none of the server's, which leaves it alone";
+            look.page.found(Invariant::Orphans, format!("file {stranger}"), detail);
+        }
+        Ok(false)
+    }
 }

@@ -9,6 +9,7 @@ use rusqlite::Result;
 
 use super::{Look, Stage};
 use crate::checkup::{CheckPage, Invariant};
+use crate::sqlite::files::beside;
 use crate::sqlite::open;
 
 /// Where in the database's header it says how it is written, and what stands there for a write-ahead log.
@@ -38,7 +39,7 @@ impl Stage for Surroundings {
             Ok(_) => page.found(Invariant::Journal, "raincheck.db", "it is not written through a log"),
             Err(error) => page.found(Invariant::Journal, "raincheck.db", format!("it can't be read: {error}")),
         }
-        if let Ok(log) = fs::metadata(self.path.with_extension("db-wal"))
+        if let Ok(log) = fs::metadata(beside(&self.path, "-wal"))
             && log.len() > LOG_BYTES
         {
             page.found(Invariant::Log, "raincheck.db-wal", format!("it has {} MiB", log.len() >> 20));
@@ -49,8 +50,10 @@ impl Stage for Surroundings {
             Err(error) => page.found(Invariant::Space, "the disk", format!("it can't be looked at: {error}")),
         }
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        for path in [folder, &self.path, look.blobs.root()] {
-            permissions(path, page);
+        // The folder may be anybody's, as long as nobody else writes in it.
+        permissions(folder, 0o022, page);
+        for path in [&self.path, look.blobs.root()] {
+            permissions(path, 0o077, page);
         }
         Ok(false)
     }
@@ -62,15 +65,15 @@ fn header(path: &Path) -> io::Result<Vec<u8>> {
     Ok(header)
 }
 
-fn permissions(path: &Path, page: &mut CheckPage) {
+fn permissions(path: &Path, others: u32, page: &mut CheckPage) {
     match fs::metadata(path) {
-        Ok(about) if about.permissions().mode() & 0o022 == 0 => {}
+        Ok(about) if about.permissions().mode() & others == 0 => {}
         Ok(about) => {
             let mode = about.permissions().mode() & 0o777;
             page.found(
                 Invariant::Permissions,
                 path.display().to_string(),
-                format!("others may write it: mode {mode:o}"),
+                format!("others may {} it: mode {mode:o}", if mode & 0o022 == 0 { "read" } else { "write" }),
             );
         }
         Err(error) => page.found(Invariant::Files, path.display().to_string(), format!("it can't be had: {error}")),
