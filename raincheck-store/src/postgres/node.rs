@@ -94,7 +94,8 @@ pub(super) fn end_holders(class: i32, number: &str) -> String {
         "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
          WHERE l.locktype = 'advisory' AND l.granted AND l.classid = {class} AND l.objid = {number} AND l.objsubid = 2 \
          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-         AND l.pid <> pg_backend_pid() AND a.wait_event IS DISTINCT FROM 'SyncRep'"
+         AND l.pid <> pg_backend_pid() AND pg_has_role(a.usesysid, 'USAGE') \
+         AND a.wait_event IS DISTINCT FROM 'SyncRep'"
     )
 }
 

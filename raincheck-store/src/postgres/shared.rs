@@ -210,6 +210,11 @@ impl Shared {
         if let Some(why) = &*self.stopped.read() {
             return Err(StoreError::Stopped(why.clone()));
         }
+        self.reached()
+    }
+
+    /// Whether the database can be reached, as far as is known.
+    pub fn reached(&self) -> Result<(), StoreError> {
         match &*self.lost.read() {
             Some(lost) => Err(StoreError::Other(format!("the database cannot be reached: {}", lost.why))),
             None => Ok(()),

@@ -66,7 +66,7 @@ impl Writer {
                 }
             };
             let Some(first) = first else { break };
-            if self.looked.elapsed() >= LOOK_AGAIN && self.shared.stale.is_set() {
+            if self.looked.elapsed() >= LOOK_AGAIN && self.shared.stale.is_set() && self.shared.reached().is_ok() {
                 self.look_again().await;
             }
             let mut size = first.commands.len();
@@ -172,11 +172,13 @@ impl Writer {
     fn until(&self, batch: &[Request]) -> Result<Instant, StoreError> {
         let now = Instant::now();
         let until = batch.first().map_or(now, |first| first.since) + self.shared.patience();
-        if until <= now {
+        match self.shared.reached() {
             // What came while the database was silent has waited for long enough.
-            self.shared.health()?;
+            Err(lost) if until <= now => Err(lost),
+            Err(_) => Ok(until),
+            // It is slow, or has much to do.
+            Ok(()) => Ok(until.max(now + LEAST)),
         }
-        Ok(until.max(now + LEAST))
     }
 
     /// The connection, a new one where the old one has ended. What was under way on that has ended too.
