@@ -77,7 +77,7 @@ async fn once(db: &Link, (number, token): (i32, Uuid), time: Time) -> Result<Sho
     let gap = if time == Time::Given { i64::MAX } else { GAP };
     // Whoever finds the gap closes it, and the next one finds none: the row is locked.
     let sql = format!(
-        "BEGIN; SET LOCAL lock_timeout = '2500ms'; LOCK TABLE job, lease IN ROW EXCLUSIVE MODE; \
+        "BEGIN; SET LOCAL jit = off; SET LOCAL lock_timeout = '2500ms'; LOCK TABLE job, lease IN ROW EXCLUSIVE MODE; \
          WITH own AS (UPDATE node SET seen_at = {NOW} WHERE number = {number} AND token = '{token}' RETURNING 1), \
          last AS (SELECT at FROM life FOR UPDATE), \
          beat AS (UPDATE life SET at = {NOW} FROM last RETURNING life.at AS at, life.at - last.at AS gap), \
