@@ -1,6 +1,6 @@
 //! A server without a load, for campaigns that bring their own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -49,10 +49,29 @@ impl Bed {
         Ok(())
     }
 
+    /// Starts the server again, if it can be; answers whether.
+    pub fn try_start(&mut self) -> Result<bool> {
+        let Some(server) = self.launch.try_start()? else { return Ok(false) };
+        self.place.send_replace(vec![server.url.as_str().into()]);
+        self.server = Some(server);
+        Ok(true)
+    }
+
+    /// Ends the server in peace.
+    pub fn terminate(&mut self) -> Result<()> {
+        self.place.send_replace(Vec::new());
+        self.server.take().context("no server is running")?.terminate()
+    }
+
     /// Kills the server.
     pub fn kill(&mut self) -> Result<()> {
         self.place.send_replace(Vec::new());
         self.server.take().context("no server is running")?.kill()
+    }
+
+    /// The folder of everything of this campaign.
+    pub fn folder(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// The data folder.

@@ -24,6 +24,7 @@ pub struct Launch {
     port: u16,
     wrapper: Vec<OsString>,
     database: Option<String>,
+    stored: Option<Vec<OsString>>,
     env: Vec<(OsString, OsString)>,
 }
 
@@ -32,12 +33,18 @@ impl Launch {
     pub fn new(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder.join("disk"))?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        Ok(Self { folder: folder.to_owned(), port, wrapper: Vec::new(), database: None, env: Vec::new() })
+        Ok(Self { folder: folder.to_owned(), port, wrapper: Vec::new(), database: None, stored: None, env: Vec::new() })
     }
 
     /// With jobs in this PostgreSQL database.
     pub fn on(mut self, database: &str) -> Self {
         self.database = Some(database.to_owned());
+        self
+    }
+
+    /// With these arguments to name where everything lives, and no others.
+    pub fn stored(mut self, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.stored = Some(arguments.into_iter().map(Into::into).collect());
         self
     }
 
@@ -71,6 +78,9 @@ impl Launch {
 
     /// The arguments that name where jobs live.
     pub fn store(&self) -> Vec<OsString> {
+        if let Some(stored) = &self.stored {
+            return stored.clone();
+        }
         let database = self.database.iter().flat_map(|url| ["--store".into(), url.into()]);
         ["--data".into(), self.data().into()].into_iter().chain(database).collect()
     }

@@ -47,6 +47,11 @@ impl PostgresStore {
             tracing::warn!(%trouble, "the number of this node stays taken for a while");
         }
         self.shared.pool.close();
+        if let Some(folder) = self.shared.blobs.folder()
+            && let Err(error) = folder.release()
+        {
+            tracing::warn!(%error, "the lock of the large payloads cannot be released");
+        }
     }
 
     /// The disk is the database's own care.

@@ -120,6 +120,9 @@ impl Shared {
     /// Runs a short read on this thread. Point reads take microseconds, less than handing them to another thread;
     /// long ones go through `spawn_blocking` and come here in slices, so that no read transaction stays open.
     pub fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        if self.gone.load(Ordering::Relaxed) {
+            return Err(self.stopped());
+        }
         let kept = self.readers.lock().pop();
         let db = match kept {
             Some(db) => db,
@@ -135,7 +138,7 @@ impl Shared {
 
     pub fn open_reader(&self) -> rusqlite::Result<Connection> {
         if self.gone.load(Ordering::Relaxed) {
-            // What lies there now is another database, or none.
+            // What lies there by now is another database, or none.
             return Err(rusqlite::Error::InvalidPath(self.path.clone()));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

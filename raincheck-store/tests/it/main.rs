@@ -6,6 +6,7 @@ mod bucket;
 mod doctor;
 mod encryption;
 mod folder;
+mod foreign;
 mod moved;
 mod nodes;
 mod postgres;

@@ -87,6 +87,8 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     }
     let refused = ConstCounter::new(app.engine.store().refused_writes());
     registry.register("refused_writes", "Transactions given up because they would have broken a promise", refused);
+    let orphans = ConstCounter::new(app.engine.store().blobs().count_set_aside());
+    registry.register("orphans", "Large payloads moved aside since the start because no job refers to them", orphans);
     let answers = Family::<Labels, Counter>::default();
     for (class, counter) in app.seen.by_class.iter().enumerate().skip(1) {
         answers.get_or_create(&vec![("class", format!("{class}xx"))]).inc_by(counter.load(Relaxed));

@@ -16,7 +16,18 @@ pub struct Server {
 impl Server {
     /// Starts on `folder` and waits until it says that it is ready.
     pub fn start(folder: &Path, more: &[&str]) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_raincheck"))
+        Server::begin(Command::new(env!("CARGO_BIN_EXE_raincheck")), folder, more)
+    }
+
+    /// The same for a user whose files are everybody's unless they are made otherwise.
+    pub fn start_without_mask(folder: &Path) -> Server {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "umask 000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_raincheck")]);
+        Server::begin(shell, folder, &[])
+    }
+
+    fn begin(mut program: Command, folder: &Path, more: &[&str]) -> Server {
+        let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data"])
             .arg(folder.join("data"))
             .args(more)

@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod disk_full;
 mod duplicates;
+mod foreign_folder;
 mod kill;
 mod nodes;
 mod postgres;
@@ -94,6 +95,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         run: retention::run,
     },
     Campaign { name: "duplicates", about: "one submit sent 64 times at once", short_loops: 500, run: duplicates::run },
+    Campaign {
+        name: "foreign-folder",
+        about: "folders that are another store's, somebody's, half missing, or taken away while they are served",
+        short_loops: 8,
+        run: foreign_folder::run,
+    },
     Campaign {
         name: "slow-clients",
         about: "2,000 half-sent requests beside good ones",

@@ -207,6 +207,36 @@ pub const MUTANTS: &[Mutant] = &[
         killer: Killer::Tests(CORE),
     },
     Mutant {
+        name: "mark-of-anybody",
+        fault: "a folder of large payloads is taken whosever mark it bears",
+        edits: &[Edit {
+            file: "raincheck-store/src/blobs/marker.rs",
+            from: "if theirs.contains(&ours) {",
+            to: "if theirs.contains(&ours) || ours != StoreId([0; 16]) {",
+        }],
+        killer: Killer::Campaign("foreign-folder", 8),
+    },
+    Mutant {
+        name: "sweep-of-any-name",
+        fault: "a sweep takes every file in the folders of payloads for one of its own",
+        edits: &[Edit {
+            file: "raincheck-store/src/blobs/folder.rs",
+            from: "    is_name(name) && shard.is_none_or(",
+            to: "    !name.is_empty() && shard.is_none_or(",
+        }],
+        killer: Killer::Campaign("foreign-folder", 8),
+    },
+    Mutant {
+        name: "gone-not-minded",
+        fault: "the writer goes on acknowledging though its files were taken away",
+        edits: &[Edit {
+            file: WRITER,
+            from: "if self.shared.gone.load(Ordering::Relaxed) {",
+            to: "if self.shared.gone.load(Ordering::Relaxed) && self.cursor < 0 {",
+        }],
+        killer: Killer::Campaign("foreign-folder", 8),
+    },
+    Mutant {
         name: "escape-off",
         fault: "one cell of the job's page shows text unescaped",
         edits: &[Edit {

@@ -50,10 +50,10 @@ impl Stage for Surroundings {
             Err(error) => page.found(Invariant::Space, "the disk", format!("it can't be looked at: {error}")),
         }
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // The folder may be anybody's, as long as nobody else writes in it.
-        permissions(folder, 0o022, page);
-        for path in [&self.path, look.blobs.root()] {
-            permissions(path, 0o077, page);
+        permissions(&self.path, 0o077, page);
+        // Folders show names alone, as long as nobody else writes in them.
+        for path in [folder, look.blobs.root()] {
+            permissions(path, 0o022, page);
         }
         Ok(false)
     }

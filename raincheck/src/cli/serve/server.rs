@@ -169,6 +169,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failu
     };
     let store = raincheck_store::open(options).await.map_err(|error| match error {
         StoreError::Payloads { .. } => Failure::new(Exit::Failed, error.to_string()).next(PAYLOADS_NEXT),
+        StoreError::Refused { why, next } => Failure::new(Exit::Failed, why).next(next),
         error => unusable(&error),
     })?;
     let limits = &config.settings.limits;

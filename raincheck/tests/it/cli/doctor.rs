@@ -49,7 +49,7 @@ fn what_is_wrong_is_named_with_its_job() {
     assert_eq!(doctor(cli.folder.path(), &[]).code, 0);
     for shard in std::fs::read_dir(cli.folder.path().join("data/blobs")).unwrap() {
         let shard = shard.unwrap().path();
-        if !shard.ends_with("tmp") {
+        if shard.is_dir() && !shard.ends_with("tmp") {
             std::fs::remove_dir_all(shard).unwrap();
         }
     }

@@ -6,6 +6,7 @@ mod bench;
 mod config;
 mod demo;
 mod doctor;
+mod folder;
 mod reload;
 mod serve;
 mod verbs;
