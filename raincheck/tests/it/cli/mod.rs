@@ -6,6 +6,8 @@ mod bench;
 mod config;
 mod demo;
 mod doctor;
+mod environment;
+mod loss;
 mod reload;
 mod serve;
 mod verbs;
