@@ -103,7 +103,7 @@ const TABLES: &[Table] = &[
         columns: "no, kind, attempt, start, run, base, content_type, bytes",
         select: "SELECT no, kind, attempt, offset, run, base, content_type, bytes FROM chunk",
     },
-    Table { name: "blob", columns: "name, no", select: "SELECT name, no FROM blob" },
+    Table { name: "blob", columns: "name, no, digest", select: "SELECT name, no, digest FROM blob" },
     Table { name: "tombstone", columns: "no, id, until", select: "SELECT no, id, until FROM tombstone" },
 ];
 

@@ -3,6 +3,7 @@
 mod answers;
 mod apply;
 mod backup;
+mod budget;
 mod check;
 mod checkpoint;
 mod chunks;
@@ -13,6 +14,7 @@ mod figures;
 mod fuzz;
 mod kept;
 mod list;
+mod mark;
 mod names;
 mod open;
 mod purge;

@@ -180,7 +180,7 @@ CREATE TABLE chunk (
 ) PARTITION BY RANGE (no);
 
 -- Files that rows refer to; others are orphans.
-CREATE TABLE blob (name text PRIMARY KEY, no bigint NOT NULL);
+CREATE TABLE blob (name text PRIMARY KEY, no bigint NOT NULL, digest bytea);
 CREATE INDEX blob_of_job ON blob (no);
 
 CREATE TABLE tombstone (no bigint PRIMARY KEY, id uuid NOT NULL, until bigint NOT NULL)
