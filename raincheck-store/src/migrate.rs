@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::blobs::{BlobFolder, Blobs};
 use crate::postgres::{NOW, Stretches, Trouble, escaped};
+use crate::rules::CIRCLE;
 use crate::sqlite::{failed, other, unpacked};
 use crate::{PostgresOptions, SqliteOptions, StoreError};
 
@@ -158,6 +159,9 @@ async fn stretches(from: &Connection, to: &mut Client, options: &PostgresOptions
     let mut next = from.prepare("SELECT min(no) FROM job WHERE no >= ?1").map_err(other)?;
     let mut from = 0;
     while let Some(no) = next.query_row([from], |row| row.get::<_, Option<i64>>(0)).map_err(other)? {
+        if no < from {
+            return Err(StoreError::Other(format!("the data is damaged: jobs: {CIRCLE}; see `raincheck doctor`")));
+        }
         stretches.make(to, JobNo(no)).await?;
         from = stretches.end_of(JobNo(no));
     }

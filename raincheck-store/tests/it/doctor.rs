@@ -121,7 +121,7 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-pub fn blob(folder: &Path) -> PathBuf {
+fn blob(folder: &Path) -> PathBuf {
     let shards = fs::read_dir(folder.join("blobs")).unwrap().map(|shard| shard.unwrap().path());
     let mut files = shards.filter(|shard| !shard.ends_with("tmp")).flat_map(|shard| fs::read_dir(shard).unwrap());
     files.next().unwrap().unwrap().path()
