@@ -12,7 +12,17 @@ shift
 
 call() { curl -sS --fail-with-body ${RAINCHECK_TOKEN:+-H "Authorization: Bearer $RAINCHECK_TOKEN"} "$@"; }
 json() { call -H 'Content-Type: application/json' "$@"; }
-beat() { while sleep 10; do json -d '{}' "$1/heartbeat" || return; done; }
+# Tells how a run ended, again if the answer is lost, and shows what the server says against it.
+tell() { call --retry 5 --retry-connrefused -o "$folder/answer" "$@" || { cat "$folder/answer"; echo; } >&2; }
+# Keeps a lease alive; ends the program when the job is canceled or (409) no longer ours.
+beat() {
+    while sleep 3; do
+        status=$(json -o "$folder/beat" -w '%{http_code}' -d '{}' "$1/heartbeat" 2>/dev/null)
+        [ "$status" = 409 ] || grep -q '"cancel_requested":true' "$folder/beat" || continue
+        kill "$2"
+        return
+    done
+}
 
 folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
@@ -20,21 +30,26 @@ stop=
 trap 'stop=1' TERM INT # ends the wait for work, but first finishes a job that it has
 
 while [ -z "$stop" ]; do
-    json -o "$folder/leases" -d '{"worker":{"name":"worker.sh"},"kinds":["'"$kind"'"],"max":1,"wait":"20s"}' \
-        "$server/leases" &
+    json -o "$folder/leases" "$server/leases" \
+        -d '{"worker":{"name":"worker.sh"},"kinds":["'"$kind"'"],"max":1,"ttl":"10s","wait":"20s"}' &
     asking=$!
     wait $asking || { kill $asking 2>/dev/null; [ -n "$stop" ] || sleep 1; continue; }
     [ -s "$folder/leases" ] || continue # 204: no work in time
     # The lease comes first in the answer.
     lease=$server/leases/$(sed -n 's/^{"leases":\[{"lease":"\([^"]*\)".*/\1/p' "$folder/leases")
-    rm -f "$folder/leases"
+    rm -f "$folder/leases" "$folder/beat"
 
-    beat "$lease" >/dev/null 2>&1 &
+    { call -o "$folder/input" "$lease/input" && exec "$@" <"$folder/input" >"$folder/result"; } &
+    program=$!
+    beat "$lease" $program &
     beating=$!
-    if call -o "$folder/input" "$lease/input" && "$@" <"$folder/input" >"$folder/result"; then
-        call -o /dev/null -H 'Content-Type: text/plain; charset=utf-8' --data-binary "@$folder/result" "$lease/complete"
-    else
-        json -o /dev/null -d '{"error":{"title":"the program failed"},"retryable":true}' "$lease/fail"
-    fi
+    # A signal to this script ends the wait, not the program.
+    while wait $program; code=$?; kill -0 $program 2>/dev/null; do :; done
     kill $beating
+    if [ $code = 0 ]; then
+        tell -H 'Content-Type: text/plain; charset=utf-8' --data-binary "@$folder/result" "$lease/complete"
+    else
+        tell -H 'Content-Type: application/json' "$lease/fail" \
+            -d '{"error":{"title":"the program failed"},"retryable":true}'
+    fi
 done

@@ -40,6 +40,6 @@ pub struct Content {
     pub content_type: Option<Box<str>>,
     /// File name as the sender gave it: for people, never for paths.
     pub filename: Option<Box<str>>,
-    /// Digest of the bytes; all zero where nobody compares (inputs).
+    /// Digest of the bytes; all zero where nobody worked it out (small inputs).
     pub digest: Digest,
 }

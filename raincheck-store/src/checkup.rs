@@ -44,6 +44,7 @@ pub enum Invariant {
     Events,
     FinalEvent,
     Feed,
+    Acknowledged,
     Attempts,
     States,
     Rows,
@@ -75,6 +76,7 @@ impl Invariant {
             Events,
             FinalEvent,
             Feed,
+            Acknowledged,
             Attempts,
             States,
             Rows,
@@ -134,6 +136,11 @@ impl Invariant {
                 ("final-event", "a finished job has exactly one final event, its last; others have none", DAMAGED)
             }
             Invariant::Feed => ("feed", "the change feed is in order and has no hole", DAMAGED),
+            Invariant::Acknowledged => (
+                "acknowledged",
+                "the feed goes as far as was acknowledged",
+                "go back to a backup; or accept the loss: stop the server, remove raincheck.mark and start it again. A write-ahead log that was damaged or removed did this",
+            ),
             Invariant::Attempts => {
                 ("attempts", "attempts are numbered from 1 without a hole, and at most one is open", DAMAGED)
             }
@@ -145,7 +152,7 @@ impl Invariant {
             Invariant::Belongings => ("belongings", "what belongs to a job has its job; none vanished", DAMAGED),
             Invariant::Counters => ("counters", "the kept counters equal a recount", DAMAGED),
             Invariant::Ready => ("ready", "the index of ready work holds the queued jobs, and no others", DAMAGED),
-            Invariant::Files => ("files", "every large payload has its file, in full", DAMAGED),
+            Invariant::Files => ("files", "every payload is there in full, as it was written", DAMAGED),
             Invariant::Owner => (
                 "owner",
                 "the place of large payloads is marked as this store's",

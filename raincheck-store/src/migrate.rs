@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::blobs::{BlobFolder, Blobs};
 use crate::postgres::{NOW, Stretches, Trouble, escaped, id as store_id};
+use crate::rules::CIRCLE;
 use crate::sqlite::{failed, id as sqlite_id, other, unpacked};
 use crate::{PostgresOptions, SqliteOptions, StoreError};
 
@@ -103,7 +104,7 @@ const TABLES: &[Table] = &[
         columns: "no, kind, attempt, start, run, base, content_type, bytes",
         select: "SELECT no, kind, attempt, offset, run, base, content_type, bytes FROM chunk",
     },
-    Table { name: "blob", columns: "name, no", select: "SELECT name, no FROM blob" },
+    Table { name: "blob", columns: "name, no, digest", select: "SELECT name, no, digest FROM blob" },
     Table { name: "tombstone", columns: "no, id, until", select: "SELECT no, id, until FROM tombstone" },
 ];
 
@@ -168,6 +169,9 @@ async fn stretches(from: &Connection, to: &mut Client, options: &PostgresOptions
     let mut next = from.prepare("SELECT min(no) FROM job WHERE no >= ?1").map_err(other)?;
     let mut from = 0;
     while let Some(no) = next.query_row([from], |row| row.get::<_, Option<i64>>(0)).map_err(other)? {
+        if no < from {
+            return Err(StoreError::Other(format!("the data is damaged: jobs: {CIRCLE}; see `raincheck doctor`")));
+        }
         stretches.make(to, JobNo(no)).await?;
         from = stretches.end_of(JobNo(no));
     }

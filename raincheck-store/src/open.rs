@@ -43,19 +43,20 @@ pub async fn open(options: StoreOptions) -> Result<Arc<dyn Store>, StoreError> {
     }
 }
 
-/// Looks at its data from outside, beside the server that has it or without one, and answers whether one has.
+/// Looks at its data from outside, beside the server that has it or without one, and answers whether one has. A `quick`
+/// look does not read large payloads.
 ///
 /// # Errors
 /// As [`SqliteDoctor::open`] and [`PostgresDoctor::open`].
-pub async fn doctor(options: &StoreOptions) -> Result<(Box<dyn Checkup>, bool), StoreError> {
+pub async fn doctor(options: &StoreOptions, quick: bool) -> Result<(Box<dyn Checkup>, bool), StoreError> {
     match options {
         StoreOptions::Sqlite(options) => {
-            let doctor = SqliteDoctor::open(options)?;
+            let doctor = SqliteDoctor::open(options, quick)?;
             let served = doctor.is_served();
             Ok((Box::new(doctor), served))
         }
         StoreOptions::Postgres(options) => {
-            let doctor = PostgresDoctor::open(options).await?;
+            let doctor = PostgresDoctor::open(options, quick).await?;
             let served = doctor.is_served();
             Ok((Box::new(doctor), served))
         }

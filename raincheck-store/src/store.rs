@@ -81,6 +81,11 @@ pub trait Store: Send + Sync + 'static {
     /// Transactions that were given up since the store was opened because they would have broken a promise.
     fn refused_writes(&self) -> u64;
 
+    /// Events that were acknowledged and are known to be missing, because the disk lost them.
+    fn missing_events(&self) -> u64 {
+        0
+    }
+
     /// The large payloads.
     fn blobs(&self) -> &Blobs;
     /// 32 random bytes made when the store was: keys for leases and cursors are derived from them.

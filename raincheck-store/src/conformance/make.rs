@@ -5,6 +5,8 @@ use raincheck_core::{
     Content, Digest, Failure, FailureCode, LeaseJobs, Name, NewJob, Outcome, Payload, RetryPolicy, Spec,
 };
 
+use crate::rules::Hash;
+
 /// The queue of [`new_job`].
 pub const QUEUE: &str = "q";
 /// The kind of [`new_job`].
@@ -15,14 +17,9 @@ pub fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-/// A digest that differs where the text does.
+/// The digest of a text.
 pub fn digest(text: &str) -> Digest {
-    // FNV-1a, twice 64 bits: tests need it to differ, not to be secure.
-    let fnv = |seed: u64| text.bytes().fold(seed, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&fnv(0xcbf2_9ce4_8422_2325).to_be_bytes());
-    bytes[8..].copy_from_slice(&fnv(0x6c62_272e_07bb_0142).to_be_bytes());
-    bytes
+    Hash::of(text.as_bytes())
 }
 
 /// A JSON payload.

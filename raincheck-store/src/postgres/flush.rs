@@ -9,6 +9,7 @@ use tokio_postgres::types::ToSql;
 use super::batch::{Batch, ClaimWrite};
 use super::shared::Trouble;
 use super::{commit, jobs, rows};
+use crate::rules::known;
 
 const QUEUE_NAMES: &str = "INSERT INTO queue (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING";
 const QUEUES: &str = "SELECT id, name FROM queue WHERE name = ANY($1)";
@@ -24,7 +25,8 @@ const MOVED_CLAIMS: &str = "UPDATE claim c SET no = u.no, fingerprint = u.finger
     WHERE c.scope = u.scope AND c.key = u.key";
 const RESULTS: &str = "INSERT INTO result SELECT * FROM \
     unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::bytea[])";
-const BLOBS: &str = "INSERT INTO blob (name, no) SELECT * FROM unnest($1::text[], $2::bigint[]) ON CONFLICT DO NOTHING";
+const BLOBS: &str = "INSERT INTO blob (name, no, digest) \
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[]) ON CONFLICT DO NOTHING";
 const SWEPT: &str = "SELECT FROM blob WHERE name = ANY($1) AND no = 0";
 const REPORTS: &str = "INSERT INTO report SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) \
     ON CONFLICT (no) DO UPDATE SET progress = coalesce(excluded.progress, report.progress), \
@@ -176,7 +178,8 @@ impl Batch<'_> {
         let sizes: Vec<i64> = results.iter().map(|(_, r)| r.payload.size().cast_signed()).collect();
         let blobs: Vec<_> = results.iter().map(|(_, r)| columns(&r.payload).1).collect();
         let bytes: Vec<_> = results.iter().map(|(_, r)| columns(&r.payload).0).collect();
-        let owned = results.iter().filter_map(|(no, r)| columns(&r.payload).1.map(|blob| (blob, no.0)));
+        let owned =
+            results.iter().filter_map(|(no, r)| columns(&r.payload).1.map(|blob| (blob, no.0, known(&r.digest))));
         try_join!(
             async { self.db.execute(RESULTS, &[&nos, &types, &names, &digests, &sizes, &blobs, &bytes]).await },
             self.write_blobs(owned.collect()),
@@ -184,12 +187,12 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(super) async fn write_blobs(&self, blobs: Vec<(&str, i64)>) -> Result<u64, Trouble> {
+    pub(super) async fn write_blobs(&self, blobs: Vec<(&str, i64, Option<&[u8]>)>) -> Result<u64, Trouble> {
         if blobs.is_empty() {
             return Ok(0);
         }
-        let (names, nos): (Vec<&str>, Vec<i64>) = blobs.into_iter().unzip();
-        let written = self.db.execute(BLOBS, &[&names, &nos]).await?;
+        let (names, nos, digests): (Vec<&str>, Vec<_>, Vec<_>) = blobs.into_iter().collect();
+        let written = self.db.execute(BLOBS, &[&names, &nos, &digests]).await?;
         if written == names.len() as u64 {
             return Ok(written);
         }

@@ -8,6 +8,7 @@ use super::flush::columns;
 use super::rows;
 use super::shared::Trouble;
 use crate::codec;
+use crate::rules::known;
 
 const INSERT: &str = "INSERT INTO job SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::integer[], $4::integer[], \
     $5::smallint[], $6::smallint[], $7::integer[], $8::integer[], $9::integer[], $10::integer[], $11::integer[], \
@@ -97,7 +98,8 @@ async fn insert_specs(batch: &Batch<'_>, entries: &[&Entry]) -> Result<(), Troub
     let payloads: Vec<_> = specs.iter().map(|(_, spec)| columns(&spec.input.payload)).collect();
     let blobs: Vec<Option<&str>> = payloads.iter().map(|(_, blob)| *blob).collect();
     let bytes: Vec<Option<&[u8]>> = payloads.iter().map(|(bytes, _)| *bytes).collect();
-    let owned = specs.iter().zip(&blobs).filter_map(|((no, _), blob)| blob.map(|blob| (blob, *no)));
+    let owned = specs.iter().zip(&blobs);
+    let owned = owned.filter_map(|((no, spec), blob)| blob.map(|blob| (blob, *no, known(&spec.input.digest))));
     let written = async {
         batch
             .db

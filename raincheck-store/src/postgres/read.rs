@@ -27,7 +27,7 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 static JOB: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM job j WHERE j.no=$1", rows::JOB));
-const INPUT: &str = "SELECT content_type, filename, blob, size, input, NULL::bytea FROM spec \
+const INPUT: &str = "SELECT content_type, filename, blob, size, input, (SELECT b.digest FROM blob b WHERE b.name=spec.blob) FROM spec \
     WHERE no=$1 AND no >= {low} AND no < {high} AND EXISTS (SELECT FROM job WHERE no=$1)";
 const RESULT: &str = "SELECT content_type, filename, blob, size, bytes, digest FROM result \
     WHERE no=$1 AND no >= {low} AND no < {high} AND EXISTS (SELECT FROM job WHERE no=$1)";

@@ -43,7 +43,10 @@ impl Standing {
         wrong(self.has_result != succeeded, "a result belongs to a success, and to nothing else");
         let unlucky = matches!(state, Some(State::Failed | State::Canceled));
         wrong(unlucky && !self.has_failure, "it ended without saying why");
-        wrong(failures < 0 || losses < 0 || failures + losses > attempt, "more failures and losses than attempts");
+        wrong(
+            failures < 0 || losses < 0 || failures.saturating_add(losses) > attempt,
+            "more failures and losses than attempts",
+        );
         wrong(failures > self.max_attempts, "more failures than it may have");
         wrong(self.shared < 1, "it belongs to nobody");
         if self.is_buried {

@@ -34,7 +34,7 @@ impl Walk {
 
     /// Follows it one event further.
     pub fn step(&mut self, page: &mut CheckPage, Step { seq, cursor, kind, state, attempt }: Step) {
-        if seq != self.seq + 1 {
+        if seq != self.seq.wrapping_add(1) {
             self.tell(page, Invariant::Events, format!("event {seq} follows event {}", self.seq));
         }
         if cursor <= self.cursor {
@@ -68,7 +68,7 @@ impl Walk {
             if before == Some(State::Running) {
                 self.tell(page, Invariant::Attempts, format!("attempt {attempt} began while another was open"));
             }
-            if attempt != self.attempt + 1 {
+            if attempt != self.attempt.wrapping_add(1) {
                 self.tell(page, Invariant::Attempts, format!("attempt {attempt} follows attempt {}", self.attempt));
             }
         } else if attempt != self.attempt {

@@ -36,7 +36,7 @@ impl Stop {
 }
 
 /// Folds the write-ahead log back into the database on a connection of its own, so that no commit waits for it,
-/// and watches the free space.
+/// follows the feed with its mark, and watches the free space.
 pub(super) struct Checkpointer {
     db: Connection,
     shared: Arc<Shared>,
@@ -67,6 +67,7 @@ impl Checkpointer {
             since_space += pause;
             if transactions != seen {
                 seen = transactions;
+                self.mark();
                 self.fold();
                 // A busy server fills what is left within a second.
                 self.look();
@@ -75,6 +76,11 @@ impl Checkpointer {
                 self.look();
             }
         }
+    }
+
+    /// Says how far the feed has come, before what it rests on is touched.
+    fn mark(&self) {
+        self.shared.mark.lock().reach(self.shared.head.load(Ordering::Acquire));
     }
 
     fn fold(&self) {

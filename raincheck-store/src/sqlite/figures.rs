@@ -48,11 +48,14 @@ impl FiguresBook {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (queue, kind, n): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(3)?);
-            let state = row.get::<_, u32>(2)? as usize;
-            book.pairs.entry((queue, kind)).or_default()[state] = n as u64;
-            book.queues.entry(queue).or_default().by_state[state] += n as u64;
+            // A count that no number of jobs can have is damage: what is kept must not be built on it.
+            let broken = |column| rusqlite::Error::IntegralValueOutOfRange(column, n);
+            let n = u32::try_from(n).map(u64::from).map_err(|_| broken(3))?;
+            let state = State::from_number(row.get(2)?).ok_or_else(|| broken(2))? as usize;
+            book.pairs.entry((queue, kind)).or_default()[state] = n;
+            book.queues.entry(queue).or_default().by_state[state] += n;
             if state < State::Running as usize {
-                book.waiting += n as u64;
+                book.waiting += n;
             }
         }
         book.known_kinds = db.prepare("SELECT id FROM kind")?.query_map([], |r| r.get(0))?.collect::<Result<_>>()?;

@@ -3,6 +3,7 @@
 mod answers;
 mod apply;
 mod backup;
+mod budget;
 mod check;
 mod checkpoint;
 mod chunks;
@@ -14,6 +15,7 @@ mod files;
 mod fuzz;
 mod kept;
 mod list;
+mod mark;
 mod names;
 mod open;
 mod purge;

@@ -9,12 +9,15 @@ use parking_lot::{Mutex, RwLock};
 use raincheck_core::{Clock, IdMint, JobNo, Millis, SystemClock, Timestamp, limits};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use tokio::sync::mpsc;
 
 use super::answers::Postman;
+use super::budget::Budget;
+use super::check::is_damage;
 use super::figures::FiguresBook;
 use super::kept::Statements;
+use super::mark::{self, Mark};
 use super::running::Running;
 use super::shared::{NEVER, Shared, keep_plans, other};
 use super::tables::Tables;
@@ -24,6 +27,7 @@ use super::{SqliteStore, checkpoint, files, rows};
 use crate::StoreError;
 use crate::blobs::{BlobFolder, BlobPlace, StoreId};
 use crate::folder;
+use crate::rules::CIRCLE;
 
 mod migrations {
     refinery::embed_migrations!("src/sqlite/migrations");
@@ -92,17 +96,35 @@ impl SqliteStore {
         let id = make_id(&db).map_err(other)?;
         let blobs =
             BlobFolder::open(&options.blobs, id).map_err(|error| BlobPlace::from(&options.blobs).unusable(&error))?;
-        sweep_orphans(&db, &blobs)?;
-        Self::start(db, blobs, lock, &options).map_err(other)
+        let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => damaged(&options.path, CIRCLE),
+            _ if is_damage(&error) => damaged(&options.path, &error.to_string()),
+            _ => other(error),
+        };
+        let budget = Budget::of(&mut db).map_err(other)?;
+        let mut mark = Mark::open(&options.path, options.durable)
+            .map_err(|e| StoreError::Other(format!("cannot write {}: {e}", mark::path(&options.path).display())))?;
+        head(&db).and_then(|head| mark.begin(&db, head)).map_err(failed)?;
+        // The files of jobs that are missing are all that is left of them.
+        if mark.missing() == 0 {
+            sweep_orphans(&db, &blobs)?;
+        }
+        Self::start(db, blobs, (lock, mark, budget), &options).map_err(failed)
     }
 
-    fn start(db: Connection, blobs: BlobFolder, lock: File, options: &SqliteOptions) -> rusqlite::Result<Arc<Self>> {
+    fn start(
+        mut db: Connection,
+        blobs: BlobFolder,
+        (lock, mark, budget): (File, Mark, Budget),
+        options: &SqliteOptions,
+    ) -> rusqlite::Result<Arc<Self>> {
         let secret = secret(&db)?;
         let tables = Tables::load(&db)?;
-        let shared = Arc::new(Shared::new(options.path.clone(), options.clock.clone(), tables, blobs, secret));
         let book = FiguresBook::load(&db)?;
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-        let cursor = number("SELECT max(cursor) FROM event")?.max(floor(&db)?).unwrap_or(0);
+        let cursor = mark.head();
+        let (path, clock) = (options.path.clone(), options.clock.clone());
+        let shared = Arc::new(Shared::new(path, clock, tables, blobs, secret, mark));
         let buried: Option<i64> =
             db.query_row("SELECT value FROM meta WHERE name='last_buried'", [], |row| row.get(0)).optional()?;
         let kept = number("SELECT max(no) FROM job")?.max(number("SELECT max(no) FROM tombstone")?);
@@ -119,6 +141,7 @@ impl SqliteStore {
             }
         }
         resume_leases(&db, &shared)?;
+        budget.lift(&mut db)?;
 
         let (sender, receiver) = mpsc::unbounded_channel();
         let rng = options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64);
@@ -169,6 +192,10 @@ impl SqliteStore {
             lock: Mutex::new(Some(lock)),
         }))
     }
+}
+
+fn damaged(path: &Path, why: &str) -> StoreError {
+    StoreError::Other(format!("{} is damaged: {why}; see `raincheck doctor`", path.display()))
 }
 
 /// Whether this SQLite has a known corruption bug.
@@ -244,6 +271,12 @@ fn make_id(db: &Connection) -> rusqlite::Result<StoreId> {
     let fresh = StoreId::fresh();
     db.execute("INSERT INTO meta VALUES ('id', ?1)", params![fresh.0])?;
     Ok(fresh)
+}
+
+/// The last event of the feed, here or removed by retention.
+pub(super) fn head(db: &Connection) -> rusqlite::Result<i64> {
+    let last: Option<i64> = db.query_row("SELECT max(cursor) FROM event", [], |row| row.get(0))?;
+    Ok(last.max(floor(db)?).unwrap_or(0))
 }
 
 /// The highest cursor that retention has removed.

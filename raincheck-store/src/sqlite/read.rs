@@ -98,7 +98,8 @@ impl Store for SqliteStore {
     }
 
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
-        const SQL: &str = "SELECT content_type, filename, blob, size, input, NULL FROM spec WHERE no=?1";
+        const SQL: &str = "SELECT content_type, filename, blob, size, input, \
+            (SELECT b.digest FROM blob b WHERE b.name=s.blob) FROM spec s WHERE no=?1";
         self.shared.read(|db| content(db, SQL, no))
     }
 
@@ -186,6 +187,10 @@ impl Store for SqliteStore {
 
     fn check(&self) -> Result<Box<dyn Checkup>, StoreError> {
         super::check::of_live(&self.shared).map_err(other)
+    }
+
+    fn missing_events(&self) -> u64 {
+        self.shared.mark.lock().missing()
     }
 
     fn refused_writes(&self) -> u64 {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::tables::Tables;
 use crate::codec;
 use crate::records::{Record, ResultInfo};
+use crate::rules::known;
 
 /// Columns of a job, for `SELECT`; [`job`] reads them from the front.
 pub(super) const JOB: &str = "j.no, j.salt, j.given, j.queue, j.kind, j.state, j.flags, j.priority, j.attempt, \
@@ -266,7 +267,7 @@ pub(super) fn insert_spec(db: &Connection, insert: &mut Statement<'_>, no: JobNo
         spec.traceparent,
         bytes,
     ])?;
-    keep_blob(db, no, blob)
+    keep_blob(db, no, blob, &spec.input.digest)
 }
 
 /// `insert` is [`INSERT_RESULT`].
@@ -281,7 +282,7 @@ pub(super) fn insert_result(db: &Connection, insert: &mut Statement<'_>, no: Job
         blob,
         bytes,
     ])?;
-    keep_blob(db, no, blob)
+    keep_blob(db, no, blob, &result.digest)
 }
 
 fn columns(payload: &Payload) -> (Option<&[u8]>, Option<&str>) {
@@ -292,9 +293,9 @@ fn columns(payload: &Payload) -> (Option<&[u8]>, Option<&str>) {
     }
 }
 
-fn keep_blob(db: &Connection, no: JobNo, blob: Option<&str>) -> Result<()> {
+fn keep_blob(db: &Connection, no: JobNo, blob: Option<&str>, digest: &Digest) -> Result<()> {
     if let Some(name) = blob {
-        db.prepare_cached("INSERT INTO blob VALUES (?1, ?2)")?.execute(params![name, no.0])?;
+        db.prepare_cached("INSERT INTO blob VALUES (?1, ?2, ?3)")?.execute(params![name, no.0, known(digest)])?;
     }
     Ok(())
 }

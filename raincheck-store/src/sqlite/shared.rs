@@ -8,6 +8,7 @@ use raincheck_core::{Clock, Name};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::mark::Mark;
 use super::tables::Tables;
 use super::watch::Watch;
 use crate::StoreError;
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub folder: BlobFolder,
     pub blobs: Blobs,
     pub secret: [u8; 32],
+    pub mark: Mutex<Mark>,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -52,7 +54,14 @@ pub(super) struct Shared {
 const READERS: usize = 8;
 
 impl Shared {
-    pub fn new(path: PathBuf, clock: Arc<dyn Clock>, tables: Tables, folder: BlobFolder, secret: [u8; 32]) -> Self {
+    pub fn new(
+        path: PathBuf,
+        clock: Arc<dyn Clock>,
+        tables: Tables,
+        folder: BlobFolder,
+        secret: [u8; 32],
+        mark: Mark,
+    ) -> Self {
         Shared {
             path,
             clock,
@@ -76,6 +85,7 @@ impl Shared {
             blobs: Blobs::from(folder.clone()),
             folder,
             secret,
+            mark: Mutex::new(mark),
             readers: Mutex::default(),
         }
     }

@@ -79,6 +79,6 @@ fn connect(path: &Path, alone: bool) -> rusqlite::Result<Connection> {
     db.busy_timeout(Duration::from_secs(5))?;
     db.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -16384")?;
     // Nothing is read until now: a file that is no database says so here.
-    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |_| Ok(()))?;
     Ok(db)
 }

@@ -90,6 +90,7 @@ impl Writer<'_> {
         if let Err(error) = self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
             tracing::warn!(%error, "the log is left as it is; the next start folds it in");
         }
+        self.shared.mark.lock().reach(self.shared.head.load(Ordering::Acquire));
     }
 
     fn transact(&mut self, batch: Vec<Request>) {

@@ -37,7 +37,7 @@ async fn back_up(from: &Path, to: PathBuf) -> Result<raincheck_store::BackedUp, 
 }
 
 async fn is_sound(folder: &Path) {
-    let mut doctor = SqliteDoctor::open(&options(folder)).unwrap();
+    let mut doctor = SqliteDoctor::open(&options(folder), false).unwrap();
     while let Some(page) = doctor.page().await.unwrap() {
         assert_eq!((page.findings, page.unjudged), (vec![], vec![]));
     }

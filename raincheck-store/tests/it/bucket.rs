@@ -240,7 +240,7 @@ async fn submit(store: &dyn Store, input: &[u8]) -> (Job, Box<str>) {
 
 /// What a look from outside finds.
 async fn findings(bucket: &Bucket) -> Vec<Finding> {
-    let mut doctor = PostgresDoctor::open(&bucket.options()).await.unwrap();
+    let mut doctor = PostgresDoctor::open(&bucket.options(), false).await.unwrap();
     let mut all = Vec::new();
     while let Some(page) = doctor.page().await.unwrap() {
         all.extend(page.findings);

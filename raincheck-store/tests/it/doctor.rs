@@ -16,7 +16,7 @@ use raincheck_store::{
 };
 use tempfile::TempDir;
 
-fn options(folder: &Path) -> SqliteOptions {
+pub fn options(folder: &Path) -> SqliteOptions {
     let clock = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000)));
     SqliteOptions { clock, seed: Some(1), reserve_bytes: 0, ..SqliteOptions::in_folder(folder) }
 }
@@ -53,11 +53,11 @@ fn file(store: &SqliteStore, text: &str) -> Content {
 }
 
 /// A store with something of everything, still open: numbers of jobs rise in the order of the names given here.
-async fn filled(folder: &Path) -> Arc<SqliteStore> {
+pub async fn filled(folder: &Path) -> Arc<SqliteStore> {
     let store = SqliteStore::open(options(folder)).unwrap();
     // succeeded, with files
     let mut with_file = new_job();
-    with_file.spec.input = Content { digest: [0; 16], ..file(&store, "input") };
+    with_file.spec.input = file(&store, "input");
     with_file.spec.key = Some("k1".into());
     submit(&store, with_file).await;
     let run = lease(&store, 1).await[0];
@@ -101,14 +101,14 @@ async fn everything(checkup: &mut dyn Checkup) -> CheckPage {
 }
 
 async fn examined(folder: &Path) -> Vec<Finding> {
-    let mut doctor = SqliteDoctor::open(&options(folder)).unwrap();
+    let mut doctor = SqliteDoctor::open(&options(folder), false).unwrap();
     assert!(!doctor.is_served());
     let all = everything(&mut doctor).await;
     assert_eq!(all.unjudged, [], "a stopped store is judged in full");
     all.findings
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -142,7 +142,7 @@ fn listing(folder: &Path) -> Vec<(PathBuf, u64)> {
 async fn a_sound_store_has_nothing_wrong_open_stopped_and_killed() {
     let folder = tempfile::tempdir().unwrap();
     let store = filled(folder.path()).await;
-    let mut beside = SqliteDoctor::open(&options(folder.path())).unwrap();
+    let mut beside = SqliteDoctor::open(&options(folder.path()), false).unwrap();
     assert!(beside.is_served());
     let all = everything(&mut beside).await;
     assert_eq!((all.findings, all.unjudged), (vec![], vec![]));
@@ -167,8 +167,8 @@ async fn a_sound_store_has_nothing_wrong_open_stopped_and_killed() {
 async fn servers_are_kept_out_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     SqliteStore::open(options(folder.path())).unwrap().close().await;
-    let doctor = SqliteDoctor::open(&options(folder.path())).unwrap();
-    let second = SqliteDoctor::open(&options(folder.path())).unwrap();
+    let doctor = SqliteDoctor::open(&options(folder.path()), false).unwrap();
+    let second = SqliteDoctor::open(&options(folder.path()), false).unwrap();
     assert!(!doctor.is_served() && !second.is_served());
     assert!(matches!(SqliteStore::open(options(folder.path())).map(|_| ()), Err(StoreError::InUse(_))));
     drop((doctor, second));
@@ -178,10 +178,10 @@ async fn servers_are_kept_out_meanwhile() {
 #[tokio::test]
 async fn what_is_no_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(SqliteDoctor::open(&options(folder.path())).is_err());
+    assert!(SqliteDoctor::open(&options(folder.path()), false).is_err());
     assert_eq!(listing(folder.path()), [], "and nothing is made");
     fs::write(folder.path().join("raincheck.db"), "hello, I am not a database at all".repeat(99)).unwrap();
-    assert!(SqliteDoctor::open(&options(folder.path())).is_err());
+    assert!(SqliteDoctor::open(&options(folder.path()), false).is_err());
 }
 
 /// One way to damage a store, and what must be found then.
@@ -471,10 +471,11 @@ async fn damage_outside_of_rows_is_found() {
         bytes[(root - 1) * 4096..root * 4096].fill(0xa5);
         fs::write(&path, bytes).unwrap();
     });
-    let findings = examined(hurt.path()).await;
-    assert!(findings.iter().any(|one| one.invariant == Invariant::Database), "{findings:#?}");
+    let all = everything(&mut SqliteDoctor::open(&options(hurt.path()), false).unwrap()).await;
+    assert!(all.findings.iter().any(|one| one.invariant == Invariant::Database), "{all:#?}");
+    assert!(all.unjudged.iter().any(|(invariant, _)| *invariant == Invariant::Rows), "what was not reached: {all:#?}");
     let full = SqliteOptions { reserve_bytes: u64::MAX, ..options(sound.path()) };
-    let findings = everything(&mut SqliteDoctor::open(&full).unwrap()).await.findings;
+    let findings = everything(&mut SqliteDoctor::open(&full, false).unwrap()).await.findings;
     assert!(findings.iter().all(|one| one.invariant == Invariant::Space) && findings.len() == 1, "{findings:#?}");
 }
 

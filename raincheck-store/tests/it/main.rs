@@ -3,6 +3,7 @@
 mod backup;
 #[cfg(feature = "s3")]
 mod bucket;
+mod damage;
 mod doctor;
 mod encryption;
 mod folder;

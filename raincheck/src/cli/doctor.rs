@@ -50,6 +50,9 @@ impl Which {
 pub struct Options {
     #[command(flatten)]
     which: Which,
+    /// Measure payloads only; else all of them are read and compared with their digests, which may take long
+    #[arg(long)]
+    quick: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -87,10 +90,12 @@ struct Report {
 /// Looks at everything; 0 when all is well, 1 when something is not.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let (url, store) = options.which.store()?;
-    let none = |error: &dyn std::fmt::Display| {
-        Failure::usage(error.to_string()).next("name the data with --data FOLDER or --store URL")
+    let none = |error: &dyn std::fmt::Display| match &store {
+        StoreOptions::Sqlite(sqlite) if sqlite.path.is_file() => Failure::new(Exit::Failed, error.to_string())
+            .next("if this was the data of a server, keep a copy of it as it is and go back to a backup"),
+        _ => Failure::usage(error.to_string()).next("name the data with --data FOLDER or --store URL"),
     };
-    let (mut doctor, served) = raincheck_store::doctor(&store).await.map_err(|error| none(&error))?;
+    let (mut doctor, served) = raincheck_store::doctor(&store, options.quick).await.map_err(|error| none(&error))?;
     let mut report =
         Report { ok: true, store: url.to_string(), served, looked: 0, checks: Invariant::ALL.map(Check::of).into() };
     while let Some(page) = doctor.page().await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))? {
@@ -98,7 +103,11 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         page.findings.into_iter().for_each(|finding| report.note(finding));
         for (invariant, why) in page.unjudged {
             let check = &mut report.checks[invariant as usize];
-            (check.result, check.why) = ("not judged", Some(why.into()));
+            check.why.get_or_insert_with(|| why.into());
+            // What was found stays found, whatever else could not be looked at.
+            if check.found == 0 {
+                check.result = "not judged";
+            }
         }
     }
     match options.output.format {

@@ -40,6 +40,9 @@ pub struct Options {
     /// An exit code that means "try again", beside 75; can be given again.
     #[arg(long = "retry-exit-code", value_name = "CODE", value_parser = clap::value_parser!(i32).range(1..=255))]
     retry_exit_codes: Vec<i32>,
+    /// Hand this variable of the environment down to the program, or with NAME* all that begin so; can be given again.
+    #[arg(long = "env", value_name = "NAME")]
+    env: Vec<String>,
     /// What operators see the worker as; the host's name and the process id if not said.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -57,7 +60,7 @@ const AFTER: &str = "\
 The program finds the input on standard input and in the file $RAINCHECK_INPUT, and facts about the job in
 RAINCHECK_*. Its result is the file $RAINCHECK_RESULT if it writes that, else its standard output; standard error is
 the log; lines {\"percent\":42,\"message\":\"...\"} on descriptor 3 are progress. Exit 0: succeeded, 75: try again,
-any other: failed.
+any other: failed. Of this command's own environment it gets PATH, HOME, LANG and the like, and what --env names.
 
   raincheck work --kind text.upper -- tr a-z A-Z";
 
@@ -72,6 +75,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         return Err(Failure::usage("name a program after `--`"));
     };
     let mut command = Command::builder(program, arguments).keep(options.keep).retry_on(options.retry_exit_codes);
+    command = command.environment(options.env);
     if let Some(content_type) = options.stream {
         command = command.stream(content_type);
     }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
+use raincheck_client::run::command::check_variable;
 use raincheck_core::{Name, limits};
 use raincheck_store::{BlobPlace, S3Options};
 
@@ -147,7 +148,8 @@ impl Faults<'_> {
         if kind.run.first().is_some_and(String::is_empty) {
             self.add(&at("run"), "the program's name is empty");
         }
-        let needs_run: [(&'static str, bool); 5] = [
+        let needs_run: [(&'static str, bool); 6] = [
+            ("env", !kind.env.is_empty()),
             ("workers", kind.workers.is_some()),
             ("keep", kind.keep),
             ("stream", kind.stream),
@@ -164,6 +166,9 @@ impl Faults<'_> {
         }
         if kind.keep && kind.stream {
             self.add(&at("keep"), "can't be used together with `stream`: a kept process answers in JSON lines");
+        }
+        for why in kind.env.iter().filter_map(|name| check_variable(name).err()) {
+            self.add(&at("env"), why);
         }
         for code in &kind.retry_exit_codes {
             if !(0..=255).contains(code) {

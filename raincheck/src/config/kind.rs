@@ -73,6 +73,9 @@ pub struct Kind {
     /// Program and arguments that run a job; never through a shell.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub run: Vec<String>,
+    /// Variables of the server's environment that the program gets beside the usual ones; `NAME*` for all that begin so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
     /// How many run at once on this node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,

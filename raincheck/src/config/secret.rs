@@ -22,6 +22,11 @@ impl Secret {
         &self.text
     }
 
+    /// The variable of the environment that it was taken from, where it was.
+    pub fn variable(&self) -> Option<&str> {
+        self.place.strip_prefix("env:")
+    }
+
     /// Reads `env:NAME` or `file:PATH`.
     pub fn read(place: &str) -> Result<Self, String> {
         let text = if let Some(name) = place.strip_prefix("env:") {

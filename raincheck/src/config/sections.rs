@@ -28,6 +28,16 @@ pub struct Settings {
     pub kinds: BTreeMap<String, Kind>,
 }
 
+impl Settings {
+    /// Variables of the environment that secrets of this server were taken from.
+    pub fn secret_variables(&self) -> Vec<&str> {
+        /// What a storage is reached with that the settings say nothing about.
+        const STORAGE: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+        let said = [&self.server.admin_token, &self.store.password, &self.store.s3.secret_access_key];
+        said.into_iter().flatten().filter_map(Secret::variable).chain(STORAGE).collect()
+    }
+}
+
 /// `[server]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -89,6 +89,7 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     registry.register("refused_writes", "Transactions given up because they would have broken a promise", refused);
     let orphans = ConstCounter::new(app.engine.store().blobs().count_set_aside());
     registry.register("orphans", "Large payloads moved aside since the start because no job refers to them", orphans);
+    let missing = i64::try_from(app.engine.store().missing_events()).unwrap_or(i64::MAX);
     let answers = Family::<Labels, Counter>::default();
     for (class, counter) in app.seen.by_class.iter().enumerate().skip(1) {
         answers.get_or_create(&vec![("class", format!("{class}xx"))]).inc_by(counter.load(Relaxed));
@@ -103,6 +104,8 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     registry.register("store_commit_seconds", "How long transactions held up those behind them", commits);
     registry.register("http_connections", "Connections open now", gauge(app.seen.connections.load(Relaxed) as i64));
     registry.register("http_streams", "Streams open now", gauge(app.streams.open() as i64));
+    let help = "Events that were acknowledged and that the disk has lost; see raincheck doctor";
+    registry.register("missing_events", help, gauge(missing));
     registry.register("workers", "Workers seen within ten minutes", gauge(app.engine.workers().len() as i64));
     let (free, low) = app.engine.store().space();
     registry.register("disk_free_bytes", "Bytes free for the data", gauge(i64::try_from(free).unwrap_or(i64::MAX)));

@@ -5,6 +5,7 @@ use super::{Edit, Killer, Mutant};
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
 const FEED: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes::the_feed"];
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];
+const ENVIRONMENT: &[&str] = &["test", "-p", "raincheck", "--test", "it", "environment"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
 
 const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
@@ -245,5 +246,45 @@ pub const MUTANTS: &[Mutant] = &[
             to: "\"<dt>{name}</dt><dd>{}</dd>\", value)",
         }],
         killer: Killer::Tests(PAGES),
+    },
+    Mutant {
+        name: "circles-are-followed",
+        fault: "rows that come again are read again, for ever",
+        edits: &[Edit {
+            file: "raincheck-store/src/rules/key.rs",
+            from: "let is_behind = next > *last;",
+            to: "let is_behind = next == next;",
+        }],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "payloads-are-not-compared",
+        fault: "a payload of the right size is taken for the one that was written",
+        edits: &[Edit {
+            file: "raincheck-store/src/sqlite/check/files.rs",
+            from: "Ok((_, Some(false))) => format!(\"the file {name} is not what was written\"),",
+            to: "",
+        }],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "loss-in-silence",
+        fault: "a log that was lost is taken for one that was never written",
+        edits: &[Edit {
+            file: "raincheck-store/src/sqlite/mark.rs",
+            from: "if self.said.head > head {",
+            to: "if self.said.head > i64::MAX - 1 {",
+        }],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "environment-is-inherited",
+        fault: "a program gets all that stands in its server's environment",
+        edits: &[Edit {
+            file: "raincheck-client/src/run/command/environment.rs",
+            from: "to.env_clear().envs(",
+            to: "to.envs(",
+        }],
+        killer: Killer::Tests(ENVIRONMENT),
     },
 ];

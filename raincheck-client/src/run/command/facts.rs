@@ -6,8 +6,6 @@ use std::{
     path::Path,
 };
 
-use tokio::process::Command;
-
 use crate::run::Task;
 
 /// The variables of one run.
@@ -53,15 +51,6 @@ impl Facts {
     ) -> impl Iterator<Item = (&'a str, &'a OsStr)> {
         let own = |(name, value): (&'a String, &'a OsString)| (name.as_str(), value.as_os_str());
         self.variables.iter().map(own).filter(|(name, _)| !operators.iter().any(|(other, _)| other == name))
-    }
-}
-
-/// The worker's own `RAINCHECK_*` hold its token and settings: no program gets them.
-pub(super) fn hide(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_none_or(|name| name.starts_with("RAINCHECK_")) {
-            command.env_remove(name);
-        }
     }
 }
 

@@ -15,7 +15,8 @@
 //! | progress | lines `{"percent":42,"message":"…"}` on file descriptor 3 (`$RAINCHECK_PROGRESS_FD`) |
 //! | outcome | exit 0 succeeded; 75 (`EX_TEMPFAIL`), the listed codes and death by a signal failed, retryable; any other code failed, with the last lines of standard error as the detail |
 //!
-//! `RAINCHECK_*` variables of the worker itself (its token!) are not passed on.
+//! Of the worker's own environment a program gets the variables of [`ALWAYS`], and those that
+//! [`CommandBuilder::environment`] lists. Its `RAINCHECK_*` (its token!) are never handed down.
 //!
 //! **Stopping.** On a cancel, a timeout, a lost lease or the end of a drain the whole process group gets SIGTERM, and
 //! SIGKILL after a grace (10 s). When the program ends, whatever it left behind is ended, too.
@@ -29,6 +30,7 @@
 //! **Staying warm.** With [`CommandBuilder::keep`] one process per slot takes job after job; see [`keep`].
 
 mod descriptors;
+mod environment;
 mod events;
 mod facts;
 mod family;
@@ -56,6 +58,7 @@ use std::{
 };
 
 pub use descriptors::raise_open_files;
+pub use environment::{ALWAYS, check_variable};
 pub use supervise::supervise_main_if_asked;
 
 use super::{Outcome, Runner, Task};
@@ -86,6 +89,7 @@ struct Plan {
     program: OsString,
     arguments: Vec<OsString>,
     variables: Vec<(OsString, OsString)>,
+    environment: environment::Environment,
     directory: Option<PathBuf>,
     scratch: Option<PathBuf>,
     retry_on: Vec<i32>,
@@ -104,6 +108,7 @@ impl Command {
             program: program.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             variables: Vec::new(),
+            environment: environment::Environment::default(),
             directory: None,
             scratch: None,
             retry_on: vec![TEMPORARY],
@@ -119,6 +124,19 @@ impl CommandBuilder {
     /// Sets a variable of the program's environment.
     pub fn variable(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.plan.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// Hands down these variables of the worker's own environment, beside [`ALWAYS`]. A name that ends in `*` stands for
+    /// all that begin so.
+    pub fn environment(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.plan.environment.listed.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// No `*` of [`CommandBuilder::environment`] stands for these: only their whole name hands them down.
+    pub fn withhold(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.plan.environment.withheld.extend(names.into_iter().map(Into::into));
         self
     }
 
@@ -167,12 +185,14 @@ impl CommandBuilder {
     /// The runner.
     ///
     /// # Errors
-    /// [`Error::Configuration`] when there is no such program: better now than once for each job.
+    /// [`Error::Configuration`] when there is no such program, or a variable that can't be handed down: better now than
+    /// once for each job.
     pub fn build(self) -> Result<Command, Error> {
         let Self { plan, keep } = self;
         if keep && plan.stream.is_some() {
             return Err(Error::Configuration("a kept program's output is its answers; it cannot be a stream".into()));
         }
+        plan.environment.listed.iter().try_for_each(|name| check_variable(name)).map_err(Error::Configuration)?;
         if !is_program(&plan.program, plan.directory.as_deref()) {
             let program = plan.program.to_string_lossy().into_owned();
             return Err(Error::Configuration(format!("there is no program `{program}` that can be run")));

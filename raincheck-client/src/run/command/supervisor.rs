@@ -23,7 +23,7 @@ use tokio::{
 
 use super::{
     PROGRESS_FD, Plan, descriptors,
-    facts::{self, Facts},
+    facts::Facts,
     orders::{self, Answer, ENDS},
     pipes::{Files, Pipes},
     scratch::Scratch,
@@ -65,7 +65,7 @@ impl Supervisor {
             command.arg("--open-files").arg(files.to_string());
         }
         command.arg("--").arg(&plan.program).args(&plan.arguments);
-        facts::hide(&mut command);
+        plan.environment.hand_down(&mut command);
         command.env("RAINCHECK_PROGRESS_FD", PROGRESS_FD.to_string());
         for (name, value) in &plan.variables {
             command.env(name, value);

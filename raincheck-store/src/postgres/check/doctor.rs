@@ -20,13 +20,15 @@ pub struct PostgresDoctor {
 }
 
 impl PostgresDoctor {
-    /// Opens the data of `options` for reading.
+    /// Opens the data of `options` for reading. A `quick` look measures large payloads; else they are read and compared
+    /// with their digests.
     ///
     /// # Errors
     /// When there is none, or it can't be read.
-    pub async fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
+    pub async fn open(options: &PostgresOptions, quick: bool) -> Result<Self, StoreError> {
         let Visit { db, served, alone } = Visit::of(options).await?;
-        let pace = Pace { piece: Duration::from_millis(200), whole: Duration::from_secs(300), alone, files: true };
+        let (piece, whole) = (Duration::from_millis(200), Duration::from_secs(300));
+        let pace = Pace { piece, whole, alone, files: true, payloads: !quick };
         let mut stages = rows();
         stages.push_front(Box::new(Owner(options.blobs.clone())));
         stages.push_front(Box::new(Surroundings));

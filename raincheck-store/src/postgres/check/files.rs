@@ -4,13 +4,15 @@ use std::io::{Error, ErrorKind};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use raincheck_core::Digest;
 use tokio_postgres::Client;
 
 use super::{Look, Result, Stage};
 use crate::blobs::{Listing, Lying, StoreId};
 use crate::checkup::{CheckPage, Invariant};
 use crate::postgres::shared::{NOW, Trouble};
+use crate::rules::Hash;
 use crate::{BlobPlace, Blobs};
 
 /// A file that nothing refers to yet may be on its way into a job for so long, while a server runs.
@@ -27,16 +29,24 @@ pub(super) struct Expected {
     pub subject: Box<str>,
     pub name: Box<str>,
     pub size: i64,
+    pub digest: Option<Digest>,
     pub table: &'static str,
 }
 
-/// Looks for files after the transaction that read their rows: a job purged since then rightly has none.
+/// Looks for files after the transaction that read their rows: a job purged since then rightly has none. With `read` they
+/// are read and compared with their digests.
 ///
 /// # Errors
 /// When the storage is out of reach: then nothing is known of any of them.
-pub(super) async fn look_for(expected: Vec<Expected>, db: &Client, blobs: &Blobs, page: &mut CheckPage) -> Result<()> {
+pub(super) async fn look_for(
+    expected: Vec<Expected>,
+    db: &Client,
+    blobs: &Blobs,
+    read: bool,
+    page: &mut CheckPage,
+) -> Result<()> {
     page.looked += expected.len() as u64;
-    let looked = stream::iter(expected).map(async |file| (what_is_wrong(&file, blobs).await, file));
+    let looked = stream::iter(expected).map(async |file| (what_is_wrong(&file, blobs, read).await, file));
     let looked: Vec<_> = looked.buffered(AT_ONCE).collect().await;
     for (wrong, Expected { no, subject, name, table, .. }) in looked {
         let Some(wrong) = wrong? else { continue };
@@ -48,13 +58,33 @@ pub(super) async fn look_for(expected: Vec<Expected>, db: &Client, blobs: &Blobs
     Ok(())
 }
 
-async fn what_is_wrong(file: &Expected, blobs: &Blobs) -> Result<Option<String>> {
-    match blobs.size(&file.name).await {
-        Ok(found) if found == file.size.unsigned_abs() => Ok(None),
+async fn what_is_wrong(file: &Expected, blobs: &Blobs, read: bool) -> Result<Option<String>> {
+    let whole = file.size.unsigned_abs();
+    let looked = match blobs.size(&file.name).await {
+        Ok(found) if found == whole => match file.digest.filter(|_| read) {
+            Some(digest) => match digest_of(file, blobs).await {
+                Ok(found) if found == digest => return Ok(None),
+                Ok(_) => return Ok(Some(format!("the file {} is not what was written", file.name))),
+                Err(error) => Err(error),
+            },
+            None => return Ok(None),
+        },
+        looked => looked,
+    };
+    match looked {
         Ok(found) => Ok(Some(format!("the file {} has {found} bytes, not {}", file.name, file.size))),
         Err(error) if blobs.folder().is_none() && error.kind() != ErrorKind::NotFound => Err(out_of_reach(&error)),
         Err(error) => Ok(Some(format!("the file {} can't be had: {error}", file.name))),
     }
+}
+
+/// The digest of a payload, read in pieces.
+async fn digest_of(file: &Expected, blobs: &Blobs) -> std::result::Result<Digest, Error> {
+    let (mut hash, mut pieces) = (Hash::default(), blobs.read(&file.name, 0..file.size.unsigned_abs()).await?);
+    while let Some(piece) = pieces.try_next().await? {
+        hash.add(&piece);
+    }
+    Ok(hash.end())
 }
 
 fn out_of_reach(error: &Error) -> Trouble {

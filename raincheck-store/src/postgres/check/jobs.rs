@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use super::files::Expected;
 use super::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
-use crate::postgres::rows::plain;
+use crate::postgres::rows::{digest as digest_of, plain};
 use crate::rules::{Standing, Step, Walk, stands_for};
 
 /// Events read at a time.
@@ -17,7 +17,8 @@ const JOBS: &str = "SELECT j.no, j.id::text, j.queue, j.state::bigint, j.attempt
     j.losses::bigint, j.max_attempts::bigint, j.seq::bigint, j.shared::bigint, j.ttl, j.started_at IS NOT NULL, \
     j.finished_at IS NOT NULL, j.expires_at IS NOT NULL, s.no IS NOT NULL, s.key, s.blob, s.size, r.no IS NOT NULL, \
     r.blob, r.size, p.failure IS NOT NULL, EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no), l.attempt::bigint, \
-    (SELECT b.no FROM blob b WHERE b.name=s.blob), (SELECT b.no FROM blob b WHERE b.name=r.blob) FROM job j \
+    (SELECT b.no FROM blob b WHERE b.name=s.blob), (SELECT b.no FROM blob b WHERE b.name=r.blob), \
+    (SELECT b.digest FROM blob b WHERE b.name=s.blob), (SELECT b.digest FROM blob b WHERE b.name=r.blob) FROM job j \
     LEFT JOIN spec s ON s.no=j.no AND s.no>$1 AND s.no<=$2 LEFT JOIN result r ON r.no=j.no AND r.no>$1 AND r.no<=$2 \
     LEFT JOIN report p ON p.no=j.no AND p.no>$1 AND p.no<=$2 LEFT JOIN lease l ON l.no=j.no \
     WHERE j.no>$1 AND j.no<=$2 ORDER BY j.no";
@@ -130,13 +131,14 @@ fn belongings(look: &mut Look<'_>, row: &Row, subject: &str) -> Result<()> {
     } else if let Some(leased) = leased {
         look.page.found(Invariant::Leases, subject, format!("attempt {leased} is leased, and it does not run"));
     }
-    for (name, size, owner, table) in [(16, 17, 24, "spec"), (19, 20, 25, "result")] {
+    for (name, size, owner, digest, table) in [(16, 17, 24, 26, "spec"), (19, 20, 25, 27, "result")] {
         if let Some(name) = row.try_get::<_, Option<&str>>(name)? {
             if row.try_get::<_, Option<i64>>(owner)? != Some(no) {
                 let detail = format!("the file {name} is not written down as its own, and would be removed");
                 look.page.found(Invariant::Files, subject, detail);
             }
-            look.files.push(Expected { no, subject: subject.into(), name: name.into(), size: number(size)?, table });
+            let (size, digest) = (number(size)?, digest_of(row, digest)?);
+            look.files.push(Expected { no, subject: subject.into(), name: name.into(), size, digest, table });
         }
     }
     Ok(())

@@ -70,6 +70,8 @@ struct Pace {
     alone: bool,
     /// Files are looked for.
     files: bool,
+    /// They are read and compared with their digests, not just measured.
+    payloads: bool,
 }
 
 /// Where the connection comes from: a server's own, or one that was made for the look.
@@ -90,7 +92,8 @@ struct Examiner {
 pub(super) fn of_live(shared: &Arc<Shared>) -> Box<dyn Checkup> {
     // A storage wants to be paid for each that it is asked for: no server does so on its own, `doctor` does.
     let files = shared.blobs.folder().is_some();
-    let pace = Pace { piece: Duration::from_millis(20), whole: Duration::from_millis(200), alone: false, files };
+    let (piece, whole) = (Duration::from_millis(20), Duration::from_millis(200));
+    let pace = Pace { piece, whole, alone: false, files, payloads: false };
     let (source, blobs) = (Source::Server(shared.clone()), shared.blobs.clone());
     Box::new(Examiner { source, blobs, pace, stages: rows() })
 }
@@ -156,7 +159,7 @@ async fn piece(db: &mut Client, blobs: &Blobs, pace: Pace, stages: &mut VecDeque
     let expected = std::mem::take(&mut look.files);
     moment.rollback().await?;
     if pace.files {
-        files::look_for(expected, db, blobs, &mut page).await?;
+        files::look_for(expected, db, blobs, pace.payloads, &mut page).await?;
     }
     Ok(page)
 }

@@ -55,6 +55,7 @@ impl Stage for Surroundings {
         }
         for (invariant, why) in [
             (Invariant::Database, "PostgreSQL looks after its own files; data checksums and pg_amcheck judge them"),
+            (Invariant::Acknowledged, "PostgreSQL looks after its own log"),
             (Invariant::Log, "PostgreSQL looks after its own log"),
         ] {
             page.unjudged.push((invariant, why.into()));

@@ -187,7 +187,7 @@ CREATE TABLE chunk (
 
 -- Files that rows refer to; others are orphans. One that was removed as an orphan keeps its name here for a while, with
 -- `no` 0: so no job can get it that was on its way meanwhile.
-CREATE TABLE blob (name text PRIMARY KEY, no bigint NOT NULL, swept_at bigint);
+CREATE TABLE blob (name text PRIMARY KEY, no bigint NOT NULL, digest bytea, swept_at bigint);
 CREATE INDEX blob_of_job ON blob (no);
 
 CREATE TABLE tombstone (no bigint PRIMARY KEY, id uuid NOT NULL, until bigint NOT NULL)

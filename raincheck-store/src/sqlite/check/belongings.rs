@@ -4,6 +4,7 @@ use rusqlite::{Result, params};
 
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
+use crate::rules::forward;
 
 /// What is looked through: where its jobs' numbers come from above one, and what it is called.
 const TABLES: [(&str, &str); 4] = [
@@ -31,7 +32,9 @@ impl Stage for Belongings {
         let mut count = 0;
         while let Some(row) = rows.next()? {
             count += 1;
-            self.after = row.get(0)?;
+            if !forward(&mut self.after, row.get(0)?) {
+                return look.circle(what);
+            }
             if !row.get::<_, bool>(1)? {
                 look.page.found(
                     Invariant::Belongings,
@@ -45,6 +48,10 @@ impl Stage for Belongings {
             (self.table, self.after) = (self.table + 1, 0);
         }
         Ok(true)
+    }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[Invariant::Belongings]
     }
 }
 
@@ -60,7 +67,9 @@ impl Belongings {
         let mut count = 0;
         while let Some(row) = rows.next()? {
             count += 1;
-            self.name = row.get(0)?;
+            if !forward(&mut self.name, row.get(0)?) {
+                return look.circle("the names of files");
+            }
             if !row.get::<_, bool>(2)? {
                 let detail = format!("it is kept for job number {}, which does not refer to it", row.get::<_, i64>(1)?);
                 look.page.found(Invariant::Belongings, format!("file {}", self.name), detail);

@@ -3,18 +3,16 @@
 use rusqlite::{Result, params};
 
 use super::{BATCH, Look, Stage};
-use crate::rules::{Claim, Owner};
+use crate::checkup::Invariant;
+use crate::rules::{Claim, Owner, forward};
 use crate::sqlite::rows;
 
 /// The last claim that was looked at.
-pub(super) struct Claims {
-    scope: i64,
-    key: Vec<u8>,
-}
+pub(super) struct Claims((i64, Vec<u8>));
 
 impl Default for Claims {
     fn default() -> Self {
-        Claims { scope: -1, key: Vec::new() }
+        Claims((-1, Vec::new()))
     }
 }
 
@@ -25,7 +23,7 @@ impl Stage for Claims {
              LEFT JOIN job j ON j.no=c.no LEFT JOIN tombstone t ON t.no=c.no \
              WHERE (c.scope, c.key) > (?1, ?2) ORDER BY c.scope, c.key LIMIT ?3",
         )?;
-        let mut rows = statement.query(params![self.scope, self.key, BATCH as i64])?;
+        let mut rows = statement.query(params![self.0.0, self.0.1, BATCH as i64])?;
         let mut count = 0;
         while let Some(row) = rows.next()? {
             count += 1;
@@ -39,9 +37,15 @@ impl Stage for Claims {
                 None => None,
             };
             Claim { scope, key: &key, no, here, buried: row.get(6)? }.judge(look.page);
-            (self.scope, self.key) = (scope, key);
+            if !forward(&mut self.0, (scope, key)) {
+                return look.circle("claims");
+            }
         }
         look.page.looked += count as u64;
         Ok(count == BATCH)
+    }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[Invariant::Claims]
     }
 }

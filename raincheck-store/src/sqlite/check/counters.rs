@@ -8,6 +8,7 @@ use rusqlite::{Connection, Result, params};
 
 use super::{Look, Stage};
 use crate::checkup::Invariant;
+use crate::rules::forward;
 
 /// Rows counted between two looks at the clock.
 const ROWS: usize = 4_096;
@@ -37,7 +38,7 @@ impl Stage for Counters {
         self.version = Some(version);
         let until = look.until.max(Instant::now() + look.pace.whole);
         loop {
-            let count = self.count(look.db)?;
+            let Some(count) = self.count(look.db)? else { return look.circle("jobs") };
             look.page.looked += count as u64;
             if count < ROWS {
                 self.compare(look)?;
@@ -49,6 +50,10 @@ impl Stage for Counters {
                 return Ok(true);
             }
         }
+    }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[Invariant::Counters]
     }
 }
 
@@ -67,7 +72,8 @@ impl Counters {
         Ok(())
     }
 
-    fn count(&mut self, db: &Connection) -> Result<usize> {
+    /// Counts some; `None` when they come again.
+    fn count(&mut self, db: &Connection) -> Result<Option<usize>> {
         let mut statement = db.prepare_cached(
             "SELECT no, queue, kind, state, attempt FROM job NOT INDEXED WHERE no>?1 ORDER BY no LIMIT ?2",
         )?;
@@ -75,14 +81,16 @@ impl Counters {
         let mut count = 0;
         while let Some(row) = rows.next()? {
             count += 1;
-            self.after = row.get(0)?;
+            if !forward(&mut self.after, row.get(0)?) {
+                return Ok(None);
+            }
             let (queue, state): (i64, i64) = (row.get(1)?, row.get(3)?);
             *self.counted.entry((queue, row.get(2)?, state)).or_default() += 1;
             if state < State::Running as i64 && row.get::<_, i64>(4)? == 0 {
                 *self.untouched.entry(queue).or_default() += 1;
             }
         }
-        Ok(count)
+        Ok(Some(count))
     }
 
     fn compare(&self, look: &mut Look<'_>) -> Result<()> {

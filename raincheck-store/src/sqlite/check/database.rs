@@ -1,8 +1,8 @@
 //! The database as a file: SQLite's own check of pages, rows and indexes.
 
-use rusqlite::{ErrorCode, Result};
+use rusqlite::Result;
 
-use super::{Look, Stage};
+use super::{Look, Stage, is_interrupted};
 use crate::checkup::Invariant;
 
 /// Faults after which SQLite stops looking.
@@ -21,12 +21,16 @@ impl Stage for Database {
             Ok(lines) => lines.iter().filter(|line| *line != "ok").for_each(|line| {
                 look.page.found(Invariant::Database, "raincheck.db", line.replace('\n', "; "));
             }),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            Err(error) if !look.pace.alone && is_interrupted(&error) => {
                 let why = "it takes longer than a server should be kept waiting; a backup can be judged";
                 look.page.unjudged.push((Invariant::Database, why.into()));
             }
             Err(error) => return Err(error),
         }
         Ok(false)
+    }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[]
     }
 }

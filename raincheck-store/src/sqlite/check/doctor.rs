@@ -12,8 +12,9 @@ use super::{Apart, Examiner, Pace, rows};
 use crate::StoreError;
 use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Checkup};
-use crate::sqlite::SqliteOptions;
+use crate::sqlite::budget::Budget;
 use crate::sqlite::visit::Visit;
+use crate::sqlite::{SqliteOptions, mark, other};
 
 /// Everything that can be judged about a data folder. It writes nothing. Beside a server it reads as any reader does,
 /// never longer than a second in a row; without one it keeps servers out until it is dropped.
@@ -24,19 +25,24 @@ pub struct SqliteDoctor {
 }
 
 impl SqliteDoctor {
-    /// Opens the data of `options` for reading.
+    /// Opens the data of `options` for reading. A `quick` look measures payloads; else they are read and compared with
+    /// their digests.
     ///
     /// # Errors
     /// When there is none, or it can't be read.
-    pub fn open(options: &SqliteOptions) -> Result<Self, StoreError> {
+    pub fn open(options: &SqliteOptions, quick: bool) -> Result<Self, StoreError> {
         let path = &options.path;
-        let Visit { db, served, kept_out } = Visit::of(path)?;
-        let pace = Pace { piece: Duration::from_millis(100), whole: Duration::from_millis(800), alone: !served };
+        // Before the database, which a server takes further meanwhile.
+        let mark = mark::read(path);
+        let Visit { mut db, served, kept_out } = Visit::of(path)?;
+        let (piece, whole) = (Duration::from_millis(100), Duration::from_millis(800));
+        let pace = Pace { piece, whole, alone: !served, payloads: !quick };
+        let budget = if served { None } else { Some(Budget::of(&mut db).map_err(other)?) };
         let mut stages = rows();
         stages.push_front(Box::new(Owner));
         stages.push_front(Box::new(Database));
-        stages.push_front(Box::new(Surroundings { path: path.clone(), reserve_bytes: options.reserve_bytes }));
-        let examiner = Examiner { db, blobs: BlobFolder::at(&options.blobs), pace, stages };
+        stages.push_front(Box::new(Surroundings { path: path.clone(), reserve_bytes: options.reserve_bytes, mark }));
+        let examiner = Examiner { db, blobs: BlobFolder::at(&options.blobs), pace, stages, budget };
         Ok(SqliteDoctor { examiner: Apart(Some(examiner)), served, _kept_out: kept_out })
     }
 

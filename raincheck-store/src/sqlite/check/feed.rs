@@ -4,6 +4,7 @@ use rusqlite::{Result, params};
 
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
+use crate::rules::forward;
 use crate::sqlite::open::floor;
 
 /// The place up to which the feed was read.
@@ -25,7 +26,7 @@ impl Stage for Feed {
         while let Some(row) = rows.next()? {
             count += 1;
             let cursor: i64 = row.get(0)?;
-            if cursor - 1 > self.last.max(floor) {
+            if cursor.saturating_sub(1) > self.last.max(floor) {
                 let detail = format!("nothing stands between {} and it", self.last.max(floor));
                 look.page.found(Invariant::Feed, format!("event {cursor} of the feed"), detail);
             }
@@ -37,9 +38,15 @@ impl Stage for Feed {
                 );
                 look.page.found(Invariant::Belongings, format!("event {cursor} of the feed"), detail);
             }
-            self.last = cursor;
+            if !forward(&mut self.last, cursor) {
+                return look.circle("events");
+            }
         }
         look.page.looked += count as u64;
         Ok(count == BATCH)
+    }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[Invariant::Feed, Invariant::Belongings]
     }
 }

@@ -2,20 +2,24 @@
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-use std::{fs, io};
+use std::{fs, io, io::Read as _};
 
+use raincheck_core::Digest;
 use rusqlite::{Connection, Result, params};
 
 use super::{Look, Stage};
 use crate::blobs::{BlobFolder, Lying, owners};
 use crate::checkup::{CheckPage, Invariant};
 use crate::sqlite::open;
+use crate::rules::Hash;
 
 /// A file that nothing refers to yet may be on its way into a job for so long, while a server runs.
 const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 
 /// Files of somebody else that are told of.
 const STRANGERS: usize = 100;
+/// Read of a file at once, bytes.
+const PIECE: usize = 256 << 10;
 
 /// A file that a row refers to.
 pub(super) struct Expected {
@@ -23,21 +27,30 @@ pub(super) struct Expected {
     pub subject: Box<str>,
     pub name: Box<str>,
     pub size: i64,
+    pub digest: Option<Digest>,
     pub table: &'static str,
 }
 
-/// Looks for files after the transaction that read their rows: a job purged since then rightly has none.
+/// Looks for files after the transaction that read their rows: a job purged since then rightly has none. With `read` they
+/// are read and compared with their digests.
 pub(super) fn look_for(
     expected: Vec<Expected>,
     db: &Connection,
     blobs: &BlobFolder,
+    read: bool,
     page: &mut CheckPage,
 ) -> Result<()> {
-    for Expected { no, subject, name, size, table } in expected {
+    for Expected { no, subject, name, size, digest, table } in expected {
         page.looked += 1;
-        let wrong = match fs::metadata(blobs.path(&name)) {
-            Ok(file) if file.len() == size as u64 => continue,
-            Ok(file) => format!("the file {name} has {} bytes, not {size}", file.len()),
+        let path = blobs.path(&name);
+        let looked = fs::metadata(&path).and_then(|file| {
+            let digest = digest.filter(|_| read && file.len() == size as u64);
+            Ok((file, digest.map(|digest| Ok::<_, io::Error>(digest_of(&path)? == digest)).transpose()?))
+        });
+        let wrong = match looked {
+            Ok((_, Some(false))) => format!("the file {name} is not what was written"),
+            Ok((file, _)) if file.len() == size as u64 => continue,
+            Ok((file, _)) => format!("the file {name} has {} bytes, not {size}", file.len()),
             Err(error) => format!("the file {name} can't be had: {error}"),
         };
         let sql = format!("SELECT 1 FROM {table} WHERE no=?1 AND blob=?2");
@@ -46,6 +59,17 @@ pub(super) fn look_for(
         }
     }
     Ok(())
+}
+
+/// The digest of a file, read in pieces.
+fn digest_of(path: &Path) -> io::Result<Digest> {
+    let (mut file, mut hash, mut piece) = (fs::File::open(path)?, Hash::default(), vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hash.end()),
+            read => hash.add(&piece[..read]),
+        }
+    }
 }
 
 /// The folders of files that were not looked through yet; `None` before the first look.
@@ -66,6 +90,10 @@ impl Stage for Files {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[Invariant::Orphans]
     }
 }
 

@@ -54,4 +54,8 @@ impl Stage for Held {
         }
         Ok(false)
     }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[Invariant::Leases]
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use raincheck_core::State;
+use raincheck_core::{Digest, State};
 use rusqlite::{OptionalExtension, Result, Row, params};
 
 use super::files::Expected;
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
-use crate::rules::{Standing, Step, Walk, stands_for};
+use crate::rules::{Hash, Standing, Step, Walk, forward, known, stands_for};
 use crate::sqlite::rows;
 
 /// Events read before the clock is looked at.
@@ -16,7 +16,8 @@ const EVENTS: usize = 1_000;
 
 const SQL: &str = "SELECT j.no, j.salt, j.given, j.queue, j.state, j.attempt, j.failures, j.losses, j.max_attempts, \
     j.seq, j.shared, j.ttl, j.started_at, j.finished_at, j.expires_at, s.no, s.key, s.blob, s.size, r.no, r.blob, \
-    r.size, p.failure IS NOT NULL, EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no) FROM job j \
+    r.size, p.failure IS NOT NULL, EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no), CASE WHEN ?3 THEN r.bytes END, \
+    r.digest FROM job j \
     LEFT JOIN spec s ON s.no=j.no LEFT JOIN result r ON r.no=j.no LEFT JOIN report p ON p.no=j.no \
     WHERE j.no>?1 ORDER BY j.no LIMIT ?2";
 
@@ -31,7 +32,7 @@ impl Stage for Jobs {
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let db = look.db;
         let mut statement = db.prepare_cached(SQL)?;
-        let mut rows = statement.query(params![self.after, BATCH as i64])?;
+        let mut rows = statement.query(params![self.after, BATCH as i64, look.pace.payloads])?;
         let mut count = 0;
         while let Some(row) = rows.next()? {
             count += 1;
@@ -46,6 +47,9 @@ impl Stage for Jobs {
                 }
             };
             while !follow(&mut walk, look)? {
+                if look.stuck {
+                    return Ok(false);
+                }
                 if Instant::now() >= look.until {
                     self.walk = Some(walk);
                     return Ok(true);
@@ -55,12 +59,19 @@ impl Stage for Jobs {
             belongings(look, row, &walk.subject)?;
             claims(look, row, &walk.subject)?;
             walk.end(look.page, seq, state, attempt);
-            self.after = no;
+            if !forward(&mut self.after, no) {
+                return look.circle("jobs");
+            }
             if Instant::now() >= look.until {
                 return Ok(true);
             }
         }
         Ok(count == BATCH)
+    }
+
+    fn judges(&self) -> &'static [Invariant] {
+        use Invariant::{Attempts, Events, Files, FinalEvent, Keys, Leases, Rows, States};
+        &[Events, FinalEvent, Attempts, States, Rows, Leases, Keys, Files]
     }
 }
 
@@ -73,7 +84,10 @@ fn follow(walk: &mut Walk, look: &mut Look<'_>) -> Result<bool> {
     let mut count = 0;
     while let Some(row) = rows.next()? {
         count += 1;
-        let (seq, cursor, kind) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (mut last, seq, cursor, kind) = (walk.seq, row.get(0)?, row.get(1)?, row.get(2)?);
+        if !forward(&mut last, seq) {
+            return look.circle("events of jobs");
+        }
         walk.step(look.page, Step { seq, cursor, kind, state: row.get(3)?, attempt: row.get(4)? });
     }
     look.page.looked += count as u64;
@@ -107,16 +121,24 @@ fn belongings(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
     }
     for (name, size, table) in [(17, 18, "spec"), (20, 21, "result")] {
         if let Some(name) = row.get::<_, Option<Box<str>>>(name)? {
-            let owner: Option<i64> = look
+            let kept: Option<(i64, Option<Digest>)> = look
                 .db
-                .prepare_cached("SELECT no FROM blob WHERE name=?1")?
-                .query_row([&name], |row| row.get(0))
+                .prepare_cached("SELECT no, digest FROM blob WHERE name=?1")?
+                .query_row([&name], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            if owner != Some(number(0)?) {
+            if kept.map(|(owner, _)| owner) != Some(number(0)?) {
                 let detail = format!("the file {name} is not written down as its own, and would be removed");
                 look.page.found(Invariant::Files, subject, detail);
             }
-            look.files.push(Expected { no: number(0)?, subject: subject.into(), name, size: number(size)?, table });
+            let digest = kept.and_then(|(_, digest)| digest);
+            let (no, size, subject) = (number(0)?, number(size)?, subject.into());
+            look.files.push(Expected { no, subject, name, size, digest, table });
+        }
+    }
+    if let Some(bytes) = row.get_ref(24)?.as_blob_or_null()? {
+        let digest: Digest = row.get(25)?;
+        if known(&digest).is_some() && Hash::of(bytes) != digest {
+            look.page.found(Invariant::Files, subject, "its result is not what it was");
         }
     }
     Ok(())
@@ -125,7 +147,9 @@ fn belongings(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
 /// That its key and the id chosen for it stand for this very job.
 fn claims(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
     let (no, queue) = (row.get::<_, i64>(0)?, row.get::<_, i64>(3)?);
-    let key = row.get::<_, Option<String>>(16)?.map(|key| (2 * queue + 1, key.into_bytes(), "its key"));
+    let key = row
+        .get::<_, Option<String>>(16)?
+        .map(|key| (queue.wrapping_mul(2).wrapping_add(1), key.into_bytes(), "its key"));
     let given = row.get::<_, Option<Vec<u8>>>(2)?.map(|id| (0, id, "its id"));
     for (scope, name, what) in key.into_iter().chain(given) {
         let owner = crate::sqlite::claims::find(look.db, scope, &name)?.map(|(no, _)| no.0);

@@ -22,10 +22,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rusqlite::{Connection, Error, ErrorCode, Result};
 
+use super::budget::Budget;
 use super::shared::{Shared, other};
 use crate::StoreError;
 use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Checkup, Invariant};
+use crate::rules::CIRCLE;
 
 /// Rows looked at between two looks at the clock.
 const BATCH: usize = 64;
@@ -38,6 +40,8 @@ const GRACE: Duration = Duration::from_millis(50);
 trait Stage: Send {
     /// Looks at a few rows; answers whether there are more.
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool>;
+    /// What stays without a judgment when damage ends it early.
+    fn judges(&self) -> &'static [Invariant];
 }
 
 /// What a stage sees with.
@@ -50,6 +54,21 @@ struct Look<'a> {
     /// Files that rows of this piece refer to; looked for after the transaction.
     files: Vec<files::Expected>,
     page: &'a mut CheckPage,
+    /// The stage can't go on: what it reads is damaged.
+    stuck: bool,
+}
+
+impl Look<'_> {
+    /// Says that rows of a table, read in the order of their keys, come again; the end of a stage.
+    fn circle(&mut self, table: &str) -> Result<bool> {
+        self.damaged(format!("{table}: {CIRCLE}"));
+        Ok(false)
+    }
+
+    fn damaged(&mut self, detail: String) {
+        self.page.found(Invariant::Database, "raincheck.db", detail);
+        self.stuck = true;
+    }
 }
 
 /// How long a look may keep a transaction open.
@@ -61,6 +80,8 @@ struct Pace {
     whole: Duration,
     /// Nobody else has the data: nothing changes meanwhile, and nobody minds.
     alone: bool,
+    /// Payloads are read and compared with their digests, not just measured.
+    payloads: bool,
 }
 
 /// The look itself.
@@ -69,6 +90,8 @@ struct Examiner {
     blobs: BlobFolder,
     pace: Pace,
     stages: VecDeque<Box<dyn Stage>>,
+    /// Of each stage, where nobody else has the data.
+    budget: Option<Budget>,
 }
 
 /// An [`Examiner`] that works off the async threads; gone while it is at it, should that be canceled.
@@ -89,10 +112,11 @@ impl Checkup for Apart {
 pub(super) fn of_live(shared: &Arc<Shared>) -> Result<Box<dyn Checkup>> {
     let db = shared.open_reader()?;
     db.execute_batch("PRAGMA cache_size = -512")?;
-    let pace = Pace { piece: Duration::from_millis(2), whole: Duration::from_millis(50), alone: false };
+    let pace =
+        Pace { piece: Duration::from_millis(2), whole: Duration::from_millis(50), alone: false, payloads: false };
     let mut stages = rows();
     stages.push_back(Box::new(held::Held::new(shared.clone())));
-    Ok(Box::new(Apart(Some(Examiner { db, blobs: shared.folder.clone(), pace, stages }))))
+    Ok(Box::new(Apart(Some(Examiner { db, blobs: shared.folder.clone(), pace, stages, budget: None }))))
 }
 
 /// The stages that look at rows and files.
@@ -121,16 +145,33 @@ impl Examiner {
         }
         let reading = self.db.unchecked_transaction()?;
         let (db, blobs) = (&self.db, &self.blobs);
-        let mut look = Look { db, blobs, pace: self.pace, until, files: Vec::new(), page: &mut page };
+        let mut look = Look { db, blobs, pace: self.pace, until, files: Vec::new(), page: &mut page, stuck: false };
         while let Some(stage) = self.stages.front_mut() {
-            match stage.advance(&mut look) {
-                Ok(true) => {}
-                Ok(false) => drop(self.stages.pop_front()),
+            let advanced = stage.advance(&mut look);
+            let mut why = "damage is in the way";
+            let more = match advanced {
+                Ok(more) => more,
                 Err(error) if is_damage(&error) => {
-                    look.page.found(Invariant::Database, "raincheck.db", format!("it can't be read: {error}"));
-                    self.stages.pop_front();
+                    look.damaged(format!("it can't be read: {error}"));
+                    false
+                }
+                Err(error) if is_interrupted(&error) && self.pace.alone => {
+                    look.damaged(format!("it can't be read to its end: {CIRCLE}"));
+                    false
+                }
+                Err(error) if is_interrupted(&error) => {
+                    look.stuck = true;
+                    why = "reading takes longer than a server should be kept waiting; a backup can be judged";
+                    false
                 }
                 Err(error) => return Err(error),
+            };
+            if std::mem::take(&mut look.stuck) {
+                look.page.unjudged.extend(stage.judges().iter().map(|invariant| (*invariant, why.into())));
+            }
+            if !more {
+                self.stages.pop_front();
+                self.budget.iter().for_each(Budget::renew);
             }
             if Instant::now() >= until {
                 break;
@@ -138,17 +179,27 @@ impl Examiner {
         }
         let expected = std::mem::take(&mut look.files);
         reading.finish()?;
-        files::look_for(expected, db, blobs, &mut page)?;
+        files::look_for(expected, db, blobs, self.pace.payloads, &mut page)?;
         Ok(Some(page))
     }
 }
 
+fn is_interrupted(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
 /// Whether an error says that the data is damaged, not that reading failed this time.
-fn is_damage(error: &Error) -> bool {
+pub(super) fn is_damage(error: &Error) -> bool {
+    use ErrorCode::{DatabaseCorrupt, NotADatabase, OutOfMemory, SystemIoFailure, TooBig, Unknown};
     match error {
-        Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => true,
+        Error::FromSqlConversionFailure(..)
+        | Error::InvalidColumnType(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::Utf8Error(..)
+        | Error::SqlInputError { .. } => true,
+        // A length that is not what it was asks for more memory than there is.
         Error::SqliteFailure(failure, _) => {
-            matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+            matches!(failure.code, DatabaseCorrupt | NotADatabase | OutOfMemory | SystemIoFailure | TooBig | Unknown)
         }
         _ => false,
     }

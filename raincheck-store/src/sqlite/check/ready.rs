@@ -4,6 +4,7 @@ use rusqlite::{Result, params};
 
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
+use crate::rules::forward;
 use crate::sqlite::rows;
 
 /// First the rows, then the index.
@@ -32,7 +33,9 @@ impl Stage for Ready {
                 let mut rows = statement.query(params![*after, BATCH as i64])?;
                 while let Some(row) = rows.next()? {
                     count += 1;
-                    *after = row.get(0)?;
+                    if !forward(after, row.get(0)?) {
+                        return look.circle("jobs");
+                    }
                     if row.get::<_, i64>(4)? == 1 && !row.get::<_, bool>(3)? {
                         let id = rows::id(*after, row.get(1)?, row.get(2)?);
                         look.page.found(Invariant::Ready, id.to_string(), "it is queued, and nobody would find it");
@@ -55,7 +58,9 @@ impl Stage for Ready {
                 let mut rows = statement.query(params![after.0, after.1, after.2, after.3, BATCH as i64])?;
                 while let Some(row) = rows.next()? {
                     count += 1;
-                    *after = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                    if !forward(after, (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)) {
+                        return look.circle("the index of ready work");
+                    }
                     if !row.get::<_, bool>(4)? {
                         let subject = format!("job number {}", after.3);
                         look.page.found(
@@ -69,5 +74,9 @@ impl Stage for Ready {
                 Ok(count == BATCH)
             }
         }
+    }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[Invariant::Ready]
     }
 }

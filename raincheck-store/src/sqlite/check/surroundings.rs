@@ -10,6 +10,7 @@ use rusqlite::Result;
 use super::{Look, Stage};
 use crate::checkup::{CheckPage, Invariant};
 use crate::sqlite::files::beside;
+use crate::sqlite::mark::{self, Said};
 use crate::sqlite::open;
 
 /// Where in the database's header it says how it is written, and what stands there for a write-ahead log.
@@ -22,6 +23,7 @@ const LOG_BYTES: u64 = 512 << 20;
 pub(super) struct Surroundings {
     pub path: PathBuf,
     pub reserve_bytes: u64,
+    pub mark: io::Result<Option<Said>>,
 }
 
 impl Stage for Surroundings {
@@ -44,6 +46,8 @@ impl Stage for Surroundings {
         {
             page.found(Invariant::Log, "raincheck.db-wal", format!("it has {} MiB", log.len() >> 20));
         }
+        self.acknowledged(look)?;
+        let page = &mut *look.page;
         match look.blobs.free_bytes() {
             Ok(free) if free >= self.reserve_bytes => {}
             Ok(free) => page.found(Invariant::Space, "the disk", format!("{} MiB are free", free >> 20)),
@@ -56,6 +60,39 @@ impl Stage for Surroundings {
             permissions(path, 0o022, page);
         }
         Ok(false)
+    }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[Invariant::Acknowledged, Invariant::Space, Invariant::Permissions]
+    }
+}
+
+impl Surroundings {
+    /// That the feed has come as far as its mark says.
+    fn acknowledged(&self, look: &mut Look<'_>) -> Result<()> {
+        let name = || mark::path(&self.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let said = match &self.mark {
+            Ok(None) => return Ok(()),
+            Ok(Some(said)) => said,
+            Err(error) => {
+                look.page.found(Invariant::Acknowledged, name(), format!("it can't be read: {error}"));
+                return Ok(());
+            }
+        };
+        let head = open::head(look.db)?;
+        if said.head > head {
+            let detail = format!(
+                "events {} to {} were acknowledged and are missing, and with them what they were about",
+                head.saturating_add(1),
+                said.head
+            );
+            look.page.found(Invariant::Acknowledged, "the change feed", detail);
+        }
+        if let Some((from, to)) = said.missing {
+            let detail = format!("events {from} to {to} were found missing when a server started");
+            look.page.found(Invariant::Acknowledged, "the change feed", detail);
+        }
+        Ok(())
     }
 }
 

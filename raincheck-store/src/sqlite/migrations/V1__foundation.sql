@@ -138,8 +138,8 @@ CREATE TABLE chunk (
 );
 CREATE UNIQUE INDEX chunk_place ON chunk (no, kind, attempt, offset);
 
--- Files that rows refer to; others are orphans.
-CREATE TABLE blob (name TEXT PRIMARY KEY, no INTEGER NOT NULL) WITHOUT ROWID;
+-- Files that rows refer to; others are orphans. The digest is that of their bytes, where it was worked out.
+CREATE TABLE blob (name TEXT PRIMARY KEY, no INTEGER NOT NULL, digest BLOB) WITHOUT ROWID;
 
 CREATE TABLE tombstone (no INTEGER PRIMARY KEY, id BLOB NOT NULL, until INTEGER NOT NULL);
 CREATE INDEX tombstone_until ON tombstone (until);

@@ -39,6 +39,7 @@ impl Change {
     /// When a program is not there.
     pub fn of(commands: &Commands, config: &Config, client: &Client) -> Result<Self, Failure> {
         let (folder, grace) = (config.folder(), config.settings.server.grace.duration());
+        let secrets = config.settings.secret_variables();
         let kinds = || config.settings.kinds.iter().filter(|(_, settings)| !settings.run.is_empty());
         let stays = |kind: &String, settings: &Kind| {
             commands.serving.get(kind).is_some_and(|serving| made_of(&serving.settings) == made_of(settings))
@@ -46,8 +47,8 @@ impl Change {
         let mut begin = Vec::new();
         for (kind, settings) in kinds().filter(|(kind, settings)| !stays(kind, settings)) {
             let origin = config.origin(&["kinds", kind, "run"]);
-            let runner =
-                runner(settings, &folder).map_err(|error| Failure::usage(format!("{origin}: kind {kind}: {error}")))?;
+            let runner = runner(settings, &folder, &secrets)
+                .map_err(|error| Failure::usage(format!("{origin}: kind {kind}: {error}")))?;
             let worker = Worker::builder(client.clone())
                 .name(format!("serve-{kind}"))
                 .version(env!("CARGO_PKG_VERSION"))
@@ -65,7 +66,7 @@ impl Change {
 
 /// The settings that a worker is made of; the others are the server's to keep.
 fn made_of(kind: &Kind) -> impl PartialEq + '_ {
-    (&kind.run, kind.workers, kind.keep, kind.stream, &kind.content_type, &kind.retry_exit_codes)
+    (&kind.run, &kind.env, kind.workers, kind.keep, kind.stream, &kind.content_type, &kind.retry_exit_codes)
 }
 
 impl Commands {
@@ -95,13 +96,15 @@ impl Commands {
     }
 }
 
-fn runner(settings: &Kind, folder: &Path) -> Result<Command, raincheck_client::Error> {
+fn runner(settings: &Kind, folder: &Path, secrets: &[&str]) -> Result<Command, raincheck_client::Error> {
     let (program, arguments) =
         settings.run.split_first().map_or(("", [].as_slice()), |(first, rest)| (first.as_str(), rest));
     // A path is meant from the settings file's folder; a bare name is looked up on the search path.
     let program = if program.contains('/') { folder.join(program).into_os_string() } else { program.into() };
     let mut command = Command::builder(program, arguments)
         .directory(folder)
+        .environment(&settings.env)
+        .withhold(secrets.iter().copied())
         .keep(settings.keep)
         .kill_after(KILL_AFTER)
         .retry_on(settings.retry_exit_codes.iter().copied());

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName};
-use raincheck_core::{Content, NewJob, Payload};
+use raincheck_core::{Content, Digest, NewJob, Payload};
+use raincheck_engine::digest;
 
 use super::resolve::{Input, Sameness};
 use crate::http::problem::{Problem, Violation};
@@ -20,7 +21,9 @@ pub async fn json(app: &App, text: &Bytes, input: Option<Present<'_>>) -> Result
             .errors(vec![Violation::new("/input", "is nested too deeply")]));
     }
     let payload = body::keep(bytes.clone(), app.engine.store().blobs()).await?;
-    Ok(Input { content: Content { payload, ..Content::default() }, sameness: Sameness::Json(bytes) })
+    // Of what is kept apart from its job, to tell later whether it is what it was.
+    let digest = if let Payload::Blob { .. } = payload { digest(&bytes) } else { Digest::default() };
+    Ok(Input { content: Content { payload, digest, ..Content::default() }, sameness: Sameness::Json(bytes) })
 }
 
 /// Removes the file of an input that no job will have.

@@ -139,7 +139,7 @@ fn open_files_are_raised_for_itself_and_not_for_its_programs() {
 }
 
 /// The URL of its ready line.
-fn ready(server: &mut Worker) -> String {
+pub fn ready(server: &mut Worker) -> String {
     let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines();
     let url = loop {
         let line = lines.next().unwrap().unwrap();
