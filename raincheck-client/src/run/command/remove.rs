@@ -16,6 +16,9 @@ use rustix::{
 pub(super) const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// Names that are read at once: there may be any number.
+const BATCH: usize = 1_000;
+
 /// Removes a directory and all in it; one that is not there is removed already. Of a link that took its place the link
 /// is removed.
 pub(super) fn tree(path: &Path) -> io::Result<()> {
@@ -26,12 +29,26 @@ pub(super) fn tree(path: &Path) -> io::Result<()> {
         Ok(_) => {}
     }
     let directory = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
-    for name in names(&directory)? {
-        entry(directory.as_fd(), &name)?;
-    }
+    contents(directory.as_fd(), |_| Ok(false))?;
     match fs::remove_dir(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Removes what is in a directory but what is to be kept.
+pub(super) fn contents(directory: BorrowedFd<'_>, mut keep: impl FnMut(&CStr) -> io::Result<bool>) -> io::Result<()> {
+    loop {
+        let mut left = true;
+        for name in names(directory, BATCH)? {
+            if !keep(&name)? {
+                entry(directory, &name)?;
+                left = false;
+            }
+        }
+        if left {
+            return Ok(());
+        }
     }
 }
 
@@ -48,9 +65,15 @@ pub(super) fn entry(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
         let Some(directory) = open(parent, &name)? else { continue };
         // Of a directory without the right to write nothing can be removed. If this fails, that says why.
         let _ = fchmod(&directory, Mode::RWXU);
-        for child in names(&directory)? {
-            if is_left(directory.as_fd(), &child)? {
-                pending.extend(lift(directory.as_fd(), &child, parent, &mut number)?);
+        loop {
+            let children = names(&directory, BATCH)?;
+            for child in &children {
+                if is_left(directory.as_fd(), child)? {
+                    pending.extend(lift(directory.as_fd(), child, parent, &mut number)?);
+                }
+            }
+            if children.len() < BATCH {
+                break;
             }
         }
         match unlinkat(parent, &name, AtFlags::REMOVEDIR) {
@@ -61,13 +84,16 @@ pub(super) fn entry(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
     Ok(())
 }
 
-/// The names in a directory.
-pub(super) fn names(directory: impl AsFd) -> io::Result<Vec<CString>> {
+/// The first names in a directory, at most so many.
+pub(super) fn names(directory: impl AsFd, most: usize) -> io::Result<Vec<CString>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(directory)? {
-        let name = entry?.file_name().to_owned();
-        if !matches!(name.to_bytes(), b"." | b"..") {
-            names.push(name);
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(entry.file_name().to_owned());
+        }
+        if names.len() >= most {
+            break;
         }
     }
     Ok(names)
@@ -135,6 +161,9 @@ mod tests {
         fs::create_dir(whole.join(".removed-0")).unwrap();
         fs::write(whole.join(".removed-0/taken"), "").unwrap();
         fs::write(whole.join(".removed-1"), "").unwrap();
+        for many in 0..3 * BATCH {
+            fs::write(whole.join(many.to_string()), "").unwrap();
+        }
         for wide in 0..50 {
             fs::create_dir_all(whole.join(format!("wide/{wide}/below"))).unwrap();
             fs::write(whole.join(format!("wide/{wide}/below/file")), "").unwrap();
@@ -147,7 +176,7 @@ mod tests {
         }
         // Deeper than a path may be long, and than a process may open files.
         let mut above = rustix::fs::open(&whole, DIRECTORY, Mode::empty()).unwrap();
-        for _ in 0..5_000 {
+        for _ in 0..2_000 {
             rustix::fs::mkdirat(&above, "deeper", Mode::RWXU).unwrap();
             above = openat(&above, "deeper", DIRECTORY, Mode::empty()).unwrap();
         }

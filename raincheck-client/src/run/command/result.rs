@@ -38,7 +38,10 @@ struct Meta {
 pub(super) async fn collect(scratch: &Scratch, output: Option<Output>, most: u64) -> Result<ResultBody, Outcome> {
     let directory = scratch.directory();
     let output = match output {
-        Some(output) => output.take().await.map_err(|error| unusable("cannot keep standard output", &error))?,
+        // The disk's fault and not the program's.
+        Some(output) => output.take().await.map_err(|error| {
+            Outcome::retry("cannot-run", "the worker could not keep standard output", error.to_string())
+        })?,
         None => Kept::Memory(bytes::BytesMut::new()),
     };
     let is_there =

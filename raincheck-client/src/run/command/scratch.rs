@@ -24,8 +24,8 @@ use crate::Error;
 
 /// Nobody else looks in.
 const PRIVATE: u32 = 0o700;
-/// To empty a directory of more files than so many is left to a thread of its own.
-const FEW: usize = 16;
+/// More names than a run has of itself.
+const FEW: usize = 5;
 
 /// Names in it.
 const INPUT: &str = "input";
@@ -62,11 +62,9 @@ impl Scratch {
 
     /// Whether to make it as new may take long.
     pub(super) fn is_littered(&self) -> io::Result<bool> {
-        let names = remove::names(&self.directory)?;
+        let names = remove::names(&self.directory, FEW)?;
         let ours = |name: &CStr| [INPUT, PRIVATE_NAME, RESULT, META].iter().any(|known| is(name, known));
-        Ok(names.len() > FEW
-            || !names.iter().all(|name| ours(name))
-            || !remove::names(self.open_private()?)?.is_empty())
+        Ok(!names.iter().all(|name| ours(name)) || !remove::names(self.open_private()?, 1)?.is_empty())
     }
 
     /// Makes it as new; `false` when a program has changed what cannot be taken back. To make a directory and to remove
@@ -75,26 +73,18 @@ impl Scratch {
         if !self.is_as_made()? {
             return Ok(false);
         }
-        let mut private = false;
-        for name in remove::names(&self.directory)? {
-            if is(&name, PRIVATE_NAME) {
-                private = true;
-            } else if !is(&name, INPUT) || !is_untouched(&statat(&self.directory, INPUT, AtFlags::SYMLINK_NOFOLLOW)?) {
-                // Removed and not emptied: whoever still has one open must not write into the next run.
-                remove::entry(self.directory.as_fd(), &name)?;
-            }
+        // Removed and not emptied: whoever still has one open must not write into the next run.
+        remove::contents(self.directory.as_fd(), |name| {
+            Ok(match name.to_bytes() {
+                b"input" => is_untouched(&statat(&self.directory, INPUT, AtFlags::SYMLINK_NOFOLLOW)?),
+                b"tmp" => self.is_private_untouched(),
+                _ => false,
+            })
+        })?;
+        match mkdirat(&self.directory, PRIVATE_NAME, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => Ok(true),
+            Err(error) => Err(error.into()),
         }
-        let untouched = match self.open_private() {
-            Ok(directory) => fstat(&directory)?.st_mode & 0o7777 == PRIVATE && remove::names(&directory)?.is_empty(),
-            Err(_) => false,
-        };
-        if !untouched {
-            if private {
-                remove::entry(self.directory.as_fd(), c"tmp")?;
-            }
-            mkdirat(&self.directory, PRIVATE_NAME, Mode::RWXU)?;
-        }
-        Ok(true)
     }
 
     /// To open what is in it by name, whatever becomes of its own.
@@ -125,6 +115,15 @@ impl Scratch {
 
     fn open_private(&self) -> io::Result<OwnedFd> {
         Ok(openat(&self.directory, PRIVATE_NAME, DIRECTORY, Mode::empty())?)
+    }
+
+    /// What cannot even be looked at is made anew.
+    fn is_private_untouched(&self) -> bool {
+        let look = || -> io::Result<bool> {
+            let directory = self.open_private()?;
+            Ok(fstat(&directory)?.st_mode & 0o7777 == PRIVATE && remove::names(&directory, 1)?.is_empty())
+        };
+        look().unwrap_or(false)
     }
 
     /// A program may have moved it away, and put a link to somewhere else in its place.
