@@ -1,5 +1,6 @@
 use crate::failure::Failure;
 use crate::id::JobNo;
+use crate::limits;
 use crate::payload::Content;
 use crate::time::Millis;
 
@@ -54,4 +55,23 @@ pub enum ChunkKind {
     Stream = 0,
     /// What the run writes for operators.
     Log = 1,
+}
+
+/// Most bytes that a log may have while this attempt writes it, where that of a first run may have `most`: however much
+/// earlier runs wrote, a later one has room to say how it begins and ends. Never more than twice as many.
+pub fn log_bytes(most: u64, attempt: u32) -> u64 {
+    let later = u64::from(attempt.saturating_sub(1)).saturating_mul(limits::LOG_RETRY_BYTES);
+    most.saturating_add(later.min(most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_run_finds_room_in_a_full_log() {
+        assert_eq!([1, 2, 3].map(|attempt| log_bytes(8 << 20, attempt)), [8 << 20, 8_454_144, 8_519_680]);
+        assert_eq!([1_000, u32::MAX].map(|attempt| log_bytes(8 << 20, attempt)), [16 << 20; 2]);
+        assert_eq!((log_bytes(10, 2), log_bytes(0, 5), log_bytes(u64::MAX, 9)), (20, 0, u64::MAX));
+    }
 }

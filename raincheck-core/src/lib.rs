@@ -28,7 +28,7 @@ pub use event::{Cursor, Event, EventData, EventType};
 pub use failure::{Failure, FailureCode};
 pub use id::{IdMint, JobId, JobNo};
 pub use job::{Job, Method, NewJob, OnLost, Retention, Spec};
-pub use lease::{ChunkKind, LeaseRef, Outcome, Overdue};
+pub use lease::{ChunkKind, LeaseRef, Outcome, Overdue, log_bytes};
 pub use name::{Name, NameError};
 pub use payload::{Content, Digest, Payload};
 pub use progress::Progress;

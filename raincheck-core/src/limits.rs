@@ -24,6 +24,8 @@ pub const INLINE_BYTES: usize = 64 << 10;
 pub const STREAM_BYTES: u64 = 64 << 20;
 /// Largest log of a job, bytes.
 pub const LOG_BYTES: u64 = 8 << 20;
+/// Each further run of a job may add so much to a log that is full, bytes: its own beginning and end matter most.
+pub const LOG_RETRY_BYTES: u64 = 64 << 10;
 /// Largest piece of a stream or log written as one row, bytes.
 pub const CHUNK_BYTES: usize = 64 << 10;
 /// Largest `data` of a progress report, bytes.

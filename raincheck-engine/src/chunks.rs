@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use raincheck_core::{Append, ChunkKind, Command, JobNo, Reply};
+use raincheck_core::{Append, ChunkKind, Command, JobNo, Reply, log_bytes};
 use raincheck_store::{Chunk, ChunkInfo, StoreError};
 
 use crate::Engine;
@@ -37,12 +37,16 @@ impl Engine {
     /// Adds to a run's stream or log, within the engine's bounds. Answers [`Reply::Appended`],
     /// [`Reply::LeaseLost`], [`Reply::Full`] or [`Reply::Gone`].
     pub async fn append(&self, append: Append) -> Result<Reply, StoreError> {
-        let most = match append.kind {
-            ChunkKind::Stream => self.0.settings.stream_limit,
-            ChunkKind::Log => self.0.settings.log_limit,
-        };
-        let limit = append.limit.min(most);
+        let limit = append.limit.min(self.chunk_limit(append.kind, append.lease.attempt));
         self.one(Command::Append(Append { limit, ..append })).await
+    }
+
+    /// Most bytes that a stream or log may have while this attempt writes it.
+    pub fn chunk_limit(&self, kind: ChunkKind, attempt: u32) -> u64 {
+        match kind {
+            ChunkKind::Stream => self.0.settings.stream_limit,
+            ChunkKind::Log => log_bytes(self.0.settings.log_limit, attempt),
+        }
     }
 
     /// Follows a job's stream, log and state from now on.

@@ -75,6 +75,27 @@ pub struct Lease {
     pub heartbeat_seconds: f64,
     /// W3C trace context of the submit.
     pub traceparent: Option<String>,
+    /// How much the server takes of what the run writes.
+    pub limits: LeaseLimits,
+}
+
+/// How much the server takes of what a run writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct LeaseLimits {
+    /// Largest result, in bytes.
+    pub result_bytes: u64,
+    /// Largest stream, in bytes.
+    pub stream_bytes: u64,
+    /// Largest log of the job so far, all its runs together, in bytes.
+    pub log_bytes: u64,
+}
+
+/// What a server that does not say so takes.
+impl Default for LeaseLimits {
+    fn default() -> Self {
+        Self { result_bytes: 1 << 30, stream_bytes: 64 << 20, log_bytes: 8 << 20 }
+    }
 }
 
 impl Lease {
@@ -84,6 +105,16 @@ impl Lease {
         let seconds = if self.heartbeat_seconds > 0.0 { self.heartbeat_seconds } else { self.ttl_seconds / 3.0 };
         Duration::from_secs_f64(seconds.clamp(0.1, 86_400.0))
     }
+}
+
+/// How far a stream or log is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Appended {
+    /// Bytes of this run.
+    pub offset: u64,
+    /// How many more are taken, when that was asked for.
+    pub room: Option<u64>,
 }
 
 /// The end of a run, as a member of a lease request.

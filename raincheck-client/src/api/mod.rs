@@ -19,8 +19,8 @@ pub use duration::{InvalidDuration, WireDuration};
 pub use event::{Event, EventPage};
 pub use job::{Job, JobResult, Links, Progress, State};
 pub use lease::{
-    Failure, FailureError, Finish, FinishAction, Finished, Heartbeat, HeartbeatAnswer, Lease, LeaseAnswer,
-    LeaseRequest, WorkerName,
+    Appended, Failure, FailureError, Finish, FinishAction, Finished, Heartbeat, HeartbeatAnswer, Lease, LeaseAnswer,
+    LeaseLimits, LeaseRequest, WorkerName,
 };
 pub use list::{JobPage, ListFilter, Page};
 pub use new_job::{AfterFailed, Concurrency, Method, NewJob, OnConflict, OnLost, Rate, Retention, Retry};

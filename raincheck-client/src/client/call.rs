@@ -9,7 +9,10 @@ use reqwest::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Body, Client};
+use super::{
+    Body, Client,
+    body::{Opened, Unread},
+};
 use crate::{Error, api::Problem};
 
 /// An answer is never larger than this, unless it is streamed; in bytes.
@@ -23,6 +26,7 @@ pub(super) struct Call<'a> {
     request: reqwest::RequestBuilder,
     url: String,
     within: Option<Duration>,
+    unread: Option<Unread>,
 }
 
 /// A whole answer.
@@ -41,7 +45,7 @@ impl Client {
         if let Some(authorization) = &self.shared.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        Call { client: self, request, url, within: Some(ANSWER_WITHIN) }
+        Call { client: self, request, url, within: Some(ANSWER_WITHIN), unread: None }
     }
 
     /// Any request of the contract that has no method of its own: JSON in, JSON out (`null` for no content).
@@ -86,7 +90,8 @@ impl Call<'_> {
 
     /// A body of any size takes its time, so the answer may, too.
     pub(super) async fn body(mut self, body: &Body) -> Result<Self, Error> {
-        let (body, length) = body.open().await?;
+        let Opened { body, length, unread } = body.open().await?;
+        self.unread = Some(unread);
         if let Some(length) = length {
             self.request = self.request.header(header::CONTENT_LENGTH, length);
         }
@@ -105,7 +110,14 @@ impl Call<'_> {
         match answer {
             Ok(response) => Ok((response, self.url)),
             Err(source) if source.is_builder() => Err(Error::Configuration(format!("`{}`: {source}", self.url))),
-            Err(source) => Err(Error::Unreachable { url: self.client.shared.base.clone(), source }),
+            Err(source) => {
+                // A body that cannot be read breaks the connection, too.
+                let unread = self.unread.and_then(|unread| unread.lock().map_or(None, |mut unread| unread.take()));
+                Err(match unread {
+                    Some(error) => Error::io("cannot read what is sent", error),
+                    None => Error::Unreachable { url: self.client.shared.base.clone(), source },
+                })
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The worker's requests: lease, heartbeat, append, finish.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{Method, StatusCode, header};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Body, Client, call::encode, result::filename};
 use crate::{
     Error,
-    api::{Failure, Heartbeat, HeartbeatAnswer, Job, LeaseAnswer, LeaseRequest, RawJson, WireDuration},
+    api::{Appended, Failure, Heartbeat, HeartbeatAnswer, Job, LeaseAnswer, LeaseRequest, RawJson, WireDuration},
 };
 
 /// What a successful run leaves.
@@ -35,6 +35,18 @@ pub enum ResultBody {
         /// Its media type.
         content_type: String,
         /// A name to save it under.
+        filename: Option<String>,
+    },
+    /// The first bytes of an open file, read from its beginning while they are sent, wherever it was read before.
+    #[cfg(unix)]
+    OpenFile {
+        /// Itself.
+        file: Arc<std::fs::File>,
+        /// How many bytes; a file that has become shorter is an error.
+        size: u64,
+        /// Their media type.
+        content_type: String,
+        /// A name to save them under.
         filename: Option<String>,
     },
 }
@@ -131,6 +143,11 @@ impl Client {
             ResultBody::File { path, content_type, filename } => {
                 (call.header(header::CONTENT_TYPE, content_type)?.body(&Body::file(path)).await?, filename)
             }
+            #[cfg(unix)]
+            ResultBody::OpenFile { file, size, content_type, filename } => {
+                let body = Body::open_file(file.clone(), *size);
+                (call.header(header::CONTENT_TYPE, content_type)?.body(&body).await?, filename)
+            }
         };
         let call = match name {
             Some(name) => call.header(header::CONTENT_DISPOSITION, &disposition(name))?,
@@ -190,6 +207,15 @@ impl Client {
     /// 409 `lease-lost`, 413 when the log is full.
     pub async fn append_log(&self, lease: &str, offset: u64, body: &Body) -> Result<(), Error> {
         self.append(lease, "log", offset, body, "text/plain; charset=utf-8").await
+    }
+
+    /// How far the log of this run is kept, and how much more of it is taken.
+    ///
+    /// # Errors
+    /// 409 `lease-lost`.
+    pub async fn log_room(&self, lease: &str) -> Result<Appended, Error> {
+        let path = format!("/leases/{}/log", encode(lease));
+        self.call(Method::POST, &path).send().await?.accepted()?.json()
     }
 
     async fn append(&self, lease: &str, to: &str, offset: u64, body: &Body, content_type: &str) -> Result<(), Error> {

@@ -8,6 +8,7 @@ mod append;
 pub mod command;
 pub mod function;
 mod outcome;
+mod outgoing;
 mod parts;
 mod stop;
 mod task;

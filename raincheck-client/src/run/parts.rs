@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use super::{Stop, append::Append};
+use super::{Outcome, Stop, append::Append};
 use crate::{
     Client,
     api::{Lease, Progress},
 };
 
-/// Output that is on its way when a run ends may take so long to arrive.
+/// Output that is on its way when a run ends may take so long to arrive at a server that is there.
 const CLOSE_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a run is made of; the worker holds it until the outcome is delivered.
@@ -73,6 +73,11 @@ impl TaskParts {
         for append in [self.stream.get(), self.log.get()].into_iter().flatten() {
             append.close(CLOSE_WITHIN).await;
         }
+    }
+
+    /// The outcome of a run whose stream is not whole.
+    pub(crate) fn stream_failure(&self) -> Option<Outcome> {
+        self.stream.get().and_then(Append::failure)
     }
 
     pub(super) fn keep(&self, guard: Box<dyn Any + Send>) {

@@ -11,6 +11,9 @@ pub enum StopReason {
     Canceled,
     /// The lease is over: timed out, or given to another. Whatever the run still does is in vain.
     Lost,
+    /// It has written more than the server takes: its result or its stream is over the limit. The run fails, whatever
+    /// it says.
+    Refused,
     /// The worker stops, and the time that it gives its runs is over.
     Drain,
 }

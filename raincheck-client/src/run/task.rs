@@ -121,7 +121,8 @@ impl Task {
         self.parts.delivery.put(progress.acceptable());
     }
 
-    /// Writes a line to the job's log. Never waits: when the server is far behind, lines are dropped.
+    /// Writes a line to the job's log. Never waits: what is too far ahead of the server is left out, and the log says
+    /// how much. Over its limit a log keeps its beginning and its end.
     pub fn log(&self, line: &str) {
         let newline = if line.ends_with('\n') { "" } else { "\n" };
         self.log_bytes(Bytes::from(format!("{line}{newline}")));
@@ -129,19 +130,48 @@ impl Task {
 
     /// Writes to the job's log as [`Task::log`] does, byte for byte.
     pub fn log_bytes(&self, bytes: Bytes) {
-        let append = self.parts.log.get_or_init(|| self.append(Target::Log));
-        append.try_write(bytes);
+        self.log_now(&bytes);
     }
 
-    /// Appends to what the caller sees while the job runs, as UTF-8 text; waits while the server is behind.
+    /// As [`Task::log_bytes`], of bytes that are somebody else's.
+    pub(crate) fn log_now(&self, bytes: &[u8]) {
+        self.parts.log.get_or_init(|| self.append(Target::Log)).push(bytes);
+    }
+
+    /// Resolves when the log has room for more, or when there is no use in waiting for it.
+    pub(crate) async fn log_ready(&self) {
+        if let Some(log) = self.parts.log.get() {
+            log.ready().await;
+        }
+    }
+
+    /// Appends to what the caller sees while the job runs, as UTF-8 text; waits while the server is behind. A stream
+    /// over its limit ends the run with a failure.
     pub async fn stream(&self, bytes: impl Into<Bytes>) {
         self.stream_as("text/plain; charset=utf-8", bytes).await;
     }
 
     /// As [`Task::stream`], of any media type; the first one given stays.
     pub async fn stream_as(&self, content_type: &str, bytes: impl Into<Bytes>) {
-        let target = || Target::Stream(content_type.to_owned());
-        self.parts.stream.get_or_init(|| self.append(target())).write(bytes.into()).await;
+        self.open_stream(content_type).write(&bytes.into()).await;
+    }
+
+    /// Resolves when the stream has room for more, or when there is no use in waiting for it.
+    pub(crate) async fn stream_ready(&self) {
+        if let Some(stream) = self.parts.stream.get() {
+            stream.ready().await;
+        }
+    }
+
+    /// As [`Task::stream_as`], without waiting.
+    pub(crate) fn stream_now(&self, content_type: &str, bytes: &[u8]) {
+        self.open_stream(content_type).push(bytes);
+    }
+
+    /// The largest result that the server takes, in bytes.
+    #[must_use]
+    pub fn result_bytes_max(&self) -> u64 {
+        self.parts.lease.limits.result_bytes
     }
 
     /// Resolves when the run should stop.
@@ -161,7 +191,11 @@ impl Task {
     }
 
     fn append(&self, target: Target) -> Append {
-        Append::start(self.parts.client.clone(), self.parts.lease.lease.clone(), target, self.parts.stop.clone())
+        Append::start(self.parts.client.clone(), &self.parts.lease, target, self.parts.stop.clone())
+    }
+
+    fn open_stream(&self, content_type: &str) -> &Append {
+        self.parts.stream.get_or_init(|| self.append(Target::Stream(content_type.to_owned())))
     }
 
     async fn read_input(&self) -> Result<Bytes, Error> {

@@ -25,11 +25,12 @@ pub(super) async fn deliver(client: &Client, Finish { lease, action }: Finish) {
 pub(super) async fn complete(client: &Client, lease: &str, result: &ResultBody) {
     let Err(error) = until_known(|| async { client.complete(lease, result).await.map(drop) }).await else { return };
     tracing::warn!(%error, "a result was refused; the run counts as failed");
+    let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
     let failure = Failure {
         error: FailureError {
             kind: Some(error.slug().filter(|slug| !slug.is_empty()).unwrap_or("result-refused").to_owned()),
             title: Some("the result could not be stored".into()),
-            detail: Some(error.to_string()),
+            detail: Some(format!("{error}{source}")),
         },
         retryable: false,
         retry_after: None,

@@ -39,6 +39,10 @@ async fn run_whole(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit
     // Asked again: closing is long enough to lose a lease.
     if stop.reason() != Some(StopReason::Lost) {
         last_progress(&shared, &parts).await;
+        let outcome = match outcome {
+            Outcome::Release(delay) => Outcome::Release(delay),
+            ended => parts.stream_failure().unwrap_or(ended),
+        };
         deliver(&shared, &parts.lease.lease, outcome, slot).await;
     } else {
         tracing::warn!(

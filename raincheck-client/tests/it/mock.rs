@@ -54,6 +54,25 @@ pub struct Table {
     /// Does the work of the next such request, then breaks the connection: `lease`, `finish`, `result`.
     pub lose_answer: HashSet<&'static str>,
     pub refuse_leases: Option<StatusCode>,
+    pub limits: Limits,
+    /// Holds what is appended to logs until this is over.
+    pub log_is_slow: bool,
+    /// Requests that append to a log.
+    pub logs_asked: u32,
+}
+
+/// What is taken of a run, in bytes.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    pub result: u64,
+    pub stream: u64,
+    pub log: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { result: 1 << 30, stream: 64 << 20, log: 8 << 20 }
+    }
 }
 
 pub type Shared = Arc<Mutex<Table>>;

@@ -110,7 +110,8 @@ pub async fn the_log_is_one(world: &mut World) {
     append(world, first, None, b"a stream is apart").await;
     world.end(first, Outcome::Release { delay: 0 }).await;
     let second = world.run_one().await;
-    for (offset, bytes, end) in [(None, &b"two"[..], 3), (Some(0), b"two", 3), (Some(1), b"wo ", 4), (Some(9), b"x", 4)]
+    for (offset, bytes, end) in
+        [(None, &b""[..], 0), (None, b"two", 3), (Some(0), b"two", 3), (Some(1), b"wo ", 4), (Some(9), b"x", 4)]
     {
         let reply = world.one(Command::Append(piece(second, ChunkKind::Log, offset, bytes))).await;
         assert_eq!(reply, Reply::Appended(end), "{offset:?}");

@@ -132,7 +132,11 @@ impl Options {
                 let content_type = self.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned());
                 return Ok(Input::Raw(Body::reader(tokio::io::stdin()), content_type));
             }
-            std::fs::File::open(path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
+            // Known at once where that costs nothing; what comes through a pipe comes once.
+            let there = std::fs::metadata(path);
+            let there =
+                there.and_then(|there| if there.is_file() { std::fs::File::open(path).map(drop) } else { Ok(()) });
+            there.map_err(|error| unreadable(&path.display().to_string(), &error))?;
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             job.label = job.label.take().or(name);
             let content_type = self.content_type.clone().unwrap_or_else(|| media::of(path).to_owned());

@@ -6,6 +6,7 @@ const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
 const FEED: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes::the_feed"];
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];
 const ENVIRONMENT: &[&str] = &["test", "-p", "raincheck", "--test", "it", "environment"];
+const RUN: &[&str] = &["test", "-p", "raincheck-client", "--lib", "run::"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
 
 const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
@@ -286,5 +287,25 @@ pub const MUTANTS: &[Mutant] = &[
             to: "to.envs(",
         }],
         killer: Killer::Tests(ENVIRONMENT),
+    },
+    Mutant {
+        name: "gap-unsaid",
+        fault: "a log that is over its limit does not say what is missing",
+        edits: &[Edit {
+            file: "raincheck-client/src/run/outgoing.rs",
+            from: "self.put(format!(\"{before}[… {} bytes left out …]\\n\", self.left_out).as_bytes());",
+            to: "self.put(before.as_bytes());",
+        }],
+        killer: Killer::Tests(RUN),
+    },
+    Mutant {
+        name: "links-followed",
+        fault: "a program's link in the place of its result leads the worker anywhere",
+        edits: &[Edit {
+            file: "raincheck-client/src/run/command/left.rs",
+            from: "match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {",
+            to: "match statat(directory, name, AtFlags::empty()) {",
+        }],
+        killer: Killer::Tests(RUN),
     },
 ];

@@ -27,6 +27,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::unix::pipe,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Plan,
@@ -121,7 +122,7 @@ impl Warm {
         let mut facts = Facts::default();
         facts.path("TMP", &supervisor.scratch.private());
         let Pipes { stdin, stdout, stderr, progress } = supervisor.run(plan, &facts, Files::default()).await?;
-        let (Some(questions), Some(stdout)) = (stdin, stdout) else {
+        let Some(questions) = stdin else {
             return Err(Error::io("cannot talk to the program", std::io::Error::other("there are no pipes")));
         };
         let (answers, tail) = (BufReader::new(stdout), Tail::default());
@@ -130,9 +131,10 @@ impl Warm {
 
     async fn turn(&mut self, task: &Task, question: &[u8]) -> Turn {
         let Self { questions, answers, stderr, reports, tail, .. } = self;
+        let hurry = CancellationToken::new();
         let turn = {
             let written = async {
-                copy_log(stderr, tail, task).await;
+                log::follow(&mut *stderr, tail, task, &hurry).await;
                 std::future::pending::<()>().await;
             };
             let reported = async {
@@ -152,13 +154,10 @@ impl Warm {
             Turn::Died => LAST_WORDS,
             Turn::Stopped(_) => Duration::ZERO,
         };
-        let _ = tokio::time::timeout(within, copy_log(stderr, tail, task)).await;
+        hurry.cancel();
+        let _ = tokio::time::timeout(within, log::follow(stderr, tail, task, &hurry)).await;
         turn
     }
-}
-
-async fn copy_log(stderr: &mut pipe::Receiver, tail: &Tail, task: &Task) {
-    log::follow(stderr, tail, |bytes| task.log_bytes(bytes)).await;
 }
 
 /// Asks and listens at once: a program may write much before it has read all.

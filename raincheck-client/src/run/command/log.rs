@@ -1,12 +1,16 @@
 //! Standard error: copied to the job's log, its last lines kept for the error's detail.
 
-use std::{collections::VecDeque, sync::Mutex};
+use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::run::Task;
 
 /// What is kept of the end; in bytes.
 const TAIL_MAX: usize = 2 * 1024;
+/// A server that takes nothing holds a program up so long; then its log goes on without what has no room.
+const SERVER_WITHIN: Duration = Duration::from_secs(20);
 /// Lines that are kept of the end.
 const TAIL_LINES: usize = 10;
 
@@ -40,12 +44,19 @@ impl Tail {
     }
 }
 
-/// Reads to the end; never waits for whoever takes the bytes, or a program would hang on its own log.
-pub(super) async fn follow(mut stderr: impl AsyncRead + Unpin, tail: &Tail, write: impl Fn(Bytes)) {
+/// Reads to the end. While the server is behind it waits, and so does the program on its full pipe; not when there is a
+/// `hurry`, and never for long, or a program would hang on its own log.
+pub(super) async fn follow(mut stderr: impl AsyncRead + Unpin, tail: &Tail, task: &Task, hurry: &CancellationToken) {
     let mut buffer = vec![0; 16 * 1024];
-    while let Ok(length @ 1..) = stderr.read(&mut buffer).await {
-        let bytes = &buffer[..length];
-        tail.push(bytes);
-        write(Bytes::copy_from_slice(bytes));
+    loop {
+        tokio::select! {
+            biased;
+            _ = tokio::time::timeout(SERVER_WITHIN, task.log_ready()) => {}
+            () = hurry.cancelled() => {}
+        }
+        // What was read is not lost when this future is dropped: it is passed on without waiting.
+        let Ok(length @ 1..) = stderr.read(&mut buffer).await else { return };
+        tail.push(&buffer[..length]);
+        task.log_now(&buffer[..length]);
     }
 }

@@ -9,6 +9,7 @@
 //! | facts | `RAINCHECK_JOB`, `_KIND`, `_QUEUE`, `_METHOD`, `_ATTEMPT`, `_MAX_ATTEMPTS`, `_LABEL`, `_KEY`, `_TAG_<NAME>` (upper case, everything else than letters and digits as `_`), `TRACEPARENT` |
 //! | scratch | the private directory `$RAINCHECK_TMP`, removed afterwards |
 //! | result | the file `$RAINCHECK_RESULT` if the program writes it, else its standard output; nothing written is no result |
+//! | | only a regular file is read, never a link, pipe or device; over the server's limit the program is stopped |
 //! | its type | `{"content_type": "…", "filename": "…"}` in the file `$RAINCHECK_RESULT_META`; else `application/json`, `text/plain` or `application/octet-stream`, by what the bytes are |
 //! | stream | with [`CommandBuilder::stream`], standard output, live |
 //! | log | standard error |
@@ -37,12 +38,15 @@ mod family;
 #[cfg(test)]
 mod fuzz;
 pub mod keep;
+mod left;
 mod lines;
 mod log;
 mod once;
 mod orders;
+mod output;
 mod pipes;
 mod progress;
+mod remove;
 mod result;
 mod scratch;
 pub mod supervise;
@@ -96,6 +100,13 @@ struct Plan {
     stream: Option<String>,
     grace: Duration,
     supervisor: Option<PathBuf>,
+}
+
+impl Plan {
+    /// Where files are made.
+    fn folder(&self) -> PathBuf {
+        self.scratch.clone().unwrap_or_else(std::env::temp_dir)
+    }
 }
 
 impl Command {

@@ -1,33 +1,52 @@
 //! One process for one run.
 
-use std::{fs::File, os::unix::process::ExitStatusExt as _, process::ExitStatus, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io,
+    os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
+    process::ExitStatus,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Plan,
     facts::Facts,
+    left,
     log::{self, Tail},
+    output::{Cut, Output},
     pipes::{Files, Pipes},
     progress, result,
+    scratch::RESULT,
     supervisor::Supervisor,
     supervisors::Supervisors,
 };
 use crate::{
     Error,
-    client::ResultBody,
     run::{Outcome, StopReason, Task},
 };
 
 /// After the program's end its pipes may stay open so long: a process that escaped may hold them for ever.
 const PIPES_WITHIN: Duration = Duration::from_secs(2);
+/// The size of a result that is being written is looked at so often.
+const SIZE_EVERY: Duration = Duration::from_millis(200);
+/// The outcome waits so long until what the program left behind is removed: who leaves much may not go on at once.
+const CLEAR_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(supervisors: &Arc<Supervisors>, plan: &Plan, task: &Task) -> Result<Outcome, Error> {
     let mut supervisor = supervisors.take(plan)?;
     let outcome = run_under(&mut supervisor, plan, task).await;
-    if let Ok(Outcome::Complete(ResultBody::File { .. })) = &outcome {
-        // The result is read while it is sent.
-        task.keep_until_delivered(supervisors.lend(supervisor));
+    // What is still read of its files is open already.
+    if supervisor.scratch.is_littered().unwrap_or(true) {
+        let home = supervisors.clone();
+        let cleared = tokio::task::spawn_blocking(move || home.put(supervisor));
+        let _ = tokio::time::timeout(CLEAR_WITHIN, cleared).await;
     } else {
         supervisors.put(supervisor);
     }
@@ -47,42 +66,58 @@ async fn run_under(supervisor: &mut Supervisor, plan: &Plan, task: &Task) -> Res
     facts.path("RESULT", &scratch.result());
     facts.path("RESULT_META", &scratch.meta());
     facts.path("TMP", &scratch.private());
-    // Output of any size goes to a file and never through memory.
-    let output = plan.stream.is_none().then(|| scratch.open_output()).transpose();
-    let output = output.map_err(|source| Error::io("cannot make a file for the output", source))?;
     let input = File::open(&input).map_err(|source| Error::io("cannot read the input", source))?;
+    let directory = scratch.directory();
     let Pipes { stdout, stderr, progress: reports, .. } =
-        supervisor.run(plan, &facts, Files { input: Some(input), output }).await?;
+        supervisor.run(plan, &facts, Files { input: Some(input) }).await?;
 
-    let tail = Tail::default();
-    let pipes = async {
-        tokio::join!(
-            async {
-                if let (Some(stdout), Some(content_type)) = (stdout, &plan.stream) {
-                    stream(stdout, task, content_type).await;
-                }
-            },
-            log::follow(stderr, &tail, |bytes| task.log_bytes(bytes)),
-            progress::follow(reports, |progress| task.progress(progress)),
-        );
-    };
-    tokio::pin!(pipes);
-    let mut read = false;
+    let most = task.result_bytes_max();
+    let (tail, hurry, writing) = (Tail::default(), CancellationToken::new(), AtomicBool::new(false));
+    let (mut output, cut) = (Output::default(), OnceLock::new());
     let ended = {
+        let pipes = async {
+            tokio::join!(
+                async {
+                    if let Some(content_type) = &plan.stream {
+                        stream(stdout, task, content_type, &hurry).await;
+                    } else if let Err(why) = output.read(stdout, most, &plan.folder(), &writing).await {
+                        cut.get_or_init(|| why);
+                        task.stop().order(StopReason::Refused);
+                    }
+                },
+                log::follow(stderr, &tail, task, &hurry),
+                progress::follow(reports, |progress| task.progress(progress)),
+            );
+        };
+        let grown = async {
+            while !look(&directory, move |directory| Ok(left::size(directory, RESULT)? > most)).await {}
+            cut.get_or_init(|| Cut::TooLarge);
+            task.stop().order(StopReason::Refused);
+            // Until it has ended it may write on.
+            while look(&directory, |directory| left::empty(directory, RESULT).map(|()| true)).await {}
+            std::future::pending::<()>().await;
+        };
+        tokio::pin!(pipes, grown);
+        let mut read = false;
         let wait = supervisor.wait(plan, task.stop());
         tokio::pin!(wait);
-        loop {
+        let ended = loop {
             tokio::select! {
                 ended = &mut wait => break ended,
                 () = &mut pipes, if !read => read = true,
+                () = &mut grown => {}
             }
+        };
+        hurry.cancel();
+        while !read {
+            read = tokio::time::timeout(PIPES_WITHIN, &mut pipes).await.is_ok() || !writing.load(Ordering::Relaxed);
         }
+        ended
     };
-    if !read {
-        // A stream that the server is slow to take is no reason to lose its end.
-        let within =
-            if plan.stream.is_some() && matches!(ended, Ok(Some(_))) { PIPES_WITHIN * 15 } else { PIPES_WITHIN };
-        let _ = tokio::time::timeout(within, pipes).await;
+    match cut.into_inner() {
+        Some(Cut::TooLarge) => return Ok(result::too_large(most)),
+        Some(Cut::Io(source)) => return Err(Error::io("cannot keep standard output", source)),
+        None => {}
     }
     let status = match ended {
         Ok(Some(status)) => status,
@@ -92,19 +127,32 @@ async fn run_under(supervisor: &mut Supervisor, plan: &Plan, task: &Task) -> Res
     if !status.success() {
         return Ok(failed(plan, status, &tail.text()));
     }
-    Ok(match result::collect(&supervisor.scratch, plan.stream.is_none()).await {
+    let output = plan.stream.is_none().then_some(output);
+    Ok(match result::collect(&supervisor.scratch, output, most).await {
         Ok(body) => Outcome::Complete(body),
-        Err(error) => {
-            let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            Outcome::fail("invalid-result", error.to_string(), source)
-        }
+        Err(outcome) => outcome,
     })
 }
 
-async fn stream(mut stdout: impl AsyncRead + Unpin, task: &Task, content_type: &str) {
+/// Looks at the files of a program that runs, after a pause and on a thread of its own: a file system may take its time.
+/// What cannot be looked at now is looked at in the end.
+async fn look(directory: &Arc<OwnedFd>, how: impl FnOnce(&OwnedFd) -> io::Result<bool> + Send + 'static) -> bool {
+    tokio::time::sleep(SIZE_EVERY).await;
+    let directory = directory.clone();
+    tokio::task::spawn_blocking(move || how(&directory)).await.is_ok_and(|seen| seen.unwrap_or(false))
+}
+
+/// Reads to the end; the program waits while the server is behind, but not when there is a `hurry`.
+async fn stream(mut stdout: impl AsyncRead + Unpin, task: &Task, content_type: &str, hurry: &CancellationToken) {
     let mut buffer = vec![0; 16 * 1024];
-    while let Ok(length @ 1..) = stdout.read(&mut buffer).await {
-        task.stream_as(content_type, buffer[..length].to_vec()).await;
+    loop {
+        tokio::select! {
+            biased;
+            () = task.stream_ready() => {}
+            () = hurry.cancelled() => {}
+        }
+        let Ok(length @ 1..) = stdout.read(&mut buffer).await else { return };
+        task.stream_now(content_type, &buffer[..length]);
     }
 }
 
@@ -112,6 +160,7 @@ async fn stream(mut stdout: impl AsyncRead + Unpin, task: &Task, content_type: &
 pub(super) fn stopped(reason: StopReason) -> Outcome {
     match reason {
         StopReason::Canceled => Outcome::fail("canceled", "the run was canceled", ""),
+        StopReason::Refused => Outcome::fail("refused", "the run has written more than the server takes", ""),
         StopReason::Lost | StopReason::Drain => Outcome::Release(None),
     }
 }

@@ -6,17 +6,17 @@ use tokio::net::unix::pipe;
 
 use super::orders::ENDS;
 
-/// Where a program's standard input and output are; a pipe if there is no file.
+/// Where a program's standard input is; a pipe if there is no file. Its outputs never are files: by
+/// `> /dev/stdout` a part of a program opens a file anew, which empties it and begins at its start.
 #[derive(Default)]
 pub(super) struct Files {
     pub(super) input: Option<File>,
-    pub(super) output: Option<File>,
 }
 
-/// The worker's ends. Both outputs that every program has are pipes.
+/// The worker's ends.
 pub(super) struct Pipes {
     pub(super) stdin: Option<pipe::Sender>,
-    pub(super) stdout: Option<pipe::Receiver>,
+    pub(super) stdout: pipe::Receiver,
     pub(super) stderr: pipe::Receiver,
     pub(super) progress: pipe::Receiver,
 }
@@ -31,10 +31,7 @@ impl Pipes {
                 (reader.into(), Some(pipe::Sender::from_owned_fd(writer.into())?))
             }
         };
-        let (output, stdout) = match files.output {
-            Some(file) => (file.into(), None),
-            None => receiver().map(|(end, stdout)| (end, Some(stdout)))?,
-        };
+        let (output, stdout) = receiver()?;
         let (error, stderr) = receiver()?;
         let (reports, progress) = receiver()?;
         Ok((Self { stdin, stdout, stderr, progress }, [input, output, error, reports]))

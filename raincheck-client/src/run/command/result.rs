@@ -1,18 +1,31 @@
 //! What a program left: which file it is, and what is in it.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    os::fd::BorrowedFd,
+    sync::Arc,
+    time::Duration,
+};
 
+use bytes::Bytes;
 use serde::Deserialize;
 
-use super::scratch::Scratch;
-use crate::{Error, api::RawJson, client::ResultBody};
+use super::{
+    left,
+    output::{Kept, Output},
+    scratch::{META, RESULT, Scratch},
+};
+use crate::{api::RawJson, client::ResultBody, run::Outcome};
 
 /// A result up to this size is looked into to find its type, in bytes; a larger one is just bytes.
 const LOOK_MAX: u64 = 64 * 1024 * 1024;
-/// JSON up to this size is sent as a value; in bytes.
+/// A result up to this size is sent from memory, JSON as a value; in bytes.
 const VALUE_MAX: u64 = 64 * 1024;
 /// The description of a result is never larger; in bytes.
 const META_MAX: u64 = 16 * 1024;
+/// What a program left is read in so long, or it is something that never ends.
+const READ_WITHIN: Duration = Duration::from_secs(120);
 
 /// What a program may say about its result.
 #[derive(Default, Deserialize)]
@@ -21,66 +34,118 @@ struct Meta {
     filename: Option<String>,
 }
 
-/// The result of a run that succeeded; `output` says whether standard output may be it.
-pub(super) async fn collect(scratch: &Scratch, output: bool) -> Result<ResultBody, Error> {
-    let failed = |source| Error::io("cannot read the result", source);
-    let path = match scratch.result() {
-        result if result.is_file() => result,
-        _ if output => scratch.output(),
-        _ => return Ok(ResultBody::None),
+/// The result of a run that succeeded, or its failure; `output` is standard output, if that may be it.
+pub(super) async fn collect(scratch: &Scratch, output: Option<Output>, most: u64) -> Result<ResultBody, Outcome> {
+    let directory = scratch.directory();
+    let output = match output {
+        // The disk's fault and not the program's.
+        Some(output) => output.take().await.map_err(|error| {
+            Outcome::retry("cannot-run", "the worker could not keep standard output", error.to_string())
+        })?,
+        None => Kept::Memory(bytes::BytesMut::new()),
     };
-    let (meta, size) = (meta_of(&scratch.meta())?, path.metadata().map_err(failed)?.len());
-    let look = move || body_of(&path, size, meta).map_err(failed);
-    // What is small is read sooner than a thread is found to do it.
-    if size <= VALUE_MAX {
-        return look();
+    let is_there =
+        |name| left::is_there(&directory, name).map_err(|error| unusable("cannot look for a result", &error));
+    if let (Kept::Memory(bytes), false, false) = (&output, is_there(RESULT)?, is_there(META)?) {
+        // Most of them: what is in memory already needs no thread.
+        return Ok(in_memory(bytes.clone().freeze(), Meta::default()));
     }
-    tokio::task::spawn_blocking(look).await.unwrap_or_else(|panic| Err(failed(std::io::Error::other(panic))))
+    let gather = tokio::task::spawn_blocking(move || gather(std::os::fd::AsFd::as_fd(&directory), output, most));
+    match tokio::time::timeout(READ_WITHIN, gather).await {
+        Ok(Ok(gathered)) => gathered,
+        Ok(Err(panic)) => Err(unusable("cannot read the result", &io::Error::other(panic))),
+        Err(_) => Err(unusable("cannot read the result", &io::ErrorKind::TimedOut.into())),
+    }
 }
 
-fn body_of(path: &Path, size: u64, meta: Meta) -> std::io::Result<ResultBody> {
-    if size == 0 && meta.content_type.is_none() && meta.filename.is_none() {
-        return Ok(ResultBody::None);
+/// The failure of a run that wrote more than the server takes.
+pub(super) fn too_large(most: u64) -> Outcome {
+    Outcome::fail("result-too-large", format!("the result is over the limit of {most} bytes"), "")
+}
+
+fn unusable(what: &str, error: &io::Error) -> Outcome {
+    Outcome::fail("invalid-result", what, error.to_string())
+}
+
+fn gather(directory: BorrowedFd<'_>, output: Kept, most: u64) -> Result<ResultBody, Outcome> {
+    let meta = meta_of(directory).map_err(|error| unusable("cannot use $RAINCHECK_RESULT_META", &error))?;
+    let result = left::open(directory, RESULT).map_err(|error| unusable("cannot use $RAINCHECK_RESULT", &error))?;
+    let (file, size) = match (result, output) {
+        (Some(result), _) => result,
+        (None, Kept::Memory(bytes)) => return Ok(in_memory(bytes.freeze(), meta)),
+        (None, Kept::File(file, size)) => (file, size),
+    };
+    if size > most {
+        return Err(too_large(most));
     }
-    let typed_json = meta.content_type.as_deref().is_none_or(|content_type| content_type == "application/json");
-    if size <= VALUE_MAX && typed_json && meta.filename.is_none() {
-        let bytes = std::fs::read(path)?;
-        if let Ok(value) = serde_json::from_slice::<RawJson>(&bytes) {
-            return Ok(ResultBody::Json(value));
-        }
+    in_file(file, size, meta).map_err(|error| unusable("cannot read the result", &error))
+}
+
+fn in_memory(bytes: Bytes, meta: Meta) -> ResultBody {
+    let Meta { content_type, filename } = meta;
+    if bytes.is_empty() && content_type.is_none() && filename.is_none() {
+        return ResultBody::None;
+    }
+    let typed_json = content_type.as_deref().is_none_or(|content_type| content_type == "application/json");
+    if bytes.len() as u64 <= VALUE_MAX
+        && typed_json
+        && filename.is_none()
+        && let Ok(value) = serde_json::from_slice::<RawJson>(&bytes)
+    {
+        return ResultBody::Json(value);
+    }
+    let content_type = content_type.unwrap_or_else(|| look(&bytes).to_owned());
+    ResultBody::Bytes { bytes, content_type, filename }
+}
+
+fn in_file(file: File, size: u64, meta: Meta) -> io::Result<ResultBody> {
+    // No more than it had: it may grow while it is read.
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        (&file).take(size).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    if size <= VALUE_MAX {
+        return Ok(in_memory(read()?.into(), meta));
     }
     let content_type = match meta.content_type {
         Some(content_type) => content_type,
-        None if size <= LOOK_MAX => look(path)?.to_owned(),
+        None if size <= LOOK_MAX => {
+            rewind(&file)?;
+            look(&read()?).to_owned()
+        }
         None => "application/octet-stream".to_owned(),
     };
-    Ok(ResultBody::File { path: path.to_owned(), content_type, filename: meta.filename })
+    Ok(ResultBody::OpenFile { file: Arc::new(file), size, content_type, filename: meta.filename })
 }
 
-fn look(path: &Path) -> std::io::Result<&'static str> {
-    let bytes = std::fs::read(path)?;
-    Ok(if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok() {
+/// The one of standard output stands where it was last written.
+fn rewind(mut file: &File) -> io::Result<()> {
+    io::Seek::rewind(&mut file)
+}
+
+fn look(bytes: &[u8]) -> &'static str {
+    if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
         "application/json"
-    } else if std::str::from_utf8(&bytes).is_ok_and(|text| !text.contains('\0')) {
+    } else if std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0')) {
         "text/plain; charset=utf-8"
     } else {
         "application/octet-stream"
-    })
+    }
 }
 
-fn meta_of(path: &Path) -> Result<Meta, Error> {
-    let Ok(file) = File::open(path) else { return Ok(Meta::default()) };
+fn meta_of(directory: BorrowedFd<'_>) -> io::Result<Meta> {
+    let Some((file, size)) = left::open(directory, META)? else { return Ok(Meta::default()) };
+    if size > META_MAX {
+        return Err(io::Error::other(format!("it is larger than {META_MAX} bytes")));
+    }
     let mut text = String::new();
-    file.take(META_MAX)
-        .read_to_string(&mut text)
-        .map_err(|source| Error::io("cannot read $RAINCHECK_RESULT_META", source))?;
-    let meta: Meta = serde_json::from_str(&text)
-        .map_err(|error| Error::io("cannot read $RAINCHECK_RESULT_META", std::io::Error::other(error)))?;
+    file.take(size).read_to_string(&mut text)?;
+    let meta: Meta = serde_json::from_str(&text).map_err(io::Error::other)?;
     let visible = |text: &Option<String>| text.as_ref().is_none_or(|text| !text.chars().any(char::is_control));
     if visible(&meta.content_type) && visible(&meta.filename) {
         Ok(meta)
     } else {
-        let source = std::io::Error::other("control characters in it");
-        Err(Error::io("cannot use $RAINCHECK_RESULT_META", source))
+        Err(io::Error::other("there are control characters in it"))
     }
 }

@@ -1,109 +1,176 @@
 //! The private directory of a run, and the files in it.
 
 use std::{
+    ffi::CStr,
     fs, io,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    os::{
+        fd::{AsFd as _, OwnedFd},
+        unix::fs::PermissionsExt as _,
+    },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use tempfile::TempDir;
+use rustix::{
+    fs::{AtFlags, FileType, Mode, Stat, fstat, lstat, mkdirat, open, openat, statat},
+    io::Errno,
+};
 
-use super::Plan;
+use super::{
+    Plan,
+    remove::{self, DIRECTORY},
+};
 use crate::Error;
 
 /// Nobody else looks in.
 const PRIVATE: u32 = 0o700;
+/// More names than a run has of itself.
+const FEW: usize = 5;
+
+/// Names in it.
+const INPUT: &str = "input";
+const PRIVATE_NAME: &str = "tmp";
+/// The result that a program writes.
+pub(super) const RESULT: &str = "result";
+/// What it says about its result.
+pub(super) const META: &str = "result.meta";
 
 /// Removed when dropped.
 pub(super) struct Scratch {
-    directory: TempDir,
+    path: PathBuf,
+    /// The directory itself: what bears its name later may be something else.
+    directory: Arc<OwnedFd>,
 }
 
 impl Scratch {
     pub(super) fn new(plan: &Plan) -> Result<Self, Error> {
+        Self::make(plan).map_err(|source| Error::io("cannot make a temporary directory", source))
+    }
+
+    fn make(plan: &Plan) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("raincheck-").permissions(fs::Permissions::from_mode(PRIVATE));
-        let directory = match &plan.scratch {
+        let made = match &plan.scratch {
             Some(parent) => builder.tempdir_in(parent),
             None => builder.tempdir(),
-        };
-        let scratch = directory.map(|directory| Self { directory });
-        let scratch = scratch.map_err(|source| Error::io("cannot make a temporary directory", source))?;
+        }?;
+        let directory = Arc::new(open(made.path(), DIRECTORY, Mode::empty())?);
         // Apart from the rest, so that no name that the program chooses meets one of these.
-        fs::create_dir(scratch.private()).map_err(|source| Error::io("cannot make a temporary directory", source))?;
-        Ok(scratch)
+        mkdirat(&directory, PRIVATE_NAME, Mode::RWXU)?;
+        Ok(Self { path: made.keep(), directory })
+    }
+
+    /// Whether to make it as new may take long.
+    pub(super) fn is_littered(&self) -> io::Result<bool> {
+        let names = remove::names(&self.directory, FEW)?;
+        let ours = |name: &CStr| [INPUT, PRIVATE_NAME, RESULT, META].iter().any(|known| is(name, known));
+        Ok(!names.iter().all(|name| ours(name)) || !remove::names(self.open_private()?, 1)?.is_empty())
     }
 
     /// Makes it as new; `false` when a program has changed what cannot be taken back. To make a directory and to remove
     /// it costs more than to start many a program.
     pub(super) fn clear(&self) -> io::Result<bool> {
-        let private = self.private();
-        for entry in fs::read_dir(self.whole())? {
-            let entry = entry?;
-            match entry.path() {
-                path if path == private => {}
-                path if (path == self.input() || path == self.output())
-                    && is_untouched(&fs::symlink_metadata(&path)?) => {}
-                path if entry.file_type()?.is_dir() => fs::remove_dir_all(path)?,
-                // Removed and not emptied: whoever still has one open must not write into the next run.
-                path => fs::remove_file(path)?,
-            }
-        }
-        let whole = fs::symlink_metadata(self.whole())?;
-        if !whole.is_dir() || whole.permissions().mode() & 0o7777 != PRIVATE {
+        if !self.is_as_made()? {
             return Ok(false);
         }
-        if !fs::symlink_metadata(&private)?.is_dir() {
-            return Ok(false);
+        // Removed and not emptied: whoever still has one open must not write into the next run.
+        remove::contents(self.directory.as_fd(), |name| {
+            Ok(match name.to_bytes() {
+                b"input" => is_untouched(&statat(&self.directory, INPUT, AtFlags::SYMLINK_NOFOLLOW)?),
+                b"tmp" => self.is_private_untouched(),
+                _ => false,
+            })
+        })?;
+        match mkdirat(&self.directory, PRIVATE_NAME, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => Ok(true),
+            Err(error) => Err(error.into()),
         }
-        if fs::read_dir(&private)?.next().is_some() {
-            fs::remove_dir_all(&private)?;
-            fs::create_dir(&private)?;
-        }
-        Ok(true)
     }
 
-    /// A file for the output, which is empty.
-    pub(super) fn open_output(&self) -> io::Result<fs::File> {
-        // Without truncation: ext4 would write a file that was truncated to the disk as soon as it is closed.
-        fs::File::options().write(true).create(true).truncate(false).open(self.output())
+    /// To open what is in it by name, whatever becomes of its own.
+    pub(super) fn directory(&self) -> Arc<OwnedFd> {
+        self.directory.clone()
     }
 
     pub(super) fn whole(&self) -> &Path {
-        self.directory.path()
+        &self.path
     }
 
     /// For the program to do with as it likes.
     pub(super) fn private(&self) -> PathBuf {
-        self.directory.path().join("tmp")
+        self.path.join(PRIVATE_NAME)
     }
 
     pub(super) fn input(&self) -> PathBuf {
-        self.directory.path().join("input")
-    }
-
-    pub(super) fn output(&self) -> PathBuf {
-        self.directory.path().join("output")
+        self.path.join(INPUT)
     }
 
     pub(super) fn result(&self) -> PathBuf {
-        self.directory.path().join("result")
+        self.path.join(RESULT)
     }
 
     pub(super) fn meta(&self) -> PathBuf {
-        self.directory.path().join("result.meta")
+        self.path.join(META)
     }
+
+    fn open_private(&self) -> io::Result<OwnedFd> {
+        Ok(openat(&self.directory, PRIVATE_NAME, DIRECTORY, Mode::empty())?)
+    }
+
+    /// What cannot even be looked at is made anew.
+    fn is_private_untouched(&self) -> bool {
+        let look = || -> io::Result<bool> {
+            let directory = self.open_private()?;
+            Ok(fstat(&directory)?.st_mode & 0o7777 == PRIVATE && remove::names(&directory, 1)?.is_empty())
+        };
+        look().unwrap_or(false)
+    }
+
+    /// A program may have moved it away, and put a link to somewhere else in its place.
+    fn is_as_made(&self) -> io::Result<bool> {
+        let named = match lstat(&self.path) {
+            Err(Errno::NOENT) => return Ok(false),
+            named => named?,
+        };
+        let own = fstat(&self.directory)?;
+        Ok((named.st_dev, named.st_ino) == (own.st_dev, own.st_ino) && own.st_mode & 0o7777 == PRIVATE)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let path = std::mem::take(&mut self.path);
+        let remove = move |path: &Path| {
+            if let Err(error) = remove::tree(path) {
+                tracing::warn!(%error, path = %path.display(), "cannot remove a temporary directory");
+            }
+        };
+        match self.is_littered() {
+            Ok(false) => remove(&path),
+            // Many files take long, and this may be a thread that serves others.
+            _ => {
+                let aside = path.clone();
+                if std::thread::Builder::new().spawn(move || remove(&aside)).is_err() {
+                    remove(&path);
+                }
+            }
+        }
+    }
+}
+
+fn is(name: &CStr, known: &str) -> bool {
+    name.to_bytes() == known.as_bytes()
 }
 
 /// An empty file says nothing to whoever still has it open, and where every process of a run is ended, nobody writes to it
 /// any more. It is kept because ext4 gives out no inode again that was freed within a minute or more, and looks over all
 /// of those for each new file: at some hundred files a second that is most of the time of a short job.
-fn is_untouched(file: &fs::Metadata) -> bool {
+fn is_untouched(file: &Stat) -> bool {
     cfg!(target_os = "linux")
-        && file.is_file()
-        && file.len() == 0
-        && file.nlink() == 1
-        && file.permissions().mode() & 0o600 == 0o600
+        && FileType::from_raw_mode(file.st_mode).is_file()
+        && file.st_size == 0
+        && file.st_nlink == 1
+        && file.st_mode & 0o7600 == 0o600
 }
 
 #[cfg(test)]
@@ -118,36 +185,59 @@ mod tests {
         names
     }
 
+    fn scratch(parent: &Path) -> Scratch {
+        Scratch::new(&Command::builder("true", [""; 0]).scratch(parent).plan).unwrap()
+    }
+
     #[test]
     fn nothing_of_a_run_is_there_in_the_next() {
         let parent = tempfile::tempdir().unwrap();
-        let scratch = || Scratch::new(&Command::builder("true", [""; 0]).scratch(parent.path()).plan).unwrap();
+        let scratch = || scratch(parent.path());
         let used = scratch();
-        fs::write(used.input(), "in").unwrap();
-        drop(used.open_output().unwrap());
+        fs::write(used.input(), "").unwrap();
         fs::write(used.result(), "result").unwrap();
+        assert!(!used.is_littered().unwrap());
         fs::create_dir_all(used.whole().join("other/deep")).unwrap();
         fs::create_dir(used.private().join("left")).unwrap();
-        assert!(used.clear().unwrap());
-        let kept: &[&str] = if cfg!(target_os = "linux") { &["output", "tmp"] } else { &["tmp"] };
+        assert!(used.is_littered().unwrap() && used.clear().unwrap() && !used.is_littered().unwrap());
+        let kept: &[&str] = if cfg!(target_os = "linux") { &["input", "tmp"] } else { &["tmp"] };
         assert_eq!(names(used.whole()), kept);
         assert!(names(&used.private()).is_empty());
-        assert_eq!(used.open_output().unwrap().metadata().unwrap().len(), 0);
 
-        // A second name, which is somebody's; a directory elsewhere; one that others may look into.
-        fs::hard_link(used.output(), parent.path().join("second")).unwrap();
+        // A second name, which is somebody's; something in it; a directory elsewhere; none.
+        fs::write(used.input(), "").unwrap();
+        fs::hard_link(used.input(), parent.path().join("second")).unwrap();
         assert!(used.clear().unwrap());
         assert_eq!(names(used.whole()), ["tmp"]);
+        fs::write(used.input(), "in").unwrap();
         fs::remove_dir(used.private()).unwrap();
         std::os::unix::fs::symlink(parent.path(), used.private()).unwrap();
-        assert!(!used.clear().unwrap());
+        assert!(used.clear().unwrap() && names(used.whole()) == ["tmp"] && names(&used.private()).is_empty());
+        fs::remove_dir(used.private()).unwrap();
+        assert!(used.clear().unwrap() && names(used.whole()) == ["tmp"]);
+        // One that others may look into.
         let open = scratch();
         fs::set_permissions(open.whole(), fs::Permissions::from_mode(0o755)).unwrap();
         assert!(!open.clear().unwrap());
-        let gone = scratch();
-        fs::remove_dir(gone.private()).unwrap();
-        assert!(gone.clear().is_err());
-        drop((used, open, gone));
+        drop((used, open));
         assert_eq!(names(parent.path()), ["second"]);
+    }
+
+    #[test]
+    fn a_link_in_its_place_leads_nowhere() {
+        let parent = tempfile::tempdir().unwrap();
+        let (precious, moved) = (parent.path().join("precious"), parent.path().join("moved"));
+        fs::create_dir_all(precious.join("tmp/deep")).unwrap();
+        for file in ["input", "file"] {
+            fs::write(precious.join(file), "kept").unwrap();
+        }
+        let used = scratch(parent.path());
+        fs::rename(used.whole(), &moved).unwrap();
+        std::os::unix::fs::symlink(&precious, used.whole()).unwrap();
+        assert!(!used.clear().unwrap(), "it is not used again");
+        drop(used);
+        assert_eq!(names(&precious), ["file", "input", "tmp"]);
+        assert_eq!(names(&precious.join("tmp")), ["deep"]);
+        assert_eq!(names(parent.path()), ["moved", "precious"]);
     }
 }

@@ -28,6 +28,7 @@ use super::{
     PROGRESS_FD, descriptors,
     events::Events,
     orders::{self, Answer, Order, Start},
+    remove,
     watch::Watch,
 };
 
@@ -54,10 +55,10 @@ struct Launcher {
 /// `[--remove DIRECTORY] [--directory DIRECTORY] [--open-files LIMIT] -- PROGRAM [ARGUMENTS]`; the exit code.
 fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     let third = Third::take();
-    let (mut remove, mut directory, mut open_files, mut program) = (None, None, None, None);
+    let (mut scratch, mut directory, mut open_files, mut program) = (None, None, None, None);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
-            Some("--remove") => remove = arguments.next().map(PathBuf::from),
+            Some("--remove") => scratch = arguments.next().map(PathBuf::from),
             Some("--directory") => directory = arguments.next().map(PathBuf::from),
             Some("--open-files") => open_files = arguments.next().and_then(|it| it.to_str()?.parse().ok()),
             Some("--") => {
@@ -95,9 +96,7 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     };
     Launcher { program, arguments: arguments.collect(), directory, third }.run_all(&mut events);
     // The worker is gone, or has removed it already.
-    if let Some(Err(error)) = remove.map(std::fs::remove_dir_all)
-        && error.kind() != ErrorKind::NotFound
-    {
+    if let Some(Err(error)) = scratch.as_deref().map(remove::tree) {
         eprintln!("raincheck: cannot remove a temporary directory: {error}");
     }
     0

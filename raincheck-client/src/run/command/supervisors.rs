@@ -1,6 +1,6 @@
 //! The supervisors that wait for the next program: about as many as ran at once.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use super::{Plan, supervisor::Supervisor};
 use crate::Error;
@@ -9,12 +9,6 @@ use crate::Error;
 #[derive(Default)]
 pub(super) struct Supervisors {
     idle: Mutex<Vec<Supervisor>>,
-}
-
-/// One that has ended its program, whose files are still read; dropping this gives it back.
-pub(super) struct Lent {
-    supervisor: Option<Supervisor>,
-    home: Arc<Supervisors>,
 }
 
 impl Supervisors {
@@ -41,20 +35,7 @@ impl Supervisors {
                 }
             }
             Ok(false) => {}
-            Err(error) => tracing::debug!(%error, "a directory of a program cannot be used again"),
-        }
-    }
-
-    /// For as long as its files are read.
-    pub(super) fn lend(self: &Arc<Self>, supervisor: Supervisor) -> Lent {
-        Lent { supervisor: Some(supervisor), home: self.clone() }
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if let Some(supervisor) = self.supervisor.take() {
-            self.home.put(supervisor);
+            Err(error) => tracing::warn!(%error, "cannot remove what a program left behind"),
         }
     }
 }

@@ -67,7 +67,8 @@ pub async fn lease(State(table): State<Shared>, Json(request): Json<Value>) -> R
         }
     }
     let leased = table.requests.get(&id).cloned().unwrap_or_default();
-    let leases: Vec<_> = leased.into_iter().filter_map(|id| lease_of(id, &table.jobs[id])).collect();
+    let limits = table.limits;
+    let leases: Vec<_> = leased.into_iter().filter_map(|id| lease_of(id, &table.jobs[id], limits)).collect();
     if table.lose_answer.remove("lease") && !leases.is_empty() {
         drop(table);
         vanish();
@@ -80,7 +81,7 @@ pub async fn lease(State(table): State<Shared>, Json(request): Json<Value>) -> R
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-pub fn lease_of(id: usize, job: &Job) -> Option<String> {
+pub fn lease_of(id: usize, job: &Job, limits: Limits) -> Option<String> {
     let lease = job.lease.as_ref()?;
     let mut shown = show(id, job);
     if job.input.is_some() {
@@ -92,8 +93,9 @@ pub fn lease_of(id: usize, job: &Job) -> Option<String> {
         shown = format!("{shown},\"input\":{inline}}}");
     }
     Some(format!(
-        r#"{{"lease":"{lease}","job":{shown},"attempt":{},"ttl_seconds":3,"heartbeat_seconds":0.5}}"#,
-        job.attempt
+        r#"{{"lease":"{lease}","job":{shown},"attempt":{},"ttl_seconds":3,"heartbeat_seconds":0.5,"limits":{}}}"#,
+        job.attempt,
+        json!({"result_bytes": limits.result, "stream_bytes": limits.stream, "log_bytes": limits.log})
     ))
 }
 
@@ -182,12 +184,16 @@ pub async fn input(State(table): State<Shared>, Path(lease): Path<String>) -> Re
     ([(header::CONTENT_TYPE, content_type)], bytes).into_response()
 }
 
-pub fn append(bytes: &mut Vec<u8>, query: &HashMap<String, String>, body: &[u8]) {
-    let offset: usize = query["offset"].parse().unwrap();
+pub fn append(bytes: &mut Vec<u8>, query: &HashMap<String, String>, body: &[u8], limit: u64) -> Response {
+    let offset = query.get("offset").map_or(bytes.len(), |offset| offset.parse().unwrap());
     // A gap would be a bug of the client; an overlap is not doubled.
     assert!(offset <= bytes.len(), "a hole before {offset}");
-    let known = bytes.len() - offset;
-    bytes.extend_from_slice(body.get(known..).unwrap_or_default());
+    let new = body.get(bytes.len() - offset..).unwrap_or_default();
+    if (bytes.len() + new.len()) as u64 > limit {
+        return problem(413, "too-large");
+    }
+    bytes.extend_from_slice(new);
+    Json(json!({"offset": bytes.len(), "room": limit - bytes.len() as u64})).into_response()
 }
 
 pub async fn append_stream(
@@ -198,10 +204,10 @@ pub async fn append_stream(
     body: Bytes,
 ) -> Response {
     let mut table = table.lock().unwrap();
+    let limit = table.limits.stream;
     let Some((_, job)) = running(&mut table, &lease) else { return problem(409, "lease-lost") };
-    append(&mut job.stream, &query, &body);
     job.stream_type = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
-    StatusCode::NO_CONTENT.into_response()
+    append(&mut job.stream, &query, &body, limit)
 }
 
 pub async fn append_log(
@@ -210,8 +216,12 @@ pub async fn append_log(
     Query(query): Query<HashMap<String, String>>,
     body: Bytes,
 ) -> Response {
+    table.lock().unwrap().logs_asked += 1;
+    while table.lock().unwrap().log_is_slow {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let mut table = table.lock().unwrap();
+    let limit = table.limits.log;
     let Some((_, job)) = running(&mut table, &lease) else { return problem(409, "lease-lost") };
-    append(&mut job.log, &query, &body);
-    StatusCode::NO_CONTENT.into_response()
+    append(&mut job.log, &query, &body, limit)
 }

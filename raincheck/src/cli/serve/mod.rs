@@ -148,6 +148,11 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
 
 /// Takes over what can change while running; the rest is named, and waits for a restart.
 async fn reload(options: &Options, config: &mut Config, server: &mut Server) {
+    if let Some(file) = options.config.as_deref().filter(|file| file.metadata().is_ok_and(|file| !file.is_file())) {
+        // To read it again would wait for a writer that is gone.
+        let error = format!("{} is no regular file and was read at the start", file.display());
+        return tracing::error!(error, "the new settings are refused; the old ones stay");
+    }
     let new = match options.load() {
         Ok(new) => new,
         Err(failure) => {

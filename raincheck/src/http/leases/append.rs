@@ -61,15 +61,27 @@ async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, P
         end = Some(write(ask, &to, piece).await?);
         to.offset = to.offset.map(|offset| offset + length);
     }
-    let end = match end {
-        Some(end) => end,
-        None => ask.engine().chunk_info(to.lease.no, to.kind, to.lease.attempt).await?.size,
+    // An empty body asks how far it came, and what more there is room for.
+    let (end, room) = match end {
+        Some(end) => (end, None),
+        None => {
+            let end = write(ask, &to, Bytes::new()).await?;
+            let all = ask.engine().chunk_info(to.lease.no, to.kind, to.lease.attempt).await?.size;
+            (end, Some(limit(ask, &to).saturating_sub(all)))
+        }
     };
-    let mut out = Json::with_capacity(32);
+    let mut out = Json::with_capacity(48);
     out.begin();
     out.key("offset").number(end);
+    if let Some(room) = room {
+        out.key("room").number(room);
+    }
     out.end();
     Ok(json(StatusCode::OK, out))
+}
+
+fn limit(ask: &Ask, to: &Target) -> u64 {
+    ask.engine().chunk_limit(to.kind, to.lease.attempt)
 }
 
 async fn write(ask: &Ask, to: &Target, bytes: Bytes) -> Result<u64, Problem> {
@@ -84,7 +96,11 @@ async fn write(ask: &Ask, to: &Target, bytes: Bytes) -> Result<u64, Problem> {
     match ask.engine().append(append).await? {
         Reply::Appended(end) => Ok(end),
         Reply::LeaseLost(_) => Err(ask.lease_lost(to.lease).await?),
-        Reply::Full => Err(Problem::new(problem::TOO_LARGE).detail("the stream or log is at its bound")),
+        Reply::Full => {
+            let what = if to.kind == ChunkKind::Log { "log" } else { "stream" };
+            let detail = format!("the {what} is over its limit of {} bytes", limit(ask, to));
+            Err(Problem::new(problem::TOO_LARGE).detail(detail))
+        }
         Reply::Gone => Err(Problem::new(problem::PURGED)),
         other => {
             tracing::error!(?other, "an odd answer of the store");

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
-use raincheck_core::{Millis, Name, limits};
+use raincheck_core::{ChunkKind, Millis, Name, limits};
 use raincheck_engine::{LeaseError, LeaseRequest, Leased, WorkerId};
 
 use super::answer::json;
@@ -126,6 +126,12 @@ fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased) {
     out.key("ttl_seconds").seconds(leased.ttl);
     out.key("heartbeat_seconds").seconds(leased.heartbeat);
     out.key("traceparent").maybe_text(leased.spec.traceparent.as_deref());
+    let limit = |kind| app.engine.chunk_limit(kind, leased.job.attempt);
+    out.key("limits").begin();
+    out.key("result_bytes").number(app.options.limits.file);
+    out.key("stream_bytes").number(limit(ChunkKind::Stream));
+    out.key("log_bytes").number(limit(ChunkKind::Log));
+    out.end();
     out.end();
 }
 

@@ -253,6 +253,15 @@ pub struct Lease {
     ttl_seconds: f64,
     heartbeat_seconds: f64,
     traceparent: Option<String>,
+    limits: LeaseLimits,
+}
+
+/// How much is taken of what a run writes; the log is that of all runs of the job together.
+#[derive(ToSchema)]
+pub struct LeaseLimits {
+    result_bytes: u64,
+    stream_bytes: u64,
+    log_bytes: u64,
 }
 
 /// What became of one end: a state or a problem.
@@ -290,8 +299,11 @@ pub struct BeatAnswer {
     problem: Option<Problem>,
 }
 
-/// How far a stream or log is kept.
+/// How far a stream or log is kept, counted from the start of this run's part.
 #[derive(ToSchema)]
 pub struct Appended {
     offset: u64,
+    /// How many more bytes are taken; in answers to an empty body, which asks for it.
+    #[schema(required = false)]
+    room: Option<u64>,
 }

@@ -23,9 +23,15 @@ struct Served {
 
 impl Served {
     fn start(config: &str) -> Self {
+        Self::start_with(config, &[], |_| {})
+    }
+
+    fn start_with(config: &str, more: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("raincheck.toml"), config).unwrap();
+        prepare(folder.path());
         let mut serve = command(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+        serve.args(more);
         let mut child = serve.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (told, log) = channel();
@@ -152,6 +158,22 @@ fn a_file_with_a_fault_changes_nothing() {
     }
     assert_eq!(served.reload(good, READ)["needs_restart"], "");
     assert_eq!(served.result("a"), "1");
+}
+
+/// What came through a pipe comes once; to wait for it again would keep the server from hearing its signals.
+#[test]
+fn a_pipe_is_not_read_again() {
+    let mut served = Served::start_with("", &["--config", "pipe"], |folder| {
+        let pipe = folder.join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::thread::spawn(move || std::fs::write(pipe, "[kinds.a]\nrun = [\"echo\", \"1\"]\n"));
+    });
+    assert_eq!(served.result("a"), "1");
+    let told = served.reload("", "the old ones stay");
+    assert!(told["error"].as_str().unwrap().contains("no regular file"), "{told}");
+    assert_eq!(served.result("a"), "1");
+    kill_process(Pid::from_child(&served.child), Signal::TERM).unwrap();
+    assert!(served.child.wait().unwrap().success());
 }
 
 /// Folders, like programs, are taken from the file's.

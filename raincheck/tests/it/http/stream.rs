@@ -182,3 +182,33 @@ async fn the_log_is_one_for_all_attempts() {
     assert_eq!(bed.get(&format!("{log}?offset=4&follow=true")).await.is(200).text(), "two\n");
     bed.get(&format!("{log}?offset=8&follow=true")).await.is(204);
 }
+
+#[tokio::test]
+async fn a_run_learns_how_much_is_taken_and_a_later_one_finds_room_in_a_full_log() {
+    let bed = Bed::new().await;
+    let log = format!("{}/log", bed.job().await);
+    let (most, more) = (8 << 20, 64 << 10);
+    let mut all = 0;
+    for attempt in 1..=3 {
+        let lease = bed.lease("k").await;
+        let url = format!("/leases/{}", text(&lease["lease"]));
+        let limit = most + (attempt - 1) * more;
+        let expected = json!({"result_bytes": 1 << 30, "stream_bytes": 64 << 20, "log_bytes": limit});
+        assert_eq!(lease["limits"], expected);
+        let send = async |to: &str, bytes: usize| {
+            send(bed.ask(Method::POST, &format!("{url}/{to}")).body(vec![b'x'; bytes])).await
+        };
+        assert_eq!(send("stream", 0).await.is(200).json(), json!({"offset": 0, "room": 64 << 20}));
+        let room = limit - all;
+        assert_eq!(send("log", 0).await.is(200).json(), json!({"offset": 0, "room": room}));
+        assert_eq!(send("log", 1_000).await.is(200).json(), json!({"offset": 1_000}));
+        assert_eq!(send("log", 0).await.is(200).json(), json!({"offset": 1_000, "room": room - 1_000}));
+        send("log", room - 1_000).await.is(200);
+        assert_eq!(send("log", 0).await.is(200).json()["room"], 0);
+        assert_eq!(send("log", 1).await.is(413).slug(), "too-large");
+        all = limit;
+        bed.post(&format!("{url}/fail"), json!({"retry_after": "0s"})).await.is(200);
+        bed.post(&format!("{url}/log"), json!(1)).await.is(409);
+    }
+    assert_eq!(bed.get(&log).await.is(200).bytes.len(), all);
+}
