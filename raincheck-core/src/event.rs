@@ -34,6 +34,18 @@ pub struct Event {
     pub data: EventData,
 }
 
+impl Event {
+    /// About how much there is of it, bytes: for whoever reads or keeps many.
+    pub fn weight(&self) -> usize {
+        let data = match &self.data {
+            EventData::Progress(report) => report.weight(),
+            EventData::Retrying { failure, .. } | EventData::Failed(failure) => failure.weight(),
+            _ => 0,
+        };
+        320 + data
+    }
+}
+
 /// What happened, with what there is to say about it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventData {

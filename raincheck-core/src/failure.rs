@@ -47,6 +47,13 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// About how much there is of it, bytes.
+    pub fn weight(&self) -> usize {
+        [&self.kind, &self.title, &self.detail].into_iter().flatten().map(|text| text.len()).sum()
+    }
+}
+
+impl Failure {
     /// A failure the server itself states.
     pub fn of(code: FailureCode, detail: impl Into<Box<str>>) -> Self {
         Failure { code, kind: None, title: None, detail: Some(detail.into()) }

@@ -44,6 +44,8 @@ pub const LEASE_JOBS: usize = 1_000;
 pub const LEASE_NAMES: usize = 1_000;
 /// Most rows on a page.
 pub const PAGE_ROWS: usize = 1_000;
+/// Results, failures and reports on a page after which it ends, or inputs of one lease request, bytes.
+pub const PAGE_BYTES: usize = 4 << 20;
 /// Longest wait of a request.
 pub const WAIT_MILLIS: Millis = 50_000;
 /// Default length of a lease.
@@ -90,3 +92,35 @@ pub const HEADER_BYTES: usize = 32 << 10;
 pub const CONNECTIONS: usize = 18_000;
 /// Most open event streams at once.
 pub const STREAMS: usize = 16_000;
+/// Of these connections, the last ones are kept for signs of life, ends of runs, cancels and health.
+pub const CONNECTIONS_KEPT: usize = 64;
+/// Most connections that read with a large buffer, which is twice as large as a head may be.
+pub const LARGE_BUFFERS: usize = 256;
+/// JSON bodies that have come in and are not dealt with yet, in the whole process, bytes.
+pub const BODIES_BYTES: usize = 64 << 20;
+/// Of JSON bodies that are no larger than [`SMALL_BODY_BYTES`], bytes.
+pub const SMALL_BODIES_BYTES: usize = 16 << 20;
+/// A body that is not larger than this finds room beside the large ones, bytes.
+pub const SMALL_BODY_BYTES: usize = 64 << 10;
+/// JSON up to this size is read where it came in; more of it aside, bytes.
+pub const LIGHT_JSON_BYTES: usize = 256 << 10;
+/// Answers that are not small and have not been taken yet, in the whole process, bytes.
+pub const ANSWERS_BYTES: usize = 48 << 20;
+/// An answer that is not larger than this is not counted, bytes.
+pub const SMALL_ANSWER_BYTES: usize = 64 << 10;
+/// Inputs and other jobs' members that ride on one answer, beside the first, bytes.
+pub const RIDING_BYTES: usize = 1 << 20;
+/// Most errors named in one answer.
+pub const ERRORS: usize = 100;
+/// Longest text of an answer that says what is wrong, and longest place, bytes.
+pub const DETAIL_BYTES: usize = 1 << 10;
+/// Longest lease string that is looked at, bytes.
+pub const LEASE_BYTES: usize = 255;
+/// Most workers that are remembered.
+pub const WORKERS: usize = 10_000;
+/// Names of kinds and queues that workers asked for and are remembered with.
+pub const WORKER_NAMES: usize = 200_000;
+/// Names of kinds and queues in all requests that wait for work.
+pub const WAITING_NAMES: usize = 200_000;
+/// Runs in all heartbeats that wait.
+pub const WAITING_BEATS: usize = 50_000;

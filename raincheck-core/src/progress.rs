@@ -14,3 +14,10 @@ pub struct Progress {
     /// Anything else, as JSON text of at most [`crate::limits::PROGRESS_DATA_BYTES`].
     pub data: Option<Bytes>,
 }
+
+impl Progress {
+    /// About how much there is of it, bytes.
+    pub fn weight(&self) -> usize {
+        self.message.as_ref().map_or(0, |text| text.len()) + self.data.as_ref().map_or(0, Bytes::len)
+    }
+}

@@ -31,16 +31,17 @@ pub(crate) struct Waiter {
 }
 
 impl Dispatch {
-    /// A place in the line of those who serve `kinds` in `queues` (empty is all). Not armed yet.
-    pub(crate) fn waiter(self: &Arc<Self>, queues: &[Name], kinds: &[Name]) -> Waiter {
+    /// A place in the line of those who serve `kinds` in `queues` (empty is all), unless the line is full. Not armed
+    /// yet.
+    pub(crate) fn waiter(self: &Arc<Self>, queues: &[Name], kinds: &[Name]) -> Option<Waiter> {
         let notify = Arc::new(Notify::new());
         let mut waiting = self.waiting.lock();
         if waiting.is_empty() {
             self.somebody.notify_one();
         }
-        let id = waiting.join(queues, kinds, notify.clone());
+        let id = waiting.join(queues, kinds, notify.clone())?;
         drop(waiting);
-        Waiter { dispatch: self.clone(), id, notify, owed: None }
+        Some(Waiter { dispatch: self.clone(), id, notify, owed: None })
     }
 
     /// Wakes one waiter for each job that became ready, and one for each run that ended where more is queued: it

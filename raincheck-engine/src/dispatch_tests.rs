@@ -1,5 +1,6 @@
 use super::*;
 use crate::samples::name;
+use raincheck_core::limits;
 
 /// A wake for a job in queue `q`.
 fn wake(dispatch: &Dispatch, kind: &str, job: i64) -> bool {
@@ -16,7 +17,7 @@ fn is_woken(waiter: &Waiter) -> bool {
 
 fn waiter(dispatch: &Arc<Dispatch>, queues: &[&str], kinds: &[&str]) -> Waiter {
     let names = |texts: &[&str]| texts.iter().map(|text| name(text)).collect::<Vec<_>>();
-    let mut waiter = dispatch.waiter(&names(queues), &names(kinds));
+    let mut waiter = dispatch.waiter(&names(queues), &names(kinds)).unwrap();
     waiter.arm();
     waiter
 }
@@ -83,4 +84,15 @@ fn a_wake_between_arming_and_the_answer_is_not_lost() {
     assert!(is_woken(&waiter));
     drop(waiter);
     assert!(dispatch.waiting.lock().is_empty() && !dispatch.waits_for(&name("k")));
+}
+
+#[test]
+fn the_line_is_bounded_by_the_names_in_it() {
+    let dispatch = Arc::new(Dispatch::default());
+    let many = vec![name("k"); limits::LEASE_NAMES];
+    let mut line: Vec<Waiter> = std::iter::from_fn(|| dispatch.waiter(&[], &many)).collect();
+    assert_eq!(line.len(), limits::WAITING_NAMES / limits::LEASE_NAMES);
+    assert!(dispatch.waiter(&[], &[name("k")]).is_none());
+    line.pop();
+    assert!(dispatch.waiter(&[], &many).is_some());
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use raincheck_core::{Clock, Command, Reply, Timestamp};
+use raincheck_core::{Clock, Command, Reply, Timestamp, limits};
 use raincheck_store::{Store, StoreError};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) hub: Arc<Hub>,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) reports: Reports,
+    /// Places for runs whose heartbeats wait.
+    pub(crate) beats: Semaphore,
     pub(crate) workers: Workers,
     pub(crate) stats: Stats,
     pub(crate) sweep: Sweep,
@@ -51,6 +54,7 @@ impl Engine {
             hub: Arc::new(Hub::default()),
             dispatch: Arc::new(Dispatch::default()),
             reports: Reports::default(),
+            beats: Semaphore::new(limits::WAITING_BEATS),
             workers: Workers::default(),
             stats: Stats::default(),
             sweep: Sweep::default(),

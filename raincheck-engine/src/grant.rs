@@ -1,7 +1,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use raincheck_core::{Command, Outcome, Reply, Settle};
+use raincheck_core::{Command, LeaseRef, Outcome, Reply, Settle};
 use raincheck_store::StoreError;
 
 use crate::Engine;
@@ -59,8 +59,13 @@ async fn give_back(engine: &Engine, replies: Vec<Reply>) {
         Reply::Leased(jobs) => Some(jobs),
         _ => None,
     });
+    release(engine, leased.flatten().map(|(job, _)| job.lease_ref())).await;
+}
+
+/// Gives back work that nobody heard of.
+pub(crate) async fn release(engine: &Engine, runs: impl Iterator<Item = LeaseRef>) {
     let release = |lease| Command::Settle(Settle { lease, outcome: Outcome::Release { delay: 0 } });
-    let commands: Vec<_> = leased.flatten().map(|(job, _)| release(job.lease_ref())).collect();
+    let commands: Vec<_> = runs.map(release).collect();
     if commands.is_empty() {
         return;
     }

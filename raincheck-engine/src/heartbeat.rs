@@ -26,8 +26,21 @@ impl Engine {
     /// asked to stop or is over; the leases are fresh then. The wait is cut to two thirds of the shortest lease, so
     /// that a worker which vanishes meanwhile is still noticed in time.
     pub async fn heartbeat(&self, beats: Vec<Beat>, wait: Millis) -> Result<Vec<Renewed>, StoreError> {
+        self.heartbeat_while(beats, wait, std::future::pending()).await
+    }
+
+    /// As [`Engine::heartbeat`]; the wait is over when `left` resolves, and then shows no further life of the runs.
+    pub async fn heartbeat_while(
+        &self,
+        beats: Vec<Beat>,
+        wait: Millis,
+        left: impl Future<Output = ()>,
+    ) -> Result<Vec<Renewed>, StoreError> {
         let renewals: Vec<Renewal> = beats.iter().map(renewal).collect();
-        let waits = wait > 0 && !self.is_draining();
+        // With very many waiting already the answer comes at once: it may always come early.
+        let place = u32::try_from(beats.len()).ok().filter(|_| wait > 0 && !self.is_draining());
+        let place = place.and_then(|runs| self.0.beats.try_acquire_many(runs).ok());
+        let waits = place.is_some();
         // Registered before the leases are looked at: what happens later is heard of.
         let watches: Vec<Watch> = beats.iter().filter(|_| waits).map(|beat| self.0.hub.watch(beat.lease.no)).collect();
         let answers = self.0.store.renew(renewals.clone()).await?;
@@ -42,6 +55,7 @@ impl Engine {
         tokio::select! {
             _ = timeout_at(deadline, any(changes.collect())) => {}
             () = self.0.draining.cancelled() => {}
+            () = left => return Ok(answers),
         }
         self.0.store.renew(renewals).await
     }

@@ -49,7 +49,7 @@ impl Engine {
     }
 
     async fn lease_when_ready(&self, ask: LeaseJobs, deadline: Instant) -> Result<Vec<Leased>, LeaseError> {
-        let mut waiter = self.0.dispatch.waiter(&ask.queues, &ask.kinds);
+        let mut waiter = self.0.dispatch.waiter(&ask.queues, &ask.kinds).ok_or(LeaseError::TooMany)?;
         loop {
             // Armed before the store is asked: a job that becomes ready after the answer wakes this waiter.
             waiter.arm();
@@ -65,6 +65,11 @@ impl Engine {
                 () = self.0.draining.cancelled() => return Err(LeaseError::Draining),
             }
         }
+    }
+
+    /// Gives back runs whose worker never heard of them, uncounted.
+    pub async fn give_back(&self, runs: Vec<LeaseRef>) {
+        crate::grant::release(self, runs.into_iter()).await;
     }
 
     fn leased(&self, reply: Option<Reply>) -> Result<Vec<Leased>, StoreError> {

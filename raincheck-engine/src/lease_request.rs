@@ -72,6 +72,9 @@ pub enum LeaseError {
     /// The server is shutting down and hands out no more work.
     #[error("the server is shutting down")]
     Draining,
+    /// So many names are waited for already that this request cannot wait.
+    #[error("too many workers wait for too many kinds")]
+    TooMany,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

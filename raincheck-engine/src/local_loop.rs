@@ -99,6 +99,7 @@ impl Loop {
         };
         let answer = self.engine.lease(request).await.map_err(|error| match error {
             LeaseError::Draining => None,
+            LeaseError::TooMany => Some(StoreError::Other(LeaseError::TooMany.to_string())),
             LeaseError::Store(error) => Some(error),
         })?;
         self.told(&answer.finished);

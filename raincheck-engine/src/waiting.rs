@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use raincheck_core::{JobNo, Name};
+use raincheck_core::{JobNo, Name, limits};
 use tokio::sync::Notify;
 
 /// The line of those who wait for work, oldest first.
@@ -12,6 +12,8 @@ pub(crate) struct Waiting {
     /// Waiters by what they serve. One that was woken is taken out of the kind that woke it until it is armed
     /// again, and passed over in its other kinds.
     by_kind: HashMap<Name, BTreeSet<u64>>,
+    /// In all places together: what each costs.
+    names: usize,
 }
 
 /// One place in the line.
@@ -47,7 +49,12 @@ impl Waiting {
         self.by_kind.contains_key(kind)
     }
 
-    pub(crate) fn join(&mut self, queues: &[Name], kinds: &[Name], notify: Arc<Notify>) -> u64 {
+    /// A new place at the end, unless the line is full.
+    pub(crate) fn join(&mut self, queues: &[Name], kinds: &[Name], notify: Arc<Notify>) -> Option<u64> {
+        if self.names + queues.len() + kinds.len() > limits::WAITING_NAMES {
+            return None;
+        }
+        self.names += queues.len() + kinds.len();
         self.last += 1;
         for kind in kinds {
             self.by_kind.entry(kind.clone()).or_default().insert(self.last);
@@ -55,7 +62,7 @@ impl Waiting {
         let place =
             Place { queues: queues.into(), kinds: kinds.into(), armed: false, wake: None, out_of: None, notify };
         self.all.insert(self.last, place);
-        self.last
+        Some(self.last)
     }
 
     /// Makes a waiter ready to be woken, and answers the wake it got since it was last armed.
@@ -78,6 +85,7 @@ impl Waiting {
     /// Removes a waiter, and answers the wake it did not use.
     pub(crate) fn leave(&mut self, id: u64) -> Option<Wake> {
         let place = self.all.remove(&id)?;
+        self.names -= place.queues.len() + place.kinds.len();
         for kind in &place.kinds {
             if let Some(ids) = self.by_kind.get_mut(kind) {
                 ids.remove(&id);

@@ -8,7 +8,9 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use crate::Engine;
 
 /// Events read from the store at once.
-const PAGE: usize = 512;
+const PAGE: usize = 256;
+/// Of these, what a watch keeps until they are handed out, bytes.
+const READ_AHEAD_BYTES: usize = 128 << 10;
 
 /// Why the feed cannot be read from a cursor.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -108,7 +110,24 @@ impl FeedWatch {
         let page = self.engine.store().events(self.seen, &self.filter, PAGE).await?;
         self.seen = self.seen.max(page.read_to);
         self.behind = !page.at_head;
-        self.read.extend(page.items.into_iter().map(Arc::new));
+        if read_ahead(&mut self.read, page.items) {
+            self.behind = true;
+            self.seen = self.read.back().map_or(self.seen, |event| event.cursor);
+        }
         Ok(())
     }
+}
+
+/// Takes over events that were read, and answers whether some were left out: a reader may stall for long, and there may
+/// be many that do.
+pub(crate) fn read_ahead(ready: &mut VecDeque<Arc<Event>>, page: Vec<Event>) -> bool {
+    let (count, mut weight) = (page.len(), 0);
+    let few = page.into_iter().take_while(|event| {
+        let fits = weight < READ_AHEAD_BYTES;
+        weight += event.weight();
+        fits
+    });
+    let before = ready.len();
+    ready.extend(few.map(Arc::new));
+    ready.len() - before < count
 }

@@ -1,12 +1,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use raincheck_core::{Event, JobNo};
+use raincheck_core::{Event, JobNo, limits};
 use raincheck_store::StoreError;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::Engine;
 use crate::hub::Watch;
+use crate::watch_feed::read_ahead;
 
 /// Events read from the store at once.
 const PAGE: usize = 256;
@@ -81,8 +82,10 @@ impl JobWatch {
             let record = self.engine.store().record(self.no).await?;
             self.ended = record.is_none_or(|r| r.job.state.is_final() && r.job.seq <= self.last);
         }
-        self.behind = page.len() == PAGE;
-        self.read.extend(page.into_iter().map(Arc::new));
+        // A page ends where it is full, one way or another.
+        let weight: usize = page.iter().map(Event::weight).sum();
+        self.behind = page.len() == PAGE || weight >= limits::PAGE_BYTES;
+        self.behind |= read_ahead(&mut self.read, page);
         Ok(())
     }
 }

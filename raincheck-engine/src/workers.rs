@@ -1,7 +1,8 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
-use raincheck_core::{Event, EventData, JobNo, Millis, Name, Timestamp};
+use raincheck_core::{Event, EventData, JobNo, Millis, Name, Timestamp, limits};
 
 use crate::WorkerId;
 
@@ -18,9 +19,9 @@ pub struct WorkerInfo {
     /// The version of its program.
     pub version: Option<Box<str>>,
     /// What it asked for.
-    pub kinds: Vec<Name>,
+    pub kinds: Arc<[Name]>,
     /// From where; empty is everywhere.
-    pub queues: Vec<Name>,
+    pub queues: Arc<[Name]>,
     /// Jobs it runs now, as far as they started since this process did.
     pub running: usize,
     /// When it last asked, reported or finished.
@@ -34,6 +35,10 @@ pub(crate) struct Workers(Mutex<Seen>);
 #[derive(Default)]
 struct Seen {
     workers: HashMap<Box<str>, (WorkerInfo, Millis)>,
+    /// What workers ask for: each list once, for most ask for the same.
+    lists: HashSet<Arc<[Name]>>,
+    /// In the lists of all workers, each as often as it is shown.
+    names: usize,
     /// When somebody last asked for a kind.
     asked: BTreeMap<Name, Millis>,
     /// Runs under way: whose, and since when.
@@ -50,20 +55,21 @@ impl Workers {
         for kind in kinds {
             match seen.asked.get_mut(kind) {
                 Some(at) => *at = ticks,
-                None => drop(seen.asked.insert(kind.clone(), ticks)),
+                None => seen.ask(kind, ticks),
             }
         }
         if let Some((info, at)) = seen.workers.get_mut(&id.name) {
             (info.last_seen, *at) = (now, ticks);
-            if info.version != id.version || info.kinds != kinds || info.queues != queues {
-                (info.version, info.kinds, info.queues) = (id.version.clone(), kinds.to_vec(), queues.to_vec());
+            if info.version == id.version && *info.kinds == *kinds && *info.queues == *queues {
+                return;
+            }
+            if let Some((info, _)) = seen.workers.remove(&id.name) {
+                seen.names -= shown(&info);
+                seen.add(id, queues, kinds, info.running, ticks, now);
             }
             return;
         }
-        let (kinds, queues) = (kinds.to_vec(), queues.to_vec());
-        let WorkerId { name, version } = id.clone();
-        let info = WorkerInfo { name: name.clone(), version, kinds, queues, running: 0, last_seen: now };
-        seen.workers.insert(name, (info, ticks));
+        seen.add(id, queues, kinds, 0, ticks, now);
     }
 
     /// A worker gave a sign of life.
@@ -114,13 +120,113 @@ impl Workers {
 }
 
 impl Seen {
+    fn add(&mut self, id: &WorkerId, queues: &[Name], kinds: &[Name], running: usize, ticks: Millis, now: Timestamp) {
+        let names = queues.len() + kinds.len();
+        let full = |seen: &Seen| seen.workers.len() >= limits::WORKERS || seen.names + names > limits::WORKER_NAMES;
+        if full(self) {
+            self.forget_older_half();
+        }
+        // All that are left run something: this one works as well without being shown.
+        if full(self) {
+            return;
+        }
+        self.names += names;
+        let (kinds, queues) = (self.list(kinds), self.list(queues));
+        let WorkerId { name, version } = id.clone();
+        let info = WorkerInfo { name: name.clone(), version, kinds, queues, running, last_seen: now };
+        self.workers.insert(name, (info, ticks));
+    }
+
+    /// The list as it is kept.
+    fn list(&mut self, names: &[Name]) -> Arc<[Name]> {
+        if let Some(known) = self.lists.get(names) {
+            return known.clone();
+        }
+        let list: Arc<[Name]> = names.into();
+        self.lists.insert(list.clone());
+        list
+    }
+
+    fn ask(&mut self, kind: &Name, ticks: Millis) {
+        if self.asked.len() >= limits::KINDS {
+            let middle = middle(self.asked.values().copied());
+            self.asked.retain(|_, at| *at > middle);
+        }
+        self.asked.insert(kind.clone(), ticks);
+    }
+
+    /// Of those that run nothing.
+    fn forget_older_half(&mut self) {
+        let middle = middle(self.workers.values().filter(|(info, _)| info.running == 0).map(|(_, at)| *at));
+        self.forget(|info, at| info.running > 0 || at > middle);
+    }
+
+    fn forget(&mut self, keep: impl Fn(&WorkerInfo, Millis) -> bool) {
+        self.workers.retain(|_, (info, at)| keep(info, *at));
+        self.lists.retain(|list| Arc::strong_count(list) > 1);
+        self.names = self.workers.values().map(|(info, _)| shown(info)).sum();
+    }
+
     /// Forgets the old, so that made-up names cannot fill the memory; each time the maps have doubled.
     fn clear(&mut self, ticks: Millis) {
         if self.workers.len() + self.asked.len() < self.clear_at.max(256) {
             return;
         }
-        self.workers.retain(|_, (info, at)| ticks - *at <= FORGET_MILLIS || info.running > 0);
+        self.forget(|info, at| ticks - at <= FORGET_MILLIS || info.running > 0);
         self.asked.retain(|_, at| ticks - *at <= SERVED_MILLIS);
         self.clear_at = (self.workers.len() + self.asked.len()) * 2;
+    }
+}
+
+fn shown(info: &WorkerInfo) -> usize {
+    info.kinds.len() + info.queues.len()
+}
+
+fn middle(times: impl Iterator<Item = Millis>) -> Millis {
+    let mut times: Vec<Millis> = times.collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or(Millis::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::name;
+
+    fn ask(workers: &Workers, worker: &str, kinds: &[Name], ticks: Millis) {
+        let id = WorkerId { name: worker.into(), version: None };
+        workers.asked(&id, &[], kinds, ticks, Timestamp(ticks));
+    }
+
+    #[test]
+    fn made_up_workers_take_bounded_memory() {
+        let workers = Workers::default();
+        for n in 0..2_000 {
+            let kinds: Vec<Name> = (0..limits::LEASE_NAMES).map(|kind| name(&format!("{n}.{kind}"))).collect();
+            ask(&workers, &n.to_string(), &kinds, n);
+        }
+        for n in 0..3 * limits::WORKERS as Millis {
+            ask(&workers, &format!("w{n}"), &[name("k")], 2_000 + n);
+        }
+        let last = 2_000 + 3 * limits::WORKERS as Millis;
+        let seen = workers.0.lock();
+        assert!(seen.workers.len() <= limits::WORKERS && seen.asked.len() <= limits::KINDS);
+        assert!(seen.names <= limits::WORKER_NAMES);
+        drop(seen);
+        assert!(workers.serve(&name("k"), last));
+        assert!(workers.list(last).iter().any(|info| *info.name == *format!("w{}", 3 * limits::WORKERS - 1)));
+    }
+
+    #[test]
+    fn equal_lists_are_kept_once() {
+        let workers = Workers::default();
+        ask(&workers, "a", &[name("x"), name("y")], 1);
+        ask(&workers, "b", &[name("x"), name("y")], 1);
+        let list = workers.list(1);
+        assert!(Arc::ptr_eq(&list[0].kinds, &list[1].kinds));
+        ask(&workers, "b", &[name("z")], 2);
+        let list = workers.list(2);
+        assert_eq!((list[0].kinds.len(), list[1].kinds.len()), (2, 1));
+        assert_eq!(workers.0.lock().names, 3);
     }
 }

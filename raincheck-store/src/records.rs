@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use raincheck_core::{
     ChunkKind, Cursor, Digest, Event, Failure, Job, JobNo, LeaseRef, Millis, Name, Overdue, Progress, QueueSettings,
-    Spec, State, Timestamp,
+    Spec, State, Timestamp, limits,
 };
 
 /// What a look-up by id found.
@@ -31,6 +31,30 @@ pub struct Record {
     pub failure: Option<Failure>,
     /// The result of a succeeded job.
     pub result: Option<ResultInfo>,
+}
+
+impl Record {
+    /// About how much of it there is to show, bytes.
+    pub(crate) fn weight(&self) -> usize {
+        let result = self.result.as_ref().and_then(|result| result.value.as_ref()).map_or(0, Bytes::len);
+        let tags: usize = self.spec.tags.iter().map(|(name, value)| name.len() + value.len()).sum();
+        1_024
+            + result
+            + tags
+            + self.failure.as_ref().map_or(0, Failure::weight)
+            + self.progress.as_ref().map_or(0, Progress::weight)
+    }
+}
+
+/// How many of these a page holds: those before it is full, but one at least.
+pub(crate) fn on_a_page(weights: impl Iterator<Item = usize>) -> usize {
+    let mut room = limits::PAGE_BYTES;
+    let fits = weights.take_while(|weight| {
+        let fits = room > 0;
+        room = room.saturating_sub(*weight);
+        fits
+    });
+    fits.count()
 }
 
 /// A result without its bytes, unless it is JSON small enough to show.

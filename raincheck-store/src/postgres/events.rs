@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use deadpool_postgres::Object;
-use raincheck_core::{Cursor, Event, JobNo};
+use raincheck_core::{Cursor, Event, JobNo, limits};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -9,7 +9,7 @@ use super::reader::{row, rows};
 use super::rows as read;
 use super::rows::count;
 use super::shared::{Shared, Trouble};
-use crate::records::{EventFilter, EventPage};
+use crate::records::{EventFilter, EventPage, on_a_page};
 
 static OF_JOB: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -55,7 +55,9 @@ pub(super) async fn of_job(
 ) -> Result<Vec<Event>, Trouble> {
     let rows =
         rows(db, &shared.stretches.around(no).put_into(&OF_JOB), &[&no.0, &count(after), &(limit as i64)]).await?;
-    all(db, shared, &rows).await
+    let mut events = all(db, shared, &rows).await?;
+    events.truncate(on_a_page(events.iter().map(Event::weight)));
+    Ok(events)
 }
 
 /// A look at the feed above `after`. What it says is the head may be behind what others write meanwhile, and never
@@ -74,11 +76,13 @@ pub(super) async fn of_all(
     let range = range.map(|row| Ok::<[Option<i64>; 2], Trouble>([row.try_get(0)?, row.try_get(1)?])).transpose()?;
     let range = shared.stretches.around_all(range.into_iter().flatten().flatten());
     let rows = rows(db, &range.put_into(&OF_ALL), &look).await?;
+    let mut size = 0;
     for event in all(db, shared, &rows).await? {
         page.read_to = event.cursor;
         if filter.admits(&event) {
+            size += event.weight();
             page.items.push(event);
-            if page.items.len() == limit {
+            if page.items.len() == limit || size >= limits::PAGE_BYTES {
                 return Ok(page);
             }
         }

@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::rows;
 use super::shared::{Shared, Trouble};
-use crate::records::{Filter, JobPage, Record};
+use crate::records::{Filter, JobPage, Record, on_a_page};
 
 /// Jobs looked at in one statement: the first look is short, those after it grow, so that a stopped one loses little.
 const SLICE: i64 = 500;
@@ -59,8 +59,9 @@ pub(super) async fn jobs(db: &mut Object, shared: &Shared, filter: &Filter, limi
             }
             done => done?,
         };
-        if page.items.len() + found.len() > limit {
-            found.truncate(limit - page.items.len());
+        let fits = on_a_page(page.items.iter().chain(&found).map(Record::weight)).min(limit);
+        if page.items.len() + found.len() > fits {
+            found.truncate(fits.saturating_sub(page.items.len()));
             page.items.append(&mut found);
             page.next = page.items.last().map(|record: &Record| record.job.no);
             return Ok(page);

@@ -2,8 +2,8 @@ use std::sync::atomic::Ordering;
 
 use raincheck_core::decide::{self, Moment, Settled, SubmitFacts};
 use raincheck_core::{
-    Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply,
-    RetryPolicy, Settle, State, Submitted, limits,
+    Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Outcome, Overdue, Payload, Purged, QueueFacts, Refusal,
+    Reply, RetryPolicy, Settle, State, Submitted, limits,
 };
 use rusqlite::{OptionalExtension, Result, params};
 
@@ -157,10 +157,14 @@ impl Writer<'_> {
         {
             return Ok(Reply::Leased(again));
         }
-        let (mut leased, mut late) = (Vec::new(), 0);
-        loop {
+        let (mut leased, mut late, mut inputs) = (Vec::new(), 0, 0);
+        'all: loop {
             let late_before = late;
             for job in ready::candidates(self, request, request.max - leased.len())? {
+                // The worker asks again.
+                if inputs >= limits::PAGE_BYTES {
+                    break 'all;
+                }
                 if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
                     self.carry(changes)?;
                     late += 1;
@@ -169,6 +173,9 @@ impl Writer<'_> {
                 let (job, changes) = self.decide(|moment| decide::lease(job, &request.worker, request.ttl, moment));
                 self.carry(changes)?;
                 let spec = ready::spec(self, &job)?;
+                if let Payload::Inline(input) = &spec.input.payload {
+                    inputs += input.len();
+                }
                 self.leases.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
                 leased.push((job, spec));
             }

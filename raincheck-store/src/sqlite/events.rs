@@ -1,6 +1,6 @@
 use std::sync::LazyLock;
 
-use raincheck_core::{Cursor, Event, JobNo};
+use raincheck_core::{Cursor, Event, JobNo, limits};
 use rusqlite::{Connection, Result, Statement, params};
 
 use super::rows;
@@ -42,7 +42,17 @@ pub(super) fn insert(insert: &mut Statement<'_>, event: &Event) -> Result<()> {
 }
 
 pub(super) fn of_job(db: &Connection, tables: &Tables, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>> {
-    db.prepare_cached(&OF_JOB)?.query_map(params![no.0, after, limit as i64], |row| rows::event(row, tables))?.collect()
+    let mut statement = db.prepare_cached(&OF_JOB)?;
+    let mut rows = statement.query(params![no.0, after, limit as i64])?;
+    let (mut events, mut size) = (Vec::new(), 0);
+    while size < limits::PAGE_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let event = rows::event(row, tables)?;
+        size += event.weight();
+        events.push(event);
+    }
+    Ok(events)
 }
 
 /// A look at the feed above `after`, up to `head`, the cursor of the last transaction known to be on disk.
@@ -57,14 +67,15 @@ pub(super) fn of_all(
     let mut page = EventPage { read_to: after, ..EventPage::default() };
     let mut statement = db.prepare_cached(&OF_ALL)?;
     let mut rows = statement.query(params![after.0, head.0, LOOK as i64])?;
-    let mut looked = 0;
+    let (mut looked, mut size) = (0, 0);
     while let Some(row) = rows.next()? {
         let event = rows::event(row, tables)?;
         looked += 1;
         page.read_to = event.cursor;
         if filter.admits(&event) {
+            size += event.weight();
             page.items.push(event);
-            if page.items.len() == limit {
+            if page.items.len() == limit || size >= limits::PAGE_BYTES {
                 return Ok(page);
             }
         }

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use raincheck_core::{JobNo, State};
+use raincheck_core::{JobNo, State, limits};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Result, params_from_iter};
 
@@ -21,11 +21,11 @@ const BY_KEY: &str = "no IN (SELECT no FROM claim WHERE key = ?2 AND scope IN (S
 pub(super) fn jobs(shared: &Shared, filter: &Filter, limit: usize) -> std::result::Result<JobPage, StoreError> {
     let started = Instant::now();
     let mut page = JobPage::default();
-    let mut before = filter.before.map_or(i64::MAX, |no| no.0);
+    let (mut before, mut room) = (filter.before.map_or(i64::MAX, |no| no.0), limits::PAGE_BYTES);
     loop {
         let want = limit - page.items.len();
-        let (mut found, end) = shared.read(|db| slice(db, shared, filter, before, want + 1))?;
-        if found.len() > want {
+        let (mut found, end, is_full) = shared.read(|db| slice(db, shared, filter, before, want + 1, &mut room))?;
+        if found.len() > want || is_full {
             found.truncate(want);
             page.next = found.last().map(|record: &Record| record.job.no);
             page.items.append(&mut found);
@@ -42,14 +42,15 @@ pub(super) fn jobs(shared: &Shared, filter: &Filter, limit: usize) -> std::resul
     }
 }
 
-/// The matches within one slice, and where the next slice starts.
+/// The matches within one slice, where the next slice starts, and whether there was not room for all.
 fn slice(
     db: &Connection,
     shared: &Shared,
     filter: &Filter,
     before: i64,
     want: usize,
-) -> Result<(Vec<Record>, Option<i64>)> {
+    room: &mut usize,
+) -> Result<(Vec<Record>, Option<i64>, bool)> {
     let mut values = vec![Value::Integer(before)];
     // Written out, not bound: a partial index is used only where the statement says its condition.
     let narrow = match (&filter.key, &filter.states[..]) {
@@ -75,17 +76,26 @@ fn slice(
     );
     // Both statements must see the same slice, or jobs at its seam are shown twice or not at all.
     let snapshot = db.unchecked_transaction()?;
-    let found: Vec<Record> = snapshot
-        .prepare_cached(&sql)?
-        .query_map(params_from_iter(&values), |row| rows::record(row, &shared.tables))?
-        .collect::<Result<_>>()?;
+    let mut found: Vec<Record> = Vec::new();
+    {
+        let mut statement = snapshot.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(&values))?;
+        while let Some(row) = rows.next()? {
+            if *room == 0 {
+                return Ok((found, None, true));
+            }
+            let record = rows::record(row, &shared.tables)?;
+            *room = room.saturating_sub(record.weight());
+            found.push(record);
+        }
+    }
     if found.len() == want {
-        return Ok((found, None));
+        return Ok((found, None, false));
     }
     let (n, end): (i64, Option<i64>) = snapshot
         .prepare_cached(&format!("SELECT count(*), min(no) FROM ({base})"))?
         .query_row(params_from_iter(&values[..bound]), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok((found, end.filter(|_| n == SLICE as i64)))
+    Ok((found, end.filter(|_| n == SLICE as i64), false))
 }
 
 fn conditions(shared: &Shared, filter: &Filter, values: &mut Vec<Value>) -> String {

@@ -17,11 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::front::Front;
-use super::peer::Peer;
+use super::peer::{Buffers, Line, Peer};
 use super::problem::Untold;
 
 /// A new connection must send something, and then a whole request head, within this.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
+/// On one of the last connections within this.
+const FIRST_HEAD_KEPT: Duration = Duration::from_secs(2);
 /// A connection that is kept open is closed when no further request comes within this; longer than the pauses of
 /// workers' heartbeats, so that these do not race with the closing.
 const IDLE: Duration = Duration::from_secs(75);
@@ -35,6 +37,8 @@ const NO_DESCRIPTOR: Duration = Duration::from_millis(100);
 pub struct Caps {
     /// Most connections at once; more wait in the system's backlog.
     pub connections: usize,
+    /// Of these, how many are kept for what must go on.
+    pub kept: usize,
     /// Largest request head, bytes.
     pub header_bytes: usize,
 }
@@ -43,7 +47,7 @@ pub struct Caps {
 pub async fn run(listener: TcpListener, front: Front, caps: Caps, shutdown: CancellationToken) {
     let places = Arc::new(Semaphore::new(caps.connections));
     let connections = TaskTracker::new();
-    let cut = CancellationToken::new();
+    let (cut, buffers) = (CancellationToken::new(), Buffers::default());
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -52,8 +56,10 @@ pub async fn run(listener: TcpListener, front: Front, caps: Caps, shutdown: Canc
         match accepted {
             Ok((stream, place)) => {
                 let (front, shutdown, cut) = (front.clone(), shutdown.clone(), cut.clone());
+                let (kept, buffers) = (places.available_permits() < caps.kept, buffers.clone());
                 connections.spawn(async move {
-                    connection(stream, front, caps.header_bytes, Ends { shutdown, cut }).await;
+                    let ends = Ends { shutdown, cut };
+                    connection(stream, front, caps, ends, buffers, kept).await;
                     drop(place);
                 });
             }
@@ -91,8 +97,8 @@ struct Ends {
     cut: CancellationToken,
 }
 
-async fn connection(stream: TcpStream, front: Front, header_bytes: usize, ends: Ends) {
-    let deadline = Instant::now() + FIRST_HEAD;
+async fn connection(stream: TcpStream, front: Front, caps: Caps, ends: Ends, buffers: Buffers, kept: bool) {
+    let deadline = Instant::now() + if kept { FIRST_HEAD_KEPT } else { FIRST_HEAD };
     tokio::select! {
         () = ends.shutdown.cancelled() => return,
         first = tokio::time::timeout_at(deadline, stream.readable()) => if !matches!(first, Ok(Ok(()))) { return },
@@ -101,18 +107,21 @@ async fn connection(stream: TcpStream, front: Front, header_bytes: usize, ends: 
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection without TCP_NODELAY");
     }
-    let peer = Peer::new(stream);
-    peer.clone().scope(talk(peer, front, header_bytes, deadline, ends)).await;
+    let peer = Peer::new(stream, buffers, kept);
+    let line = peer.line();
+    line.clone().scope(talk(peer, &line, &front, caps.header_bytes, deadline, ends)).await;
+    front.unheard(line.unheard()).await;
 }
 
-async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, ends: Ends) {
+async fn talk(peer: Peer, line: &Line, front: &Front, header_bytes: usize, deadline: Instant, ends: Ends) {
     let _open = front.connection();
     let asked = AtomicBool::new(false);
     let service = service_fn(|request| {
         asked.store(true, Ordering::Relaxed);
-        let front = front.clone();
+        line.begin();
         async move {
-            let answer = front.answer(request).await;
+            let answer = front.answer(request, line.is_kept()).await;
+            line.end();
             match answer.extensions().get::<Untold>() {
                 // Ends the connection.
                 Some(_) => Err("nobody knows whether it was done"),
@@ -123,17 +132,22 @@ async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, 
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
+        // Who has closed its half still gets its answer; who is gone is noticed by `broken`.
+        .half_close(true)
         // Twice the bound: a head somewhat over it is still read and answered in our own words.
         .max_buf_size((2 * header_bytes).max(8_192))
         .serve_connection(TokioIo::new(peer), service);
     let mut serving = pin!(serving.with_upgrades());
+    let mut broken = pin!(line.broken());
     let ended = tokio::select! {
         biased;
         ended = serving.as_mut() => ended,
+        () = broken.as_mut() => return,
         () = ends.shutdown.cancelled() => {
             serving.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = serving => ended,
+                () = broken => return,
                 () = ends.cut.cancelled() => return,
             }
         }

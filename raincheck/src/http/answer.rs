@@ -14,7 +14,7 @@ use super::base::Base;
 use super::problem::{self, Problem};
 use super::query::Query;
 use super::wire::{JobView, Json, failure_row, write_job, write_job_members};
-use super::{App, negotiate, prefer};
+use super::{App, negotiate, peer, prefer};
 
 /// Room for a job without its result.
 const JOB_BYTES: usize = 1_536;
@@ -35,7 +35,8 @@ impl Wait {
     /// From `?wait=` or `Prefer: wait=`.
     pub fn of(app: &App, headers: &HeaderMap, query: &mut Query) -> Result<Self, Problem> {
         let asked = query.duration("wait")?.or_else(|| prefer::wait(headers));
-        Ok(Wait(asked.map(|millis| millis.min(app.options.limits.wait))))
+        let most = if peer::is_kept() { 0 } else { app.options.limits.wait };
+        Ok(Wait(asked.map(|millis| millis.min(most))))
     }
 
     /// Milliseconds; 0 is not to wait.

@@ -52,7 +52,7 @@ impl Ask {
     /// The JSON body; nobody has a use for further parameters.
     pub async fn json(&self, body: Body) -> Result<Bytes, Problem> {
         self.query.done()?;
-        body::json(&self.headers, body, self.app.options.limits.json_body).await
+        body::json(&self.app, &self.headers, body, self.app.options.limits.json_body).await
     }
 
     /// What an answer shows of a job.
@@ -69,6 +69,16 @@ impl Ask {
         members.end();
         let text = members.into_vec();
         Problem::new(row).members(text[1..].to_vec())
+    }
+
+    /// One of many leases is over: with the job as it is while jobs find room on the answer, then without.
+    pub async fn one_lease_lost(&self, lease: LeaseRef, room: &mut usize) -> Result<Problem, Problem> {
+        if *room == 0 {
+            return Ok(Problem::new(problem::LEASE_LOST));
+        }
+        let lost = self.lease_lost(lease).await?;
+        *room = room.saturating_sub(lost.size());
+        Ok(lost)
     }
 
     /// The lease is over: with the job as it is, when it is still there.

@@ -14,13 +14,16 @@ use raincheck_core::{Digest, Payload, limits};
 use raincheck_store::Blobs;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
+use super::App;
 use super::problem::{self, Problem};
 use super::wire::first_half;
 
 /// A sender may pause this long.
 const IDLE: Duration = Duration::from_secs(30);
+/// What a sender sends at least in as long, unless it is done by then.
+const WINDOW_BYTES: usize = 16 << 10;
 /// What a refused sender may still send before the connection is cut, so that it gets to read the answer.
 const DRAIN_BYTES: usize = 8 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
@@ -28,30 +31,44 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(250);
 /// Pieces on their way to the file.
 const PIECES: usize = 8;
 
-/// The next piece of a body; `None` at its end.
-pub async fn piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
-    loop {
-        match tokio::time::timeout(IDLE, body.frame()).await {
-            Err(_) => return Err(Problem::new(problem::REQUEST_TIMEOUT)),
-            Ok(None) => return Ok(None),
-            Ok(Some(Err(error))) => return Err(Problem::bad(format!("the body broke off: {error}"))),
-            Ok(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) if data.is_empty() => {}
-                Ok(data) => return Ok(Some(data)),
-                Err(_trailers) => {}
-            },
-        }
+/// How fast a body comes in: whoever sends a byte now and then would hold its connection, and what came so far, for ever.
+#[derive(Debug)]
+pub struct Pace {
+    since: Instant,
+    bytes: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { since: Instant::now(), bytes: 0 }
     }
 }
 
-/// The next piece of a body that a run sends while it goes on, however long it pauses; draining ends it.
-pub async fn live_piece(body: &mut Body, draining: &CancellationToken) -> Result<Option<Bytes>, Problem> {
+impl Pace {
+    /// Takes note of a piece, and refuses a sender that was too slow through a whole window.
+    fn keep(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.bytes += bytes;
+        if self.since.elapsed() < IDLE {
+            return Ok(());
+        }
+        let enough = self.bytes >= WINDOW_BYTES;
+        *self = Pace::default();
+        if enough { Ok(()) } else { Err(Problem::new(problem::REQUEST_TIMEOUT)) }
+    }
+}
+
+/// The next piece of a body; `None` at its end.
+pub async fn piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
+    match tokio::time::timeout(IDLE, any_piece(body)).await {
+        Err(_) => Err(Problem::new(problem::REQUEST_TIMEOUT)),
+        Ok(piece) => piece,
+    }
+}
+
+/// The next piece of a body, however long its sender pauses; `None` at its end. May be dropped and called again.
+pub async fn any_piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     loop {
-        let frame = tokio::select! {
-            frame = body.frame() => frame,
-            () = draining.cancelled() => return Ok(None),
-        };
-        match frame {
+        match body.frame().await {
             None => return Ok(None),
             Some(Err(error)) => return Err(Problem::bad(format!("the body broke off: {error}"))),
             Some(Ok(frame)) => match frame.into_data() {
@@ -90,7 +107,7 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// A JSON body of at most `most` bytes.
-pub async fn json(headers: &HeaderMap, mut body: Body, most: usize) -> Result<Bytes, Problem> {
+pub async fn json(app: &App, headers: &HeaderMap, mut body: Body, most: usize) -> Result<Bytes, Problem> {
     if body.size_hint().exact() == Some(0) {
         return Ok(Bytes::new());
     }
@@ -104,18 +121,28 @@ pub async fn json(headers: &HeaderMap, mut body: Body, most: usize) -> Result<By
     if announced > most as u64 {
         return Err(announced_too_large(headers, body, most as u64).await);
     }
+    let mut pace = Pace::default();
     let Some(first) = piece(&mut body).await? else { return Ok(Bytes::new()) };
     // Most bodies come in one piece, which is taken as it is.
     if first.len() as u64 == announced {
         return Ok(first);
     }
-    let mut all = BytesMut::from(first);
-    while all.len() <= most
-        && let Some(piece) = piece(&mut body).await?
-    {
-        all.extend_from_slice(&piece);
+    let mut all = app.room.body();
+    let mut next = Some(first);
+    while let Some(piece) = next {
+        pace.keep(piece.len())?;
+        if all.len() + piece.len() > most {
+            drop(all);
+            return Err(too_large(body, most as u64).await);
+        }
+        if let Err(no_room) = all.add(&piece) {
+            drop(all);
+            discard(body).await;
+            return Err(no_room);
+        }
+        next = self::piece(&mut body).await?;
     }
-    if all.len() > most { Err(too_large(body, most as u64).await) } else { Ok(all.freeze()) }
+    Ok(all.whole())
 }
 
 fn announced(headers: &HeaderMap) -> u64 {
@@ -137,7 +164,7 @@ async fn discard(mut body: Body) {
     let read = async {
         let mut left = DRAIN_BYTES;
         while left > 0
-            && let Ok(Ok(Some(piece))) = tokio::time::timeout(DRAIN_PAUSE, piece(&mut body)).await
+            && let Ok(Ok(Some(piece))) = tokio::time::timeout(DRAIN_PAUSE, any_piece(&mut body)).await
         {
             left = left.saturating_sub(piece.len());
         }

@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, HeaderValue, ORIGIN};
-use http::{Request, StatusCode};
+use http::header::{CACHE_CONTROL, CONNECTION, HeaderValue, ORIGIN};
+use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
+use raincheck_core::LeaseRef;
 use tower::Service;
 
 use super::App;
-use super::problem::{self, Problem};
+use super::problem::{self, Problem, Untold};
 
 /// The guard before the router.
 #[derive(Clone)]
@@ -35,22 +36,36 @@ impl Front {
         Connection(self.app.clone())
     }
 
-    /// Answers a request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response {
+    /// Gives back the runs of an answer that was not sent.
+    pub async fn unheard(&self, runs: Vec<LeaseRef>) {
+        if !runs.is_empty() {
+            self.app.engine.give_back(runs).await;
+        }
+    }
+
+    /// Answers a request. On one of the last connections only those that must go on, and one of them.
+    pub async fn answer(&self, request: Request<Incoming>, is_kept: bool) -> Response {
         let origin = match request.headers().contains_key(ORIGIN) {
             true => self.app.guard.allowed_origin(request.headers()),
             false => None,
         };
+        let is_safe = request.method().is_safe();
         let mut response = match self.app.guard.check(&request) {
             Err(refused) => refused.into_response(),
+            Ok(()) if is_kept && !must_go_on(request.method(), request.uri().path()) => {
+                Problem::no_room().detail("too many connections are open; come again").into_response()
+            }
             Ok(()) => {
                 let answered: Result<Response, Infallible> = self.router.clone().call(request).await;
                 let Ok(response) = answered;
-                response
+                self.held(response, is_safe)
             }
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = method_not_allowed(response);
+        }
+        if is_kept {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.app.guard.expose(&mut response, origin);
         // Nothing is kept by a cache unless it is meant to be: even a 404 or a 204 may be by default.
@@ -60,6 +75,33 @@ impl Front {
             counter.fetch_add(1, Relaxed);
         }
         response
+    }
+
+    /// The answer, counted while it is in memory. Where there is no room for it, it is asked for again; of a change that
+    /// has been made nothing is said at all, rather than something untrue.
+    fn held(&self, response: Response, is_safe: bool) -> Response {
+        self.app.room.hold(response).unwrap_or_else(|| {
+            let mut refused = Problem::no_room().into_response();
+            if !is_safe {
+                refused.extensions_mut().insert(Untold);
+            }
+            refused
+        })
+    }
+}
+
+/// Health, the state of a job, and what ends a run or keeps it.
+fn must_go_on(method: &Method, path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let parts = [parts.next(), parts.next(), parts.next(), parts.next()];
+    match (method, parts) {
+        (&Method::GET | &Method::HEAD, [Some("livez" | "readyz" | "metrics"), None, ..])
+        | (&Method::GET | &Method::HEAD, [Some("jobs"), Some(_), None, _])
+        | (&Method::POST, [Some("leases"), None, ..])
+        | (&Method::POST, [Some("leases"), Some("heartbeat"), None, _])
+        | (&Method::POST, [Some("leases"), Some(_), Some("heartbeat" | "complete" | "fail" | "release"), None])
+        | (&Method::POST, [Some("jobs"), Some(_), Some("cancel"), None]) => true,
+        _ => false,
     }
 }
 

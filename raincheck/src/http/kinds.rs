@@ -1,11 +1,11 @@
 //! Kinds: what there is to ask for, how long it takes, who does it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::extract::State as AppState;
 use axum::response::Response;
 use http::StatusCode;
-use raincheck_core::{Name, State};
+use raincheck_core::{Name, State, limits};
 
 use super::App;
 use super::answer::json;
@@ -16,17 +16,24 @@ use super::wire::Json;
 
 type ByState = [u64; 7];
 
+/// Room for a kind.
+const KIND_BYTES: usize = 384;
+
 /// Every kind that was configured or submitted, by name.
 #[utoipa::path(get, path = "/kinds", tag = "operate",
     responses((status = 200, description = "All kinds, by name", body = super::openapi::Kinds), super::openapi::ReadProblems))]
 pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response, Problem> {
     query.done()?;
     let kinds = known(&app).await?;
-    let mut out = Json::with_capacity(384 * kinds.len() + 32);
-    out.begin();
-    out.key("items").list(&kinds, |out, (name, figures)| write(out, &app, name, figures));
-    out.end();
-    Ok(json(StatusCode::OK, out))
+    let out = app.room.work(kinds.len() * KIND_BYTES, || {
+        let mut out = Json::with_capacity(KIND_BYTES * kinds.len() + 32);
+        let serving = Serving::of(&app);
+        out.begin();
+        out.key("items").list(&kinds, |out, (name, figures)| write(out, &app, name, figures, &serving));
+        out.end();
+        out
+    });
+    Ok(json(StatusCode::OK, out.await))
 }
 
 /// One kind.
@@ -37,7 +44,7 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
     let kinds = known(&app).await?;
     let figures = kinds.get(&name).ok_or_else(|| Problem::new(problem::NOT_FOUND))?;
     let mut out = Json::with_capacity(512);
-    write(&mut out, &app, &name, figures);
+    write(&mut out, &app, &name, figures, &Serving::of(&app));
     Ok(json(StatusCode::OK, out))
 }
 
@@ -49,7 +56,28 @@ async fn known(app: &App) -> Result<BTreeMap<Name, ByState>, Problem> {
     Ok(kinds)
 }
 
-fn write(out: &mut Json, app: &App, name: &Name, by_state: &ByState) {
+/// Workers by what they serve; of very many, as many as an answer has room for.
+struct Serving {
+    by_kind: HashMap<Name, Vec<Box<str>>>,
+}
+
+impl Serving {
+    fn of(app: &App) -> Self {
+        let mut by_kind: HashMap<Name, Vec<Box<str>>> = HashMap::new();
+        let mut room = limits::RIDING_BYTES;
+        for worker in app.engine.workers() {
+            for kind in worker.kinds.iter() {
+                room = room.saturating_sub(worker.name.len() + 3);
+                if room > 0 {
+                    by_kind.entry(kind.clone()).or_default().push(worker.name.clone());
+                }
+            }
+        }
+        Serving { by_kind }
+    }
+}
+
+fn write(out: &mut Json, app: &App, name: &Name, by_state: &ByState, serving: &Serving) {
     let defaults = app.options.defaults.get();
     let options = defaults.kinds.get(name);
     out.begin();
@@ -65,9 +93,8 @@ fn write(out: &mut Json, app: &App, name: &Name, by_state: &ByState) {
     let mean = app.engine.kind_stats(name).map(|stats| stats.mean_ms / 1_000.0);
     out.key("typical_seconds").maybe_float(mean);
     out.key("served").bool(app.engine.served(name));
-    let workers = app.engine.workers();
-    let serving = workers.iter().filter(|worker| worker.kinds.contains(name));
-    out.key("workers").list(serving, |out, worker| out.text(&worker.name));
+    let workers = serving.by_kind.get(name).into_iter().flatten();
+    out.key("workers").list(workers, |out, worker| out.text(worker));
     for state in State::ALL {
         out.key(state.as_str()).number(by_state[state as usize]);
     }

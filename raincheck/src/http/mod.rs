@@ -33,6 +33,7 @@ mod query;
 mod queues;
 mod range;
 mod result;
+mod room;
 mod steer;
 mod stream;
 mod submit;
@@ -47,7 +48,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use raincheck_core::Name;
+use raincheck_core::{Name, limits::CONNECTIONS_KEPT};
 use raincheck_engine::Engine;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
     public: Option<base::Base>,
     default_queue: Name,
     guard: guard::Guard,
+    room: room::Room,
     streams: watch::slots::Slots,
     /// Of watched jobs, and of the whole feed, whose frames have other names.
     frames: [watch::frames::LastFrame; 2],
@@ -94,6 +96,7 @@ impl App {
             public: options.public_url.as_deref().map(base::Base::public).transpose()?,
             default_queue: Name::new("default")?,
             guard: guard::Guard::new(&options),
+            room: room::Room::default(),
             streams: watch::slots::Slots::new(options.limits.streams),
             frames: Default::default(),
             sockets: TaskTracker::new(),
@@ -165,7 +168,8 @@ pub async fn serve(
     let app = App::new(engine, options)?;
     let front = front::Front::new(app.clone(), router(app.clone()));
     let limits = &app.options.limits;
-    let caps = accept::Caps { connections: limits.connections, header_bytes: limits.header_bytes };
+    let (connections, header_bytes) = (limits.connections, limits.header_bytes);
+    let caps = accept::Caps { connections, kept: CONNECTIONS_KEPT.min(connections / 4), header_bytes };
     let drain = async {
         shutdown.cancelled().await;
         app.engine.drain();

@@ -9,9 +9,10 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use raincheck_core::limits;
 use raincheck_store::StoreError;
 
-use super::wire::Json;
+use super::wire::{Json, cut};
 
 /// One kind of problem.
 #[derive(Debug)]
@@ -77,6 +78,7 @@ rows! {
     HEADERS = Row { slug: "headers-too-large", status: 431, title: "The request head is too large" },
     QUEUE_FULL = Row { slug: "queue-full", status: 503, title: "The queue is full" },
     DRAINING = Row { slug: "draining", status: 503, title: "The server is shutting down" },
+    OVERLOADED = Row { slug: "overloaded", status: 503, title: "The server has no room for this now" },
     STORE = Row { slug: "store-unavailable", status: 503, title: "The store does not take this now" },
 }
 
@@ -92,7 +94,13 @@ pub struct Violation {
 impl Violation {
     /// `detail` is wrong at `pointer`.
     pub fn new(pointer: impl Into<String>, detail: impl Into<Cow<'static, str>>) -> Self {
-        Violation { pointer: pointer.into(), detail: detail.into() }
+        let (mut pointer, mut detail) = (pointer.into(), detail.into());
+        // Either may be in the words of the body.
+        pointer.truncate(cut(&pointer, limits::DETAIL_BYTES).len());
+        if detail.len() > limits::DETAIL_BYTES {
+            detail = cut(&detail, limits::DETAIL_BYTES).to_owned().into();
+        }
+        Violation { pointer, detail }
     }
 }
 
@@ -139,9 +147,15 @@ impl Problem {
         self
     }
 
-    /// With the members that did not pass.
+    /// There is no room in memory for what was sent or asked for.
+    pub fn no_room() -> Self {
+        Problem::new(OVERLOADED).detail("too much is under way; come again").retry_after(rand::random_range(1..=3))
+    }
+
+    /// With the members that did not pass, or the first of very many.
     #[must_use]
-    pub fn errors(mut self, errors: Vec<Violation>) -> Self {
+    pub fn errors(mut self, mut errors: Vec<Violation>) -> Self {
+        errors.truncate(limits::ERRORS);
         self.0.errors = errors;
         self
     }
@@ -169,6 +183,11 @@ impl Problem {
     #[cfg(test)]
     pub fn row(&self) -> &'static Row {
         self.0.row
+    }
+
+    /// About how much there is to say, bytes.
+    pub fn size(&self) -> usize {
+        self.0.members.len() + limits::DETAIL_BYTES
     }
 
     /// Writes it as a JSON object.

@@ -23,8 +23,8 @@ pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response
         out.begin();
         out.key("name").text(&worker.name);
         out.key("version").maybe_text(worker.version.as_deref());
-        out.key("kinds").list(&worker.kinds, |out, kind| out.text(kind.as_str()));
-        out.key("queues").list(&worker.queues, |out, queue| out.text(queue.as_str()));
+        out.key("kinds").list(&*worker.kinds, |out, kind| out.text(kind.as_str()));
+        out.key("queues").list(&*worker.queues, |out, queue| out.text(queue.as_str()));
         out.key("running").number(worker.running as u64);
         out.key("last_seen").time(worker.last_seen);
         out.end();

@@ -1,11 +1,15 @@
 //! What a run streams to its caller and logs for operators, taken as it comes.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use raincheck_core::{Append, ChunkKind, LeaseRef, Reply};
+use raincheck_core::{Append, ChunkKind, LeaseRef, Reply, State};
+use raincheck_engine::Beat;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::http::answer::json;
 use crate::http::ask::Ask;
@@ -14,6 +18,11 @@ use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem};
 use crate::http::submit::raw::media_type;
 use crate::http::wire::Json;
+
+/// Pause between two looks at a lease whose run sends nothing.
+const LOOK: Duration = Duration::from_secs(2);
+/// Pause between two signs of life; well within the shortest lease.
+const SIGN: Duration = Duration::from_millis(500);
 
 /// Appends to the run's stream.
 #[utoipa::path(post, path = "/leases/{lease}/stream", tag = "work",
@@ -55,11 +64,27 @@ struct Target {
 
 async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, Problem> {
     body::refuse_encoding(&ask.headers)?;
-    let mut end = None;
-    while let Some(piece) = body::live_piece(&mut body, &ask.engine().draining()).await? {
+    let draining = ask.engine().draining();
+    let (mut end, mut signs) = (None, Signs::default());
+    // At once unless the bytes are here, whose writing tells, too; then while nothing comes: its sender is waited for as
+    // long as the run goes on, and no longer.
+    let mut next_look = interval(LOOK);
+    next_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let piece = tokio::select! {
+            biased;
+            piece = body::any_piece(&mut body) => piece?,
+            () = draining.cancelled() => None,
+            _ = next_look.tick() => {
+                look(ask, to.lease).await?;
+                continue;
+            }
+        };
+        let Some(piece) = piece else { break };
         let length = piece.len() as u64;
         end = Some(write(ask, &to, piece).await?);
         to.offset = to.offset.map(|offset| offset + length);
+        signs.of_life(ask, to.lease).await?;
     }
     // An empty body asks how far it came, and what more there is room for.
     let (end, room) = match end {
@@ -82,6 +107,31 @@ async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, P
 
 fn limit(ask: &Ask, to: &Target) -> u64 {
     ask.engine().chunk_limit(to.kind, to.lease.attempt)
+}
+
+/// Fails unless the run goes on.
+async fn look(ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
+    match ask.engine().store().record(lease.no).await? {
+        Some(record) if record.job.state == State::Running && record.job.attempt == lease.attempt => Ok(()),
+        Some(_) => Err(ask.lease_lost(lease).await?),
+        None => Err(Problem::new(problem::PURGED)),
+    }
+}
+
+/// What a run writes shows that it is alive, as a heartbeat does; told now and then.
+#[derive(Default)]
+struct Signs(Option<Instant>);
+
+impl Signs {
+    async fn of_life(&mut self, ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
+        if self.0.is_some_and(|told| told.elapsed() < SIGN) {
+            return Ok(());
+        }
+        self.0 = Some(Instant::now());
+        // That it is over is for the next write to find.
+        ask.engine().heartbeat(vec![Beat { lease, ttl: None, progress: None }], 0).await?;
+        Ok(())
+    }
 }
 
 async fn write(ask: &Ask, to: &Target, bytes: Bytes) -> Result<u64, Problem> {

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
-use raincheck_core::{Content, LeaseRef, Outcome, Payload};
+use raincheck_core::{Content, LeaseRef, Outcome, Payload, limits};
 use raincheck_engine::{Finish, digest};
 
 use crate::http::answer::{self, found};
@@ -78,6 +78,9 @@ async fn settle(ask: &Ask, lease: LeaseRef, outcome: Outcome) -> Result<Response
 pub fn check(ends: &[Object<FinishBody<'_>>], errors: &mut Vec<Violation>) {
     let mut seen = HashSet::new();
     for (index, Object(end)) in ends.iter().enumerate() {
+        if end.lease.len() > limits::LEASE_BYTES {
+            errors.push(Violation::new(format!("/finish/{index}/lease"), "must be at most 255 bytes long"));
+        }
         let said = [end.complete.is_some(), end.fail.is_some(), end.release.is_some()];
         if said.into_iter().filter(|said| *said).count() != 1 {
             errors.push(Violation::new(
@@ -130,10 +133,10 @@ impl Ends {
     /// Writes what became of each.
     pub async fn write(self, out: &mut Json, ask: &Ask, finishes: &[Finish]) -> Result<(), Problem> {
         let mut finishes = finishes.iter();
-        let mut problems = Vec::with_capacity(self.0.len());
+        let (mut problems, mut room) = (Vec::with_capacity(self.0.len()), limits::RIDING_BYTES);
         for (lease, known) in self.0 {
             let finish = known.and_then(|_| finishes.next());
-            problems.push((lease, outcome(ask, known.zip(finish)).await?));
+            problems.push((lease, outcome(ask, known.zip(finish), &mut room).await?));
         }
         out.list(problems, |out, (lease, outcome)| {
             out.begin();
@@ -148,10 +151,14 @@ impl Ends {
     }
 }
 
-async fn outcome(ask: &Ask, finish: Option<(LeaseRef, &Finish)>) -> Result<Result<&'static str, Problem>, Problem> {
+async fn outcome(
+    ask: &Ask,
+    finish: Option<(LeaseRef, &Finish)>,
+    room: &mut usize,
+) -> Result<Result<&'static str, Problem>, Problem> {
     Ok(match finish {
         Some((_, Finish::Done(job))) => Ok(job.state.as_str()),
-        Some((lease, Finish::LeaseLost(_))) => Err(ask.lease_lost(lease).await?),
+        Some((lease, Finish::LeaseLost(_))) => Err(ask.one_lease_lost(lease, room).await?),
         Some((_, Finish::Gone)) => Err(Problem::new(problem::PURGED)),
         None => Err(Problem::new(problem::NOT_FOUND).detail("not a lease of this server")),
     })
@@ -160,7 +167,7 @@ async fn outcome(ask: &Ask, finish: Option<(LeaseRef, &Finish)>) -> Result<Resul
 async fn result(app: &App, text: &Bytes, result: Option<Present<'_>>) -> Result<Content, Problem> {
     let Some(Present(raw)) = result else { return Ok(Content::default()) };
     let bytes = text.slice_ref(raw.get().as_bytes());
-    let digest = digest(&bytes);
+    let digest = app.room.work(bytes.len(), || digest(&bytes)).await;
     let payload = body::keep(bytes, app.engine.store().blobs()).await?;
     Ok(Content { payload, digest, ..Content::default() })
 }

@@ -11,8 +11,8 @@ use crate::http::answer::json;
 use crate::http::ask::Ask;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem, Violation};
-use crate::http::wire::{Duration, HeartbeatBody, HeartbeatsBody, Json, Object, read, read_or_default};
-use crate::http::{App, body};
+use crate::http::wire::{AtMost, Duration, HeartbeatBody, HeartbeatsBody, Json, Object, read, read_or_default};
+use crate::http::{App, body, peer};
 
 /// A sign of life of one run.
 #[utoipa::path(post, path = "/leases/{lease}/heartbeat", tag = "work", request_body = Option<HeartbeatBody>, params(("lease" = String, Path)),
@@ -27,7 +27,7 @@ pub async fn one(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Re
         return Err(Problem::invalid(errors));
     }
     let beats = vec![Beat { lease, ttl, progress }];
-    let renewed = ask.engine().heartbeat(beats, wait(&ask.app, beat.wait)).await?;
+    let renewed = ask.engine().heartbeat_while(beats, wait(&ask.app, beat.wait), peer::half_closed()).await?;
     let Some(Renewed::Extended { ttl, cancel_requested }) = renewed.into_iter().next() else {
         return Err(ask.lease_lost(lease).await?);
     };
@@ -44,31 +44,34 @@ pub async fn one(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Re
     responses((status = 200, description = "One answer each", body = crate::http::openapi::HeartbeatAnswers), crate::http::openapi::WorkProblems))]
 pub async fn many(ask: Ask, body: Body) -> Result<Response, Problem> {
     ask.query.done()?;
-    let text = body::json(&ask.headers, body, ask.app.options.limits.batch_body).await?;
-    let asked: HeartbeatsBody<'_> = read(&text)?;
+    let text = body::json(&ask.app, &ask.headers, body, ask.app.options.limits.batch_body).await?;
+    let asked: HeartbeatsBody<'_> = ask.app.room.work(text.len(), || read(&text)).await?;
+    let (AtMost(heartbeats), wait) = (asked.heartbeats, wait(&ask.app, asked.wait));
     let (mut errors, mut beats, mut runs) = (Vec::new(), Vec::new(), Vec::new());
-    if asked.heartbeats.len() > limits::LEASE_JOBS {
-        errors.push(Violation::new("/heartbeats", "must hold at most 1000"));
-    }
-    for (index, Object(beat)) in asked.heartbeats.into_iter().enumerate() {
+    for (index, Object(beat)) in heartbeats.into_iter().enumerate() {
         let pointer = format!("/heartbeats/{index}");
+        if beat.lease.len() > limits::LEASE_BYTES {
+            errors.push(Violation::new(format!("{pointer}/lease"), "must be at most 255 bytes long"));
+        }
         let ttl = super::ttl(&format!("{pointer}/ttl"), beat.ttl, &mut errors);
         let progress = beat.progress.map(|Object(p)| p.check(&format!("{pointer}/progress"), &mut errors));
         let lease = ask.engine().parse_lease(&beat.lease);
         beats.extend(lease.map(|lease| Beat { lease, ttl, progress }));
         runs.push((beat.lease.into_owned(), lease));
     }
+    // Others find room while this waits.
+    drop(text);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let mut renewed = ask.engine().heartbeat(beats, wait(&ask.app, asked.wait)).await?.into_iter();
-    let mut answers = Vec::with_capacity(runs.len());
+    let mut renewed = ask.engine().heartbeat_while(beats, wait, peer::half_closed()).await?.into_iter();
+    let (mut answers, mut room) = (Vec::with_capacity(runs.len()), limits::RIDING_BYTES);
     for (text, lease) in runs {
         let answer = match lease {
             None => Err(Problem::new(problem::NOT_FOUND).detail("not a lease of this server")),
             Some(lease) => match renewed.next() {
                 Some(Renewed::Extended { ttl, cancel_requested }) => Ok((ttl, cancel_requested)),
-                _ => Err(ask.lease_lost(lease).await?),
+                _ => Err(ask.one_lease_lost(lease, &mut room).await?),
             },
         };
         answers.push((text, answer));
@@ -92,5 +95,6 @@ pub async fn many(ask: Ask, body: Body) -> Result<Response, Problem> {
 }
 
 fn wait(app: &App, wait: Option<Duration>) -> i64 {
-    wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait))
+    // Who has one of the last connections waits for nothing.
+    wait.filter(|_| !peer::is_kept()).map_or(0, |Duration(wait)| wait.min(app.options.limits.wait))
 }

@@ -4,6 +4,7 @@ pub mod append;
 pub mod finish;
 pub mod heartbeat;
 pub mod input;
+mod unsure;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -16,8 +17,11 @@ use super::answer::json;
 use super::ask::Ask;
 use super::base::Base;
 use super::problem::{self, Problem, Violation};
-use super::wire::{Duration, JobView, Json, LeaseBody, Object, cut, read, write_job};
-use super::{App, body};
+use super::wire::{AtMost, Duration, JobView, Json, LeaseBody, Object, cut, read, write_job};
+use super::{App, body, peer};
+
+/// Room for one job of the answer.
+const JOB_BYTES: usize = 2_048;
 
 /// Hands in what is finished and leases work.
 #[utoipa::path(post, path = "/leases", tag = "work", request_body = LeaseBody,
@@ -28,25 +32,39 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     ask.query.done()?;
     let app = &ask.app;
     // Many results may ride on one request.
-    let text = body::json(&ask.headers, body, app.options.limits.batch_body).await?;
-    let asked: LeaseBody<'_> = read(&text)?;
+    let text = body::json(app, &ask.headers, body, app.options.limits.batch_body).await?;
+    let asked: LeaseBody<'_> = app.room.work(text.len(), || read(&text)).await?;
     let mut ends = finish::Ends::default();
     let request = request(app, &text, asked, &mut ends).await?;
-    let finishing = !ends.is_empty();
-    let answer = app.engine.lease(request).await.map_err(|error| match error {
-        LeaseError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(1..=3)),
-        LeaseError::Store(error) => error.into(),
-    })?;
+    // Others find room while this waits.
+    drop(text);
+    let (finishing, keeps) = (!ends.is_empty(), request.request_id.is_some());
+    let again = (request.wait > 0).then(|| request.clone());
+    let answer = tokio::select! {
+        answer = app.engine.lease(request) => answer.map_err(refused)?,
+        () = peer::half_closed(), if again.is_some() => return Ok(unsure::answer(ask, again)),
+    };
+    if !keeps {
+        peer::handed(answer.leases.iter().map(|leased| leased.job.lease_ref()));
+    }
     if answer.leases.is_empty() && !finishing {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let mut out = Json::with_capacity(2_048 * answer.leases.len() + 128 * answer.finished.len() + 64);
     out.begin();
-    out.key("leases").list(&answer.leases, |out, leased| write_lease(out, app, &ask.base, leased));
+    write_leases(&mut out, &ask, &answer.leases);
     out.key("finished");
     ends.write(&mut out, &ask, &answer.finished).await?;
     out.end();
     Ok(json(StatusCode::OK, out))
+}
+
+fn refused(error: LeaseError) -> Problem {
+    match error {
+        LeaseError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(1..=3)),
+        LeaseError::TooMany => Problem::no_room(),
+        LeaseError::Store(error) => error.into(),
+    }
 }
 
 async fn request(
@@ -56,28 +74,28 @@ async fn request(
     ends: &mut finish::Ends,
 ) -> Result<LeaseRequest, Problem> {
     let mut errors = Vec::new();
-    let queues = names("/queues", &asked.queues, &mut errors);
-    let kinds = names("/kinds", &asked.kinds, &mut errors);
+    let (AtMost(queues), AtMost(kinds), AtMost(finish)) = (asked.queues, asked.kinds, asked.finish);
+    let queues = names("/queues", &queues, &mut errors);
+    let kinds = names("/kinds", &kinds, &mut errors);
     let max = asked.max.unwrap_or(1);
     if max > limits::LEASE_JOBS {
         errors.push(Violation::new("/max", "must be at most 1000"));
     }
-    if max > 0 && kinds.is_empty() && asked.finish.is_empty() {
+    if max > 0 && kinds.is_empty() && finish.is_empty() {
         errors.push(Violation::new("/kinds", "must name at least one kind"));
-    }
-    if asked.finish.len() > limits::LEASE_JOBS {
-        errors.push(Violation::new("/finish", "must hold at most 1000 ends"));
     }
     let ttl = ttl("/ttl", asked.ttl, &mut errors).unwrap_or(limits::TTL_MILLIS);
     if asked.request_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits::KEY_BYTES) {
         errors.push(Violation::new("/request_id", "must be 1 to 255 bytes long"));
     }
-    finish::check(&asked.finish, &mut errors);
+    app.room.work(text.len(), || finish::check(&finish, &mut errors)).await;
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    // Who hands something in learns at once what became of it.
-    let wait = asked.wait.filter(|_| asked.finish.is_empty());
+    // What cannot be told must not be done.
+    app.room.for_answer(JOB_BYTES * (max + finish.len()))?;
+    // Who hands something in learns at once what became of it; who has one of the last connections waits for nothing.
+    let wait = asked.wait.filter(|_| finish.is_empty() && !peer::is_kept());
     let wait = wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait));
     let worker = asked.worker.map_or_else(
         || WorkerId { name: "unnamed".into(), version: None },
@@ -87,15 +105,11 @@ async fn request(
         },
     );
     let request_id = asked.request_id.map(Into::into);
-    let finish = ends.take(app, text, asked.finish).await?;
+    let finish = ends.take(app, text, finish).await?;
     Ok(LeaseRequest { worker, queues, kinds, max, wait, ttl, request_id, finish })
 }
 
 fn names(pointer: &str, texts: &[std::borrow::Cow<'_, str>], errors: &mut Vec<Violation>) -> Vec<Name> {
-    if texts.len() > limits::LEASE_NAMES {
-        errors.push(Violation::new(pointer, "must hold at most 1000 names"));
-        return Vec::new();
-    }
     let mut names = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         match Name::new(text) {
@@ -115,10 +129,19 @@ fn ttl(pointer: &str, ttl: Option<Duration>, errors: &mut Vec<Violation>) -> Opt
     millis
 }
 
-fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased) {
+/// Writes the member of an answer that holds the leases.
+fn write_leases(out: &mut Json, ask: &Ask, leases: &[Leased]) {
+    let mut riding = 0;
+    out.key("leases").list(leases, |out, leased| {
+        write_lease(out, &ask.app, &ask.base, leased, riding < limits::RIDING_BYTES);
+        riding += leased.spec.input.payload.size() as usize;
+    });
+}
+
+fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased, rides: bool) {
     out.begin();
     out.key("lease").text(&leased.lease);
-    let href = input_href(base, leased);
+    let href = input_href(base, leased, rides);
     let view =
         JobView::new(&app.engine, base, &leased.job, &leased.spec).with_input(&leased.spec.input, href.as_deref());
     write_job(out.key("job"), &view);
@@ -135,9 +158,9 @@ fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased) {
     out.end();
 }
 
-/// Where the worker gets an input that does not ride along: a large one, or one that is not JSON.
-fn input_href(base: &Base, leased: &Leased) -> Option<String> {
+/// Where the worker gets an input that does not ride along: a large one, one that is not JSON, or one beside many others.
+fn input_href(base: &Base, leased: &Leased, rides: bool) -> Option<String> {
     let input = &leased.spec.input;
-    let rides = matches!(&input.payload, raincheck_core::Payload::Inline(_)) && input.content_type.is_none();
+    let rides = rides && matches!(&input.payload, raincheck_core::Payload::Inline(_)) && input.content_type.is_none();
     (!rides).then(|| base.url(&format!("/leases/{}/input", leased.lease)))
 }

@@ -6,7 +6,7 @@ mod tail;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use raincheck_core::ChunkKind;
@@ -20,7 +20,6 @@ use super::answer::{self, found};
 use super::ask::Ask;
 use super::bytes::harmless;
 use super::path::JobPath;
-use super::peer;
 use super::problem::{self, Problem};
 use super::watch::sse as events;
 
@@ -69,12 +68,12 @@ async fn serve(ask: &Ask, mut place: Place, method: &Method) -> Result<Response,
         Start::Over => Ok(StatusCode::NO_CONTENT.into_response()),
         Start::Outside(size) => Err(Problem::new(problem::RANGE).detail(format!("there are {size} bytes"))),
         Start::At { no, attempt, content_type } => {
-            let tail = Tail::new(&app.engine, no, &place, attempt);
+            let tail = Tail::new(&app.engine, no, &place, attempt).for_who_listens();
             let pieces = stream::unfold((tail, slot), |(mut tail, slot)| async {
                 let piece = tail.next().await?;
                 Some((Ok::<_, std::convert::Infallible>(piece.bytes), (tail, slot)))
             });
-            Ok(dress(Body::from_stream(pieces.take_until(peer::gone())), place.kind, attempt, content_type.as_deref()))
+            Ok(dress(Body::from_stream(pieces), place.kind, attempt, content_type.as_deref()))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use http::{HeaderMap, StatusCode};
 use raincheck_core::JobNo;
 use raincheck_store::Chunk;
@@ -16,7 +16,7 @@ use super::tail::Tail;
 use super::{events, record};
 use crate::http::problem::{self, Problem};
 use crate::http::watch::slots::Slot;
-use crate::http::{App, negotiate, peer};
+use crate::http::{App, negotiate};
 
 /// Something is said at least this often.
 const COMMENT_EVERY: Duration = Duration::from_secs(14);
@@ -63,7 +63,7 @@ pub async fn stream(app: &App, place: Place, headers: &HeaderMap) -> Result<Resp
     let frames = stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|frame| (Ok::<_, std::convert::Infallible>(frame), stream))
     });
-    Ok(events::dress(Body::from_stream(frames.take_until(peer::gone()))))
+    Ok(events::dress(Body::from_stream(frames)))
 }
 
 /// The place that `Last-Event-ID` names: attempt and offset.

@@ -7,9 +7,10 @@ use raincheck_engine::{Engine, Follow};
 use raincheck_store::{Chunk, StoreError};
 
 use super::place::Place;
+use crate::http::peer;
 
 /// Read from the store at once, bytes.
-const READ: usize = 256 << 10;
+const READ: usize = 64 << 10;
 
 /// Reads on until the run is over, or only what there is.
 pub struct Tail {
@@ -23,6 +24,8 @@ pub struct Tail {
     ready: VecDeque<Chunk>,
     /// The run was over when the store was last asked.
     over: bool,
+    /// Nothing but the bytes is written, so that nobody would notice that the reader is gone.
+    is_bare: bool,
 }
 
 impl Tail {
@@ -30,7 +33,13 @@ impl Tail {
     pub fn new(engine: &Engine, no: JobNo, place: &Place, attempt: u32) -> Self {
         let follow = place.follow.then(|| engine.follow(no));
         let (kind, offset) = (place.kind, place.offset);
-        Tail { engine: engine.clone(), no, kind, attempt, offset, follow, ready: VecDeque::new(), over: false }
+        let (engine, ready) = (engine.clone(), VecDeque::new());
+        Tail { engine, no, kind, attempt, offset, follow, ready, over: false, is_bare: false }
+    }
+
+    /// Followed only by whoever keeps both halves of its connection open; others get what there is.
+    pub fn for_who_listens(self) -> Self {
+        Tail { is_bare: true, ..self }
     }
 
     /// The attempt whose bytes these are.
@@ -74,7 +83,10 @@ impl Tail {
             if !self.over
                 && let Some(follow) = &mut self.follow
             {
-                follow.changed().await;
+                tokio::select! {
+                    () = follow.changed() => {}
+                    () = peer::half_closed(), if self.is_bare => self.follow = None,
+                }
             }
         }
     }

@@ -12,8 +12,11 @@ use crate::http::answer::json;
 use crate::http::base::Base;
 use crate::http::problem::{self, Problem, Violation};
 use crate::http::query::Query;
-use crate::http::wire::{BatchBody, JobView, Json, NewJobBody, Object, read, write_job};
+use crate::http::wire::{AtMost, BatchBody, JobView, Json, NewJobBody, Object, read, write_job};
 use crate::http::{App, body};
+
+/// Room for one job of the answer.
+const JOB_BYTES: usize = 1_536;
 
 /// Submits up to 1,000 jobs, all or none.
 #[utoipa::path(post, path = "/jobs/batch", tag = "submit", request_body = BatchBody,
@@ -30,11 +33,11 @@ pub async fn post(
     if key::of(&headers)?.is_some() {
         return Err(Problem::new(problem::INVALID_KEY).detail("give each job of a batch a `key` of its own"));
     }
-    let text = body::json(&headers, body, app.options.limits.batch_body).await?;
+    let text = body::json(&app, &headers, body, app.options.limits.batch_body).await?;
     let new = all(&app, &text, &headers).await?;
     let specs: Vec<_> = new.iter().map(answer::shown).collect();
     let submitted = app.engine.submit(new).await.map_err(|error| answer::refused(error, true))?;
-    let mut out = Json::with_capacity(1_536 * submitted.len());
+    let mut out = Json::with_capacity(JOB_BYTES * submitted.len());
     out.begin();
     out.key("jobs").list(submitted.iter().zip(&specs), |out, (one, spec)| {
         // Others than new ones are shown without progress and result: their own resource has them.
@@ -47,26 +50,13 @@ pub async fn post(
 }
 
 async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<Vec<NewJob>, Problem> {
-    let body: BatchBody<'_> = read(text)?;
-    if body.jobs.is_empty() || body.jobs.len() > limits::BATCH_JOBS {
-        return Err(Problem::invalid(vec![Violation::new("/jobs", "must hold 1 to 1,000 jobs")]));
-    }
-    let mut errors = Vec::new();
-    let mut new = Vec::with_capacity(body.jobs.len());
-    for (index, Object(job)) in body.jobs.iter().enumerate() {
-        let pointer = format!("/jobs/{index}");
-        if let Some(job) = resolve::resolve(app, job, &pointer, &mut errors) {
-            new.push(job);
-        }
-    }
-    if !errors.is_empty() {
-        return Err(Problem::invalid(errors));
-    }
+    let (jobs, mut new) = app.room.work(text.len(), || checked(app, text)).await?;
+    app.room.for_answer(JOB_BYTES * new.len())?;
     let traceparent = input::traceparent(headers);
     for index in 0..new.len() {
-        let Object(job): &Object<NewJobBody<'_>> = &body.jobs[index];
+        let Object(job): &Object<NewJobBody<'_>> = &jobs[index];
         match input::json(app, text, job.input).await {
-            Ok(input) => resolve::attach(&mut new[index], job, input),
+            Ok(input) => app.room.work(input.size(), || resolve::attach(&mut new[index], job, input)).await,
             Err(problem) => {
                 for unused in &new[..index] {
                     input::discard(app, unused).await;
@@ -77,4 +67,25 @@ async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<Vec<NewJob>
         new[index].spec.traceparent.clone_from(&traceparent);
     }
     Ok(new)
+}
+
+/// A body's jobs, and what they will be but for their inputs.
+fn checked<'a>(app: &App, text: &'a [u8]) -> Result<(Vec<Object<NewJobBody<'a>>>, Vec<NewJob>), Problem> {
+    let BatchBody { jobs: AtMost(jobs) } = read(text)?;
+    if jobs.is_empty() {
+        return Err(Problem::invalid(vec![Violation::new("/jobs", "must hold 1 to 1,000 jobs")]));
+    }
+    let mut errors = Vec::new();
+    let mut new = Vec::with_capacity(jobs.len());
+    for (index, Object(job)) in jobs.iter().enumerate() {
+        let pointer = format!("/jobs/{index}");
+        if let Some(job) = resolve::resolve(app, job, &pointer, &mut errors) {
+            new.push(job);
+        }
+        // More are not told.
+        if errors.len() >= limits::ERRORS {
+            break;
+        }
+    }
+    if errors.is_empty() { Ok((jobs, new)) } else { Err(Problem::invalid(errors)) }
 }

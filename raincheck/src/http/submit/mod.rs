@@ -54,7 +54,7 @@ pub async fn put(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Respo
 
 /// One job of a JSON body.
 async fn one(app: &App, text: &Bytes, headers: &HeaderMap, id: Option<JobId>) -> Result<NewJob, Problem> {
-    let mut body: NewJobBody<'_> = read(text)?;
+    let mut body: NewJobBody<'_> = app.room.work(text.len(), || read(text)).await?;
     body.key = key::merge(key::of(headers)?, body.key.take())?;
     let mut errors = Vec::new();
     let new = resolve::resolve(app, &body, "", &mut errors);
@@ -62,7 +62,7 @@ async fn one(app: &App, text: &Bytes, headers: &HeaderMap, id: Option<JobId>) ->
     new.id = id;
     new.spec.traceparent = input::traceparent(headers);
     let input = input::json(app, text, body.input).await?;
-    resolve::attach(&mut new, &body, input);
+    app.room.work(input.size(), || resolve::attach(&mut new, &body, input)).await;
     Ok(new)
 }
 

@@ -19,6 +19,16 @@ pub struct Input {
     pub sameness: Sameness,
 }
 
+impl Input {
+    /// How much there is to compare, bytes.
+    pub fn size(&self) -> usize {
+        match &self.sameness {
+            Sameness::Json(text) => text.len(),
+            Sameness::Empty | Sameness::Bytes(_) => 0,
+        }
+    }
+}
+
 /// By what two inputs are the same.
 #[derive(Clone, Debug, Default)]
 pub enum Sameness {

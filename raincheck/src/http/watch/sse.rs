@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, timeout_at};
@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::slots::Slot;
 use super::{Note, Opened, Source, envelope};
 use crate::http::problem::{self, Problem};
-use crate::http::{App, negotiate, peer};
+use crate::http::{App, negotiate};
 
 /// Something is said at least this often.
 const COMMENT_EVERY: Duration = Duration::from_secs(14);
@@ -54,7 +54,7 @@ pub fn stream(app: &App, opened: Opened) -> Response {
     let frames = stream::unfold(state, |mut state| async {
         state.next().await.map(|frame| (Ok::<_, std::convert::Infallible>(frame), state))
     });
-    dress(Body::from_stream(frames.take_until(peer::gone())))
+    dress(Body::from_stream(frames))
 }
 
 /// Come again, each at another time.

@@ -117,25 +117,22 @@ impl Scanner<'_> {
     }
 
     fn object(&mut self, out: &mut Vec<u8>) {
-        let mut members: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        out.push(b'{');
+        let begin = out.len();
+        // Where each member begins: all that is kept of it, for an object may have millions.
+        let mut members: Vec<u32> = Vec::new();
         self.at += 1;
         while !matches!(self.peek(), b'}' | b']') {
-            let (mut key, mut value) = (Vec::new(), Vec::new());
-            self.string(&mut key);
+            members.push(u32::try_from(out.len() - begin).unwrap_or(u32::MAX));
+            self.string(out);
             self.skip(b':');
-            self.value(&mut value);
-            self.skip(b',');
-            members.push((key, value));
-        }
-        self.at += 1;
-        members.sort_by(|a, b| a.0.cmp(&b.0));
-        out.push(b'{');
-        for (key, value) in members {
-            out.extend_from_slice(&key);
             out.push(b':');
-            out.extend_from_slice(&value);
+            self.value(out);
+            self.skip(b',');
             out.push(b',');
         }
+        self.at += 1;
+        sort(&mut out[begin..], &members);
         out.push(b'}');
     }
 
@@ -168,16 +165,46 @@ impl Scanner<'_> {
         }
         self.at = self.at.min(self.json.len());
         let text = &self.json[start..self.at];
-        // A lone surrogate has no plainer spelling.
-        match serde_json::from_slice::<String>(text) {
-            Ok(plain) if text.contains(&b'\\') => {
-                if serde_json::to_writer(&mut *out, &plain).is_err() {
-                    out.extend_from_slice(text);
-                }
-            }
-            _ => out.extend_from_slice(text),
+        if text.contains(&b'\\')
+            // A lone surrogate has no plainer spelling.
+            && let Ok(plain) = serde_json::from_slice::<String>(text)
+            && serde_json::to_writer(&mut *out, &plain).is_ok()
+        {
+            return;
         }
+        out.extend_from_slice(text);
     }
+}
+
+/// Sorts members by their names; those of the same name stay in their order.
+fn sort(text: &mut [u8], members: &[u32]) {
+    let sorted = |text: &[u8], members: &[u32]| members.is_sorted_by(|a, b| key(text, *a) <= key(text, *b));
+    // No limit lets in so much text.
+    if text.len() >= u32::MAX as usize || sorted(text, members) {
+        return;
+    }
+    let ends: Vec<u32> = members.iter().skip(1).copied().chain([text.len() as u32]).collect();
+    let mut order: Vec<u32> = (0..members.len() as u32).collect();
+    order.sort_by(|a, b| key(text, members[*a as usize]).cmp(key(text, members[*b as usize])));
+    let mut put = Vec::with_capacity(text.len());
+    for index in order {
+        put.extend_from_slice(&text[members[index as usize] as usize..ends[index as usize] as usize]);
+    }
+    text.copy_from_slice(&put);
+}
+
+/// The name of the member that begins at `at`, as far as the colon behind it.
+fn key(text: &[u8], at: u32) -> &[u8] {
+    let name = &text[at as usize..];
+    let (mut end, mut escaped) = (1, false);
+    while let Some(byte) = name.get(end) {
+        end += 1;
+        if *byte == b'"' && !escaped {
+            break;
+        }
+        escaped = *byte == b'\\' && !escaped;
+    }
+    &name[..end.min(name.len())]
 }
 
 #[cfg(test)]
@@ -201,6 +228,18 @@ mod tests {
         }
         assert_ne!(digest("[1,2]"), digest("[12]"));
         assert_ne!(digest(r#""\ud800""#), digest(r#""\ud801""#));
+    }
+
+    #[test]
+    fn members_are_sorted_wherever_they_stand() {
+        let canonical = |json: &str| {
+            let mut out = Vec::new();
+            Scanner { json: json.as_bytes(), at: 0 }.value(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let text = r#"{"b":{"y":1,"x":[{"d":0,"c":0}]},"a\"":2,"a":{},"":3,"b":4}"#;
+        assert_eq!(canonical(text), r#"{"":3,"a":{},"a\"":2,"b":{"x":[{"c":0,"d":0,},],"y":1,},"b":4,}"#);
+        assert_eq!(canonical("{}"), "{}");
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl<'a> JobView<'a> {
         }
     }
 
-    /// With its input: the text itself where it is small JSON, else `href` where there is one.
+    /// With its input: `href` where there is one, else the text itself where it is small JSON.
     #[must_use]
     pub fn with_input(self, input: &'a Content, href: Option<&'a str>) -> Self {
         JobView { input: Some((input, href)), ..self }
@@ -200,14 +200,11 @@ fn write_input(out: &mut Json, view: &JobView<'_>) {
     let Some((content, href)) = view.input else { return };
     match (&content.payload, &content.content_type) {
         (Payload::Empty, _) => return,
+        (_, _) if href.is_some() => out.key("input_href").maybe_text(href),
         (Payload::Inline(text), None) => {
             out.key("input").raw(text);
         }
-        _ => {
-            if let Some(href) = href {
-                out.key("input_href").text(href);
-            }
-        }
+        _ => {}
     }
     out.key("input_type").text(content.content_type.as_deref().unwrap_or("application/json"));
     out.key("input_size").number(content.payload.size());

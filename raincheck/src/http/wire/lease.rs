@@ -6,7 +6,7 @@ use raincheck_core::{Failure, FailureCode, limits};
 use serde::Deserialize;
 
 use super::progress::cut;
-use super::read::Object;
+use super::read::{AtMost, Object};
 use super::{Duration, Present, ProgressBody};
 
 /// A request for work.
@@ -20,10 +20,12 @@ pub struct LeaseBody<'a> {
     pub worker: Option<Object<WorkerBody<'a>>>,
     /// From these queues; empty is all.
     #[serde(default)]
-    pub queues: Vec<Cow<'a, str>>,
+    #[schema(value_type = Vec<String>, max_items = 1000)]
+    pub queues: AtMost<Cow<'a, str>, { limits::LEASE_NAMES }>,
     /// Of these kinds.
     #[serde(default)]
-    pub kinds: Vec<Cow<'a, str>>,
+    #[schema(value_type = Vec<String>, max_items = 1000)]
+    pub kinds: AtMost<Cow<'a, str>, { limits::LEASE_NAMES }>,
     /// At most so many; 1 unless given, 0 only finishes.
     #[schema(maximum = 1000)]
     pub max: Option<usize>,
@@ -39,8 +41,8 @@ pub struct LeaseBody<'a> {
     pub request_id: Option<Cow<'a, str>>,
     /// Ends of earlier runs.
     #[serde(default, borrow)]
-    #[schema(value_type = Vec<FinishBody>)]
-    pub finish: Vec<Object<FinishBody<'a>>>,
+    #[schema(value_type = Vec<FinishBody>, max_items = 1000)]
+    pub finish: AtMost<Object<FinishBody<'a>>, { limits::LEASE_JOBS }>,
 }
 
 /// Who a worker says it is.
@@ -171,8 +173,8 @@ pub struct HeartbeatBody<'a> {
 pub struct HeartbeatsBody<'a> {
     /// One for each run.
     #[serde(borrow)]
-    #[schema(value_type = Vec<BeatBody>)]
-    pub heartbeats: Vec<Object<BeatBody<'a>>>,
+    #[schema(value_type = Vec<BeatBody>, max_items = 1000)]
+    pub heartbeats: AtMost<Object<BeatBody<'a>>, { limits::LEASE_JOBS }>,
     /// Answer when one of them should stop, at the latest after so long.
     #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "20s")]
     pub wait: Option<Duration>,

@@ -23,5 +23,5 @@ pub use lease::{FailBody, FinishBody, HeartbeatBody, HeartbeatsBody, LeaseBody, 
 pub use new_job::{BatchBody, Moment, NewJobBody, RerunBody, RetentionBody, RetryBody, Tags};
 pub use patch::QueuePatchBody;
 pub use progress::{ProgressBody, cut};
-pub use read::{Object, Present, escape, read, read_or_default};
+pub use read::{AtMost, Object, Present, escape, read, read_or_default};
 pub use time::Duration;

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use raincheck_core::{Millis, Timestamp, parse_duration};
+use raincheck_core::{Millis, Timestamp, limits, parse_duration};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
-use super::read::Object;
+use super::read::{AtMost, Object};
 use super::{Duration, Present, time};
 
 /// A job to be. Only `kind` is required; the rest has defaults.
@@ -115,8 +115,8 @@ pub struct RetentionBody {
 pub struct BatchBody<'a> {
     /// At most 1,000.
     #[serde(borrow)]
-    #[schema(value_type = Vec<NewJobBody>)]
-    pub jobs: Vec<Object<NewJobBody<'a>>>,
+    #[schema(value_type = Vec<NewJobBody>, min_items = 1, max_items = 1000)]
+    pub jobs: AtMost<Object<NewJobBody<'a>>, { limits::BATCH_JOBS }>,
 }
 
 /// How a job is run again.
@@ -197,7 +197,7 @@ impl<'de> Deserialize<'de> for Tags {
                         Ok(_) => return Err(de::Error::custom(format!("duplicate field `{name}`"))),
                         Err(place) => tags.insert(place, (name, value)),
                     }
-                    if tags.len() > raincheck_core::limits::TAGS {
+                    if tags.len() > limits::TAGS {
                         return Err(de::Error::custom("at most 32 tags"));
                     }
                 }

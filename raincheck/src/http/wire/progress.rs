@@ -66,6 +66,32 @@ pub fn cut(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most.min(text.len()))]
 }
 
+/// The beginning of what something displays: the rest is not even kept on the way.
+pub struct Cut {
+    text: String,
+    most: usize,
+    is_whole: bool,
+}
+
+impl Cut {
+    /// At most so many bytes, and whether that was all.
+    pub fn of(shown: impl std::fmt::Display, most: usize) -> (String, bool) {
+        let mut cut = Cut { text: String::new(), most, is_whole: true };
+        // Ends with an error where nothing more fits.
+        let all = std::fmt::write(&mut cut, format_args!("{shown}"));
+        (cut.text, all.is_ok() && cut.is_whole)
+    }
+}
+
+impl std::fmt::Write for Cut {
+    fn write_str(&mut self, piece: &str) -> std::fmt::Result {
+        let fits = cut(piece, self.most - self.text.len());
+        self.text.push_str(fits);
+        self.is_whole &= fits.len() == piece.len();
+        if self.is_whole { Ok(()) } else { Err(std::fmt::Error) }
+    }
+}
+
 /// Writes the members that there are.
 pub fn write_progress(out: &mut Json, progress: &Progress) {
     out.begin();

@@ -3,17 +3,19 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use raincheck_core::limits;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::progress::Cut;
 use crate::http::problem::{Problem, Violation};
 
 /// Reads `body` as `T`. Broken JSON and duplicate members are bad requests; unknown, missing and mistyped members do
 /// not pass validation.
 pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map(|Object(value)| value).map_err(|error| explain::<T>(body, &error))
+    serde_json::from_slice(body).map(|Object(value)| value).map_err(|error| explain::<T>(body, error))
 }
 
 /// As [`read`], for a body that may be left out; `null` says as little.
@@ -23,14 +25,21 @@ pub fn read_or_default<'a, T: Deserialize<'a> + Default>(body: &'a [u8]) -> Resu
 
 /// Reads a second time, keeping track of the place: only those who err pay for it.
 #[cold]
-fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: &serde_json::Error) -> Problem {
+fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: serde_json::Error) -> Problem {
     if std::str::from_utf8(body).is_err() {
         return Problem::bad("the body is not valid UTF-8");
     }
-    let message = error.to_string();
+    // What is wrong may be said in the words of the body, which are as long as their sender likes.
+    let (message, is_whole) = Cut::of(&error, limits::DETAIL_BYTES);
     let (what, _) = message.rsplit_once(" at line ").unwrap_or((&message, ""));
-    if matches!(error.classify(), Category::Syntax | Category::Eof | Category::Io) {
+    let (class, line, column) = (error.classify(), error.line(), error.column());
+    drop(error);
+    if matches!(class, Category::Syntax | Category::Eof | Category::Io) {
         return Problem::bad(format!("the body is not valid JSON: {message}"));
+    }
+    if !is_whole {
+        let place = format!("at line {line} column {column} something is far too long: {what}");
+        return Problem::new(crate::http::problem::VALIDATION).detail(place);
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let place = match serde_path_to_error::deserialize::<_, Object<T>>(&mut reader) {
@@ -94,6 +103,44 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
+/// A list of at most so many elements: of one that is longer, nothing beyond them is read.
+#[derive(Clone, Debug)]
+pub struct AtMost<T, const MOST: usize>(pub Vec<T>);
+
+impl<T, const MOST: usize> Default for AtMost<T, MOST> {
+    fn default() -> Self {
+        AtMost(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for AtMost<T, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Few<T, const MOST: usize>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Few<T, MOST> {
+            type Value = AtMost<T, MOST>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<AtMost<T, MOST>, A::Error> {
+                let mut all = Vec::new();
+                while all.len() < MOST {
+                    match list.next_element()? {
+                        Some(one) => all.push(one),
+                        None => return Ok(AtMost(all)),
+                    }
+                }
+                match list.next_element::<IgnoredAny>()? {
+                    Some(_) => Err(A::Error::custom(format_args!("must hold at most {MOST}"))),
+                    None => Ok(AtMost(all)),
+                }
+            }
+        }
+        deserializer.deserialize_seq(Few(PhantomData))
+    }
+}
+
 /// A raw member that may be `null` and is then there all the same.
 #[derive(Clone, Copy, Debug)]
 pub struct Present<'a>(pub &'a RawValue);
@@ -127,6 +174,30 @@ mod tests {
         input: Option<Present<'a>>,
         #[serde(default)]
         list: Vec<Object<Inner>>,
+    }
+
+    #[test]
+    fn of_a_long_list_nothing_beyond_the_bound_is_read() {
+        let list = |text: &str| serde_json::from_str::<AtMost<u8, 3>>(text).map(|AtMost(all)| all);
+        assert!(list("[]").unwrap().is_empty());
+        assert_eq!(list("[1,2,3]").unwrap(), [1, 2, 3]);
+        // What comes after it is not even looked at.
+        assert!(list("[1,2,3,4,oh").unwrap_err().to_string().starts_with("must hold at most 3"));
+        assert!(list("[1,2,3,oh").unwrap_err().is_syntax());
+    }
+
+    #[test]
+    fn an_error_does_not_echo_the_body() {
+        let long = "x".repeat(1 << 20);
+        for body in [
+            format!("{{\"name\":\"x\",\"{long}\":1}}"),
+            format!("{{\"name\":\"x\",\"list\":[{{\"n\":\"{long}\"}}]}}"),
+            format!("{{\"name\":\"x\",\"list\":\"{long}\"}}"),
+        ] {
+            let mut out = super::super::Json::default();
+            read::<Outer<'_>>(body.as_bytes()).unwrap_err().write(&mut out);
+            assert!(out.into_vec().len() < 4 << 10);
+        }
     }
 
     #[test]
