@@ -102,6 +102,11 @@ impl BlobFolder {
         Ok(all)
     }
 
+    /// What lies there that is not finished.
+    pub(super) fn list_half_written(&self) -> io::Result<Vec<Lying>> {
+        self.list(&self.root.join("tmp"))
+    }
+
     /// Starts a new file.
     pub(crate) fn create(&self) -> io::Result<FileWriter> {
         let name = new_name();

@@ -3,23 +3,32 @@
 //! Whatever was acknowledged is kept: a payload is durable before any row refers to it. One that no row refers to is an
 //! orphan, swept when a store is opened.
 
+mod arrival;
 #[cfg(feature = "s3")]
 mod bucket;
 mod folder;
 mod listing;
+mod litter;
 mod place;
+mod room;
+mod unclaimed;
 #[cfg(feature = "s3")]
 mod upload;
 mod writer;
 
+pub use arrival::Arrival;
 pub(crate) use folder::BlobFolder;
 pub(crate) use listing::{Listing, Lying};
+pub use litter::Litter;
 pub use place::{BlobPlace, S3Options};
+pub use room::BlobUse;
+pub use unclaimed::Unclaimed;
 pub use writer::BlobWriter;
 
 use std::io::{self, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, TryStreamExt as _, stream};
@@ -36,7 +45,10 @@ pub type BlobStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// Large payloads, under names the server makes. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Blobs(Kept);
+pub struct Blobs {
+    kept: Kept,
+    room: Arc<room::Room>,
+}
 
 #[derive(Clone, Debug)]
 enum Kept {
@@ -47,7 +59,13 @@ enum Kept {
 
 impl From<BlobFolder> for Blobs {
     fn from(folder: BlobFolder) -> Self {
-        Blobs(Kept::Folder(folder))
+        Kept::Folder(folder).into()
+    }
+}
+
+impl From<Kept> for Blobs {
+    fn from(kept: Kept) -> Self {
+        Blobs { kept, room: Arc::default() }
     }
 }
 
@@ -69,37 +87,31 @@ impl Blobs {
         match place {
             BlobPlace::Folder(root) => Ok(BlobFolder::at(root).into()),
             #[cfg(feature = "s3")]
-            BlobPlace::Bucket(options) => bucket::Bucket::of(options).map(|bucket| Blobs(Kept::Bucket(bucket))),
+            BlobPlace::Bucket(options) => bucket::Bucket::of(options).map(|bucket| Kept::Bucket(bucket).into()),
         }
     }
 
     /// The folder, where it is one.
     pub(crate) fn folder(&self) -> Option<&BlobFolder> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => Some(folder),
             #[cfg(feature = "s3")]
             Kept::Bucket(_) => None,
         }
     }
 
+    /// Uploads leave so many bytes of the disk free.
+    pub(crate) fn keep_free(&self, bytes: u64) {
+        self.room.keep_free(bytes);
+    }
+
     /// Starts a new payload. Writing it blocks: it is for a thread that may.
     pub fn create(&self) -> io::Result<BlobWriter> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => folder.create().map(BlobWriter::from),
             #[cfg(feature = "s3")]
             Kept::Bucket(bucket) => Ok(upload::Upload::new(bucket.clone(), new_name()).into()),
         }
-    }
-
-    /// Keeps bytes that are in memory; answers their name.
-    pub async fn keep(&self, bytes: Bytes) -> io::Result<Box<str>> {
-        let blobs = self.clone();
-        aside(move || {
-            let mut writer = blobs.create()?;
-            writer.write(&bytes)?;
-            writer.finish()
-        })
-        .await
     }
 
     /// The bytes of a payload from `range.start` up to `range.end`, which do not lie behind its end.
@@ -107,7 +119,7 @@ impl Blobs {
         if range.is_empty() {
             return Ok(Box::pin(stream::empty()));
         }
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let path = folder.path(name);
                 let file = aside(move || {
@@ -138,7 +150,7 @@ impl Blobs {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when there is none of that name.
     pub async fn size(&self, name: &str) -> io::Result<u64> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let path = folder.path(name);
                 aside(move || std::fs::metadata(path)).await.map(|about| about.len())
@@ -149,14 +161,15 @@ impl Blobs {
     }
 
     /// Gives a payload a second name, so that two jobs may own it one by one.
-    pub async fn duplicate(&self, name: &str) -> io::Result<Box<str>> {
-        match &self.0 {
+    pub async fn duplicate(&self, name: &str) -> io::Result<Unclaimed> {
+        let blobs = self.clone();
+        match &self.kept {
             Kept::Folder(folder) => {
                 let (folder, name) = (folder.clone(), name.to_owned());
-                aside(move || folder.duplicate(&name)).await
+                aside(move || folder.duplicate(&name).map(|copy| blobs.unclaimed(copy))).await
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.duplicate(name).await,
+            Kept::Bucket(bucket) => bucket.duplicate(name).await.map(|copy| blobs.unclaimed(copy)),
         }
     }
 
@@ -165,7 +178,7 @@ impl Blobs {
     /// # Errors
     /// The first that could not be removed.
     pub async fn remove(&self, names: Vec<Box<str>>) -> io::Result<()> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let folder = folder.clone();
                 aside(move || names.iter().map(|name| folder.remove(name)).fold(Ok(()), io::Result::and)).await
@@ -175,9 +188,22 @@ impl Blobs {
         }
     }
 
+    /// Removes a payload that nobody wants, on this thread where there is no runtime to do it.
+    fn remove_blocking(&self, name: &str) {
+        match &self.kept {
+            Kept::Folder(folder) => {
+                if let Err(error) = folder.remove(name) {
+                    tracing::warn!(%error, "a payload that nobody wants stays until the next start");
+                }
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.remove_later(name),
+        }
+    }
+
     /// Everything that lies there, half-written payloads among them.
     pub(crate) fn list(&self) -> Listing {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => Listing::of_folder(folder.clone()),
             #[cfg(feature = "s3")]
             Kept::Bucket(bucket) => Listing::of_bucket(bucket),
@@ -186,7 +212,7 @@ impl Blobs {
 
     /// Removes what was left half written under a name.
     pub(crate) async fn discard(&self, name: &str) -> io::Result<()> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let (folder, name) = (folder.clone(), name.to_owned());
                 aside(move || folder.discard(&name)).await
@@ -199,7 +225,7 @@ impl Blobs {
     /// Copies a payload of a folder, under its name; `None` when that is gone, `false` when it was here already.
     pub(crate) async fn take_in(&self, from: &BlobFolder, name: &str) -> io::Result<Option<bool>> {
         let (from, name) = (from.clone(), Box::<str>::from(name));
-        match self.0.clone() {
+        match self.kept.clone() {
             Kept::Folder(to) => aside(move || from.copy_to(&to, &name)).await,
             #[cfg(feature = "s3")]
             Kept::Bucket(to) => upload::copy(from, to, name).await,

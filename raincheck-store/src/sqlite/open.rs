@@ -64,7 +64,7 @@ impl SqliteOptions {
             max_queued: limits::QUEUED_PER_QUEUE,
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
-            reserve_bytes: 64 << 20,
+            reserve_bytes: limits::DISK_RESERVE_BYTES,
             durable: true,
         }
     }
@@ -95,6 +95,7 @@ impl SqliteStore {
         let secret = secret(&db)?;
         let tables = Tables::load(&db)?;
         let shared = Arc::new(Shared::new(options.path.clone(), options.clock.clone(), tables, blobs, secret));
+        shared.blobs.keep_free(options.reserve_bytes);
         let book = FiguresBook::load(&db)?;
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let cursor = number("SELECT max(cursor) FROM event")?.max(floor(&db)?).unwrap_or(0);
