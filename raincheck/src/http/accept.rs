@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::front::Front;
 use super::peer::Peer;
 use super::problem::Untold;
+use super::stall::Taken;
 
 /// A new connection must send something, and then a whole request head, within this.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
@@ -37,6 +38,8 @@ pub struct Caps {
     pub connections: usize,
     /// Largest request head, bytes.
     pub header_bytes: usize,
+    /// How long the other end may take nothing of an answer.
+    pub stalled: Duration,
 }
 
 /// Serves connections until `shutdown`, then lets requests under way finish, for at most nine seconds.
@@ -53,7 +56,7 @@ pub async fn run(listener: TcpListener, front: Front, caps: Caps, shutdown: Canc
             Ok((stream, place)) => {
                 let (front, shutdown, cut) = (front.clone(), shutdown.clone(), cut.clone());
                 connections.spawn(async move {
-                    connection(stream, front, caps.header_bytes, Ends { shutdown, cut }).await;
+                    connection(stream, front, caps, Ends { shutdown, cut }).await;
                     drop(place);
                 });
             }
@@ -91,7 +94,7 @@ struct Ends {
     cut: CancellationToken,
 }
 
-async fn connection(stream: TcpStream, front: Front, header_bytes: usize, ends: Ends) {
+async fn connection(stream: TcpStream, front: Front, caps: Caps, ends: Ends) {
     let deadline = Instant::now() + FIRST_HEAD;
     tokio::select! {
         () = ends.shutdown.cancelled() => return,
@@ -102,10 +105,10 @@ async fn connection(stream: TcpStream, front: Front, header_bytes: usize, ends: 
         tracing::debug!(%error, "a connection without TCP_NODELAY");
     }
     let peer = Peer::new(stream);
-    peer.clone().scope(talk(peer, front, header_bytes, deadline, ends)).await;
+    peer.clone().scope(talk(peer, front, caps, deadline, ends)).await;
 }
 
-async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, ends: Ends) {
+async fn talk(peer: Peer, front: Front, caps: Caps, deadline: Instant, ends: Ends) {
     let _open = front.connection();
     let asked = AtomicBool::new(false);
     let service = service_fn(|request| {
@@ -124,8 +127,8 @@ async fn talk(peer: Peer, front: Front, header_bytes: usize, deadline: Instant, 
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE)
         // Twice the bound: a head somewhat over it is still read and answered in our own words.
-        .max_buf_size((2 * header_bytes).max(8_192))
-        .serve_connection(TokioIo::new(peer), service);
+        .max_buf_size((2 * caps.header_bytes).max(8_192))
+        .serve_connection(TokioIo::new(Taken::new(peer, caps.stalled)), service);
     let mut serving = pin!(serving.with_upgrades());
     let ended = tokio::select! {
         biased;

@@ -1,6 +1,5 @@
-//! Bodies: JSON into memory within its bound, everything else to where large payloads are kept once it is not small.
+//! Bodies, piece by piece; JSON into memory within its bound. What goes to files is the matter of `upload`.
 
-use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,14 +9,9 @@ use http::header::{
 };
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use raincheck_core::{Digest, Payload, limits};
-use raincheck_store::Blobs;
-use sha2::{Digest as _, Sha256};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::{self, Problem};
-use super::wire::first_half;
 
 /// A sender may pause this long.
 const IDLE: Duration = Duration::from_secs(30);
@@ -25,8 +19,6 @@ const IDLE: Duration = Duration::from_secs(30);
 const DRAIN_BYTES: usize = 8 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 const DRAIN_PAUSE: Duration = Duration::from_millis(250);
-/// Pieces on their way to the file.
-const PIECES: usize = 8;
 
 /// The next piece of a body; `None` at its end.
 pub async fn piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
@@ -118,22 +110,36 @@ pub async fn json(headers: &HeaderMap, mut body: Body, most: usize) -> Result<By
     if all.len() > most { Err(too_large(body, most as u64).await) } else { Ok(all.freeze()) }
 }
 
-fn announced(headers: &HeaderMap) -> u64 {
+/// How long the body says it is; 0 where it does not.
+pub fn announced(headers: &HeaderMap) -> u64 {
     headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// Known before anything was read: a sender that waits to be told is not told to go on.
-async fn announced_too_large(headers: &HeaderMap, body: Body, most: u64) -> Problem {
-    if headers.contains_key(EXPECT) { too_large(Body::empty(), most).await } else { too_large(body, most).await }
+pub async fn refuse(headers: &HeaderMap, body: Body, refused: Problem) -> Problem {
+    if !headers.contains_key(EXPECT) {
+        discard(body).await;
+    }
+    refused
 }
 
-async fn too_large(body: Body, most: u64) -> Problem {
+/// More is announced than is taken.
+pub async fn announced_too_large(headers: &HeaderMap, body: Body, most: u64) -> Problem {
+    refuse(headers, body, over(most)).await
+}
+
+/// More came than is taken.
+pub async fn too_large(body: Body, most: u64) -> Problem {
     discard(body).await;
+    over(most)
+}
+
+fn over(most: u64) -> Problem {
     Problem::new(problem::TOO_LARGE).detail(format!("at most {most} bytes are taken here"))
 }
 
 /// Reads on for a while, so that a sender that does not look up gets to read the answer.
-async fn discard(mut body: Body) {
+pub async fn discard(mut body: Body) {
     let read = async {
         let mut left = DRAIN_BYTES;
         while left > 0
@@ -144,109 +150,4 @@ async fn discard(mut body: Body) {
     };
     // A courtesy: whoever takes longer is cut off.
     let _ = tokio::time::timeout(DRAIN_TIME, read).await;
-}
-
-/// Bytes that came in, wherever they are now.
-#[derive(Debug)]
-pub struct Received {
-    /// Themselves.
-    pub payload: Payload,
-    /// Their digest.
-    pub digest: Digest,
-}
-
-/// A raw body of at most `most` bytes; more than a little is kept as it comes, never in memory.
-pub async fn raw(headers: &HeaderMap, mut body: Body, most: u64, blobs: &Blobs) -> Result<Received, Problem> {
-    refuse_encoding(headers)?;
-    if announced(headers) > most {
-        return Err(announced_too_large(headers, body, most).await);
-    }
-    let mut small = BytesMut::new();
-    while let Some(piece) = piece(&mut body).await? {
-        small.extend_from_slice(&piece);
-        if small.len() > limits::INLINE_BYTES || small.len() as u64 > most {
-            return through_file(small.freeze(), body, most, blobs).await;
-        }
-    }
-    let bytes = small.freeze();
-    let digest = first_half(Sha256::new_with_prefix(&bytes));
-    let payload = if bytes.is_empty() { Payload::Empty } else { Payload::Inline(bytes) };
-    Ok(Received { payload, digest })
-}
-
-async fn through_file(first: Bytes, mut body: Body, most: u64, blobs: &Blobs) -> Result<Received, Problem> {
-    let (pieces, file) = write_file(blobs);
-    let mut next = Some(first);
-    let mut size = 0;
-    while let Some(piece) = next {
-        size += piece.len() as u64;
-        if size > most {
-            drop(pieces);
-            return Err(too_large(body, most).await);
-        }
-        if pieces.send(Piece::Bytes(piece)).await.is_err() {
-            // The writer has given up, and says why; the sender gets to read it.
-            discard(body).await;
-            return finish(pieces, file).await;
-        }
-        next = self::piece(&mut body).await?;
-    }
-    finish(pieces, file).await
-}
-
-/// Bytes that are in memory already, as a payload.
-pub async fn keep(bytes: Bytes, blobs: &Blobs) -> Result<Payload, Problem> {
-    if bytes.len() <= limits::INLINE_BYTES {
-        return Ok(if bytes.is_empty() { Payload::Empty } else { Payload::Inline(bytes) });
-    }
-    let size = bytes.len() as u64;
-    let name = blobs.keep(bytes).await.map_err(|error| unwritten(&error))?;
-    Ok(Payload::Blob { name, size })
-}
-
-enum Piece {
-    Bytes(Bytes),
-    End,
-}
-
-type Written = tokio::task::JoinHandle<io::Result<Option<Received>>>;
-
-/// Writes pieces to a new file on a thread that may block. Without [`Piece::End`] the file is removed again.
-fn write_file(blobs: &Blobs) -> (mpsc::Sender<Piece>, Written) {
-    let (sender, mut pieces) = mpsc::channel(PIECES);
-    let blobs = blobs.clone();
-    let file = tokio::task::spawn_blocking(move || {
-        let (mut file, mut hash) = (blobs.create()?, Sha256::new());
-        while let Some(piece) = pieces.blocking_recv() {
-            match piece {
-                Piece::Bytes(bytes) => {
-                    hash.update(&bytes);
-                    file.write(&bytes)?;
-                }
-                Piece::End => {
-                    let size = file.size();
-                    let payload = Payload::Blob { name: file.finish()?, size };
-                    return Ok(Some(Received { payload, digest: first_half(hash) }));
-                }
-            }
-        }
-        Ok(None)
-    });
-    (sender, file)
-}
-
-async fn finish(pieces: mpsc::Sender<Piece>, file: Written) -> Result<Received, Problem> {
-    // Refused only by a writer that has given up, which says why.
-    let _ = pieces.send(Piece::End).await;
-    match file.await {
-        Ok(Ok(Some(received))) => Ok(received),
-        Ok(Ok(None)) => Err(Problem::new(problem::STORE).retry_after(5)),
-        Ok(Err(error)) => Err(unwritten(&error)),
-        Err(_) => Err(Problem::new(problem::STORE).retry_after(5)),
-    }
-}
-
-fn unwritten(error: &io::Error) -> Problem {
-    tracing::error!(%error, "a payload could not be written");
-    Problem::new(problem::STORE).detail("the payload could not be written").retry_after(30)
 }

@@ -5,6 +5,7 @@
 
 mod accept;
 mod answer;
+mod arriving;
 mod ask;
 mod base;
 mod body;
@@ -23,6 +24,7 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod options;
+mod pace;
 mod pages;
 mod path;
 mod peer;
@@ -33,9 +35,11 @@ mod query;
 mod queues;
 mod range;
 mod result;
+mod stall;
 mod steer;
 mod stream;
 mod submit;
+mod upload;
 mod watch;
 mod wire;
 mod workers;
@@ -74,6 +78,7 @@ pub(crate) struct Shared {
     default_queue: Name,
     guard: guard::Guard,
     streams: watch::slots::Slots,
+    uploads: upload::Places,
     /// Of watched jobs, and of the whole feed, whose frames have other names.
     frames: [watch::frames::LastFrame; 2],
     sockets: TaskTracker,
@@ -95,6 +100,7 @@ impl App {
             default_queue: Name::new("default")?,
             guard: guard::Guard::new(&options),
             streams: watch::slots::Slots::new(options.limits.streams),
+            uploads: upload::Places::new(options.limits.uploads),
             frames: Default::default(),
             sockets: TaskTracker::new(),
             seen: metrics::Seen::default(),
@@ -165,7 +171,8 @@ pub async fn serve(
     let app = App::new(engine, options)?;
     let front = front::Front::new(app.clone(), router(app.clone()));
     let limits = &app.options.limits;
-    let caps = accept::Caps { connections: limits.connections, header_bytes: limits.header_bytes };
+    let stalled = Duration::from_millis(u64::try_from(limits.stalled)?);
+    let caps = accept::Caps { connections: limits.connections, header_bytes: limits.header_bytes, stalled };
     let drain = async {
         shutdown.cancelled().await;
         app.engine.drain();

@@ -33,6 +33,7 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     let mut ends = finish::Ends::default();
     let request = request(app, &text, asked, &mut ends).await?;
     let finishing = !ends.is_empty();
+    ends.hand_over();
     let answer = app.engine.lease(request).await.map_err(|error| match error {
         LeaseError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(1..=3)),
         LeaseError::Store(error) => error.into(),

@@ -6,6 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use raincheck_core::{NewJob, Submitted, limits};
+use raincheck_store::Unclaimed;
 
 use super::{answer, input, key, resolve};
 use crate::http::answer::json;
@@ -31,8 +32,10 @@ pub async fn post(
         return Err(Problem::new(problem::INVALID_KEY).detail("give each job of a batch a `key` of its own"));
     }
     let text = body::json(&headers, body, app.options.limits.batch_body).await?;
-    let new = all(&app, &text, &headers).await?;
+    let (new, files) = all(&app, &text, &headers).await?;
     let specs: Vec<_> = new.iter().map(answer::shown).collect();
+    // The engine's from the next line on.
+    files.into_iter().for_each(|file| drop(file.claim()));
     let submitted = app.engine.submit(new).await.map_err(|error| answer::refused(error, true))?;
     let mut out = Json::with_capacity(1_536 * submitted.len());
     out.begin();
@@ -46,7 +49,8 @@ pub async fn post(
     Ok(json(StatusCode::ACCEPTED, out))
 }
 
-async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<Vec<NewJob>, Problem> {
+/// The jobs, and the files of their inputs.
+async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<(Vec<NewJob>, Vec<Unclaimed>), Problem> {
     let body: BatchBody<'_> = read(text)?;
     if body.jobs.is_empty() || body.jobs.len() > limits::BATCH_JOBS {
         return Err(Problem::invalid(vec![Violation::new("/jobs", "must hold 1 to 1,000 jobs")]));
@@ -63,18 +67,12 @@ async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<Vec<NewJob>
         return Err(Problem::invalid(errors));
     }
     let traceparent = input::traceparent(headers);
+    let mut files = Vec::new();
     for index in 0..new.len() {
         let Object(job): &Object<NewJobBody<'_>> = &body.jobs[index];
-        match input::json(app, text, job.input).await {
-            Ok(input) => resolve::attach(&mut new[index], job, input),
-            Err(problem) => {
-                for unused in &new[..index] {
-                    input::discard(app, unused).await;
-                }
-                return Err(problem);
-            }
-        }
+        let input = input::json(app, text, job.input).await?;
+        files.extend(resolve::attach(&mut new[index], job, input));
         new[index].spec.traceparent.clone_from(&traceparent);
     }
-    Ok(new)
+    Ok((new, files))
 }
