@@ -12,6 +12,7 @@ mod retention;
 mod rolling;
 mod slow;
 mod streams;
+mod torn_upload;
 mod watchers;
 mod write_errors;
 mod zombies;
@@ -92,6 +93,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "2,000 half-sent requests beside good ones",
         short_loops: 1,
         run: slow::run,
+    },
+    Campaign {
+        name: "torn-upload",
+        about: "large uploads torn at every point, stalled, refused and unread, the server killed between",
+        short_loops: 12,
+        run: torn_upload::run,
     },
     Campaign {
         name: "idle-streams",
