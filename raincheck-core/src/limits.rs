@@ -18,6 +18,19 @@ pub const JSON_BODY_BYTES: usize = 1 << 20;
 pub const BATCH_BODY_BYTES: usize = 32 << 20;
 /// Largest raw input or result, bytes.
 pub const FILE_BYTES: u64 = 1 << 30;
+/// Most raw inputs over [`INLINE_BYTES`] on their way in at once, and as many results.
+pub const UPLOADS: usize = 256;
+/// A body that goes to a file brings at least this much in a second, bytes, on average over [`SLOW_MILLIS`].
+pub const SLOW_BYTES_PER_SECOND: u64 = 1 << 10;
+/// Over how long it is looked whether a body comes too slowly.
+pub const SLOW_MILLIS: Millis = 30_000;
+/// A connection whose other end takes nothing of an answer for so long is cut.
+pub const STALLED_MILLIS: Millis = 60_000;
+/// Left free of the disk by submits and their inputs, bytes: the rest serves everything else.
+pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
+/// Between two looks for half-written payloads that nobody writes any more: far longer than any upload may take for what is
+/// written at once.
+pub const LITTER_MILLIS: Millis = 3_600_000;
 /// Payloads up to this size stand in the database, larger ones in a file, bytes.
 pub const INLINE_BYTES: usize = 64 << 10;
 /// Largest stream of a job's attempt, bytes.

@@ -45,6 +45,8 @@ pub struct Counters {
     pub violations: AtomicU64,
     /// Rounds of that look that came to the end.
     pub checkups: AtomicU64,
+    /// Half-written payloads removed that nobody wrote any more.
+    pub litter: AtomicU64,
 }
 
 impl Counters {

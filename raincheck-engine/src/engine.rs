@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use raincheck_core::{Clock, Command, Reply, Timestamp, limits};
-use raincheck_store::{Store, StoreError};
+use raincheck_core::{Clock, Command, Payload, Reply, Timestamp, limits};
+use raincheck_store::{Store, StoreError, Unclaimed};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -68,6 +68,7 @@ impl Engine {
         engine.spawn(crate::progress::run(engine.clone()));
         engine.spawn(crate::look::run(engine.clone()));
         engine.spawn(crate::selfcheck::run(engine.clone()));
+        engine.spawn(crate::litter::run(engine.clone()));
         Ok(engine)
     }
 
@@ -134,6 +135,28 @@ impl Engine {
     pub(crate) fn loop_failed(&self, doing: &str, error: &StoreError) {
         self.0.counters.loop_errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         tracing::warn!(%error, doing, "a background task failed and will try again");
+    }
+
+    /// Does to its end what must not be left halfway, whether anybody still waits for it or not.
+    pub(crate) async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = self.0.tasks.spawn(work).await;
+        done.map_err(|error| StoreError::Unknown(format!("what was to be seen through ended early: {error}")))
+    }
+
+    /// The file behind a payload, which is removed unless it is claimed.
+    pub(crate) fn own(&self, payload: &Payload) -> Option<Unclaimed> {
+        match payload {
+            Payload::Blob { name, .. } => Some(self.0.store.blobs().unclaimed(name.clone())),
+            Payload::Empty | Payload::Inline(_) => None,
+        }
+    }
+
+    /// Removes files that turned out not to be needed.
+    pub(crate) async fn remove_unclaimed(&self, files: impl Iterator<Item = Unclaimed>) {
+        self.remove_files(files.map(Unclaimed::claim).collect()).await;
     }
 
     /// Removes files nobody refers to any more. One that cannot be removed is logged and left to the store, which

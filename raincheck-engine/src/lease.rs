@@ -5,19 +5,21 @@ use raincheck_store::StoreError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::grant::Grant;
+use crate::settle::have_files;
 use crate::submit::odd;
 use crate::{Engine, LeaseAnswer, LeaseError, LeaseRequest, Leased, digest};
 
 impl Engine {
     /// Records the ends in the request, then hands out ready jobs, all in one transaction; waits for some when
-    /// there are none and the request has no ends. While draining only ends are taken.
+    /// there are none and the request has no ends. While draining only ends are taken. Ends with a result in a file are a
+    /// transaction of their own before: they are seen through, and the leases are not.
     ///
     /// May be dropped at any time: work leased for a caller that is gone is given back, unless the request has an
     /// id under which the caller will ask again.
     pub async fn lease(&self, request: LeaseRequest) -> Result<LeaseAnswer, LeaseError> {
         let LeaseRequest { worker, queues, kinds, max, wait, ttl, request_id, finish } = request;
         let mut commands = Vec::with_capacity(finish.len() * 2 + 1);
-        let settling = self.settle_commands(finish, &mut commands);
+        let mut settling = self.settle_commands(finish, &mut commands);
         if self.is_draining() && settling.is_empty() {
             return Err(LeaseError::Draining);
         }
@@ -32,15 +34,21 @@ impl Engine {
         };
         let asks = ask.max > 0 && !ask.kinds.is_empty() && !self.is_draining();
         if !settling.is_empty() || wait <= 0 || !asks {
+            let mut finished = Vec::new();
+            if have_files(&settling) {
+                finished = self.settle_all(std::mem::take(&mut settling), std::mem::take(&mut commands)).await?;
+            }
             if asks {
                 commands.push(Command::Lease(ask.clone()));
             }
             if commands.is_empty() {
-                return Ok(LeaseAnswer::default());
+                return Ok(LeaseAnswer { leases: Vec::new(), finished });
             }
             let mut replies = Grant::new(self, commands, ask.request_id.is_some()).await?;
             let leases = if asks { self.leased(replies.pop())? } else { Vec::new() };
-            let finished = self.finishes(&settling, replies).await?;
+            if !settling.is_empty() {
+                finished = self.finishes(settling, replies).await?;
+            }
             return Ok(LeaseAnswer { leases, finished });
         }
         let wait = Duration::from_millis(wait.min(self.0.settings.wait_most) as u64);

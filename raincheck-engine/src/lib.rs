@@ -1,9 +1,9 @@
 //! Use cases and loops of Raincheck, embeddable without HTTP.
 //!
-//! [`Engine`] is the way in; each file beside it is one noun. Four loops run behind it: the tail of the store's
+//! [`Engine`] is the way in; each file beside it is one noun. Five loops run behind it: the tail of the store's
 //! commits, which wakes whoever waits; the sweep, which does what nobody asked for (due jobs, lost runs,
-//! retention); the flush of progress reports; and a slow look through
-//! the data for broken promises. It knows no HTTP and no SQL.
+//! retention); the flush of progress reports; a slow look through the data for broken promises; and one for half-written
+//! payloads that nobody writes any more. It knows no HTTP and no SQL.
 
 mod chunks;
 mod content;
@@ -21,6 +21,7 @@ mod heartbeat;
 mod hub;
 mod lease;
 mod lease_request;
+mod litter;
 mod local;
 mod local_loop;
 mod local_run;

@@ -1,7 +1,8 @@
 use raincheck_core::decide::{Rerun, may_rerun};
 use raincheck_core::{Content, Digest, Job, NewJob, Payload, Spec};
-use raincheck_store::{Record, StoreError};
+use raincheck_store::{Record, StoreError, Unclaimed};
 
+use crate::submit::keep_all;
 use crate::{Engine, SubmitError};
 
 /// Why a job was not run again.
@@ -29,15 +30,17 @@ impl From<StoreError> for RerunError {
 
 impl Engine {
     /// Submits a new job like `record`, optionally with another input; never joined with an equal one, because
-    /// whoever asks for it wants it run. `force` allows it for a `POST` job that succeeded.
+    /// whoever asks for it wants it run. `force` allows it for a `POST` job that succeeded. A file of the input is the
+    /// engine's from here on.
     pub async fn rerun(&self, record: &Record, input: Option<Content>, force: bool) -> Result<Job, RerunError> {
+        let given = input.as_ref().and_then(|input| self.own(&input.payload));
         match may_rerun(&record.job, force) {
             Rerun::Allowed => {}
             Rerun::NotFinished => return Err(RerunError::NotFinished),
             Rerun::Done => return Err(RerunError::Done),
         }
-        let input = match input {
-            Some(input) => input,
+        let (input, file) = match input {
+            Some(input) => (input, given),
             None => self.copy_input(&record.job).await?,
         };
         let job = &record.job;
@@ -52,17 +55,19 @@ impl Engine {
             spec,
             ..NewJob::new(job.queue.clone(), job.kind.clone())
         };
+        // From the next line on it is the submit's.
+        keep_all(file);
         let submitted = self.submit(vec![new]).await?;
         submitted.into_iter().next().map(|one| one.job().clone()).ok_or(RerunError::Gone)
     }
 
     /// The input for a job of its own: a file gets a second name, because each job removes its own.
-    async fn copy_input(&self, job: &Job) -> Result<Content, RerunError> {
+    async fn copy_input(&self, job: &Job) -> Result<(Content, Option<Unclaimed>), RerunError> {
         let mut input = self.store().input(job.no).await?.ok_or(RerunError::Gone)?;
-        if let Payload::Blob { name, .. } = &mut input.payload {
-            let copy = self.store().blobs().duplicate(name).await;
-            *name = copy.map_err(|e| StoreError::Other(format!("copying the input: {e}")))?;
-        }
-        Ok(input)
+        let Payload::Blob { name, .. } = &mut input.payload else { return Ok((input, None)) };
+        let copy = self.store().blobs().duplicate(name).await;
+        let copy = copy.map_err(|e| StoreError::Other(format!("copying the input: {e}")))?;
+        *name = copy.name().into();
+        Ok((input, Some(copy)))
     }
 }

@@ -11,6 +11,8 @@ pub struct Settings {
     pub log_limit: u64,
     /// How long the store keeps tombstones, milliseconds: old ones are looked for at a tenth of it, at least hourly.
     pub tombstone: Millis,
+    /// How often half-written payloads are looked for that nobody writes any more, milliseconds.
+    pub litter_every: Millis,
     /// Version of the program, for people.
     pub version: String,
 }
@@ -22,6 +24,7 @@ impl Default for Settings {
             stream_limit: limits::STREAM_BYTES,
             log_limit: limits::LOG_BYTES,
             tombstone: limits::TOMBSTONE_MILLIS,
+            litter_every: limits::LITTER_MILLIS,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

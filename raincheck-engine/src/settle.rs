@@ -1,8 +1,8 @@
-use raincheck_core::{Command, Job, LeaseRef, Outcome, Reply, Settle};
-use raincheck_store::StoreError;
+use raincheck_core::{Command, Job, LeaseRef, Outcome, Payload, Reply, Settle};
+use raincheck_store::{StoreError, Unclaimed};
 
 use crate::Engine;
-use crate::submit::{file, odd};
+use crate::submit::{keep_all, may_be_done, odd};
 
 /// What a settle came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,14 +16,39 @@ pub enum Finish {
 }
 
 impl Engine {
-    /// Records the end of a run. A result file that is not kept, because the run was over, is removed.
+    /// Records the end of a run. A result file that is not kept, because the run was over, is removed, also when nobody
+    /// waits for the answer any more.
     pub async fn settle(&self, lease: LeaseRef, outcome: Outcome) -> Result<Finish, StoreError> {
         self.saw_run(lease);
         let mut commands = Vec::with_capacity(2);
-        let files = self.settle_commands(vec![(lease, outcome)], &mut commands);
-        let replies = self.store().apply(commands).await?;
-        let finishes = self.finishes(&files, replies).await?;
+        let settling = self.settle_commands(vec![(lease, outcome)], &mut commands);
+        let finishes = self.settle_all(settling, commands).await?;
         finishes.into_iter().next().ok_or_else(|| StoreError::Other("a settle was not answered".to_owned()))
+    }
+
+    /// Carries the commands out that [`Engine::settle_commands`] made.
+    pub(crate) async fn settle_all(
+        &self,
+        settling: Vec<Settling>,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Finish>, StoreError> {
+        if !have_files(&settling) {
+            let replies = self.store().apply(commands).await?;
+            return self.finishes(settling, replies).await;
+        }
+        let engine = self.clone();
+        let settled = self.see_through(async move {
+            match engine.store().apply(commands).await {
+                Ok(replies) => engine.finishes(settling, replies).await,
+                Err(error) => {
+                    if may_be_done(&error) {
+                        keep_all(settling.into_iter().filter_map(|one| one.file));
+                    }
+                    Err(error)
+                }
+            }
+        });
+        settled.await?
     }
 
     /// Appends the commands that settle `ends`: each after the report of its run that still waits to be written.
@@ -35,7 +60,7 @@ impl Engine {
                 commands.push(Command::Progress(lease, report));
             }
             let file = match &outcome {
-                Outcome::Complete(content) => file(&content.payload),
+                Outcome::Complete(content) => self.own(&content.payload),
                 _ => None,
             };
             settling.push(Settling { lease, file, at: commands.len() });
@@ -44,10 +69,10 @@ impl Engine {
         settling
     }
 
-    /// Reads the replies to the commands that [`Engine::settle_commands`] made.
+    /// Reads the replies to the commands that [`Engine::settle_commands`] made. To be seen through where there are files.
     pub(crate) async fn finishes(
         &self,
-        settling: &[Settling],
+        settling: Vec<Settling>,
         mut replies: Vec<Reply>,
     ) -> Result<Vec<Finish>, StoreError> {
         let mut finishes = Vec::with_capacity(settling.len());
@@ -60,31 +85,43 @@ impl Engine {
                 Some(other) => return Err(odd(&other)),
                 None => return Err(StoreError::Other("a settle was not answered".to_owned())),
             };
-            self.drop_unkept(one, &finish).await?;
+            self.drop_unkept(one, &finish).await;
             finishes.push(finish);
         }
         Ok(finishes)
     }
 
     /// Removes the file of a result unless the job refers to it: a late or repeated completion keeps none.
-    async fn drop_unkept(&self, one: &Settling, finish: &Finish) -> Result<(), StoreError> {
-        let Some(name) = &one.file else { return Ok(()) };
-        if let Finish::Done(_) = finish
-            && let Some(kept) = self.store().result(one.lease.no).await?
-            && file(&kept.payload).as_ref() == Some(name)
-        {
-            return Ok(());
+    async fn drop_unkept(&self, one: Settling, finish: &Finish) {
+        let Some(file) = one.file else { return };
+        if let Finish::Done(_) = finish {
+            match self.store().result(one.lease.no).await {
+                Ok(Some(kept)) if is(&file, &kept.payload) => return drop(file.claim()),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a result's file stays, whether it is the job's or not");
+                    return drop(file.claim());
+                }
+            }
         }
-        self.remove_files(vec![name.clone()]).await;
-        Ok(())
+        self.remove_unclaimed(std::iter::once(file)).await;
     }
+}
+
+fn is(file: &Unclaimed, payload: &Payload) -> bool {
+    matches!(payload, Payload::Blob { name, .. } if **name == *file.name())
+}
+
+/// Whether any of them has a result in a file.
+pub(crate) fn have_files(settling: &[Settling]) -> bool {
+    settling.iter().any(|one| one.file.is_some())
 }
 
 /// A settle on its way.
 pub(crate) struct Settling {
     lease: LeaseRef,
     /// The file of its result.
-    file: Option<Box<str>>,
+    file: Option<Unclaimed>,
     /// Index of its command.
     at: usize,
 }

@@ -1,5 +1,5 @@
 use raincheck_core::{Command, NewJob, Payload, Refusal, Reply, Submitted};
-use raincheck_store::StoreError;
+use raincheck_store::{StoreError, Unclaimed};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::Engine;
@@ -36,9 +36,23 @@ const NO_SPACE_SECONDS: u64 = 30;
 
 impl Engine {
     /// Takes new jobs, all or none; answers each in order. Input files of jobs that turn out to exist already, or
-    /// that are refused, are removed: the engine owns them from here on.
+    /// that are refused, are removed: the engine owns them from here on, also when nobody waits for the answer any more.
     pub async fn submit(&self, jobs: Vec<NewJob>) -> Result<Vec<Submitted>, SubmitError> {
-        let files: Vec<Option<Box<str>>> = jobs.iter().map(|job| file(&job.spec.input.payload)).collect();
+        if !jobs.iter().any(|job| matches!(job.spec.input.payload, Payload::Blob { .. })) {
+            return self.submit_with(jobs, Vec::new()).await;
+        }
+        let files = jobs.iter().map(|job| self.own(&job.spec.input.payload)).collect();
+        let engine = self.clone();
+        self.see_through(async move { engine.submit_with(jobs, files).await }).await?
+    }
+
+    /// The same; `files` are those of the jobs, or none at all.
+    async fn submit_with(
+        &self,
+        jobs: Vec<NewJob>,
+        files: Vec<Option<Unclaimed>>,
+    ) -> Result<Vec<Submitted>, SubmitError> {
+        let count = jobs.len();
         let refused = if let Some(refused) = self.takes_no_submits() {
             refused
         } else if jobs.is_empty() {
@@ -47,23 +61,31 @@ impl Engine {
             match self.one(Command::Submit(jobs)).await {
                 Ok(Reply::Submitted(submitted)) => {
                     self.counters().count_submitted(&submitted);
-                    let unused = files.into_iter().zip(&submitted);
-                    let unused = unused.filter(|(_, one)| !matches!(one, Submitted::New(_)));
-                    self.remove_files(unused.filter_map(|(name, _)| name).collect()).await;
+                    let (taken, unused): (Vec<_>, Vec<_>) =
+                        files.into_iter().zip(&submitted).partition(|(_, one)| matches!(one, Submitted::New(_)));
+                    keep_all(taken.into_iter().filter_map(|(file, _)| file));
+                    self.remove_unclaimed(unused.into_iter().filter_map(|(file, _)| file)).await;
                     return Ok(submitted);
                 }
                 Ok(Reply::Refused(index, refusal)) => {
                     let retry_after = self.retry_after_refusal(&refusal);
                     SubmitError::Refused { index, refusal, retry_after }
                 }
-                Ok(other) => return Err(odd(&other).into()),
+                Ok(other) => {
+                    keep_all(files.into_iter().flatten());
+                    return Err(odd(&other).into());
+                }
                 Err(StoreError::NoSpace) => SubmitError::NoSpace { retry_after: NO_SPACE_SECONDS },
-                // The jobs may exist after all: their files stay, and the store sweeps orphans at its next start.
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    if may_be_done(&error) {
+                        keep_all(files.into_iter().flatten());
+                    }
+                    return Err(error.into());
+                }
             }
         };
-        self.counters().refused.fetch_add(files.len() as u64, Relaxed);
-        self.remove_files(files.into_iter().flatten().collect()).await;
+        self.counters().refused.fetch_add(count as u64, Relaxed);
+        self.remove_unclaimed(files.into_iter().flatten()).await;
         Err(refused)
     }
 
@@ -84,12 +106,15 @@ impl Engine {
     }
 }
 
-/// The file behind a payload.
-pub(crate) fn file(payload: &Payload) -> Option<Box<str>> {
-    match payload {
-        Payload::Blob { name, .. } => Some(name.clone()),
-        Payload::Empty | Payload::Inline(_) => None,
-    }
+/// Whether what was answered so may have been done after all: then its files may be some job's. They stay, and the store
+/// sweeps at its next start those that are not.
+pub(crate) fn may_be_done(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unknown(_) | StoreError::Stopped(_))
+}
+
+/// Leaves files where they are.
+pub(crate) fn keep_all(files: impl IntoIterator<Item = Unclaimed>) {
+    files.into_iter().for_each(|file| drop(file.claim()));
 }
 
 /// A store answered a command with something that its contract does not allow.

@@ -22,7 +22,7 @@ mod rules;
 mod sqlite;
 mod store;
 
-pub use blobs::{BlobPlace, BlobStream, BlobWriter, Blobs, S3Options};
+pub use blobs::{Arrival, BlobPlace, BlobStream, BlobUse, BlobWriter, Blobs, Litter, S3Options, Unclaimed};
 pub use checkup::{CheckPage, Checkup, Finding, Invariant};
 pub use commit_times::{COMMIT_MICROS, CommitTimes};
 pub use error::StoreError;

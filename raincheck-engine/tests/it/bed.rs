@@ -58,12 +58,21 @@ impl Bed {
     }
 
     pub async fn with(change: impl FnOnce(&mut SqliteOptions)) -> Bed {
+        Self::of(change, |_| {}).await
+    }
+
+    pub async fn settings(change: impl FnOnce(&mut Settings)) -> Bed {
+        Self::of(|_| {}, change).await
+    }
+
+    async fn of(change: impl FnOnce(&mut SqliteOptions), change_settings: impl FnOnce(&mut Settings)) -> Bed {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SteppedClock::new(Timestamp(1_700_000_000_000)));
         let mut options =
             SqliteOptions { clock: clock.clone(), seed: Some(1), ..SqliteOptions::in_folder(folder.path()) };
         change(&mut options);
-        let settings = Settings { tombstone: options.tombstone, ..Settings::default() };
+        let mut settings = Settings { tombstone: options.tombstone, ..Settings::default() };
+        change_settings(&mut settings);
         let store = SqliteStore::open(options).unwrap();
         let engine = Engine::start(store, clock.clone(), settings).await.unwrap();
         Bed { clock, engine, folder }

@@ -1,7 +1,7 @@
 use raincheck_core::{Content, NewJob, Outcome, Payload, Spec};
 use raincheck_engine::{Finish, SubmitError, digest};
 
-use crate::bed::{Bed, fingerprint, new_job, request};
+use crate::bed::{Bed, PATIENCE, fingerprint, new_job, request};
 
 /// Stores `text` as a file.
 fn file(bed: &Bed, text: &str) -> Content {
@@ -79,5 +79,58 @@ async fn a_rerun_has_a_file_of_its_own() {
     assert!(!is_there(&bed, &input).await);
     let copy = bed.engine.input(again.no).await.unwrap().unwrap();
     assert!(is_there(&bed, &copy).await);
+    bed.engine.stop().await;
+}
+
+/// Polls once, and waits no more.
+async fn given_up<T>(work: impl Future<Output = T>) {
+    tokio::select! {
+        biased;
+        _ = work => panic!("it was done at once"),
+        () = std::future::ready(()) => {}
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_seen_through() {
+    let bed = Bed::new().await;
+    let (kept, replayed) = (file(&bed, "a"), file(&bed, "a"));
+    given_up(bed.engine.submit(vec![with_input(&kept, "key", 1)])).await;
+    given_up(bed.engine.submit(vec![with_input(&replayed, "key", 1)])).await;
+    until_gone(&bed, &replayed).await;
+    let leased = bed.lease().await;
+    assert_eq!(leased.spec.input.payload, kept.payload);
+    let (result, late) = (file(&bed, "r"), file(&bed, "other"));
+    given_up(bed.engine.settle(leased.job.lease_ref(), Outcome::Complete(result.clone()))).await;
+    given_up(bed.engine.settle(leased.job.lease_ref(), Outcome::Complete(late.clone()))).await;
+    until_gone(&bed, &late).await;
+    assert_eq!(bed.engine.result(leased.job.no).await.unwrap().unwrap().payload, result.payload);
+    assert_eq!(are_there(&bed, [&kept, &result]).await, [true, true]);
+    let refused = file(&bed, "edited");
+    let record = bed.record(&leased.job).await;
+    assert!(bed.engine.rerun(&record, Some(refused.clone()), false).await.is_err(), "a POST job that succeeded");
+    until_gone(&bed, &refused).await;
+    bed.engine.stop().await;
+}
+
+async fn until_gone(bed: &Bed, content: &Content) {
+    let begin = std::time::Instant::now();
+    while is_there(bed, content).await {
+        assert!(begin.elapsed().as_millis() < PATIENCE as u128, "a file that nobody needs is still there");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_left_half_written_is_removed_while_it_runs() {
+    let bed = Bed::settings(|settings| settings.litter_every = 20).await;
+    let left = bed.folder.path().join("blobs/tmp/0123456789abcdef0123456789abcdef");
+    std::fs::write(&left, "half").unwrap();
+    let begin = std::time::Instant::now();
+    while left.exists() {
+        assert!(begin.elapsed().as_millis() < PATIENCE as u128, "it is still there");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(bed.engine.counters().litter.load(std::sync::atomic::Ordering::Relaxed) >= 1);
     bed.engine.stop().await;
 }

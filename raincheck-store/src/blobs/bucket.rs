@@ -41,7 +41,7 @@ pub(super) struct Bucket {
     prefix: Path,
     /// How many objects were moved out of the way since it was opened.
     pub set_aside: Arc<AtomicU64>,
-    /// Where requests run that a blocked thread waits for.
+    /// Where requests run that a blocked thread waits for, or nobody.
     pub runtime: Handle,
 }
 
@@ -127,6 +127,16 @@ impl Bucket {
             }
         }
         all
+    }
+
+    /// The same of one, for whoever does not wait for it.
+    pub fn remove_later(&self, name: &str) {
+        let (bucket, name) = (self.clone(), Box::<str>::from(name));
+        self.runtime.spawn(async move {
+            if let Err(error) = bucket.remove(vec![name]).await {
+                tracing::warn!(%error, "a payload that nobody wants stays until the next start");
+            }
+        });
     }
 
     /// Ends the upload in parts of a name, with what was uploaded, where one was broken off.

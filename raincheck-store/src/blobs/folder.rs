@@ -184,6 +184,11 @@ impl BlobFolder {
         marker::rewrite(&self.root, &[new])
     }
 
+    /// What lies there that is not finished.
+    pub(super) fn list_half_written(&self) -> io::Result<Vec<Lying>> {
+        self.list(&self.root.join(TEMPORARY))
+    }
+
     /// Starts a new file.
     pub(crate) fn create(&self) -> io::Result<FileWriter> {
         let name = new_name();

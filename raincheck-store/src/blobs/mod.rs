@@ -3,29 +3,38 @@
 //! Whatever was acknowledged is kept: a payload is durable before any row refers to it. One that no row refers to is an
 //! orphan, swept when a store is opened.
 
+mod arrival;
 #[cfg(feature = "s3")]
 mod bucket;
 #[cfg(feature = "s3")]
 mod bucket_mark;
 mod folder;
 mod listing;
+mod litter;
 mod marker;
 mod orphans;
 mod place;
+mod room;
+mod unclaimed;
 #[cfg(feature = "s3")]
 mod upload;
 mod writer;
 
+pub use arrival::Arrival;
 pub(crate) use folder::BlobFolder;
 pub(crate) use listing::{Listing, Lying};
+pub use litter::Litter;
 pub(crate) use marker::{Refusal, StoreId, holds, owners};
 pub(crate) use orphans::KEPT;
 pub use place::{BlobPlace, S3Options};
+pub use room::BlobUse;
+pub use unclaimed::Unclaimed;
 pub use writer::BlobWriter;
 
 use std::io::{self, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
@@ -44,7 +53,10 @@ pub type BlobStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// Large payloads, under names the server makes. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Blobs(Kept);
+pub struct Blobs {
+    kept: Kept,
+    room: Arc<room::Room>,
+}
 
 #[derive(Clone, Debug)]
 enum Kept {
@@ -55,7 +67,13 @@ enum Kept {
 
 impl From<BlobFolder> for Blobs {
     fn from(folder: BlobFolder) -> Self {
-        Blobs(Kept::Folder(folder))
+        Kept::Folder(folder).into()
+    }
+}
+
+impl From<Kept> for Blobs {
+    fn from(kept: Kept) -> Self {
+        Blobs { kept, room: Arc::default() }
     }
 }
 
@@ -71,14 +89,14 @@ impl Blobs {
             BlobPlace::Bucket(options) => {
                 let bucket = bucket::Bucket::of(options)?;
                 bucket.claim(place, id).await?;
-                Ok(Blobs(Kept::Bucket(bucket)))
+                Ok(Kept::Bucket(bucket).into())
             }
         }
     }
 
     /// The stores whose mark a place bears; none where it has no mark.
     pub(crate) async fn owners(&self, place: &BlobPlace) -> io::Result<Vec<StoreId>> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let folder = folder.clone();
                 aside(move || owners(folder.root())).await
@@ -93,37 +111,31 @@ impl Blobs {
         match place {
             BlobPlace::Folder(root) => Ok(BlobFolder::at(root).into()),
             #[cfg(feature = "s3")]
-            BlobPlace::Bucket(options) => bucket::Bucket::of(options).map(|bucket| Blobs(Kept::Bucket(bucket))),
+            BlobPlace::Bucket(options) => bucket::Bucket::of(options).map(|bucket| Kept::Bucket(bucket).into()),
         }
     }
 
     /// The folder, where it is one.
     pub(crate) fn folder(&self) -> Option<&BlobFolder> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => Some(folder),
             #[cfg(feature = "s3")]
             Kept::Bucket(_) => None,
         }
     }
 
+    /// Uploads leave so many bytes of the disk free.
+    pub(crate) fn keep_free(&self, bytes: u64) {
+        self.room.keep_free(bytes);
+    }
+
     /// Starts a new payload. Writing it blocks: it is for a thread that may.
     pub fn create(&self) -> io::Result<BlobWriter> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => folder.create().map(BlobWriter::from),
             #[cfg(feature = "s3")]
             Kept::Bucket(bucket) => Ok(upload::Upload::new(bucket.clone(), new_name()).into()),
         }
-    }
-
-    /// Keeps bytes that are in memory; answers their name.
-    pub async fn keep(&self, bytes: Bytes) -> io::Result<Box<str>> {
-        let blobs = self.clone();
-        aside(move || {
-            let mut writer = blobs.create()?;
-            writer.write(&bytes)?;
-            writer.finish()
-        })
-        .await
     }
 
     /// The bytes of a payload from `range.start` up to `range.end`, which do not lie behind its end.
@@ -131,7 +143,7 @@ impl Blobs {
         if range.is_empty() {
             return Ok(Box::pin(stream::empty()));
         }
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let path = folder.path(name);
                 let file = aside(move || {
@@ -162,7 +174,7 @@ impl Blobs {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] when there is none of that name.
     pub async fn size(&self, name: &str) -> io::Result<u64> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let path = folder.path(name);
                 aside(move || std::fs::metadata(path)).await.map(|about| about.len())
@@ -173,14 +185,15 @@ impl Blobs {
     }
 
     /// Gives a payload a second name, so that two jobs may own it one by one.
-    pub async fn duplicate(&self, name: &str) -> io::Result<Box<str>> {
-        match &self.0 {
+    pub async fn duplicate(&self, name: &str) -> io::Result<Unclaimed> {
+        let blobs = self.clone();
+        match &self.kept {
             Kept::Folder(folder) => {
                 let (folder, name) = (folder.clone(), name.to_owned());
-                aside(move || folder.duplicate(&name)).await
+                aside(move || folder.duplicate(&name).map(|copy| blobs.unclaimed(copy))).await
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.duplicate(name).await,
+            Kept::Bucket(bucket) => bucket.duplicate(name).await.map(|copy| blobs.unclaimed(copy)),
         }
     }
 
@@ -189,7 +202,7 @@ impl Blobs {
     /// # Errors
     /// The first that could not be removed.
     pub async fn remove(&self, names: Vec<Box<str>>) -> io::Result<()> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let folder = folder.clone();
                 aside(move || names.iter().map(|name| folder.remove(name)).fold(Ok(()), io::Result::and)).await
@@ -199,9 +212,22 @@ impl Blobs {
         }
     }
 
+    /// Removes a payload that nobody wants, on this thread where there is no runtime to do it.
+    fn remove_blocking(&self, name: &str) {
+        match &self.kept {
+            Kept::Folder(folder) => {
+                if let Err(error) = folder.remove(name) {
+                    tracing::warn!(%error, "a payload that nobody wants stays until the next start");
+                }
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.remove_later(name),
+        }
+    }
+
     /// Everything that lies there, half-written payloads among them.
     pub(crate) fn list(&self) -> Listing {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => Listing::of_folder(folder.clone()),
             #[cfg(feature = "s3")]
             Kept::Bucket(bucket) => Listing::of_bucket(bucket),
@@ -211,7 +237,7 @@ impl Blobs {
     /// Moves payloads that no job refers to out of the way, for [`KEPT`]; one that is gone already is fine. Answers how
     /// many there were.
     pub(crate) async fn set_aside(&self, names: Vec<Box<str>>) -> io::Result<u64> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let folder = folder.clone();
                 aside(move || folder.set_aside(&names)).await
@@ -223,7 +249,7 @@ impl Blobs {
 
     /// What was moved out of the way, and when.
     pub(crate) async fn lying_aside(&self) -> io::Result<Vec<Lying>> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let folder = folder.clone();
                 aside(move || folder.lying_aside()).await
@@ -235,7 +261,7 @@ impl Blobs {
 
     /// Brings a payload back that was moved out of the way.
     pub(crate) async fn take_back(&self, name: &str) -> io::Result<()> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let (folder, name) = (folder.clone(), name.to_owned());
                 aside(move || folder.take_back(&name)).await
@@ -247,7 +273,7 @@ impl Blobs {
 
     /// Removes what was moved out of the way before `before`; answers how many.
     pub(crate) async fn clear_aside(&self, before: SystemTime) -> io::Result<u64> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let folder = folder.clone();
                 aside(move || folder.clear_aside(before)).await
@@ -259,7 +285,7 @@ impl Blobs {
 
     /// How many payloads were moved out of the way since the place was opened, because no job referred to them.
     pub fn count_set_aside(&self) -> u64 {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => folder.set_aside.load(Ordering::Relaxed),
             #[cfg(feature = "s3")]
             Kept::Bucket(bucket) => bucket.set_aside.load(Ordering::Relaxed),
@@ -268,7 +294,7 @@ impl Blobs {
 
     /// Removes what was left half written under a name.
     pub(crate) async fn discard(&self, name: &str) -> io::Result<()> {
-        match &self.0 {
+        match &self.kept {
             Kept::Folder(folder) => {
                 let (folder, name) = (folder.clone(), name.to_owned());
                 aside(move || folder.discard(&name)).await
@@ -281,7 +307,7 @@ impl Blobs {
     /// Copies a payload of a folder, under its name; `None` when that is gone, `false` when it was here already.
     pub(crate) async fn take_in(&self, from: &BlobFolder, name: &str) -> io::Result<Option<bool>> {
         let (from, name) = (from.clone(), Box::<str>::from(name));
-        match self.0.clone() {
+        match self.kept.clone() {
             Kept::Folder(to) => aside(move || from.copy_to(&to, &name)).await,
             #[cfg(feature = "s3")]
             Kept::Bucket(to) => upload::copy(from, to, name).await,

@@ -1,18 +1,20 @@
 //! A payload on its way into a bucket: in one piece while it is small, in parts from then on. Memory holds one part.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::{MultipartId, ObjectStoreExt as _, PutPayload};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt as _;
+use tokio::runtime::Handle;
 
+use super::BlobFolder;
 use super::bucket::{Bucket, failed};
-use super::{BlobFolder, aside};
 
 /// Size of a part, bytes: all but the last have it. Storages take 10,000 of at least 5 MiB, so a payload may have 80 GiB.
 const PART: usize = 8 << 20;
 
-/// The upload. Whoever writes is blocked while a part is sent.
+/// The upload. Whoever writes waits while a part is sent.
 #[derive(Debug)]
 pub(super) struct Upload {
     bucket: Bucket,
@@ -34,12 +36,16 @@ impl Upload {
         Upload { bucket, name, part: Vec::new(), parts: None }
     }
 
-    pub fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    /// Where its requests run.
+    pub fn runtime(&self) -> Handle {
+        self.bucket.runtime.clone()
+    }
+
+    pub async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             // Only what comes after a whole part shows that it is not the last.
             if self.part.len() == PART {
-                let runtime = self.bucket.runtime.clone();
-                runtime.block_on(self.send())?;
+                self.send().await?;
             }
             let (now, later) = bytes.split_at(bytes.len().min(PART - self.part.len()));
             self.part.extend_from_slice(now);
@@ -49,9 +55,8 @@ impl Upload {
     }
 
     /// Once the storage has acknowledged it, it is durable.
-    pub fn finish(mut self) -> io::Result<Box<str>> {
-        let runtime = self.bucket.runtime.clone();
-        runtime.block_on(self.complete())?;
+    pub async fn finish(mut self) -> io::Result<Box<str>> {
+        self.complete().await?;
         Ok(self.name.clone())
     }
 
@@ -106,26 +111,22 @@ impl Drop for Upload {
 
 /// Copies a file into a bucket under its name; `None` when it is gone, `false` when it was there already.
 pub(super) async fn copy(from: BlobFolder, to: Bucket, name: Box<str>) -> io::Result<Option<bool>> {
-    let path = from.path(&name);
-    let file = match aside(move || File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)))).await {
+    let mut file = match File::open(from.path(&name)).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
-    let (size, mut file) = file;
+    let size = file.metadata().await?.len();
     match to.size(&name).await {
         Ok(there) if there == size => return Ok(Some(false)),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    aside(move || {
-        let (mut upload, mut piece) = (Upload::new(to, name), vec![0; 1 << 20]);
-        loop {
-            match file.read(&mut piece)? {
-                0 => break,
-                read => upload.write(&piece[..read])?,
-            }
+    let (mut upload, mut piece) = (Upload::new(to, name), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece).await? {
+            0 => break,
+            read => upload.write(&piece[..read]).await?,
         }
-        upload.finish().map(|_| Some(true))
-    })
-    .await
+    }
+    upload.finish().await.map(|_| Some(true))
 }

@@ -45,7 +45,7 @@ impl BlobWriter {
         match &mut self.sink {
             Sink::File(file) => file.write(bytes)?,
             #[cfg(feature = "s3")]
-            Sink::Object(upload) => upload.write(bytes)?,
+            Sink::Object(upload) => upload.runtime().block_on(upload.write(bytes))?,
         }
         self.size += bytes.len() as u64;
         Ok(())
@@ -56,7 +56,7 @@ impl BlobWriter {
         match self.sink {
             Sink::File(file) => file.finish(),
             #[cfg(feature = "s3")]
-            Sink::Object(upload) => upload.finish(),
+            Sink::Object(upload) => upload.runtime().block_on(upload.finish()),
         }
     }
 }

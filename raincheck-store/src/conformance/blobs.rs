@@ -100,7 +100,7 @@ pub async fn are_read_copied_and_removed(world: &mut World) {
         }
         assert!(part == bytes[from as usize..to as usize], "{from}..{to}");
     }
-    let copy = blobs.duplicate(&name).await.unwrap();
+    let copy = blobs.duplicate(&name).await.unwrap().claim();
     for _ in 0..2 {
         blobs.remove(vec![name.clone(), "00000000000000000000000000000000".into()]).await.unwrap();
         assert_eq!(blobs.size(&name).await.unwrap_err().kind(), ErrorKind::NotFound);

@@ -70,7 +70,7 @@ impl SqliteOptions {
             max_queued: limits::QUEUED_PER_QUEUE,
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
-            reserve_bytes: 64 << 20,
+            reserve_bytes: limits::DISK_RESERVE_BYTES,
             durable: true,
         }
     }
@@ -125,6 +125,7 @@ impl SqliteStore {
         let cursor = mark.head();
         let (path, clock) = (options.path.clone(), options.clock.clone());
         let shared = Arc::new(Shared::new(path, clock, tables, blobs, secret, mark));
+        shared.blobs.keep_free(options.reserve_bytes);
         let buried: Option<i64> =
             db.query_row("SELECT value FROM meta WHERE name='last_buried'", [], |row| row.get(0)).optional()?;
         let kept = number("SELECT max(no) FROM job")?.max(number("SELECT max(no) FROM tombstone")?);

@@ -41,6 +41,8 @@ pub struct Caps {
     pub kept: usize,
     /// Largest request head, bytes.
     pub header_bytes: usize,
+    /// How long the other end may take nothing of an answer.
+    pub stalled: Duration,
 }
 
 /// Serves connections until `shutdown`, then lets requests under way finish, for at most nine seconds.
@@ -107,7 +109,7 @@ async fn connection(stream: TcpStream, front: Front, caps: Caps, ends: Ends, buf
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection without TCP_NODELAY");
     }
-    let peer = Peer::new(stream, buffers, kept);
+    let peer = Peer::new(stream, buffers, kept, caps.stalled);
     let line = peer.line();
     line.clone().scope(talk(peer, &line, &front, caps.header_bytes, deadline, ends)).await;
     front.unheard(line.unheard()).await;

@@ -81,6 +81,7 @@ fn registry(app: &App, figures: &Figures) -> Registry {
             "Broken promises found in the data, anew each round; see raincheck doctor",
             &counters.violations,
         ),
+        ("litter", "Half-written payloads removed that nobody wrote any more", &counters.litter),
         ("checkups", "Rounds of looking through all data that came to the end", &counters.checkups),
     ] {
         registry.register(name, help, ConstCounter::new(counter.load(Relaxed)));
@@ -106,6 +107,7 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     registry.register("http_streams", "Streams open now", gauge(app.streams.open() as i64));
     let help = "Events that were acknowledged and that the disk has lost; see raincheck doctor";
     registry.register("missing_events", help, gauge(missing));
+    registry.register("http_uploads", "Bodies on their way to a file now", gauge(app.uploads.open() as i64));
     registry.register("workers", "Workers seen within ten minutes", gauge(app.engine.workers().len() as i64));
     let (free, low) = app.engine.store().space();
     registry.register("disk_free_bytes", "Bytes free for the data", gauge(i64::try_from(free).unwrap_or(i64::MAX)));

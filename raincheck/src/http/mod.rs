@@ -5,6 +5,7 @@
 
 mod accept;
 mod answer;
+mod arriving;
 mod ask;
 mod base;
 mod body;
@@ -23,6 +24,7 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod options;
+mod pace;
 mod pages;
 mod path;
 mod peer;
@@ -37,6 +39,7 @@ mod room;
 mod steer;
 mod stream;
 mod submit;
+mod upload;
 mod watch;
 mod wire;
 mod workers;
@@ -76,6 +79,7 @@ pub(crate) struct Shared {
     guard: guard::Guard,
     room: room::Room,
     streams: watch::slots::Slots,
+    uploads: upload::Places,
     /// Of watched jobs, and of the whole feed, whose frames have other names.
     frames: [watch::frames::LastFrame; 2],
     sockets: TaskTracker,
@@ -98,12 +102,18 @@ impl App {
             guard: guard::Guard::new(&options),
             room: room::Room::default(),
             streams: watch::slots::Slots::new(options.limits.streams),
+            uploads: upload::Places::new(options.limits.uploads),
             frames: Default::default(),
             sockets: TaskTracker::new(),
             seen: metrics::Seen::default(),
             engine,
             options,
         })))
+    }
+
+    /// For a body that must not come too slowly.
+    fn pace(&self) -> pace::Pace {
+        pace::Pace::new(Duration::from_millis(u64::try_from(self.options.limits.slow).unwrap_or(0)))
     }
 }
 
@@ -169,7 +179,8 @@ pub async fn serve(
     let front = front::Front::new(app.clone(), router(app.clone()));
     let limits = &app.options.limits;
     let (connections, header_bytes) = (limits.connections, limits.header_bytes);
-    let caps = accept::Caps { connections, kept: CONNECTIONS_KEPT.min(connections / 4), header_bytes };
+    let stalled = Duration::from_millis(u64::try_from(limits.stalled)?);
+    let caps = accept::Caps { connections, kept: CONNECTIONS_KEPT.min(connections / 4), header_bytes, stalled };
     let drain = async {
         shutdown.cancelled().await;
         app.engine.drain();

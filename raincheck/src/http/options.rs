@@ -85,6 +85,12 @@ pub struct HttpLimits {
     pub streams: usize,
     /// Longest wait of a request, milliseconds.
     pub wait: Millis,
+    /// Most raw inputs that go to files on their way in at once, and as many results.
+    pub uploads: usize,
+    /// Over how long a body that goes to a file must not come too slowly, milliseconds.
+    pub slow: Millis,
+    /// How long the other end of a connection may take nothing of an answer, milliseconds.
+    pub stalled: Millis,
 }
 
 impl Default for HttpLimits {
@@ -97,6 +103,9 @@ impl Default for HttpLimits {
             connections: limits::CONNECTIONS,
             streams: limits::STREAMS,
             wait: limits::WAIT_MILLIS,
+            uploads: limits::UPLOADS,
+            slow: limits::SLOW_MILLIS,
+            stalled: limits::STALLED_MILLIS,
         }
     }
 }

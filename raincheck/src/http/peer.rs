@@ -18,8 +18,6 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
-/// Who takes no byte of an answer for so long is not waited for.
-const STALLED: Duration = Duration::from_secs(60);
 /// A head that is longer than this takes one of the few large buffers, bytes.
 const HEAD: usize = 16 << 10;
 /// A read that fills so much makes hyper's buffer grow, bytes.
@@ -69,13 +67,15 @@ pub struct Peer {
     large: Option<OwnedSemaphorePermit>,
     /// There was none.
     is_small: bool,
-    /// Since when nothing could be written.
+    /// Who takes no byte of an answer for so long is not waited for.
+    patience: Duration,
+    /// Runs while nothing can be written.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Peer {
     /// Takes a stream; `kept` says that it is one of the last.
-    pub fn new(stream: TcpStream, buffers: Buffers, kept: bool) -> Self {
+    pub fn new(stream: TcpStream, buffers: Buffers, kept: bool, patience: Duration) -> Self {
         let (read, out) = stream.into_split();
         let line = Line {
             out,
@@ -85,7 +85,7 @@ impl Peer {
             unsent: AtomicBool::default(),
             handed: Mutex::default(),
         };
-        Peer { read, line: Arc::new(line), buffers, large: None, is_small: false, stalled: None }
+        Peer { read, line: Arc::new(line), buffers, large: None, is_small: false, patience, stalled: None }
     }
 
     /// What the connection's task knows of it.
@@ -127,7 +127,8 @@ impl Peer {
         loop {
             if stream.poll_write_ready(cx)?.is_pending() {
                 line.unsent.store(true, Relaxed);
-                let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
+                let patience = self.patience;
+                let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
                 ready!(stalled.as_mut().poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use raincheck_core::{Content, Reply};
 use raincheck_engine::RerunError;
+use raincheck_store::Unclaimed;
 
 use super::answer::{self, found};
 use super::ask::Ask;
@@ -60,7 +61,12 @@ pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Res
     let edit: RerunBody<'_> = read_or_default(&text)?;
     let record = found(ask.engine().job(id).await?)?;
     let input: Option<Content> = match edit.input {
-        Some(_) => Some(submit::json_input(&ask.app, &text, edit.input).await?),
+        Some(_) => {
+            let (input, file) = submit::json_input(&ask.app, &text, edit.input).await?;
+            // The engine's from the next line on.
+            file.map(Unclaimed::claim);
+            Some(input)
+        }
         None => None,
     };
     match ask.engine().rerun(&record, input, force).await {

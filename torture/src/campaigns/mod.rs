@@ -14,6 +14,7 @@ mod rolling;
 mod silent_node;
 mod slow;
 mod streams;
+mod torn_upload;
 mod watchers;
 mod write_errors;
 mod zombies;
@@ -106,6 +107,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "2,000 half-sent requests beside good ones",
         short_loops: 1,
         run: slow::run,
+    },
+    Campaign {
+        name: "torn-upload",
+        about: "large uploads torn at every point, stalled, refused and unread, the server killed between",
+        short_loops: 12,
+        run: torn_upload::run,
     },
     Campaign {
         name: "idle-streams",

@@ -308,4 +308,14 @@ pub const MUTANTS: &[Mutant] = &[
         }],
         killer: Killer::Tests(RUN),
     },
+    Mutant {
+        name: "unclaimed-stays",
+        fault: "the file of an upload that nobody wants is left where it is",
+        edits: &[Edit {
+            file: "raincheck-store/src/blobs/unclaimed.rs",
+            from: "let Some(name) = self.name.take() else { return };\n        // Outside",
+            to: "let Some(name) = self.name.take().filter(|_| false) else { return };\n        // Outside",
+        }],
+        killer: Killer::Campaign("torn-upload", 6),
+    },
 ];

@@ -133,4 +133,8 @@ impl Stage for Owner {
         }
         Ok(false)
     }
+
+    fn judges(&self) -> &'static [Invariant] {
+        &[Invariant::Owner]
+    }
 }

@@ -39,6 +39,7 @@ pub fn http(config: &Config) -> Result<HttpOptions, Failure> {
             connections: limits.connections,
             streams: limits.streams,
             wait: limits.wait.0,
+            ..HttpLimits::default()
         },
         defaults: Live::new(submit_defaults(config)?),
     })

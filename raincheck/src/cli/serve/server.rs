@@ -179,6 +179,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failu
         log_limit: limits.log.0,
         tombstone: config.settings.store.tombstone.0,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Settings::default()
     };
     let engine = Engine::start(store.clone(), clock, settings).await.map_err(|error| unusable(&error))?;
     Ok((engine, store))

@@ -8,12 +8,15 @@ use bytes::Bytes;
 use http::StatusCode;
 use raincheck_core::{Content, LeaseRef, Outcome, Payload, limits};
 use raincheck_engine::{Finish, digest};
+use raincheck_store::{BlobUse, Unclaimed};
 
 use crate::http::answer::{self, found};
+use crate::http::arriving::Arriving;
 use crate::http::ask::Ask;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem, Violation};
 use crate::http::submit::raw::{check_json, media_type};
+use crate::http::upload::{self, Upload};
 use crate::http::wire::{
     Duration, FailBody, FinishBody, Json, Object, Present, ReleaseBody, read, read_or_default, too_deep,
 };
@@ -25,10 +28,14 @@ use crate::http::{App, body, filename};
     params(("lease" = String, Path)),
     responses((status = 200, description = "The job", body = crate::http::openapi::Job), crate::http::openapi::WorkProblems))]
 pub async fn complete(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Response, Problem> {
-    ask.query.done()?;
-    let (headers, blobs) = (&ask.headers, ask.engine().store().blobs());
-    let received = body::raw(headers, body, ask.app.options.limits.file, blobs).await?;
-    let content_type = media_type(headers)?;
+    let headers = &ask.headers;
+    let judged = ask.query.done().and_then(|()| body::refuse_encoding(headers)).and_then(|()| media_type(headers));
+    let content_type = match judged {
+        Ok(content_type) => content_type,
+        Err(refused) => return Err(body::refuse(headers, body, refused).await),
+    };
+    let upload = Upload { app: &ask.app, headers, run: Some(Arriving::new(&ask, lease)) };
+    let received = upload.receive(body).await?;
     if let (Payload::Inline(text), None) = (&received.payload, &content_type) {
         check_json(text)?;
     }
@@ -37,6 +44,8 @@ pub async fn complete(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Resu
         Payload::Empty => Content::default(),
         payload => Content { payload, content_type, filename: filename::of(headers), digest: received.digest },
     };
+    // The engine's from the next line on.
+    received.file.map(Unclaimed::claim);
     settle(&ask, lease, Outcome::Complete(content)).await
 }
 
@@ -98,14 +107,19 @@ pub fn check(ends: &[Object<FinishBody<'_>>], errors: &mut Vec<Violation>) {
     }
 }
 
-/// The ends of one request: which leases were ours, in the order they came.
+/// The ends of one request: which leases were ours, in the order they came, and the files of their results.
 #[derive(Default)]
-pub struct Ends(Vec<(String, Option<LeaseRef>)>);
+pub struct Ends(Vec<(String, Option<LeaseRef>)>, Vec<Unclaimed>);
 
 impl Ends {
     /// Whether there were none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The files are about to be the engine's.
+    pub fn hand_over(&mut self) {
+        std::mem::take(&mut self.1).into_iter().for_each(|file| drop(file.claim()));
     }
 
     /// Turns the wire's ends into the core's; a lease that is not ours is remembered and not passed on.
@@ -121,7 +135,11 @@ impl Ends {
             self.0.push((end.lease.into_owned(), lease));
             let Some(lease) = lease else { continue };
             let outcome = match (end.complete, end.fail, end.release) {
-                (Some(Object(complete)), _, _) => Outcome::Complete(result(app, text, complete.result).await?),
+                (Some(Object(complete)), _, _) => {
+                    let (content, file) = result(app, text, complete.result).await?;
+                    self.1.extend(file);
+                    Outcome::Complete(content)
+                }
                 (_, Some(Object(fail)), _) => failed(&fail),
                 (_, _, release) => released(&release.unwrap_or_default().0),
             };
@@ -164,10 +182,10 @@ async fn outcome(
     })
 }
 
-async fn result(app: &App, text: &Bytes, result: Option<Present<'_>>) -> Result<Content, Problem> {
-    let Some(Present(raw)) = result else { return Ok(Content::default()) };
+async fn result(app: &App, text: &Bytes, result: Option<Present<'_>>) -> Result<(Content, Option<Unclaimed>), Problem> {
+    let Some(Present(raw)) = result else { return Ok((Content::default(), None)) };
     let bytes = text.slice_ref(raw.get().as_bytes());
     let digest = app.room.work(bytes.len(), || digest(&bytes)).await;
-    let payload = body::keep(bytes, app.engine.store().blobs()).await?;
-    Ok(Content { payload, digest, ..Content::default() })
+    let (payload, file) = upload::keep(app, BlobUse::Result, bytes).await?;
+    Ok((Content { payload, digest, ..Content::default() }, file))
 }

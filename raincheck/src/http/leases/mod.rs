@@ -40,6 +40,7 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     drop(text);
     let (finishing, keeps) = (!ends.is_empty(), request.request_id.is_some());
     let again = (request.wait > 0).then(|| request.clone());
+    ends.hand_over();
     let answer = tokio::select! {
         answer = app.engine.lease(request) => answer.map_err(refused)?,
         () = peer::half_closed(), if again.is_some() => return Ok(unsure::answer(ask, again)),

@@ -5,6 +5,7 @@ use http::StatusCode;
 use http::header::{CONTENT_LOCATION, ETAG, HeaderName, HeaderValue, LOCATION, VARY};
 use raincheck_core::{Job, NewJob, Refusal, Spec, State, Submitted};
 use raincheck_engine::{SubmitError, Until};
+use raincheck_store::Unclaimed;
 
 use crate::http::App;
 use crate::http::answer::{self, Wait, found};
@@ -33,10 +34,12 @@ pub fn shown(new: &NewJob) -> Spec {
     Spec { label: spec.label.clone(), key: spec.key.clone(), tags: spec.tags.clone(), ..Spec::default() }
 }
 
-/// Submits one job.
-pub async fn submit(app: &App, new: NewJob, asked: Asked<'_>) -> Result<Response, Problem> {
+/// Submits one job, with the file of its input.
+pub async fn submit(app: &App, new: NewJob, file: Option<Unclaimed>, asked: Asked<'_>) -> Result<Response, Problem> {
     let spec = shown(&new);
     let there_is_one = || Problem::new(problem::PRECONDITION).detail("there is a job of this id");
+    // The engine's from the next line on.
+    file.map(Unclaimed::claim);
     let submitted = app.engine.submit(vec![new]).await.map_err(|error| match error {
         // A precondition comes before anything else that there may be to say.
         SubmitError::Refused { refusal: Refusal::IdConflict(_), .. } if asked.only_new => there_is_one(),

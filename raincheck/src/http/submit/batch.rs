@@ -6,6 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use raincheck_core::{NewJob, Submitted, limits};
+use raincheck_store::Unclaimed;
 
 use super::{answer, input, key, resolve};
 use crate::http::answer::json;
@@ -34,8 +35,10 @@ pub async fn post(
         return Err(Problem::new(problem::INVALID_KEY).detail("give each job of a batch a `key` of its own"));
     }
     let text = body::json(&app, &headers, body, app.options.limits.batch_body).await?;
-    let new = all(&app, &text, &headers).await?;
+    let (new, files) = all(&app, &text, &headers).await?;
     let specs: Vec<_> = new.iter().map(answer::shown).collect();
+    // The engine's from the next line on.
+    files.into_iter().for_each(|file| drop(file.claim()));
     let submitted = app.engine.submit(new).await.map_err(|error| answer::refused(error, true))?;
     let mut out = Json::with_capacity(JOB_BYTES * submitted.len());
     out.begin();
@@ -49,24 +52,19 @@ pub async fn post(
     Ok(json(StatusCode::ACCEPTED, out))
 }
 
-async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<Vec<NewJob>, Problem> {
+/// The jobs, and the files of their inputs.
+async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<(Vec<NewJob>, Vec<Unclaimed>), Problem> {
     let (jobs, mut new) = app.room.work(text.len(), || checked(app, text)).await?;
     app.room.for_answer(JOB_BYTES * new.len())?;
     let traceparent = input::traceparent(headers);
+    let mut files = Vec::new();
     for index in 0..new.len() {
         let Object(job): &Object<NewJobBody<'_>> = &jobs[index];
-        match input::json(app, text, job.input).await {
-            Ok(input) => app.room.work(input.size(), || resolve::attach(&mut new[index], job, input)).await,
-            Err(problem) => {
-                for unused in &new[..index] {
-                    input::discard(app, unused).await;
-                }
-                return Err(problem);
-            }
-        }
+        let input = input::json(app, text, job.input).await?;
+        files.extend(app.room.work(input.size(), || resolve::attach(&mut new[index], job, input)).await);
         new[index].spec.traceparent.clone_from(&traceparent);
     }
-    Ok(new)
+    Ok((new, files))
 }
 
 /// A body's jobs, and what they will be but for their inputs.

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName};
-use raincheck_core::{Content, Digest, NewJob, Payload};
+use raincheck_core::{Content, Digest};
 use raincheck_engine::digest;
+use raincheck_store::BlobUse;
 
 use super::resolve::{Input, Sameness};
 use crate::http::problem::{Problem, Violation};
 use crate::http::wire::{Present, too_deep};
-use crate::http::{App, body};
+use crate::http::{App, upload};
 
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -20,19 +21,10 @@ pub async fn json(app: &App, text: &Bytes, input: Option<Present<'_>>) -> Result
         return Err(Problem::bad("the input is nested deeper than 128")
             .errors(vec![Violation::new("/input", "is nested too deeply")]));
     }
-    let payload = body::keep(bytes.clone(), app.engine.store().blobs()).await?;
+    let (payload, file) = upload::keep(app, BlobUse::Input, bytes.clone()).await?;
     // Of what is kept apart from its job, to tell later whether it is what it was.
-    let digest = if let Payload::Blob { .. } = payload { digest(&bytes) } else { Digest::default() };
-    Ok(Input { content: Content { payload, digest, ..Content::default() }, sameness: Sameness::Json(bytes) })
-}
-
-/// Removes the file of an input that no job will have.
-pub async fn discard(app: &App, new: &NewJob) {
-    if let Payload::Blob { name, .. } = &new.spec.input.payload
-        && let Err(error) = app.engine.store().blobs().remove(vec![name.clone()]).await
-    {
-        tracing::warn!(%error, "an unused input stays for now");
-    }
+    let digest = if file.is_some() { digest(&bytes) } else { Digest::default() };
+    Ok(Input { content: Content { payload, digest, ..Content::default() }, sameness: Sameness::Json(bytes), file })
 }
 
 /// The W3C Trace Context of the request, when it is well formed.

@@ -14,6 +14,7 @@ use http::HeaderMap;
 use http::header::IF_NONE_MATCH;
 use raincheck_core::{Content, JobId, NewJob, Submitted};
 use raincheck_engine::SubmitError;
+use raincheck_store::Unclaimed;
 
 use super::App;
 use super::ask::Ask;
@@ -31,9 +32,9 @@ use super::wire::{NewJobBody, Present, read};
 pub async fn post(mut ask: Ask, body: Body) -> Result<Response, Problem> {
     let wait = ask.wait()?;
     let text = ask.json(body).await?;
-    let new = one(&ask.app, &text, &ask.headers, None).await?;
+    let (new, file) = one(&ask.app, &text, &ask.headers, None).await?;
     let asked = answer::Asked { base: &ask.base, wait, chosen: false, only_new: false };
-    answer::submit(&ask.app, new, asked).await
+    answer::submit(&ask.app, new, file, asked).await
 }
 
 /// Submits a job under an id that the client chose.
@@ -46,14 +47,19 @@ pub async fn post(mut ask: Ask, body: Body) -> Result<Response, Problem> {
 pub async fn put(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
     let wait = ask.wait()?;
     let text = ask.json(body).await?;
-    let new = one(&ask.app, &text, &ask.headers, Some(id)).await?;
+    let (new, file) = one(&ask.app, &text, &ask.headers, Some(id)).await?;
     let only_new = ask.headers.get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == b"*");
     let asked = answer::Asked { base: &ask.base, wait, chosen: true, only_new };
-    answer::submit(&ask.app, new, asked).await
+    answer::submit(&ask.app, new, file, asked).await
 }
 
-/// One job of a JSON body.
-async fn one(app: &App, text: &Bytes, headers: &HeaderMap, id: Option<JobId>) -> Result<NewJob, Problem> {
+/// One job of a JSON body, and the file of its input.
+async fn one(
+    app: &App,
+    text: &Bytes,
+    headers: &HeaderMap,
+    id: Option<JobId>,
+) -> Result<(NewJob, Option<Unclaimed>), Problem> {
     let mut body: NewJobBody<'_> = app.room.work(text.len(), || read(text)).await?;
     body.key = key::merge(key::of(headers)?, body.key.take())?;
     let mut errors = Vec::new();
@@ -62,8 +68,8 @@ async fn one(app: &App, text: &Bytes, headers: &HeaderMap, id: Option<JobId>) ->
     new.id = id;
     new.spec.traceparent = input::traceparent(headers);
     let input = input::json(app, text, body.input).await?;
-    app.room.work(input.size(), || resolve::attach(&mut new, &body, input)).await;
-    Ok(new)
+    let file = app.room.work(input.size(), || resolve::attach(&mut new, &body, input)).await;
+    Ok((new, file))
 }
 
 /// Whether the job is one that was there before.
@@ -71,9 +77,13 @@ fn replayed(submitted: &Submitted) -> bool {
     matches!(submitted, Submitted::Replayed(_) | Submitted::Existing(_))
 }
 
-/// The content of an `input` member that was read from `text`.
-pub async fn json_input(app: &App, text: &Bytes, input: Option<Present<'_>>) -> Result<Content, Problem> {
-    input::json(app, text, input).await.map(|input| input.content)
+/// The content of an `input` member that was read from `text`, and its file.
+pub async fn json_input(
+    app: &App,
+    text: &Bytes,
+    input: Option<Present<'_>>,
+) -> Result<(Content, Option<Unclaimed>), Problem> {
+    input::json(app, text, input).await.map(|input| (input.content, input.file))
 }
 
 /// Why a single submit created nothing.

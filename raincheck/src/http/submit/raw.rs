@@ -5,7 +5,7 @@ use axum::extract::State as AppState;
 use axum::response::Response;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use raincheck_core::{Content, Payload};
+use raincheck_core::{Content, Name, NewJob, Payload};
 use serde_json::value::RawValue;
 
 use super::resolve::{Input, Sameness};
@@ -15,6 +15,7 @@ use crate::http::base::Base;
 use crate::http::path::NamePath;
 use crate::http::problem::{self, Problem};
 use crate::http::query::Query;
+use crate::http::upload::{Received, Upload};
 use crate::http::wire::{Duration, Moment, NewJobBody, Object, RetentionBody, RetryBody, Tags, too_deep};
 use crate::http::{App, body, filename};
 
@@ -33,22 +34,42 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let wait = Wait::of(&app, &headers, &mut query)?;
-    let mut job = parameters(&mut query)?;
+    // All that is known before a gigabyte is taken in.
+    let judged = match judge(&app, kind, &mut query, &headers) {
+        Ok(judged) => judged,
+        Err(refused) => return Err(body::refuse(&headers, body, refused).await),
+    };
+    let Judged { wait, job, mut new, content_type } = judged;
+    let received = Upload { app: &app, headers: &headers, run: None }.receive(body).await?;
+    let input = input(received, content_type, &headers)?;
+    let file = resolve::attach(&mut new, &job, input);
+    answer::submit(&app, new, file, answer::Asked { base: &base, wait, chosen: false, only_new: false }).await
+}
+
+/// A submit without its input.
+struct Judged {
+    wait: Wait,
+    job: NewJobBody<'static>,
+    new: NewJob,
+    content_type: Option<Box<str>>,
+}
+
+fn judge(app: &App, kind: Name, query: &mut Query, headers: &HeaderMap) -> Result<Judged, Problem> {
+    let wait = Wait::of(app, headers, query)?;
+    let mut job = parameters(query)?;
     query.done()?;
-    job.kind = kind.as_str().into();
-    job.key = key::merge(key::of(&headers)?, job.key.take())?;
+    job.kind = kind.as_str().to_owned().into();
+    job.key = key::merge(key::of(headers)?, job.key.take())?;
     let mut errors = Vec::new();
-    let new = resolve::resolve(&app, &job, "", &mut errors);
+    let new = resolve::resolve(app, &job, "", &mut errors);
     let Some(mut new) = new.filter(|_| errors.is_empty()) else { return Err(Problem::invalid(errors)) };
-    new.spec.traceparent = input::traceparent(&headers);
-    if let Some(refused) = app.engine.takes_no_submits() {
-        // Known before a gigabyte is taken in.
-        return Err(answer::refused(refused, false));
+    new.spec.traceparent = input::traceparent(headers);
+    body::refuse_encoding(headers)?;
+    let content_type = media_type(headers)?;
+    match app.engine.takes_no_submits() {
+        Some(refused) => Err(answer::refused(refused, false)),
+        None => Ok(Judged { wait, job, new, content_type }),
     }
-    let input = receive(&app, &headers, body).await?;
-    resolve::attach(&mut new, &job, input);
-    answer::submit(&app, new, answer::Asked { base: &base, wait, chosen: false, only_new: false }).await
 }
 
 /// The members that a JSON body would have.
@@ -86,21 +107,18 @@ fn parameters(query: &mut Query) -> Result<NewJobBody<'static>, Problem> {
     })
 }
 
-/// Takes the body in as it comes.
-async fn receive(app: &App, headers: &HeaderMap, body: Body) -> Result<Input, Problem> {
-    let received = body::raw(headers, body, app.options.limits.file, app.engine.store().blobs()).await?;
-    let content_type = media_type(headers)?;
-    let sameness = match (&received.payload, &content_type) {
+/// The input and what it is compared by.
+fn input(received: Received, content_type: Option<Box<str>>, headers: &HeaderMap) -> Result<Input, Problem> {
+    let Received { payload, digest, file } = received;
+    let sameness = match (&payload, &content_type) {
         (Payload::Empty, _) => Sameness::Empty,
         (Payload::Inline(text), None) => {
             check_json(text)?;
             Sameness::Json(text.clone())
         }
-        _ => Sameness::Bytes(received.digest),
+        _ => Sameness::Bytes(digest),
     };
-    let filename = filename::of(headers);
-    let content = Content { payload: received.payload, content_type, filename, digest: received.digest };
-    Ok(Input { content, sameness })
+    Ok(Input { content: Content { payload, content_type, filename: filename::of(headers), digest }, sameness, file })
 }
 
 /// Small JSON is shown as what it says it is, so it has to be.

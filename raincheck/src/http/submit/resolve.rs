@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use raincheck_core::{Content, Digest, Method, Name, NewJob, OnLost, Timestamp, limits};
+use raincheck_store::Unclaimed;
 
 use crate::http::App;
 use crate::http::options::Policy;
@@ -11,12 +12,14 @@ use crate::http::problem::Violation;
 use crate::http::wire::{Duration, Fingerprint, NewJobBody, Object, time};
 
 /// An input and what it is compared by.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Input {
     /// Themselves.
     pub content: Content,
     /// What comes of comparing it.
     pub sameness: Sameness,
+    /// Its file, until the job is handed in.
+    pub file: Option<Unclaimed>,
 }
 
 impl Input {
@@ -181,8 +184,9 @@ fn policy(check: &mut Check<'_>, body: &NewJobBody<'_>) -> Policy {
     }
 }
 
-/// Gives the job its input, and the digests by which it is compared where anything can be compared.
-pub fn attach(new: &mut NewJob, body: &NewJobBody<'_>, input: Input) {
+/// Gives the job its input, and the digests by which it is compared where anything can be compared. Answers the input's
+/// file, which is nobody's until the job is handed in.
+pub fn attach(new: &mut NewJob, body: &NewJobBody<'_>, input: Input) -> Option<Unclaimed> {
     if new.spec.key.is_some() || new.id.is_some() {
         new.fingerprint = asked_for(body, &input);
     }
@@ -190,6 +194,7 @@ pub fn attach(new: &mut NewJob, body: &NewJobBody<'_>, input: Input) {
         new.equal = Some(equal(new, body, &input));
     }
     new.spec.input = input.content;
+    input.file
 }
 
 fn add_input(digest: &mut Fingerprint, input: &Input) {

@@ -20,7 +20,7 @@ pub struct Bed {
     pub engine: Engine,
     pub shutdown: CancellationToken,
     pub serving: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 /// What came back, read to its end.
@@ -73,9 +73,14 @@ impl Bed {
     }
 
     pub async fn with(change: impl FnOnce(&mut HttpOptions)) -> Bed {
+        Bed::on(change, |_| ()).await
+    }
+
+    pub async fn on(change: impl FnOnce(&mut HttpOptions), change_store: impl FnOnce(&mut SqliteOptions)) -> Bed {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::default());
-        let sqlite = SqliteOptions { clock: clock.clone(), ..SqliteOptions::in_folder(folder.path()) };
+        let mut sqlite = SqliteOptions { clock: clock.clone(), ..SqliteOptions::in_folder(folder.path()) };
+        change_store(&mut sqlite);
         let store = SqliteStore::open(sqlite).unwrap();
         let engine = Engine::start(store, clock, Settings::default()).await.unwrap();
         let mut options = HttpOptions { listen: ([127, 0, 0, 1], 0).into(), ..HttpOptions::default() };
@@ -85,7 +90,7 @@ impl Bed {
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Bed { url, http, engine, shutdown, serving: Some(serving), _folder: folder }
+        Bed { url, http, engine, shutdown, serving: Some(serving), folder }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {

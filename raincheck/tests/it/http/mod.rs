@@ -11,5 +11,6 @@ mod pages;
 mod steer;
 mod stream;
 mod submit;
+mod uploads;
 mod watch;
 mod work;
