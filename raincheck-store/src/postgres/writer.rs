@@ -10,7 +10,6 @@ use super::batch::{Batch, Mind};
 use super::connect::Connector;
 use super::db::Db;
 use super::figures::Book;
-use super::lost::was_committed;
 use super::run::{Done, Stop};
 use super::shared::{Shared, Trouble};
 use super::silence::{LEAST, PATIENCE, PAUSE, answered, within};
@@ -19,8 +18,6 @@ use crate::StoreError;
 
 /// Most commands in one transaction: enough to share a round trip and an fsync among all who wait.
 const COMMANDS: usize = 512;
-/// Silence of the database that is no fault of the workers'.
-const OUTAGE: Duration = Duration::from_secs(1);
 /// How often a transaction is begun anew because another node was quicker.
 const RACES: u32 = 20;
 /// How long callers are kept waiting for a look at what other nodes did.
@@ -128,7 +125,10 @@ impl Writer {
                         }
                         Some(false) => {
                             after.take_back(&self.shared);
-                            continue;
+                            if Instant::now() < until {
+                                continue;
+                            }
+                            return Err(trouble.into());
                         }
                         None => {
                             after.leave_open(&self.shared);
@@ -178,79 +178,6 @@ impl Writer {
             Err(_) => Ok(until),
             // It is slow, or has much to do.
             Ok(()) => Ok(until.max(now + LEAST)),
-        }
-    }
-
-    /// The connection, a new one where the old one has ended. What was under way on that has ended too.
-    async fn connected(&mut self, until: Instant) -> Result<Db, Trouble> {
-        if let Some(db) = self.db.take().filter(|db| !db.is_closed()) {
-            return Ok(db);
-        }
-        let open = self.open;
-        let reached = answered(until, async {
-            let db = Db::new(self.connector.link().await?);
-            let committed = match open {
-                Some(number) => Some(was_committed(&db, number).await?),
-                None => None,
-            };
-            Ok((db, committed))
-        });
-        match reached.await {
-            Ok((db, committed)) => {
-                if open.is_some() {
-                    (self.open, self.committed) = (None, committed);
-                    // Where nobody waited for that any more, it is told of as if another node had written it.
-                    self.shared.feed.behind.notify_one();
-                }
-                if let Some(since) = self.lost_since.take()
-                    && since.elapsed() >= OUTAGE
-                {
-                    self.shared.regained.store(self.shared.lease_now(), Ordering::Release);
-                    tracing::info!(seconds = since.elapsed().as_secs(), "the database is reached again");
-                }
-                Ok(db)
-            }
-            Err(trouble) => {
-                self.lose(&trouble);
-                Err(trouble)
-            }
-        }
-    }
-
-    fn lose(&mut self, trouble: &Trouble) {
-        if self.lost_since.is_none() {
-            self.lost_since = Some(Instant::now());
-            self.mind.floors.forget();
-            tracing::warn!(%trouble, "the database is lost");
-        }
-        self.shared.lose(trouble);
-    }
-
-    /// It does what it is asked.
-    fn found(&mut self) {
-        if self.shared.lost.read().is_some() {
-            *self.shared.lost.write() = None;
-        }
-    }
-
-    /// Gives up a connection with what is under way on it.
-    fn give_up(&mut self, db: Db, number: Option<i64>, trouble: &Trouble) {
-        self.lose(trouble);
-        self.open = number;
-        db.withdraw();
-    }
-
-    /// Whether the transaction that was given up was committed. `None` when the database cannot be asked until then.
-    async fn what_became_of(&mut self, until: Instant) -> Option<bool> {
-        loop {
-            match self.connected(until).await {
-                Ok(db) => {
-                    self.db = Some(db);
-                    return self.committed.take();
-                }
-                Err(_) if Instant::now() + PAUSE < until => tokio::time::sleep(PAUSE).await,
-                Err(_) => return None,
-            }
         }
     }
 

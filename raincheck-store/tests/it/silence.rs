@@ -206,6 +206,30 @@ async fn nobody_waits_long_for_a_database_that_does_not_answer() {
     store.close().await;
 }
 
+/// A commit takes for ever. Its caller is told that it was not done, which is so from then on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_not_answered_is_ended_before_anything_else_is_written() {
+    let site = Site::new();
+    let store = site.node().await;
+    submit(&store, new_job()).await.unwrap();
+    site.run(
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END'; \
+         CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON job DEFERRABLE INITIALLY DEFERRED FOR EACH ROW \
+         EXECUTE FUNCTION slow()",
+    );
+    let begin = Instant::now();
+    let refused = submit(&store, new_job()).await;
+    assert!(matches!(refused, Err(StoreError::Other(_))), "{refused:?}");
+    assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
+    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    assert_eq!(site.run(sleeping), "0", "it may still be done");
+    site.run("DROP TRIGGER slow ON job");
+    submit(&store, new_job()).await.unwrap();
+    assert_eq!(site.run("SELECT count(*) FROM job"), "2");
+    until("it is ready again", async || store.health().is_ok()).await;
+    store.close().await;
+}
+
 /// The same while somebody has locked a table; and those who gave up leave nothing behind that waits on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_waits_long_for_somebodys_lock() {
