@@ -84,6 +84,8 @@ pub const PRIORITY: i32 = 100;
 pub const PRIORITY_STEP_MILLIS: Millis = 60_000;
 /// Largest request head, bytes.
 pub const HEADER_BYTES: usize = 32 << 10;
+/// Most query parameters of a request.
+pub const PARAMETERS: usize = 100;
 /// Most connections at once.
 pub const CONNECTIONS: usize = 18_000;
 /// Most open event streams at once.

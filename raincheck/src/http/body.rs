@@ -277,3 +277,21 @@ fn unwritten(error: &io::Error) -> Problem {
     tracing::error!(%error, "a payload could not be written");
     Problem::new(problem::STORE).detail("the payload could not be written").retry_after(30)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_keeps_its_pace() {
+        let past = Instant::now().checked_sub(IDLE).unwrap();
+        let pace = |bytes| Pace { since: past, bytes };
+        assert_eq!(pace(0).keep(1).unwrap_err().row().slug, "request-timeout");
+        assert!(pace(WINDOW_BYTES - 1).keep(1).is_ok());
+        let mut slow = Pace::default();
+        assert!(slow.keep(1).is_ok(), "a window is not judged before its end");
+        let mut fast = pace(WINDOW_BYTES);
+        fast.keep(1).unwrap();
+        assert_eq!(fast.bytes, 0, "each window is judged for itself");
+    }
+}

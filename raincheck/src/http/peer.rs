@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::Stream;
 use parking_lot::Mutex;
 use raincheck_core::{LeaseRef, limits};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -215,6 +216,26 @@ pub async fn half_closed() {
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// These frames, and `probe` among them once the client has closed its half: who is gone answers it with a reset.
+pub fn probed<T>(frames: impl Stream<Item = T> + Send + 'static, probe: T) -> impl Stream<Item = T> + Send + 'static
+where
+    T: Send + 'static,
+{
+    let mut frames = Box::pin(frames);
+    let mut left = Some(Box::pin(async {
+        half_closed().await;
+        probe
+    }));
+    futures_util::stream::poll_fn(move |cx| {
+        if let Poll::Ready(frame) = frames.as_mut().poll_next(cx) {
+            return Poll::Ready(frame);
+        }
+        let probe = ready!(left.as_mut().map_or(Poll::Pending, |left| left.as_mut().poll(cx)));
+        left = None;
+        Poll::Ready(Some(probe))
+    })
 }
 
 impl AsyncRead for Peer {

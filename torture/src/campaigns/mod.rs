@@ -4,6 +4,7 @@ mod clock;
 mod commands;
 mod disk_full;
 mod duplicates;
+mod greedy;
 mod kill;
 mod nodes;
 mod postgres;
@@ -92,6 +93,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "2,000 half-sent requests beside good ones",
         short_loops: 1,
         run: slow::run,
+    },
+    Campaign {
+        name: "greedy-caller",
+        about: "callers that take what they can get: memory, threads and connections stay bounded",
+        short_loops: 1,
+        run: greedy::run,
     },
     Campaign {
         name: "idle-streams",
