@@ -120,5 +120,7 @@ pub const WORKERS: usize = 10_000;
 pub const WORKER_NAMES: usize = 200_000;
 /// Names of kinds and queues in all requests that wait for work.
 pub const WAITING_NAMES: usize = 200_000;
+/// A request that names no more than these may wait even then.
+pub const FEW_NAMES: usize = 16;
 /// Runs in all heartbeats that wait.
 pub const WAITING_BEATS: usize = 50_000;

@@ -123,19 +123,19 @@ impl Peer {
         size: usize,
         mut send: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let line = self.line.clone();
+        let Peer { line, stalled, .. } = self;
         let stream: &TcpStream = line.out.as_ref();
         loop {
             if stream.poll_write_ready(cx)?.is_pending() {
                 line.unsent.store(true, Relaxed);
-                let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
+                let stalled = stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
                 ready!(stalled.as_mut().poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             match send(stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => {
-                    self.stalled = None;
+                    *stalled = None;
                     line.unsent.store(!sent.as_ref().is_ok_and(|sent| *sent == size), Relaxed);
                     return Poll::Ready(sent);
                 }
