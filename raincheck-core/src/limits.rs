@@ -101,6 +101,8 @@ pub const PRIORITY: i32 = 100;
 pub const PRIORITY_STEP_MILLIS: Millis = 60_000;
 /// Largest request head, bytes.
 pub const HEADER_BYTES: usize = 32 << 10;
+/// Most query parameters of a request.
+pub const PARAMETERS: usize = 100;
 /// Most connections at once.
 pub const CONNECTIONS: usize = 18_000;
 /// Most open event streams at once.
@@ -110,7 +112,7 @@ pub const CONNECTIONS_KEPT: usize = 64;
 /// Most connections that read with a large buffer, which is twice as large as a head may be.
 pub const LARGE_BUFFERS: usize = 256;
 /// JSON bodies that have come in and are not dealt with yet, in the whole process, bytes.
-pub const BODIES_BYTES: usize = 64 << 20;
+pub const BODIES_BYTES: usize = 48 << 20;
 /// Of JSON bodies that are no larger than [`SMALL_BODY_BYTES`], bytes.
 pub const SMALL_BODIES_BYTES: usize = 16 << 20;
 /// A body that is not larger than this finds room beside the large ones, bytes.
@@ -118,7 +120,7 @@ pub const SMALL_BODY_BYTES: usize = 64 << 10;
 /// JSON up to this size is read where it came in; more of it aside, bytes.
 pub const LIGHT_JSON_BYTES: usize = 256 << 10;
 /// Answers that are not small and have not been taken yet, in the whole process, bytes.
-pub const ANSWERS_BYTES: usize = 48 << 20;
+pub const ANSWERS_BYTES: usize = 32 << 20;
 /// An answer that is not larger than this is not counted, bytes.
 pub const SMALL_ANSWER_BYTES: usize = 64 << 10;
 /// Inputs and other jobs' members that ride on one answer, beside the first, bytes.
@@ -135,5 +137,7 @@ pub const WORKERS: usize = 10_000;
 pub const WORKER_NAMES: usize = 200_000;
 /// Names of kinds and queues in all requests that wait for work.
 pub const WAITING_NAMES: usize = 200_000;
+/// A request that names no more than these may wait even then.
+pub const FEW_NAMES: usize = 16;
 /// Runs in all heartbeats that wait.
 pub const WAITING_BEATS: usize = 50_000;

@@ -92,7 +92,10 @@ fn the_line_is_bounded_by_the_names_in_it() {
     let many = vec![name("k"); limits::LEASE_NAMES];
     let mut line: Vec<Waiter> = std::iter::from_fn(|| dispatch.waiter(&[], &many)).collect();
     assert_eq!(line.len(), limits::WAITING_NAMES / limits::LEASE_NAMES);
-    assert!(dispatch.waiter(&[], &[name("k")]).is_none());
+    assert!(dispatch.waiter(&[], &many[..=limits::FEW_NAMES]).is_none());
+    let ordinary = dispatch.waiter(&[], &many[..limits::FEW_NAMES]);
+    assert!(ordinary.is_some(), "few names find a place beside many");
+    drop(ordinary);
     line.pop();
     assert!(dispatch.waiter(&[], &many).is_some());
 }

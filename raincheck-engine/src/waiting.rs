@@ -51,10 +51,11 @@ impl Waiting {
 
     /// A new place at the end, unless the line is full.
     pub(crate) fn join(&mut self, queues: &[Name], kinds: &[Name], notify: Arc<Notify>) -> Option<u64> {
-        if self.names + queues.len() + kinds.len() > limits::WAITING_NAMES {
+        let names = queues.len() + kinds.len();
+        if self.names + names > limits::WAITING_NAMES && names > limits::FEW_NAMES {
             return None;
         }
-        self.names += queues.len() + kinds.len();
+        self.names += names;
         self.last += 1;
         for kind in kinds {
             self.by_kind.entry(kind.clone()).or_default().insert(self.last);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::Stream;
 use parking_lot::Mutex;
 use raincheck_core::{LeaseRef, limits};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -122,20 +123,19 @@ impl Peer {
         size: usize,
         mut send: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let line = self.line.clone();
+        let Peer { line, stalled, patience, .. } = self;
         let stream: &TcpStream = line.out.as_ref();
         loop {
             if stream.poll_write_ready(cx)?.is_pending() {
                 line.unsent.store(true, Relaxed);
-                let patience = self.patience;
-                let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+                let stalled = stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(*patience)));
                 ready!(stalled.as_mut().poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             match send(stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => {
-                    self.stalled = None;
+                    *stalled = None;
                     line.unsent.store(!sent.as_ref().is_ok_and(|sent| *sent == size), Relaxed);
                     return Poll::Ready(sent);
                 }
@@ -216,6 +216,26 @@ pub async fn half_closed() {
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// These frames, and `probe` among them once the client has closed its half: who is gone answers it with a reset.
+pub fn probed<T>(frames: impl Stream<Item = T> + Send + 'static, probe: T) -> impl Stream<Item = T> + Send + 'static
+where
+    T: Send + 'static,
+{
+    let mut frames = Box::pin(frames);
+    let mut left = Some(Box::pin(async {
+        half_closed().await;
+        probe
+    }));
+    futures_util::stream::poll_fn(move |cx| {
+        if let Poll::Ready(frame) = frames.as_mut().poll_next(cx) {
+            return Poll::Ready(frame);
+        }
+        let probe = ready!(left.as_mut().map_or(Poll::Pending, |left| left.as_mut().poll(cx)));
+        left = None;
+        Poll::Ready(Some(probe))
+    })
 }
 
 impl AsyncRead for Peer {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use raincheck_core::{Millis, Name, State, parse_duration};
+use raincheck_core::{Millis, Name, State, limits, parse_duration};
 
 use super::problem::{Problem, Violation};
 
@@ -95,6 +95,9 @@ impl<S: Sync> FromRequestParts<S> for Query {
         let Some(text) = parts.uri.query() else { return Ok(Query::default()) };
         let mut all: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            if all.len() == limits::PARAMETERS {
+                return Err(Problem::bad("the query has too many parameters"));
+            }
             if all.iter().any(|(known, _)| *known == name) {
                 return Err(bad(&name, "is there twice"));
             }

@@ -113,7 +113,8 @@ impl Gathered<'_> {
         let units = u32::try_from(size / UNIT).map_err(|_| Problem::no_room())?;
         let take = |from: &Arc<Semaphore>| from.clone().try_acquire_many_owned(units).ok();
         let small = if size <= limits::SMALL_BODY_BYTES { take(&self.room.small) } else { None };
-        // What it had is free only now: both are there for a moment.
+        // What it had goes into what it gets.
+        self.permit = None;
         self.permit = Some(small.or_else(|| take(&self.room.large)).ok_or_else(Problem::no_room)?);
         self.bytes.reserve(size - self.bytes.len());
         Ok(())

@@ -5,6 +5,7 @@ mod commands;
 mod disk_full;
 mod duplicates;
 mod foreign_folder;
+mod greedy;
 mod kill;
 mod nodes;
 mod postgres;
@@ -113,6 +114,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "large uploads torn at every point, stalled, refused and unread, the server killed between",
         short_loops: 12,
         run: torn_upload::run,
+    },
+    Campaign {
+        name: "greedy-caller",
+        about: "callers that take what they can get: memory, threads and connections stay bounded",
+        short_loops: 1,
+        run: greedy::run,
     },
     Campaign {
         name: "idle-streams",

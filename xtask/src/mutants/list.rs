@@ -8,6 +8,7 @@ const CORE: &[&str] = &["test", "-p", "raincheck-core"];
 const ENVIRONMENT: &[&str] = &["test", "-p", "raincheck", "--test", "it", "environment"];
 const RUN: &[&str] = &["test", "-p", "raincheck-client", "--lib", "run::"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
+const GONE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "gone"];
 
 const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
 const OPEN: &str = "raincheck-store/src/sqlite/open.rs";
@@ -237,6 +238,32 @@ pub const MUTANTS: &[Mutant] = &[
             to: "if self.shared.gone.load(Ordering::Relaxed) && self.cursor < 0 {",
         }],
         killer: Killer::Campaign("foreign-folder", 8),
+    },
+    Mutant {
+        name: "lists-without-bound",
+        fault: "a list is read to its end before its elements are counted",
+        edits: &[Edit {
+            file: "raincheck/src/http/wire/read.rs",
+            from: "while all.len() < MOST {",
+            to: "while all.len() < usize::MAX {",
+        }],
+        killer: Killer::Campaign("greedy-caller", 1),
+    },
+    Mutant {
+        name: "bodies-without-room",
+        fault: "bodies that are under way take next to nothing of the room there is for them",
+        edits: &[Edit {
+            file: "raincheck/src/http/room.rs",
+            from: "u32::try_from(size / UNIT).map_err",
+            to: "u32::try_from(size / UNIT / UNIT).map_err",
+        }],
+        killer: Killer::Campaign("greedy-caller", 1),
+    },
+    Mutant {
+        name: "half-is-whole",
+        fault: "who closes half of its connection is taken for gone",
+        edits: &[Edit { file: "raincheck/src/http/accept.rs", from: ".half_close(true)", to: ".half_close(false)" }],
+        killer: Killer::Tests(GONE),
     },
     Mutant {
         name: "escape-off",

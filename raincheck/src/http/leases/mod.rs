@@ -93,8 +93,12 @@ async fn request(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    // What cannot be told must not be done.
-    app.room.for_answer(JOB_BYTES * (max + finish.len()))?;
+    // What cannot be told must not be done; ends of runs are taken all the same.
+    let max = match app.room.for_answer(JOB_BYTES * max) {
+        Ok(()) => max,
+        Err(no_room) if finish.is_empty() => return Err(no_room),
+        Err(_) => 0,
+    };
     // Who hands something in learns at once what became of it; who has one of the last connections waits for nothing.
     let wait = asked.wait.filter(|_| finish.is_empty() && !peer::is_kept());
     let wait = wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait));

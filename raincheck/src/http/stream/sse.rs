@@ -16,7 +16,7 @@ use super::tail::Tail;
 use super::{events, record};
 use crate::http::problem::{self, Problem};
 use crate::http::watch::slots::Slot;
-use crate::http::{App, negotiate};
+use crate::http::{App, negotiate, peer};
 
 /// Something is said at least this often.
 const COMMENT_EVERY: Duration = Duration::from_secs(14);
@@ -63,7 +63,7 @@ pub async fn stream(app: &App, place: Place, headers: &HeaderMap) -> Result<Resp
     let frames = stream::unfold(stream, |mut stream| async {
         stream.next().await.map(|frame| (Ok::<_, std::convert::Infallible>(frame), stream))
     });
-    Ok(events::dress(Body::from_stream(frames)))
+    Ok(events::dress(Body::from_stream(peer::probed(frames, Ok(Bytes::from_static(events::COMMENT))))))
 }
 
 /// The place that `Last-Event-ID` names: attempt and offset.
@@ -121,7 +121,7 @@ impl Stream {
 
     fn comment(&mut self) -> Bytes {
         self.comment = Instant::now() + COMMENT_EVERY;
-        Bytes::from_static(b":\n\n")
+        Bytes::from_static(events::COMMENT)
     }
 
     /// One piece as a frame; `None` when it turns out not to be text.

@@ -15,10 +15,12 @@ use tokio::time::{Instant, timeout_at};
 use super::slots::Slot;
 use super::{Note, Opened, Source, envelope};
 use crate::http::problem::{self, Problem};
-use crate::http::{App, negotiate};
+use crate::http::{App, negotiate, peer};
 
 /// Something is said at least this often.
 const COMMENT_EVERY: Duration = Duration::from_secs(14);
+/// Says nothing, but says it.
+pub const COMMENT: &[u8] = b":\n\n";
 /// When a client comes again after its connection broke, milliseconds.
 const RETRY: u64 = 2_000;
 
@@ -54,7 +56,7 @@ pub fn stream(app: &App, opened: Opened) -> Response {
     let frames = stream::unfold(state, |mut state| async {
         state.next().await.map(|frame| (Ok::<_, std::convert::Infallible>(frame), state))
     });
-    dress(Body::from_stream(frames))
+    dress(Body::from_stream(peer::probed(frames, Ok(Bytes::from_static(COMMENT)))))
 }
 
 /// Come again, each at another time.
@@ -93,7 +95,7 @@ impl Stream {
         let event = match timeout_at(self.comment, self.source.next()).await {
             Err(_) => {
                 self.comment = Instant::now() + COMMENT_EVERY;
-                return Some(Bytes::from_static(b":\n\n"));
+                return Some(Bytes::from_static(COMMENT));
             }
             Ok(Ok(Some(event))) => event,
             Ok(Ok(None)) => return None,

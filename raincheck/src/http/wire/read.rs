@@ -39,7 +39,7 @@ fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: serde_json::Error) -> 
     }
     if !is_whole {
         let place = format!("at line {line} column {column} something is far too long: {what}");
-        return Problem::new(crate::http::problem::VALIDATION).detail(place);
+        return Problem::invalid(vec![Violation::new(String::new(), place)]);
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let place = match serde_path_to_error::deserialize::<_, Object<T>>(&mut reader) {

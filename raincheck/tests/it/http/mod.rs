@@ -5,6 +5,8 @@ mod bed;
 mod bytes;
 mod drain;
 mod fuzz;
+mod gone;
+mod greedy;
 mod learn;
 mod list;
 mod pages;
