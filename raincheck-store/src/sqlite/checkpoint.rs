@@ -67,7 +67,9 @@ impl Checkpointer {
             since_space += pause;
             if transactions != seen {
                 seen = transactions;
-                self.mark();
+                if transactions > 0 {
+                    self.mark();
+                }
                 self.fold();
                 // A busy server fills what is left within a second.
                 self.look();
@@ -78,7 +80,7 @@ impl Checkpointer {
         }
     }
 
-    /// Says how far the feed has come, before what it rests on is touched.
+    /// Says how far the feed has come, before what it rests on is touched. The last commit has synced all that it says.
     fn mark(&self) {
         self.shared.mark.lock().reach(self.shared.head.load(Ordering::Acquire));
     }

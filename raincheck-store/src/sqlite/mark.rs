@@ -126,6 +126,7 @@ impl Mark {
                 "INSERT INTO meta VALUES ('feed_floor', ?1) ON CONFLICT (name) DO UPDATE SET value=max(value, ?1)",
                 params![head],
             )?;
+            self.reach(head);
         }
         if let Some((from, to)) = self.said.missing {
             tracing::error!(
@@ -135,7 +136,8 @@ impl Mark {
                  was damaged or removed; see `raincheck doctor`"
             );
         }
-        self.reach(head);
+        // Not written yet: what a killed server left in the log is read, but may not be on disk before the next commit is.
+        self.said.head = head;
         Ok(())
     }
 

@@ -87,10 +87,10 @@ impl Writer<'_> {
             self.transact(batch);
             self.shared.commit_clock.record(begin.elapsed());
         }
-        if let Err(error) = self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
-            tracing::warn!(%error, "the log is left as it is; the next start folds it in");
+        match self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
+            Ok(()) => self.shared.mark.lock().reach(self.shared.head.load(Ordering::Acquire)),
+            Err(error) => tracing::warn!(%error, "the log is left as it is; the next start folds it in"),
         }
-        self.shared.mark.lock().reach(self.shared.head.load(Ordering::Acquire));
     }
 
     fn transact(&mut self, batch: Vec<Request>) {
