@@ -11,5 +11,7 @@ mod function;
 mod keep;
 mod lifecycle;
 mod mock;
+mod odd;
 mod supervisor;
 mod support;
+mod trouble;

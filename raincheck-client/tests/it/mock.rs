@@ -40,6 +40,7 @@ pub struct Job {
     pub stream_type: Option<String>,
     pub log: Vec<u8>,
     pub ends: u32,
+    pub releases: u32,
     pub beats: u32,
     pub leased_at: Option<Instant>,
 }
@@ -54,6 +55,10 @@ pub struct Table {
     /// Does the work of the next such request, then breaks the connection: `lease`, `finish`, `result`.
     pub lose_answer: HashSet<&'static str>,
     pub refuse_leases: Option<StatusCode>,
+    /// Answers the next so many requests for an input with 503.
+    pub refuse_inputs: u32,
+    /// What is released is queued again, as by a real server; without it that is its end.
+    pub again: bool,
 }
 
 pub type Shared = Arc<Mutex<Table>>;

@@ -7,10 +7,11 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use super::{
     Plan,
     facts::Facts,
+    health,
     log::{self, Tail},
     pipes::{Files, Pipes},
     progress, result,
-    supervisor::Supervisor,
+    supervisor::{self, Ended, Supervisor},
     supervisors::Supervisors,
 };
 use crate::{
@@ -80,20 +81,29 @@ async fn run_under(supervisor: &mut Supervisor, plan: &Plan, task: &Task) -> Res
     };
     if !read {
         // A stream that the server is slow to take is no reason to lose its end.
-        let within =
-            if plan.stream.is_some() && matches!(ended, Ok(Some(_))) { PIPES_WITHIN * 15 } else { PIPES_WITHIN };
+        let within = if plan.stream.is_some() && matches!(ended, Ok(Ended::Exited(_))) {
+            PIPES_WITHIN * 15
+        } else {
+            PIPES_WITHIN
+        };
         let _ = tokio::time::timeout(within, pipes).await;
     }
     let status = match ended {
-        Ok(Some(status)) => status,
-        Ok(None) => return Ok(stopped(task.stop().reason().unwrap_or(StopReason::Lost))),
-        Err(source) => return Err(Error::io("cannot wait for the program", source)),
+        Ok(Ended::Exited(status)) => status,
+        Ok(Ended::Stopped) => return Ok(stopped(task.stop().reason().unwrap_or(StopReason::Lost))),
+        Ok(Ended::NotStarted(source)) => return Err(supervisor::cannot_start(plan, source)),
+        // What it did by then nobody knows: it may be why.
+        Err(source) => return Ok(Outcome::retry("cannot-run", "the program was lost sight of", source.to_string())),
     };
     if !status.success() {
         return Ok(failed(plan, status, &tail.text()));
     }
+    if health::is_full(&supervisor.scratch) {
+        return Ok(Outcome::retry("disk-full", "the disk was full when the program ended: its result may be cut", ""));
+    }
     Ok(match result::collect(&supervisor.scratch, plan.stream.is_none()).await {
         Ok(body) => Outcome::Complete(body),
+        Err(error) if health::is_own(&error) => return Err(error),
         Err(error) => {
             let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             Outcome::fail("invalid-result", error.to_string(), source)
