@@ -43,6 +43,7 @@ async fn run_whole(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit
         other => other,
     };
     if let Outcome::Trouble(what) = &outcome {
+        shared.trouble.met(what);
         Task::new(parts.clone()).log(&format!("raincheck: given back, as this worker cannot run it: {what}"));
     }
     if stop.reason() != Some(StopReason::Lost) {

@@ -219,10 +219,8 @@ impl Runner for Command {
     async fn ready(&self) -> Result<(), Error> {
         self.plan.has_program()?;
         health::check(&self.plan)?;
-        match &self.warm {
-            Some(_) => Supervisor::start(&self.plan).map(drop),
-            None => self.supervisors.prepare(&self.plan),
-        }
+        // It is not kept: a server may have many kinds that nobody asks for.
+        Supervisor::start(&self.plan).map(drop)
     }
 
     fn stops_within(&self) -> Duration {

@@ -29,13 +29,6 @@ impl Supervisors {
         Supervisor::start(plan)
     }
 
-    /// Makes sure that one waits.
-    pub(super) fn prepare(&self, plan: &Plan) -> Result<(), Error> {
-        let supervisor = self.take(plan)?;
-        self.put(supervisor);
-        Ok(())
-    }
-
     /// Ends those that wait: what one was made with may be gone.
     pub(super) fn clear(&self) {
         if let Ok(mut idle) = self.idle.lock() {
