@@ -93,6 +93,27 @@ impl Error {
         self.slug() == Some("lease-lost")
     }
 
+    /// Whether what it kept from being done would go well elsewhere or later: no server, a token that it does not take,
+    /// a disk that is full.
+    pub(crate) fn is_own_trouble(&self) -> bool {
+        match self {
+            Self::Unexpected { .. } | Self::Configuration(_) | Self::Io { .. } => true,
+            Self::Problem { status, .. } => matches!(status, 401 | 403) || self.is_transient(),
+            other => other.is_transient(),
+        }
+    }
+
+    /// With everything that led to it.
+    pub(crate) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            text = format!("{text}: {error}");
+            source = error.source();
+        }
+        text
+    }
+
     /// When the server says to come again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use raincheck_core::{Content, Failure, Job, LeaseRef, Name, Payload, Progress, Spec};
 use raincheck_store::{Renewed, StoreError};
@@ -24,6 +26,8 @@ pub struct Task {
     /// Canceled when the function should stop; what it returns then is recorded if it comes in time.
     pub cancel: CancellationToken,
     pub(crate) engine: Engine,
+    /// The input is there and could not be read, which is no fault of the job.
+    pub(crate) unread: Arc<AtomicBool>,
 }
 
 impl Handlers {
@@ -58,12 +62,16 @@ impl Task {
         self.job.lease_ref()
     }
 
-    /// The input's bytes: nothing for none, an error where a file cannot be read.
+    /// The input's bytes: nothing for none, an error where a file cannot be read. A run that fails after such an error is
+    /// given back uncounted, unless the file is missing.
     pub async fn input(&self) -> std::io::Result<bytes::Bytes> {
         match &self.spec.input.payload {
             Payload::Empty => Ok(bytes::Bytes::new()),
             Payload::Inline(bytes) => Ok(bytes.clone()),
-            Payload::Blob { name, size } => self.engine.store().blobs().bytes(name, *size).await,
+            Payload::Blob { name, size } => self.engine.store().blobs().bytes(name, *size).await.inspect_err(|error| {
+                let missing = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof);
+                self.unread.fetch_or(!missing, Ordering::Relaxed);
+            }),
         }
     }
 

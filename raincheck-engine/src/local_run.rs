@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use raincheck_core::{Content, Failure, FailureCode, LeaseRef, Millis, Outcome};
@@ -8,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handlers::Handler;
 use crate::{Beat, Engine, Leased, Task};
+
+/// A job whose input could not be read is not tried again sooner, milliseconds.
+const UNREAD_PAUSE: Millis = 5_000;
 
 /// The function's task; ends with this handle.
 struct Work(JoinHandle<Result<Content, Failure>>);
@@ -29,17 +34,24 @@ pub(crate) async fn run(
     let lease = leased.job.lease_ref();
     let heartbeat = Duration::from_millis(leased.heartbeat.max(1) as u64);
     let cancel = CancellationToken::new();
-    let task = Task { job: leased.job, spec: leased.spec, cancel: cancel.clone(), engine: engine.clone() };
+    let unread = Arc::new(AtomicBool::new(false));
+    let task = Task {
+        job: leased.job,
+        spec: leased.spec,
+        cancel: cancel.clone(),
+        engine: engine.clone(),
+        unread: unread.clone(),
+    };
     let mut work = Work(tokio::spawn(async move { handler(task).await }));
     let signal = tokio::select! {
-        ended = &mut work.0 => return Some((lease, outcome(ended))),
+        ended = &mut work.0 => return Some((lease, outcome(ended, &unread))),
         signal = listen(&engine, lease, heartbeat) => signal,
     };
     cancel.cancel();
     let deadline = Instant::now() + Duration::from_millis(grace.max(0) as u64);
     // Lost: nothing it returns counts any more, and another run may begin; it may tidy up, but not for long.
     let ended = tokio::select! {
-        ended = &mut work.0 => Some(outcome(ended)),
+        ended = &mut work.0 => Some(outcome(ended, &unread)),
         () = sleep_until(deadline) => None,
         () = keep(&engine, lease, heartbeat), if signal == Signal::Stop => None,
     };
@@ -82,9 +94,13 @@ async fn keep(engine: &Engine, lease: LeaseRef, heartbeat: Duration) {
     }
 }
 
-fn outcome(ended: Result<Result<Content, Failure>, tokio::task::JoinError>) -> Outcome {
+fn outcome(ended: Result<Result<Content, Failure>, tokio::task::JoinError>, unread: &AtomicBool) -> Outcome {
     match ended {
         Ok(Ok(content)) => Outcome::Complete(content),
+        Ok(Err(_)) | Err(_) if unread.load(Ordering::Relaxed) => {
+            tracing::error!("an input cannot be read; its job is given back for a while");
+            Outcome::Release { delay: UNREAD_PAUSE }
+        }
         Ok(Err(failure)) => fail(failure),
         Err(error) => fail(Failure::of(FailureCode::Failed, format!("the function broke off: {error}"))),
     }

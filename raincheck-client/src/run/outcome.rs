@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
+    Error,
     api::{Failure, FailureError, RawJson, raw_json},
     client::ResultBody,
 };
@@ -18,6 +19,10 @@ pub enum Outcome {
     Fail(Failure),
     /// It is given back uncounted, not to be run again before so long from now.
     Release(Option<Duration>),
+    /// It could not be run for a reason that is the worker's own, which this says in words: a disk that is full, a
+    /// program that cannot be started. It is given back uncounted, and the worker takes no work for a while; the pause
+    /// grows until a run shows that the trouble is over.
+    Trouble(String),
 }
 
 impl Outcome {
@@ -32,6 +37,19 @@ impl Outcome {
     /// Failure for good: another attempt would end the same way.
     pub fn fail(kind: impl Into<String>, title: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Fail(Failure { error: error(kind, title, detail), retryable: false, retry_after: None })
+    }
+
+    /// The outcome of a run that this error kept from being run: trouble of the worker, or a failure that another attempt
+    /// may cure where the server has answered and the fault may lie with the job.
+    #[must_use]
+    pub fn of_error(error: &Error) -> Self {
+        if error.is_lease_lost() {
+            return Self::Release(None);
+        }
+        match error.is_own_trouble() {
+            true => Self::Trouble(error.in_full()),
+            false => Self::retry("cannot-run", "the worker could not run the job", error.in_full()),
+        }
     }
 
     /// Failure that another attempt may cure.

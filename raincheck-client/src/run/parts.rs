@@ -8,7 +8,7 @@ use std::{
 
 use super::{Outcome, Stop, append::Append};
 use crate::{
-    Client,
+    Client, Error,
     api::{Lease, Progress},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct TaskParts {
     pub(super) stream: OnceLock<Append>,
     pub(super) log: OnceLock<Append>,
     guards: Mutex<Vec<Box<dyn Any + Send>>>,
+    /// Why its input could not be had, where that is no fault of the job.
+    trouble: OnceLock<String>,
 }
 
 /// The latest progress, until a heartbeat takes it along.
@@ -65,6 +67,7 @@ impl TaskParts {
             stream: OnceLock::new(),
             log: OnceLock::new(),
             guards: Mutex::new(Vec::new()),
+            trouble: OnceLock::new(),
         }
     }
 
@@ -84,6 +87,18 @@ impl TaskParts {
         if let Ok(mut guards) = self.guards.lock() {
             guards.push(guard);
         }
+    }
+
+    /// Keeps in mind what kept the input from its run. The first stays.
+    pub(super) fn cannot_have_input(&self, error: &Error) {
+        if error.is_own_trouble() {
+            let _ = self.trouble.set(error.in_full());
+        }
+    }
+
+    /// A run that failed without its input proves nothing about the job.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.get().map(String::as_str)
     }
 
     /// The outcome is delivered: what was kept for it may go.

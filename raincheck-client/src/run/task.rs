@@ -74,7 +74,7 @@ impl Task {
                     failures += 1;
                     backoff.pause(&error).await;
                 }
-                other => return other,
+                other => return other.inspect_err(|error| self.parts.cannot_have_input(error)),
             }
         }
     }
@@ -110,7 +110,7 @@ impl Task {
                     failures += 1;
                     backoff.pause(&error).await;
                 }
-                other => return other,
+                other => return other.inspect_err(|error| self.parts.cannot_have_input(error)),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Shared, Worker, board::Board};
+use super::{Shared, Worker, board::Board, trouble::Trouble};
 use crate::{Client, Error, api::WorkerName, run::Runner};
 
 /// Makes a [`Worker`].
@@ -93,6 +93,7 @@ impl WorkerBuilder {
             ttl: self.ttl,
             slots: Arc::new(Semaphore::new(self.concurrency)),
             board: Board::default(),
+            trouble: Trouble::default(),
             runs: TaskTracker::new(),
             ended: sender,
             draining: CancellationToken::new(),

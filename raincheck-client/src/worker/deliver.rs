@@ -11,7 +11,7 @@ use crate::{
 pub(super) async fn deliver(client: &Client, Finish { lease, action }: Finish) {
     let refused = match action {
         FinishAction::Complete { result } => {
-            return complete(client, &lease, &result.map_or(ResultBody::None, ResultBody::Json)).await;
+            complete(client, &lease, &result.map_or(ResultBody::None, ResultBody::Json)).await
         }
         FinishAction::Fail(failure) => until_known(|| async { client.fail(&lease, &failure).await.map(drop) }).await,
         FinishAction::Release { delay } => until_known(|| client.release(&lease, delay.map(|delay| delay.0))).await,
@@ -22,8 +22,21 @@ pub(super) async fn deliver(client: &Client, Finish { lease, action }: Finish) {
 }
 
 /// As [`deliver`], for a success.
-pub(super) async fn complete(client: &Client, lease: &str, result: &ResultBody) {
-    let Err(error) = until_known(|| async { client.complete(lease, result).await.map(drop) }).await else { return };
+///
+/// # Errors
+/// When a file cannot be read; the server knows of no end then.
+pub(super) async fn complete(client: &Client, lease: &str, result: &ResultBody) -> Result<(), Error> {
+    match until_known(|| async { client.complete(lease, result).await.map(drop) }).await {
+        Err(error) if !matches!(error, Error::Io { .. }) => {
+            fail_instead(client, lease, &error).await;
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// A result that the server will not have fails its job.
+async fn fail_instead(client: &Client, lease: &str, error: &Error) {
     tracing::warn!(%error, "a result was refused; the run counts as failed");
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
     let failure = Failure {

@@ -4,6 +4,8 @@
 //! slots. *settle* hands in what ended and takes new work for the freed slots in the same round trip. *pulse* sends
 //! every heartbeat and learns of cancels and lost leases. *run* is one task a lease. A slot is a semaphore permit that
 //! travels: from poll or settle to the run, and with its outcome back to settle, so it can neither leak nor double.
+//!
+//! What goes wrong on the worker's own side costs no job an attempt; see `trouble`.
 
 mod board;
 mod builder;
@@ -12,6 +14,7 @@ mod poll;
 mod pulse;
 mod run;
 mod settle;
+mod trouble;
 
 pub use builder::WorkerBuilder;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -47,6 +50,7 @@ struct Shared {
     ttl: Option<Duration>,
     slots: Arc<Semaphore>,
     board: board::Board,
+    trouble: trouble::Trouble,
     runs: TaskTracker,
     ended: mpsc::UnboundedSender<settle::Ended>,
     /// No new work.
@@ -110,6 +114,11 @@ impl Shared {
             () = self.runs.wait() => {}
             () = stopper => tracing::warn!("the server could not be told of every run; their leases will expire"),
         }
+    }
+
+    /// For how many of so many free slots it takes jobs now.
+    fn room(&self, slots: usize) -> usize {
+        if self.draining.is_cancelled() { 0 } else { self.trouble.room(slots) }
     }
 
     /// A request for up to `max` jobs, under an id of its own.

@@ -9,6 +9,7 @@ use crate::{
     Error,
     api::{Lease, LeaseRequest, WireDuration},
     backoff::Backoff,
+    run::Runner,
 };
 
 /// How long the server may hold a request while there is nothing to do.
@@ -20,7 +21,14 @@ const LAST_ANSWER: Duration = Duration::from_secs(2);
 pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
     let (mut proven, mut backoff) = (false, Backoff::default());
     loop {
-        let Some(slots) = free_slots(shared).await else { return Ok(()) };
+        let Some(mut slots) = free_slots(shared).await else { return Ok(()) };
+        if !fit(shared).await {
+            return Ok(());
+        }
+        slots.truncate(shared.room(slots.len()));
+        if slots.is_empty() {
+            continue;
+        }
         let mut request = shared.request(slots.len());
         request.wait = Some(WireDuration(WAIT));
         // Asked again with the same id until it is answered: an answer that got lost holds leases.
@@ -55,6 +63,38 @@ pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
     }
 }
 
+/// Resolves when jobs can be run: no pause is on, and every runner says so. False when the worker drains.
+async fn fit(shared: &Shared) -> bool {
+    loop {
+        tokio::select! {
+            () = shared.trouble.paused() => {}
+            () = shared.draining.cancelled() => return false,
+        }
+        if !shared.trouble.is_doubtful() {
+            return true;
+        }
+        match ready(shared).await {
+            Ok(()) => {
+                shared.trouble.looked();
+                return true;
+            }
+            Err(error) => shared.trouble.met(&error.in_full()),
+        }
+    }
+}
+
+/// Asks each runner, once where it serves several kinds.
+async fn ready(shared: &Shared) -> Result<(), Error> {
+    let mut asked: Vec<&Arc<dyn Runner>> = Vec::new();
+    for runner in shared.kinds.values() {
+        if !asked.iter().any(|one| Arc::ptr_eq(one, runner)) {
+            runner.ready().await?;
+            asked.push(runner);
+        }
+    }
+    Ok(())
+}
+
 /// At least one free slot, and all that there are; `None` when the worker drains.
 async fn free_slots(shared: &Shared) -> Option<Vec<OwnedSemaphorePermit>> {
     let first = tokio::select! {
@@ -71,12 +111,13 @@ async fn free_slots(shared: &Shared) -> Option<Vec<OwnedSemaphorePermit>> {
     Some(slots)
 }
 
-/// Starts each lease in a slot; slots that are left over become free. While draining, leases are given back instead.
+/// Starts each lease in a slot; slots that are left over become free. While draining, or while nothing can be run, leases
+/// are given back instead.
 pub(super) fn start(shared: &Arc<Shared>, leases: Vec<Lease>, slots: Vec<OwnedSemaphorePermit>) {
     let mut slots = slots.into_iter();
     for lease in leases {
         // A server that hands out more than was asked for gets the rest back.
-        match slots.next().filter(|_| !shared.draining.is_cancelled()) {
+        match slots.next().filter(|_| shared.room(1) > 0) {
             Some(slot) => shared.runs.spawn(run::run(shared.clone(), lease, slot)),
             None => shared.runs.spawn(run::give_back(shared.clone(), lease)),
         };

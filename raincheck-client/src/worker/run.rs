@@ -1,12 +1,16 @@
 //! One lease from its start to the delivery of its outcome.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{io::ErrorKind, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::Instant,
+};
 
 use super::{Shared, deliver, settle::Ended};
 use crate::{
+    Error,
     api::{Finish, FinishAction, Heartbeat, Lease, WireDuration},
     client::ResultBody,
     run::{Delivery, Outcome, Runner, Stop, StopReason, Task, TaskParts},
@@ -29,10 +33,19 @@ async fn run_whole(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit
         tracing::error!(kind = lease.job.kind, "leased a kind that was not asked for");
         return give_back(shared, lease).await;
     };
-    let (stop, delivery) = (Stop::default(), Arc::new(Delivery::default()));
+    let (stop, delivery, begun) = (Stop::default(), Arc::new(Delivery::default()), Instant::now());
     let _listed = Listed::new(&shared, &lease, &stop, &delivery);
     let parts = Arc::new(TaskParts::new(shared.client.clone(), lease, stop.clone(), delivery));
-    let outcome = supervised(&*runner, Task::new(parts.clone()), &stop).await;
+    let outcome = match supervised(&*runner, Task::new(parts.clone()), &stop).await {
+        Outcome::Fail(failure) => {
+            parts.trouble().map_or(Outcome::Fail(failure), |what| Outcome::Trouble(what.to_owned()))
+        }
+        other => other,
+    };
+    if let Outcome::Trouble(what) = &outcome {
+        shared.trouble.met(what);
+        Task::new(parts.clone()).log(&format!("raincheck: given back, as this worker cannot run it: {what}"));
+    }
     if stop.reason() != Some(StopReason::Lost) {
         parts.close().await;
     }
@@ -40,10 +53,10 @@ async fn run_whole(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit
     if stop.reason() != Some(StopReason::Lost) {
         last_progress(&shared, &parts).await;
         let outcome = match outcome {
-            Outcome::Release(delay) => Outcome::Release(delay),
+            given_back @ (Outcome::Release(_) | Outcome::Trouble(_)) => given_back,
             ended => parts.stream_failure().unwrap_or(ended),
         };
-        deliver(&shared, &parts.lease.lease, outcome, slot).await;
+        deliver(&shared, &*runner, &parts.lease, outcome, slot, begun).await;
     } else {
         tracing::warn!(
             job = parts.lease.job.id,
@@ -87,22 +100,62 @@ async fn last_progress(shared: &Shared, parts: &TaskParts) {
     }
 }
 
-async fn deliver(shared: &Shared, lease: &str, outcome: Outcome, slot: OwnedSemaphorePermit) {
-    let action = match outcome {
-        Outcome::Complete(ResultBody::None) => FinishAction::Complete { result: None },
-        Outcome::Complete(ResultBody::Json(json)) if json.get().len() <= INLINE_MAX => {
-            FinishAction::Complete { result: Some(json) }
+async fn deliver(
+    shared: &Shared,
+    runner: &dyn Runner,
+    lease: &Lease,
+    outcome: Outcome,
+    slot: OwnedSemaphorePermit,
+    begun: Instant,
+) {
+    let outcome = match outcome {
+        Outcome::Complete(large) if !rides_along(&large) => {
+            match deliver::complete(&shared.client, &lease.lease, &large).await {
+                Ok(()) => return shared.trouble.went_well(begun),
+                Err(error) => unread(runner, &error).await,
+            }
         }
-        Outcome::Complete(large) => return deliver::complete(&shared.client, lease, &large).await,
+        other => other,
+    };
+    if matches!(outcome, Outcome::Complete(_) | Outcome::Fail(_)) {
+        shared.trouble.went_well(begun);
+    }
+    let action = match outcome {
+        Outcome::Complete(ResultBody::Json(json)) => FinishAction::Complete { result: Some(json) },
+        Outcome::Complete(_) => FinishAction::Complete { result: None },
         Outcome::Fail(failure) => FinishAction::Fail(failure.acceptable()),
         Outcome::Release(delay) => FinishAction::Release { delay: delay.map(|delay| WireDuration(delay).acceptable()) },
+        Outcome::Trouble(what) => {
+            FinishAction::Release { delay: shared.trouble.met_by(&lease.job.id, &what).map(WireDuration) }
+        }
     };
     let (settled, known) = oneshot::channel();
-    let finish = Finish { lease: lease.to_owned(), action };
+    let finish = Finish { lease: lease.lease.clone(), action };
     if shared.ended.send(Ended { finish, slot, settled }).is_ok() {
         // No answer means that the worker is gone, and this run with it.
         let _ = known.await;
     }
+}
+
+fn rides_along(result: &ResultBody) -> bool {
+    match result {
+        ResultBody::None => true,
+        ResultBody::Json(json) => json.get().len() <= INLINE_MAX,
+        ResultBody::Bytes { .. } | ResultBody::File { .. } | ResultBody::OpenFile { .. } => false,
+    }
+}
+
+/// The outcome of a run whose result cannot be read from its file. One that is not there is the runner's mistake, unless
+/// nothing could be run here now.
+async fn unread(runner: &dyn Runner, error: &Error) -> Outcome {
+    let mistake = matches!(error, Error::Io { source, .. } if matches!(
+        source.kind(),
+        ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::IsADirectory | ErrorKind::NotADirectory
+    ));
+    if mistake && runner.ready().await.is_ok() {
+        return Outcome::retry("result-refused", "the result could not be read", error.in_full());
+    }
+    Outcome::Trouble(error.in_full())
 }
 
 /// Gives a lease back that is not going to be run.

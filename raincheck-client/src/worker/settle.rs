@@ -65,7 +65,7 @@ async fn deliver_batch(shared: &Arc<Shared>, batch: Vec<Ended>) {
         slots.push(slot);
         told.push(settled);
     }
-    let mut request = shared.request(if shared.draining.is_cancelled() { 0 } else { slots.len() });
+    let mut request = shared.request(shared.room(slots.len()));
     request.finish = finishes;
     let mut backoff = Backoff::default();
     // The very same request until it is answered: its id and its ends make repeating it harmless.

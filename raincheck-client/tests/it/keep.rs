@@ -4,20 +4,19 @@ use raincheck_client::run::command::CommandBuilder;
 
 use crate::{
     mock::{Job, Mock},
-    support::{Running, ended, eventually, is_alive, shell, worker},
+    support::{Running, ended, eventually, is_alive, kept, worker},
 };
 
 /// Answers with its process id and the line that it read.
 fn echo() -> CommandBuilder {
-    shell(
-        r#"while read -r line; do case "$line" in
+    kept(
+        r#"while ask; do case "$line" in
         *die*) echo dying >&2; exit 1;;
-        *hang*) echo '{"progress":{"percent":1}}'; sleep 1000;;
-        *bad*) echo '{"error":"no good","retryable":true}';;
-        *) echo some noise; printf '{"result":{"pid":%s,"line":%s}}\n' $$ "$line";;
+        *hang*) say '"progress":{"percent":1}'; sleep 1000;;
+        *bad*) say '"error":"no good","retryable":true';;
+        *) echo some noise; say "\"result\":{\"pid\":$$,\"line\":$line}";;
         esac; done"#,
     )
-    .keep(true)
 }
 
 fn value(job: &Job) -> serde_json::Value {
@@ -71,9 +70,9 @@ async fn death_and_cancel_cost_one_process_and_one_job() {
 #[tokio::test]
 async fn input_that_is_not_json_is_a_file() {
     let mock = Mock::start();
-    let script = r#"read -r line; p=${line#*\"input_path\":\"}; p=${p%%\"*}
-        printf '{"result":{"size":%s,"line":%s}}\n' "$(wc -c < "$p")" "$line"; read -r line"#;
-    let running = Running::start(worker(&mock).kind("k", shell(script).keep(true).build().unwrap()));
+    let script = r#"ask; p=${line#*\"input_path\":\"}; p=${p%%\"*}
+        say "\"result\":{\"size\":$(wc -c < "$p"),\"line\":$line}"; ask"#;
+    let running = Running::start(worker(&mock).kind("k", kept(script).build().unwrap()));
     let id = mock.bytes("k", "image/png", &[0; 12345]);
     let value = value(&ended(&mock, id).await);
     assert_eq!((&value["size"], &value["line"]["content_type"]), (&12345.into(), &"image/png".into()));

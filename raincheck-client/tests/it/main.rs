@@ -12,6 +12,8 @@ mod keep;
 mod leavings;
 mod lifecycle;
 mod mock;
+mod odd;
 mod output;
 mod supervisor;
 mod support;
+mod trouble;

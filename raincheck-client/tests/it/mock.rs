@@ -40,6 +40,7 @@ pub struct Job {
     pub stream_type: Option<String>,
     pub log: Vec<u8>,
     pub ends: u32,
+    pub releases: u32,
     pub beats: u32,
     pub leased_at: Option<Instant>,
 }
@@ -59,6 +60,10 @@ pub struct Table {
     pub log_is_slow: bool,
     /// Requests that append to a log.
     pub logs_asked: u32,
+    /// Answers the next so many requests for an input with 503.
+    pub refuse_inputs: u32,
+    /// What is released is queued again, as by a real server; without it that is its end.
+    pub again: bool,
 }
 
 /// What is taken of a run, in bytes.

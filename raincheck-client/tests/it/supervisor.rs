@@ -2,7 +2,7 @@
 
 use crate::{
     mock::{Job, Mock},
-    support::{Running, ended, eventually, is_alive, outcome, pids, shell, worker},
+    support::{Running, ended, eventually, is_alive, kept, outcome, pids, shell, worker},
 };
 
 /// The result as text.
@@ -72,36 +72,20 @@ async fn a_supervisor_killed_from_outside_costs_one_run_at_most() {
 }
 
 #[tokio::test]
-async fn a_supervisor_is_kept_after_a_cancel_and_after_a_program_that_is_not_there() {
+async fn a_supervisor_is_kept_after_a_cancel() {
     let mock = Mock::start();
     let dir = tempfile::tempdir().unwrap();
-    let (file, program) = (dir.path().join("pids"), dir.path().join("program"));
-    let write = |script: &str| {
-        use std::os::unix::fs::PermissionsExt as _;
-        // A new file each time: one that is being run cannot be written.
-        let new = dir.path().join("new");
-        std::fs::write(&new, format!("#!/bin/sh\necho $PPID >> {}\n{script}\n", file.display())).unwrap();
-        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
-        std::fs::rename(new, &program).unwrap();
-    };
-    write("exec sleep 1000");
-    let command = raincheck_client::run::command::Command::builder(&program, [] as [&str; 0])
-        .supervisor(crate::support::SUPERVISOR);
-    let running = Running::start(worker(&mock).kind("k", command.build().unwrap()));
+    let file = dir.path().join("pids");
+    let script =
+        format!("echo $PPID >> {}; read -r wait; [ \"$wait\" = 0 ] || exec sleep 1000; echo 1", file.display());
+    let running = Running::start(worker(&mock).kind("k", shell(&script).build().unwrap()));
 
     let id = mock.json("k", "1");
     pids(&file, 1).await;
     mock.cancel(id);
     assert_eq!(ended(&mock, id).await.state, "canceled");
 
-    std::fs::remove_file(&program).unwrap();
-    let id = mock.json("k", "1");
-    let job = ended(&mock, id).await;
-    assert_eq!(job.failure.unwrap()["error"]["title"], "the program exited with 127");
-    assert!(String::from_utf8_lossy(&job.log).starts_with("raincheck: cannot run `"));
-
-    write("echo 1");
-    let id = mock.json("k", "1");
+    let id = mock.json("k", "0");
     assert_eq!(text(&ended(&mock, id).await), "1");
     let all = pids(&file, 2).await;
     assert_eq!(all[0], all[1], "it is the same supervisor");
@@ -118,9 +102,9 @@ async fn large_input_and_output_at_once() {
     assert!(job.stream == large, "what comes out is what went in");
 
     // A kept program that writes while its question is still on the way.
-    let script = "head -c 2000000; echo; echo '{\"result\":1}'; cat > /dev/null";
+    let script = "head -c 2000000; echo; id=1 attempt=1; say '\"result\":1'; cat > /dev/null";
     let id = mock.json("k", &format!("\"{}\"", "x".repeat(2_000_000)));
-    let job = outcome(&mock, shell(script).keep(true), id).await;
+    let job = outcome(&mock, kept(script), id).await;
     assert_eq!((job.state.as_str(), text(&job).as_str()), ("succeeded", "1"));
     assert!(job.log.len() > 1_000_000);
 }
@@ -128,8 +112,9 @@ async fn large_input_and_output_at_once() {
 #[tokio::test]
 async fn a_kept_program_that_left_its_question_unread_gets_no_other() {
     let mock = Mock::start();
-    let script = "echo \"{\\\"result\\\":$$}\"; exec sleep 1000";
-    let running = Running::start(worker(&mock).kind("k", shell(script).keep(true).build().unwrap()));
+    let script = r#"line=$(head -c 100); id=${line#*\"id\":\"}; id=${id%%\"*}
+        attempt=1; say "\"result\":$$"; exec sleep 1000"#;
+    let running = Running::start(worker(&mock).kind("k", kept(script).build().unwrap()));
     let mut answers = Vec::new();
     for _ in 0..2 {
         // More than a pipe holds.

@@ -27,6 +27,19 @@ pub fn shell(script: &str) -> CommandBuilder {
     Command::builder("sh", ["-c", script]).supervisor(SUPERVISOR).kill_after(Duration::from_secs(1))
 }
 
+/// A kept program: `ask` reads the next question into `line`, `say` names its job and attempt.
+pub fn kept(script: &str) -> CommandBuilder {
+    let words = r#"
+        ask() {
+            IFS= read -r line || exit 0
+            id=${line#*\"id\":\"}; id=${id%%\"*}
+            attempt=${line##*\"attempt\":}; attempt=${attempt%%[,\}]*}
+        }
+        say() { printf '{"job":"%s","attempt":%s,%s}\n' "$id" "$attempt" "$1"; }
+    "#;
+    shell(&format!("{words}{script}")).keep(true)
+}
+
 pub struct Running {
     pub shutdown: CancellationToken,
     pub task: JoinHandle<Result<(), Error>>,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use raincheck_core::{Failure, FailureCode, NewJob, RetryPolicy, Spec, State};
+use raincheck_core::{Content, EventData, Failure, FailureCode, NewJob, Payload, RetryPolicy, Spec, State};
 use raincheck_engine::{Handlers, LocalOptions, LocalWorker, json};
 use tokio::sync::Notify;
 
@@ -56,6 +56,48 @@ async fn panics_and_errors_are_failed_attempts() {
     assert_eq!(bed.done(&failing).await.failure.unwrap().detail.as_deref(), Some("no luck"));
     worker.stop().await;
     bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn an_input_that_cannot_be_read_is_no_fault_of_its_job() {
+    let bed = Bed::new().await;
+    let mut handlers = Handlers::new();
+    handlers.register(name("k"), |task| async move {
+        let input = task.input().await.map_err(|e| Failure::of(FailureCode::Failed, e.to_string()))?;
+        Ok(json(input.len().to_string()))
+    });
+    let mut writer = bed.engine.store().blobs().create().unwrap();
+    writer.write(b"large").unwrap();
+    let input = Content { payload: Payload::Blob { name: writer.finish().unwrap(), size: 5 }, ..Content::default() };
+    let Payload::Blob { name: blob, .. } = &input.payload else { unreachable!() };
+    let path = find(bed.folder.path(), blob).expect("the file of the input");
+    // A folder in its place is there and cannot be read.
+    std::fs::rename(&path, path.with_extension("aside")).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
+    let job = bed.submit(NewJob { spec: Spec { input: input.clone(), retry, ..Spec::default() }, ..new_job() }).await;
+    let worker = LocalWorker::start(&bed.engine, handlers, options(1));
+    let mut record = bed.record(&job).await;
+    while record.job.state != State::Scheduled {
+        assert!(!record.job.state.is_final(), "{:?}", record.failure);
+        record = bed.changed(&record.job).await;
+    }
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(path.with_extension("aside"), &path).unwrap();
+    bed.clock.advance(5_001);
+    let record = bed.done(&job).await;
+    assert_eq!((record.job.state, record.job.failures), (State::Succeeded, 0));
+    assert!(bed.events(&job).await.iter().any(|event| matches!(event.data, EventData::Released)));
+    worker.stop().await;
+    bed.engine.stop().await;
+}
+
+/// The file of this name, somewhere below the folder.
+fn find(folder: &std::path::Path, name: &str) -> Option<std::path::PathBuf> {
+    std::fs::read_dir(folder).unwrap().flatten().find_map(|entry| match entry.path() {
+        path if path.is_dir() => find(&path, name),
+        path => path.ends_with(name).then_some(path),
+    })
 }
 
 #[tokio::test]

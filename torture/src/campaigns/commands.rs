@@ -37,8 +37,9 @@ async fn campaign(order: &Order) -> Result<Tally> {
     let plain =
         format!("if [ $RAINCHECK_ATTEMPT = 1 ]; then sleep 300 & sh -c 'sleep 300 # {mark}'; fi; echo '\"awake\"'");
     let warm = format!(
-        "while read -r job; do case $job in *'\"attempt\":1'[,}}]*) sh -c 'sleep 300 # {mark}';; esac; \
-                        echo '{{\"result\":\"awake\"}}'; done"
+        r#"while read -r job; do id=${{job#*\"id\":\"}}; id=${{id%%\"*}}; n=${{job##*\"attempt\":}}; n=${{n%%[,\}}]*}}
+           if [ $n = 1 ]; then sh -c 'sleep 300 # {mark}'; fi
+           printf '{{"job":"%s","attempt":%s,"result":"awake"}}\n' $id $n; done"#
     );
     let settings = format!(
         "[kinds.plain]\nrun = [\"sh\", \"-c\", {}]\nworkers = 64\n[kinds.warm]\nrun = [\"sh\", \"-c\", {}]\nkeep = true\nworkers = 64\n",

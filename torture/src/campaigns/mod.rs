@@ -1,5 +1,6 @@
 //! Every campaign.
 
+mod broken_worker;
 mod clock;
 mod commands;
 mod disk_full;
@@ -132,5 +133,11 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "kill -9 of a server that runs commands: their processes die, their jobs run again once",
         short_loops: 5,
         run: commands::run,
+    },
+    Campaign {
+        name: "broken-worker",
+        about: "workers without disk, scratch folder, processes or program, beside a healthy one; needs root for its tmpfs",
+        short_loops: 3,
+        run: broken_worker::run,
     },
 ];

@@ -7,6 +7,8 @@ const FEED: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes:
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];
 const ENVIRONMENT: &[&str] = &["test", "-p", "raincheck", "--test", "it", "environment"];
 const RUN: &[&str] = &["test", "-p", "raincheck-client", "--lib", "run::"];
+const KEPT: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "odd"];
+const TROUBLE: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "trouble"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
 const GONE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "gone"];
 
@@ -344,5 +346,35 @@ pub const MUTANTS: &[Mutant] = &[
             to: "let Some(name) = self.name.take().filter(|_| false) else { return };\n        // Outside",
         }],
         killer: Killer::Campaign("torn-upload", 6),
+    },
+    Mutant {
+        name: "own-trouble-fails",
+        fault: "what keeps a worker from running a job is a failed attempt of the job",
+        edits: &[Edit {
+            file: "raincheck-client/src/run/outcome.rs",
+            from: "true => Self::Trouble(error.in_full()),",
+            to: "true => Self::retry(\"cannot-run\", \"\", error.in_full()),",
+        }],
+        killer: Killer::Campaign("broken-worker", 2),
+    },
+    Mutant {
+        name: "failure-not-doubted",
+        fault: "a program that failed where nothing could be run fails its job",
+        edits: &[Edit {
+            file: "raincheck-client/src/run/command/mod.rs",
+            from: "health::check(&self.plan).map(|()| Outcome::Fail(failure))",
+            to: "Ok(Outcome::Fail(failure))",
+        }],
+        killer: Killer::Tests(TROUBLE),
+    },
+    Mutant {
+        name: "answer-for-any-job",
+        fault: "a kept program's answer counts for whatever job it is asked about",
+        edits: &[Edit {
+            file: "raincheck-client/src/run/command/lines.rs",
+            from: "if (job.as_str(), attempt) != (asked.job, asked.attempt) {",
+            to: "if asked.job.is_empty() {",
+        }],
+        killer: Killer::Tests(KEPT),
     },
 ];

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read as _},
     os::{fd::AsFd as _, unix::net::UnixStream},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -51,6 +51,12 @@ impl Events {
     /// The socket to the worker.
     pub(super) fn socket(&self) -> &UnixStream {
         &self.socket
+    }
+
+    /// Waits for so long at most; false as soon as the worker orders something or is gone, which is still to be read.
+    pub(super) fn is_quiet(&self, pause: Duration) -> bool {
+        let mut socket = [PollFd::new(&self.socket, PollFlags::IN)];
+        !matches!(poll(&mut socket, Timespec::try_from(pause).ok().as_ref()), Ok(1..))
     }
 
     /// Waits for the next thing. Collects the program and every orphan of it.

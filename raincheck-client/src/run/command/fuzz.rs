@@ -7,34 +7,35 @@ use raincheck_fuzz::{bytes, check};
 use tokio_util::io::StreamReader;
 
 use super::{
-    lines::{Answer, read_answer},
+    lines::{Asked, Line, read},
     progress,
 };
 use crate::{api::Progress, run::Outcome};
 
 const LINES: &[&[u8]] = &[
     br#"{"percent":42,"message":"half"}"#,
-    br#"{"progress": {"percent": 420, "current": -1, "data": {"a": [1, 2.50]}}}"#,
-    br#"{"result": {"b": "x", "a": null}}"#,
-    br#"{"result":null}"#,
-    br#"{"error":"it broke","retryable":true,"retry_after":"30s"}"#,
-    br#"{"error":{"type":"Boom","title":"it broke","detail":"all of it"},"retry_after":99999999999}"#,
+    br#"{"job":"j","attempt":1,"progress": {"percent": 420, "current": -1, "data": {"a": [1, 2.50]}}}"#,
+    br#"{"job":"j","attempt":1,"result": {"b": "x", "a": null}}"#,
+    br#"{"job":"j","attempt":1,"result":null}"#,
+    br#"{"job":"i","attempt":1,"result":null}"#,
+    br#"{"job":"j","attempt":1,"error":"it broke","retryable":true,"retry_after":"30s"}"#,
+    br#"{"error":{"type":"Boom","title":"it broke","detail":"all of it"},"retry_after":99999999999,"job":"j","attempt":1}"#,
     b"{\"percent\":1}\n{\"percent\":2}\nnoise\n{\"percent\":3",
 ];
 
 #[test]
 fn answer_of_a_kept_program() {
-    check(bytes(LINES), |line| match read_answer(&line) {
-        None => {}
-        Some(Answer::Progress(progress)) => taken(progress),
-        Some(Answer::Outcome(Outcome::Complete(result))) => {
+    check(bytes(LINES), |line| match read(&line, Asked { job: "j", attempt: 1 }) {
+        Line::Log { .. } | Line::Stray { .. } => {}
+        Line::Progress(progress) => taken(progress),
+        Line::Answer(Outcome::Complete(result)) => {
             let crate::client::ResultBody::Json(json) = result else { panic!("{result:?}") };
             assert!(serde_json::from_str::<serde::de::IgnoredAny>(json.get()).is_ok());
         }
-        Some(Answer::Outcome(Outcome::Fail(failure))) => {
+        Line::Answer(Outcome::Fail(failure)) => {
             assert!(serde_json::to_vec(&failure.acceptable()).is_ok());
         }
-        Some(Answer::Outcome(Outcome::Release(_))) => panic!("no line says this"),
+        Line::Answer(Outcome::Release(_) | Outcome::Trouble(_)) => panic!("no line says this"),
     });
 }
 

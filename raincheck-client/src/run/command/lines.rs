@@ -1,6 +1,7 @@
 //! The two kinds of lines between a worker and a kept program: the job, and its answers. See [`keep`](super::keep).
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use super::{Plan, scratch::Scratch};
 use crate::{
@@ -11,11 +12,25 @@ use crate::{
 };
 
 /// What a line says.
-pub(super) enum Answer {
-    /// How far it is.
+pub(super) enum Line {
+    /// How far the run is.
     Progress(Progress),
     /// How it ended.
-    Outcome(Outcome),
+    Answer(Outcome),
+    /// How another run ended.
+    Stray { job: String, attempt: u32 },
+    /// Anything else.
+    Log {
+        /// It would be an answer if it said to what.
+        nameless: bool,
+    },
+}
+
+/// The run that a question is about.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) job: &'a str,
+    pub(super) attempt: u32,
 }
 
 #[derive(Serialize)]
@@ -29,18 +44,23 @@ struct Question<'a> {
     content_type: Option<&'a str>,
 }
 
+/// Members as they stand: what is no answer may have others of these names.
 #[derive(Deserialize)]
-struct Line {
-    #[serde(default)]
-    progress: Option<Progress>,
-    #[serde(default, deserialize_with = "even_null")]
-    result: Option<RawJson>,
-    #[serde(default)]
-    error: Option<Fault>,
-    #[serde(default)]
-    retryable: bool,
-    #[serde(default)]
-    retry_after: Option<WireDuration>,
+struct Members<'a> {
+    #[serde(default, borrow)]
+    job: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    attempt: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    progress: Option<&'a RawValue>,
+    #[serde(default, borrow, deserialize_with = "even_null")]
+    result: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    retryable: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    retry_after: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -51,28 +71,44 @@ enum Fault {
 }
 
 /// A result of `null` is a result; only a line without the member is none.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RawJson>, D::Error> {
-    RawJson::deserialize(deserializer).map(Some)
+fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// `None` when the line is no answer.
-pub(super) fn read_answer(line: &[u8]) -> Option<Answer> {
-    let line: Line = serde_json::from_slice(line).ok()?;
-    if let Some(progress) = line.progress {
-        return Some(Answer::Progress(progress));
-    }
-    let outcome = match line.error {
-        Some(fault) => {
-            let error = match fault {
-                Fault::Text(text) => FailureError { detail: Some(text), ..FailureError::default() },
-                Fault::Full(error) => error,
-            };
-            Outcome::Fail(Failure { error, retryable: line.retryable, retry_after: line.retry_after })
-        }
-        // Neither: a line of JSON that some library of the program wrote.
-        None => Outcome::Complete(ResultBody::Json(line.result?)),
+/// Reads what a program wrote while it was asked about this run.
+pub(super) fn read(line: &[u8], asked: Asked<'_>) -> Line {
+    let Ok(members) = serde_json::from_slice::<Members<'_>>(line) else { return Line::Log { nameless: false } };
+    let ends = members.result.is_some() || members.error.is_some();
+    let (Some(job), Some(attempt)) = (value::<String>(members.job), value::<u32>(members.attempt)) else {
+        return Line::Log { nameless: ends };
     };
-    Some(Answer::Outcome(outcome))
+    if (job.as_str(), attempt) != (asked.job, asked.attempt) {
+        return if ends { Line::Stray { job, attempt } } else { Line::Log { nameless: false } };
+    }
+    if ends {
+        return Line::Answer(outcome(&members).unwrap_or_else(|error| {
+            Outcome::retry("invalid-answer", "the kept program's answer cannot be read", error.to_string())
+        }));
+    }
+    value(members.progress).map_or(Line::Log { nameless: false }, Line::Progress)
+}
+
+fn outcome(members: &Members<'_>) -> Result<Outcome, serde_json::Error> {
+    let Some(fault) = members.error else {
+        return Ok(members.result.map_or(ResultBody::None, |result| ResultBody::Json(result.to_owned())).into());
+    };
+    let error = match serde_json::from_str(fault.get())? {
+        Fault::Text(text) => FailureError { detail: Some(text), ..FailureError::default() },
+        Fault::Full(error) => error,
+    };
+    let retryable = members.retryable.map(|value| serde_json::from_str(value.get())).transpose()?.unwrap_or(false);
+    let retry_after: Option<WireDuration> =
+        members.retry_after.map(|value| serde_json::from_str(value.get())).transpose()?;
+    Ok(Outcome::Fail(Failure { error, retryable, retry_after }))
+}
+
+fn value<T: DeserializeOwned>(member: Option<&RawValue>) -> Option<T> {
+    serde_json::from_str(member?.get()).ok()
 }
 
 /// The line for the program, and the file that it may name.
@@ -112,17 +148,49 @@ pub(super) async fn question(plan: &Plan, task: &Task) -> Result<(Vec<u8>, Optio
 mod tests {
     use super::*;
 
+    const ASKED: Asked<'_> = Asked { job: "j", attempt: 2 };
+
     #[test]
     fn only_answers_are_answers() {
-        for noise in ["", "x", "1", "[]", "{}", r#"{"level":"info"}"#, r#"{"retryable":true}"#] {
-            assert!(read_answer(noise.as_bytes()).is_none(), "{noise}");
+        let logs = [
+            "",
+            "x",
+            "1",
+            "[]",
+            "{}",
+            r#"{"level":"info"}"#,
+            r#"{"job":"j","attempt":2}"#,
+            r#"{"job":"j","attempt":2,"retryable":true}"#,
+            r#"{"job":{"id":"j"},"attempt":2,"progress":{"percent":1}}"#,
+            r#"{"job":"j","attempt":1,"progress":{"percent":1}}"#,
+            r#"{"progress":{"percent":1}}"#,
+        ];
+        for log in logs {
+            assert!(matches!(read(log.as_bytes(), ASKED), Line::Log { nameless: false }), "{log}");
         }
-        for (line, json) in [(r#"{"result":null}"#, "null"), (r#"{"result":{"a": 1}}"#, r#"{"a": 1}"#)] {
-            let Some(Answer::Outcome(Outcome::Complete(ResultBody::Json(result)))) = read_answer(line.as_bytes())
-            else {
+        for log in [r#"{"result":1}"#, r#"{"error":"x","job":"j"}"#, r#"{"job":7,"attempt":2,"result":null}"#] {
+            assert!(matches!(read(log.as_bytes(), ASKED), Line::Log { nameless: true }), "{log}");
+        }
+        for stray in [r#"{"job":"j","attempt":1,"result":1}"#, r#"{"job":"i","attempt":2,"error":"x"}"#] {
+            assert!(matches!(read(stray.as_bytes(), ASKED), Line::Stray { .. }), "{stray}");
+        }
+        for (line, json) in [("null", "null"), (r#"{"a": 1}"#, r#"{"a": 1}"#)] {
+            let line = format!(r#"{{"result":{line},"attempt":2,"error":null,"job":"j"}}"#);
+            let Line::Answer(Outcome::Complete(ResultBody::Json(result))) = read(line.as_bytes(), ASKED) else {
                 panic!("{line} is an answer");
             };
             assert_eq!(result.get(), json);
+        }
+        let progress = br#"{"job":"j","attempt":2,"progress":{"percent":1}}"#;
+        assert!(matches!(read(progress, ASKED), Line::Progress(progress) if progress.percent == Some(1.0)));
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_ends_its_run_all_the_same() {
+        for rest in [r#""error":5"#, r#""error":"x","retryable":"yes""#, r#""error":"x","retry_after":"soon""#] {
+            let line = format!(r#"{{"job":"j","attempt":2,{rest}}}"#);
+            let Line::Answer(Outcome::Fail(failure)) = read(line.as_bytes(), ASKED) else { panic!("{line}") };
+            assert_eq!((failure.error.kind.as_deref(), failure.retryable), (Some("invalid-answer"), true), "{line}");
         }
     }
 }

@@ -16,6 +16,10 @@
 //! | progress | lines `{"percent":42,"message":"…"}` on file descriptor 3 (`$RAINCHECK_PROGRESS_FD`) |
 //! | outcome | exit 0 succeeded; 75 (`EX_TEMPFAIL`), the listed codes and death by a signal failed, retryable; any other code failed, with the last lines of standard error as the detail |
 //!
+//! **The worker's own trouble.** A program that cannot be started, a scratch disk that is full, gone or broken, an input
+//! that cannot be fetched: none of that is the job's fault, so the run is [`Outcome::Trouble`]. A program that fails is
+//! looked at twice: when by then, with its own files removed, nothing could be run here, its failure proves nothing.
+//!
 //! Of the worker's own environment a program gets the variables of [`ALWAYS`], and those that
 //! [`CommandBuilder::environment`] lists. Its `RAINCHECK_*` (its token!) are never handed down.
 //!
@@ -30,6 +34,7 @@
 //!
 //! **Staying warm.** With [`CommandBuilder::keep`] one process per slot takes job after job; see [`keep`].
 
+mod answers;
 mod descriptors;
 mod environment;
 mod events;
@@ -37,6 +42,7 @@ mod facts;
 mod family;
 #[cfg(test)]
 mod fuzz;
+mod health;
 pub mod keep;
 mod left;
 mod lines;
@@ -52,6 +58,7 @@ mod scratch;
 pub mod supervise;
 mod supervisor;
 mod supervisors;
+mod warm;
 mod watch;
 
 use std::{
@@ -65,6 +72,7 @@ pub use descriptors::raise_open_files;
 pub use environment::{ALWAYS, check_variable};
 pub use supervise::supervise_main_if_asked;
 
+use self::supervisor::Supervisor;
 use super::{Outcome, Runner, Task};
 use crate::Error;
 
@@ -204,12 +212,19 @@ impl CommandBuilder {
             return Err(Error::Configuration("a kept program's output is its answers; it cannot be a stream".into()));
         }
         plan.environment.listed.iter().try_for_each(|name| check_variable(name)).map_err(Error::Configuration)?;
-        if !is_program(&plan.program, plan.directory.as_deref()) {
-            let program = plan.program.to_string_lossy().into_owned();
-            return Err(Error::Configuration(format!("there is no program `{program}` that can be run")));
-        }
+        plan.has_program()?;
         let warm = keep.then(keep::Pool::default);
         Ok(Command { plan, supervisors: Arc::default(), warm })
+    }
+}
+
+impl Plan {
+    fn has_program(&self) -> Result<(), Error> {
+        if is_program(&self.program, self.directory.as_deref()) {
+            return Ok(());
+        }
+        let program = self.program.to_string_lossy();
+        Err(Error::Configuration(format!("there is no program `{program}` that can be run")))
     }
 }
 
@@ -220,11 +235,23 @@ impl Runner for Command {
             Some(pool) => pool.run(&self.plan, &task).await,
             None => once::run(&self.supervisors, &self.plan, &task).await,
         };
+        let outcome = match outcome {
+            Ok(Outcome::Fail(failure)) if task.stop().reason().is_none() => {
+                health::check(&self.plan).map(|()| Outcome::Fail(failure))
+            }
+            other => other,
+        };
         outcome.unwrap_or_else(|error| {
-            tracing::error!(%error, job = task.job().id, "cannot run a command");
-            let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-            Outcome::retry("cannot-run", "the worker could not run the program", format!("{error}{source}"))
+            self.supervisors.clear();
+            Outcome::of_error(&error)
         })
+    }
+
+    async fn ready(&self) -> Result<(), Error> {
+        self.plan.has_program()?;
+        health::check(&self.plan)?;
+        // It is not kept: a server may have many kinds that nobody asks for.
+        Supervisor::start(&self.plan).map(drop)
     }
 
     fn stops_within(&self) -> Duration {

@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Plan,
     facts::Facts,
-    left,
+    health, left,
     log::{self, Tail},
     output::{Cut, Output},
     pipes::{Files, Pipes},
     progress, result,
     scratch::RESULT,
-    supervisor::Supervisor,
+    supervisor::{self, Ended, Supervisor},
     supervisors::Supervisors,
 };
 use crate::{
@@ -120,12 +120,17 @@ async fn run_under(supervisor: &mut Supervisor, plan: &Plan, task: &Task) -> Res
         None => {}
     }
     let status = match ended {
-        Ok(Some(status)) => status,
-        Ok(None) => return Ok(stopped(task.stop().reason().unwrap_or(StopReason::Lost))),
-        Err(source) => return Err(Error::io("cannot wait for the program", source)),
+        Ok(Ended::Exited(status)) => status,
+        Ok(Ended::Stopped) => return Ok(stopped(task.stop().reason().unwrap_or(StopReason::Lost))),
+        Ok(Ended::NotStarted(source)) => return Err(supervisor::cannot_start(plan, source)),
+        // What it did by then nobody knows: it may be why.
+        Err(source) => return Ok(Outcome::retry("cannot-run", "the program was lost sight of", source.to_string())),
     };
     if !status.success() {
         return Ok(failed(plan, status, &tail.text()));
+    }
+    if health::is_full(&supervisor.scratch) {
+        return Ok(Outcome::retry("disk-full", "the disk was full when the program ended: its result may be cut", ""));
     }
     let output = plan.stream.is_none().then_some(output);
     Ok(match result::collect(&supervisor.scratch, output, most).await {

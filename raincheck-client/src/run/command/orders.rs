@@ -8,7 +8,8 @@
 //!
 //! An order is its letter, the length of what follows (4 bytes, big endian) and that: after `S` variables, each as
 //! `NAME=VALUE` and a NUL, which none of them can hold. Each start is answered once, when all of the program is gone: its
-//! wait status (4 bytes, big endian), and 1 if the supervisor takes another.
+//! wait status or why it could not be started (4 bytes, big endian), and a byte of what that is and whether the supervisor
+//! takes another.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -50,10 +51,18 @@ pub(super) struct Start {
 
 /// How a program ended, and what becomes of its supervisor.
 pub(super) struct Answer {
-    /// As wait(2) has it.
-    pub(super) status: i32,
+    pub(super) end: End,
     /// The supervisor takes another program.
     pub(super) stays: bool,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// As wait(2) has it.
+    Status(i32),
+    /// It never began; the number of the system's error.
+    NotStarted(i32),
 }
 
 /// The order that only has a letter.
@@ -124,13 +133,21 @@ fn receive(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<(usize, Vec<Owne
 
 impl Answer {
     pub(super) const BYTES: usize = 5;
+    const STAYS: u8 = 1;
+    const NOT_STARTED: u8 = 2;
 
     pub(super) fn to_bytes(&self) -> [u8; Self::BYTES] {
-        let [a, b, c, d] = self.status.to_be_bytes();
-        [a, b, c, d, u8::from(self.stays)]
+        let (number, kind) = match self.end {
+            End::Status(status) => (status, 0),
+            End::NotStarted(error) => (error, Self::NOT_STARTED),
+        };
+        let [a, b, c, d] = number.to_be_bytes();
+        [a, b, c, d, kind | if self.stays { Self::STAYS } else { 0 }]
     }
 
-    pub(super) fn from_bytes([a, b, c, d, stays]: [u8; Self::BYTES]) -> Self {
-        Self { status: i32::from_be_bytes([a, b, c, d]), stays: stays == 1 }
+    pub(super) fn from_bytes([a, b, c, d, kind]: [u8; Self::BYTES]) -> Self {
+        let number = i32::from_be_bytes([a, b, c, d]);
+        let end = if kind & Self::NOT_STARTED == 0 { End::Status(number) } else { End::NotStarted(number) };
+        Self { end, stays: kind & Self::STAYS != 0 }
     }
 }

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{
-    left,
+    health, left,
     output::{Kept, Output},
     scratch::{META, RESULT, Scratch},
 };
-use crate::{api::RawJson, client::ResultBody, run::Outcome};
+use crate::{Error, api::RawJson, client::ResultBody, run::Outcome};
 
 /// A result up to this size is looked into to find its type, in bytes; a larger one is just bytes.
 const LOOK_MAX: u64 = 64 * 1024 * 1024;
@@ -39,13 +39,13 @@ pub(super) async fn collect(scratch: &Scratch, output: Option<Output>, most: u64
     let directory = scratch.directory();
     let output = match output {
         // The disk's fault and not the program's.
-        Some(output) => output.take().await.map_err(|error| {
-            Outcome::retry("cannot-run", "the worker could not keep standard output", error.to_string())
-        })?,
+        Some(output) => {
+            output.take().await.map_err(|error| Outcome::of_error(&Error::io("cannot keep standard output", error)))?
+        }
         None => Kept::Memory(bytes::BytesMut::new()),
     };
     let is_there =
-        |name| left::is_there(&directory, name).map_err(|error| unusable("cannot look for a result", &error));
+        |name| left::is_there(&directory, name).map_err(|error| unusable("cannot look for a result", error));
     if let (Kept::Memory(bytes), false, false) = (&output, is_there(RESULT)?, is_there(META)?) {
         // Most of them: what is in memory already needs no thread.
         return Ok(in_memory(bytes.clone().freeze(), Meta::default()));
@@ -53,8 +53,8 @@ pub(super) async fn collect(scratch: &Scratch, output: Option<Output>, most: u64
     let gather = tokio::task::spawn_blocking(move || gather(std::os::fd::AsFd::as_fd(&directory), output, most));
     match tokio::time::timeout(READ_WITHIN, gather).await {
         Ok(Ok(gathered)) => gathered,
-        Ok(Err(panic)) => Err(unusable("cannot read the result", &io::Error::other(panic))),
-        Err(_) => Err(unusable("cannot read the result", &io::ErrorKind::TimedOut.into())),
+        Ok(Err(panic)) => Err(unusable("cannot read the result", io::Error::other(panic))),
+        Err(_) => Err(unusable("cannot read the result", io::ErrorKind::TimedOut.into())),
     }
 }
 
@@ -63,13 +63,16 @@ pub(super) fn too_large(most: u64) -> Outcome {
     Outcome::fail("result-too-large", format!("the result is over the limit of {most} bytes"), "")
 }
 
-fn unusable(what: &str, error: &io::Error) -> Outcome {
-    Outcome::fail("invalid-result", what, error.to_string())
+/// The fault of the program, unless no program makes such an error.
+fn unusable(what: &'static str, error: io::Error) -> Outcome {
+    let detail = error.to_string();
+    let error = Error::io(what, error);
+    if health::is_own(&error) { Outcome::of_error(&error) } else { Outcome::fail("invalid-result", what, detail) }
 }
 
 fn gather(directory: BorrowedFd<'_>, output: Kept, most: u64) -> Result<ResultBody, Outcome> {
-    let meta = meta_of(directory).map_err(|error| unusable("cannot use $RAINCHECK_RESULT_META", &error))?;
-    let result = left::open(directory, RESULT).map_err(|error| unusable("cannot use $RAINCHECK_RESULT", &error))?;
+    let meta = meta_of(directory).map_err(|error| unusable("cannot use $RAINCHECK_RESULT_META", error))?;
+    let result = left::open(directory, RESULT).map_err(|error| unusable("cannot use $RAINCHECK_RESULT", error))?;
     let (file, size) = match (result, output) {
         (Some(result), _) => result,
         (None, Kept::Memory(bytes)) => return Ok(in_memory(bytes.freeze(), meta)),
@@ -78,7 +81,7 @@ fn gather(directory: BorrowedFd<'_>, output: Kept, most: u64) -> Result<ResultBo
     if size > most {
         return Err(too_large(most));
     }
-    in_file(file, size, meta).map_err(|error| unusable("cannot read the result", &error))
+    in_file(file, size, meta).map_err(|error| unusable("cannot read the result", error))
 }
 
 fn in_memory(bytes: Bytes, meta: Meta) -> ResultBody {

@@ -11,7 +11,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, ErrorKind, Write as _},
+    io::{self, Write as _},
     os::{
         fd::{AsRawFd as _, OwnedFd},
         unix::process::CommandExt as _,
@@ -19,21 +19,30 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use command_fds::{CommandFdExt as _, FdMapping};
-use rustix::{io::dup2, process::Pid};
+use rustix::{
+    io::{Errno, dup2},
+    process::Pid,
+};
 
 use super::{
     PROGRESS_FD, descriptors,
     events::Events,
-    orders::{self, Answer, Order, Start},
+    orders::{self, Answer, End, Order, Start},
     remove,
     watch::Watch,
 };
 
 /// The hidden first argument.
 pub const SUPERVISE: &str = "__supervise";
+
+/// The first pause before a program that could not be started is tried again; each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The last one; together they are some 0.6 s.
+const LAST_PAUSE: Duration = Duration::from_millis(320);
 
 /// Becomes the supervisor when this process was started as one, and then never returns. A binary that runs commands
 /// calls this first thing in `main`, before it starts threads, opens files or reads its arguments.
@@ -122,52 +131,52 @@ impl Launcher {
 
     /// Runs one program to the end of all of it.
     fn run(&mut self, start: Start, events: &mut Events) -> Answer {
-        let Start { ends, facts } = start;
-        let [input, output, error, progress] = ends;
-        let mut told = File::from(error);
-        let program = match told.try_clone().and_then(|error| self.spawn(facts, input, output, error, progress)) {
+        let program = match self.start(start, events) {
             Ok(program) => program,
             Err(error) => {
-                // To the job's log; who closed it does not want it.
-                let _ = writeln!(told, "raincheck: cannot run `{}`: {error}", self.program.to_string_lossy());
-                let code = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
-                return Answer { status: code << 8, stays: true };
+                let number = error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error());
+                return Answer { end: End::NotStarted(number), stays: true };
             }
         };
-        // The pipe ends when the program's own ends are closed.
-        drop(told);
         let end = Watch::new(program).until_all_gone(events);
         let status = end.status.map_or(1 << 8, rustix::process::WaitStatus::as_raw);
-        Answer { status, stays: end.all_gone && !end.orphaned }
+        Answer { end: End::Status(status), stays: end.all_gone && !end.orphaned }
     }
 
-    fn spawn(
-        &mut self,
-        facts: Vec<(OsString, OsString)>,
-        input: OwnedFd,
-        output: OwnedFd,
-        error: File,
-        progress: OwnedFd,
-    ) -> io::Result<Pid> {
+    /// What keeps a program from starting may pass in a moment: processes too many, a file that is being replaced. Our
+    /// copies of its ends are closed when this returns, so that its pipes end with it.
+    fn start(&mut self, Start { ends, facts }: Start, events: &Events) -> io::Result<Pid> {
+        let [input, output, error, progress] = ends;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).envs(facts).process_group(0);
         command.stdin(Stdio::from(input)).stdout(Stdio::from(output)).stderr(Stdio::from(error));
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
-        let child = match &mut self.third {
+        match &mut self.third {
             Third::Ours { descriptor, nothing } => {
-                dup2(progress, descriptor)?;
-                let child = command.spawn();
+                dup2(progress, &mut *descriptor)?;
+                let child = spawn(&mut command, events);
                 dup2(nothing, descriptor)?;
                 child
             }
             Third::Taken => {
                 let mapping = FdMapping { parent_fd: progress, child_fd: PROGRESS_FD };
-                command.fd_mappings(vec![mapping]).map_err(io::Error::other)?.spawn()
+                spawn(command.fd_mappings(vec![mapping]).map_err(io::Error::other)?, events)
             }
-        };
-        Ok(Pid::from_child(&child?))
+        }
+    }
+}
+
+/// Tries for a while, unless the worker does not want it any more.
+fn spawn(command: &mut Command, events: &Events) -> io::Result<Pid> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match command.spawn() {
+            Ok(child) => return Ok(Pid::from_child(&child)),
+            Err(_) if pause <= LAST_PAUSE && events.is_quiet(pause) => pause *= 2,
+            Err(error) => return Err(error),
+        }
     }
 }
 

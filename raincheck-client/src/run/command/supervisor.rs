@@ -7,6 +7,7 @@ use std::{
         fd::{AsFd as _, BorrowedFd, OwnedFd},
         unix::process::ExitStatusExt as _,
     },
+    path::PathBuf,
     process::{ExitStatus, Stdio},
 };
 
@@ -24,7 +25,7 @@ use tokio::{
 use super::{
     PROGRESS_FD, Plan, descriptors,
     facts::Facts,
-    orders::{self, Answer, ENDS},
+    orders::{self, Answer, ENDS, End},
     pipes::{Files, Pipes},
     scratch::Scratch,
     supervise::SUPERVISE,
@@ -43,6 +44,26 @@ pub(super) struct Supervisor {
     pub(super) scratch: Scratch,
 }
 
+/// How a program ended.
+pub(super) enum Ended {
+    /// By itself.
+    Exited(ExitStatus),
+    /// It was told to.
+    Stopped,
+    /// It never began, and that is no fault of its job.
+    NotStarted(io::Error),
+}
+
+impl Ended {
+    /// What it ended with, by itself.
+    pub(super) fn status(self) -> Option<ExitStatus> {
+        match self {
+            Self::Exited(status) => Some(status),
+            Self::Stopped | Self::NotStarted(_) => None,
+        }
+    }
+}
+
 impl Supervisor {
     pub(super) fn start(plan: &Plan) -> Result<Self, Error> {
         let scratch = Scratch::new(plan)?;
@@ -52,7 +73,7 @@ impl Supervisor {
     fn try_start(plan: &Plan, scratch: Scratch) -> io::Result<Self> {
         let executable = match &plan.supervisor {
             Some(path) => path.clone(),
-            None => std::env::current_exe()?,
+            None => own_executable()?,
         };
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
@@ -97,24 +118,34 @@ impl Supervisor {
         Ok(pipes)
     }
 
-    /// Waits until all of the program is gone. When the order to stop comes, sends SIGTERM, and SIGKILL after the grace;
-    /// the answer is then `None`.
-    pub(super) async fn wait(&mut self, plan: &Plan, stop: &Stop) -> io::Result<Option<ExitStatus>> {
+    /// Waits until all of the program is gone. When the order to stop comes, sends SIGTERM, and SIGKILL after the grace.
+    pub(super) async fn wait(&mut self, plan: &Plan, stop: &Stop) -> io::Result<Ended> {
         tokio::select! {
             // One that has ended is not stopped any more.
             biased;
-            status = self.ended() => return Ok(Some(status?)),
+            ended = self.ended() => return ended,
             _ = stop.ordered() => {}
+        }
+        if !self.busy {
+            return Ok(Ended::Stopped);
         }
         // Why it was stopped counts, not how: a supervisor that is gone by now is just not used again.
         self.order(b'T').await;
         if tokio::time::timeout(plan.grace, self.ended()).await.is_err() {
-            self.order(b'K').await;
-            if let Err(error) = self.ended().await {
-                tracing::warn!(%error, "cannot wait for a stopped program");
-            }
+            self.kill().await;
         }
-        Ok(None)
+        Ok(Ended::Stopped)
+    }
+
+    /// Ends all of the program at once; returns when it is gone.
+    pub(super) async fn kill(&mut self) {
+        if !self.busy {
+            return;
+        }
+        self.order(b'K').await;
+        if let Err(error) = self.ended().await {
+            tracing::warn!(%error, "cannot wait for a stopped program");
+        }
     }
 
     /// Whether the program has ended, without waiting.
@@ -122,8 +153,8 @@ impl Supervisor {
         self.ended().now_or_never().is_some()
     }
 
-    /// May be dropped and asked again.
-    async fn ended(&mut self) -> io::Result<ExitStatus> {
+    /// May be dropped and asked again; answers once.
+    pub(super) async fn ended(&mut self) -> io::Result<Ended> {
         loop {
             self.socket.readable().await?;
             let mut bytes = [0; Answer::BYTES];
@@ -131,7 +162,11 @@ impl Supervisor {
             match self.socket.try_read(&mut bytes[..missing]) {
                 Ok(0) => {
                     let status = self.process.wait().await?;
-                    return Err(io::Error::other(format!("its supervisor ended before it: {status}")));
+                    // It says how a program ended before it ends by itself; killed, it may have left one running.
+                    return match status.code() {
+                        Some(_) => Ok(Ended::NotStarted(io::Error::other(format!("its supervisor failed: {status}")))),
+                        None => Err(io::Error::other(format!("its supervisor ended before it: {status}"))),
+                    };
                 }
                 Ok(read) => self.answer.extend_from_slice(&bytes[..read]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -141,7 +176,10 @@ impl Supervisor {
                 self.answer.clear();
                 let answer = Answer::from_bytes(bytes);
                 self.busy = !answer.stays;
-                return Ok(ExitStatus::from_raw(answer.status));
+                return Ok(match answer.end {
+                    End::Status(status) => Ended::Exited(ExitStatus::from_raw(status)),
+                    End::NotStarted(error) => Ended::NotStarted(io::Error::from_raw_os_error(error)),
+                });
             }
         }
     }
@@ -153,7 +191,13 @@ impl Supervisor {
     }
 }
 
-fn cannot_start(plan: &Plan, source: io::Error) -> Error {
+/// What runs here. Its file may have been replaced by a newer one since, and then has no name any more.
+fn own_executable() -> io::Result<PathBuf> {
+    let named = std::env::current_exe()?;
+    Ok(if cfg!(target_os = "linux") && !named.exists() { "/proc/self/exe".into() } else { named })
+}
+
+pub(super) fn cannot_start(plan: &Plan, source: io::Error) -> Error {
     Error::io(format!("cannot start `{}`", plan.program.to_string_lossy()), source)
 }
 

@@ -23,6 +23,13 @@ impl Supervisors {
         Supervisor::start(plan)
     }
 
+    /// Ends those that wait: what one was made with may be gone.
+    pub(super) fn clear(&self) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.clear();
+        }
+    }
+
     /// Takes it back, unless it still runs something or its directory cannot be used again; then it is ended.
     pub(super) fn put(&self, mut supervisor: Supervisor) {
         if !supervisor.is_free() {

@@ -18,6 +18,7 @@ pub async fn lease(State(table): State<Shared>, Json(request): Json<Value>) -> R
         for end in &finish {
             let lease = end["lease"].as_str().unwrap();
             table.ends_in_lease_calls += 1;
+            let again = table.again;
             let known = running(&mut table, lease).map(|(id, job)| {
                 if let Some(complete) = end.get("complete") {
                     let result =
@@ -26,7 +27,8 @@ pub async fn lease(State(table): State<Shared>, Json(request): Json<Value>) -> R
                 } else if let Some(failure) = end.get("fail") {
                     fail_job(job, failure);
                 } else {
-                    job.state = "released".into();
+                    give_back(job, again);
+                    return id;
                 }
                 settle(job);
                 id
@@ -104,6 +106,19 @@ pub fn settle(job: &mut Job) {
     job.lease = None;
 }
 
+pub fn give_back(job: &mut Job, again: bool) {
+    job.releases += 1;
+    if job.cancel_requested {
+        job.state = "canceled".into();
+        settle(job);
+    } else if again {
+        (job.state, job.lease) = ("queued".into(), None);
+    } else {
+        job.state = "released".into();
+        settle(job);
+    }
+}
+
 pub fn fail_job(job: &mut Job, failure: &Value) {
     job.state = if job.cancel_requested { "canceled" } else { "failed" }.into();
     job.failure = Some(failure.clone());
@@ -174,11 +189,19 @@ pub async fn fail(State(table): State<Shared>, Path(lease): Path<String>, Json(f
 }
 
 pub async fn release(State(table): State<Shared>, Path(lease): Path<String>) -> Response {
-    end(&table, &lease, |job| job.state = "released".into())
+    let mut table = table.lock().unwrap();
+    let again = table.again;
+    let Some((id, job)) = running(&mut table, &lease) else { return problem(409, "lease-lost") };
+    give_back(job, again);
+    Json(show(id, job)).into_response()
 }
 
 pub async fn input(State(table): State<Shared>, Path(lease): Path<String>) -> Response {
     let mut table = table.lock().unwrap();
+    if table.refuse_inputs > 0 {
+        table.refuse_inputs -= 1;
+        return problem(503, "store-unavailable");
+    }
     let Some((_, job)) = running(&mut table, &lease) else { return problem(409, "lease-lost") };
     let (content_type, bytes) = job.input.clone().unwrap();
     ([(header::CONTENT_TYPE, content_type)], bytes).into_response()
