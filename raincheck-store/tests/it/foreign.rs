@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use raincheck_core::{Command, Content, Job, Payload, Reply};
 use raincheck_store::conformance::new_job;
-use raincheck_store::{Found, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, Store, StoreError, migrate};
+use raincheck_store::{
+    Checkup, Finding, Found, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, SqliteDoctor, SqliteOptions,
+    SqliteStore, Store, StoreError, migrate,
+};
 
 use crate::folder::fresh;
 use crate::postgres::Base;
@@ -229,6 +232,51 @@ async fn a_folder_moves_with_its_jobs() {
     let store = PostgresStore::open(to).await.unwrap();
     assert!(reads(&*store, &name, "old").await && reads(&*store, &newer, "new").await);
     store.close().await;
+}
+
+async fn findings(mut doctor: Box<dyn Checkup>) -> Vec<Finding> {
+    let mut all = Vec::new();
+    while let Some(page) = doctor.page().await.unwrap() {
+        all.extend(page.findings);
+    }
+    // The cluster of all tests runs without `fsync`, and says so.
+    all.retain(|finding| finding.invariant != Invariant::Journal);
+    all
+}
+
+/// Of a folder with SQLite, and of one beside PostgreSQL.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_tells_whose_a_folder_is() {
+    let (folder, base) = (fresh(), Base::new());
+    let node = PostgresOptions::at(base.database.url(), base.folder.path());
+    open(folder.path()).close().await;
+    PostgresStore::open(node.clone()).await.unwrap().close().await;
+    for (blobs, on_sqlite) in [(folder.path().join("blobs"), true), (base.folder.path().to_owned(), false)] {
+        let look = async || match on_sqlite {
+            true => findings(Box::new(SqliteDoctor::open(&options(folder.path())).unwrap())).await,
+            false => findings(Box::new(PostgresDoctor::open(&node).await.unwrap())).await,
+        };
+        assert_eq!(look().await, []);
+        fs::create_dir(blobs.join("lost+found")).unwrap();
+        assert_eq!(look().await, []);
+        fs::write(blobs.join("ab/notes.txt"), "abc").unwrap();
+        fs::create_dir(blobs.join("photos")).unwrap();
+        let mut strangers: Vec<_> = look().await.into_iter().map(|one| (one.invariant, one.subject)).collect();
+        strangers.sort();
+        assert_eq!(
+            strangers,
+            [(Invariant::Orphans, "file ab/notes.txt".into()), (Invariant::Orphans, "file photos".into())]
+        );
+        fs::remove_dir(blobs.join("photos")).unwrap();
+        fs::remove_file(blobs.join("ab/notes.txt")).unwrap();
+        fs::write(blobs.join("store-id"), format!("{:032x}\n", 7)).unwrap();
+        let found = look().await;
+        assert!(found.len() == 1 && found[0].invariant == Invariant::Owner, "{found:?}");
+        assert!(found[0].detail.contains("another store"), "{found:?}");
+        fs::remove_file(blobs.join("store-id")).unwrap();
+        let found = look().await;
+        assert!(found.len() == 1 && found[0].detail.contains("no mark"), "{found:?}");
+    }
 }
 
 /// Waits until the store says that it takes nothing, and why.
