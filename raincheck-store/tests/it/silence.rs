@@ -62,7 +62,10 @@ impl Site {
     }
 
     fn unlock(&self, locker: JoinHandle<()>) {
-        self.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()");
+        self.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE query LIKE '%pg_sleep(600)' AND pid <> pg_backend_pid()",
+        );
         locker.join().unwrap();
     }
 }
