@@ -68,11 +68,10 @@ async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<(Vec<NewJob
     }
     let traceparent = input::traceparent(headers);
     let mut files = Vec::new();
-    for index in 0..new.len() {
-        let Object(job): &Object<NewJobBody<'_>> = &body.jobs[index];
+    for (new, Object(job)) in new.iter_mut().zip(&body.jobs) {
         let input = input::json(app, text, job.input).await?;
-        files.extend(resolve::attach(&mut new[index], job, input));
-        new[index].spec.traceparent.clone_from(&traceparent);
+        files.extend(resolve::attach(new, job, input));
+        new.spec.traceparent.clone_from(&traceparent);
     }
     Ok((new, files))
 }
