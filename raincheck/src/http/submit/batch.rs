@@ -13,7 +13,7 @@ use crate::http::answer::json;
 use crate::http::base::Base;
 use crate::http::problem::{self, Problem, Violation};
 use crate::http::query::Query;
-use crate::http::wire::{BatchBody, JobView, Json, NewJobBody, Object, read, write_job};
+use crate::http::wire::{BatchBody, JobView, Json, Object, read, write_job};
 use crate::http::{App, body};
 
 /// Submits up to 1,000 jobs, all or none.
