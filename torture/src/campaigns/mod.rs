@@ -113,7 +113,7 @@ pub const CAMPAIGNS: &[Campaign] = &[
     Campaign {
         name: "torn-upload",
         about: "large uploads torn at every point, stalled, refused and unread, the server killed between",
-        short_loops: 12,
+        short_loops: 20,
         run: torn_upload::run,
     },
     Campaign {

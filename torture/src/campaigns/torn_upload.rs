@@ -87,7 +87,7 @@ struct Page {
     next_cursor: Option<String>,
 }
 
-/// One loop is one crowd of clients, and in half of them a kill.
+/// One loop is one crowd of clients, and in a third of them a kill.
 pub fn run(order: &Order) -> Result<Tally> {
     runtime()?.block_on(campaign(order))
 }
@@ -107,8 +107,8 @@ async fn campaign(order: &Order) -> Result<Tally> {
             }
             clients.spawn(send(address, target, tear));
         }
-        if rng.random() {
-            tokio::time::sleep(Duration::from_millis(rng.random_range(0..60))).await;
+        if rng.random_range(0..3) == 0 {
+            tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
             bed.kill()?;
             bed.start()?;
             tally.faults += 1;
@@ -136,7 +136,8 @@ async fn campaign(order: &Order) -> Result<Tally> {
 
 /// What the clients of a loop send: ends of the runs there are, and submits.
 async fn targets(bed: &Bed, rng: &mut StdRng) -> Result<Vec<Target>> {
-    let ask = json!({"worker": {"name": "w"}, "kinds": [KIND], "max": RUNS});
+    // Runs whose results were torn come back soon.
+    let ask = json!({"worker": {"name": "w"}, "kinds": [KIND], "max": RUNS, "ttl": "5s"});
     let answer = bed.http.post("/leases", &ask).await.map_err(|_| anyhow::anyhow!("a lease broke"))?;
     let leased = if answer.status == 200 { answer.json::<Leases>()?.leases } else { Vec::new() };
     let mut targets: Vec<Target> = leased.into_iter().map(|it| Target::Result(it.lease, it.job.id)).collect();

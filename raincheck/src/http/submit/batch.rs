@@ -58,11 +58,10 @@ async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<(Vec<NewJob
     app.room.for_answer(JOB_BYTES * new.len())?;
     let traceparent = input::traceparent(headers);
     let mut files = Vec::new();
-    for index in 0..new.len() {
-        let Object(job): &Object<NewJobBody<'_>> = &jobs[index];
+    for (new, Object(job)) in new.iter_mut().zip(&jobs) {
         let input = input::json(app, text, job.input).await?;
-        files.extend(app.room.work(input.size(), || resolve::attach(&mut new[index], job, input)).await);
-        new[index].spec.traceparent.clone_from(&traceparent);
+        files.extend(app.room.work(input.size(), || resolve::attach(new, job, input)).await);
+        new.spec.traceparent.clone_from(&traceparent);
     }
     Ok((new, files))
 }
