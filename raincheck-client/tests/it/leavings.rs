@@ -9,7 +9,7 @@ use raincheck_client::{
 
 use crate::{
     mock::{Job, Mock},
-    support::{Running, ended, shell, worker},
+    support::{Running, ended, eventually, shell, worker},
 };
 
 /// Each leaves something odd where its result or the description of it should be; what its run is then.
@@ -64,7 +64,7 @@ async fn odd_files_cost_their_own_run_at_most() {
     std::fs::write(home.path().join("precious/tmp/file"), "").unwrap();
     for (number, (script, expected)) in ODD.iter().enumerate() {
         let command = shell(script).directory(home.path()).scratch(parent.path());
-        let running = Running::start(worker(&mock).kind(&format!("k{number}"), command.build().unwrap()));
+        let running = Running::start(worker(&mock).kind(format!("k{number}"), command.build().unwrap()));
         // Twice, because the directory of a program is used again.
         for _ in 0..2 {
             let id = mock.bytes(&format!("k{number}"), "text/plain", b"input");
@@ -74,8 +74,8 @@ async fn odd_files_cost_their_own_run_at_most() {
         running.drain().await;
     }
     assert!(home.path().join("precious/tmp/file").exists(), "nothing is removed through a link");
-    let left: Vec<_> = std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| name.to_string_lossy().ends_with(".moved")), "{left:?}");
+    let left = || std::fs::read_dir(parent.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    eventually("the rest is removed", || left().all(|name| name.to_string_lossy().ends_with(".moved"))).await;
 }
 
 #[tokio::test]

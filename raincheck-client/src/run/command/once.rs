@@ -43,12 +43,12 @@ pub(super) async fn run(supervisors: &Arc<Supervisors>, plan: &Plan, task: &Task
     let mut supervisor = supervisors.take(plan)?;
     let outcome = run_under(&mut supervisor, plan, task).await;
     // What is still read of its files is open already.
-    if supervisor.scratch.is_littered().unwrap_or(true) {
-        let home = supervisors.clone();
-        let cleared = tokio::task::spawn_blocking(move || home.put(supervisor));
-        let _ = tokio::time::timeout(CLEAR_WITHIN, cleared).await;
+    if let Ok(Some(usable)) = supervisor.scratch.clear_few() {
+        supervisors.put(supervisor, usable);
     } else {
-        supervisors.put(supervisor);
+        let home = supervisors.clone();
+        let cleared = tokio::task::spawn_blocking(move || home.clear_and_put(supervisor));
+        let _ = tokio::time::timeout(CLEAR_WITHIN, cleared).await;
     }
     outcome
 }

@@ -84,6 +84,16 @@ pub(super) fn entry(parent: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether there is nothing in a directory that was just opened.
+pub(super) fn is_empty(directory: OwnedFd) -> io::Result<bool> {
+    for entry in Dir::new(directory)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The first names in a directory, at most so many.
 pub(super) fn names(directory: impl AsFd, most: usize) -> io::Result<Vec<CString>> {
     let mut names = Vec::new();
@@ -172,7 +182,7 @@ mod tests {
         fs::create_dir_all(&locked).unwrap();
         fs::write(locked.join("file"), "").unwrap();
         for path in [&locked, &whole.join("locked"), &whole.join("wide/7")] {
-            fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o0)).unwrap();
         }
         // Deeper than a path may be long, and than a process may open files.
         let mut above = rustix::fs::open(&whole, DIRECTORY, Mode::empty()).unwrap();

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, Stat, fstat, lstat, mkdirat, open, openat, statat},
+    fs::{AtFlags, FileType, Mode, Stat, fstat, lstat, mkdirat, open, openat, statat, unlinkat},
     io::Errno,
 };
 
@@ -60,13 +60,6 @@ impl Scratch {
         Ok(Self { path: made.keep(), directory })
     }
 
-    /// Whether to make it as new may take long.
-    pub(super) fn is_littered(&self) -> io::Result<bool> {
-        let names = remove::names(&self.directory, FEW)?;
-        let ours = |name: &CStr| [INPUT, PRIVATE_NAME, RESULT, META].iter().any(|known| is(name, known));
-        Ok(!names.iter().all(|name| ours(name)) || !remove::names(self.open_private()?, 1)?.is_empty())
-    }
-
     /// Makes it as new; `false` when a program has changed what cannot be taken back. To make a directory and to remove
     /// it costs more than to start many a program.
     pub(super) fn clear(&self) -> io::Result<bool> {
@@ -76,7 +69,7 @@ impl Scratch {
         // Removed and not emptied: whoever still has one open must not write into the next run.
         remove::contents(self.directory.as_fd(), |name| {
             Ok(match name.to_bytes() {
-                b"input" => is_untouched(&statat(&self.directory, INPUT, AtFlags::SYMLINK_NOFOLLOW)?),
+                b"input" => self.is_input_untouched()?,
                 b"tmp" => self.is_private_untouched(),
                 _ => false,
             })
@@ -85,6 +78,26 @@ impl Scratch {
             Ok(()) | Err(Errno::EXIST) => Ok(true),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// As [`Scratch::clear`], if that takes a few steps: of most programs nothing is left. `None` if it takes more.
+    pub(super) fn clear_few(&self) -> io::Result<Option<bool>> {
+        if !self.is_as_made()? {
+            return Ok(Some(false));
+        }
+        let names = remove::names(&self.directory, FEW)?;
+        let ours = |name: &CStr| [INPUT, PRIVATE_NAME, RESULT, META].iter().any(|known| is(name, known));
+        if !names.iter().all(|name| ours(name)) || !self.is_private_untouched() {
+            return Ok(None);
+        }
+        for name in names.iter().filter(|name| !is(name, PRIVATE_NAME)) {
+            let kept = is(name, INPUT) && self.is_input_untouched()?;
+            if !kept && unlinkat(&self.directory, name, AtFlags::empty()).is_err() {
+                // A directory, or what else takes more than one step.
+                return Ok(None);
+            }
+        }
+        Ok(Some(true))
     }
 
     /// To open what is in it by name, whatever becomes of its own.
@@ -113,15 +126,15 @@ impl Scratch {
         self.path.join(META)
     }
 
-    fn open_private(&self) -> io::Result<OwnedFd> {
-        Ok(openat(&self.directory, PRIVATE_NAME, DIRECTORY, Mode::empty())?)
+    fn is_input_untouched(&self) -> io::Result<bool> {
+        Ok(is_untouched(&statat(&self.directory, INPUT, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
     /// What cannot even be looked at is made anew.
     fn is_private_untouched(&self) -> bool {
         let look = || -> io::Result<bool> {
-            let directory = self.open_private()?;
-            Ok(fstat(&directory)?.st_mode & 0o7777 == PRIVATE && remove::names(&directory, 1)?.is_empty())
+            let directory = openat(&self.directory, PRIVATE_NAME, DIRECTORY, Mode::empty())?;
+            Ok(fstat(&directory)?.st_mode & 0o7777 == PRIVATE && remove::is_empty(directory)?)
         };
         look().unwrap_or(false)
     }
@@ -139,22 +152,19 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let path = std::mem::take(&mut self.path);
-        let remove = move |path: &Path| {
+        let remove = |path: &Path| {
             if let Err(error) = remove::tree(path) {
                 tracing::warn!(%error, path = %path.display(), "cannot remove a temporary directory");
             }
         };
-        match self.is_littered() {
-            Ok(false) => remove(&path),
-            // Many files take long, and this may be a thread that serves others.
-            _ => {
-                let aside = path.clone();
-                if std::thread::Builder::new().spawn(move || remove(&aside)).is_err() {
-                    remove(&path);
-                }
+        if !matches!(self.clear_few(), Ok(Some(true))) {
+            // Much takes long, and this may be a thread that serves others.
+            let path = self.path.clone();
+            if std::thread::Builder::new().spawn(move || remove(&path)).is_ok() {
+                return;
             }
         }
+        remove(&self.path);
     }
 }
 
@@ -185,6 +195,15 @@ mod tests {
         names
     }
 
+    /// What is removed by a thread of its own is gone in the end.
+    fn in_the_end(path: &Path, expected: &[&str]) {
+        let begun = std::time::Instant::now();
+        while names(path) != expected {
+            assert!(begun.elapsed().as_secs() < 20, "{:?}", names(path));
+            std::thread::yield_now();
+        }
+    }
+
     fn scratch(parent: &Path) -> Scratch {
         Scratch::new(&Command::builder("true", [""; 0]).scratch(parent).plan).unwrap()
     }
@@ -196,10 +215,13 @@ mod tests {
         let used = scratch();
         fs::write(used.input(), "").unwrap();
         fs::write(used.result(), "result").unwrap();
-        assert!(!used.is_littered().unwrap());
+        assert_eq!(used.clear_few().unwrap(), Some(true));
+        fs::create_dir(used.result()).unwrap();
+        assert_eq!(used.clear_few().unwrap(), None);
         fs::create_dir_all(used.whole().join("other/deep")).unwrap();
         fs::create_dir(used.private().join("left")).unwrap();
-        assert!(used.is_littered().unwrap() && used.clear().unwrap() && !used.is_littered().unwrap());
+        assert_eq!(used.clear_few().unwrap(), None);
+        assert!(used.clear().unwrap() && used.clear_few().unwrap() == Some(true));
         let kept: &[&str] = if cfg!(target_os = "linux") { &["input", "tmp"] } else { &["tmp"] };
         assert_eq!(names(used.whole()), kept);
         assert!(names(&used.private()).is_empty());
@@ -220,7 +242,7 @@ mod tests {
         fs::set_permissions(open.whole(), fs::Permissions::from_mode(0o755)).unwrap();
         assert!(!open.clear().unwrap());
         drop((used, open));
-        assert_eq!(names(parent.path()), ["second"]);
+        in_the_end(parent.path(), &["second"]);
     }
 
     #[test]
@@ -236,8 +258,8 @@ mod tests {
         std::os::unix::fs::symlink(&precious, used.whole()).unwrap();
         assert!(!used.clear().unwrap(), "it is not used again");
         drop(used);
+        in_the_end(parent.path(), &["moved", "precious"]);
         assert_eq!(names(&precious), ["file", "input", "tmp"]);
         assert_eq!(names(&precious.join("tmp")), ["deep"]);
-        assert_eq!(names(parent.path()), ["moved", "precious"]);
     }
 }

@@ -30,18 +30,20 @@ impl Supervisors {
         }
     }
 
-    /// Takes it back, unless it still runs something or its directory cannot be used again; then it is ended.
-    pub(super) fn put(&self, mut supervisor: Supervisor) {
-        if !supervisor.is_free() {
-            return;
+    /// Takes it back, unless it still runs something or its directory is not usable again; then it is ended.
+    pub(super) fn put(&self, mut supervisor: Supervisor, usable: bool) {
+        if usable
+            && supervisor.is_free()
+            && let Ok(mut idle) = self.idle.lock()
+        {
+            idle.push(supervisor);
         }
+    }
+
+    /// As [`Supervisors::put`], once all is removed that its program left, which may take long.
+    pub(super) fn clear_and_put(&self, supervisor: Supervisor) {
         match supervisor.scratch.clear() {
-            Ok(true) => {
-                if let Ok(mut idle) = self.idle.lock() {
-                    idle.push(supervisor);
-                }
-            }
-            Ok(false) => {}
+            Ok(usable) => self.put(supervisor, usable),
             Err(error) => tracing::warn!(%error, "cannot remove what a program left behind"),
         }
     }

@@ -87,14 +87,14 @@ fn inputs_come_from_arguments_files_and_pipes() {
     };
     assert_eq!(result(&raw).replace(' ', ""), "video/mp44");
     assert_eq!(result(&piped).replace(' ', ""), "audio/wav2");
-    assert_eq!(worker.stop(), Some(0));
     // A named pipe gives its bytes once.
     let pipe = cli.folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let writer = std::thread::spawn(move || std::fs::write(pipe, b"through a pipe"));
-    let through = cli.run(&["submit", "k", "--file", "pipe"]).well();
+    let through = cli.run(&["submit", "raw", "--file", "pipe", "--content-type", "text/plain"]).well();
     writer.join().unwrap().unwrap();
-    assert_eq!(cli.run(&["get", &through, "--input"]).well(), "through a pipe");
+    assert_eq!(result(&through).replace(' ', ""), "text/plain14");
+    assert_eq!(worker.stop(), Some(0));
     assert!(cli.run(&["submit", "k", "@nowhere.json"]).with(2).err.contains("nowhere.json"));
 }
 
