@@ -74,8 +74,10 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let Some((program, arguments)) = options.program.split_first() else {
         return Err(Failure::usage("name a program after `--`"));
     };
-    let mut command = Command::builder(program, arguments).keep(options.keep).retry_on(options.retry_exit_codes);
-    command = command.environment(options.env);
+    let mut command = Command::builder(program, arguments)
+        .environment(options.env)
+        .keep(options.keep)
+        .retry_on(options.retry_exit_codes);
     if let Some(content_type) = options.stream {
         command = command.stream(content_type);
     }
