@@ -64,8 +64,9 @@ impl Bed {
             SqliteOptions { clock: clock.clone(), seed: Some(1), ..SqliteOptions::in_folder(folder.path()) };
         change(&mut options);
         let settings = Settings { tombstone: options.tombstone, ..Settings::default() };
+        let seen = options.clock.clone();
         let store = SqliteStore::open(options).unwrap();
-        let engine = Engine::start(store, clock.clone(), settings).await.unwrap();
+        let engine = Engine::start(store, seen, settings).await.unwrap();
         Bed { clock, engine, folder }
     }
 

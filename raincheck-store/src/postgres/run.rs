@@ -6,6 +6,7 @@ use futures_util::try_join;
 use raincheck_core::{Command, JobNo, LeaseJobs, Reply};
 
 use super::batch::Batch;
+use super::forget::ROUND;
 use super::shared::{NOW, Time, Trouble};
 use super::writer::Request;
 use super::{commit, feed::Told};
@@ -22,7 +23,8 @@ pub(super) const BATCH_LOCK: i32 = 0x7261_696e;
 
 static MOMENT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
     format!(
-        "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer) FROM nextval('batch') AS b"
+        "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer), {ROUND} \
+         FROM nextval('batch') AS b"
     )
 });
 
@@ -124,9 +126,11 @@ impl Batch<'_> {
         let row = moment.first().ok_or_else(|| Trouble::Unreadable("no time".to_owned()))?;
         let now: i64 = row.try_get(0)?;
         self.number = row.try_get(1)?;
+        if row.try_get::<_, i64>(3)? != self.shared.names_round.load(Ordering::Acquire) {
+            return Err(Trouble::Renamed);
+        }
         if self.shared.time == Time::Database {
-            self.shared.offset.store(now - self.shared.clock.ticks(), Ordering::Release);
-            (self.now.0, self.ticks) = (now, now);
+            (self.now, self.ticks) = (self.shared.heard_time(now), now);
         } else {
             (self.now, self.ticks) = (self.shared.clock.now(), self.shared.clock.ticks());
         }

@@ -9,6 +9,7 @@ mod chunks;
 mod claims;
 mod events;
 mod figures;
+mod forget;
 #[cfg(test)]
 mod fuzz;
 mod kept;

@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub folder: BlobFolder,
     pub blobs: Blobs,
     pub secret: [u8; 32],
+    /// See [`crate::Store::own_workers`].
+    pub own_workers: Box<str>,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -48,7 +50,14 @@ pub(super) struct Shared {
 const READERS: usize = 8;
 
 impl Shared {
-    pub fn new(path: PathBuf, clock: Arc<dyn Clock>, tables: Tables, folder: BlobFolder, secret: [u8; 32]) -> Self {
+    pub fn new(
+        path: PathBuf,
+        clock: Arc<dyn Clock>,
+        tables: Tables,
+        folder: BlobFolder,
+        secret: [u8; 32],
+        own_workers: Box<str>,
+    ) -> Self {
         Shared {
             path,
             clock,
@@ -70,6 +79,7 @@ impl Shared {
             blobs: Blobs::from(folder.clone()),
             folder,
             secret,
+            own_workers,
             readers: Mutex::default(),
         }
     }
