@@ -20,6 +20,7 @@ mod queue;
 mod rank;
 mod retry;
 mod state;
+mod steady;
 mod time;
 
 pub use command::{Append, Cancel, Change, ClaimScope, Command, LeaseJobs, Purged, Refusal, Reply, Settle, Submitted};
@@ -36,4 +37,5 @@ pub use queue::{QueueFacts, QueuePatch, QueueSettings};
 pub use rank::rank;
 pub use retry::RetryPolicy;
 pub use state::State;
-pub use time::{Clock, Millis, SteppedClock, SystemClock, Timestamp};
+pub use steady::SteadyClock;
+pub use time::{Beat, Clock, Millis, Reading, SteppedClock, SystemClock, Timestamp};

@@ -67,6 +67,17 @@ pub const TTL_MILLIS: Millis = 30_000;
 pub const TTL_LEAST_MILLIS: Millis = 2_000;
 /// Longest lease.
 pub const TTL_MOST_MILLIS: Millis = 24 * 3_600_000;
+/// Between two signs of life of a server longer than this, it stood still: leases get the gap. Less than the shortest
+/// lease has left when its heartbeats come at a third of it.
+pub const STANDSTILL_MILLIS: Millis = 1_000;
+/// After a start or a standstill no run is judged for this long: what its worker sent meanwhile is heard first.
+pub const HEAR_FIRST_MILLIS: Millis = 1_000;
+/// Programs of a server that was killed are gone within this.
+pub const OWN_RUNS_END_MILLIS: Millis = 2_000;
+/// A wall clock that was set back is neared by one part in so many of the time that passes.
+pub const CLOCK_NEARS_BY: Millis = 20;
+/// A wall clock that is behind what was seen before by more than this is worth a word.
+pub const CLOCK_BEHIND_MILLIS: Millis = 10_000;
 /// Most waiting jobs in a queue.
 pub const QUEUED_PER_QUEUE: u64 = 1_000_000;
 /// Most waiting jobs in all.

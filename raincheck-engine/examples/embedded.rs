@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_core::{Clock, Failure, FailureCode, Name, NewJob, Progress, Spec, SystemClock};
+use raincheck_core::{Clock, Failure, FailureCode, Name, NewJob, Progress, Spec, SteadyClock};
 use raincheck_engine::{Engine, Handlers, LocalOptions, LocalWorker, Settings, Task, Until, json};
 use raincheck_store::{Found, SqliteOptions, SqliteStore};
 
@@ -14,7 +14,7 @@ type Anything = Box<dyn std::error::Error + Send + Sync>;
 #[tokio::main]
 async fn main() -> Result<(), Anything> {
     let folder = tempfile::tempdir()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
     let store = SqliteStore::open(SqliteOptions { clock: clock.clone(), ..SqliteOptions::in_folder(folder.path()) })?;
     let engine = Engine::start(store, clock, Settings::default()).await?;
 

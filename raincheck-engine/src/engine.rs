@@ -63,6 +63,8 @@ impl Engine {
             stopped: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }));
+        engine.0.clock.beat();
+        engine.spawn(crate::pulse::run(engine.clone()));
         engine.spawn(crate::tail::run(engine.clone(), commits));
         engine.spawn(crate::sweep::run(engine.clone()));
         engine.spawn(crate::progress::run(engine.clone()));

@@ -1,9 +1,9 @@
 //! Use cases and loops of Raincheck, embeddable without HTTP.
 //!
-//! [`Engine`] is the way in; each file beside it is one noun. Five loops run behind it: the tail of the store's
-//! commits, which wakes whoever waits; the sweep, which does what nobody asked for (due jobs, lost runs,
-//! retention); the flush of progress reports; a slow look through the data for broken promises; and one for half-written
-//! payloads that nobody writes any more. It knows no HTTP and no SQL.
+//! [`Engine`] is the way in; each file beside it is one noun. Six loops run behind it: the pulse, by which a standstill is
+//! noticed; the tail of the store's commits, which wakes whoever waits; the sweep, which does what nobody asked for (due
+//! jobs, lost runs, retention); the flush of progress reports; a slow look through the data for broken promises; and one
+//! for half-written payloads that nobody writes any more. It knows no HTTP and no SQL.
 
 mod chunks;
 mod content;
@@ -29,6 +29,7 @@ mod look;
 mod observe;
 mod outlook;
 mod progress;
+mod pulse;
 mod rate;
 mod rerun;
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub use secret::digest;
 pub use settings::Settings;
 pub use settle::Finish;
 pub use stats::KindStats;
+pub use steer::QueueError;
 pub use submit::SubmitError;
 pub use watch_feed::{FeedError, FeedWatch};
 pub use watch_job::JobWatch;

@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering::Relaxed;
 
-use raincheck_core::{Cancel, Command, JobNo, Name, QueuePatch, QueueSettings, Reply};
+use raincheck_core::{Cancel, Command, JobNo, Name, QueuePatch, QueueSettings, Refusal, Reply, limits};
 use raincheck_store::StoreError;
 
 use crate::Engine;
@@ -30,14 +30,29 @@ impl Engine {
     }
 
     /// Changes a queue's settings, making the queue if needed; answers them as they are now.
-    pub async fn set_queue(&self, name: Name, patch: QueuePatch) -> Result<QueueSettings, StoreError> {
+    pub async fn set_queue(&self, name: Name, patch: QueuePatch) -> Result<QueueSettings, QueueError> {
         match self.one(Command::SetQueue(name, patch)).await? {
             Reply::Queue(settings) => {
                 // No job changed, so no event wakes anybody: a queue that goes on has to be looked at.
                 self.0.dispatch.look();
                 Ok(settings)
             }
-            other => Err(odd(&other)),
+            Reply::Refused(_, Refusal::TooManyNames) => Err(QueueError::TooMany),
+            other => Err(odd(&other).into()),
         }
     }
+}
+
+/// Why a queue was not set.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// It would be one more than there may be in use.
+    #[error(
+        "{} queues hold jobs or have settings, and no more may; purge old jobs, or set the settings of others back",
+        limits::QUEUES
+    )]
+    TooMany,
+    /// See there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

@@ -38,6 +38,10 @@ flaws! {
     RetireWithoutState = "retire-without-state",
     /// Leases are judged by the wall clock.
     LeaseByWallClock = "lease-by-wall-clock",
+    /// Leases run on while the server stands still.
+    StandstillCounts = "standstill-counts",
+    /// Time goes back when the wall clock is set back.
+    TimeGoesBack = "time-goes-back",
     /// After a restart leases count the downtime.
     RestartWithoutGrace = "restart-without-grace",
     /// After a restart numbers start from the clock alone.

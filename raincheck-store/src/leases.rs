@@ -1,11 +1,12 @@
 use std::collections::HashMap;
 
-use raincheck_core::{Job, JobNo, LeaseRef, Millis, Overdue, limits};
+use raincheck_core::{Job, JobNo, LeaseRef, Millis, Overdue, Reading, limits};
 
 use crate::records::{Overrun, Renewal, Renewed};
 
 /// Running leases, in memory: all there is of them on SQLite, where heartbeats are not written; a look ahead on
-/// PostgreSQL. Times are on the clock that judges leases.
+/// PostgreSQL. Times are on the clock that judges: the length of a lease does not run while the server stands still, the
+/// time of a run does.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     live: HashMap<JobNo, Live>,
@@ -34,12 +35,13 @@ struct Live {
 
 impl Leases {
     /// Starts a lease; `elapsed` is how long the run has been going on already.
-    pub fn start(&mut self, job: &Job, worker: Box<str>, ticks: Millis, elapsed: Millis) {
+    pub fn start(&mut self, job: &Job, worker: Box<str>, at: impl Into<Reading>, elapsed: Millis) {
+        let at = at.into();
         let live = Live {
             attempt: job.attempt,
             ttl: job.ttl,
-            lease_until: ticks.saturating_add(job.ttl),
-            time_until: ticks.saturating_add((job.timeout - elapsed).max(0)),
+            lease_until: at.served().saturating_add(job.ttl),
+            time_until: at.ticks.saturating_add((job.timeout - elapsed).max(0)),
             cancel_requested: job.cancel_requested,
             worker,
         };
@@ -65,12 +67,12 @@ impl Leases {
         }
     }
 
-    pub fn renew(&mut self, renewal: &Renewal, ticks: Millis) -> Renewed {
+    pub fn renew(&mut self, renewal: &Renewal, at: impl Into<Reading>) -> Renewed {
         let Some(live) = self.live.get_mut(&renewal.lease.no).filter(|l| l.attempt == renewal.lease.attempt) else {
             return Renewed::Lost;
         };
         live.ttl = renewal.ttl.unwrap_or(live.ttl).clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS);
-        live.lease_until = ticks.saturating_add(live.ttl);
+        live.lease_until = at.into().served().saturating_add(live.ttl);
         Renewed::Extended { ttl: live.ttl, cancel_requested: live.cancel_requested }
     }
 
@@ -86,14 +88,16 @@ impl Leases {
     }
 
     /// Why the run is over by now, if it is: the deadline in the predicate of every sweeping settle.
-    pub fn overrun(&self, lease: LeaseRef, ticks: Millis) -> Option<Overdue> {
-        self.get(lease).and_then(|live| live.overdue(ticks))
+    pub fn overrun(&self, lease: LeaseRef, at: impl Into<Reading>) -> Option<Overdue> {
+        let at = at.into();
+        self.get(lease).and_then(|live| live.overdue(at))
     }
 
-    pub fn overdue(&self, ticks: Millis, limit: usize) -> Vec<Overrun> {
+    pub fn overdue(&self, at: impl Into<Reading>, limit: usize) -> Vec<Overrun> {
+        let at = at.into();
         let over = self.live.iter().filter_map(|(no, live)| {
             let lease = LeaseRef { no: *no, attempt: live.attempt };
-            live.overdue(ticks).map(|why| Overrun { lease, why })
+            live.overdue(at).map(|why| Overrun { lease, why })
         });
         over.take(limit).collect()
     }
@@ -104,7 +108,12 @@ impl Leases {
     }
 
     pub fn next_overdue(&self) -> Option<Millis> {
-        self.live.values().map(|live| live.lease_until.min(live.time_until)).min()
+        self.next_overdue_after(0)
+    }
+
+    /// In ticks, after the server stood still for so long in all.
+    pub fn next_overdue_after(&self, idle: Millis) -> Option<Millis> {
+        self.live.values().map(|live| live.lease_until.saturating_add(idle).min(live.time_until)).min()
     }
 
     fn get(&self, lease: LeaseRef) -> Option<&Live> {
@@ -113,10 +122,12 @@ impl Leases {
 }
 
 impl Live {
-    fn overdue(&self, ticks: Millis) -> Option<Overdue> {
-        if self.lease_until <= ticks {
+    fn overdue(&self, at: Reading) -> Option<Overdue> {
+        if at.deaf() > 0 {
+            None
+        } else if self.lease_until <= at.served() {
             Some(Overdue::Lost)
-        } else if self.time_until <= ticks {
+        } else if self.time_until <= at.ticks {
             Some(Overdue::TimedOut)
         } else {
             None

@@ -96,6 +96,11 @@ pub trait Store: Send + Sync + 'static {
     async fn close(&self);
     /// Whose run this is, where known.
     fn worker(&self, lease: LeaseRef) -> Option<Box<str>>;
+    /// What the names of workers end in that live and die with this server: what they run when it dies is settled as lost
+    /// at its next start. `None` where the data has other servers, too, and nobody can tell whose a run was.
+    fn own_workers(&self) -> Option<&str> {
+        None
+    }
     /// Bytes the caller may expect to be free for the data, and whether the store refuses submits for lack of it.
     fn space(&self) -> (u64, bool);
     /// How long its transactions held up those who waited for them or behind them.

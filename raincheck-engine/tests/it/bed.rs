@@ -73,8 +73,9 @@ impl Bed {
         change(&mut options);
         let mut settings = Settings { tombstone: options.tombstone, ..Settings::default() };
         change_settings(&mut settings);
+        let seen = options.clock.clone();
         let store = SqliteStore::open(options).unwrap();
-        let engine = Engine::start(store, clock.clone(), settings).await.unwrap();
+        let engine = Engine::start(store, seen, settings).await.unwrap();
         Bed { clock, engine, folder }
     }
 

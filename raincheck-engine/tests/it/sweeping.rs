@@ -1,4 +1,7 @@
-use raincheck_core::{FailureCode, NewJob, Retention, State};
+use std::sync::Arc;
+
+use raincheck_core::{Clock, FailureCode, Millis, NewJob, Retention, State, SteadyClock};
+use raincheck_engine::Finish;
 use raincheck_store::Found;
 
 use crate::bed::{Bed, new_job};
@@ -48,4 +51,57 @@ async fn finished_jobs_are_purged_in_time_and_forgotten_later() {
 
 fn purged(bed: &Bed) -> u64 {
     bed.engine.counters().purged.load(std::sync::atomic::Ordering::Relaxed)
+}
+
+/// A bed whose server knows when it stood still.
+async fn steady() -> (Bed, Arc<SteadyClock>) {
+    let mut steady = None;
+    let bed = Bed::with(|options| {
+        let clock = Arc::new(SteadyClock::over(options.clock.clone()));
+        options.clock = clock.clone();
+        steady = Some(clock);
+    })
+    .await;
+    (bed, steady.expect("made with the options"))
+}
+
+/// Lets time pass while the server serves.
+fn serve(bed: &Bed, clock: &SteadyClock, millis: Millis) {
+    for _ in 0..millis / 500 {
+        bed.clock.advance(500);
+        clock.beat();
+    }
+}
+
+/// The engine itself gives the signs of life by which a standstill is noticed.
+#[tokio::test]
+async fn a_standstill_of_the_server_loses_no_lease() {
+    let (bed, clock) = steady().await;
+    let job = bed.submit(new_job()).await;
+    let first = bed.lease().await.job;
+    bed.clock.advance(90_000);
+    while clock.reading().awake != 0 || clock.reading().idle != 90_000 {
+        tokio::task::yield_now().await;
+    }
+    // The sweep looks again: once it has promoted what is due, it has settled what was over, too.
+    let due = bed.submit(NewJob { delay: 500, ..new_job() }).await;
+    serve(&bed, &clock, 2_000);
+    bed.changed(&due).await;
+    assert!(matches!(bed.complete(first.lease_ref()).await, Finish::Done(_)), "the lease is as good as before");
+    assert_eq!(bed.record(&job).await.job.losses, 0);
+    let second = bed.lease().await.job;
+    serve(&bed, &clock, 31_000);
+    assert_eq!(bed.changed(&second).await.job.losses, 1, "a worker that is silent while the server serves is lost");
+    bed.engine.stop().await;
+}
+
+/// What waits for a time goes on to wait for as long as it was told to.
+#[tokio::test]
+async fn a_clock_that_is_set_back_delays_nothing() {
+    let (bed, clock) = steady().await;
+    let job = bed.submit(NewJob { delay: 2_000, ..new_job() }).await;
+    bed.clock.jump(-3_600_000);
+    serve(&bed, &clock, 2_500);
+    assert_eq!(bed.changed(&job).await.job.state, State::Queued);
+    bed.engine.stop().await;
 }

@@ -123,7 +123,7 @@ impl Checker {
 
     /// A transaction is on disk, at the time that the store's clocks show.
     pub fn committed(&mut self, all: &[Done], store: &Model) -> Verdict {
-        (self.now, self.ticks) = (store.now, store.ticks);
+        self.moment(store)?;
         let mut touched = BTreeSet::new();
         for done in all {
             self.one(done)?;
@@ -205,10 +205,24 @@ impl Checker {
         Ok(())
     }
 
+    /// The server did not listen for so long: no lease runs meanwhile. The time of a run does.
+    pub fn stood_still(&mut self, by: Millis) {
+        self.lives.values_mut().filter(|life| life.row.state == State::Running).for_each(|life| life.deadline += by);
+    }
+
+    /// The clocks as the store sees them, whatever befell those of the machine.
+    fn moment(&mut self, store: &Model) -> Verdict {
+        if store.now < self.now {
+            return Err(Violation { job: None, what: format!("time went back by {} ms", self.now.since(store.now)) });
+        }
+        (self.now, self.ticks) = (store.now, store.ticks);
+        Ok(())
+    }
+
     /// The server came up again: every lease lasts its full length from now on.
     pub fn restarted(&mut self, store: &Model) -> Verdict {
         self.starts += 1;
-        (self.now, self.ticks) = (store.now, store.ticks);
+        self.moment(store)?;
         for life in self.lives.values_mut().filter(|life| life.row.state == State::Running) {
             life.deadline = store.ticks + life.row.ttl;
             // The time limit goes on by the wall clock, which may have been set meanwhile.

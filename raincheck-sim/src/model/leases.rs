@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use raincheck_core::{Job, JobNo, LeaseRef, Millis, Overdue, limits};
+use raincheck_core::{Job, JobNo, LeaseRef, Millis, Overdue, Reading, limits};
 
-/// Leases by job; times are on the monotonic clock.
+/// Leases by job; times are on the monotonic clock, that of a lease less the server's standstills.
 #[derive(Debug, Default)]
 pub struct Leases(BTreeMap<JobNo, Live>);
 
@@ -19,12 +19,12 @@ struct Live {
 }
 
 impl Leases {
-    pub fn start(&mut self, job: &Job, worker: Box<str>, ticks: Millis, elapsed: Millis) {
+    pub fn start(&mut self, job: &Job, worker: Box<str>, at: Reading, elapsed: Millis) {
         let live = Live {
             attempt: job.attempt,
             ttl: job.ttl,
-            lease_until: ticks + job.ttl,
-            time_until: ticks + (job.timeout - elapsed).max(0),
+            lease_until: at.served() + job.ttl,
+            time_until: at.ticks + (job.timeout - elapsed).max(0),
             cancel_requested: job.cancel_requested,
             worker,
         };
@@ -44,10 +44,10 @@ impl Leases {
     }
 
     /// The length of the extended lease and whether its run is asked to stop; `None` when it is over.
-    pub fn renew(&mut self, lease: LeaseRef, ttl: Option<Millis>, ticks: Millis) -> Option<(Millis, bool)> {
+    pub fn renew(&mut self, lease: LeaseRef, ttl: Option<Millis>, at: Reading) -> Option<(Millis, bool)> {
         let live = self.live(lease)?;
         live.ttl = ttl.unwrap_or(live.ttl).clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS);
-        live.lease_until = ticks + live.ttl;
+        live.lease_until = at.served() + live.ttl;
         Some((live.ttl, live.cancel_requested))
     }
 
@@ -55,20 +55,20 @@ impl Leases {
         self.0.get(&lease.no).filter(|live| live.attempt == lease.attempt).map(|live| &*live.worker)
     }
 
-    pub fn overrun(&self, lease: LeaseRef, ticks: Millis) -> Option<Overdue> {
-        self.0.get(&lease.no).filter(|live| live.attempt == lease.attempt).and_then(|live| live.overdue(ticks))
+    pub fn overrun(&self, lease: LeaseRef, at: Reading) -> Option<Overdue> {
+        self.0.get(&lease.no).filter(|live| live.attempt == lease.attempt).and_then(|live| live.overdue(at))
     }
 
-    pub fn overdue(&self, ticks: Millis) -> Vec<(LeaseRef, Overdue)> {
+    pub fn overdue(&self, at: Reading) -> Vec<(LeaseRef, Overdue)> {
         let over = self.0.iter().filter_map(|(no, live)| {
             let lease = LeaseRef { no: *no, attempt: live.attempt };
-            live.overdue(ticks).map(|why| (lease, why))
+            live.overdue(at).map(|why| (lease, why))
         });
         over.collect()
     }
 
-    pub fn next_overdue(&self) -> Option<Millis> {
-        self.0.values().map(|live| live.lease_until.min(live.time_until)).min()
+    pub fn next_overdue(&self, idle: Millis) -> Option<Millis> {
+        self.0.values().map(|live| (live.lease_until + idle).min(live.time_until)).min()
     }
 
     fn live(&mut self, lease: LeaseRef) -> Option<&mut Live> {
@@ -77,11 +77,11 @@ impl Leases {
 }
 
 impl Live {
-    fn overdue(&self, ticks: Millis) -> Option<Overdue> {
-        if self.lease_until <= ticks {
+    fn overdue(&self, at: Reading) -> Option<Overdue> {
+        if self.lease_until <= at.served() {
             Some(Overdue::Lost)
         } else {
-            (self.time_until <= ticks).then_some(Overdue::TimedOut)
+            (self.time_until <= at.ticks).then_some(Overdue::TimedOut)
         }
     }
 }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 
 use raincheck_core::decide::Moment;
 use raincheck_core::{
-    Cursor, Event, EventData, IdMint, Job, JobNo, LeaseRef, Millis, Name, Overdue, State, Timestamp, limits,
+    Cursor, Event, EventData, IdMint, Job, JobNo, LeaseRef, Millis, Name, Overdue, Reading, State, Timestamp, limits,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -74,6 +74,8 @@ pub struct Model {
     pub now: Timestamp,
     /// The monotonic clock.
     pub ticks: Millis,
+    /// For how many ticks the server stood still.
+    pub idle: Millis,
     /// How many effects go well before the server dies; `None` is for ever.
     pub fuse: Option<u32>,
     /// How many jobs of a kind may run at once.
@@ -99,6 +101,7 @@ impl Model {
         let mut model = Model {
             now,
             ticks: 0,
+            idle: 0,
             fuse: None,
             kind_caps: BTreeMap::new(),
             disk: Disk::default(),
@@ -165,10 +168,10 @@ impl Model {
     /// Tells of the transaction that is on disk: readers may see it, leases run.
     pub fn publish(&mut self) {
         self.head = Cursor(self.cursor);
-        let ticks = self.lease_clock();
+        let at = self.lease_clock();
         for change in std::mem::take(&mut self.lease_changes) {
             match change {
-                LeaseChange::Start(job, worker) => self.leases.start(&job, worker, ticks, 0),
+                LeaseChange::Start(job, worker) => self.leases.start(&job, worker, at, 0),
                 LeaseChange::AskToStop(lease) => self.leases.ask_to_stop(lease),
                 LeaseChange::End(lease) => self.leases.end(lease),
             }
@@ -205,7 +208,7 @@ impl Model {
 
     /// Every running lease gets its full length again: downtime is not the worker's fault.
     fn resume_leases(&mut self) {
-        let ticks = self.lease_clock();
+        let at = self.lease_clock();
         if !self.has(Flaw::RestartWithoutGrace) {
             self.leases = Leases::default();
         }
@@ -219,14 +222,13 @@ impl Model {
                 _ => None,
             });
             let elapsed = job.started_at.map_or(0, |at| self.now.since(at)).max(0);
-            self.leases.start(job, worker.unwrap_or_default(), ticks, elapsed);
+            self.leases.start(job, worker.unwrap_or_default(), at, elapsed);
         }
     }
 
     /// Extends a lease; answers its length and whether its run is asked to stop, or `None` when it is over.
     pub fn renew(&mut self, lease: LeaseRef, ttl: Option<Millis>) -> Option<(Millis, bool)> {
-        let ticks = self.lease_clock();
-        self.leases.renew(lease, ttl, ticks)
+        self.leases.renew(lease, ttl, self.lease_clock())
     }
 
     /// Runs whose lease or time is over.
@@ -234,8 +236,12 @@ impl Model {
         self.leases.overdue(self.lease_clock())
     }
 
-    fn lease_clock(&self) -> Millis {
-        if self.has(Flaw::LeaseByWallClock) { self.now.0 } else { self.ticks }
+    fn lease_clock(&self) -> Reading {
+        if self.has(Flaw::LeaseByWallClock) {
+            return self.now.0.into();
+        }
+        let idle = if self.has(Flaw::StandstillCounts) { 0 } else { self.idle };
+        Reading { idle, ..self.ticks.into() }
     }
 
     /// Calls a rule with the time and randomness of this moment.

@@ -113,7 +113,7 @@ impl Model {
 
     /// When a lease is over next, on the monotonic clock.
     pub fn next_overdue(&self) -> Option<Millis> {
-        self.leases.next_overdue()
+        self.leases.next_overdue(self.lease_clock().idle)
     }
 
     /// When the next job is due, or too late.

@@ -12,7 +12,7 @@ mod worker;
 
 use std::collections::VecDeque;
 
-use raincheck_core::{Command, JobId, JobNo, LeaseRef, Outcome, Overdue, Reply, Settle, Timestamp};
+use raincheck_core::{Command, JobId, JobNo, LeaseRef, Millis, Outcome, Overdue, Reply, Settle, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -36,6 +36,8 @@ const READERS: usize = 2;
 const SCAN_EVERY: u64 = 2_000;
 /// Operations between two times of calm, in which every job must end.
 const DRAIN_EVERY: u64 = 20_000;
+/// Operations between two standstills of the server.
+const STAND_STILL_EVERY: u64 = 300;
 /// Most requests in one transaction.
 const BATCH: usize = 6;
 
@@ -78,6 +80,7 @@ pub struct Sim {
     asks: u64,
     next_scan: u64,
     next_drain: u64,
+    next_stand: u64,
 }
 
 /// How a world went wrong.
@@ -104,10 +107,11 @@ impl Sim {
     /// A world that another store can follow step by step: see [`Sim::take_trace`].
     pub fn traced(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        // Another store cannot be told to be out of space at will.
+        // Another store cannot be told to be out of space at will, nor to stand still.
         let plan = Plan { refuse: 0, ..Plan::draw(&mut rng) };
         let mut sim = Sim::of(seed, rng, plan, None);
         sim.server.trace = Some(Vec::new());
+        sim.next_stand = u64::MAX;
         sim
     }
 
@@ -132,6 +136,7 @@ impl Sim {
             asks: 0,
             next_scan: SCAN_EVERY,
             next_drain: DRAIN_EVERY,
+            next_stand: STAND_STILL_EVERY,
         }
     }
 
@@ -198,6 +203,11 @@ impl Sim {
             self.next_scan = self.server.ops + SCAN_EVERY;
             self.server.op("scans");
             self.server.check.scan(&self.server.store)?;
+        }
+        if self.server.ops >= self.next_stand {
+            self.next_stand = self.server.ops + STAND_STILL_EVERY;
+            // As long as some lease or time limit, or well over.
+            self.server.stand_still((self.server.ops * 7_919 % 40_000) as Millis);
         }
         if self.server.ops >= self.next_drain {
             self.drain()?;

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use raincheck_core::{Command, Cursor, Event, LeaseRef, Millis, Reply};
+use raincheck_core::{Command, Cursor, Event, LeaseRef, Millis, Reply, Timestamp};
 
 use super::tally::Tally;
 use crate::check::{Checker, Done, Verdict, Violation};
@@ -62,6 +62,8 @@ pub struct Server {
     pub ops: u64,
     /// Is kept up by those who replay.
     pub trace: Option<Vec<Step>>,
+    /// The machine's wall clock: time as the store sees it is never behind what it saw before.
+    wall: Timestamp,
     /// Where the one who is told of commits stands.
     tail: Cursor,
     recent: VecDeque<(u64, Done)>,
@@ -72,8 +74,8 @@ impl Server {
     /// Over a new, empty store.
     pub fn new(store: Model, setup: &Setup) -> Self {
         let check = Checker::new(setup, &store.kind_caps);
-        let (tail, flaw) = (Cursor(0), setup.flaw);
-        Server { store, check, tally: Tally::default(), ops: 0, trace: None, tail, recent: VecDeque::new(), flaw }
+        let (wall, tail, flaw) = (store.now, Cursor(0), setup.flaw);
+        Server { store, check, tally: Tally::default(), ops: 0, trace: None, wall, tail, recent: VecDeque::new(), flaw }
     }
 
     /// Counts one operation.
@@ -206,14 +208,27 @@ impl Server {
 
     /// Time passes on both clocks.
     pub fn pass(&mut self, by: Millis) {
+        self.wall = self.wall.plus(by);
         self.store.now = self.store.now.plus(by);
         self.store.ticks += by;
         self.record(|| Step::Pass(by));
     }
 
+    /// The server stands still: time passes, and it hears of nothing.
+    pub fn stand_still(&mut self, by: Millis) {
+        self.op("fault: server stood still");
+        self.pass(by);
+        self.store.idle += by;
+        self.check.stood_still(by);
+    }
+
     /// The wall clock is set.
     pub fn jump(&mut self, by: Millis) {
         self.op("fault: wall clock set");
+        self.wall = self.wall.plus(by);
+        let back = self.flaw == Some(Flaw::TimeGoesBack);
+        let by = self.wall.since(self.store.now);
+        let by = if back { by } else { by.max(0) };
         self.store.now = self.store.now.plus(by);
         self.record(|| Step::Jump(by));
     }

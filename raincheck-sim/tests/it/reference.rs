@@ -79,6 +79,8 @@ pub struct Reference {
     pub jobs: Vec<Job>,
     ticks: i64,
     wall: i64,
+    /// What the store takes the wall clock for: it never goes back.
+    now: i64,
     line: i64,
     /// The time in the newest number, and in the newest that a job was given: what a restart goes on from.
     minted: i64,
@@ -108,8 +110,16 @@ impl ReferenceStateMachine for Reference {
     type Transition = Move;
 
     fn init_state() -> BoxedStrategy<Reference> {
-        Just(Reference { jobs: Vec::new(), ticks: 0, wall: 0, line: i64::MIN, minted: i64::MIN, newest: i64::MIN })
-            .boxed()
+        Just(Reference {
+            jobs: Vec::new(),
+            ticks: 0,
+            wall: 0,
+            now: 0,
+            line: i64::MIN,
+            minted: i64::MIN,
+            newest: i64::MIN,
+        })
+        .boxed()
     }
 
     fn transitions(_: &Reference) -> BoxedStrategy<Move> {
@@ -140,13 +150,13 @@ impl ReferenceStateMachine for Reference {
             Move::Beat { .. } | Move::Pass { .. } | Move::Jump { .. } | Move::Restart => false,
         };
         if decided {
-            state.line = state.line.max(state.wall);
+            state.line = state.line.max(state.now);
         }
         let line = state.line;
         match *step {
             Move::Submit { key, content } => {
                 let known = key.is_some() && state.jobs.iter().any(|job| job.key.map(|(key, _)| key) == key);
-                state.minted = state.minted.max(state.wall);
+                state.minted = state.minted.max(state.now);
                 if !known {
                     state.newest = state.minted;
                     let key = key.map(|key| (key, content));
@@ -198,8 +208,12 @@ impl ReferenceStateMachine for Reference {
             Move::Pass { by } => {
                 state.ticks += by;
                 state.wall += by;
+                state.now += by;
             }
-            Move::Jump { by } => state.wall += by,
+            Move::Jump { by } => {
+                state.wall += by;
+                state.now = state.now.max(state.wall);
+            }
             Move::Restart => {
                 (state.line, state.minted) = (state.newest, state.newest);
                 for job in state.jobs.iter_mut().filter(|job| job.stand == Stand::Running) {

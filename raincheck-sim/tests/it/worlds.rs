@@ -52,6 +52,7 @@ fn worlds_meet_everything() {
         "fault: late worker",
         "fault: no space",
         "fault: request lost",
+        "fault: server stood still",
         "fault: unknown commit, applied",
         "fault: unknown commit, lost",
         "fault: wall clock set",

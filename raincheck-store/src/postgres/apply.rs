@@ -1,11 +1,17 @@
+use std::collections::BTreeSet;
+
 use raincheck_core::decide::{self, Known, Settled, SubmitFacts};
 use raincheck_core::{
-    Append, Command, Job, JobId, NewJob, Outcome, Overdue, QueueFacts, Refusal, Reply, RetryPolicy, Settle, State,
-    Submitted, limits,
+    Append, Command, Job, JobId, Millis, Name, NewJob, Outcome, Overdue, QueueFacts, Refusal, Reply, RetryPolicy,
+    Settle, State, Submitted, limits,
 };
 
 use super::batch::{Batch, ChunkEnd, ClaimKey, LeaseChange, Piece};
+use super::names::Names;
 use super::shared::Trouble;
+
+/// After a look for names to forget that found none, the next one comes so much later, milliseconds.
+const LOOK_AGAIN: Millis = 1_000;
 
 impl Batch<'_> {
     /// Lets the rules decide one command whose facts are loaded. Commands that look for jobs by what they are like go
@@ -38,6 +44,9 @@ impl Batch<'_> {
                 self.carry(changes).map(|()| reply)
             }
             Command::SetQueue(name, patch) => {
+                if self.too_many_queues(&name) {
+                    return self.crowded().map(|refusal| Reply::Refused(0, refusal));
+                }
                 let settings = patch.apply(self.settings(&name));
                 self.settings.insert(name.clone(), settings.clone());
                 self.set_queues.insert(name);
@@ -72,8 +81,8 @@ impl Batch<'_> {
     }
 
     fn submit_one(&mut self, new: NewJob) -> Result<Result<Submitted, Refusal>, Trouble> {
-        if self.too_many_names(&new) {
-            return Ok(Err(Refusal::TooManyNames));
+        if self.too_many_queues(&new.queue) || self.too_many_kinds(&new.kind) {
+            return self.crowded().map(Err);
         }
         let by_id = new.id.and_then(|id| self.chosen(id, &new));
         let by_key =
@@ -102,15 +111,21 @@ impl Batch<'_> {
         }
     }
 
-    fn too_many_names(&self, new: &NewJob) -> bool {
-        let (queues, kinds) = (&self.shared.queues, &self.shared.kinds);
-        let pair = || self.moves.keys();
-        (queues.len() >= limits::QUEUES
-            && queues.number(new.queue.as_str()).is_none()
-            && !pair().any(|(queue, _)| *queue == new.queue))
-            || (kinds.len() >= limits::KINDS
-                && kinds.number(new.kind.as_str()).is_none()
-                && !pair().any(|(_, kind)| *kind == new.kind))
+    fn too_many_queues(&self, name: &Name) -> bool {
+        let here = || self.moves.keys().map(|(queue, _)| queue).chain(&self.set_queues);
+        too_many(&self.shared.queues, limits::QUEUES, name, here)
+    }
+
+    fn too_many_kinds(&self, name: &Name) -> bool {
+        too_many(&self.shared.kinds, limits::KINDS, name, || self.moves.keys().map(|(_, kind)| kind))
+    }
+
+    /// Refuses one more name, or has the transaction begun anew when some were forgotten.
+    fn crowded(&self) -> Result<Refusal, Trouble> {
+        match self.mind.found_no_name {
+            Some(at) if self.shared.clock.ticks() - at < LOOK_AGAIN => Ok(Refusal::TooManyNames),
+            _ => Err(Trouble::Crowded),
+        }
     }
 
     /// What stands under a key: the job, or the fact that it was purged.
@@ -219,4 +234,14 @@ impl Batch<'_> {
         self.grown.push((job.no, append.kind));
         Reply::Appended(at - base)
     }
+}
+
+/// Whether a name would be one too many, beside those that this transaction has met: `here`, known or new, some of them
+/// twice.
+fn too_many<'n, I: Iterator<Item = &'n Name>>(names: &Names, most: usize, name: &Name, here: impl Fn() -> I) -> bool {
+    if names.number(name.as_str()).is_some() || names.len() + here().count() < most {
+        return false;
+    }
+    let new: BTreeSet<&Name> = here().filter(|name| names.number(name.as_str()).is_none()).collect();
+    !new.contains(name) && names.len() + new.len() >= most
 }

@@ -36,6 +36,8 @@ pub(super) struct Mind {
     pub counters: Mutex<HashMap<(i32, i32, i16), String>>,
     /// Where looks for jobs begin.
     pub floors: Floors,
+    /// When there was last no name that could be forgotten, in ticks, unless this node gave up something since.
+    pub found_no_name: Option<Millis>,
 }
 
 impl Mind {

@@ -16,6 +16,7 @@ mod feed;
 mod figures;
 mod floors;
 mod flush;
+mod forget;
 mod heartbeats;
 mod hints;
 mod jobs;

@@ -6,8 +6,9 @@ use tokio_postgres::{GenericClient, Row};
 
 use super::shared::Trouble;
 
-/// Names of one table (`queue` or `kind`) and their numbers, as far as this node has met them. Both stay for ever, so
-/// what is known here is true; only what is not may be asked for.
+/// Names of one table (`queue` or `kind`) and their numbers, as far as this node has met them. A number stands for one
+/// name for ever, so what is known here is true; only what is not may be asked for. Names that nothing refers to are
+/// forgotten, see [`super::forget`].
 #[derive(Debug)]
 pub(super) struct Names {
     table: &'static str,
@@ -18,6 +19,8 @@ pub(super) struct Names {
 struct Known {
     by_name: HashMap<Name, i32>,
     by_number: HashMap<i32, Name>,
+    /// Numbers of names that were forgotten lately: a reader may see the data as it was.
+    fading: Vec<i32>,
 }
 
 impl Names {
@@ -63,6 +66,24 @@ impl Names {
         if let Some(name) = known.by_number.remove(&number) {
             known.by_name.remove(&name);
         }
+    }
+
+    /// Takes over all names there are: `rows` of numbers and names.
+    pub fn replace(&self, rows: &[Row]) -> Result<(), Trouble> {
+        let mut known = self.known.write();
+        let before = std::mem::take(&mut known.by_name);
+        for faded in std::mem::take(&mut known.fading) {
+            known.by_number.remove(&faded);
+        }
+        for row in rows {
+            let name = Name::new(row.try_get(1)?).map_err(|e| Trouble::Unreadable(e.to_string()))?;
+            let number = row.try_get(0)?;
+            known.by_number.insert(number, name.clone());
+            known.by_name.insert(name, number);
+        }
+        known.fading =
+            before.into_iter().filter(|(name, n)| known.by_name.get(name) != Some(n)).map(|it| it.1).collect();
+        Ok(())
     }
 
     /// Sees to it that the names behind the numbers in a column are known: another node may have written them since.

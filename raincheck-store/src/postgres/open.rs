@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use parking_lot::{Mutex, RwLock};
-use raincheck_core::{Clock, IdMint, JobNo, Millis, SystemClock, limits};
+use raincheck_core::{Clock, IdMint, JobNo, Millis, SteadyClock, limits};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
@@ -64,7 +64,7 @@ impl PostgresOptions {
         PostgresOptions {
             url: url.into(),
             blobs: blobs.into(),
-            clock: Arc::new(SystemClock::default()),
+            clock: Arc::new(SteadyClock::default()),
             time: Time::Database,
             seed: None,
             max_queued: limits::QUEUED_PER_QUEUE,
@@ -152,7 +152,7 @@ impl PostgresStore {
         shared.be(&held);
         let db = &*client;
         let now: i64 = db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
-        shared.offset.store(now - shared.clock.ticks(), Ordering::Release);
+        shared.heard_time(now);
         let feed = db.query_one("SELECT pos FROM feed ORDER BY pos DESC LIMIT 1", &[]).await?;
         shared.feed.begin(feed.try_get(0)?);
         shared.queues.load(db).await?;
@@ -168,6 +168,12 @@ impl PostgresStore {
         let last = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
             (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
         let last: i64 = db.query_one(last, &[]).await?.try_get(0)?;
+        // Numbers of jobs grow with time: it was that late already.
+        shared.told.fetch_max((last >> 15) - shared.clock.ticks(), Ordering::AcqRel);
+        if (last >> 15) - now > limits::CLOCK_BEHIND_MILLIS {
+            let seconds = ((last >> 15) - now) / 1_000;
+            tracing::warn!(seconds, "the database's clock is behind its newest job; time goes on from there");
+        }
         shared.stretches.load(&*client).await?;
         shared.stretches.make_ahead(client, shared.now()).await?;
         let writer_db = Db::new(connector.link().await?);
@@ -187,6 +193,7 @@ impl PostgresStore {
             },
             counters: Mutex::default(),
             floors,
+            found_no_name: None,
         };
         let writer = Writer {
             shared: shared.clone(),

@@ -101,6 +101,7 @@ impl Batch<'_> {
             return Err(Trouble::Refused("a job that is not finished was to be forgotten"));
         }
         self.wrote = true;
+        self.mind.found_no_name = None;
         for job in jobs {
             let mut counts = Counts::default();
             counts[job.state as usize] -= 1;
@@ -146,6 +147,7 @@ impl Batch<'_> {
                 self.db.execute(LAST_BURIED, latest),
             )?;
             self.wrote = true;
+            self.mind.found_no_name = None;
             let over: BTreeSet<i64> = over.iter().copied().collect();
             self.tombstones.retain(|no, _| !over.contains(&no.0));
             for claim in self.claims.values_mut() {

@@ -7,6 +7,7 @@ use futures_util::try_join;
 use raincheck_core::{Command, JobNo, LeaseJobs, Outcome, Reply};
 
 use super::batch::Batch;
+use super::forget::ROUND;
 use super::life::GAP;
 use super::node::NODE_LOCK;
 use super::shared::{NOW, Time, Trouble};
@@ -36,7 +37,7 @@ static MOMENT_OF_LEASES: std::sync::LazyLock<String> = std::sync::LazyLock::new(
 fn moment(more: &str) -> String {
     format!(
         "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer), \
-         EXISTS (SELECT FROM node WHERE number = $1 AND token = $2), {more} FROM nextval('batch') AS b"
+         EXISTS (SELECT FROM node WHERE number = $1 AND token = $2), {more}, {ROUND} FROM nextval('batch') AS b"
     )
 }
 
@@ -164,9 +165,11 @@ impl Batch<'_> {
         }
         let renewed: Option<i64> = row.try_get(4)?;
         self.unheard = self.shared.time == Time::Database && renewed.is_some_and(|at| at < now - GAP);
+        if row.try_get::<_, i64>(5)? != self.shared.names_round.load(Ordering::Acquire) {
+            return Err(Trouble::Renamed);
+        }
         if self.shared.time == Time::Database {
-            self.shared.offset.store(now - self.shared.clock.ticks(), Ordering::Release);
-            (self.now.0, self.ticks) = (now, now);
+            (self.now, self.ticks) = (self.shared.heard_time(now), now);
         } else {
             (self.now, self.ticks) = (self.shared.clock.now(), self.shared.clock.ticks());
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::Pool;
 use parking_lot::{Mutex, RwLock};
-use raincheck_core::{Clock, Millis, Name, Timestamp};
+use raincheck_core::{Clock, Millis, Name, Timestamp, limits};
 use tokio::sync::Notify;
 use tokio_postgres::{GenericClient, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -94,6 +94,8 @@ pub(super) struct Shared {
     pub unheard: Notify,
     pub queues: Names,
     pub kinds: Names,
+    /// The last round in which names were forgotten that this node knows of.
+    pub names_round: AtomicI64,
     /// What is known of running leases without asking the database; it alone decides.
     pub leases: Mutex<Leases>,
     pub book: RwLock<Book>,
@@ -118,6 +120,10 @@ pub(super) struct Shared {
     pub regained: AtomicI64,
     /// The database's wall clock less the ticks of this node's, as of the last transaction.
     pub offset: AtomicI64,
+    /// The time that is told less those ticks: the same, unless the database's clock was set back.
+    pub told: AtomicI64,
+    /// The ticks of the last transaction.
+    heard: AtomicI64,
     pub blobs: Blobs,
     pub secret: [u8; 32],
 }
@@ -142,6 +148,7 @@ impl Shared {
             unheard: Notify::new(),
             queues: Names::of("queue"),
             kinds: Names::of("kind"),
+            names_round: AtomicI64::new(0),
             leases: Mutex::default(),
             book: RwLock::default(),
             kind_caps: RwLock::default(),
@@ -158,6 +165,8 @@ impl Shared {
             lost: RwLock::default(),
             regained: AtomicI64::new(i64::MIN / 2),
             offset: AtomicI64::new(0),
+            told: AtomicI64::new(i64::MIN / 2),
+            heard: AtomicI64::new(0),
             blobs,
             secret,
         }
@@ -184,11 +193,24 @@ impl Shared {
         (self.time == Time::Given).then(|| self.clock.ticks())
     }
 
+    /// Takes over the database's wall clock, and answers what time it is: ahead of that where it was set back, so that
+    /// what waits for a time goes on to come, and nearing it slowly.
+    pub fn heard_time(&self, now: i64) -> Timestamp {
+        let ticks = self.clock.ticks();
+        let passed = (ticks - self.heard.swap(ticks, Ordering::AcqRel)).max(0);
+        self.offset.store(now - ticks, Ordering::Release);
+        let told = self.told.load(Ordering::Acquire);
+        let ahead = told - (now - ticks);
+        let told = told - ahead.min(passed / limits::CLOCK_NEARS_BY);
+        self.told.store(told, Ordering::Release);
+        Timestamp(ticks + told)
+    }
+
     /// The wall clock that decides, as well as this node knows it.
     pub fn now(&self) -> Timestamp {
         match self.time {
             Time::Given => self.clock.now(),
-            Time::Database => Timestamp(self.clock.ticks() + self.offset.load(Ordering::Acquire)),
+            Time::Database => Timestamp(self.clock.ticks() + self.told.load(Ordering::Acquire)),
         }
     }
 

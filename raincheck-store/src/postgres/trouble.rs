@@ -34,6 +34,12 @@ pub(crate) enum Trouble {
     /// There is no partition for a job of this number.
     #[error("there is no partition for {0:?}")]
     Uncovered(JobNo),
+    /// Some names were forgotten since this node read them.
+    #[error("names were forgotten meanwhile")]
+    Renamed,
+    /// There are as many names as there may be, unless some can be forgotten.
+    #[error("there is no room for another name")]
+    Crowded,
     /// Another node was quicker; from the beginning all is well.
     #[error("another node was quicker: {0}")]
     Again(&'static str),
@@ -75,7 +81,7 @@ impl Trouble {
             Trouble::Database(error) => {
                 matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
             }
-            Trouble::Again(_) | Trouble::Fenced => true,
+            Trouble::Again(_) | Trouble::Fenced | Trouble::Renamed | Trouble::Crowded => true,
             _ => false,
         }
     }

@@ -13,7 +13,7 @@ use super::figures::Book;
 use super::run::{Done, Stop};
 use super::shared::{Shared, Trouble};
 use super::silence::{LEAST, PATIENCE, PAUSE, answered, within};
-use super::sweep;
+use super::{forget, sweep};
 use crate::StoreError;
 
 /// Most commands in one transaction: enough to share a round trip and an fsync among all who wait.
@@ -155,6 +155,8 @@ impl Writer {
             if within(LEAST, db.run("ROLLBACK")).await.is_ok() {
                 if trouble.is_uncovered() {
                     again = self.cover(&mut db, &trouble).await;
+                } else if matches!(trouble, Trouble::Renamed | Trouble::Crowded) {
+                    again = self.rename(&db, &trouble).await;
                 }
                 if matches!(trouble, Trouble::Fenced) {
                     again = self.be_another(&db).await;
@@ -198,6 +200,22 @@ impl Writer {
             }
         });
         covered.await.inspect_err(|why| tracing::warn!(%why, "a partition cannot be made")).is_ok()
+    }
+
+    /// Makes room for names, if that is what is wanted, and reads them again; answers whether they are known now.
+    async fn rename(&mut self, db: &Db, trouble: &Trouble) -> bool {
+        let renamed = async {
+            if matches!(trouble, Trouble::Crowded) && !forget::unused(db).await? {
+                self.mind.found_no_name = Some(self.shared.clock.ticks());
+            }
+            self.shared.reread_names(db).await?;
+            let book = Book::load(db.client(), &self.shared).await?;
+            let mut present = self.shared.book.write();
+            let maybe_ready = std::mem::take(&mut present.maybe_ready);
+            *present = Book { maybe_ready, ..book };
+            Ok::<_, Trouble>(())
+        };
+        renamed.await.inspect_err(|why| tracing::warn!(%why, "names cannot be read again")).is_ok()
     }
 
     fn refuse(&self, trouble: Trouble) -> StoreError {

@@ -46,7 +46,10 @@ impl Writer<'_> {
                 Some(job) => purge::purge(self, &job).map(|blobs| Reply::Purged(Purged { blobs })),
             },
             Command::SetQueue(name, patch) => {
-                let number = self.shared.tables.queues.write().intern(&name);
+                let Some(number) = self.queue_number(&name)? else {
+                    return Ok(Reply::Refused(0, Refusal::TooManyNames));
+                };
+                self.found_none = None;
                 let queue = self.book.queue(number);
                 queue.settings = patch.apply(std::mem::take(&mut queue.settings));
                 Ok(Reply::Queue(queue.settings.clone()))
@@ -85,7 +88,7 @@ impl Writer<'_> {
         }
         // All or none: what a refusal takes back must not take back what others did in this transaction.
         self.book.flush(self.db, &self.shared.tables)?;
-        let (events, cursor) = (self.events.len(), self.cursor);
+        let (events, cursor, forgotten) = (self.events.len(), self.cursor, self.forgotten.len());
         self.db.execute_batch("SAVEPOINT batch")?;
         let mut done = Vec::with_capacity(jobs.len());
         for (index, new) in jobs.into_iter().enumerate() {
@@ -97,6 +100,8 @@ impl Writer<'_> {
                     self.cursor = cursor;
                     self.book.reload(self.db)?;
                     self.running.clear();
+                    self.forgotten.truncate(forgotten);
+                    self.remember()?;
                     return Ok(Reply::Refused(index, refusal));
                 }
             }
@@ -106,18 +111,10 @@ impl Writer<'_> {
     }
 
     fn submit_one(&mut self, new: NewJob) -> Result<std::result::Result<Submitted, Refusal>> {
-        let tables = &self.shared.tables;
-        let (known_queue, known_kind) =
-            (tables.queue_number(new.queue.as_str()), tables.kind_number(new.kind.as_str()));
-        if (known_queue.is_none() && tables.queues.read().len() >= limits::QUEUES)
-            || (known_kind.is_none() && tables.kinds.read().len() >= limits::KINDS)
-        {
+        let (Some(queue), Some(_)) = (self.queue_number(&new.queue)?, self.kind_number(&new.kind)?) else {
             return Ok(Err(Refusal::TooManyNames));
-        }
-        let queue = known_queue.unwrap_or_else(|| tables.queues.write().intern(&new.queue));
-        if known_kind.is_none() {
-            tables.kinds.write().intern(&new.kind);
-        }
+        };
+        let tables = &self.shared.tables;
         let known = |scope, key: &[u8]| claims::known(self.db, tables, claims::scope(scope, queue), key);
         let by_id = match &new.id {
             Some(id) => claims::chosen(self.db, tables, *id, &new.fingerprint)?,
@@ -195,7 +192,7 @@ impl Writer<'_> {
     fn settle(&mut self, Settle { lease, outcome }: Settle) -> Result<Reply> {
         let Some(job) = self.job(lease.no)? else { return Ok(Reply::Gone) };
         // The sweeper looked a moment ago: a heartbeat may have come since.
-        let over = |why| self.shared.leases.lock().overrun(lease, self.shared.clock.ticks()) == Some(why);
+        let over = |why| self.shared.leases.lock().overrun(lease, self.shared.clock.reading()) == Some(why);
         let stale = match outcome {
             Outcome::Lost => !over(Overdue::Lost),
             Outcome::TimedOut => !over(Overdue::TimedOut),

@@ -93,6 +93,36 @@ impl FiguresBook {
         }
     }
 
+    /// Whether a queue has no job and no settings.
+    pub fn is_idle_queue(&self, number: i64) -> bool {
+        self.queues.get(&number).is_none_or(|queue| {
+            queue.settings == QueueSettings::default() && queue.by_state.iter().all(|count| *count == 0)
+        })
+    }
+
+    /// Kinds that there are jobs of.
+    pub fn used_kinds(&self) -> BTreeSet<i64> {
+        let used = self.pairs.iter().filter(|(_, counts)| counts.iter().any(|count| *count > 0));
+        used.map(|((_, kind), _)| *kind).collect()
+    }
+
+    /// A queue whose row is gone.
+    pub fn forget_queue(&mut self, number: i64) {
+        self.queues.remove(&number);
+        self.dirty_queues.remove(&number);
+        self.touched.remove(&number);
+        self.pairs.retain(|(queue, _), _| *queue != number);
+        self.dirty_pairs.retain(|(queue, ..)| *queue != number);
+    }
+
+    /// A kind whose row is gone.
+    pub fn forget_kind(&mut self, number: i64) {
+        self.known_kinds.remove(&number);
+        self.new_kinds.remove(&number);
+        self.pairs.retain(|(_, kind), _| *kind != number);
+        self.dirty_pairs.retain(|(_, kind, _)| *kind != number);
+    }
+
     /// Goes back to what is written, in this transaction or before.
     pub fn reload(&mut self, db: &Connection) -> Result<()> {
         let touched = take(&mut self.touched);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
-use raincheck_core::{Clock, IdMint, JobNo, Millis, SystemClock, Timestamp, limits};
+use raincheck_core::{Clock, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
@@ -65,7 +65,7 @@ impl SqliteOptions {
         SqliteOptions {
             path: folder.join("raincheck.db"),
             blobs: folder.join("blobs"),
-            clock: Arc::new(SystemClock::default()),
+            clock: Arc::new(SteadyClock::default()),
             seed: None,
             max_queued: limits::QUEUED_PER_QUEUE,
             max_in_all: limits::QUEUED_IN_ALL,
@@ -120,17 +120,26 @@ impl SqliteStore {
     ) -> rusqlite::Result<Arc<Self>> {
         let secret = secret(&db)?;
         let tables = Tables::load(&db)?;
+        let own_workers = own_workers(&db)?;
         let book = FiguresBook::load(&db)?;
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let cursor = mark.head();
         let (path, clock) = (options.path.clone(), options.clock.clone());
-        let shared = Arc::new(Shared::new(path, clock, tables, blobs, secret, mark));
+        let shared = Arc::new(Shared::new(path, clock, tables, blobs, (secret, own_workers), mark));
         shared.blobs.keep_free(options.reserve_bytes);
         let buried: Option<i64> =
             db.query_row("SELECT value FROM meta WHERE name='last_buried'", [], |row| row.get(0)).optional()?;
         let kept = number("SELECT max(no) FROM job")?.max(number("SELECT max(no) FROM tombstone")?);
         let last = kept.max(buried).unwrap_or(0);
         shared.head.store(cursor, Ordering::Release);
+        let behind = shared.clock.go_on_from(seen(&db)?);
+        if behind > limits::CLOCK_BEHIND_MILLIS {
+            let seconds = behind / 1_000;
+            tracing::warn!(
+                seconds,
+                "this machine's clock is behind the last change of the data; time goes on from there"
+            );
+        }
         let due = number("SELECT min(run_at) FROM job WHERE state=0")?;
         let start_by = number("SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state<3 AND attempt=0")?;
         shared.next_due.store(due.into_iter().chain(start_by).min().unwrap_or(NEVER), Ordering::Release);
@@ -166,6 +175,9 @@ impl SqliteStore {
                 leases: Vec::new(),
                 log_held: 0,
                 swept: false,
+                forgotten: Vec::new(),
+                forgot: false,
+                found_none: None,
                 postman,
             };
             writer.run(receiver);
@@ -280,6 +292,27 @@ pub(super) fn head(db: &Connection) -> rusqlite::Result<i64> {
     Ok(last.max(floor(db)?).unwrap_or(0))
 }
 
+/// What names of workers that live and die with the server of this data end in: nobody else calls himself so.
+fn own_workers(db: &Connection) -> rusqlite::Result<Box<str>> {
+    let kept = db.query_row("SELECT value FROM meta WHERE name='own_workers'", [], |row| row.get(0)).optional()?;
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    let fresh = format!("@{:08x}", u32::from_le_bytes(random));
+    db.execute("INSERT INTO meta VALUES ('own_workers', ?1)", params![fresh])?;
+    Ok(fresh.into())
+}
+
+/// The latest time that the data tells of.
+pub(super) fn seen(db: &Connection) -> rusqlite::Result<Timestamp> {
+    let last = "SELECT at FROM event ORDER BY cursor DESC LIMIT 1";
+    let told: Option<i64> = db.query_row(last, [], |row| row.get(0)).optional()?;
+    let newest: Option<i64> = db.query_row("SELECT max(no) FROM job", [], |row| row.get(0))?;
+    Ok(Timestamp(told.max(newest.map(|no| no >> 15)).unwrap_or(0)))
+}
+
 /// The highest cursor that retention has removed.
 pub(super) fn floor(db: &Connection) -> rusqlite::Result<Option<i64>> {
     db.query_row("SELECT value FROM meta WHERE name='feed_floor'", [], |row| row.get(0)).optional()
@@ -320,14 +353,15 @@ pub(super) fn unknown(db: &Connection, blobs: &BlobFolder) -> Result<Vec<Box<str
     }
 }
 
-/// Every running lease gets its full length again: downtime is not the worker's fault.
+/// Every running lease gets its full length again: downtime is not the worker's fault. But what the server's own workers
+/// ran died with it, and is settled once nothing of it can be left.
 fn resume_leases(db: &Connection, shared: &Shared) -> rusqlite::Result<()> {
     let sql = format!(
         "SELECT {}, (SELECT e.data ->> 'worker' FROM event e WHERE e.no=j.no AND e.type=3 AND e.attempt=j.attempt) \
          FROM job j WHERE j.state=3",
         rows::JOB
     );
-    let (now, ticks) = (shared.clock.now(), shared.clock.ticks());
+    let (now, at) = (shared.clock.now(), shared.clock.reading());
     let mut statement = db.prepare(&sql)?;
     let mut running = statement.query([])?;
     let mut leases = shared.leases.lock();
@@ -335,7 +369,12 @@ fn resume_leases(db: &Connection, shared: &Shared) -> rusqlite::Result<()> {
         let job = rows::job(row, &shared.tables)?;
         let worker: Option<Box<str>> = row.get(27)?;
         let elapsed = now.since(job.started_at.unwrap_or(Timestamp(now.0))).max(0);
-        leases.start(&job, worker.unwrap_or_default(), ticks, elapsed);
+        let worker = worker.unwrap_or_default();
+        let died = worker.ends_with(&*shared.own_workers);
+        leases.start(&job, worker, at, elapsed);
+        if died {
+            leases.extend_to(job.lease_ref(), job.ttl, at.served() + limits::OWN_RUNS_END_MILLIS.min(job.ttl));
+        }
     }
     Ok(())
 }

@@ -60,6 +60,7 @@ pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>>
     let queue = tables.queue_number(job.queue.as_str()).unwrap_or_default();
     let kind = tables.kind_number(job.kind.as_str()).unwrap_or_default();
     writer.book.moved(queue, kind, Some(job.state), None);
+    writer.found_none = None;
     Ok(blobs)
 }
 
@@ -88,6 +89,9 @@ pub(super) fn bury(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
             "INSERT INTO meta VALUES ('last_buried', ?1) ON CONFLICT (name) DO UPDATE SET value=max(value, excluded.value)",
         )?
         .execute([last])?;
+    }
+    if !over.is_empty() {
+        writer.found_none = None;
     }
     for no in &over {
         db.prepare_cached("DELETE FROM claim WHERE no=?1")?.execute([no])?;

@@ -144,17 +144,20 @@ impl Store for SqliteStore {
     }
 
     async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError> {
-        let ticks = self.shared.clock.ticks();
+        let at = self.shared.clock.reading();
         let mut leases = self.shared.leases.lock();
-        Ok(renewals.iter().map(|renewal| leases.renew(renewal, ticks)).collect())
+        Ok(renewals.iter().map(|renewal| leases.renew(renewal, at)).collect())
     }
 
     async fn overdue(&self, limit: usize) -> Result<Vec<Overrun>, StoreError> {
-        Ok(self.shared.leases.lock().overdue(self.shared.clock.ticks(), limit))
+        Ok(self.shared.leases.lock().overdue(self.shared.clock.reading(), limit))
     }
 
     fn next_overdue(&self) -> Option<i64> {
-        self.shared.leases.lock().next_overdue()
+        let at = self.shared.clock.reading();
+        let next = self.shared.leases.lock().next_overdue_after(at.idle)?;
+        // Nothing is judged before that.
+        Some(if at.deaf() > 0 { next.max(at.ticks + at.deaf()) } else { next })
     }
 
     fn next_due(&self) -> Option<Timestamp> {
@@ -235,6 +238,10 @@ impl Store for SqliteStore {
 
     fn worker(&self, lease: LeaseRef) -> Option<Box<str>> {
         self.shared.leases.lock().worker(lease)
+    }
+
+    fn own_workers(&self) -> Option<&str> {
+        Some(&self.shared.own_workers)
     }
 
     fn space(&self) -> (u64, bool) {

@@ -47,6 +47,8 @@ pub(super) struct Shared {
     pub blobs: Blobs,
     pub secret: [u8; 32],
     pub mark: Mutex<Mark>,
+    /// See [`crate::Store::own_workers`].
+    pub own_workers: Box<str>,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -59,7 +61,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         tables: Tables,
         folder: BlobFolder,
-        secret: [u8; 32],
+        (secret, own_workers): ([u8; 32], Box<str>),
         mark: Mark,
     ) -> Self {
         Shared {
@@ -86,6 +88,7 @@ impl Shared {
             folder,
             secret,
             mark: Mutex::new(mark),
+            own_workers,
             readers: Mutex::default(),
         }
     }

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use parking_lot::RwLock;
 use raincheck_core::Name;
 use rusqlite::{Connection, Result};
@@ -17,6 +19,16 @@ impl Tables {
         tables.queues.write().load(db, "queue")?;
         tables.kinds.write().load(db, "kind")?;
         Ok(tables)
+    }
+
+    /// Takes over again what is written: names that were forgotten by what is taken back are there again, those that were
+    /// new are not. Kinds with a cap stay, written or not.
+    pub fn reload(&self, db: &Connection, caps: &HashMap<i64, u32>) -> Result<()> {
+        let (mut queues, mut kinds) = (self.queues.write(), self.kinds.write());
+        queues.keep(|_| false);
+        kinds.keep(|number| caps.contains_key(&number));
+        queues.load(db, "queue")?;
+        kinds.load(db, "kind")
     }
 
     /// The numbers of a queue and a kind, old or new.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use raincheck_core::{ChunkKind, Command, Event, IdMint, Job, JobNo, LeaseRef, Millis, Reply};
+use raincheck_core::{ChunkKind, Command, Event, IdMint, Job, JobNo, LeaseRef, Millis, Name, Outcome, Reply};
 use rand::rngs::StdRng;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
@@ -68,7 +68,21 @@ pub(super) struct Writer<'c> {
     pub log_held: i64,
     /// A sweep took what was due next: look for the next after it.
     pub swept: bool,
+    /// Queues that were forgotten in this transaction.
+    pub forgotten: Vec<Name>,
+    /// Names were forgotten in this transaction.
+    pub forgot: bool,
+    /// When a look for names to forget last found none, in ticks, unless something was given up since.
+    pub found_none: Option<Millis>,
     pub postman: Postman,
+}
+
+fn comes_last(command: &Command) -> bool {
+    match command {
+        Command::Lease(_) => true,
+        Command::Settle(settle) => matches!(settle.outcome, Outcome::Lost | Outcome::TimedOut),
+        _ => false,
+    }
 }
 
 impl Writer<'_> {
@@ -98,9 +112,9 @@ impl Writer<'_> {
             let error = self.shared.stopped();
             return self.postman.give(Answers(batch.into_iter().map(|r| (r.answer, Err(error.clone()))).collect()));
         }
-        // Leases last, so that they see everything queued in the same transaction.
-        let (leasing, plain): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|r| r.commands.iter().any(|c| matches!(c, Command::Lease(_))));
+        // Leases last, so that they see everything queued in the same transaction. So is what the sweep settles: the end of
+        // a run may ride along with a request for more work that came before it.
+        let (leasing, plain): (Vec<_>, Vec<_>) = batch.into_iter().partition(|r| r.commands.iter().any(comes_last));
         let mut answers = Vec::with_capacity(leasing.len() + plain.len());
         match self.attempt(plain.into_iter().chain(leasing), &mut answers) {
             Ok(()) => {
@@ -161,6 +175,10 @@ impl Writer<'_> {
         self.book.flush(self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;
         self.kept.commit.run().map_err(|e| (e, Vec::new()))?;
         let mut queues = self.shared.queues.write();
+        self.forgot = false;
+        for name in self.forgotten.drain(..) {
+            queues.remove(&name);
+        }
         for number in self.book.take_touched() {
             if let Some(name) = self.shared.tables.queue_name(number) {
                 queues.insert(name.clone(), self.book.show(number, name));
@@ -180,11 +198,11 @@ impl Writer<'_> {
             tracing::warn!(%error, "the next due time cannot be read");
         }
         if !self.leases.is_empty() {
-            let ticks = self.shared.clock.ticks();
+            let at = self.shared.clock.reading();
             let mut leases = self.shared.leases.lock();
             for change in self.leases.drain(..) {
                 match change {
-                    LeaseChange::Start(job, worker) => leases.start(&job, worker, ticks, 0),
+                    LeaseChange::Start(job, worker) => leases.start(&job, worker, at, 0),
                     LeaseChange::AskToStop(lease) => leases.ask_to_stop(lease),
                     LeaseChange::End(lease) => leases.end(lease),
                 }
@@ -198,6 +216,14 @@ impl Writer<'_> {
         if commits.as_ref().is_some_and(|reader| reader.send(commit).is_err()) {
             *commits = None;
         }
+    }
+
+    /// Knows again what was forgotten by what was taken back.
+    pub fn remember(&mut self) -> rusqlite::Result<()> {
+        if !self.forgot {
+            return Ok(());
+        }
+        self.shared.tables.reload(self.db, &self.shared.kind_caps.read())
     }
 
     /// Goes back to what is on disk after a transaction that failed.
@@ -231,7 +257,10 @@ impl Writer<'_> {
         self.running.clear();
         self.cursor = self.shared.head.load(Ordering::Acquire);
         // What is due next is looked for only after a commit (see `publish`), so those times still hold.
-        match FiguresBook::load(self.db) {
+        let remembered = self.remember();
+        self.forgotten.clear();
+        self.forgot = false;
+        match remembered.and_then(|()| FiguresBook::load(self.db)) {
             Ok(book) => self.book = book,
             Err(error) => {
                 tracing::error!(%error, "the counters cannot be read; stopping at once, a restart recovers");

@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use raincheck_core::{Command, Content, NewJob, Payload, Reply, State, SteppedClock, Timestamp};
-use raincheck_store::conformance::{new_job, new_of};
-use raincheck_store::{SqliteOptions, SqliteStore, Store, StoreError};
+use raincheck_core::{
+    Clock, Command, Content, JobNo, LeaseJobs, LeaseRef, NewJob, Outcome, Overdue, Payload, Reply, Settle, State,
+    SteadyClock, SteppedClock, Timestamp,
+};
+use raincheck_store::conformance::{complete, name, new_job, new_of, worker_asks};
+use raincheck_store::{Overrun, Renewal, Renewed, SqliteOptions, SqliteStore, Store, StoreError};
 
 fn options(folder: &Path) -> SqliteOptions {
     let clock = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000)));
@@ -124,4 +127,151 @@ fn everybody_is_answered_in_any_runtime() {
     drop(first);
     submit_many(&second);
     second.block_on(store.close());
+}
+
+/// Leases the job of this kind as this worker.
+async fn leased(store: &SqliteStore, kind: &str, worker: &str) -> LeaseRef {
+    let ask = LeaseJobs { worker: worker.into(), ttl: 30_000, ..worker_asks(&[kind], 1) };
+    match &store.apply(vec![Command::Lease(ask)]).await.unwrap()[..] {
+        [Reply::Leased(leased)] => leased[0].0.lease_ref(),
+        other => panic!("not leased: {other:?}"),
+    }
+}
+
+/// What the server's own workers ran is lost at its next start, as soon as their programs must be gone; other workers,
+/// even of a like name, get their full length again.
+#[tokio::test]
+async fn what_a_dead_life_ran_itself_is_lost_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000)));
+    let options = || SqliteOptions { clock: clock.clone(), ..options(folder.path()) };
+    let store = SqliteStore::open(options()).unwrap();
+    let own = store.own_workers().unwrap().to_owned();
+    store.apply(vec![Command::Submit(vec![new_of("q", "mine"), new_of("q", "theirs")])]).await.unwrap();
+    let mine = leased(&store, "mine", &format!("serve-mine{own}")).await;
+    let theirs = leased(&store, "theirs", "serve-theirs").await;
+    store.close().await;
+    let store = SqliteStore::open(options()).unwrap();
+    assert_eq!(store.own_workers(), Some(&*own));
+    clock.advance(1_999);
+    assert_eq!(store.overdue(9).await.unwrap(), [], "its programs may still be ending");
+    clock.advance(1);
+    assert_eq!(store.overdue(9).await.unwrap(), [Overrun { lease: mine, why: Overdue::Lost }]);
+    let lost = Command::Settle(Settle { lease: mine, outcome: Outcome::Lost });
+    let Reply::Job(job) = &store.apply(vec![lost]).await.unwrap()[0] else { panic!("not settled") };
+    assert_eq!((job.state, job.losses), (State::Queued, 1));
+    clock.advance(27_999);
+    assert_eq!(store.overdue(9).await.unwrap(), []);
+    clock.advance(1);
+    assert_eq!(store.overdue(9).await.unwrap(), [Overrun { lease: theirs, why: Overdue::Lost }]);
+    store.close().await;
+}
+
+/// What the server slept through is no silence of the workers: leases get it, time limits do not, and what was sent
+/// meanwhile is heard first.
+#[tokio::test]
+async fn a_standstill_is_nobodys_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000)));
+    let clock = Arc::new(SteadyClock::over(machine.clone()));
+    let store = SqliteStore::open(SqliteOptions { clock: clock.clone(), ..options(folder.path()) }).unwrap();
+    let serve = |millis: i64| {
+        for _ in 0..millis / 500 {
+            machine.advance(500);
+            clock.beat();
+        }
+    };
+    clock.beat();
+    serve(2_000);
+    let limited = NewJob { timeout: 10_000, ..new_of("q", "limited") };
+    store.apply(vec![Command::Submit(vec![new_of("q", "free"), limited])]).await.unwrap();
+    let free = leased(&store, "free", "w").await;
+    let limited = leased(&store, "limited", "w").await;
+    serve(5_000);
+    machine.advance(120_000);
+    // Before anybody has noticed, and in the moment after.
+    let lose = |lease| Command::Settle(Settle { lease, outcome: Outcome::Lost });
+    for _ in 0..2 {
+        assert_eq!(store.overdue(9).await.unwrap(), []);
+        let replies = store.apply(vec![lose(free), lose(limited)]).await.unwrap();
+        assert!(replies.iter().all(|reply| matches!(reply, Reply::Job(job) if job.state == State::Running)));
+        assert!(store.next_overdue().unwrap() > clock.ticks());
+        clock.beat();
+    }
+    serve(1_000);
+    assert_eq!(store.overdue(9).await.unwrap(), [Overrun { lease: limited, why: Overdue::TimedOut }]);
+    assert_eq!(store.next_overdue(), Some(2_000 + 10_000));
+    let done = Command::Settle(Settle { lease: limited, outcome: complete("in time") });
+    assert!(matches!(&store.apply(vec![done]).await.unwrap()[..], [Reply::Job(job)] if job.state == State::Succeeded));
+    serve(23_500);
+    assert_eq!(store.overdue(9).await.unwrap(), []);
+    assert_eq!(store.renew(vec![Renewal { lease: free, ttl: None }]).await.unwrap().len(), 1);
+    serve(29_500);
+    assert!(matches!(
+        store.renew(vec![Renewal { lease: free, ttl: None }]).await.unwrap()[..],
+        [Renewed::Extended { .. }]
+    ));
+    serve(30_000);
+    assert_eq!(store.overdue(9).await.unwrap(), [Overrun { lease: free, why: Overdue::Lost }]);
+    store.close().await;
+}
+
+/// A machine whose clock was set back before the start: time goes on from the last change, so that what is new is younger
+/// than what is there, and delays begin to run at once.
+#[tokio::test]
+async fn time_goes_on_from_what_the_data_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |millis| {
+        let machine = Arc::new(SteppedClock::new(Timestamp(millis)));
+        let clock = Arc::new(SteadyClock::over(machine.clone()));
+        (machine, SqliteOptions { clock, ..options(folder.path()) })
+    };
+    let submit = async |store: &SqliteStore, new| match &store.apply(vec![Command::Submit(vec![new])]).await.unwrap()[..]
+    {
+        [Reply::Submitted(all)] => all[0].job().clone(),
+        other => panic!("not taken: {other:?}"),
+    };
+    const NOW: i64 = 1_760_000_000_000;
+    let (machine, options) = at(NOW);
+    let store = SqliteStore::open(options).unwrap();
+    let first = submit(&store, new_job()).await;
+    machine.advance(5_000);
+    let second = submit(&store, new_job()).await;
+    store.close().await;
+    let (machine, options) = at(NOW - 3_600_000);
+    let store = SqliteStore::open(options).unwrap();
+    let third = submit(&store, new_job()).await;
+    let delayed = submit(&store, NewJob { delay: 2_000, ..new_of("q", "delayed") }).await;
+    assert!(first.created_at < second.created_at && second.created_at <= third.created_at, "{third:?}");
+    let order: Vec<JobNo> = {
+        let ask = worker_asks(&["k"], 9);
+        let Reply::Leased(leased) = store.apply(vec![Command::Lease(ask)]).await.unwrap().remove(0) else { panic!() };
+        leased.iter().map(|(job, _)| job.no).collect()
+    };
+    assert_eq!(order, [first.no, second.no, third.no]);
+    machine.advance(2_000);
+    store.apply(vec![Command::Promote(9)]).await.unwrap();
+    assert_eq!(store.record(delayed.no).await.unwrap().unwrap().job.state, State::Queued);
+    assert_eq!(delayed.kind, name("delayed"));
+    store.close().await;
+}
+
+/// Numbers of forgotten names are not given to others, over a restart either: who reads the data as it was must not take
+/// the one for the other.
+#[tokio::test]
+async fn a_number_stands_for_one_name_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(folder.path())).unwrap();
+    store.apply(vec![Command::Submit(vec![new_of("q", "k")])]).await.unwrap();
+    store.close().await;
+    let db = rusqlite::Connection::open(folder.path().join("raincheck.db")).unwrap();
+    db.execute_batch("INSERT INTO meta VALUES ('last_queue', 77), ('last_kind', 88)").unwrap();
+    drop(db);
+    let store = SqliteStore::open(options(folder.path())).unwrap();
+    store.apply(vec![Command::Submit(vec![new_of("r", "l")])]).await.unwrap();
+    store.close().await;
+    let db = rusqlite::Connection::open(folder.path().join("raincheck.db")).unwrap();
+    let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(number("SELECT id FROM queue WHERE name='r'"), 78);
+    assert_eq!(number("SELECT id FROM kind WHERE name='l'"), 89);
 }

@@ -13,7 +13,7 @@ use std::{
 
 use clap::ValueEnum;
 use raincheck_core::{
-    Command, JobId, JobNo, LeaseJobs, Name, NewJob, Outcome, QueueFacts, Reply, Settle, Spec, SystemClock, Timestamp,
+    Command, JobId, JobNo, LeaseJobs, Name, NewJob, Outcome, QueueFacts, Reply, Settle, Spec, SteadyClock, Timestamp,
     decide::{self, Moment, SubmitFacts},
 };
 use raincheck_store::{SqliteOptions, SqliteStore, Store};
@@ -168,7 +168,7 @@ pub async fn walk(path: HotPath, times: usize, folder: &Path) -> Result<Exit, Fa
         return Ok(Exit::Done);
     }
     let options =
-        SqliteOptions { clock: Arc::new(SystemClock::default()), ..SqliteOptions::in_folder(&folder.join("data")) };
+        SqliteOptions { clock: Arc::new(SteadyClock::default()), ..SqliteOptions::in_folder(&folder.join("data")) };
     let store = SqliteStore::open(options).map_err(broken)?;
     let lease = LeaseJobs {
         worker: "bench".into(),

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use raincheck_core::limits;
+use raincheck_engine::QueueError;
 use raincheck_store::StoreError;
 
 use super::wire::{Json, cut};
@@ -238,6 +239,15 @@ impl IntoResponse for Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.0.row.slug, self.0.detail.as_deref().unwrap_or(self.0.row.title))
+    }
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::TooMany => Problem::invalid(vec![Violation::new(String::new(), error.to_string())]),
+            QueueError::Store(error) => error.into(),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! The wall clock jumps under load, a day on and an hour back: leases do not notice.
+//! The wall clock jumps under load, a day on and an hour back: leases do not notice, nor does what waits for a time. At the
+//! end it is set back once more, while the server is away.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::content::Content;
 use crate::http::Http;
 use crate::load::Mix;
 use crate::log::{End, EndFate, Fate, Grant, Submit};
-use crate::round::Round;
+use crate::round::{PROBE, Round};
 use crate::server::Launch;
 use crate::tally::Tally;
 use crate::wire::{Job, Leases, State};
@@ -47,9 +48,12 @@ async fn campaign(order: &Order) -> Result<Tally> {
     for number in 0..order.loops {
         offset += if number % 2 == 0 { DAY } else { -HOUR };
         across(&http, &round, number, || clock.set(offset)).await?;
+        delayed(&http, &format!("after jump {number}")).await?;
     }
-    // What was put off while the clock was ahead is due only when it is there again.
-    clock.set(offset + DAY)?;
+    // What was put off is due when it was said to be, also if the next start finds the clock an hour back.
+    clock.set(offset - HOUR)?;
+    round.restart()?;
+    delayed(&http, "after the restart").await?;
     let tally = round.judge().await?;
     let note = format!("{} leases held across a jump were still good", order.loops);
     Ok(Tally { loops: order.loops.into(), faults: order.loops.into(), notes: vec![note], ..tally })
@@ -79,6 +83,20 @@ async fn across(http: &Http, round: &Round, number: u32, jump: impl FnOnce() -> 
     let end = Some((end, EndFate::Taken(State::Succeeded)));
     let grant = Grant { lease: leased.lease.clone(), request: format!("steady {number}"), end };
     log.write(|book| book.grants.insert(run, grant));
+    Ok(())
+}
+
+/// A job that is to wait for a second is there to be leased soon after.
+async fn delayed(http: &Http, when: &str) -> Result<()> {
+    let submit = json!({"kind": PROBE, "queue": PROBE, "delay": "1s"});
+    let job: Job = http.post("/jobs", &submit).await.ok().context("broken")?.json()?;
+    let ask = json!({"worker": {"name": "prober"}, "kinds": [PROBE], "max": 1, "wait": "20s", "ttl": "5s"});
+    let leases: Leases = http.post("/leases", &ask).await.ok().context("broken")?.json()?;
+    let leased = leases.leases.first().with_context(|| format!("{when} a delay of a second did not end in twenty"))?;
+    ensure!(leased.job.id == job.id, "{when} another job came than the one that waited");
+    let path = format!("/leases/{}/complete", leased.lease);
+    let done = http.post(&path, &json!(1)).await.ok().context("broken")?;
+    ensure!(done.status == 200, "{when} a completion was answered {} {}", done.status, done.text());
     Ok(())
 }
 

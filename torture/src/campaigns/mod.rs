@@ -9,6 +9,7 @@ mod foreign_folder;
 mod greedy;
 mod kill;
 mod nodes;
+mod pause;
 mod postgres;
 mod power_cut;
 mod retention;
@@ -54,6 +55,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "workers stopped past their leases, which hand in their ends too late",
         short_loops: 100,
         run: zombies::run,
+    },
+    Campaign {
+        name: "pause",
+        about: "the server stopped for longer than a lease, under live workers",
+        short_loops: 3,
+        run: pause::run,
     },
     Campaign {
         name: "clock",

@@ -17,6 +17,7 @@ const OPEN: &str = "raincheck-store/src/sqlite/open.rs";
 const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
 const PURGE: &str = "raincheck-store/src/sqlite/purge.rs";
 const COMMIT: &str = "raincheck-store/src/postgres/commit.rs";
+const STEADY: &str = "raincheck-core/src/steady.rs";
 const SETTLE: &str = "raincheck-core/src/decide/settle.rs";
 
 /// Every mutant that applies to what is built.
@@ -83,26 +84,53 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             Edit {
                 file: WRITER,
-                from: "let ticks = self.shared.clock.ticks();",
-                to: "let ticks = self.shared.clock.now().0;",
+                from: "let at = self.shared.clock.reading();",
+                to: "let at = self.shared.clock.now().0;",
             },
             Edit {
                 file: APPLY,
-                from: "overrun(lease, self.shared.clock.ticks())",
+                from: "overrun(lease, self.shared.clock.reading())",
                 to: "overrun(lease, self.shared.clock.now().0)",
             },
             Edit {
                 file: "raincheck-store/src/sqlite/read.rs",
-                from: "overdue(self.shared.clock.ticks(), limit)",
+                from: "overdue(self.shared.clock.reading(), limit)",
                 to: "overdue(self.shared.clock.now().0, limit)",
             },
             Edit {
                 file: "raincheck-store/src/sqlite/read.rs",
-                from: "let ticks = self.shared.clock.ticks();",
-                to: "let ticks = self.shared.clock.now().0;",
+                from: "let at = self.shared.clock.reading();\n        let mut leases",
+                to: "let at = self.shared.clock.now().0;\n        let mut leases",
             },
         ],
         killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "gap-not-granted",
+        fault: "what the server slept through is taken for silence of its workers",
+        edits: &[
+            Edit {
+                file: STEADY,
+                from: "idle: beats.idle + gap, awake: 0 }",
+                to: "idle: beats.idle, awake: Millis::MAX }",
+            },
+            Edit { file: STEADY, from: "            beats.idle += stood_still;\n", to: "" },
+            Edit { file: STEADY, from: "if stood_still > 0 || beats.last.is_none()", to: "if beats.last.is_none()" },
+        ],
+        killer: Killer::Campaign("pause", 2),
+    },
+    Mutant {
+        name: "clock-followed-back",
+        fault: "time goes back with the machine's clock",
+        edits: &[
+            Edit { file: STEADY, from: "ahead.min(passed / CLOCK_NEARS_BY)", to: "ahead" },
+            Edit {
+                file: STEADY,
+                from: "Timestamp(self.latest.fetch_max(at, Ordering::AcqRel).max(at))",
+                to: "Timestamp(at)",
+            },
+        ],
+        killer: Killer::Campaign("clock", 2),
     },
     Mutant {
         name: "key-by-look-then-insert",

@@ -33,11 +33,11 @@ pub struct Change {
 }
 
 impl Change {
-    /// What leads from the workers there are to those of `config`.
+    /// What leads from the workers there are to those of `config`. Their names end in `own`.
     ///
     /// # Errors
     /// When a program is not there.
-    pub fn of(commands: &Commands, config: &Config, client: &Client) -> Result<Self, Failure> {
+    pub fn of(commands: &Commands, config: &Config, client: &Client, own: &str) -> Result<Self, Failure> {
         let (folder, grace) = (config.folder(), config.settings.server.grace.duration());
         let secrets = config.settings.secret_variables();
         let kinds = || config.settings.kinds.iter().filter(|(_, settings)| !settings.run.is_empty());
@@ -50,7 +50,7 @@ impl Change {
             let runner = runner(settings, &folder, &secrets)
                 .map_err(|error| Failure::usage(format!("{origin}: kind {kind}: {error}")))?;
             let worker = Worker::builder(client.clone())
-                .name(format!("serve-{kind}"))
+                .name(format!("serve-{kind}{own}"))
                 .version(env!("CARGO_PKG_VERSION"))
                 .kind(kind, runner)
                 .concurrency(settings.workers.unwrap_or(1))

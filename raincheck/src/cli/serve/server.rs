@@ -56,7 +56,7 @@ impl Server {
         let http = tokio::spawn(http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
         let client = Client::builder(local_url(address)).maybe_token(token.clone()).build()?;
         let mut server = Self { address, token, engine, defaults, commands: Commands::default(), http, shutdown };
-        let ready = match Change::of(&server.commands, config, &client) {
+        let ready = match Change::of(&server.commands, config, &client, store.own_workers().unwrap_or_default()) {
             Ok(change) => {
                 server.commands.apply(change);
                 server.own_queues(config).await
@@ -110,7 +110,8 @@ impl Server {
     /// When a program or schema is not there, or the store does not take it.
     pub async fn reload(&mut self, old: &Config, new: &Config) -> Result<(), Failure> {
         let defaults = options::submit_defaults(new)?;
-        let change = Change::of(&self.commands, new, &self.client()?)?;
+        let own = self.engine.store().own_workers().unwrap_or_default();
+        let change = Change::of(&self.commands, new, &self.client()?, own)?;
         self.own_queues(new).await?;
         for kind in old.settings.kinds.keys().chain(new.settings.kinds.keys()) {
             let cap = new.settings.kinds.get(kind).and_then(|settings| settings.concurrency);

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{CONTENT_LOCATION, ETAG, HeaderName, HeaderValue, LOCATION, VARY};
-use raincheck_core::{Job, NewJob, Refusal, Spec, State, Submitted};
+use raincheck_core::{Job, NewJob, Refusal, Spec, State, Submitted, limits};
 use raincheck_engine::{SubmitError, Until};
 use raincheck_store::Unclaimed;
 
@@ -133,7 +133,9 @@ fn refusal_problem(refusal: &Refusal, pointer: String) -> Problem {
         Refusal::QueueFull(queue) => Problem::new(problem::QUEUE_FULL).detail(format!("queue {queue} is at its bound")),
         Refusal::StoreFull => Problem::new(problem::QUEUE_FULL).detail("the server is at its bound of waiting jobs"),
         Refusal::TooManyNames => {
-            Problem::invalid(at("", "there are as many queues or kinds as there may be".to_owned()))
+            let most = limits::KINDS;
+            let next = "purge old jobs, keep finished ones for less long, or name fewer";
+            Problem::invalid(at("", format!("{most} kinds or queues hold jobs, and no more may: {next}")))
         }
     }
 }

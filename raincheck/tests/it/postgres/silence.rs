@@ -27,15 +27,16 @@ async fn whoever_needs_a_silent_database_gets_503_within_seconds() {
     cluster.freeze().unwrap();
     let begin = Instant::now();
     let large = node.ask(Method::POST, "/kinds/k/jobs").header("content-type", "video/mp4").body(vec![1; 300_000]);
+    let [beat, complete, cancel] = [format!("{run}/heartbeat"), format!("{run}/complete"), format!("{job}/cancel")];
     let answers = tokio::join!(
         node.post("/jobs", json!({"kind": "k"})),
         read(large),
         node.get(&job),
         node.get("/jobs"),
         node.post("/leases", ask),
-        node.post(&format!("{run}/heartbeat"), json!({})),
-        node.post(&format!("{run}/complete"), json!(1)),
-        node.post(&format!("{job}/cancel"), json!({})),
+        node.post(&beat, json!({})),
+        node.post(&complete, json!(1)),
+        node.post(&cancel, json!({})),
     );
     let (a, b, c, d, e, f, g, h) = answers;
     for (status, problem) in [a, b, c, d, e, f, g, h] {
