@@ -45,7 +45,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_the_same_twice_goes_and_what_grows_stays() {
         let scratch = tempfile::tempdir().unwrap();
-        let folder = BlobFolder::open(scratch.path()).unwrap();
+        let folder = BlobFolder::open(scratch.path(), crate::blobs::StoreId::fresh()).unwrap();
         let blobs = Blobs::from(folder.clone());
         let (mut live, dead) = (folder.create().unwrap(), folder.create().unwrap());
         let lying = || folder.list_half_written().unwrap().len();

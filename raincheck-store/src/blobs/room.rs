@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn what_is_promised_is_not_promised_again() {
         let scratch = tempfile::tempdir().unwrap();
-        let folder = BlobFolder::open(scratch.path()).unwrap();
+        let folder = BlobFolder::open(scratch.path(), crate::blobs::StoreId::fresh()).unwrap();
         let free = folder.free_bytes().unwrap();
         let room = Arc::new(Room::default());
         // Far from every bound of a disk that others write to meanwhile.
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_reserve_is_not_for_inputs_and_half_of_it_not_for_results() {
         let scratch = tempfile::tempdir().unwrap();
-        let folder = BlobFolder::open(scratch.path()).unwrap();
+        let folder = BlobFolder::open(scratch.path(), crate::blobs::StoreId::fresh()).unwrap();
         let free = folder.free_bytes().unwrap();
         let room = Arc::new(Room::default());
         let mut promises = [BlobUse::Input, BlobUse::Result].map(|of| room.promise(&folder, of, 0).unwrap());

@@ -253,8 +253,8 @@ async fn a_doctor_tells_whose_a_folder_is() {
     PostgresStore::open(node.clone()).await.unwrap().close().await;
     for (blobs, on_sqlite) in [(folder.path().join("blobs"), true), (base.folder.path().to_owned(), false)] {
         let look = async || match on_sqlite {
-            true => findings(Box::new(SqliteDoctor::open(&options(folder.path())).unwrap())).await,
-            false => findings(Box::new(PostgresDoctor::open(&node).await.unwrap())).await,
+            true => findings(Box::new(SqliteDoctor::open(&options(folder.path()), false).unwrap())).await,
+            false => findings(Box::new(PostgresDoctor::open(&node, false).await.unwrap())).await,
         };
         assert_eq!(look().await, []);
         fs::create_dir(blobs.join("lost+found")).unwrap();
