@@ -24,6 +24,8 @@ async fn whoever_needs_a_silent_database_gets_503_within_seconds() {
     let ask = json!({"worker": {"name": "w"}, "kinds": ["k"], "max": 1, "ttl": "60s"});
     let (_, leases) = node.post("/leases", ask.clone()).await;
     let run = format!("/leases/{}", leases["leases"][0]["lease"].as_str().unwrap());
+    let (heartbeat, complete, cancel) =
+        (format!("{run}/heartbeat"), format!("{run}/complete"), format!("{job}/cancel"));
     cluster.freeze().unwrap();
     let begin = Instant::now();
     let large = node.ask(Method::POST, "/kinds/k/jobs").header("content-type", "video/mp4").body(vec![1; 300_000]);
@@ -33,9 +35,9 @@ async fn whoever_needs_a_silent_database_gets_503_within_seconds() {
         node.get(&job),
         node.get("/jobs"),
         node.post("/leases", ask),
-        node.post(&format!("{run}/heartbeat"), json!({})),
-        node.post(&format!("{run}/complete"), json!(1)),
-        node.post(&format!("{job}/cancel"), json!({})),
+        node.post(&heartbeat, json!({})),
+        node.post(&complete, json!(1)),
+        node.post(&cancel, json!({})),
     );
     let (a, b, c, d, e, f, g, h) = answers;
     for (status, problem) in [a, b, c, d, e, f, g, h] {
@@ -46,7 +48,7 @@ async fn whoever_needs_a_silent_database_gets_503_within_seconds() {
     assert_eq!(node.get("/livez").await.0, 200);
     cluster.thaw().unwrap();
     until("it is ready again", LIMIT, async || node.get("/readyz").await.0 == 200).await;
-    assert_eq!(node.post(&format!("{run}/complete"), json!(1)).await.0, 200);
+    assert_eq!(node.post(&complete, json!(1)).await.0, 200);
     assert_eq!(node.get("/jobs").await.1["items"].as_array().unwrap().len(), 1, "what was refused is not there");
 
     // It does not start on one that is silent, and does not stay for one.
