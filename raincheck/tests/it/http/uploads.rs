@@ -274,7 +274,7 @@ async fn that_a_lease_is_over_is_told_before_the_result_is_sent() {
 #[tokio::test]
 async fn what_does_not_fit_beside_the_reserve_is_refused_before_it_comes() {
     let free = {
-        let stat = rustix::fs::statvfs(&std::env::temp_dir()).unwrap();
+        let stat = rustix::fs::statvfs(std::env::temp_dir()).unwrap();
         stat.f_bavail * stat.f_frsize
     };
     let bed = Bed::on(|options| options.limits.file = u64::MAX, |store| store.reserve_bytes = free / 2).await;
