@@ -62,7 +62,7 @@ async fn answers_do_not_grow_with_what_is_wrong() {
         assert!(bed.post("/jobs/batch", body).await.is(422).bytes.len() < 64 << 10);
     }
     bed.post("/leases/heartbeat", json!({"heartbeats": [{"lease": long}]})).await.is(422);
-    bed.get(&format!("/jobs?{}", vec!["a"; 1_000].join("&"))).await.is(400);
+    bed.get(&format!("/jobs?{}", ["a"; 1_000].join("&"))).await.is(400);
 }
 
 #[tokio::test]
