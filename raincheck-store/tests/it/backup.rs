@@ -1,5 +1,4 @@
 //! A backup is the whole of one moment, whatever goes on meanwhile; it is there in full or not at all.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

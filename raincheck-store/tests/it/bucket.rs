@@ -1,5 +1,4 @@
 //! A store on PostgreSQL with its large payloads in S3-compatible storage keeps the promises that it keeps with a folder.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,4 @@
 //! The doctor finds nothing in a sound store, and each of its checks finds the damage it was made for.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;

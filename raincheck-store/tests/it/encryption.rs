@@ -1,5 +1,4 @@
 //! Connections to PostgreSQL are encrypted, and to whom they should be, as `sslmode` and `sslrootcert` say.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::PathBuf;
 

@@ -1,5 +1,4 @@
 //! A store takes nothing that is not its own, nothing that is half there, and notices when what it has is taken away.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,5 +1,4 @@
 //! A database that does not answer, and nodes that were silent for so long that others count them as dead.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -1,6 +1,5 @@
 //! What is written about jobs lies in partitions by time on PostgreSQL: there before it is needed, invisible with its job,
 //! gone with the last of them.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

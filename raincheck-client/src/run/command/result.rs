@@ -44,8 +44,7 @@ pub(super) async fn collect(scratch: &Scratch, output: Option<Output>, most: u64
         }
         None => Kept::Memory(bytes::BytesMut::new()),
     };
-    let is_there =
-        |name| left::is_there(&directory, name).map_err(|error| unusable("cannot look for a result", error));
+    let is_there = |name| left::is_there(&directory, name).map_err(|error| unusable("cannot look for a result", error));
     if let (Kept::Memory(bytes), false, false) = (&output, is_there(RESULT)?, is_there(META)?) {
         // Most of them: what is in memory already needs no thread.
         return Ok(in_memory(bytes.clone().freeze(), Meta::default()));

@@ -10,8 +10,8 @@ use rusqlite::{Connection, Result, params};
 use super::{Look, Stage};
 use crate::blobs::{BlobFolder, Lying, owners};
 use crate::checkup::{CheckPage, Invariant};
-use crate::sqlite::open;
 use crate::rules::Hash;
+use crate::sqlite::open;
 
 /// A file that nothing refers to yet may be on its way into a job for so long, while a server runs.
 const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
