@@ -289,6 +289,9 @@ async fn stopped(store: &dyn Store) -> String {
     }
 }
 
+/// Takes something away from the data in a folder.
+type Take = fn(&Path);
+
 fn away(folder: &Path, name: &str) -> PathBuf {
     let away = folder.join("away");
     fs::create_dir_all(&away).unwrap();
@@ -299,7 +302,7 @@ fn away(folder: &Path, name: &str) -> PathBuf {
 
 #[tokio::test]
 async fn what_is_taken_away_is_noticed_and_nothing_is_taken_any_more() {
-    let takes: [(&str, fn(&Path)); 7] = [
+    let takes: [(&str, Take); 7] = [
         ("raincheck.db is gone", |folder| drop(away(folder, ""))),
         ("raincheck.db is gone", |folder| {
             away(folder, "");
