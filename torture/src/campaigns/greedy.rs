@@ -48,7 +48,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
         for attack in ATTACKS {
             let before = served.load(Relaxed);
             let begin = Instant::now();
-            let done = tokio::time::timeout(attacks::LONGEST, (attack.run)(caller.clone())).await;
+            let done = tokio::time::timeout(attacks::LONGEST, (attack.run)(caller)).await;
             done.with_context(|| format!("{} did not end", attack.name))?
                 .with_context(|| format!("{}: {}", attack.name, attack.about))?;
             // A fact to wait for: others were served after it began, too.
