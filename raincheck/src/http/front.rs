@@ -94,15 +94,15 @@ impl Front {
 fn must_go_on(method: &Method, path: &str) -> bool {
     let mut parts = path.split('/').skip(1);
     let parts = [parts.next(), parts.next(), parts.next(), parts.next()];
-    match (method, parts) {
+    matches!(
+        (method, parts),
         (&Method::GET | &Method::HEAD, [Some("livez" | "readyz" | "metrics"), None, ..])
-        | (&Method::GET | &Method::HEAD, [Some("jobs"), Some(_), None, _])
-        | (&Method::POST, [Some("leases"), None, ..])
-        | (&Method::POST, [Some("leases"), Some("heartbeat"), None, _])
-        | (&Method::POST, [Some("leases"), Some(_), Some("heartbeat" | "complete" | "fail" | "release"), None])
-        | (&Method::POST, [Some("jobs"), Some(_), Some("cancel"), None]) => true,
-        _ => false,
-    }
+            | (&Method::GET | &Method::HEAD, [Some("jobs"), Some(_), None, _])
+            | (&Method::POST, [Some("leases"), None, ..])
+            | (&Method::POST, [Some("leases"), Some("heartbeat"), None, _])
+            | (&Method::POST, [Some("leases"), Some(_), Some("heartbeat" | "complete" | "fail" | "release"), None])
+            | (&Method::POST, [Some("jobs"), Some(_), Some("cancel"), None])
+    )
 }
 
 /// The router's own refusal, which knows the methods there are, in our words.
