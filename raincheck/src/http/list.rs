@@ -30,6 +30,7 @@ pub async fn get(AppState(app): AppState<App>, base: Base, uri: Uri, mut query: 
     query.done()?;
     let before =
         before.map(|text| open_cursor(&text).ok_or_else(|| Problem::new(problem::INVALID_CURSOR))).transpose()?;
+    let _turn = app.room.page().await;
     let page = app.engine.jobs(Filter { before, ..filter }, limit).await?;
     let mut out = Json::with_capacity(1_536 * page.items.len() + 64);
     out.begin();

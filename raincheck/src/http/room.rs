@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use raincheck_core::limits;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::problem::Problem;
 
@@ -29,6 +29,7 @@ pub struct Room {
     large: Arc<Semaphore>,
     answers: Arc<Semaphore>,
     heavy: Semaphore,
+    pages: Semaphore,
 }
 
 impl Default for Room {
@@ -40,6 +41,8 @@ impl Default for Room {
             answers: of(limits::ANSWERS_BYTES),
             // One at a time: it takes a processor, and memory beside the text.
             heavy: Semaphore::new(1),
+            // What was read is in memory before there is an answer to be counted.
+            pages: Semaphore::new(4),
         }
     }
 }
@@ -61,6 +64,12 @@ impl Room {
             RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
             _ => work(),
         }
+    }
+
+    /// A turn at reading a page and writing it.
+    pub async fn page(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed, so there is one.
+        self.pages.acquire().await.ok()
     }
 
     /// Refuses what will be answered at length while such answers find no room: before anything is done, for

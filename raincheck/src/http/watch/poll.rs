@@ -24,6 +24,7 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
         let known = Until::ChangedFrom(record.job.seq);
         record = found(app.engine.wait(id, known, wait.millis()).await?)?;
     }
+    let _turn = app.room.page().await;
     let events = app.engine.job_events(record.job.no, after, PAGE).await?;
     let next = events.last().map_or(after, |event| event.seq);
     let done = match events.last() {
@@ -43,11 +44,16 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
 pub async fn feed(app: &App, after: Option<Cursor>, filter: EventFilter, wait: Wait) -> Result<Response, Problem> {
     // The watch comes first, so that nothing falls between reading and waiting.
     let mut watch = app.engine.watch_feed(after, filter.clone()).await.map_err(refused)?;
+    let mut turn = app.room.page().await;
     let mut page_ = app.engine.store().events(watch.position(), &filter, PAGE).await?;
     if page_.items.is_empty() && wait.millis() > 0 {
         let from = watch.position();
         let most = Duration::from_millis(wait.millis() as u64);
-        match tokio::time::timeout(most, watch.next()).await {
+        // Others read while this waits.
+        drop(turn);
+        let waited = tokio::time::timeout(most, watch.next()).await;
+        turn = app.room.page().await;
+        match waited {
             Ok(Ok(Some(_))) => page_ = app.engine.store().events(from, &filter, PAGE).await?,
             Ok(Err(error)) => return Err(error.into()),
             Ok(Ok(None)) | Err(_) => {}
@@ -59,6 +65,7 @@ pub async fn feed(app: &App, after: Option<Cursor>, filter: EventFilter, wait: W
     out.key("next_after").text(&app.engine.encode_cursor(page_.read_to.max(watch.position())));
     out.key("done").bool(false);
     out.end();
+    drop(turn);
     Ok(page(out, wait))
 }
 
