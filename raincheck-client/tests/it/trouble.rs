@@ -57,7 +57,7 @@ async fn a_program_that_vanishes_and_comes_back() {
         let log = String::from_utf8(mock.job(id).log).unwrap();
         assert!(log.starts_with("raincheck: given back, as this worker cannot run it: cannot start `"), "{log}");
         let answer = r#"printf '{"job":"0","attempt":%s,"result":1}\n' ${1:-2}"#;
-        install(&program, if keep { &answer[..] } else { "echo 1" });
+        install(&program, if keep { answer } else { "echo 1" });
         let job = ended(&mock, id).await;
         assert!(succeeded(&job), "{job:?}", job = (job.state, job.failure, job.log));
         running.drain().await;
