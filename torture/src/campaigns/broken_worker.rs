@@ -106,9 +106,13 @@ async fn loops(order: &Order, bed: &Bed, place: &Path) -> Result<(usize, usize)>
         for worker in &workers {
             waiting.push(submit(bed, &worker.name).await?);
         }
-        for (worker, before) in workers.iter().zip(said).filter(|(worker, _)| worker.fault != Fault::Nothing) {
-            let what = format!("{:?} says that it cannot run jobs", worker.fault);
-            until(&what, SAID, async || Ok(worker.said()? > before)).await?;
+        let silent = || -> Result<Vec<Fault>> {
+            let broken = workers.iter().zip(&said).filter(|(worker, _)| worker.fault != Fault::Nothing);
+            let silent = broken.map(|(worker, before)| Ok((worker.said()? == *before).then_some(worker.fault)));
+            silent.filter_map(Result::transpose).collect()
+        };
+        if until("all say that they cannot run jobs", SAID, async || Ok(silent()?.is_empty())).await.is_err() {
+            bed.log.complain("silent", format!("{:?}", silent()?));
         }
         // The healthy one does all of the work meanwhile.
         ended(bed, &shared).await.context("while some are broken")?;
