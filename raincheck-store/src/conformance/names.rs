@@ -1,6 +1,6 @@
 //! The bound of names is one of those in use.
 
-use raincheck_core::{Command, NewJob, QueuePatch, Refusal, Reply, limits};
+use raincheck_core::{Cancel, Command, Job, NewJob, QueuePatch, Refusal, Reply, limits};
 
 use super::{World, digest, name, new_of};
 
@@ -12,7 +12,7 @@ fn numbered(n: usize) -> NewJob {
 }
 
 /// As many as there may be, each with a job.
-async fn fill(world: &World) -> Vec<raincheck_core::Job> {
+async fn fill(world: &World) -> Vec<Job> {
     let mut jobs = Vec::new();
     let all: Vec<usize> = (0..limits::KINDS.max(limits::QUEUES)).collect();
     for some in all.chunks(1_000) {
@@ -60,10 +60,20 @@ pub async fn unused_ones_make_room(world: &mut World) {
     world.restart().await;
     assert_eq!(world.found(&new).await.job, new);
     assert_eq!(world.found(&jobs[7]).await.job, jobs[7]);
+    clear(world, &jobs).await;
+}
+
+/// Forgets them all: what is looked at after every behavior is looked at queue by queue.
+async fn clear(world: &World, jobs: &[Job]) {
+    for some in jobs.chunks(500) {
+        let cancel = |job: &Job| Command::Cancel(Cancel { no: job.no, force: false });
+        world.store.apply(some.iter().map(cancel).collect()).await.unwrap();
+        world.store.apply(some.iter().map(|job| Command::Purge(job.no)).collect()).await.unwrap();
+    }
 }
 
 /// The names of one less, and with the queue `keyed` and the kind `k0` as many queues as there may be.
-async fn fill_but_one(world: &World) -> Vec<raincheck_core::Job> {
+async fn fill_but_one(world: &World) -> Vec<Job> {
     let mut jobs = Vec::new();
     let all: Vec<usize> = (0..limits::QUEUES - 1).collect();
     for some in all.chunks(1_000) {
@@ -87,4 +97,5 @@ pub async fn a_refused_batch_forgets_none(world: &mut World) {
     assert_eq!(world.create(numbered(0)).await.queue, name("q0"));
     assert_eq!(world.refused(new_of("new", "k1")).await, Refusal::TooManyNames);
     assert_eq!(world.found(&jobs[9]).await.job, jobs[9]);
+    clear(world, &jobs).await;
 }
