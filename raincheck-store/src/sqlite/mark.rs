@@ -69,7 +69,7 @@ fn said(file: &File) -> io::Result<Option<Said>> {
             Err(error) => return Err(error),
         }
     }
-    let read = copies.iter().filter_map(|line| parse(line)).max_by_key(|said| said.head);
+    let read = copies.iter().filter_map(parse).max_by_key(|said| said.head);
     if read.is_none() && file.metadata()?.len() > 0 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged"));
     }
