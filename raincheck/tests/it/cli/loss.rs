@@ -78,7 +78,8 @@ async fn events_that_the_disk_lost_are_missed_by_doctor_server_and_metrics() {
     }
     assert!(told, "the server says so when it starts");
     std::thread::spawn(move || lines.for_each(drop));
-    let metrics = reqwest::get(format!("{}metrics", url.unwrap())).await.unwrap().text().await.unwrap();
+    let metrics =
+        reqwest::get(format!("{}/metrics", url.unwrap().trim_end_matches('/'))).await.unwrap().text().await.unwrap();
     assert!(metrics.contains(&format!("raincheck_missing_events {}", events - 1)), "{metrics}");
 }
 
