@@ -282,7 +282,7 @@ async fn leases_outlive_a_database_that_was_away() {
         // The sweep of either node comes first, be it with what it had found before.
         let settle = Command::Settle(Settle { lease, outcome: Outcome::Lost });
         for node in &nodes {
-            until("it is asked", async || node.overdue(9).await.is_ok_and(|over| over == [])).await;
+            until("it is asked", async || node.overdue(9).await.is_ok_and(|over| over.is_empty())).await;
             let replies = node.apply(vec![settle.clone()]).await.unwrap();
             assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Running), "{replies:?}");
         }
