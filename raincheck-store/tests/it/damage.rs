@@ -1,5 +1,6 @@
 //! A disk that changes or loses what was written: the doctor comes to an end and says so, a server starts or says why not,
 //! and nothing that was acknowledged goes in silence.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::Path;
