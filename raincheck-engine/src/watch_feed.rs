@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use raincheck_core::{Cursor, Event};
@@ -6,11 +5,7 @@ use raincheck_store::{EventFilter, StoreError};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::Engine;
-
-/// Events read from the store at once.
-const PAGE: usize = 256;
-/// Of these, what a watch keeps until they are handed out, bytes.
-const READ_AHEAD_BYTES: usize = 128 << 10;
+use crate::read_ahead::ReadAhead;
 
 /// Why the feed cannot be read from a cursor.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -35,7 +30,7 @@ pub struct FeedWatch {
     /// Everything up to here has been looked at.
     seen: Cursor,
     /// Read from the store and not handed out yet.
-    read: VecDeque<Arc<Event>>,
+    read: ReadAhead,
     /// Where a resumed watch goes on: the last event handed out, or further when what followed did not pass.
     position: Cursor,
     /// The store has events above `seen` that the hub will not bring.
@@ -59,7 +54,7 @@ impl Engine {
         if seen < oldest {
             return Err(FeedError::Expired);
         }
-        let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);
+        let (engine, read, behind) = (self.clone(), ReadAhead::default(), seen < head);
         Ok(FeedWatch { engine, filter, live, seen, read, position: seen, behind })
     }
 }
@@ -73,7 +68,7 @@ impl FeedWatch {
             if draining.is_cancelled() {
                 return Ok(None);
             }
-            if let Some(event) = self.read.pop_front() {
+            if let Some(event) = self.read.pop() {
                 self.position = event.cursor;
                 return Ok(Some(event));
             }
@@ -107,27 +102,13 @@ impl FeedWatch {
     }
 
     async fn catch_up(&mut self) -> Result<(), StoreError> {
-        let page = self.engine.store().events(self.seen, &self.filter, PAGE).await?;
+        let page = self.engine.store().events(self.seen, &self.filter, self.read.page()).await?;
         self.seen = self.seen.max(page.read_to);
         self.behind = !page.at_head;
-        if read_ahead(&mut self.read, page.items) {
+        if self.read.take(page.items) {
             self.behind = true;
-            self.seen = self.read.back().map_or(self.seen, |event| event.cursor);
+            self.seen = self.read.last().map_or(self.seen, |event| event.cursor);
         }
         Ok(())
     }
-}
-
-/// Takes over events that were read, and answers whether some were left out: a reader may stall for long, and there may
-/// be many that do.
-pub(crate) fn read_ahead(ready: &mut VecDeque<Arc<Event>>, page: Vec<Event>) -> bool {
-    let (count, mut weight) = (page.len(), 0);
-    let few = page.into_iter().take_while(|event| {
-        let fits = weight < READ_AHEAD_BYTES;
-        weight += event.weight();
-        fits
-    });
-    let before = ready.len();
-    ready.extend(few.map(Arc::new));
-    ready.len() - before < count
 }

@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use raincheck_core::{Event, JobNo, limits};
@@ -7,10 +6,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::Engine;
 use crate::hub::Watch;
-use crate::watch_feed::read_ahead;
-
-/// Events read from the store at once.
-const PAGE: usize = 256;
+use crate::read_ahead::ReadAhead;
 
 /// The events of one job, from a number on and then live: none missed, none doubled.
 pub struct JobWatch {
@@ -21,7 +17,7 @@ pub struct JobWatch {
     /// Number of the last event handed out.
     last: u32,
     /// Read from the store and not handed out yet.
-    read: VecDeque<Arc<Event>>,
+    read: ReadAhead,
     /// The store may have events above `last` that the hub will not bring.
     behind: bool,
     ended: bool,
@@ -31,7 +27,15 @@ impl Engine {
     /// Watches one job's events numbered above `after`; 0 is from its beginning.
     pub fn watch_job(&self, no: JobNo, after: u32) -> JobWatch {
         let watch = self.0.hub.watch(no);
-        JobWatch { engine: self.clone(), no, watch, last: after, read: VecDeque::new(), behind: true, ended: false }
+        JobWatch {
+            engine: self.clone(),
+            no,
+            watch,
+            last: after,
+            read: ReadAhead::default(),
+            behind: true,
+            ended: false,
+        }
     }
 }
 
@@ -44,7 +48,7 @@ impl JobWatch {
             if self.ended || draining.is_cancelled() {
                 return Ok(None);
             }
-            if let Some(event) = self.read.pop_front() {
+            if let Some(event) = self.read.pop() {
                 return Ok(Some(self.hand_out(event)));
             }
             if self.behind {
@@ -76,7 +80,8 @@ impl JobWatch {
     }
 
     async fn catch_up(&mut self) -> Result<(), StoreError> {
-        let page = self.engine.job_events(self.no, self.last, PAGE).await?;
+        let most = self.read.page();
+        let page = self.engine.job_events(self.no, self.last, most).await?;
         if page.is_empty() {
             // Nothing above `last`: either all that is to come will be heard of, or nothing will come any more.
             let record = self.engine.store().record(self.no).await?;
@@ -84,8 +89,8 @@ impl JobWatch {
         }
         // A page ends where it is full, one way or another.
         let weight: usize = page.iter().map(Event::weight).sum();
-        self.behind = page.len() == PAGE || weight >= limits::PAGE_BYTES;
-        self.behind |= read_ahead(&mut self.read, page);
+        self.behind = page.len() == most || weight >= limits::PAGE_BYTES;
+        self.behind |= self.read.take(page);
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Hands in one run by itself: results that are large or not JSON, and whatever was refused in a batch.
 
+use std::io::ErrorKind;
+
 use crate::{
     Client, Error,
     api::{Failure, FailureError, Finish, FinishAction},
@@ -27,7 +29,8 @@ pub(super) async fn deliver(client: &Client, Finish { lease, action }: Finish) {
 /// When a file cannot be read; the server knows of no end then.
 pub(super) async fn complete(client: &Client, lease: &str, result: &ResultBody) -> Result<(), Error> {
     match until_known(|| async { client.complete(lease, result).await.map(drop) }).await {
-        Err(error) if !matches!(error, Error::Io { .. }) => {
+        // One that became shorter while it was sent is the run's own mistake, not the disk's.
+        Err(error) if !matches!(&error, Error::Io { source, .. } if source.kind() != ErrorKind::UnexpectedEof) => {
             fail_instead(client, lease, &error).await;
             Ok(())
         }

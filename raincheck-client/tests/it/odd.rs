@@ -64,10 +64,10 @@ const PLAIN: &[(&str, &str, End)] = &[
     ("stops itself", "kill -STOP $$", Canceled),
     ("logs a line of 100 MB", r"head -c 100000000 /dev/zero | tr '\0' x >&2", Succeeds),
     ("reports a line of 100 MB", r"head -c 100000000 /dev/zero | tr '\0' x >&3", Succeeds),
-    ("makes a directory of its result", r#"mkdir "$RAINCHECK_RESULT"; echo 1"#, Succeeds),
-    ("links its result to nothing", r#"ln -s /nowhere "$RAINCHECK_RESULT"; echo 1"#, Succeeds),
+    ("makes a directory of its result", r#"mkdir "$RAINCHECK_RESULT"; echo 1"#, Fails(false)),
+    ("links its result to nothing", r#"ln -s /nowhere "$RAINCHECK_RESULT"; echo 1"#, Fails(false)),
     ("describes its result by a directory", r#"mkdir "$RAINCHECK_RESULT_META"; echo 1"#, Fails(false)),
-    ("removes its directory", r#"rm -rf "$(dirname "$RAINCHECK_TMP")""#, Fails(false)),
+    ("removes its directory", r#"rm -rf "$(dirname "$RAINCHECK_TMP")""#, Succeeds),
     ("kills its supervisor", "kill -9 $PPID; sleep 1000", Fails(true)),
     ("kills its group", "kill -9 0", Fails(true)),
 ];

@@ -4,7 +4,7 @@ use raincheck_client::run::{Task, function};
 
 use crate::{
     mock::{Job, Limits, Mock},
-    support::{Running, ended, eventually, is_alive, outcome, pids, shell, worker},
+    support::{Running, ended, eventually, is_alive, kept, outcome, pids, shell, worker},
 };
 
 const MANY_LINES: &str = "for i in $(seq 1 3000); do echo line $i >&2; done; echo END >&2";
@@ -58,12 +58,12 @@ async fn a_log_is_whole_however_fast_it_comes() {
             task.log(line);
         }
     });
-    let kept = format!("read -r line; {MANY_LINES}; echo '{{\"result\":1}}'; read -r line");
+    let script = format!("ask; {MANY_LINES}; say '\"result\":1'; read -r line");
     let running = Running::start(
         worker(&mock)
             .kind("once", shell(MANY_LINES).build().unwrap())
             .kind("stream", shell(MANY_LINES).stream("text/plain").build().unwrap())
-            .kind("kept", shell(&kept).keep(true).build().unwrap())
+            .kind("kept", kept(&script).build().unwrap())
             .kind("function", logs),
     );
     for kind in ["once", "stream", "kept", "function"] {

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
@@ -102,7 +102,7 @@ impl Mark {
     /// Opens the mark of a database, which one server has; made if it is not there.
     pub fn open(database: &Path, durable: bool) -> io::Result<Self> {
         let path = path(database);
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         if durable {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             File::open(folder)?.sync_all()?;

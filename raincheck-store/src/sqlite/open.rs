@@ -105,6 +105,7 @@ impl SqliteStore {
         let mut mark = Mark::open(&options.path, options.durable)
             .map_err(|e| StoreError::Other(format!("cannot write {}: {e}", mark::path(&options.path).display())))?;
         head(&db).and_then(|head| mark.begin(&db, head)).map_err(failed)?;
+        take_back(&db, &blobs)?;
         // The files of jobs that are missing are all that is left of them.
         if mark.missing() == 0 {
             sweep_orphans(&db, &blobs)?;
@@ -318,23 +319,31 @@ pub(super) fn floor(db: &Connection) -> rusqlite::Result<Option<i64>> {
     db.query_row("SELECT value FROM meta WHERE name='feed_floor'", [], |row| row.get(0)).optional()
 }
 
-/// Moves payloads that no job refers to out of the way, and brings those back that one does refer to.
-fn sweep_orphans(db: &Connection, blobs: &BlobFolder) -> Result<(), StoreError> {
-    let failed = |e: std::io::Error| StoreError::Other(format!("sweeping large payloads: {e}"));
+/// Brings payloads back that lie aside though a job refers to them.
+fn take_back(db: &Connection, blobs: &BlobFolder) -> Result<(), StoreError> {
     let mut known = db.prepare("SELECT 1 FROM blob WHERE name=?1").map_err(other)?;
-    for lying in blobs.lying_aside().map_err(failed)? {
+    for lying in blobs.lying_aside().map_err(unswept)? {
         if known.exists([&*lying.name]).map_err(other)? {
-            blobs.take_back(&lying.name).map_err(failed)?;
+            blobs.take_back(&lying.name).map_err(unswept)?;
             tracing::warn!(name = &*lying.name, "a job refers to a payload that lay aside; it is back");
         }
     }
-    let moved = blobs.set_aside(&unknown(db, blobs)?).map_err(failed)?;
+    Ok(())
+}
+
+/// Moves payloads that no job refers to out of the way.
+fn sweep_orphans(db: &Connection, blobs: &BlobFolder) -> Result<(), StoreError> {
+    let moved = blobs.set_aside(&unknown(db, blobs)?).map_err(unswept)?;
     if moved > 0 {
         let folder = blobs.root().display();
         tracing::info!(moved, %folder, "moved payloads that no job refers to into `orphans`, for a day");
     }
     watch::clear(blobs);
     Ok(())
+}
+
+fn unswept(error: std::io::Error) -> StoreError {
+    StoreError::Other(format!("sweeping large payloads: {error}"))
 }
 
 /// Payloads that no job refers to.

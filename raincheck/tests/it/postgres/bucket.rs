@@ -85,7 +85,7 @@ async fn large_inputs_and_results_go_in_and_out() {
     let shown = said(command(bed.path(), &["config", "show"]), None).well();
     assert!(shown.contains("s3.secret_access_key = ") && !shown.contains(SECRET_ACCESS_KEY), "{shown}");
     let doctor = said(command(bed.path(), &["doctor"]), None);
-    let files = doctor.out.lines().find(|line| line.contains("every large payload has its file")).unwrap_or_default();
+    let files = doctor.out.lines().find(|line| line.contains("every payload is there in full")).unwrap_or_default();
     assert!(files.contains("ok"), "{doctor:#?}");
 }
 
