@@ -145,10 +145,13 @@ pub const LEASE_BYTES: usize = 255;
 /// Most workers that are remembered.
 pub const WORKERS: usize = 10_000;
 /// Names of kinds and queues that workers asked for and are remembered with.
-pub const WORKER_NAMES: usize = 200_000;
+pub const WORKER_NAMES: usize = 100_000;
 /// Names of kinds and queues in all requests that wait for work.
-pub const WAITING_NAMES: usize = 200_000;
+pub const WAITING_NAMES: usize = 100_000;
 /// A request that names no more than these may wait even then.
 pub const FEW_NAMES: usize = 16;
+/// Watches that read what they have missed at the same time; others wait for their turn, so that many which come at once
+/// leave something of the processors to everybody else.
+pub const CATCHING_UP: usize = 4;
 /// Runs in all heartbeats that wait.
 pub const WAITING_BEATS: usize = 50_000;

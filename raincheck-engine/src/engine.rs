@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) reports: Reports,
     /// Places for runs whose heartbeats wait.
     pub(crate) beats: Semaphore,
+    /// Places for watches that read what they have missed.
+    pub(crate) catching_up: Semaphore,
     pub(crate) workers: Workers,
     pub(crate) stats: Stats,
     pub(crate) sweep: Sweep,
@@ -55,6 +57,7 @@ impl Engine {
             dispatch: Arc::new(Dispatch::default()),
             reports: Reports::default(),
             beats: Semaphore::new(limits::WAITING_BEATS),
+            catching_up: Semaphore::new(limits::CATCHING_UP),
             workers: Workers::default(),
             stats: Stats::default(),
             sweep: Sweep::default(),

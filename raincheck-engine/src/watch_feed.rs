@@ -102,6 +102,8 @@ impl FeedWatch {
     }
 
     async fn catch_up(&mut self) -> Result<(), StoreError> {
+        // Never closed, so there is no error.
+        let _turn = self.engine.0.catching_up.acquire().await;
         let page = self.engine.store().events(self.seen, &self.filter, self.read.page()).await?;
         self.seen = self.seen.max(page.read_to);
         self.behind = !page.at_head;

@@ -80,6 +80,8 @@ impl JobWatch {
     }
 
     async fn catch_up(&mut self) -> Result<(), StoreError> {
+        // Never closed, so there is no error.
+        let _turn = self.engine.0.catching_up.acquire().await;
         let most = self.read.page();
         let page = self.engine.job_events(self.no, self.last, most).await?;
         if page.is_empty() {

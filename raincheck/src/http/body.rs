@@ -110,7 +110,7 @@ pub async fn json(app: &App, headers: &HeaderMap, mut body: Body, most: usize) -
     if first.len() as u64 == announced {
         return Ok(first);
     }
-    let mut all = app.room.body();
+    let mut all = app.room.body(usize::try_from(announced).unwrap_or(0));
     let mut next = Some(first);
     while let Some(piece) = next {
         if all.len() + piece.len() > most {

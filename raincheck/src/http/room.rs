@@ -48,9 +48,9 @@ impl Default for Room {
 }
 
 impl Room {
-    /// An empty body, to be gathered.
-    pub fn body(&self) -> Gathered<'_> {
-        Gathered { room: self, bytes: BytesMut::new(), permit: None }
+    /// An empty body, to be gathered; `announced` bytes are said to come, 0 where it is not said.
+    pub fn body(&self, announced: usize) -> Gathered<'_> {
+        Gathered { room: self, announced, bytes: BytesMut::new(), permit: None }
     }
 
     /// Does `work` on so much JSON: on much of it aside, so that others of this thread go on, and only one at a time.
@@ -97,6 +97,7 @@ impl Room {
 /// A body as it comes in.
 pub struct Gathered<'a> {
     room: &'a Room,
+    announced: usize,
     bytes: BytesMut,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -111,15 +112,17 @@ impl Gathered<'_> {
     pub fn add(&mut self, piece: &[u8]) -> Result<(), Problem> {
         let wanted = self.bytes.len() + piece.len();
         if wanted > self.bytes.capacity() || self.permit.is_none() {
-            // Doubled each time, as its memory is.
-            self.grow(wanted.next_power_of_two().max(LEAST))?;
+            // Doubled each time, as its memory is; all at once when a good part of what was announced has come.
+            let doubled = wanted.next_power_of_two().max(LEAST);
+            let is_near = (wanted..4 * wanted).contains(&self.announced);
+            self.grow(if is_near { self.announced.max(LEAST) } else { doubled })?;
         }
         self.bytes.extend_from_slice(piece);
         Ok(())
     }
 
     fn grow(&mut self, size: usize) -> Result<(), Problem> {
-        let units = u32::try_from(size / UNIT).map_err(|_| Problem::no_room())?;
+        let units = u32::try_from(size.div_ceil(UNIT)).map_err(|_| Problem::no_room())?;
         let take = |from: &Arc<Semaphore>| from.clone().try_acquire_many_owned(units).ok();
         let small = if size <= limits::SMALL_BODY_BYTES { take(&self.room.small) } else { None };
         // What it had goes into what it gets.
@@ -158,7 +161,7 @@ mod tests {
     fn room_is_taken_until_the_last_part_is_gone() {
         let room = Room::default();
         let all = room.large.available_permits();
-        let mut body = room.body();
+        let mut body = room.body(0);
         for _ in 0..300 {
             body.add(&[b'x'; 1 << 10]).unwrap();
         }
@@ -175,7 +178,7 @@ mod tests {
         let room = Room::default();
         let mut held = Vec::new();
         let full = loop {
-            let mut body = room.body();
+            let mut body = room.body(0);
             match (0..256).try_for_each(|_| body.add(&[b'x'; 4 << 10])) {
                 Ok(()) => held.push(body.whole()),
                 Err(problem) => break problem,
@@ -183,10 +186,10 @@ mod tests {
         };
         assert_eq!(full.row().slug, "overloaded");
         assert_eq!(held.len(), limits::BODIES_BYTES >> 20);
-        let mut small = room.body();
+        let mut small = room.body(0);
         small.add(&[b'x'; limits::SMALL_BODY_BYTES]).unwrap();
         held.clear();
-        room.body().add(&[b'x'; 1 << 20]).unwrap();
+        room.body(0).add(&[b'x'; 1 << 20]).unwrap();
     }
 
     #[test]

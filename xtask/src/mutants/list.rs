@@ -284,7 +284,7 @@ pub const MUTANTS: &[Mutant] = &[
         fault: "bodies that are under way take next to nothing of the room there is for them",
         edits: &[Edit {
             file: "raincheck/src/http/room.rs",
-            from: "u32::try_from(size / UNIT).map_err",
+            from: "u32::try_from(size.div_ceil(UNIT)).map_err",
             to: "u32::try_from(size / UNIT / UNIT).map_err",
         }],
         killer: Killer::Campaign("greedy-caller", 1),

@@ -9,6 +9,7 @@ mod fuzz;
 mod job;
 mod json;
 mod lease;
+mod names;
 mod new_job;
 mod patch;
 mod progress;

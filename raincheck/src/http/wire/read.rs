@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 
 use raincheck_core::limits;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Expected, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::names::Members;
 use super::progress::Cut;
 use crate::http::problem::{Problem, Violation};
 
@@ -53,7 +54,7 @@ fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: serde_json::Error) -> 
     if what.starts_with("duplicate field") {
         return Problem::bad("a member is there twice").errors(vec![Violation::new(at(named), "is there twice")]);
     }
-    let violation = if what.starts_with("unknown field") {
+    let violation = if what.starts_with("unknown field `") {
         Violation::new(at(named), "is not known here")
     } else if what.starts_with("missing field") {
         Violation::new(at(named), "is required")
@@ -95,12 +96,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
                 f.write_str("an object")
             }
 
+            fn visit_str<E: Error>(self, _: &str) -> Result<Object<T>, E> {
+                Err(a_text(&self))
+            }
+
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+                T::deserialize(MapAccessDeserializer::new(Members(map))).map(Object)
             }
         }
         deserializer.deserialize_map(OnlyMap(PhantomData))
     }
+}
+
+/// A text in the place of something else. It is not repeated: it may be as long as its sender likes.
+fn a_text<E: Error>(expected: &dyn Expected) -> E {
+    E::invalid_type(Unexpected::Other("a text"), expected)
 }
 
 /// A list of at most so many elements: of one that is longer, nothing beyond them is read.
@@ -121,6 +131,10 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for AtMost<T,
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list")
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<AtMost<T, MOST>, E> {
+                Err(a_text(&self))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<AtMost<T, MOST>, A::Error> {
@@ -174,6 +188,20 @@ mod tests {
         input: Option<Present<'a>>,
         #[serde(default)]
         list: Vec<Object<Inner>>,
+    }
+
+    #[test]
+    fn what_is_far_too_long_is_not_repeated() {
+        let long = "x".repeat(300);
+        for (body, says) in [
+            (format!("{{\"name\":\"a\",\"{long}\":1}}"), "unknown field, with a name of 300 bytes"),
+            (format!("\"{long}\""), "a text"),
+        ] {
+            let said = serde_json::from_str::<Object<Outer<'_>>>(&body).unwrap_err().to_string();
+            assert!(said.contains(says) && said.len() < 200, "{said}");
+        }
+        let said = serde_json::from_str::<AtMost<u8, 3>>(&format!("\"{long}\"")).unwrap_err().to_string();
+        assert!(said.contains("a text") && said.len() < 200, "{said}");
     }
 
     #[test]
