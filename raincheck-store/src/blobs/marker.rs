@@ -92,6 +92,16 @@ impl Refusal {
         }
     }
 
+    /// Jobs have payloads, and the place where they should be was never theirs: mostly a disk that is not there now.
+    pub(crate) fn elsewhere(place: &dyn fmt::Display) -> Self {
+        Refusal {
+            why: format!("jobs have large payloads, and {place} bears no mark of their store: they lie elsewhere"),
+            next: "mount the disk that they lie on, or name the place (`blobs` in `[store]`, which `--data` and `--store` \
+                   don't look at); go back to a backup if they are gone"
+                .to_owned(),
+        }
+    }
+
     fn in_use(root: &Path) -> Self {
         Refusal {
             why: format!("{} is in use by another process", root.display()),

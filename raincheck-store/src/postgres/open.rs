@@ -21,7 +21,7 @@ use super::silence::{LEAST, PATIENCE, within};
 use super::writer::Writer;
 use super::{PostgresStore, facts, hints, life, migrate, node, orphans, run, sweep, tail, tend};
 use crate::StoreError;
-use crate::blobs::{BlobPlace, Blobs, Lying, StoreId};
+use crate::blobs::{BlobPlace, Blobs, Lying, Refusal, StoreId};
 
 /// A day: space comes back at most so much later than retention says, and a month of retention is some thirty
 /// partitions of a table.
@@ -117,6 +117,16 @@ impl PostgresStore {
         migrate::migrate(&mut client, connector).await?;
         let unusable = |error| options.blobs.unusable(&error);
         let id = id(&client).await.map_err(at)?;
+        let has_payloads = "SELECT EXISTS (SELECT FROM blob WHERE no > 0)";
+        let has_payloads: bool = client
+            .query_one(has_payloads, &[])
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|error| at(error.into()))?;
+        let before = Blobs::at(&options.blobs).map_err(unusable)?;
+        if has_payloads && before.owners(&options.blobs).await.map_err(unusable)?.is_empty() {
+            return Err(options.blobs.unusable(&Refusal::elsewhere(&options.blobs).into()));
+        }
         let blobs = Blobs::open(&options.blobs, id).await.map_err(unusable)?;
         let lying = orphans::look(&blobs).await.map_err(unusable)?;
         let manager = Manager::from_config(

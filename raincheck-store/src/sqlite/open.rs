@@ -25,7 +25,7 @@ use super::watch::{self, Watch};
 use super::writer::{BUSY, Bounds, Writer};
 use super::{SqliteStore, checkpoint, files, rows};
 use crate::StoreError;
-use crate::blobs::{BlobFolder, BlobPlace, StoreId};
+use crate::blobs::{BlobFolder, BlobPlace, Refusal, StoreId, owners};
 use crate::folder;
 use crate::rules::CIRCLE;
 
@@ -94,6 +94,11 @@ impl SqliteStore {
         let mut db = connect(&options).map_err(other)?;
         migrate(&mut db)?;
         let id = make_id(&db).map_err(other)?;
+        let place = BlobPlace::from(&options.blobs);
+        let unusable = |error| place.unusable(&error);
+        if owners(&options.blobs).map_err(unusable)?.is_empty() && has_payloads(&db).map_err(other)? {
+            return Err(place.unusable(&Refusal::elsewhere(&place).into()));
+        }
         let blobs =
             BlobFolder::open(&options.blobs, id).map_err(|error| BlobPlace::from(&options.blobs).unusable(&error))?;
         let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
@@ -276,6 +281,11 @@ fn secret(db: &Connection) -> rusqlite::Result<[u8; 32]> {
 pub(crate) fn id(db: &Connection) -> rusqlite::Result<Option<StoreId>> {
     let id = db.query_row("SELECT value FROM meta WHERE name='id'", [], |row| row.get(0)).optional()?;
     Ok(id.map(StoreId))
+}
+
+/// Whether some job has a large payload.
+fn has_payloads(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT EXISTS (SELECT 1 FROM blob)", [], |row| row.get(0))
 }
 
 fn make_id(db: &Connection) -> rusqlite::Result<StoreId> {

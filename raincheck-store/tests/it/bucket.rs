@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use raincheck_core::{Command, Content, Job, Payload, Reply};
-use raincheck_store::conformance::{self, Place, Setup, digest, new_job, prove};
+use raincheck_store::conformance::{self, Place, Setup, new_job, prove};
 use raincheck_store::{
     BlobPlace, BlobWriter, Checkup as _, Finding, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, S3Options,
     SqliteOptions, SqliteStore, Store, StoreError, migrate,

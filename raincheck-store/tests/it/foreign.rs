@@ -67,6 +67,26 @@ fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[tokio::test]
+async fn payloads_that_lie_elsewhere_are_missed_before_anything_is_made() {
+    let folder = fresh();
+    let store = open(folder.path());
+    let (_, name) = submit(&*store, "kept").await;
+    store.close().await;
+    // A disk that is not mounted: its folder is not there, or empty.
+    let (here, away) = (folder.path().join("blobs"), folder.path().join("away"));
+    fs::rename(&here, &away).unwrap();
+    assert!(refused(options(folder.path())).contains("they lie elsewhere"));
+    assert!(!here.exists());
+    fs::create_dir(&here).unwrap();
+    assert!(refused(options(folder.path())).contains("they lie elsewhere"));
+    fs::remove_dir(&here).expect("nothing was made in it");
+    fs::rename(&away, &here).unwrap();
+    let store = open(folder.path());
+    assert_eq!(store.blobs().bytes(&name, 4).await.unwrap(), "kept");
+    store.close().await;
+}
+
+#[tokio::test]
 async fn two_databases_do_not_share_payloads() {
     let (folder, elsewhere) = (fresh(), fresh());
     let first = open(folder.path());
@@ -135,6 +155,9 @@ async fn a_part_that_is_missing_is_asked_for() {
     assert!(refused(options(half.path())).contains("its log"));
     assert!(fs::metadata(&log).unwrap().len() > 0);
     fs::copy(folder.path().join("raincheck.db"), &database).unwrap();
+    assert!(refused(options(half.path())).contains("they lie elsewhere"));
+    fs::create_dir(half.path().join("blobs")).unwrap();
+    fs::copy(folder.path().join("blobs/store-id"), half.path().join("blobs/store-id")).unwrap();
     let put_back = open(half.path());
     assert!(matches!(put_back.job(job.id).await.unwrap(), Found::Here(_)));
     put_back.close().await;
@@ -183,6 +206,11 @@ async fn payloads_of_a_database_that_comes_back_come_back() {
     store.close().await;
     fs::rename(&path, &today).unwrap();
     fs::rename(&yesterday, &path).unwrap();
+    let store = open(folder.path());
+    assert_eq!((store.missing_events() > 0, store.blobs().count_set_aside()), (true, 0), "it is all that is left");
+    store.close().await;
+    // Who knows about it says so.
+    fs::remove_file(folder.path().join("raincheck.mark")).unwrap();
     let store = open(folder.path());
     assert_eq!(store.blobs().count_set_aside(), 1);
     assert!(!reads(&*store, &name, "of today").await);

@@ -68,7 +68,8 @@ impl Fingerprint {
     /// Adds valid JSON text by its canonical form: members sorted, no white space, strings in their plainest spelling,
     /// numbers as they are written. The text must have passed [`too_deep`].
     pub fn json(&mut self, name: &str, json: &[u8]) {
-        let mut out = Vec::with_capacity(json.len());
+        // A comma is more than in the text, for each object and list: to grow for that would cost a copy of all.
+        let mut out = Vec::with_capacity(json.len() + json.len() / 8 + 8);
         Scanner { json, at: 0 }.value(&mut out);
         self.add(name, &out);
     }
@@ -183,12 +184,14 @@ fn sort(text: &mut [u8], members: &[u32]) {
     if text.len() >= u32::MAX as usize || sorted(text, members) {
         return;
     }
-    let ends: Vec<u32> = members.iter().skip(1).copied().chain([text.len() as u32]).collect();
+    let end = |index: usize| members.get(index + 1).map_or(text.len(), |end| *end as usize);
     let mut order: Vec<u32> = (0..members.len() as u32).collect();
-    order.sort_by(|a, b| key(text, members[*a as usize]).cmp(key(text, members[*b as usize])));
+    let name = |index: &u32| key(text, members[*index as usize]);
+    // In its place: there may be millions.
+    order.sort_unstable_by(|a, b| name(a).cmp(name(b)).then(a.cmp(b)));
     let mut put = Vec::with_capacity(text.len());
     for index in order {
-        put.extend_from_slice(&text[members[index as usize] as usize..ends[index as usize] as usize]);
+        put.extend_from_slice(&text[members[index as usize] as usize..end(index as usize)]);
     }
     text.copy_from_slice(&put);
 }
