@@ -139,12 +139,11 @@ async fn run_under(supervisor: &mut Supervisor, plan: &Plan, task: &Task) -> Res
     })
 }
 
-/// Looks at the files of a program that runs, after a pause and on a thread of its own: a file system may take its time.
-/// What cannot be looked at now is looked at in the end.
-async fn look(directory: &Arc<OwnedFd>, how: impl FnOnce(&OwnedFd) -> io::Result<bool> + Send + 'static) -> bool {
+/// Looks at the files of a program that runs, after a pause. In its place: it is one look at one name, and where no process
+/// can be started there may be no thread for it either. What cannot be looked at now is looked at in the end.
+async fn look(directory: &OwnedFd, how: impl FnOnce(&OwnedFd) -> io::Result<bool>) -> bool {
     tokio::time::sleep(SIZE_EVERY).await;
-    let directory = directory.clone();
-    tokio::task::spawn_blocking(move || how(&directory)).await.is_ok_and(|seen| seen.unwrap_or(false))
+    how(directory).unwrap_or(false)
 }
 
 /// Reads to the end; the program waits while the server is behind, but not when there is a `hurry`.
