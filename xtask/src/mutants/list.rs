@@ -224,7 +224,7 @@ pub const MUTANTS: &[Mutant] = &[
         killer: Killer::Campaign("silent-node", 8),
     },
     Mutant {
-        name: "gap-not-granted",
+        name: "gap-not-granted-on-postgresql",
         fault: "leases end while nobody could renew any",
         edits: &[Edit {
             file: "raincheck-store/src/postgres/life.rs",
