@@ -130,11 +130,13 @@ async fn pages_and_leases_end_where_they_are_full() {
 #[tokio::test]
 async fn bodies_that_stall_leave_room_for_small_ones() {
     let bed = Bed::new().await;
-    let head = "POST /jobs/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 33000000\r\n\r\n";
     let mut stalled = Vec::new();
-    // Room is taken in steps: with these there is none left for more than a little.
-    for sent in [31 << 20, 15 << 20] {
-        stalled.push(open(&bed, &[head.as_bytes(), &vec![b' '; sent]].concat()).await);
+    // Each has taken room for all that it announced: there is none left for more than a little.
+    for announced in [33_000_000, 16_000_000, 1_200_000] {
+        let head = format!(
+            "POST /jobs/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {announced}\r\n\r\n"
+        );
+        stalled.push(open(&bed, &[head.as_bytes(), &vec![b' '; announced - 100_000]].concat()).await);
     }
     let batch = || json!({"jobs": [{"kind": "k", "input": "x".repeat(600_000)}]});
     let mut refused = None;
