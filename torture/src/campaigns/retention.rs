@@ -92,7 +92,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
     let again = actor.lives.lock().iter().find_map(|(id, life)| life.key.map(|key| (*id, key)));
     let (id, key) = again.context("no job had a key")?;
     actor.keyed(key, Some(id)).await;
-    // Files of requests that a kill cut off are orphans, which the next start removes.
+    // Files of requests that a kill cut off are orphans, which the next start moves aside.
     bed.kill()?;
     bed.start()?;
     let files = files(&bed.data().join("blobs"))?;
@@ -234,10 +234,14 @@ fn retention() -> serde_json::Value {
     json!({"succeeded": kept, "failed": kept})
 }
 
+/// Payloads in a folder of them: neither its mark, nor what lies aside for a day.
 fn files(folder: &Path) -> Result<usize> {
     let mut found = 0;
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
+        if path.ends_with("orphans") || path.ends_with("store-id") {
+            continue;
+        }
         found += if path.is_dir() { files(&path)? } else { 1 };
     }
     Ok(found)
