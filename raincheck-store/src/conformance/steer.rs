@@ -1,6 +1,6 @@
 //! Calling off, running now.
 
-use raincheck_core::{Command, FailureCode, JobNo, LeaseRef, NewJob, Progress, Reply, State};
+use raincheck_core::{Clock as _, Command, FailureCode, JobNo, LeaseRef, NewJob, Progress, Reply, State};
 
 use super::{World, complete, new_job};
 use crate::{Renewal, Renewed};
@@ -23,7 +23,9 @@ pub async fn cancel_scheduled(world: &mut World) {
     assert!(matches!(world.cancel(job.no).await, Reply::Job(job) if job.state == State::Canceled));
     world.clock.advance(1_000);
     assert_eq!(world.sweep(Command::Promote(9)).await, 0);
-    assert_eq!(world.store.next_due(), None);
+    // One whose look was slow may want to look again, later.
+    let now = world.clock.now();
+    assert!(world.store.next_due().is_none_or(|at| at > now), "{:?}", world.store.next_due());
 }
 
 /// A running job is asked to stop; its worker hears of it, also after a restart.
