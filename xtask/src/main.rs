@@ -18,7 +18,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  test      everything that must pass before a change goes in (under 30 minutes on two cores)
+  test      everything that must pass before a change goes in (under 45 minutes on two cores)
   tidy      only the house rules: crate line, sizes, links, spelling, leftovers
   setup     only the tools that `test` needs: install them as root, else say what to install
   fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
