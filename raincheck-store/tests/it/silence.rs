@@ -302,3 +302,27 @@ async fn leases_outlive_a_database_that_was_away() {
         }
     }
 }
+
+/// No node was there for longer than leases last, and so nobody to note that the database was: the first that is there
+/// again gives the time to every lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leases_outlive_nodes_that_were_all_away() {
+    let site = Site::new();
+    let node = site.node().await;
+    submit(&node, new_job()).await.unwrap();
+    let lease = leased(&node, 30_000).await;
+    node.close().await;
+    site.run("UPDATE lease SET until = until - 60000; UPDATE life SET at = at - 60000");
+
+    let node = site.node().await;
+    assert_eq!(node.overdue(9).await.unwrap(), []);
+    let settle = Command::Settle(Settle { lease, outcome: Outcome::Lost });
+    let replies = node.apply(vec![settle]).await.unwrap();
+    assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Running), "{replies:?}");
+    until("the time is given", async || site.run("SELECT at > 1000 * extract(epoch FROM now()) - 5000 FROM life") == "t")
+        .await;
+    assert_eq!(node.overdue(9).await.unwrap(), []);
+    site.run("UPDATE lease SET until = until - 60000");
+    assert!(matches!(node.overdue(9).await.unwrap()[..], [_]), "who does not renew it loses it as ever");
+    node.close().await;
+}

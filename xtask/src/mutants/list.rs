@@ -3,6 +3,7 @@
 use super::{Edit, Killer, Mutant};
 
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
+const DAMAGE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "damage"];
 const FEED: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes::the_feed"];
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];
 const ENVIRONMENT: &[&str] = &["test", "-p", "raincheck", "--test", "it", "environment"];
@@ -313,7 +314,7 @@ pub const MUTANTS: &[Mutant] = &[
             from: "let is_behind = next > *last;",
             to: "let is_behind = next == next;",
         }],
-        killer: Killer::Tests(STORE),
+        killer: Killer::Tests(DAMAGE),
     },
     Mutant {
         name: "payloads-are-not-compared",
@@ -323,7 +324,7 @@ pub const MUTANTS: &[Mutant] = &[
             from: "Ok((_, Some(false))) => format!(\"the file {name} is not what was written\"),",
             to: "",
         }],
-        killer: Killer::Tests(STORE),
+        killer: Killer::Tests(DAMAGE),
     },
     Mutant {
         name: "loss-in-silence",
@@ -333,7 +334,7 @@ pub const MUTANTS: &[Mutant] = &[
             from: "if self.said.head > head {",
             to: "if self.said.head > i64::MAX - 1 {",
         }],
-        killer: Killer::Tests(STORE),
+        killer: Killer::Tests(DAMAGE),
     },
     Mutant {
         name: "environment-is-inherited",
