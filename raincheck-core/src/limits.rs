@@ -104,6 +104,12 @@ pub const KEEP_SUCCEEDED_MILLIS: Millis = 3 * 86_400_000;
 pub const KEEP_FAILED_MILLIS: Millis = 90 * 86_400_000;
 /// How long a purged job still answers 410.
 pub const TOMBSTONE_MILLIS: Millis = 30 * 86_400_000;
+/// How long no job has referred to a large payload, while a server looks on, before it is moved out of the way.
+pub const ORPHANS_MILLIS: Millis = 86_400_000;
+/// Between two small steps of the search for those; after a walk through everything it rests for so many of them.
+pub const ORPHANS_STEP_MILLIS: Millis = 10_000;
+/// See [`ORPHANS_STEP_MILLIS`].
+pub const ORPHANS_REST_STEPS: u32 = 360;
 /// How long a large payload that no job refers to is kept aside before it is removed.
 pub const ORPHANS_KEPT_MILLIS: Millis = 86_400_000;
 /// Priorities run from minus this to this.

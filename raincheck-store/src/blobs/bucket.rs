@@ -134,7 +134,7 @@ impl Bucket {
         let (bucket, name) = (self.clone(), Box::<str>::from(name));
         self.runtime.spawn(async move {
             if let Err(error) = bucket.remove(vec![name]).await {
-                tracing::warn!(%error, "a payload that nobody wants stays until the next start");
+                tracing::warn!(%error, "a payload that nobody wants stays until it is found");
             }
         });
     }

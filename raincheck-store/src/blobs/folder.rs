@@ -298,7 +298,7 @@ impl Drop for FileWriter {
         if !self.finished
             && let Err(error) = fs::remove_file(&self.temporary)
         {
-            tracing::warn!(%error, file = %self.temporary.display(), "a half-written payload stays until the next start");
+            tracing::warn!(%error, file = %self.temporary.display(), "a half-written payload stays until it is found");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Large payloads, wherever they are kept: in a folder, or in S3-compatible storage.
 //!
 //! Whatever was acknowledged is kept: a payload is durable before any row refers to it. One that no row refers to is an
-//! orphan, swept when a store is opened.
+//! orphan: swept when a store is opened, and sought while it is open.
 
 mod arrival;
 #[cfg(feature = "s3")]
@@ -15,6 +15,7 @@ mod marker;
 mod orphans;
 mod place;
 mod room;
+mod search;
 mod unclaimed;
 #[cfg(feature = "s3")]
 mod upload;
@@ -28,6 +29,8 @@ pub(crate) use marker::{Refusal, StoreId, holds, owners};
 pub(crate) use orphans::KEPT;
 pub use place::{BlobPlace, S3Options};
 pub use room::BlobUse;
+pub use search::OrphanSearch;
+pub(crate) use search::{References, look_aside, set_aside};
 pub use unclaimed::Unclaimed;
 pub use writer::BlobWriter;
 
@@ -125,6 +128,14 @@ impl Blobs {
         }
     }
 
+    /// Whether the place is still there, and still this store's, where that may change: others may be mounted over a folder.
+    pub(crate) async fn is_ours(&self) -> io::Result<bool> {
+        match self.folder().cloned() {
+            Some(folder) => aside(move || folder.is_ours()).await,
+            None => Ok(true),
+        }
+    }
+
     /// Uploads leave so many bytes of the disk free.
     pub(crate) fn keep_free(&self, bytes: u64) {
         self.room.keep_free(bytes);
@@ -218,7 +229,7 @@ impl Blobs {
         match &self.kept {
             Kept::Folder(folder) => {
                 if let Err(error) = folder.remove(name) {
-                    tracing::warn!(%error, "a payload that nobody wants stays until the next start");
+                    tracing::warn!(%error, "a payload that nobody wants stays until it is found");
                 }
             }
             #[cfg(feature = "s3")]

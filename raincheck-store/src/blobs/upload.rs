@@ -1,6 +1,7 @@
 //! A payload on its way into a bucket: in one piece while it is small, in parts from then on. Memory holds one part.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::{MultipartId, ObjectStoreExt as _, PutPayload};
@@ -13,6 +14,8 @@ use super::bucket::{Bucket, failed};
 
 /// Size of a part, bytes: all but the last have it. Storages take 10,000 of at least 5 MiB, so a payload may have 80 GiB.
 const PART: usize = 8 << 20;
+/// How long a mark is good: who seeks those that nobody goes on with knows them by their age.
+const MARKED: Duration = Duration::from_secs(3_600);
 
 /// The upload. Whoever writes waits while a part is sent.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(super) struct Upload {
 struct Parts {
     id: MultipartId,
     sent: Vec<PartId>,
+    /// When the mark was written last.
+    marked: Option<Instant>,
 }
 
 impl Upload {
@@ -67,7 +72,7 @@ impl Upload {
             return bucket.store.put(&key, whole).await.map(drop).map_err(failed);
         }
         self.send().await?;
-        let Some(Parts { id, sent }) = &self.parts else { return Ok(()) };
+        let Some(Parts { id, sent, .. }) = &self.parts else { return Ok(()) };
         bucket.store.complete_multipart(&key, id, sent.clone()).await.map_err(failed)?;
         self.parts = None;
         if let Err(error) = bucket.remove_mark(&self.name).await {
@@ -83,13 +88,15 @@ impl Upload {
             Some(parts) => parts,
             none => {
                 let id = bucket.store.create_multipart(&key).await.map_err(failed)?;
-                let mark = PutPayload::from(id.clone().into_bytes());
-                let parts = none.insert(Parts { id, sent: Vec::new() });
-                // Before the first part: what is stored can always be found and given up.
-                bucket.store.put(&bucket.mark(&self.name), mark).await.map_err(failed)?;
-                parts
+                none.insert(Parts { id, sent: Vec::new(), marked: None })
             }
         };
+        // Before the first part: what is stored can always be found and given up.
+        if parts.marked.is_none_or(|at| at.elapsed() > MARKED) {
+            let mark = PutPayload::from(parts.id.clone().into_bytes());
+            bucket.store.put(&bucket.mark(&self.name), mark).await.map_err(failed)?;
+            parts.marked = Some(Instant::now());
+        }
         let part = PutPayload::from(std::mem::take(&mut self.part));
         let sent = bucket.store.put_part(&key, &parts.id, parts.sent.len(), part).await.map_err(failed)?;
         parts.sent.push(sent);

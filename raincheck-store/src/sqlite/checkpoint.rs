@@ -41,17 +41,14 @@ pub(super) struct Checkpointer {
     db: Connection,
     shared: Arc<Shared>,
     stop: Arc<Stop>,
-    reserve_bytes: u64,
 }
 
 impl Checkpointer {
-    pub fn new(shared: Arc<Shared>, stop: Arc<Stop>, reserve_bytes: u64) -> rusqlite::Result<Self> {
+    pub fn new(shared: Arc<Shared>, stop: Arc<Stop>) -> rusqlite::Result<Self> {
         let db = Connection::open(&shared.path)?;
         db.busy_timeout(Duration::from_secs(5))?;
         db.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;")?;
-        let checkpointer = Checkpointer { db, shared, stop, reserve_bytes };
-        checkpointer.look_at_space();
-        Ok(checkpointer)
+        Ok(Checkpointer { db, shared, stop })
     }
 
     pub fn run(self) {
@@ -86,9 +83,17 @@ impl Checkpointer {
     }
 
     fn fold(&self) {
-        let pages = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1));
+        let before = self.shared.space.unfolded();
+        let pages = self
+            .db
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)));
         match pages {
-            Ok(pages) => self.shared.wal_pages.store(pages, Ordering::Relaxed),
+            Ok((pages, folded)) => {
+                self.shared.wal_pages.store(pages, Ordering::Relaxed);
+                if pages == folded {
+                    self.shared.space.folded(before);
+                }
+            }
             Err(error) => tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds"),
         }
     }
@@ -99,19 +104,6 @@ impl Checkpointer {
             // Where only the log went, what is in it is saved so.
             self.fold();
         }
-        self.look_at_space();
-    }
-
-    fn look_at_space(&self) {
-        match self.shared.folder.free_bytes() {
-            Ok(free) => {
-                self.shared.free_bytes.store(free, Ordering::Relaxed);
-                let low = free < self.reserve_bytes;
-                if self.shared.low_space.swap(low, Ordering::Relaxed) != low {
-                    tracing::warn!(free, low, "free space crossed the reserve; submits are refused while it is low");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the free space cannot be read"),
-        }
+        self.shared.space.look();
     }
 }

@@ -77,7 +77,7 @@ macro_rules! kept {
     };
 }
 
-kept! { referenced_stay_and_orphans_go of_purged_jobs_are_handed_back results_may_be_files are_read_copied_and_removed }
+kept! { referenced_stay_and_orphans_go orphans_go_while_it_is_open of_purged_jobs_are_handed_back results_may_be_files are_read_copied_and_removed }
 
 /// Writes so many bytes of a payload, and then does with its writer what `end` does.
 async fn write(store: &dyn Store, size: usize, end: fn(BlobWriter)) {

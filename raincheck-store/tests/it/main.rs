@@ -11,6 +11,7 @@ mod folder;
 mod foreign;
 mod moved;
 mod nodes;
+mod orphans;
 mod postgres;
 mod silence;
 mod sqlite;
