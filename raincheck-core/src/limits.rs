@@ -20,6 +20,8 @@ pub const BATCH_BODY_BYTES: usize = 32 << 20;
 pub const FILE_BYTES: u64 = 1 << 30;
 /// Most raw inputs over [`INLINE_BYTES`] on their way in at once, and as many results.
 pub const UPLOADS: usize = 256;
+/// Parts of raw inputs on their way into a bucket, in the whole process, and as much of results, bytes.
+pub const PARTS_BYTES: usize = 128 << 20;
 /// A body that goes to a file brings at least this much in a second, bytes, on average over [`SLOW_MILLIS`].
 pub const SLOW_BYTES_PER_SECOND: u64 = 1 << 10;
 /// Over how long it is looked whether a body comes too slowly.

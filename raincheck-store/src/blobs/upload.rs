@@ -1,4 +1,5 @@
-//! A payload on its way into a bucket: in one piece while it is small, in parts from then on. Memory holds one part.
+//! A payload on its way into a bucket: in one piece while it is small, in parts from then on. Memory holds one part, or what
+//! came of it.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use tokio::runtime::Handle;
 
 use super::BlobFolder;
 use super::bucket::{Bucket, failed};
+use super::memory::Held;
 
 /// Size of a part, bytes: all but the last have it. Storages take 10,000 of at least 5 MiB, so a payload may have 80 GiB.
 const PART: usize = 8 << 20;
@@ -24,6 +26,8 @@ pub(super) struct Upload {
     name: Box<str>,
     /// What was not sent yet.
     part: Vec<u8>,
+    /// The memory that it has; `None` where there are few at once.
+    memory: Option<Held>,
     /// The upload in parts, once there is one.
     parts: Option<Parts>,
 }
@@ -37,8 +41,22 @@ struct Parts {
 }
 
 impl Upload {
-    pub fn new(bucket: Bucket, name: Box<str>) -> Self {
-        Upload { bucket, name, part: Vec::new(), parts: None }
+    pub fn new(bucket: Bucket, name: Box<str>, memory: Option<Held>) -> Self {
+        Upload { bucket, name, part: Vec::new(), memory, parts: None }
+    }
+
+    /// So many bytes will come, perhaps more.
+    pub fn expect(&mut self, bytes: u64) -> io::Result<()> {
+        self.hold(usize::try_from(bytes).map_or(PART, |bytes| bytes.min(PART)))
+    }
+
+    /// Makes room for a part of so many bytes.
+    fn hold(&mut self, bytes: usize) -> io::Result<()> {
+        if let Some(memory) = &mut self.memory {
+            memory.grow(bytes)?;
+        }
+        self.part.reserve_exact(bytes - self.part.len());
+        Ok(())
     }
 
     /// Where its requests run.
@@ -53,6 +71,10 @@ impl Upload {
                 self.send().await?;
             }
             let (now, later) = bytes.split_at(bytes.len().min(PART - self.part.len()));
+            let wanted = self.part.len() + now.len();
+            if wanted > self.part.capacity() {
+                self.hold(wanted.next_power_of_two())?;
+            }
             self.part.extend_from_slice(now);
             bytes = later;
         }
@@ -128,7 +150,7 @@ pub(super) async fn copy(from: BlobFolder, to: Bucket, name: Box<str>) -> io::Re
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let (mut upload, mut piece) = (Upload::new(to, name), vec![0; 1 << 20]);
+    let (mut upload, mut piece) = (Upload::new(to, name, None), vec![0; 1 << 20]);
     loop {
         match file.read(&mut piece).await? {
             0 => break,

@@ -135,5 +135,8 @@ pub async fn are_read_copied_and_removed(world: &mut World) {
         assert_eq!(blobs.read(&name, 0..1).await.err().unwrap().kind(), ErrorKind::NotFound);
     }
     assert!(blobs.bytes(&copy, size).await.unwrap() == bytes);
-    assert!(blobs.bytes(&copy, size + 1).await.is_err(), "it is not as long as that");
+    assert_eq!(blobs.count_unreadable(), 2, "of the one that is gone");
+    let cut = blobs.read(&copy, 1..size + 1).await.err().unwrap();
+    assert_eq!(cut.kind(), ErrorKind::UnexpectedEof, "it is not as long as that");
+    assert_eq!(blobs.count_unreadable(), 3);
 }
