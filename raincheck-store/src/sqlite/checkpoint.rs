@@ -36,7 +36,7 @@ impl Stop {
 }
 
 /// Folds the write-ahead log back into the database on a connection of its own, so that no commit waits for it,
-/// follows the feed with its mark, and watches the free space.
+/// follows the feed with its high-water mark, and watches the free space.
 pub(super) struct Checkpointer {
     db: Connection,
     shared: Arc<Shared>,
@@ -65,7 +65,7 @@ impl Checkpointer {
             if transactions != seen {
                 seen = transactions;
                 if transactions > 0 {
-                    self.mark();
+                    self.follow();
                 }
                 self.fold();
                 // A busy server fills what is left within a second.
@@ -78,8 +78,8 @@ impl Checkpointer {
     }
 
     /// Says how far the feed has come, before what it rests on is touched. The last commit has synced all that it says.
-    fn mark(&self) {
-        self.shared.mark.lock().reach(self.shared.head.load(Ordering::Acquire));
+    fn follow(&self) {
+        self.shared.high_water.lock().reach(self.shared.head.load(Ordering::Acquire));
     }
 
     fn fold(&self) {

@@ -14,9 +14,9 @@ mod files;
 mod forget;
 #[cfg(test)]
 mod fuzz;
+mod high_water;
 mod kept;
 mod list;
-mod mark;
 mod names;
 mod open;
 mod orphans;

@@ -16,8 +16,8 @@ use super::answers::Postman;
 use super::budget::Budget;
 use super::check::is_damage;
 use super::figures::FiguresBook;
+use super::high_water::{self, HighWater};
 use super::kept::Statements;
-use super::mark::{self, Mark};
 use super::running::Running;
 use super::shared::{NEVER, Shared, keep_plans, other};
 use super::space::{Measure, Space};
@@ -113,24 +113,25 @@ impl SqliteStore {
             _ => other(error),
         };
         let budget = Budget::of(&mut db).map_err(other)?;
-        let mut mark = Mark::open(&options.path, options.durable)
-            .map_err(|e| StoreError::Other(format!("cannot write {}: {e}", mark::path(&options.path).display())))?;
-        head(&db).and_then(|head| mark.begin(&db, head)).map_err(failed)?;
+        let mut high_water = HighWater::open(&options.path, options.durable).map_err(|e| {
+            StoreError::Other(format!("cannot write {}: {e}", high_water::path(&options.path).display()))
+        })?;
+        head(&db).and_then(|head| high_water.begin(&db, head)).map_err(failed)?;
         orphans::take_back(&db, &blobs)?;
         // The files of jobs that are missing are all that is left of them.
-        if mark.missing() == 0 {
+        if high_water.missing() == 0 {
             orphans::sweep(&db, &blobs)?;
         }
         let folder = blobs.clone();
         let measure = measure.unwrap_or_else(|| Box::new(move || folder.free_bytes()));
         let space = Space::new(measure, options.reserve_bytes);
-        Self::start(db, blobs, (lock, mark, budget, space), &options).map_err(failed)
+        Self::start(db, blobs, (lock, high_water, budget, space), &options).map_err(failed)
     }
 
     fn start(
         mut db: Connection,
         blobs: BlobFolder,
-        (lock, mark, budget, space): (File, Mark, Budget, Space),
+        (lock, high_water, budget, space): (File, HighWater, Budget, Space),
         options: &SqliteOptions,
     ) -> rusqlite::Result<Arc<Self>> {
         let secret = secret(&db)?;
@@ -138,9 +139,9 @@ impl SqliteStore {
         let own_workers = own_workers(&db)?;
         let book = FiguresBook::load(&db)?;
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-        let cursor = mark.head();
+        let cursor = high_water.head();
         let (path, clock) = (options.path.clone(), options.clock.clone());
-        let shared = Arc::new(Shared::new(path, clock, tables, blobs, (secret, own_workers), mark, space));
+        let shared = Arc::new(Shared::new(path, clock, tables, blobs, (secret, own_workers), high_water, space));
         shared.blobs.keep_free(options.reserve_bytes);
         let buried: Option<i64> =
             db.query_row("SELECT value FROM meta WHERE name='last_buried'", [], |row| row.get(0)).optional()?;

@@ -193,7 +193,7 @@ impl Store for SqliteStore {
     }
 
     fn missing_events(&self) -> u64 {
-        self.shared.mark.lock().missing()
+        self.shared.high_water.lock().missing()
     }
 
     fn refused_writes(&self) -> u64 {

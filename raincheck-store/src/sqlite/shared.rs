@@ -8,7 +8,7 @@ use raincheck_core::{Clock, Name};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::mark::Mark;
+use super::high_water::HighWater;
 use super::space::Space;
 use super::tables::Tables;
 use super::watch::Watch;
@@ -46,7 +46,7 @@ pub(super) struct Shared {
     pub folder: BlobFolder,
     pub blobs: Blobs,
     pub secret: [u8; 32],
-    pub mark: Mutex<Mark>,
+    pub high_water: Mutex<HighWater>,
     /// See [`crate::Store::own_workers`].
     pub own_workers: Box<str>,
     readers: Mutex<Vec<Connection>>,
@@ -62,7 +62,7 @@ impl Shared {
         tables: Tables,
         folder: BlobFolder,
         (secret, own_workers): ([u8; 32], Box<str>),
-        mark: Mark,
+        high_water: HighWater,
         space: Space,
     ) -> Self {
         Shared {
@@ -87,7 +87,7 @@ impl Shared {
             blobs: Blobs::from(folder.clone()),
             folder,
             secret,
-            mark: Mutex::new(mark),
+            high_water: Mutex::new(high_water),
             own_workers,
             readers: Mutex::default(),
         }

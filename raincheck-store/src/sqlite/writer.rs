@@ -103,7 +103,7 @@ impl Writer<'_> {
             self.shared.commit_clock.record(begin.elapsed());
         }
         match self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
-            Ok(()) => self.shared.mark.lock().reach(self.shared.head.load(Ordering::Acquire)),
+            Ok(()) => self.shared.high_water.lock().reach(self.shared.head.load(Ordering::Acquire)),
             Err(error) => tracing::warn!(%error, "the log is left as it is; the next start folds it in"),
         }
     }
