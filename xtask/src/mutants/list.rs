@@ -212,8 +212,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             Edit {
                 file: "raincheck-store/src/postgres/orphans.rs",
-                from: "SELECT name, 0, $2 FROM unnest($1::text[]) AS name \\\n    ON CONFLICT DO NOTHING\";",
-                to: "SELECT name, 0, $2 FROM unnest($1::text[]) AS name \\\n    WHERE false\";",
+                from: "FROM unnest($1::text[]) AS name ORDER BY 1",
+                to: "FROM unnest($1::text[]) AS name WHERE false ORDER BY 1",
             },
             Edit {
                 file: "raincheck-store/src/postgres/orphans.rs",
@@ -329,7 +329,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "loss-in-silence",
         fault: "a log that was lost is taken for one that was never written",
         edits: &[Edit {
-            file: "raincheck-store/src/sqlite/mark.rs",
+            file: "raincheck-store/src/sqlite/high_water.rs",
             from: "if self.said.head > head {",
             to: "if self.said.head > i64::MAX - 1 {",
         }],
