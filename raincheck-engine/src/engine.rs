@@ -74,6 +74,7 @@ impl Engine {
         engine.spawn(crate::look::run(engine.clone()));
         engine.spawn(crate::selfcheck::run(engine.clone()));
         engine.spawn(crate::litter::run(engine.clone()));
+        engine.spawn(crate::orphans::run(engine.clone()));
         Ok(engine)
     }
 
@@ -164,8 +165,8 @@ impl Engine {
         self.remove_files(files.map(Unclaimed::claim).collect()).await;
     }
 
-    /// Removes files nobody refers to any more. One that cannot be removed is logged and left to the store, which
-    /// sweeps orphans when it opens.
+    /// Removes files nobody refers to any more. One that cannot be removed is logged, and found again by the search for
+    /// orphans.
     pub(crate) async fn remove_files(&self, names: Vec<Box<str>>) {
         if names.is_empty() {
             return;

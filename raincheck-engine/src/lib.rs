@@ -1,9 +1,9 @@
 //! Use cases and loops of Raincheck, embeddable without HTTP.
 //!
-//! [`Engine`] is the way in; each file beside it is one noun. Six loops run behind it: the pulse, by which a standstill is
+//! [`Engine`] is the way in; each file beside it is one noun. Seven loops run behind it: the pulse, by which a standstill is
 //! noticed; the tail of the store's commits, which wakes whoever waits; the sweep, which does what nobody asked for (due
-//! jobs, lost runs, retention); the flush of progress reports; a slow look through the data for broken promises; and one
-//! for half-written payloads that nobody writes any more. It knows no HTTP and no SQL.
+//! jobs, lost runs, retention); the flush of progress reports; slow looks through the data for broken promises, for
+//! half-written payloads that nobody writes any more, and for payloads that no job refers to. It knows no HTTP and no SQL.
 
 mod chunks;
 mod content;
@@ -27,6 +27,7 @@ mod local_loop;
 mod local_run;
 mod look;
 mod observe;
+mod orphans;
 mod outlook;
 mod progress;
 mod pulse;

@@ -13,6 +13,8 @@ pub struct Settings {
     pub tombstone: Millis,
     /// How often half-written payloads are looked for that nobody writes any more, milliseconds.
     pub litter_every: Millis,
+    /// Between two small steps of the search for payloads that no job refers to, milliseconds.
+    pub orphans_step: Millis,
     /// Version of the program, for people.
     pub version: String,
 }
@@ -25,6 +27,7 @@ impl Default for Settings {
             log_limit: limits::LOG_BYTES,
             tombstone: limits::TOMBSTONE_MILLIS,
             litter_every: limits::LITTER_MILLIS,
+            orphans_step: limits::ORPHANS_STEP_MILLIS,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

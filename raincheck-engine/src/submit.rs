@@ -106,8 +106,8 @@ impl Engine {
     }
 }
 
-/// Whether what was answered so may have been done after all: then its files may be some job's. They stay, and the store
-/// sweeps at its next start those that are not.
+/// Whether what was answered so may have been done after all: then its files may be some job's. They stay, and those
+/// that are not are found by the search for orphans.
 pub(crate) fn may_be_done(error: &StoreError) -> bool {
     matches!(error, StoreError::Unknown(_) | StoreError::Stopped(_))
 }

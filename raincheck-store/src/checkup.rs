@@ -161,7 +161,7 @@ impl Invariant {
             Invariant::Orphans => (
                 "orphans",
                 "every file belongs to a job",
-                "nothing is wrong: the next start of the server moves those aside that are of its making, for a day",
+                "nothing is wrong: a server moves those aside that are of its making, at its start or after a day, and removes them a day later",
             ),
             Invariant::Permissions => (
                 "permissions",

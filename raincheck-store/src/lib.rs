@@ -22,7 +22,9 @@ mod rules;
 mod sqlite;
 mod store;
 
-pub use blobs::{Arrival, BlobPlace, BlobStream, BlobUse, BlobWriter, Blobs, Litter, S3Options, Unclaimed};
+pub use blobs::{
+    Arrival, BlobPlace, BlobStream, BlobUse, BlobWriter, Blobs, Litter, OrphanSearch, S3Options, Unclaimed,
+};
 pub use checkup::{CheckPage, Checkup, Finding, Invariant};
 pub use commit_times::{COMMIT_MICROS, CommitTimes};
 pub use error::StoreError;

@@ -6,7 +6,7 @@ use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Overrun, QueueFigures, Record,
     Renewal, Renewed,
 };
-use crate::{Blobs, Checkup, CommitTimes, StoreError};
+use crate::{Blobs, Checkup, CommitTimes, OrphanSearch, StoreError};
 
 /// Where jobs live. Held as `Arc<dyn Store>`; batches in, batches out, because throughput is group commit.
 ///
@@ -86,6 +86,10 @@ pub trait Store: Send + Sync + 'static {
         0
     }
 
+    /// A small step of a search for large payloads that no job refers to, which are moved out of the way, and for those that
+    /// have lain there for long enough, which are removed. Answers whether it has come through everything once; the next
+    /// step begins anew then, as after an error.
+    async fn seek_orphans(&self, search: &mut OrphanSearch) -> Result<bool, StoreError>;
     /// The large payloads.
     fn blobs(&self) -> &Blobs;
     /// 32 random bytes made when the store was: keys for leases and cursors are derived from them.

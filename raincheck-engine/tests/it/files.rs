@@ -1,4 +1,4 @@
-use raincheck_core::{Content, NewJob, Outcome, Payload, Spec};
+use raincheck_core::{Content, NewJob, Outcome, Payload, Spec, limits};
 use raincheck_engine::{Finish, SubmitError, digest};
 
 use crate::bed::{Bed, PATIENCE, fingerprint, new_job, request};
@@ -132,5 +132,19 @@ async fn what_was_left_half_written_is_removed_while_it_runs() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     assert!(bed.engine.counters().litter.load(std::sync::atomic::Ordering::Relaxed) >= 1);
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn what_no_job_refers_to_is_set_aside_while_it_runs() {
+    let bed = Bed::settings(|settings| settings.orphans_step = 1).await;
+    let orphan = file(&bed, "an orphan");
+    let begin = std::time::Instant::now();
+    while is_there(&bed, &orphan).await {
+        assert!(begin.elapsed().as_millis() < PATIENCE as u128, "it is still there");
+        bed.clock.advance(limits::ORPHANS_MILLIS);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(bed.engine.store().blobs().count_set_aside(), 1);
     bed.engine.stop().await;
 }

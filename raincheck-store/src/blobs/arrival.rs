@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::folder::FileWriter;
+use super::file_writer::FileWriter;
 use super::room::Promise;
 #[cfg(feature = "s3")]
 use super::upload::Upload;
@@ -30,7 +30,8 @@ impl Blobs {
     /// Begins a payload of which so many bytes are announced, perhaps none.
     ///
     /// # Errors
-    /// [`io::ErrorKind::StorageFull`] when they would take from what is to stay free.
+    /// [`io::ErrorKind::StorageFull`] when they would take from what is to stay free, [`io::ErrorKind::QuotaExceeded`] when
+    /// the uploads to a bucket hold too much memory already.
     pub async fn begin(&self, of: BlobUse, announced: u64) -> io::Result<Arrival> {
         let sink = match &self.kept {
             Kept::Folder(folder) => {
@@ -42,7 +43,11 @@ impl Blobs {
                 .await?
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => Sink::Object(Upload::new(bucket.clone(), super::new_name())),
+            Kept::Bucket(bucket) => {
+                let mut upload = Upload::new(bucket.clone(), super::new_name(), Some(self.memory.none(of)));
+                upload.expect(announced)?;
+                Sink::Object(upload)
+            }
         };
         Ok(Arrival { blobs: self.clone(), sink: Some(sink), size: 0 })
     }
@@ -50,7 +55,7 @@ impl Blobs {
     /// Keeps bytes that are in memory.
     ///
     /// # Errors
-    /// [`io::ErrorKind::StorageFull`] when they would take from what is to stay free.
+    /// As [`Blobs::begin`].
     pub async fn hold(&self, of: BlobUse, bytes: Bytes) -> io::Result<Unclaimed> {
         let mut arrival = self.begin(of, bytes.len() as u64).await?;
         arrival.write(bytes).await?;
@@ -72,8 +77,7 @@ impl Arrival {
     /// Appends bytes.
     ///
     /// # Errors
-    /// [`io::ErrorKind::StorageFull`] when they would take from what is to stay free. After an error nothing more is
-    /// taken.
+    /// As [`Blobs::begin`], where more comes than was announced. After an error nothing more is taken.
     pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
         let size = bytes.len() as u64;
         let sink = match self.sink.take().ok_or_else(broken)? {

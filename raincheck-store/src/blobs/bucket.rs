@@ -98,8 +98,11 @@ impl Bucket {
     }
 
     pub async fn read(&self, name: &str, range: Range<u64>) -> io::Result<BlobStream> {
-        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let options = GetOptions { range: Some(GetRange::Bounded(range.clone())), ..GetOptions::default() };
         let object = self.store.get_opts(&self.key(name), options).await.map_err(failed)?;
+        if object.range != range {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         Ok(object.into_stream().map_err(failed).boxed())
     }
 
@@ -134,7 +137,7 @@ impl Bucket {
         let (bucket, name) = (self.clone(), Box::<str>::from(name));
         self.runtime.spawn(async move {
             if let Err(error) = bucket.remove(vec![name]).await {
-                tracing::warn!(%error, "a payload that nobody wants stays until the next start");
+                tracing::warn!(%error, "a payload that nobody wants stays until it is found");
             }
         });
     }

@@ -10,8 +10,8 @@ use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode, PutPayload};
 
 use super::bucket::{Bucket, failed};
 use super::folder::ORPHANS;
-use super::marker::{self, Refusal, StoreId};
-use super::{BlobPlace, Lying, is_name};
+use super::marker;
+use super::{BlobPlace, Lying, Refusal, StoreId, is_name};
 
 impl Bucket {
     /// Marks an empty place, or finds it marked as this store's.

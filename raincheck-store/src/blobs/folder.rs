@@ -3,7 +3,7 @@
 //! A file is written under `tmp/`, synced, renamed to its place, and its folder synced, before any row refers to it.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use std::sync::atomic::AtomicU64;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::marker::{self, Hold, StoreId};
-use super::{BlobPlace, Lying, is_name, new_name};
+use super::file_writer::FileWriter;
+use super::marker::{self, Hold};
+use super::{BlobPlace, Lying, StoreId, is_name, new_name};
 use crate::folder;
 
 /// The folder within it of files that are being written.
@@ -28,16 +29,6 @@ pub(crate) struct BlobFolder {
     held: Option<(StoreId, Arc<File>)>,
     /// How many blobs were moved out of the way since it was opened.
     pub(super) set_aside: Arc<AtomicU64>,
-}
-
-/// A file being written. Dropping it without [`FileWriter::finish`] removes what was written.
-#[derive(Debug)]
-pub(crate) struct FileWriter {
-    file: File,
-    temporary: PathBuf,
-    root: PathBuf,
-    name: Box<str>,
-    finished: bool,
 }
 
 impl BlobFolder {
@@ -123,10 +114,12 @@ impl BlobFolder {
             let file = file?;
             let name = file.file_name();
             let Some(name) = name.to_str().filter(|name| belongs(name, within)) else { continue };
-            // One that was removed meanwhile does not lie there.
-            if let Ok(about) = file.metadata()
-                && about.is_file()
-            {
+            let about = match file.metadata() {
+                // One that was removed meanwhile does not lie there.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                about => about?,
+            };
+            if about.is_file() {
                 all.push(Lying { name: name.into(), size: about.len(), written: about.modified().ok(), finished });
             }
         }
@@ -194,7 +187,7 @@ impl BlobFolder {
         let name = new_name();
         let temporary = self.root.join(TEMPORARY).join(&*name);
         let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&temporary)?;
-        Ok(FileWriter { file, temporary, root: self.root.clone(), name, finished: false })
+        Ok(FileWriter::new(file, temporary, self.root.clone(), name))
     }
 
     /// Where a blob lies.
@@ -209,8 +202,11 @@ impl BlobFolder {
         let target = self.path(&copy);
         let folder = target.parent().ok_or_else(|| io::Error::other("a blob has a folder"))?.to_owned();
         fs::hard_link(self.path(name), &target)?;
-        File::open(&folder)?.sync_all()?;
-        Ok(copy)
+        let synced = File::open(&folder).and_then(|folder| folder.sync_all());
+        if synced.is_err() {
+            gone(&target)?;
+        }
+        synced.map(|()| copy)
     }
 
     /// Removes a blob; one that is gone already is fine.
@@ -255,23 +251,6 @@ impl BlobFolder {
     }
 }
 
-impl FileWriter {
-    /// Appends bytes.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
-    }
-
-    /// Makes the blob durable and answers its name.
-    pub(super) fn finish(mut self) -> io::Result<Box<str>> {
-        self.file.sync_all()?;
-        let folder = self.root.join(&self.name[..2]);
-        fs::rename(&self.temporary, folder.join(&*self.name))?;
-        self.finished = true;
-        File::open(&folder)?.sync_all()?;
-        Ok(self.name.clone())
-    }
-}
-
 /// Whether a folder within is one of finished blobs.
 pub(super) fn is_shard(name: &str) -> bool {
     matches!(name.as_bytes(), [b'0'..=b'9' | b'a'..=b'f', b'0'..=b'9' | b'a'..=b'f'])
@@ -290,16 +269,6 @@ pub(super) fn gone(path: &Path) -> io::Result<()> {
             Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())))
         }
         _ => Ok(()),
-    }
-}
-
-impl Drop for FileWriter {
-    fn drop(&mut self) {
-        if !self.finished
-            && let Err(error) = fs::remove_file(&self.temporary)
-        {
-            tracing::warn!(%error, file = %self.temporary.display(), "a half-written payload stays until the next start");
-        }
     }
 }
 

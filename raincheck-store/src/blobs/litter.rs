@@ -15,7 +15,8 @@ pub struct Litter(HashMap<Box<str>, (u64, Option<SystemTime>)>);
 
 impl Blobs {
     /// Removes what lies half written as it did at the look before; answers how many. Looks must be as far apart as an
-    /// upload may take for what is written at once. Unfinished parts in a bucket are left to the next start.
+    /// upload may take for what is written at once. Unfinished parts in a bucket are left to the
+    /// search for orphans.
     pub async fn remove_litter(&self, before: Litter) -> io::Result<(usize, Litter)> {
         match self.folder().cloned() {
             Some(folder) => aside(move || look(&folder, &before)).await,

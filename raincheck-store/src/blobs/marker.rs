@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::folder::{ORPHANS, TEMPORARY, is_shard};
+use super::{Refusal, StoreId};
 use crate::folder;
 
 /// The name of the file or object.
@@ -23,17 +24,6 @@ const VOLUMES: [&str; 4] = ["lost+found", ".snapshot", ".snapshots", ".zfs"];
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Which store: drawn when its data is made, and kept with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StoreId(pub [u8; 16]);
-
-/// Why a place is not taken, and what to do about it.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub why: String,
-    pub next: String,
-}
-
 /// How a folder is held.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Hold {
@@ -41,83 +31,6 @@ pub(super) enum Hold {
     Alone,
     /// By all nodes of its store.
     Shared,
-}
-
-impl StoreId {
-    pub fn fresh() -> Self {
-        StoreId(rand::random())
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let is_ours = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        is_ours.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(|id| StoreId(id.to_be_bytes()))
-    }
-}
-
-impl fmt::Display for StoreId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl Refusal {
-    fn foreign(place: &dyn fmt::Display, theirs: &[StoreId], ours: StoreId) -> Self {
-        let theirs: Vec<String> = theirs.iter().map(StoreId::to_string).collect();
-        Refusal {
-            why: format!(
-                "{place} belongs to another store: it is marked {}, this store is {ours}",
-                theirs.join(" and ")
-            ),
-            next: format!(
-                "give this store a place of its own for large payloads (`blobs` in [store], or another data folder); \
-                 only if those are its own payloads, write its id into their mark: {}",
-                remark(place, ours)
-            ),
-        }
-    }
-
-    pub(crate) fn unmarked(place: &dyn fmt::Display, holds: &str, ours: Option<StoreId>) -> Self {
-        let own = ours.map(|ours| format!("; only if those are its own payloads, mark them: {}", remark(place, ours)));
-        Refusal {
-            why: format!("{place} holds {holds} and bears no mark of a store: a server keeps its payloads to itself"),
-            next: format!("name an empty place, or one that is not there yet{}", own.unwrap_or_default()),
-        }
-    }
-
-    /// Jobs have payloads, and the place where they should be was never theirs: mostly a disk that is not there now.
-    pub(crate) fn elsewhere(place: &dyn fmt::Display) -> Self {
-        Refusal {
-            why: format!("jobs have large payloads, and {place} bears no mark of their store: they lie elsewhere"),
-            next: "mount the disk that they lie on, or name the place (`blobs` in `[store]`, which `--data` and `--store` \
-                   don't look at); go back to a backup if they are gone"
-                .to_owned(),
-        }
-    }
-
-    fn in_use(root: &Path) -> Self {
-        Refusal {
-            why: format!("{} is in use by another process", root.display()),
-            next: "stop the server that uses it, or give this one a folder of its own".to_owned(),
-        }
-    }
-}
-
-fn remark(place: &dyn fmt::Display, ours: StoreId) -> String {
-    format!("{ours} in {place}/{NAME}")
-}
-
-impl From<Refusal> for io::Error {
-    fn from(refusal: Refusal) -> Self {
-        io::Error::other(refusal)
-    }
 }
 
 /// The ids in a mark; none in one that was not written to its end.

@@ -1,20 +1,27 @@
 //! Large payloads, wherever they are kept: in a folder, or in S3-compatible storage.
 //!
 //! Whatever was acknowledged is kept: a payload is durable before any row refers to it. One that no row refers to is an
-//! orphan, swept when a store is opened.
+//! orphan: swept when a store is opened, and sought while it is open.
 
 mod arrival;
 #[cfg(feature = "s3")]
 mod bucket;
 #[cfg(feature = "s3")]
 mod bucket_mark;
+mod file_writer;
 mod folder;
 mod listing;
 mod litter;
 mod marker;
+#[cfg(feature = "s3")]
+mod memory;
 mod orphans;
 mod place;
+mod read;
+mod refusal;
 mod room;
+mod search;
+mod store_id;
 mod unclaimed;
 #[cfg(feature = "s3")]
 mod upload;
@@ -24,29 +31,25 @@ pub use arrival::Arrival;
 pub(crate) use folder::BlobFolder;
 pub(crate) use listing::{Listing, Lying};
 pub use litter::Litter;
-pub(crate) use marker::{Refusal, StoreId, holds, owners};
+pub(crate) use marker::{holds, owners};
 pub(crate) use orphans::KEPT;
 pub use place::{BlobPlace, S3Options};
+pub(crate) use refusal::Refusal;
 pub use room::BlobUse;
+pub use search::OrphanSearch;
+pub(crate) use search::{References, look_aside, set_aside};
+pub(crate) use store_id::StoreId;
 pub use unclaimed::Unclaimed;
 pub use writer::BlobWriter;
 
-use std::io::{self, Seek as _, SeekFrom};
-use std::ops::Range;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::sync::atomic::AtomicU64;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, TryStreamExt as _, stream};
-use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
-use tokio_util::io::ReaderStream;
+use bytes::Bytes;
+use futures_util::Stream;
 use uuid::Uuid;
-
-/// Read from a file at once.
-const CHUNK: usize = 64 << 10;
 
 /// The bytes of a payload as they come.
 pub type BlobStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
@@ -56,6 +59,10 @@ pub type BlobStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 pub struct Blobs {
     kept: Kept,
     room: Arc<room::Room>,
+    /// Reads of what was not there in full.
+    unreadable: Arc<AtomicU64>,
+    #[cfg(feature = "s3")]
+    memory: Arc<memory::Memory>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +80,13 @@ impl From<BlobFolder> for Blobs {
 
 impl From<Kept> for Blobs {
     fn from(kept: Kept) -> Self {
-        Blobs { kept, room: Arc::default() }
+        Blobs {
+            kept,
+            room: Arc::default(),
+            unreadable: Arc::default(),
+            #[cfg(feature = "s3")]
+            memory: Arc::default(),
+        }
     }
 }
 
@@ -125,6 +138,14 @@ impl Blobs {
         }
     }
 
+    /// Whether the place is still there, and still this store's, where that may change: others may be mounted over a folder.
+    pub(crate) async fn is_ours(&self) -> io::Result<bool> {
+        match self.folder().cloned() {
+            Some(folder) => aside(move || folder.is_ours()).await,
+            None => Ok(true),
+        }
+    }
+
     /// Uploads leave so many bytes of the disk free.
     pub(crate) fn keep_free(&self, bytes: u64) {
         self.room.keep_free(bytes);
@@ -135,39 +156,8 @@ impl Blobs {
         match &self.kept {
             Kept::Folder(folder) => folder.create().map(BlobWriter::from),
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => Ok(upload::Upload::new(bucket.clone(), new_name()).into()),
+            Kept::Bucket(bucket) => Ok(upload::Upload::new(bucket.clone(), new_name(), None).into()),
         }
-    }
-
-    /// The bytes of a payload from `range.start` up to `range.end`, which do not lie behind its end.
-    pub async fn read(&self, name: &str, range: Range<u64>) -> io::Result<BlobStream> {
-        if range.is_empty() {
-            return Ok(Box::pin(stream::empty()));
-        }
-        match &self.kept {
-            Kept::Folder(folder) => {
-                let path = folder.path(name);
-                let file = aside(move || {
-                    let mut file = std::fs::File::open(path)?;
-                    file.seek(SeekFrom::Start(range.start))?;
-                    Ok(file)
-                });
-                let file = File::from_std(file.await?).take(range.end - range.start);
-                Ok(Box::pin(ReaderStream::with_capacity(file, CHUNK)))
-            }
-            #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.read(name, range).await,
-        }
-    }
-
-    /// All bytes of a payload of a size, in memory.
-    pub async fn bytes(&self, name: &str, size: u64) -> io::Result<Bytes> {
-        let mut pieces = self.read(name, 0..size).await?;
-        let mut all = BytesMut::with_capacity(size as usize);
-        while let Some(piece) = pieces.try_next().await? {
-            all.extend_from_slice(&piece);
-        }
-        if all.len() as u64 == size { Ok(all.freeze()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     /// How large a payload is, bytes.
@@ -218,7 +208,7 @@ impl Blobs {
         match &self.kept {
             Kept::Folder(folder) => {
                 if let Err(error) = folder.remove(name) {
-                    tracing::warn!(%error, "a payload that nobody wants stays until the next start");
+                    tracing::warn!(%error, "a payload that nobody wants stays until it is found");
                 }
             }
             #[cfg(feature = "s3")]
@@ -232,76 +222,6 @@ impl Blobs {
             Kept::Folder(folder) => Listing::of_folder(folder.clone()),
             #[cfg(feature = "s3")]
             Kept::Bucket(bucket) => Listing::of_bucket(bucket),
-        }
-    }
-
-    /// Moves payloads that no job refers to out of the way, for [`KEPT`]; one that is gone already is fine. Answers how
-    /// many there were.
-    pub(crate) async fn set_aside(&self, names: Vec<Box<str>>) -> io::Result<u64> {
-        match &self.kept {
-            Kept::Folder(folder) => {
-                let folder = folder.clone();
-                aside(move || folder.set_aside(&names)).await
-            }
-            #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.set_aside(names).await,
-        }
-    }
-
-    /// What was moved out of the way, and when.
-    pub(crate) async fn lying_aside(&self) -> io::Result<Vec<Lying>> {
-        match &self.kept {
-            Kept::Folder(folder) => {
-                let folder = folder.clone();
-                aside(move || folder.lying_aside()).await
-            }
-            #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.lying_aside().await,
-        }
-    }
-
-    /// Brings a payload back that was moved out of the way.
-    pub(crate) async fn take_back(&self, name: &str) -> io::Result<()> {
-        match &self.kept {
-            Kept::Folder(folder) => {
-                let (folder, name) = (folder.clone(), name.to_owned());
-                aside(move || folder.take_back(&name)).await
-            }
-            #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.take_back(name).await,
-        }
-    }
-
-    /// Removes what was moved out of the way before `before`; answers how many.
-    pub(crate) async fn clear_aside(&self, before: SystemTime) -> io::Result<u64> {
-        match &self.kept {
-            Kept::Folder(folder) => {
-                let folder = folder.clone();
-                aside(move || folder.clear_aside(before)).await
-            }
-            #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.clear_aside(before).await,
-        }
-    }
-
-    /// How many payloads were moved out of the way since the place was opened, because no job referred to them.
-    pub fn count_set_aside(&self) -> u64 {
-        match &self.kept {
-            Kept::Folder(folder) => folder.set_aside.load(Ordering::Relaxed),
-            #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.set_aside.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Removes what was left half written under a name.
-    pub(crate) async fn discard(&self, name: &str) -> io::Result<()> {
-        match &self.kept {
-            Kept::Folder(folder) => {
-                let (folder, name) = (folder.clone(), name.to_owned());
-                aside(move || folder.discard(&name)).await
-            }
-            #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.discard(name).await,
         }
     }
 

@@ -9,10 +9,82 @@ use std::time::{Duration, SystemTime};
 use raincheck_core::limits;
 
 use super::folder::{BlobFolder, ORPHANS, gone};
-use super::{Lying, is_name};
+use super::{Blobs, Kept, Lying, aside, is_name};
 
 /// How long they lie there.
 pub(crate) const KEPT: Duration = Duration::from_millis(limits::ORPHANS_KEPT_MILLIS.unsigned_abs());
+
+impl Blobs {
+    /// Moves payloads that no job refers to out of the way, for [`KEPT`]; one that is gone already is fine. Answers how
+    /// many there were.
+    pub(crate) async fn set_aside(&self, names: Vec<Box<str>>) -> io::Result<u64> {
+        match &self.kept {
+            Kept::Folder(folder) => {
+                let folder = folder.clone();
+                aside(move || folder.set_aside(&names)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.set_aside(names).await,
+        }
+    }
+
+    /// What was moved out of the way, and when.
+    pub(crate) async fn lying_aside(&self) -> io::Result<Vec<Lying>> {
+        match &self.kept {
+            Kept::Folder(folder) => {
+                let folder = folder.clone();
+                aside(move || folder.lying_aside()).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.lying_aside().await,
+        }
+    }
+
+    /// Brings a payload back that was moved out of the way.
+    pub(crate) async fn take_back(&self, name: &str) -> io::Result<()> {
+        match &self.kept {
+            Kept::Folder(folder) => {
+                let (folder, name) = (folder.clone(), name.to_owned());
+                aside(move || folder.take_back(&name)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.take_back(name).await,
+        }
+    }
+
+    /// Removes what was moved out of the way before `before`; answers how many.
+    pub(crate) async fn clear_aside(&self, before: SystemTime) -> io::Result<u64> {
+        match &self.kept {
+            Kept::Folder(folder) => {
+                let folder = folder.clone();
+                aside(move || folder.clear_aside(before)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.clear_aside(before).await,
+        }
+    }
+
+    /// How many payloads were moved out of the way since the place was opened, because no job referred to them.
+    pub fn count_set_aside(&self) -> u64 {
+        match &self.kept {
+            Kept::Folder(folder) => folder.set_aside.load(Ordering::Relaxed),
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.set_aside.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Removes what was left half written under a name.
+    pub(crate) async fn discard(&self, name: &str) -> io::Result<()> {
+        match &self.kept {
+            Kept::Folder(folder) => {
+                let (folder, name) = (folder.clone(), name.to_owned());
+                aside(move || folder.discard(&name)).await
+            }
+            #[cfg(feature = "s3")]
+            Kept::Bucket(bucket) => bucket.discard(name).await,
+        }
+    }
+}
 
 impl BlobFolder {
     /// Finished blobs that `is_known` denies.
@@ -56,7 +128,7 @@ impl BlobFolder {
     /// Brings a blob back; one that is there already stays.
     pub(crate) fn take_back(&self, name: &str) -> io::Result<()> {
         let path = self.path(name);
-        if path.exists() {
+        if path.try_exists()? {
             return Ok(());
         }
         fs::rename(self.root().join(ORPHANS).join(name), path)

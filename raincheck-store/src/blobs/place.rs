@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use super::marker::Refusal;
+use super::Refusal;
 use crate::StoreError;
 
 /// Where large payloads of a store on PostgreSQL are kept.

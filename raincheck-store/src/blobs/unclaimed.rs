@@ -41,7 +41,7 @@ impl Drop for Unclaimed {
         let blobs = self.blobs.clone();
         runtime.spawn(async move {
             if let Err(error) = blobs.remove(vec![name]).await {
-                tracing::warn!(%error, "a payload that nobody wants stays until the next start");
+                tracing::warn!(%error, "a payload that nobody wants stays until it is found");
             }
         });
     }

@@ -1,6 +1,8 @@
-//! A payload on its way into a bucket: in one piece while it is small, in parts from then on. Memory holds one part.
+//! A payload on its way into a bucket: in one piece while it is small, in parts from then on. Memory holds one part, or what
+//! came of it.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::{MultipartId, ObjectStoreExt as _, PutPayload};
@@ -10,9 +12,12 @@ use tokio::runtime::Handle;
 
 use super::BlobFolder;
 use super::bucket::{Bucket, failed};
+use super::memory::Held;
 
 /// Size of a part, bytes: all but the last have it. Storages take 10,000 of at least 5 MiB, so a payload may have 80 GiB.
 const PART: usize = 8 << 20;
+/// How long a mark is good: who seeks those that nobody goes on with knows them by their age.
+const MARKED: Duration = Duration::from_secs(3_600);
 
 /// The upload. Whoever writes waits while a part is sent.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub(super) struct Upload {
     name: Box<str>,
     /// What was not sent yet.
     part: Vec<u8>,
+    /// The memory that it has; `None` where there are few at once.
+    memory: Option<Held>,
     /// The upload in parts, once there is one.
     parts: Option<Parts>,
 }
@@ -29,11 +36,27 @@ pub(super) struct Upload {
 struct Parts {
     id: MultipartId,
     sent: Vec<PartId>,
+    /// When the mark was written last.
+    marked: Option<Instant>,
 }
 
 impl Upload {
-    pub fn new(bucket: Bucket, name: Box<str>) -> Self {
-        Upload { bucket, name, part: Vec::new(), parts: None }
+    pub fn new(bucket: Bucket, name: Box<str>, memory: Option<Held>) -> Self {
+        Upload { bucket, name, part: Vec::new(), memory, parts: None }
+    }
+
+    /// So many bytes will come, perhaps more.
+    pub fn expect(&mut self, bytes: u64) -> io::Result<()> {
+        self.hold(usize::try_from(bytes).map_or(PART, |bytes| bytes.min(PART)))
+    }
+
+    /// Makes room for a part of so many bytes.
+    fn hold(&mut self, bytes: usize) -> io::Result<()> {
+        if let Some(memory) = &mut self.memory {
+            memory.grow(bytes)?;
+        }
+        self.part.reserve_exact(bytes - self.part.len());
+        Ok(())
     }
 
     /// Where its requests run.
@@ -48,6 +71,10 @@ impl Upload {
                 self.send().await?;
             }
             let (now, later) = bytes.split_at(bytes.len().min(PART - self.part.len()));
+            let wanted = self.part.len() + now.len();
+            if wanted > self.part.capacity() {
+                self.hold(wanted.next_power_of_two())?;
+            }
             self.part.extend_from_slice(now);
             bytes = later;
         }
@@ -67,7 +94,7 @@ impl Upload {
             return bucket.store.put(&key, whole).await.map(drop).map_err(failed);
         }
         self.send().await?;
-        let Some(Parts { id, sent }) = &self.parts else { return Ok(()) };
+        let Some(Parts { id, sent, .. }) = &self.parts else { return Ok(()) };
         bucket.store.complete_multipart(&key, id, sent.clone()).await.map_err(failed)?;
         self.parts = None;
         if let Err(error) = bucket.remove_mark(&self.name).await {
@@ -83,13 +110,15 @@ impl Upload {
             Some(parts) => parts,
             none => {
                 let id = bucket.store.create_multipart(&key).await.map_err(failed)?;
-                let mark = PutPayload::from(id.clone().into_bytes());
-                let parts = none.insert(Parts { id, sent: Vec::new() });
-                // Before the first part: what is stored can always be found and given up.
-                bucket.store.put(&bucket.mark(&self.name), mark).await.map_err(failed)?;
-                parts
+                none.insert(Parts { id, sent: Vec::new(), marked: None })
             }
         };
+        // Before the first part: what is stored can always be found and given up.
+        if parts.marked.is_none_or(|at| at.elapsed() > MARKED) {
+            let mark = PutPayload::from(parts.id.clone().into_bytes());
+            bucket.store.put(&bucket.mark(&self.name), mark).await.map_err(failed)?;
+            parts.marked = Some(Instant::now());
+        }
         let part = PutPayload::from(std::mem::take(&mut self.part));
         let sent = bucket.store.put_part(&key, &parts.id, parts.sent.len(), part).await.map_err(failed)?;
         parts.sent.push(sent);
@@ -121,7 +150,7 @@ pub(super) async fn copy(from: BlobFolder, to: Bucket, name: Box<str>) -> io::Re
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let (mut upload, mut piece) = (Upload::new(to, name), vec![0; 1 << 20]);
+    let (mut upload, mut piece) = (Upload::new(to, name, None), vec![0; 1 << 20]);
     loop {
         match file.read(&mut piece).await? {
             0 => break,

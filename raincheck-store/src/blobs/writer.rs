@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::folder::FileWriter;
+use super::file_writer::FileWriter;
 #[cfg(feature = "s3")]
 use super::upload::Upload;
 

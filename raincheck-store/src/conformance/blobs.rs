@@ -4,9 +4,10 @@ use std::io::ErrorKind;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
-use raincheck_core::{Command, Content, NewJob, Outcome, Payload, Purged, Reply};
+use raincheck_core::{Command, Content, NewJob, Outcome, Payload, Purged, Reply, limits};
 
 use super::{World, digest, new_job};
+use crate::OrphanSearch;
 
 async fn file(world: &World, text: &str) -> Content {
     let name = world.store.blobs().keep(Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
@@ -44,6 +45,33 @@ pub async fn referenced_stay_and_orphans_go(world: &mut World) {
     assert_eq!(kept(world, &input).await.unwrap(), "kept");
     assert_eq!(kept(world, &result).await.unwrap(), "result");
     assert_eq!(kept(world, &orphan).await, None);
+}
+
+/// What no job has referred to for a day is taken out of the way while the store is open; what a job refers to by then is
+/// not, however long it was nobody's.
+pub async fn orphans_go_while_it_is_open(world: &mut World) {
+    let (input, orphan, late) = (file(world, "kept").await, file(world, "orphan").await, file(world, "late").await);
+    world.create(with(&input)).await;
+    let mut search = OrphanSearch::default();
+    seek(world, &mut search).await;
+    world.clock.advance(limits::ORPHANS_MILLIS - 1);
+    seek(world, &mut search).await;
+    for content in [&input, &orphan, &late] {
+        assert!(kept(world, content).await.is_some(), "its day is not over");
+    }
+    world.create(with(&late)).await;
+    let fresh = file(world, "fresh").await;
+    world.clock.advance(1);
+    seek(world, &mut search).await;
+    assert_eq!(kept(world, &orphan).await, None);
+    assert_eq!(world.store.blobs().count_set_aside(), 1);
+    for content in [&input, &late, &fresh] {
+        assert!(kept(world, content).await.is_some());
+    }
+}
+
+async fn seek(world: &World, search: &mut OrphanSearch) {
+    while !world.store.seek_orphans(search).await.unwrap() {}
 }
 
 /// Whoever purges learns which files are nobody's now; after a restart they are gone in any case.
@@ -107,5 +135,8 @@ pub async fn are_read_copied_and_removed(world: &mut World) {
         assert_eq!(blobs.read(&name, 0..1).await.err().unwrap().kind(), ErrorKind::NotFound);
     }
     assert!(blobs.bytes(&copy, size).await.unwrap() == bytes);
-    assert!(blobs.bytes(&copy, size + 1).await.is_err(), "it is not as long as that");
+    assert_eq!(blobs.count_unreadable(), 2, "of the one that is gone");
+    let cut = blobs.read(&copy, 1..size + 1).await.err().unwrap();
+    assert_eq!(cut.kind(), ErrorKind::UnexpectedEof, "it is not as long as that");
+    assert_eq!(blobs.count_unreadable(), 3);
 }

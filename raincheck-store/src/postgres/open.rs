@@ -174,7 +174,8 @@ impl PostgresStore {
         for row in db.query(facts::ALL_LEASES, &[]).await? {
             shared.leases.lock().put(facts::kept_lease(&row)?);
         }
-        orphans::sweep(db, &shared.blobs, lying, held.is_first).await?;
+        let swept = orphans::sweep(&shared, lying, held.is_first).await;
+        swept.map_err(|error| Trouble::Unsuitable(error.to_string()))?;
         let last = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
             (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
         let last: i64 = db.query_one(last, &[]).await?.try_get(0)?;

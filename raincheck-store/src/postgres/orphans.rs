@@ -6,20 +6,14 @@ use std::collections::HashSet;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use tokio_postgres::GenericClient;
+use async_trait::async_trait;
 
-use super::shared::{NOW, Trouble};
-use crate::blobs::{Blobs, KEPT, Lying};
+use super::shared::{NOW, Shared};
+use crate::StoreError;
+use crate::blobs::{self, Blobs, Lying, References};
 
 /// One younger than this may be one that another node has finished and whose job is not on disk yet, or is writing.
 const YOUNG: Duration = Duration::from_secs(24 * 3_600);
-/// Names asked for at once.
-const PAGE: usize = 1_000;
-/// A name that no job has becomes one that none can have. Rows of a transaction that is under way are waited for.
-const TAKE: &str = "INSERT INTO blob (name, no, swept_at) SELECT name, 0, $2 FROM unnest($1::text[]) AS name \
-    ON CONFLICT DO NOTHING";
-/// Those that were taken before as well: the last sweep may not have come to its end.
-const TAKEN: &str = "SELECT name FROM blob WHERE name = ANY($1) AND no = 0";
 /// No request lasts for so long that it still has a payload of then, milliseconds.
 const REMEMBER: i64 = 30 * 86_400_000;
 
@@ -34,56 +28,49 @@ pub(super) async fn look(blobs: &Blobs) -> io::Result<Vec<Lying>> {
 }
 
 /// Moves those aside that nobody will ever ask for: all of them, where this node is the first; old ones where there are others.
-pub(super) async fn sweep(
-    db: &impl GenericClient,
-    blobs: &Blobs,
-    mut lying: Vec<Lying>,
-    is_first: bool,
-) -> Result<(), Trouble> {
-    let failed = |e: io::Error| Trouble::Unsuitable(format!("sweeping large payloads: {e}"));
+pub(super) async fn sweep(shared: &Shared, mut lying: Vec<Lying>, is_first: bool) -> Result<(), StoreError> {
+    let blobs = &shared.blobs;
     // By the clock that all nodes share: this one's may be anywhere.
-    let now: i64 = db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
+    let now: i64 =
+        shared.read(|db| async move { Ok(db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?) }).await?;
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(now.max(0).unsigned_abs());
     let is_old = |written: SystemTime| at.duration_since(written).is_ok_and(|age| age > YOUNG);
     lying.retain(|one| is_first || one.written.is_some_and(is_old));
     let (finished, broken): (Vec<Lying>, Vec<Lying>) = lying.into_iter().partition(|one| one.finished);
     for one in &broken {
-        blobs.discard(&one.name).await.map_err(failed)?;
+        let discarded = blobs.discard(&one.name).await;
+        discarded.map_err(|e| StoreError::Other(format!("sweeping large payloads: {e}")))?;
     }
-    let aside = blobs.lying_aside().await.map_err(failed)?;
-    for page in aside.chunks(PAGE) {
-        for name in known(db, page).await? {
-            blobs.take_back(&name).await.map_err(failed)?;
-            tracing::warn!(name, "a job refers to a payload that lay aside; it is back");
-        }
-    }
-    let mut swept = 0;
-    for page in finished.chunks(PAGE) {
-        let known = known(db, page).await?;
-        let unknown: Vec<&str> = page.iter().map(|one| &*one.name).filter(|name| !known.contains(*name)).collect();
-        if !unknown.is_empty() {
-            let taken = take(db, &unknown, now).await?;
-            swept += blobs.set_aside(taken).await.map_err(failed)?;
-        }
-    }
-    db.execute("DELETE FROM blob WHERE no = 0 AND swept_at < $1", &[&(now - REMEMBER)]).await?;
-    if swept > 0 {
-        tracing::info!(swept, "moved payloads that no job refers to into `orphans`, for a day");
-    }
-    blobs.clear_aside(SystemTime::now() - KEPT).await.map_err(failed)?;
-    Ok(())
+    blobs::look_aside(blobs, shared).await?;
+    blobs::set_aside(blobs, shared, finished, |_| true).await
 }
 
-/// The names of those that some job refers to.
-async fn known(db: &impl GenericClient, page: &[Lying]) -> Result<HashSet<String>, Trouble> {
-    let names: Vec<&str> = page.iter().map(|one| &*one.name).collect();
-    let known = db.query("SELECT name FROM blob WHERE name = ANY($1) AND no > 0", &[&names]).await?;
-    Ok(known.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
-}
+#[async_trait]
+impl References for Shared {
+    async fn known(&self, names: &[Box<str>]) -> Result<HashSet<Box<str>>, StoreError> {
+        self.read(|db| async move {
+            let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            let known = db.query("SELECT name FROM blob WHERE name = ANY($1) AND no > 0", &[&names]).await?;
+            Ok(known.iter().map(|row| row.try_get::<_, &str>(0).map(Box::from)).collect::<Result<_, _>>()?)
+        })
+        .await
+    }
 
-/// Takes names; answers those that no job has got before.
-async fn take(db: &impl GenericClient, names: &[&str], now: i64) -> Result<Vec<Box<str>>, Trouble> {
-    db.execute(TAKE, &[&names, &now]).await?;
-    let taken = db.query(TAKEN, &[&names]).await?;
-    Ok(taken.iter().map(|row| row.try_get::<_, &str>(0).map(Box::from)).collect::<Result<_, _>>()?)
+    async fn take(&self, names: Vec<Box<str>>) -> Result<Vec<Box<str>>, StoreError> {
+        let names = &names;
+        self.read(|db| async move {
+            let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            // A name that no job has becomes one that none can have. Rows of a transaction that is under way are waited for.
+            let take = format!(
+                "INSERT INTO blob (name, no, swept_at) SELECT name, 0, {NOW} FROM unnest($1::text[]) AS name ORDER BY 1 \
+                 ON CONFLICT DO NOTHING"
+            );
+            db.execute(&take, &[&names]).await?;
+            db.execute(&format!("DELETE FROM blob WHERE no = 0 AND swept_at < {NOW} - {REMEMBER}"), &[]).await?;
+            // Those that were taken before as well: the last sweep may not have come to its end.
+            let taken = db.query("SELECT name FROM blob WHERE name = ANY($1) AND no = 0", &[&names]).await?;
+            Ok(taken.iter().map(|row| row.try_get::<_, &str>(0).map(Box::from)).collect::<Result<_, _>>()?)
+        })
+        .await
+    }
 }

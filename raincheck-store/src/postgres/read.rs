@@ -14,7 +14,7 @@ use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Overrun, QueueFigures, Record,
     Renewal, Renewed,
 };
-use crate::{Checkup, CommitTimes, Store, StoreError};
+use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -211,6 +211,10 @@ impl Store for PostgresStore {
 
     fn refused_writes(&self) -> u64 {
         self.shared.refused_writes.load(Ordering::Relaxed)
+    }
+
+    async fn seek_orphans(&self, search: &mut OrphanSearch) -> Result<bool, StoreError> {
+        search.step(&self.shared.blobs, &*self.shared, self.shared.clock.reading().served()).await
     }
 
     fn blobs(&self) -> &Blobs {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::open;
 use super::shared::other;
 use super::visit::Visit;
 use super::{SqliteOptions, SqliteStore};
+use super::{open, orphans};
 use crate::StoreError;
 use crate::blobs::BlobFolder;
 
@@ -143,7 +143,7 @@ fn complete(copy: &Connection, from: &BlobFolder, to: &BlobFolder) -> Result<Opt
         done.files += 1;
         done.bytes += fs::metadata(to.path(&name)).map_err(failed)?.len();
     }
-    for name in open::unknown(copy, to)? {
+    for name in orphans::unknown(copy, to)? {
         to.remove(&name).map_err(failed)?;
     }
     to.sync().map_err(failed)?;

@@ -36,22 +36,19 @@ impl Stop {
 }
 
 /// Folds the write-ahead log back into the database on a connection of its own, so that no commit waits for it,
-/// follows the feed with its mark, and watches the free space.
+/// follows the feed with its high-water mark, and watches the free space.
 pub(super) struct Checkpointer {
     db: Connection,
     shared: Arc<Shared>,
     stop: Arc<Stop>,
-    reserve_bytes: u64,
 }
 
 impl Checkpointer {
-    pub fn new(shared: Arc<Shared>, stop: Arc<Stop>, reserve_bytes: u64) -> rusqlite::Result<Self> {
+    pub fn new(shared: Arc<Shared>, stop: Arc<Stop>) -> rusqlite::Result<Self> {
         let db = Connection::open(&shared.path)?;
         db.busy_timeout(Duration::from_secs(5))?;
         db.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;")?;
-        let checkpointer = Checkpointer { db, shared, stop, reserve_bytes };
-        checkpointer.look_at_space();
-        Ok(checkpointer)
+        Ok(Checkpointer { db, shared, stop })
     }
 
     pub fn run(self) {
@@ -68,7 +65,7 @@ impl Checkpointer {
             if transactions != seen {
                 seen = transactions;
                 if transactions > 0 {
-                    self.mark();
+                    self.follow();
                 }
                 self.fold();
                 // A busy server fills what is left within a second.
@@ -81,14 +78,22 @@ impl Checkpointer {
     }
 
     /// Says how far the feed has come, before what it rests on is touched. The last commit has synced all that it says.
-    fn mark(&self) {
-        self.shared.mark.lock().reach(self.shared.head.load(Ordering::Acquire));
+    fn follow(&self) {
+        self.shared.high_water.lock().reach(self.shared.head.load(Ordering::Acquire));
     }
 
     fn fold(&self) {
-        let pages = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(1));
+        let logged = self.shared.space.logged();
+        let pages = self
+            .db
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)));
         match pages {
-            Ok(pages) => self.shared.wal_pages.store(pages, Ordering::Relaxed),
+            Ok((pages, folded)) => {
+                self.shared.wal_pages.store(pages, Ordering::Relaxed);
+                if pages == folded {
+                    self.shared.space.folded(logged);
+                }
+            }
             Err(error) => tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds"),
         }
     }
@@ -99,19 +104,6 @@ impl Checkpointer {
             // Where only the log went, what is in it is saved so.
             self.fold();
         }
-        self.look_at_space();
-    }
-
-    fn look_at_space(&self) {
-        match self.shared.folder.free_bytes() {
-            Ok(free) => {
-                self.shared.free_bytes.store(free, Ordering::Relaxed);
-                let low = free < self.reserve_bytes;
-                if self.shared.low_space.swap(low, Ordering::Relaxed) != low {
-                    tracing::warn!(free, low, "free space crossed the reserve; submits are refused while it is low");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the free space cannot be read"),
-        }
+        self.shared.space.look();
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{SqliteOptions, mark};
+use super::{SqliteOptions, high_water};
 use crate::StoreError;
 use crate::blobs::{BlobPlace, Refusal, holds, owners};
 use crate::folder;
@@ -59,7 +59,7 @@ pub(super) fn prepare(options: &SqliteOptions) -> Result<(), StoreError> {
 
 /// Takes from others what they may do with the files. The folder is left as it is: it may be anybody's.
 fn make_private(path: &Path) {
-    for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), lock_of(path), mark::path(path)] {
+    for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), lock_of(path), high_water::path(path)] {
         let path = path.as_path();
         match folder::make_own(path) {
             Ok(true) => tracing::info!(path = %path.display(), "others could read this file; now only its owner can"),

@@ -16,14 +16,15 @@ use super::answers::Postman;
 use super::budget::Budget;
 use super::check::is_damage;
 use super::figures::FiguresBook;
+use super::high_water::{self, HighWater};
 use super::kept::Statements;
-use super::mark::{self, Mark};
 use super::running::Running;
 use super::shared::{NEVER, Shared, keep_plans, other};
+use super::space::{Measure, Space};
 use super::tables::Tables;
-use super::watch::{self, Watch};
+use super::watch::Watch;
 use super::writer::{BUSY, Bounds, Writer};
-use super::{SqliteStore, checkpoint, files, rows};
+use super::{SqliteStore, checkpoint, files, orphans, rows};
 use crate::StoreError;
 use crate::blobs::{BlobFolder, BlobPlace, Refusal, StoreId, owners};
 use crate::folder;
@@ -84,6 +85,11 @@ impl SqliteStore {
     /// large payloads is not its own, [`StoreError::TooNew`] when a newer program wrote it,
     /// [`StoreError::TooOld`] for a SQLite with a known corruption bug.
     pub fn open(options: SqliteOptions) -> Result<Arc<Self>, StoreError> {
+        Self::open_on(options, None)
+    }
+
+    /// The same, with something else that tells what is free than the disk.
+    pub(super) fn open_on(options: SqliteOptions, measure: Option<Measure>) -> Result<Arc<Self>, StoreError> {
         if is_too_old() {
             return Err(StoreError::TooOld(rusqlite::version().to_owned()));
         }
@@ -107,21 +113,25 @@ impl SqliteStore {
             _ => other(error),
         };
         let budget = Budget::of(&mut db).map_err(other)?;
-        let mut mark = Mark::open(&options.path, options.durable)
-            .map_err(|e| StoreError::Other(format!("cannot write {}: {e}", mark::path(&options.path).display())))?;
-        head(&db).and_then(|head| mark.begin(&db, head)).map_err(failed)?;
-        take_back(&db, &blobs)?;
+        let mut high_water = HighWater::open(&options.path, options.durable).map_err(|e| {
+            StoreError::Other(format!("cannot write {}: {e}", high_water::path(&options.path).display()))
+        })?;
+        head(&db).and_then(|head| high_water.begin(&db, head)).map_err(failed)?;
+        orphans::take_back(&db, &blobs)?;
         // The files of jobs that are missing are all that is left of them.
-        if mark.missing() == 0 {
-            sweep_orphans(&db, &blobs)?;
+        if high_water.missing() == 0 {
+            orphans::sweep(&db, &blobs)?;
         }
-        Self::start(db, blobs, (lock, mark, budget), &options).map_err(failed)
+        let folder = blobs.clone();
+        let measure = measure.unwrap_or_else(|| Box::new(move || folder.free_bytes()));
+        let space = Space::new(measure, options.reserve_bytes);
+        Self::start(db, blobs, (lock, high_water, budget, space), &options).map_err(failed)
     }
 
     fn start(
         mut db: Connection,
         blobs: BlobFolder,
-        (lock, mark, budget): (File, Mark, Budget),
+        (lock, high_water, budget, space): (File, HighWater, Budget, Space),
         options: &SqliteOptions,
     ) -> rusqlite::Result<Arc<Self>> {
         let secret = secret(&db)?;
@@ -129,9 +139,9 @@ impl SqliteStore {
         let own_workers = own_workers(&db)?;
         let book = FiguresBook::load(&db)?;
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-        let cursor = mark.head();
+        let cursor = high_water.head();
         let (path, clock) = (options.path.clone(), options.clock.clone());
-        let shared = Arc::new(Shared::new(path, clock, tables, blobs, (secret, own_workers), mark));
+        let shared = Arc::new(Shared::new(path, clock, tables, blobs, (secret, own_workers), high_water, space));
         shared.blobs.keep_free(options.reserve_bytes);
         let buried: Option<i64> =
             db.query_row("SELECT value FROM meta WHERE name='last_buried'", [], |row| row.get(0)).optional()?;
@@ -189,8 +199,7 @@ impl SqliteStore {
             writer.run(receiver);
         };
         let stop_checkpoints = Arc::new(checkpoint::Stop::default());
-        let checkpoints =
-            checkpoint::Checkpointer::new(shared.clone(), stop_checkpoints.clone(), options.reserve_bytes)?;
+        let checkpoints = checkpoint::Checkpointer::new(shared.clone(), stop_checkpoints.clone())?;
         let watch = Watch::begin(&options.path).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
         shared.watch_over(watch);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
@@ -327,49 +336,6 @@ pub(super) fn seen(db: &Connection) -> rusqlite::Result<Timestamp> {
 /// The highest cursor that retention has removed.
 pub(super) fn floor(db: &Connection) -> rusqlite::Result<Option<i64>> {
     db.query_row("SELECT value FROM meta WHERE name='feed_floor'", [], |row| row.get(0)).optional()
-}
-
-/// Brings payloads back that lie aside though a job refers to them.
-fn take_back(db: &Connection, blobs: &BlobFolder) -> Result<(), StoreError> {
-    let mut known = db.prepare("SELECT 1 FROM blob WHERE name=?1").map_err(other)?;
-    for lying in blobs.lying_aside().map_err(unswept)? {
-        if known.exists([&*lying.name]).map_err(other)? {
-            blobs.take_back(&lying.name).map_err(unswept)?;
-            tracing::warn!(name = &*lying.name, "a job refers to a payload that lay aside; it is back");
-        }
-    }
-    Ok(())
-}
-
-/// Moves payloads that no job refers to out of the way.
-fn sweep_orphans(db: &Connection, blobs: &BlobFolder) -> Result<(), StoreError> {
-    let moved = blobs.set_aside(&unknown(db, blobs)?).map_err(unswept)?;
-    if moved > 0 {
-        let folder = blobs.root().display();
-        tracing::info!(moved, %folder, "moved payloads that no job refers to into `orphans`, for a day");
-    }
-    watch::clear(blobs);
-    Ok(())
-}
-
-fn unswept(error: std::io::Error) -> StoreError {
-    StoreError::Other(format!("sweeping large payloads: {error}"))
-}
-
-/// Payloads that no job refers to.
-pub(super) fn unknown(db: &Connection, blobs: &BlobFolder) -> Result<Vec<Box<str>>, StoreError> {
-    let mut known = db.prepare("SELECT 1 FROM blob WHERE name=?1").map_err(other)?;
-    let mut failed = None;
-    let unknown = blobs.unknown(|name| {
-        known.exists([name]).unwrap_or_else(|error| {
-            failed = Some(error);
-            true
-        })
-    });
-    match failed {
-        Some(error) => Err(other(error)),
-        None => unknown.map_err(|e| StoreError::Other(format!("looking at large payloads: {e}"))),
-    }
 }
 
 /// Every running lease gets its full length again: downtime is not the worker's fault. But what the server's own workers

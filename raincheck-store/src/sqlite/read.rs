@@ -18,7 +18,7 @@ use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
     QueueFigures, Record, Renewal, Renewed,
 };
-use crate::{Checkup, CommitTimes, Store, StoreError};
+use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -193,11 +193,20 @@ impl Store for SqliteStore {
     }
 
     fn missing_events(&self) -> u64 {
-        self.shared.mark.lock().missing()
+        self.shared.high_water.lock().missing()
     }
 
     fn refused_writes(&self) -> u64 {
         self.shared.refused_writes.load(Ordering::Relaxed)
+    }
+
+    async fn seek_orphans(&self, search: &mut OrphanSearch) -> Result<bool, StoreError> {
+        self.health()?;
+        // The files of jobs that are missing are all that is left of them.
+        if self.missing_events() > 0 {
+            return Ok(true);
+        }
+        search.step(&self.shared.blobs, &*self.shared, self.shared.clock.reading().served()).await
     }
 
     fn blobs(&self) -> &Blobs {
@@ -245,7 +254,7 @@ impl Store for SqliteStore {
     }
 
     fn space(&self) -> (u64, bool) {
-        (self.shared.free_bytes.load(Ordering::Relaxed), self.shared.low_space.load(Ordering::Relaxed))
+        (self.shared.space.free(), self.shared.space.is_low())
     }
 
     fn commit_times(&self) -> CommitTimes {

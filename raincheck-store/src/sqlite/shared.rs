@@ -8,7 +8,8 @@ use raincheck_core::{Clock, Name};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::mark::Mark;
+use super::high_water::HighWater;
+use super::space::Space;
 use super::tables::Tables;
 use super::watch::Watch;
 use crate::StoreError;
@@ -37,8 +38,7 @@ pub(super) struct Shared {
     pub transactions: AtomicU64,
     pub refused_writes: AtomicU64,
     pub commit_clock: CommitClock,
-    pub free_bytes: AtomicU64,
-    pub low_space: AtomicBool,
+    pub space: Space,
     pub stopped: RwLock<Option<String>>,
     /// The files are not where they were opened: nothing that is written now would be found again.
     pub gone: AtomicBool,
@@ -46,7 +46,7 @@ pub(super) struct Shared {
     pub folder: BlobFolder,
     pub blobs: Blobs,
     pub secret: [u8; 32],
-    pub mark: Mutex<Mark>,
+    pub high_water: Mutex<HighWater>,
     /// See [`crate::Store::own_workers`].
     pub own_workers: Box<str>,
     readers: Mutex<Vec<Connection>>,
@@ -62,7 +62,8 @@ impl Shared {
         tables: Tables,
         folder: BlobFolder,
         (secret, own_workers): ([u8; 32], Box<str>),
-        mark: Mark,
+        high_water: HighWater,
+        space: Space,
     ) -> Self {
         Shared {
             path,
@@ -79,15 +80,14 @@ impl Shared {
             transactions: AtomicU64::new(0),
             refused_writes: AtomicU64::new(0),
             commit_clock: CommitClock::default(),
-            free_bytes: AtomicU64::new(u64::MAX),
-            low_space: AtomicBool::new(false),
+            space,
             stopped: RwLock::default(),
             gone: AtomicBool::new(false),
             watch: OnceLock::new(),
             blobs: Blobs::from(folder.clone()),
             folder,
             secret,
-            mark: Mutex::new(mark),
+            high_water: Mutex::new(high_water),
             own_workers,
             readers: Mutex::default(),
         }
@@ -110,10 +110,7 @@ impl Shared {
         if self.stopped.read().is_some() {
             return false;
         }
-        let Some(why) = watch.look(&self.folder) else {
-            watch.clear(&self.folder);
-            return false;
-        };
+        let Some(why) = watch.look(&self.folder) else { return false };
         self.gone.store(true, Ordering::Relaxed);
         let mut stopped = self.stopped.write();
         // It may have been closed since.

@@ -4,20 +4,13 @@
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
-use parking_lot::Mutex;
 
 use super::files::{beside, lock_of};
-use crate::blobs::{BlobFolder, KEPT};
-
-/// How often payloads that lie aside are looked at.
-const CLEAR_EVERY: Duration = Duration::from_secs(3_600);
+use crate::blobs::BlobFolder;
 
 /// What was opened.
 pub(super) struct Watch {
     files: Vec<(PathBuf, FileId)>,
-    cleared: Mutex<SystemTime>,
 }
 
 /// A file, whatever its name: while it is open, no other gets its number.
@@ -33,7 +26,7 @@ impl Watch {
         let all = [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), lock_of(path)];
         let files = all.into_iter().map(|path| Ok((FileId::of(&path)?, path)));
         let files = files.map(|file: io::Result<_>| file.map(|(id, path)| (path, id))).collect::<io::Result<_>>()?;
-        Ok(Watch { files, cleared: Mutex::new(SystemTime::now()) })
+        Ok(Watch { files })
     }
 
     /// What is gone or has been replaced.
@@ -59,28 +52,6 @@ impl Watch {
                 None
             }
         }
-    }
-
-    /// Removes payloads that have lain aside for long enough, where that was not done for a while.
-    pub fn clear(&self, blobs: &BlobFolder) {
-        let now = SystemTime::now();
-        {
-            let mut cleared = self.cleared.lock();
-            if now.duration_since(*cleared).is_ok_and(|since| since < CLEAR_EVERY) {
-                return;
-            }
-            *cleared = now;
-        }
-        clear(blobs);
-    }
-}
-
-/// Removes payloads that have lain aside for long enough.
-pub(super) fn clear(blobs: &BlobFolder) {
-    match blobs.clear_aside(SystemTime::now() - KEPT) {
-        Ok(0) => {}
-        Ok(removed) => tracing::info!(removed, "removed payloads that no job has referred to for a day"),
-        Err(error) => tracing::warn!(%error, "payloads that no job refers to stay for now"),
     }
 }
 

@@ -13,6 +13,7 @@ use super::kept::Statements;
 use super::running::Running;
 use super::shared::{Shared, other};
 use super::sweep;
+use crate::StoreError;
 use crate::records::Commit;
 
 /// Most commands in one transaction: enough to share an fsync among all who wait, few enough to stay under a
@@ -102,7 +103,7 @@ impl Writer<'_> {
             self.shared.commit_clock.record(begin.elapsed());
         }
         match self.db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
-            Ok(()) => self.shared.mark.lock().reach(self.shared.head.load(Ordering::Acquire)),
+            Ok(()) => self.shared.high_water.lock().reach(self.shared.head.load(Ordering::Acquire)),
             Err(error) => tracing::warn!(%error, "the log is left as it is; the next start folds it in"),
         }
     }
@@ -114,7 +115,21 @@ impl Writer<'_> {
         }
         // Leases last, so that they see everything queued in the same transaction. So is what the sweep settles: the end of
         // a run may ride along with a request for more work that came before it.
-        let (leasing, plain): (Vec<_>, Vec<_>) = batch.into_iter().partition(|r| r.commands.iter().any(comes_last));
+        let mut refused = Vec::new();
+        let taken = batch.into_iter().filter_map(|request| match self.shared.space.takes(&request.commands) {
+            true => Some(request),
+            false => {
+                refused.push((request.answer, Err(StoreError::NoSpace)));
+                None
+            }
+        });
+        let (leasing, plain): (Vec<_>, Vec<_>) = taken.partition(|r| r.commands.iter().any(comes_last));
+        if !refused.is_empty() {
+            self.postman.give(Answers(refused));
+            if leasing.is_empty() && plain.is_empty() {
+                return;
+            }
+        }
         let mut answers = Vec::with_capacity(leasing.len() + plain.len());
         match self.attempt(plain.into_iter().chain(leasing), &mut answers) {
             Ok(()) => {
@@ -128,9 +143,9 @@ impl Writer<'_> {
                 self.postman.give(Answers(callers.map(|to| (to, Err(error.clone()))).collect()));
             }
         }
+        self.shared.space.written();
         // While space is low, the log must not eat the rest of it by itself.
-        let low = self.shared.low_space.load(Ordering::Relaxed);
-        let bound = if low { LOW_WAL_PAGES } else { WAL_PAGES };
+        let bound = if self.shared.space.is_low() { LOW_WAL_PAGES } else { WAL_PAGES };
         if self.shared.wal_pages.load(Ordering::Relaxed) > self.log_held + bound {
             self.restart_log();
         }
@@ -144,7 +159,12 @@ impl Writer<'_> {
             let busy = self.db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, bool>(0));
             self.db.busy_timeout(BUSY).and(busy.map(|busy| !busy))
         });
-        self.log_held = if let Ok(true) = restarted { 0 } else { pages };
+        self.log_held = if let Ok(true) = restarted {
+            self.shared.space.folded(self.shared.space.logged());
+            0
+        } else {
+            pages
+        };
         if let Err(error) = restarted {
             tracing::warn!(%error, "the write-ahead log could not be restarted; it grows until it can");
         }

@@ -1,17 +1,19 @@
 //! A store on PostgreSQL with its large payloads in S3-compatible storage keeps the promises that it keeps with a folder.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use raincheck_core::{Command, Content, Job, Payload, Reply};
+use raincheck_core::{Command, Content, Job, Payload, Reply, limits};
 use raincheck_store::conformance::{self, Place, Setup, new_job, prove};
 use raincheck_store::{
-    BlobPlace, BlobWriter, Checkup as _, Finding, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, S3Options,
+    BlobPlace, BlobUse, BlobWriter, Finding, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, S3Options,
     SqliteOptions, SqliteStore, Store, StoreError, migrate,
 };
 use s3server::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
 
+use crate::findings::findings;
 use crate::postgres::Base;
 
 /// Two and a half parts.
@@ -77,7 +79,7 @@ macro_rules! kept {
     };
 }
 
-kept! { referenced_stay_and_orphans_go of_purged_jobs_are_handed_back results_may_be_files are_read_copied_and_removed }
+kept! { referenced_stay_and_orphans_go orphans_go_while_it_is_open of_purged_jobs_are_handed_back results_may_be_files are_read_copied_and_removed }
 
 /// Writes so many bytes of a payload, and then does with its writer what `end` does.
 async fn write(store: &dyn Store, size: usize, end: fn(BlobWriter)) {
@@ -227,6 +229,32 @@ async fn who_may_not_is_told_so_without_the_secret() {
     store.close().await;
 }
 
+/// However many senders are slow in the middle of a part.
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_hold_bounded_memory() {
+    let bucket = Bucket::new();
+    let store = bucket.store().await;
+    let blobs = store.blobs();
+    let mut held = Vec::new();
+    let full = loop {
+        match blobs.begin(BlobUse::Input, 1 << 30).await {
+            Ok(arrival) => held.push(arrival),
+            Err(error) => break error.kind(),
+        }
+    };
+    assert_eq!((full, held.len()), (ErrorKind::QuotaExceeded, limits::PARTS_BYTES / (8 << 20)));
+    // Of which nothing is announced: it is found out as it comes.
+    let mut grows = blobs.begin(BlobUse::Input, 0).await.unwrap();
+    assert_eq!(grows.write(vec![7; 1 << 20].into()).await.unwrap_err().kind(), ErrorKind::QuotaExceeded);
+    let result = blobs.hold(BlobUse::Result, vec![7; 9 << 20].into()).await.unwrap();
+    assert_eq!(blobs.size(result.name()).await.unwrap(), 9 << 20);
+    drop(held.pop());
+    let input = blobs.hold(BlobUse::Input, vec![7; 9 << 20].into()).await.unwrap();
+    assert_eq!(blobs.size(input.name()).await.unwrap(), 9 << 20);
+    blobs.begin(BlobUse::Input, 1 << 30).await.expect("what was held is free again");
+    store.close().await;
+}
+
 /// Submits a job with its input kept as a large one; answers the input's name as well.
 async fn submit(store: &dyn Store, input: &[u8]) -> (Job, Box<str>) {
     let name = store.blobs().keep(input.to_owned().into()).await.unwrap();
@@ -239,16 +267,8 @@ async fn submit(store: &dyn Store, input: &[u8]) -> (Job, Box<str>) {
     }
 }
 
-/// What a look from outside finds.
-async fn findings(bucket: &Bucket) -> Vec<Finding> {
-    let mut doctor = PostgresDoctor::open(&bucket.options(), false).await.unwrap();
-    let mut all = Vec::new();
-    while let Some(page) = doctor.page().await.unwrap() {
-        all.extend(page.findings);
-    }
-    // The cluster of all tests runs without `fsync`, and says so.
-    all.retain(|finding| finding.invariant != Invariant::Journal);
-    all
+async fn look(bucket: &Bucket) -> Vec<Finding> {
+    findings(PostgresDoctor::open(&bucket.options(), false).await.unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,11 +277,11 @@ async fn a_doctor_misses_what_is_gone_and_finds_what_is_nobodys() {
     let store = bucket.store().await;
     let ((_, gone), (_, cut)) = (submit(&*store, b"one").await, submit(&*store, b"two").await);
     let orphan = store.blobs().keep("three".into()).await.unwrap();
-    assert_eq!(findings(&bucket).await, [], "what nobody refers to is young, and a server runs");
+    assert_eq!(look(&bucket).await, [], "what nobody refers to is young, and a server runs");
     store.close().await;
     store.blobs().remove(vec![gone.clone()]).await.unwrap();
     bucket.server.put(&format!("of/raincheck/{cut}"), b"x").unwrap();
-    let found = findings(&bucket).await;
+    let found = look(&bucket).await;
     let says = |of: Invariant, what: &str| found.iter().any(|one| one.invariant == of && one.detail.contains(what));
     assert!(says(Invariant::Files, &format!("{gone} can't be had")), "{found:?}");
     assert!(says(Invariant::Files, &format!("{cut} has 1 bytes, not 3")), "{found:?}");

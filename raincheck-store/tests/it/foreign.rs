@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use raincheck_core::{Command, Content, Job, Payload, Reply};
 use raincheck_store::conformance::new_job;
 use raincheck_store::{
-    Checkup, Finding, Found, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, SqliteDoctor, SqliteOptions,
-    SqliteStore, Store, StoreError, migrate,
+    Found, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, SqliteDoctor, SqliteOptions, SqliteStore, Store,
+    StoreError, migrate,
 };
 
+use crate::findings::findings;
 use crate::folder::fresh;
 use crate::postgres::Base;
 
@@ -261,16 +262,6 @@ async fn a_folder_moves_with_its_jobs() {
     store.close().await;
 }
 
-async fn findings(mut doctor: Box<dyn Checkup>) -> Vec<Finding> {
-    let mut all = Vec::new();
-    while let Some(page) = doctor.page().await.unwrap() {
-        all.extend(page.findings);
-    }
-    // The cluster of all tests runs without `fsync`, and says so.
-    all.retain(|finding| finding.invariant != Invariant::Journal);
-    all
-}
-
 /// Of a folder with SQLite, and of one beside PostgreSQL.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_doctor_tells_whose_a_folder_is() {
@@ -280,8 +271,8 @@ async fn a_doctor_tells_whose_a_folder_is() {
     PostgresStore::open(node.clone()).await.unwrap().close().await;
     for (blobs, on_sqlite) in [(folder.path().join("blobs"), true), (base.folder.path().to_owned(), false)] {
         let look = async || match on_sqlite {
-            true => findings(Box::new(SqliteDoctor::open(&options(folder.path()), false).unwrap())).await,
-            false => findings(Box::new(PostgresDoctor::open(&node, false).await.unwrap())).await,
+            true => findings(SqliteDoctor::open(&options(folder.path()), false).unwrap()).await,
+            false => findings(PostgresDoctor::open(&node, false).await.unwrap()).await,
         };
         assert_eq!(look().await, []);
         fs::create_dir(blobs.join("lost+found")).unwrap();

@@ -90,6 +90,8 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     registry.register("refused_writes", "Transactions given up because they would have broken a promise", refused);
     let orphans = ConstCounter::new(app.engine.store().blobs().count_set_aside());
     registry.register("orphans", "Large payloads moved aside since the start because no job refers to them", orphans);
+    let unreadable = ConstCounter::new(app.engine.store().blobs().count_unreadable());
+    registry.register("payloads_unreadable", "Reads of large payloads that were not there in full", unreadable);
     let missing = i64::try_from(app.engine.store().missing_events()).unwrap_or(i64::MAX);
     let answers = Family::<Labels, Counter>::default();
     for (class, counter) in app.seen.by_class.iter().enumerate().skip(1) {

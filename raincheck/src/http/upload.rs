@@ -70,8 +70,7 @@ impl Places {
             BlobUse::Input => &self.inputs,
             BlobUse::Result => &self.results,
         };
-        let detail = "as many large bodies are on their way in as there may be";
-        places.take().ok_or_else(|| no_room(of).detail(detail).retry_after(rand::random_range(NO_PLACE)))
+        places.take().ok_or_else(|| no_place(of))
     }
 }
 
@@ -249,8 +248,16 @@ fn unwritten(of: BlobUse, error: &io::Error) -> Problem {
         tracing::warn!(%error, ?of, "a payload is refused for lack of space");
         return no_room(of).detail("the disk is nearly full").retry_after(rand::random_range(NO_SPACE));
     }
+    if error.kind() == io::ErrorKind::QuotaExceeded {
+        return no_place(of);
+    }
     tracing::error!(%error, "a payload could not be written");
     Problem::new(problem::STORE).detail("the payload could not be written").retry_after(30)
+}
+
+fn no_place(of: BlobUse) -> Problem {
+    let detail = "as many large bodies are on their way in as there may be";
+    no_room(of).detail(detail).retry_after(rand::random_range(NO_PLACE))
 }
 
 /// A submit is refused as at every other bound; of a result there is no queue.
@@ -259,4 +266,15 @@ fn no_room(of: BlobUse) -> Problem {
         BlobUse::Input => problem::QUEUE_FULL,
         BlobUse::Result => problem::STORE,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_others_hold_is_a_place_that_they_hold() {
+        let refused = |of| unwritten(of, &io::ErrorKind::QuotaExceeded.into()).row().slug;
+        assert_eq!([BlobUse::Input, BlobUse::Result].map(refused), ["queue-full", "store-unavailable"]);
+    }
 }

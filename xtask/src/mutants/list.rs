@@ -213,8 +213,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             Edit {
                 file: "raincheck-store/src/postgres/orphans.rs",
-                from: "SELECT name, 0, $2 FROM unnest($1::text[]) AS name \\\n    ON CONFLICT DO NOTHING\";",
-                to: "SELECT name, 0, $2 FROM unnest($1::text[]) AS name \\\n    WHERE false\";",
+                from: "FROM unnest($1::text[]) AS name ORDER BY 1",
+                to: "FROM unnest($1::text[]) AS name WHERE false ORDER BY 1",
             },
             Edit {
                 file: "raincheck-store/src/postgres/orphans.rs",
@@ -330,11 +330,31 @@ pub const MUTANTS: &[Mutant] = &[
         name: "loss-in-silence",
         fault: "a log that was lost is taken for one that was never written",
         edits: &[Edit {
-            file: "raincheck-store/src/sqlite/mark.rs",
+            file: "raincheck-store/src/sqlite/high_water.rs",
             from: "if self.said.head > head {",
             to: "if self.said.head > i64::MAX - 1 {",
         }],
         killer: Killer::Tests(DAMAGE),
+    },
+    Mutant {
+        name: "reserve-by-checkpoint",
+        fault: "a burst of small inputs takes the reserve before anybody looks",
+        edits: &[Edit {
+            file: "raincheck-store/src/sqlite/space.rs",
+            from: "let Some(left) = promised.left.checked_sub(2 * bytes) else { return false };",
+            to: "let left = promised.left.saturating_sub(2 * bytes);",
+        }],
+        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--lib"]),
+    },
+    Mutant {
+        name: "orphan-at-sight",
+        fault: "a payload that no job refers to yet is taken for an orphan while the store is open",
+        edits: &[Edit {
+            file: "raincheck-store/src/blobs/search.rs",
+            from: "let is_old = now - met.since >= limits::ORPHANS_MILLIS;",
+            to: "let is_old = now >= met.since;",
+        }],
+        killer: Killer::Tests(STORE),
     },
     Mutant {
         name: "environment-is-inherited",

@@ -32,7 +32,7 @@ impl Stage for Counters {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let counted: i64 = look.db.query_one(COUNTED, &[]).await?.try_get(0)?;
         look.page.looked += counted.unsigned_abs();
-        look.db.batch_execute(&format!("SET LOCAL statement_timeout = {}", look.pace.whole.as_millis())).await?;
+        look.db.batch_execute(&format!("SET LOCAL statement_timeout = {}", look.throttle.whole.as_millis())).await?;
         let (running, tickets, served) = (State::Running as i16, TICKETS as i16, SERVED as i16);
         let found = match look.rows(DIFFERENCES, &[&running, &tickets, &served]).await {
             Err(trouble) if trouble.code() == Some(&SqlState::QUERY_CANCELED) => {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::files::Owner;
 use super::surroundings::Surroundings;
-use super::{Examiner, Pace, Source, rows};
+use super::{Examiner, Source, Throttle, rows};
 use crate::checkup::{CheckPage, Checkup};
 use crate::postgres::PostgresOptions;
 use crate::postgres::visit::Visit;
@@ -28,12 +28,12 @@ impl PostgresDoctor {
     pub async fn open(options: &PostgresOptions, quick: bool) -> Result<Self, StoreError> {
         let Visit { db, served, alone } = Visit::of(options).await?;
         let (piece, whole) = (Duration::from_millis(200), Duration::from_secs(300));
-        let pace = Pace { piece, whole, alone, files: true, payloads: !quick };
+        let throttle = Throttle { piece, whole, alone, files: true, payloads: !quick };
         let mut stages = rows();
         stages.push_front(Box::new(Owner(options.blobs.clone())));
         stages.push_front(Box::new(Surroundings));
         let blobs = Blobs::at(&options.blobs).map_err(|error| options.blobs.unusable(&error))?;
-        let examiner = Examiner { source: Source::Own(db), blobs, pace, stages };
+        let examiner = Examiner { source: Source::Own(db), blobs, throttle, stages };
         Ok(PostgresDoctor { examiner, served })
     }
 

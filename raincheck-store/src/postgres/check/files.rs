@@ -125,7 +125,7 @@ pub(super) struct Files(Option<Listing>);
 impl Stage for Files {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let blobs = look.blobs;
-        if !look.pace.files {
+        if !look.throttle.files {
             let why = "the storage of large payloads is asked by `raincheck doctor` only";
             look.page.unjudged.push((Invariant::Files, why.into()));
             return Ok(false);
@@ -164,7 +164,7 @@ async fn orphans(files: Vec<Lying>, look: &mut Look<'_>) -> Result<()> {
     let now = SystemTime::UNIX_EPOCH + Duration::from_millis(now.max(0).unsigned_abs());
     for Lying { name, size, written, .. } in &files {
         let age = written.map(|at| now.duration_since(at).unwrap_or_default());
-        let on_its_way = !look.pace.alone && age.is_none_or(|age| age <= ON_ITS_WAY);
+        let on_its_way = !look.throttle.alone && age.is_none_or(|age| age <= ON_ITS_WAY);
         if !known.contains(&&**name) && !on_its_way {
             look.page.found(Invariant::Orphans, format!("file {name}"), format!("no job refers to it; {size} bytes"));
         }

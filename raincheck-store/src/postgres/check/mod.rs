@@ -45,7 +45,7 @@ trait Stage: Send {
 struct Look<'a> {
     db: &'a Transaction<'a>,
     blobs: &'a Blobs,
-    pace: Pace,
+    throttle: Throttle,
     /// When the piece should end.
     until: Instant,
     /// Files that rows of this piece refer to; looked for after the transaction.
@@ -61,7 +61,7 @@ impl Look<'_> {
 
 /// How long a look may keep a transaction open.
 #[derive(Clone, Copy)]
-struct Pace {
+struct Throttle {
     /// A piece.
     piece: Duration,
     /// What must be seen at one moment.
@@ -84,7 +84,7 @@ enum Source {
 struct Examiner {
     source: Source,
     blobs: Blobs,
-    pace: Pace,
+    throttle: Throttle,
     stages: VecDeque<Box<dyn Stage>>,
 }
 
@@ -93,9 +93,9 @@ pub(super) fn of_live(shared: &Arc<Shared>) -> Box<dyn Checkup> {
     // A storage wants to be paid for each that it is asked for: no server does so on its own, `doctor` does.
     let files = shared.blobs.folder().is_some();
     let (piece, whole) = (Duration::from_millis(20), Duration::from_millis(200));
-    let pace = Pace { piece, whole, alone: false, files, payloads: false };
+    let throttle = Throttle { piece, whole, alone: false, files, payloads: false };
     let (source, blobs) = (Source::Server(shared.clone()), shared.blobs.clone());
-    Box::new(Examiner { source, blobs, pace, stages: rows() })
+    Box::new(Examiner { source, blobs, throttle, stages: rows() })
 }
 
 /// The stages that look at rows and files.
@@ -117,29 +117,34 @@ impl Checkup for Examiner {
         if self.stages.is_empty() {
             return Ok(None);
         }
-        let Examiner { source, blobs, pace, stages } = self;
-        let patience = pace.whole + FILES;
+        let Examiner { source, blobs, throttle, stages } = self;
+        let patience = throttle.whole + FILES;
         let page = match source {
             Source::Server(shared) => {
                 let until = Instant::now() + patience;
                 let mut db = shared.reader(until).await?;
-                answered(until, piece(&mut db, blobs, *pace, stages)).await
+                answered(until, piece(&mut db, blobs, *throttle, stages)).await
             }
-            Source::Own(db) => within(patience, piece(db, blobs, *pace, stages)).await,
+            Source::Own(db) => within(patience, piece(db, blobs, *throttle, stages)).await,
         };
         Ok(Some(page?))
     }
 }
 
 /// One piece, as of one moment.
-async fn piece(db: &mut Client, blobs: &Blobs, pace: Pace, stages: &mut VecDeque<Box<dyn Stage>>) -> Result<CheckPage> {
+async fn piece(
+    db: &mut Client,
+    blobs: &Blobs,
+    throttle: Throttle,
+    stages: &mut VecDeque<Box<dyn Stage>>,
+) -> Result<CheckPage> {
     let mut page = CheckPage::default();
-    let until = Instant::now() + pace.piece;
+    let until = Instant::now() + throttle.piece;
     let moment = db.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
     moment.batch_execute(HOLD).await?;
-    let patience = pace.whole + Duration::from_secs(5);
+    let patience = throttle.whole + Duration::from_secs(5);
     moment.batch_execute(&format!("SET LOCAL statement_timeout = {}", patience.as_millis())).await?;
-    let mut look = Look { db: &moment, blobs, pace, until, files: Vec::new(), page: &mut page };
+    let mut look = Look { db: &moment, blobs, throttle, until, files: Vec::new(), page: &mut page };
     while let Some(stage) = stages.front_mut() {
         match stage.advance(&mut look).await {
             Ok(true) => {}
@@ -158,8 +163,8 @@ async fn piece(db: &mut Client, blobs: &Blobs, pace: Pace, stages: &mut VecDeque
     }
     let expected = std::mem::take(&mut look.files);
     moment.rollback().await?;
-    if pace.files {
-        files::look_for(expected, db, blobs, pace.payloads, &mut page).await?;
+    if throttle.files {
+        files::look_for(expected, db, blobs, throttle.payloads, &mut page).await?;
     }
     Ok(page)
 }

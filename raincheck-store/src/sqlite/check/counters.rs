@@ -36,7 +36,7 @@ impl Stage for Counters {
             return Ok(false);
         }
         self.version = Some(version);
-        let until = look.until.max(Instant::now() + look.pace.whole);
+        let until = look.until.max(Instant::now() + look.throttle.whole);
         loop {
             let Some(count) = self.count(look.db)? else { return look.circle("jobs") };
             look.page.looked += count as u64;

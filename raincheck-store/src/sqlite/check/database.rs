@@ -21,7 +21,7 @@ impl Stage for Database {
             Ok(lines) => lines.iter().filter(|line| *line != "ok").for_each(|line| {
                 look.page.found(Invariant::Database, "raincheck.db", line.replace('\n', "; "));
             }),
-            Err(error) if !look.pace.alone && is_interrupted(&error) => {
+            Err(error) if !look.throttle.alone && is_interrupted(&error) => {
                 let why = "it takes longer than a server should be kept waiting; a backup can be judged";
                 look.page.unjudged.push((Invariant::Database, why.into()));
             }

@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use super::database::Database;
 use super::files::Owner;
 use super::surroundings::Surroundings;
-use super::{Apart, Examiner, Pace, rows};
+use super::{Apart, Examiner, Throttle, rows};
 use crate::StoreError;
 use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Checkup};
 use crate::sqlite::budget::Budget;
 use crate::sqlite::visit::Visit;
-use crate::sqlite::{SqliteOptions, mark, other};
+use crate::sqlite::{SqliteOptions, high_water, other};
 
 /// Everything that can be judged about a data folder. It writes nothing. Beside a server it reads as any reader does,
 /// never longer than a second in a row; without one it keeps servers out until it is dropped.
@@ -33,16 +33,20 @@ impl SqliteDoctor {
     pub fn open(options: &SqliteOptions, quick: bool) -> Result<Self, StoreError> {
         let path = &options.path;
         // Before the database, which a server takes further meanwhile.
-        let mark = mark::read(path);
+        let high_water = high_water::read(path);
         let Visit { mut db, served, kept_out } = Visit::of(path)?;
         let (piece, whole) = (Duration::from_millis(100), Duration::from_millis(800));
-        let pace = Pace { piece, whole, alone: !served, payloads: !quick };
+        let throttle = Throttle { piece, whole, alone: !served, payloads: !quick };
         let budget = if served { None } else { Some(Budget::of(&mut db).map_err(other)?) };
         let mut stages = rows();
         stages.push_front(Box::new(Owner));
         stages.push_front(Box::new(Database));
-        stages.push_front(Box::new(Surroundings { path: path.clone(), reserve_bytes: options.reserve_bytes, mark }));
-        let examiner = Examiner { db, blobs: BlobFolder::at(&options.blobs), pace, stages, budget };
+        stages.push_front(Box::new(Surroundings {
+            path: path.clone(),
+            reserve_bytes: options.reserve_bytes,
+            high_water,
+        }));
+        let examiner = Examiner { db, blobs: BlobFolder::at(&options.blobs), throttle, stages, budget };
         Ok(SqliteDoctor { examiner: Apart(Some(examiner)), served, _kept_out: kept_out })
     }
 

@@ -105,7 +105,7 @@ fn orphans(shard: &Path, look: &mut Look<'_>) -> io::Result<()> {
             continue;
         }
         let age = written.and_then(|at| SystemTime::now().duration_since(at).ok());
-        if look.pace.alone || age.is_some_and(|age| age > ON_ITS_WAY) {
+        if look.throttle.alone || age.is_some_and(|age| age > ON_ITS_WAY) {
             look.page.found(Invariant::Orphans, format!("file {name}"), format!("no job refers to it; {size} bytes"));
         }
     }

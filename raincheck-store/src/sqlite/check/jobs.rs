@@ -32,7 +32,7 @@ impl Stage for Jobs {
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let db = look.db;
         let mut statement = db.prepare_cached(SQL)?;
-        let mut rows = statement.query(params![self.after, BATCH as i64, look.pace.payloads])?;
+        let mut rows = statement.query(params![self.after, BATCH as i64, look.throttle.payloads])?;
         let mut count = 0;
         while let Some(row) = rows.next()? {
             count += 1;

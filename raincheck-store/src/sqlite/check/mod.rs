@@ -48,7 +48,7 @@ trait Stage: Send {
 struct Look<'a> {
     db: &'a Connection,
     blobs: &'a BlobFolder,
-    pace: Pace,
+    throttle: Throttle,
     /// When the piece should end.
     until: Instant,
     /// Files that rows of this piece refer to; looked for after the transaction.
@@ -73,7 +73,7 @@ impl Look<'_> {
 
 /// How long a look may keep a transaction open.
 #[derive(Clone, Copy)]
-struct Pace {
+struct Throttle {
     /// A piece.
     piece: Duration,
     /// What must be seen at one moment.
@@ -88,7 +88,7 @@ struct Pace {
 struct Examiner {
     db: Connection,
     blobs: BlobFolder,
-    pace: Pace,
+    throttle: Throttle,
     stages: VecDeque<Box<dyn Stage>>,
     /// Of each stage, where nobody else has the data.
     budget: Option<Budget>,
@@ -112,11 +112,11 @@ impl Checkup for Apart {
 pub(super) fn of_live(shared: &Arc<Shared>) -> Result<Box<dyn Checkup>> {
     let db = shared.open_reader()?;
     db.execute_batch("PRAGMA cache_size = -512")?;
-    let pace =
-        Pace { piece: Duration::from_millis(2), whole: Duration::from_millis(50), alone: false, payloads: false };
+    let throttle =
+        Throttle { piece: Duration::from_millis(2), whole: Duration::from_millis(50), alone: false, payloads: false };
     let mut stages = rows();
     stages.push_back(Box::new(held::Held::new(shared.clone())));
-    Ok(Box::new(Apart(Some(Examiner { db, blobs: shared.folder.clone(), pace, stages, budget: None }))))
+    Ok(Box::new(Apart(Some(Examiner { db, blobs: shared.folder.clone(), throttle, stages, budget: None }))))
 }
 
 /// The stages that look at rows and files.
@@ -138,14 +138,15 @@ impl Examiner {
             return Ok(None);
         }
         let mut page = CheckPage::default();
-        let until = Instant::now() + self.pace.piece;
-        if !self.pace.alone {
-            let end = until + self.pace.whole + GRACE;
+        let until = Instant::now() + self.throttle.piece;
+        if !self.throttle.alone {
+            let end = until + self.throttle.whole + GRACE;
             self.db.progress_handler(STEPS, Some(move || Instant::now() >= end))?;
         }
         let reading = self.db.unchecked_transaction()?;
         let (db, blobs) = (&self.db, &self.blobs);
-        let mut look = Look { db, blobs, pace: self.pace, until, files: Vec::new(), page: &mut page, stuck: false };
+        let mut look =
+            Look { db, blobs, throttle: self.throttle, until, files: Vec::new(), page: &mut page, stuck: false };
         while let Some(stage) = self.stages.front_mut() {
             let advanced = stage.advance(&mut look);
             let mut why = "damage is in the way";
@@ -155,7 +156,7 @@ impl Examiner {
                     look.damaged(format!("it can't be read: {error}"));
                     false
                 }
-                Err(error) if is_interrupted(&error) && self.pace.alone => {
+                Err(error) if is_interrupted(&error) && self.throttle.alone => {
                     look.damaged(format!("it can't be read to its end: {CIRCLE}"));
                     false
                 }
@@ -179,7 +180,7 @@ impl Examiner {
         }
         let expected = std::mem::take(&mut look.files);
         reading.finish()?;
-        files::look_for(expected, db, blobs, self.pace.payloads, &mut page)?;
+        files::look_for(expected, db, blobs, self.throttle.payloads, &mut page)?;
         Ok(Some(page))
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::Result;
 use super::{Look, Stage};
 use crate::checkup::{CheckPage, Invariant};
 use crate::sqlite::files::beside;
-use crate::sqlite::mark::{self, Said};
+use crate::sqlite::high_water::{self, Said};
 use crate::sqlite::open;
 
 /// Where in the database's header it says how it is written, and what stands there for a write-ahead log.
@@ -23,7 +23,7 @@ const LOG_BYTES: u64 = 512 << 20;
 pub(super) struct Surroundings {
     pub path: PathBuf,
     pub reserve_bytes: u64,
-    pub mark: io::Result<Option<Said>>,
+    pub high_water: io::Result<Option<Said>>,
 }
 
 impl Stage for Surroundings {
@@ -68,10 +68,10 @@ impl Stage for Surroundings {
 }
 
 impl Surroundings {
-    /// That the feed has come as far as its mark says.
+    /// That the feed has come as far as its high-water mark says.
     fn acknowledged(&self, look: &mut Look<'_>) -> Result<()> {
-        let name = || mark::path(&self.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let said = match &self.mark {
+        let name = || high_water::path(&self.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let said = match &self.high_water {
             Ok(None) => return Ok(()),
             Ok(Some(said)) => said,
             Err(error) => {

@@ -32,7 +32,7 @@ pub(super) struct Said {
 
 /// The mark of a store that is open.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct HighWater {
     file: File,
     said: Said,
     /// Which copy is written next.
@@ -98,7 +98,7 @@ fn parse(line: &[u8; LINE]) -> Option<Said> {
     (told == sum(text)).then_some(Said { head, missing: (to > 0).then_some((from, to)) })
 }
 
-impl Mark {
+impl HighWater {
     /// Opens the mark of a database, which one server has; made if it is not there.
     pub fn open(database: &Path, durable: bool) -> io::Result<Self> {
         let path = path(database);
@@ -111,7 +111,7 @@ impl Mark {
             tracing::warn!(%error, mark = %path.display(), "the mark can't be read: nobody can tell whether events are missing");
             None
         });
-        Ok(Mark { file, said: said.unwrap_or_default(), second: false, durable, failed: false })
+        Ok(HighWater { file, said: said.unwrap_or_default(), second: false, durable, failed: false })
     }
 
     /// Judges a database whose feed ends at `head`, and moves that on where something is missing. Says so at every start,
@@ -176,7 +176,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("raincheck.db");
         assert_eq!(read(&database).unwrap(), None);
-        let mut mark = Mark::open(&database, true).unwrap();
+        let mut mark = HighWater::open(&database, true).unwrap();
         mark.reach(7);
         mark.reach(12);
         assert_eq!(read(&database).unwrap(), Some(Said { head: 12, missing: None }));
@@ -193,7 +193,7 @@ mod tests {
         let database = folder.path().join("raincheck.db");
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL)").unwrap();
-        let open = || Mark::open(&database, true).unwrap();
+        let open = || HighWater::open(&database, true).unwrap();
         open().begin(&db, 0).unwrap();
         assert_eq!(open().head(), 0);
         open().reach(20);
