@@ -79,18 +79,25 @@ impl Room {
         if is_free { Ok(()) } else { Err(Problem::no_room()) }
     }
 
+    /// Counts these bytes of an answer until they are sent; answers nothing where there is no room for them.
+    pub fn keep(&self, bytes: Bytes) -> Option<Bytes> {
+        if bytes.len() <= limits::SMALL_ANSWER_BYTES {
+            return Some(bytes);
+        }
+        let units = u32::try_from(bytes.len() / UNIT).ok()?;
+        let permit = self.answers.clone().try_acquire_many_owned(units).ok()?;
+        Some(Bytes::from_owner(Text { bytes, _permit: permit }))
+    }
+
     /// Counts the body of an answer until it is sent; answers nothing where there is no room for it.
     pub fn hold(&self, response: Response) -> Option<Response> {
         // What is streamed has no size yet, and is not in memory.
-        let Some(size) = response.body().size_hint().exact().filter(|size| *size > limits::SMALL_ANSWER_BYTES as u64)
-        else {
+        if response.body().size_hint().exact().is_none_or(|size| size <= limits::SMALL_ANSWER_BYTES as u64) {
             return Some(response);
-        };
-        let units = u32::try_from(size / UNIT as u64).ok()?;
-        let permit = self.answers.clone().try_acquire_many_owned(units).ok()?;
+        }
         let (head, mut body) = response.into_parts();
         let bytes = body.frame().now_or_never()??.ok()?.into_data().ok()?;
-        Some(Response::from_parts(head, Body::from(Bytes::from_owner(Text { bytes, _permit: permit }))))
+        Some(Response::from_parts(head, Body::from(self.keep(bytes)?)))
     }
 }
 

@@ -1,0 +1,61 @@
+//! Large frames go out in pieces. Between two of them a stream that is not read holds no more than its place in the frame:
+//! an event can be written again.
+
+use std::convert::Infallible;
+use std::pin::pin;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
+use raincheck_core::{Cursor, limits::PIECE_BYTES};
+
+use crate::http::peer;
+
+/// What is sent as a whole.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// How it goes on the wire.
+    pub bytes: Bytes,
+    /// The event that it can be written from again.
+    pub event: Option<Cursor>,
+}
+
+impl From<Bytes> for Frame {
+    fn from(bytes: Bytes) -> Self {
+        Frame { bytes, event: None }
+    }
+}
+
+/// The frames in pieces; `again` writes that of an event once more, unless it is gone.
+pub fn pieces<A>(
+    frames: impl Stream<Item = Frame> + Send + Unpin + 'static,
+    again: impl Fn(Cursor) -> A + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static
+where
+    A: Future<Output = Option<Bytes>> + Send,
+{
+    // The event in the middle of which it is, and where there.
+    let begin: Option<(Cursor, usize)> = None;
+    stream::unfold((frames, again, begin), |(mut frames, again, place)| async move {
+        let (bytes, event, at) = match place {
+            Some((event, at)) => {
+                let bytes = match peer::kept() {
+                    Some(bytes) => bytes,
+                    None => pin!(again(event)).await?,
+                };
+                (bytes, event, at)
+            }
+            None => match frames.next().await? {
+                Frame { bytes, event: Some(event) } if bytes.len() > PIECE_BYTES => (bytes, event, 0),
+                Frame { bytes, .. } => return Some((Ok(bytes), (frames, again, None))),
+            },
+        };
+        let end = bytes.len().min(at + PIECE_BYTES);
+        // Not a part of it, which would keep the whole.
+        let piece = Bytes::copy_from_slice(bytes.get(at..end)?);
+        let place = (end < bytes.len()).then(|| {
+            peer::keep(bytes);
+            (event, end)
+        });
+        Some((Ok(piece), (frames, again, place)))
+    })
+}
