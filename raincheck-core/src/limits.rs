@@ -165,5 +165,7 @@ pub const HEAVY_EVENTS_BYTES: usize = 1 << 20;
 pub const PIECE_BYTES: usize = 16 << 10;
 /// What the system takes of an answer before it is on its way, bytes.
 pub const UNSENT_BYTES: u32 = 128 << 10;
+/// Events that are not small and are on their way to WebSockets, in the whole process, bytes.
+pub const SOCKETS_BYTES: usize = 16 << 20;
 /// Runs in all heartbeats that wait.
 pub const WAITING_BEATS: usize = 50_000;

@@ -30,6 +30,7 @@ pub struct Room {
     answers: Arc<Semaphore>,
     heavy: Semaphore,
     pages: Semaphore,
+    sockets: Semaphore,
 }
 
 impl Default for Room {
@@ -43,6 +44,7 @@ impl Default for Room {
             heavy: Semaphore::new(1),
             // What was read is in memory before there is an answer to be counted.
             pages: Semaphore::new(4),
+            sockets: Semaphore::new(limits::SOCKETS_BYTES / UNIT),
         }
     }
 }
@@ -70,6 +72,13 @@ impl Room {
     pub async fn page(&self) -> Option<SemaphorePermit<'_>> {
         // Never closed, so there is one.
         self.pages.acquire().await.ok()
+    }
+
+    /// Room for an event while it is being sent on a WebSocket, where it is copied as a whole; as soon as there is some.
+    pub async fn socket(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let units = if bytes <= limits::PIECE_BYTES { 0 } else { bytes / UNIT };
+        // No event is as large as all the room, and it is never closed.
+        self.sockets.acquire_many(u32::try_from(units).ok()?).await.ok()
     }
 
     /// Refuses what will be answered at length while such answers find no room: before anything is done, for

@@ -59,3 +59,44 @@ where
         Some((Ok(piece), (frames, again, place)))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+
+    /// What comes of a large frame between two small ones when nothing of it is kept and it can be written so often again.
+    async fn sent(again: usize) -> (Vec<Bytes>, usize) {
+        let whole = Bytes::from((0..5 * PIECE_BYTES / 2).map(|n| n as u8).collect::<Vec<_>>());
+        let frames = [
+            Bytes::from("one").into(),
+            Frame { bytes: whole.clone(), event: Some(Cursor(7)) },
+            Bytes::from("two").into(),
+        ];
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let pieces = pieces(stream::iter(frames), move |event| {
+            assert_eq!(event, Cursor(7));
+            let is_there = counted.fetch_add(1, Relaxed) < again;
+            std::future::ready(is_there.then(|| whole.clone()))
+        });
+        (pieces.map(|piece| piece.unwrap()).collect().await, asked.load(Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_large_frame_is_written_again_where_it_went_on() {
+        let (pieces, asked) = sent(9).await;
+        let sizes: Vec<_> = pieces.iter().map(Bytes::len).collect();
+        assert_eq!((sizes, asked), (vec![3, PIECE_BYTES, PIECE_BYTES, PIECE_BYTES / 2, 3], 2));
+        let whole = pieces[1..4].concat();
+        assert!(whole.iter().enumerate().all(|(n, byte)| *byte == n as u8));
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_in_the_middle_ends_the_stream() {
+        let (pieces, asked) = sent(1).await;
+        assert_eq!((pieces.len(), asked), (3, 2), "nothing follows a part of a frame");
+    }
+}
