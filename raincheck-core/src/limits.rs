@@ -152,7 +152,7 @@ pub const WAITING_NAMES: usize = 100_000;
 pub const FEW_NAMES: usize = 16;
 /// Watches that read what they have missed at the same time; others wait for their turn, so that many which come at once
 /// leave something of the processors to everybody else.
-pub const CATCHING_UP: usize = 4;
+pub const CATCHING_UP: usize = 2;
 /// What a watch reads at once of what it has missed, events.
 pub const READ_AHEAD_ROWS: usize = 256;
 /// What a watch reads at once of what it has missed, bytes: there may be many that go no further. What is larger comes alone.

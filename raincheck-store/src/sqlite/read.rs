@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use raincheck_core::{
-    ChunkKind, Command, Content, Cursor, Digest, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp, limits,
+    ChunkKind, Command, Content, Cursor, Digest, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -34,15 +34,12 @@ pub(super) fn record(db: &Connection, tables: &Tables, no: JobNo) -> rusqlite::R
     db.prepare_cached(&RECORD)?.query_row([no.0], |row| rows::record(row, tables)).optional()
 }
 
-/// Does `read`, and where much may come of it beside the threads that serve everybody.
-async fn aside<T, F>(most: Most, read: F) -> Result<T, StoreError>
+/// Reads events beside the threads that serve everybody: there may be many large ones, and many who have missed them.
+async fn aside<T, F>(read: F) -> Result<T, StoreError>
 where
     F: FnOnce() -> Result<T, StoreError> + Send + 'static,
     T: Send + 'static,
 {
-    if most.bytes < limits::PAGE_BYTES {
-        return read();
-    }
     tokio::task::spawn_blocking(read).await.map_err(|e| StoreError::Other(e.to_string()))?
 }
 
@@ -128,13 +125,13 @@ impl Store for SqliteStore {
 
     async fn some_job_events(&self, no: JobNo, after: u32, most: Most) -> Result<EventPage, StoreError> {
         let shared = self.shared.clone();
-        aside(most, move || shared.read(|db| events::of_job(db, &shared.tables, no, after, most))).await
+        aside(move || shared.read(|db| events::of_job(db, &shared.tables, no, after, most))).await
     }
 
     async fn some_events(&self, after: Cursor, filter: &EventFilter, most: Most) -> Result<EventPage, StoreError> {
         let head = Cursor(self.shared.head.load(Ordering::Acquire));
         let (shared, filter) = (self.shared.clone(), filter.clone());
-        aside(most, move || shared.read(|db| events::of_all(db, &shared.tables, after, head, &filter, most))).await
+        aside(move || shared.read(|db| events::of_all(db, &shared.tables, after, head, &filter, most))).await
     }
 
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {

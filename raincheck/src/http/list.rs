@@ -33,8 +33,9 @@ pub async fn get(AppState(app): AppState<App>, base: Base, uri: Uri, mut query: 
     let _turn = app.room.page().await;
     let page = app.engine.jobs(Filter { before, ..filter }, limit).await?;
     let next = page.next.map(make_cursor);
-    let out = app.room.work(page.items.iter().map(Record::weight).sum(), || {
-        let mut out = Json::with_capacity(1_536 * page.items.len() + 64);
+    let weight: usize = page.items.iter().map(Record::weight).sum();
+    let out = app.room.work(weight, || {
+        let mut out = Json::with_capacity(weight + 512 * page.items.len() + 64);
         out.begin();
         out.key("items").list(&page.items, |out, record| write_job(out, &JobView::of(&app.engine, &base, record)));
         out.key("next_cursor").maybe_text(next.as_deref());

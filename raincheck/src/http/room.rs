@@ -43,7 +43,7 @@ impl Default for Room {
             // One at a time: it takes a processor, and memory beside the text.
             heavy: Semaphore::new(1),
             // What was read is in memory before there is an answer to be counted.
-            pages: Semaphore::new(4),
+            pages: Semaphore::new(2),
             sockets: Semaphore::new(limits::SOCKETS_BYTES / UNIT),
         }
     }

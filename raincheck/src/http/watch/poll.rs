@@ -31,8 +31,9 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
         Some(event) => event.state.is_final(),
         None => record.job.state.is_final() && after >= record.job.seq,
     };
-    let out = app.room.work(weight(&events), || {
-        let mut out = Json::with_capacity(320 * events.len() + 64);
+    let weight = weight(&events);
+    let out = app.room.work(weight, || {
+        let mut out = Json::with_capacity(weight + 64);
         out.begin();
         out.key("items").list(&events, |out, event| write_event(out, event, &app.engine));
         out.key("next_after").number(next);
@@ -62,8 +63,9 @@ pub async fn feed(app: &App, after: Option<Cursor>, filter: EventFilter, wait: W
             Ok(Ok(None)) | Err(_) => {}
         }
     }
-    let out = app.room.work(weight(&page_.items), || {
-        let mut out = Json::with_capacity(320 * page_.items.len() + 128);
+    let weight = weight(&page_.items);
+    let out = app.room.work(weight, || {
+        let mut out = Json::with_capacity(weight + 128);
         out.begin();
         out.key("items").list(&page_.items, |out, event| write_event(out, event, &app.engine));
         out.key("next_after").text(&app.engine.encode_cursor(page_.read_to.max(watch.position())));
