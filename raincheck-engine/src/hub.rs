@@ -1,8 +1,8 @@
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use raincheck_core::{Event, JobNo};
+use raincheck_core::{Event, JobNo, limits};
 use raincheck_store::Commit;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
@@ -16,12 +16,28 @@ const FEED_RING: usize = 4_096;
 /// look-up.
 pub(crate) struct Hub {
     topics: Mutex<HashMap<JobNo, Listed>>,
-    feed: broadcast::Sender<Arc<Event>>,
+    feed: broadcast::Sender<Told>,
+    heavy: Mutex<Heavy>,
+}
+
+/// An event on its way to listeners, who may be slow to hear it.
+#[derive(Clone)]
+pub(crate) enum Told {
+    Light(Arc<Event>),
+    /// In memory for a while only.
+    Heavy(Weak<Event>),
+}
+
+/// The latest heavy events.
+#[derive(Default)]
+struct Heavy {
+    kept: VecDeque<Arc<Event>>,
+    bytes: usize,
 }
 
 /// The listeners of one job.
 struct Topic {
-    events: broadcast::Sender<Arc<Event>>,
+    events: broadcast::Sender<Told>,
     /// Touched whenever there may be something new to read, bytes of a stream or log included.
     grown: watch::Sender<()>,
 }
@@ -38,7 +54,7 @@ pub(crate) struct Watch {
     no: JobNo,
     /// Keeps the senders of the two receivers alive.
     _topic: Arc<Topic>,
-    events: broadcast::Receiver<Arc<Event>>,
+    events: broadcast::Receiver<Told>,
     grown: watch::Receiver<()>,
 }
 
@@ -51,7 +67,7 @@ impl Default for Listed {
 
 impl Default for Hub {
     fn default() -> Self {
-        Hub { topics: Mutex::default(), feed: broadcast::Sender::new(FEED_RING) }
+        Hub { topics: Mutex::default(), feed: broadcast::Sender::new(FEED_RING), heavy: Mutex::default() }
     }
 }
 
@@ -67,7 +83,7 @@ impl Hub {
     }
 
     /// Listens to the whole feed.
-    pub(crate) fn watch_all(&self) -> broadcast::Receiver<Arc<Event>> {
+    pub(crate) fn watch_all(&self) -> broadcast::Receiver<Told> {
         self.feed.subscribe()
     }
 
@@ -84,7 +100,7 @@ impl Hub {
             for event in commit.events {
                 let topic = topics.get(&event.no).map(|listed| listed.topic.clone());
                 if topic.is_some() || to_feed {
-                    sends.push((topic, Some(Arc::new(event))));
+                    sends.push((topic, Some(self.told(Arc::new(event)))));
                 }
             }
             let grown = commit.chunks.iter().filter_map(|(no, _)| topics.get(no));
@@ -104,16 +120,48 @@ impl Hub {
         }
     }
 
+    fn told(&self, event: Arc<Event>) -> Told {
+        if event.weight() <= limits::LIGHT_EVENT_BYTES {
+            return Told::Light(event);
+        }
+        let told = Told::Heavy(Arc::downgrade(&event));
+        self.heavy.lock().keep(event);
+        told
+    }
+
     #[cfg(test)]
     fn watched(&self) -> usize {
         self.topics.lock().len()
     }
 }
 
+impl Told {
+    /// The event; an error, as of one that was missed, when it has to be read from the store.
+    pub(crate) fn event(self) -> Result<Arc<Event>, RecvError> {
+        match self {
+            Told::Light(event) => Ok(event),
+            Told::Heavy(event) => event.upgrade().ok_or(RecvError::Lagged(1)),
+        }
+    }
+}
+
+impl Heavy {
+    /// Keeps it, and of the older ones as many as there is room for.
+    fn keep(&mut self, event: Arc<Event>) {
+        self.bytes += event.weight();
+        self.kept.push_back(event);
+        while self.bytes > limits::HEAVY_EVENTS_BYTES
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            self.bytes -= oldest.weight();
+        }
+    }
+}
+
 impl Watch {
     /// The next event since the registration; an error when events were missed and the store has to be read.
     pub(crate) async fn next(&mut self) -> Result<Arc<Event>, RecvError> {
-        self.events.recv().await
+        self.events.recv().await.and_then(Told::event)
     }
 
     /// Resolves when there may be something new to read since the last call, or since the registration.
@@ -139,7 +187,7 @@ impl Drop for Watch {
 mod tests {
     use super::*;
     use crate::samples::event;
-    use raincheck_core::State;
+    use raincheck_core::{EventData, Failure, FailureCode, State};
 
     fn publish(hub: &Hub, events: Vec<Event>) {
         hub.publish(Commit { events, chunks: Vec::new() });
@@ -152,8 +200,8 @@ mod tests {
         publish(&hub, vec![event(1, 1, State::Queued), event(2, 1, State::Queued), event(1, 2, State::Running)]);
         let (first, second) = (one.next().await.unwrap(), two.next().await.unwrap());
         assert!(Arc::ptr_eq(&first, &second));
-        assert!(Arc::ptr_eq(&first, &feed.recv().await.unwrap()));
-        assert_eq!(feed.recv().await.unwrap().no, JobNo(2));
+        assert!(Arc::ptr_eq(&first, &feed.recv().await.unwrap().event().unwrap()));
+        assert_eq!(feed.recv().await.unwrap().event().unwrap().no, JobNo(2));
         assert_eq!(one.next().await.unwrap().seq, 2);
     }
 
@@ -164,6 +212,23 @@ mod tests {
         publish(&hub, (1..=JOB_RING as u32 + 1).map(|seq| event(1, seq, State::Running)).collect());
         assert_eq!(watch.next().await.unwrap_err(), RecvError::Lagged(1));
         assert_eq!(watch.next().await.unwrap().seq, 2);
+    }
+
+    #[tokio::test]
+    async fn who_listens_slowly_keeps_no_heavy_events() {
+        let hub = Arc::new(Hub::default());
+        let mut watches: Vec<_> = (0..100).map(|no| hub.watch(JobNo(no))).collect();
+        let mut feed = hub.watch_all();
+        let heavy = |no| {
+            let failure = Failure::of(FailureCode::Failed, "x".repeat(limits::ERROR_DETAIL_BYTES));
+            Event { data: EventData::Failed(failure), ..event(no, 1, State::Failed) }
+        };
+        publish(&hub, (0..100).map(heavy).collect());
+        let heard = std::iter::from_fn(|| feed.try_recv().ok()).filter_map(|told| told.event().ok());
+        let kept: usize = heard.map(|event| event.weight()).sum();
+        assert!(kept <= limits::HEAVY_EVENTS_BYTES && kept > limits::HEAVY_EVENTS_BYTES / 2, "{kept}");
+        assert_eq!(watches[0].next().await.unwrap_err(), RecvError::Lagged(1), "it has to be read again");
+        assert_eq!(watches[99].next().await.unwrap().no, JobNo(99));
     }
 
     #[tokio::test]

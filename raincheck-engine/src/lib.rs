@@ -32,7 +32,6 @@ mod outlook;
 mod progress;
 mod pulse;
 mod rate;
-mod read_ahead;
 mod rerun;
 #[cfg(test)]
 mod samples;

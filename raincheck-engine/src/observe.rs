@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use raincheck_core::{Content, Event, Job, JobId, JobNo, Millis};
-use raincheck_store::{Filter, Found, JobPage, Record, StoreError};
+use raincheck_core::{Content, Cursor, Event, Job, JobId, JobNo, Millis};
+use raincheck_store::{EventFilter, Filter, Found, JobPage, Most, Record, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
@@ -89,9 +89,16 @@ impl Engine {
         self.store().jobs(filter, limit).await
     }
 
-    /// Events of one job numbered above `after`, oldest first, at most `limit`.
+    /// A page of events of one job numbered above `after`, oldest first, at most `limit`.
     pub async fn job_events(&self, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>, StoreError> {
         self.store().job_events(no, after, limit).await
+    }
+
+    /// The event at a place of the feed; `None` when it is purged.
+    pub async fn event(&self, at: Cursor) -> Result<Option<Event>, StoreError> {
+        let one = Most { rows: 1, ..Most::ahead() };
+        let mut page = self.store().some_events(Cursor(at.0 - 1), &EventFilter::default(), one).await?;
+        Ok(page.items.pop().filter(|event| event.cursor == at))
     }
 
     /// When and for what a job waits, from memory: no store read.

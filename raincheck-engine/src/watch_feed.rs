@@ -1,11 +1,12 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use raincheck_core::{Cursor, Event};
-use raincheck_store::{EventFilter, StoreError};
+use raincheck_store::{EventFilter, Most, StoreError};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::Engine;
-use crate::read_ahead::ReadAhead;
+use crate::hub::Told;
 
 /// Why the feed cannot be read from a cursor.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,11 +27,11 @@ pub struct FeedWatch {
     engine: Engine,
     filter: EventFilter,
     /// Subscribed before the first read, so that nothing falls between reading and listening.
-    live: Receiver<Arc<Event>>,
+    live: Receiver<Told>,
     /// Everything up to here has been looked at.
     seen: Cursor,
     /// Read from the store and not handed out yet.
-    read: ReadAhead,
+    read: VecDeque<Event>,
     /// Where a resumed watch goes on: the last event handed out, or further when what followed did not pass.
     position: Cursor,
     /// The store has events above `seen` that the hub will not bring.
@@ -54,7 +55,7 @@ impl Engine {
         if seen < oldest {
             return Err(FeedError::Expired);
         }
-        let (engine, read, behind) = (self.clone(), ReadAhead::default(), seen < head);
+        let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);
         Ok(FeedWatch { engine, filter, live, seen, read, position: seen, behind })
     }
 }
@@ -68,17 +69,19 @@ impl FeedWatch {
             if draining.is_cancelled() {
                 return Ok(None);
             }
-            if let Some(event) = self.read.pop() {
+            if let Some(event) = self.read.pop_front() {
                 self.position = event.cursor;
-                return Ok(Some(event));
+                return Ok(Some(Arc::new(event)));
             }
             self.position = self.seen;
+            // Who waits keeps no memory for it.
+            self.read = VecDeque::new();
             if self.behind {
                 self.catch_up().await?;
                 continue;
             }
             let event = tokio::select! {
-                event = self.live.recv() => event,
+                told = self.live.recv() => told.and_then(Told::event),
                 () = draining.cancelled() => return Ok(None),
             };
             match event {
@@ -104,13 +107,10 @@ impl FeedWatch {
     async fn catch_up(&mut self) -> Result<(), StoreError> {
         // Never closed, so there is no error.
         let _turn = self.engine.0.catching_up.acquire().await;
-        let page = self.engine.store().events(self.seen, &self.filter, self.read.page()).await?;
+        let page = self.engine.store().some_events(self.seen, &self.filter, Most::ahead()).await?;
         self.seen = self.seen.max(page.read_to);
         self.behind = !page.at_head;
-        if self.read.take(page.items) {
-            self.behind = true;
-            self.seen = self.read.last().map_or(self.seen, |event| event.cursor);
-        }
+        self.read = page.items.into();
         Ok(())
     }
 }

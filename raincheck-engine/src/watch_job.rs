@@ -1,12 +1,12 @@
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use raincheck_core::{Event, JobNo, limits};
-use raincheck_store::StoreError;
+use raincheck_core::{Event, JobNo};
+use raincheck_store::{Most, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::Engine;
 use crate::hub::Watch;
-use crate::read_ahead::ReadAhead;
 
 /// The events of one job, from a number on and then live: none missed, none doubled.
 pub struct JobWatch {
@@ -17,7 +17,7 @@ pub struct JobWatch {
     /// Number of the last event handed out.
     last: u32,
     /// Read from the store and not handed out yet.
-    read: ReadAhead,
+    read: VecDeque<Event>,
     /// The store may have events above `last` that the hub will not bring.
     behind: bool,
     ended: bool,
@@ -27,15 +27,7 @@ impl Engine {
     /// Watches one job's events numbered above `after`; 0 is from its beginning.
     pub fn watch_job(&self, no: JobNo, after: u32) -> JobWatch {
         let watch = self.0.hub.watch(no);
-        JobWatch {
-            engine: self.clone(),
-            no,
-            watch,
-            last: after,
-            read: ReadAhead::default(),
-            behind: true,
-            ended: false,
-        }
+        JobWatch { engine: self.clone(), no, watch, last: after, read: VecDeque::new(), behind: true, ended: false }
     }
 }
 
@@ -48,9 +40,11 @@ impl JobWatch {
             if self.ended || draining.is_cancelled() {
                 return Ok(None);
             }
-            if let Some(event) = self.read.pop() {
-                return Ok(Some(self.hand_out(event)));
+            if let Some(event) = self.read.pop_front() {
+                return Ok(Some(self.hand_out(Arc::new(event))));
             }
+            // Who waits keeps no memory for it.
+            self.read = VecDeque::new();
             if self.behind {
                 self.catch_up().await?;
                 continue;
@@ -82,17 +76,14 @@ impl JobWatch {
     async fn catch_up(&mut self) -> Result<(), StoreError> {
         // Never closed, so there is no error.
         let _turn = self.engine.0.catching_up.acquire().await;
-        let most = self.read.page();
-        let page = self.engine.job_events(self.no, self.last, most).await?;
-        if page.is_empty() {
+        let page = self.engine.store().some_job_events(self.no, self.last, Most::ahead()).await?;
+        if page.items.is_empty() {
             // Nothing above `last`: either all that is to come will be heard of, or nothing will come any more.
             let record = self.engine.store().record(self.no).await?;
             self.ended = record.is_none_or(|r| r.job.state.is_final() && r.job.seq <= self.last);
         }
-        // A page ends where it is full, one way or another.
-        let weight: usize = page.iter().map(Event::weight).sum();
-        self.behind = page.len() == most || weight >= limits::PAGE_BYTES;
-        self.behind |= self.read.take(page);
+        self.behind = !page.at_head;
+        self.read = page.items.into();
         Ok(())
     }
 }

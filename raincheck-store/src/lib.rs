@@ -32,7 +32,7 @@ pub use migrate::{Moved, migrate};
 pub use open::{StoreOptions, doctor, open};
 pub use postgres::{PostgresDoctor, PostgresOptions, PostgresStore, Stranger, TableSize, Tended, Time};
 pub use records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Most, Overrun,
     QueueFigures, Record, Renewal, Renewed, ResultInfo,
 };
 pub use sqlite::{BackedUp, SqliteDoctor, SqliteOptions, SqliteStore};

@@ -35,7 +35,7 @@ pub struct Record {
 
 impl Record {
     /// About how much of it there is to show, bytes.
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let result = self.result.as_ref().and_then(|result| result.value.as_ref()).map_or(0, Bytes::len);
         let tags: usize = self.spec.tags.iter().map(|(name, value)| name.len() + value.len()).sum();
         1_024
@@ -45,6 +45,9 @@ impl Record {
             + self.progress.as_ref().map_or(0, Progress::weight)
     }
 }
+
+/// What a look at the feed may go through where not all of it passes, bytes.
+const LOOK_BYTES: usize = 512 << 10;
 
 /// How many of these a page holds: those before it is full, but one at least.
 pub(crate) fn on_a_page(weights: impl Iterator<Item = usize>) -> usize {
@@ -118,6 +121,11 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
+    /// Whether all pass.
+    pub(crate) fn is_any(&self) -> bool {
+        self.queue.is_none() && self.kind.is_none() && self.states.is_empty() && self.job.is_none()
+    }
+
     /// Whether `event` passes.
     pub fn admits(&self, event: &Event) -> bool {
         self.queue.as_ref().is_none_or(|q| *q == event.queue)
@@ -127,14 +135,40 @@ impl EventFilter {
     }
 }
 
-/// A page of the whole feed, oldest first.
+/// How many events to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Most {
+    /// Not more than so many.
+    pub rows: usize,
+    /// None behind the one with which they weigh so much, bytes ([`Event::weight`]).
+    pub bytes: usize,
+}
+
+impl Most {
+    /// A page of so many at most.
+    pub fn page(rows: usize) -> Self {
+        Most { rows, bytes: limits::PAGE_BYTES }
+    }
+
+    /// Not much, for a watch.
+    pub fn ahead() -> Self {
+        Most { rows: limits::READ_AHEAD_ROWS, bytes: limits::READ_AHEAD_BYTES }
+    }
+
+    /// Bytes that one look at the feed goes through, so that a filter that passes little does not read for long, either.
+    pub(crate) fn look(self) -> usize {
+        self.bytes.max(LOOK_BYTES)
+    }
+}
+
+/// A page of the whole feed or of one job, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct EventPage {
     /// The events that pass the filter.
     pub items: Vec<Event>,
     /// Read up to here, events that did not pass included.
     pub read_to: Cursor,
-    /// `read_to` was the head of the feed.
+    /// Nothing follows, for now.
     pub at_head: bool,
 }
 

@@ -3,8 +3,8 @@ use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, Job, JobId, Job
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Overrun, QueueFigures, Record,
-    Renewal, Renewed,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
+    Record, Renewal, Renewed,
 };
 use crate::{Blobs, Checkup, CommitTimes, OrphanSearch, StoreError};
 
@@ -37,10 +37,18 @@ pub trait Store: Send + Sync + 'static {
     /// Jobs, newest first; stops looking after two seconds.
     async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError>;
 
-    /// Events of one job numbered above `after`, oldest first.
-    async fn job_events(&self, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>, StoreError>;
-    /// Events of the whole feed above `after`, oldest first.
-    async fn events(&self, after: Cursor, filter: &EventFilter, limit: usize) -> Result<EventPage, StoreError>;
+    /// A page of events of one job numbered above `after`, oldest first.
+    async fn job_events(&self, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>, StoreError> {
+        Ok(self.some_job_events(no, after, Most::page(limit)).await?.items)
+    }
+    /// A page of events of the whole feed above `after`, oldest first.
+    async fn events(&self, after: Cursor, filter: &EventFilter, limit: usize) -> Result<EventPage, StoreError> {
+        self.some_events(after, filter, Most::page(limit)).await
+    }
+    /// Events of one job numbered above `after`, oldest first; those behind them are not read.
+    async fn some_job_events(&self, no: JobNo, after: u32, most: Most) -> Result<EventPage, StoreError>;
+    /// Events of the whole feed above `after`, oldest first; those behind them are not read, but to be filtered.
+    async fn some_events(&self, after: Cursor, filter: &EventFilter, most: Most) -> Result<EventPage, StoreError>;
     /// The place of the latest event, and of the oldest one that is still kept (0 when the feed is whole).
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError>;
 

@@ -58,6 +58,20 @@ pub const ERRORS: usize = 100;
 pub const DETAIL_BYTES: usize = 1 << 10;
 /// Watches that read what they have missed at the same time; others wait for their turn, so that many which come at once
 /// leave something of the processors to everybody else.
-pub const CATCHING_UP: usize = 4;
+pub const CATCHING_UP: usize = 2;
+/// What a watch reads at once of what it has missed, events.
+pub const READ_AHEAD_ROWS: usize = 256;
+/// What a watch reads at once of what it has missed, bytes: there may be many that go no further. What is larger comes alone.
+pub const READ_AHEAD_BYTES: usize = 16 << 10;
+/// Events that weigh more than this are not kept for each listener that has not heard them yet, bytes.
+pub const LIGHT_EVENT_BYTES: usize = 1 << 10;
+/// Of heavier events the latest are kept for all listeners together, bytes; who comes later reads them again.
+pub const HEAVY_EVENTS_BYTES: usize = 1 << 20;
+/// A stream makes so much more only when the system has taken all that it made before, bytes.
+pub const PIECE_BYTES: usize = 16 << 10;
+/// What the system takes of an answer before it is on its way, bytes.
+pub const UNSENT_BYTES: u32 = 128 << 10;
+/// Events that are not small and are on their way to WebSockets, in the whole process, bytes.
+pub const SOCKETS_BYTES: usize = 16 << 20;
 /// Runs in all heartbeats that wait.
 pub const WAITING_BEATS: usize = 50_000;

@@ -3,8 +3,8 @@
 use raincheck_core::{Clock, Command, Cursor, Event, EventType, Name, NewJob, Retention, State};
 
 use super::check::whole_feed;
-use super::{KIND, World, complete, name, new_job, new_of, worker_asks};
-use crate::EventFilter;
+use super::{KIND, World, complete, fail, name, new_job, new_of, worker_asks};
+use crate::{EventFilter, Most};
 
 /// Pages of any size give every event once, in the order of their cursors.
 pub async fn is_ordered_and_paged(world: &mut World) {
@@ -32,6 +32,56 @@ pub async fn is_ordered_and_paged(world: &mut World) {
     assert_eq!(rest.items, all[30..]);
     let page = world.store.job_events(all[0].no, 1, 1).await.unwrap();
     assert_eq!((page.len(), page[0].seq), (1, 2));
+}
+
+/// Pages end by their weight, too, whatever is behind their end; one event is always on them. A look whose filter passes
+/// nothing ends as well.
+pub async fn pages_end_where_they_are_full(world: &mut World) {
+    let mut new = new_job();
+    new.spec.retry.max_attempts = 1;
+    for n in 0..20 {
+        let lease = world.running(new.clone()).await;
+        world.end(lease, fail(&"x".repeat(if n % 4 == 3 { 9 } else { 50_000 }))).await;
+    }
+    let all = whole_feed(&*world.store).await;
+    for bytes in [1, 60_000, 120_000] {
+        let most = Most { rows: 9, bytes };
+        let is_fair = |items: &[Event]| {
+            let before_last = items.split_last().map_or(0, |(_, before)| before.iter().map(Event::weight).sum());
+            items.len() <= 9 && before_last < bytes
+        };
+        let (mut got, mut after) = (Vec::new(), Cursor::default());
+        loop {
+            let page = world.store.some_events(after, &EventFilter::default(), most).await.unwrap();
+            assert!(is_fair(&page.items) && (page.at_head || !page.items.is_empty()), "{bytes}");
+            got.extend(page.items);
+            after = page.read_to;
+            if page.at_head {
+                break;
+            }
+        }
+        assert!(got == all, "pages of {bytes} bytes");
+        let (no, mut seq, mut at_head) = (all[0].no, 0, false);
+        while !at_head {
+            let page = world.store.some_job_events(no, seq, most).await.unwrap();
+            assert!(is_fair(&page.items) && (page.at_head || !page.items.is_empty()), "{bytes}");
+            seq += page.items.len() as u32;
+            assert_eq!(page.items.last().map_or(seq, |event| event.seq), seq);
+            at_head = page.at_head;
+        }
+        assert_eq!(seq, 3);
+    }
+    let none = EventFilter { kind: Some(name("nobodys")), ..EventFilter::default() };
+    let (mut looks, mut after) = (0, Cursor::default());
+    loop {
+        let page = world.store.some_events(after, &none, Most { rows: 9, bytes: 1 }).await.unwrap();
+        assert!(page.items.is_empty() && (page.at_head || page.read_to > after));
+        (looks, after) = (looks + 1, page.read_to);
+        if page.at_head {
+            break;
+        }
+    }
+    assert!((2..20).contains(&looks), "{looks} looks");
 }
 
 fn passes(event: &Event, filter: &EventFilter) -> bool {

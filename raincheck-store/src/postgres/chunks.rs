@@ -59,7 +59,8 @@ pub(super) async fn read(
             if skip >= bytes.len() || size >= limit {
                 continue;
             }
-            let bytes = bytes::Bytes::copy_from_slice(&bytes[skip..]);
+            let end = bytes.len().min(skip + limit - size);
+            let bytes = bytes::Bytes::copy_from_slice(&bytes[skip..end]);
             size += bytes.len();
             let run = row.try_get::<_, i32>(2)?.cast_unsigned();
             found.push(Chunk { attempt: run, offset: start.unsigned_abs() + skip as u64, bytes });

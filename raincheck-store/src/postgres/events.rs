@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use deadpool_postgres::Object;
-use raincheck_core::{Cursor, Event, JobNo, limits};
+use raincheck_core::{Cursor, Event, JobNo};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -9,13 +9,20 @@ use super::reader::{row, rows};
 use super::rows as read;
 use super::rows::count;
 use super::shared::{Shared, Trouble};
-use crate::records::{EventFilter, EventPage, on_a_page};
+use crate::records::{EventFilter, EventPage, Most};
 
+/// About what an event weighs, bytes. To ask for the length of a text is not to read it.
+const WEIGHT: &str = "(320 + coalesce(octet_length(e.data), 0))";
+/// What the events that are read weigh together, up to each.
+const SO_FAR: &str = "sum({weight}) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS so_far";
 static OF_JOB: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM event e JOIN feed f ON f.batch=e.batch JOIN job j ON j.no=e.no \
-         WHERE e.no=$1 AND e.no >= {{low}} AND e.no < {{high}} AND e.seq>$2 ORDER BY e.seq LIMIT $3",
-        read::EVENT
+        "SELECT {}, e.so_far FROM (SELECT *, {} FROM event e \
+         WHERE e.no=$1 AND e.no >= {{low}} AND e.no < {{high}} AND e.seq>$2 ORDER BY e.seq LIMIT $3) e \
+         JOIN feed f ON f.batch=e.batch JOIN job j ON j.no=e.no \
+         WHERE e.so_far - {WEIGHT} < $4 ORDER BY e.seq",
+        read::EVENT,
+        so_far("e.seq")
     )
 });
 /// The least and the greatest number of a job among the events that the next statement looks through.
@@ -25,11 +32,14 @@ const RANGE: &str = "SELECT min(low), max(high) FROM \
 /// the partitions that a transaction wrote to are looked into for it.
 static OF_ALL: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM (SELECT * FROM feed WHERE last>$1 AND last>=first AND first<=$2 ORDER BY last LIMIT $3) f \
+        "SELECT * FROM (SELECT {}, {} \
+         FROM (SELECT * FROM feed WHERE last>$1 AND last>=first AND first<=$2 ORDER BY last LIMIT $3) f \
          CROSS JOIN LATERAL (SELECT * FROM event WHERE batch=f.batch AND no >= f.low AND no <= f.high \
          AND no >= {{low}} AND no < {{high}} ORDER BY idx) e JOIN job j ON j.no=e.no \
-         WHERE f.first + e.idx > $1 AND f.first + e.idx <= $2 ORDER BY f.last, e.idx LIMIT $3",
-        read::EVENT
+         WHERE f.first + e.idx > $1 AND f.first + e.idx <= $2 ORDER BY f.last, e.idx LIMIT $3) e \
+         WHERE e.so_far - {WEIGHT} < $4 ORDER BY e.cursor",
+        read::EVENT.replacen("e.idx", "e.idx AS cursor", 1),
+        so_far("f.last, e.idx")
     )
 });
 /// The cursor of the latest event, and the highest one that was forgotten.
@@ -51,13 +61,13 @@ pub(super) async fn of_job(
     shared: &Shared,
     no: JobNo,
     after: u32,
-    limit: usize,
-) -> Result<Vec<Event>, Trouble> {
-    let rows =
-        rows(db, &shared.stretches.around(no).put_into(&OF_JOB), &[&no.0, &count(after), &(limit as i64)]).await?;
-    let mut events = all(db, shared, &rows).await?;
-    events.truncate(on_a_page(events.iter().map(Event::weight)));
-    Ok(events)
+    most: Most,
+) -> Result<EventPage, Trouble> {
+    let with: [&(dyn ToSql + Sync); 4] = [&no.0, &count(after), &(most.rows as i64), &(most.bytes as i64)];
+    let rows = rows(db, &shared.stretches.around(no).put_into(&OF_JOB), &with).await?;
+    let items = all(db, shared, &rows).await?;
+    let read_to = items.last().map_or(Cursor::default(), |event| event.cursor);
+    Ok(EventPage { items, read_to, at_head: rows.len() < most.rows && weight(&rows)? < most.bytes as i64 })
 }
 
 /// A look at the feed above `after`. What it says is the head may be behind what others write meanwhile, and never
@@ -67,31 +77,42 @@ pub(super) async fn of_all(
     shared: &Shared,
     after: Cursor,
     filter: &EventFilter,
-    limit: usize,
+    most: Most,
 ) -> Result<EventPage, Trouble> {
     let (head, _) = bounds(db).await?;
     let mut page = EventPage { read_to: after, ..EventPage::default() };
-    let look: [&(dyn ToSql + Sync); 3] = [&after.0, &head.0, &(LOOK as i64)];
-    let range = row(db, RANGE, &look).await?;
+    let (look, bytes) = if filter.is_any() { (most.rows, most.bytes) } else { (LOOK, most.look()) };
+    let (look, bytes) = (look as i64, bytes as i64);
+    let with: [&(dyn ToSql + Sync); 4] = [&after.0, &head.0, &look, &bytes];
+    let range = row(db, RANGE, &with[..3]).await?;
     let range = range.map(|row| Ok::<[Option<i64>; 2], Trouble>([row.try_get(0)?, row.try_get(1)?])).transpose()?;
     let range = shared.stretches.around_all(range.into_iter().flatten().flatten());
-    let rows = rows(db, &range.put_into(&OF_ALL), &look).await?;
+    let rows = rows(db, &range.put_into(&OF_ALL), &with).await?;
     let mut size = 0;
     for event in all(db, shared, &rows).await? {
         page.read_to = event.cursor;
         if filter.admits(&event) {
             size += event.weight();
             page.items.push(event);
-            if page.items.len() == limit || size >= limits::PAGE_BYTES {
+            if page.items.len() == most.rows || size >= most.bytes {
                 return Ok(page);
             }
         }
     }
-    if rows.len() < LOOK {
+    if (rows.len() as i64) < look && weight(&rows)? < bytes {
         page.read_to = page.read_to.max(head);
         page.at_head = true;
     }
     Ok(page)
+}
+
+fn so_far(order: &str) -> String {
+    SO_FAR.replace("{weight}", WEIGHT).replace("{order}", order)
+}
+
+/// What all of these weigh together.
+fn weight(rows: &[Row]) -> Result<i64, Trouble> {
+    Ok(rows.last().map_or(Ok(0), |row| row.try_get("so_far"))?)
 }
 
 /// The events in rows of [`read::EVENT`].

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use deadpool_postgres::Object;
-use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
+use raincheck_core::{ChunkKind, Command, Content, Cursor, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::reader::{row, row_within};
@@ -11,8 +11,8 @@ use super::shared::{NEVER, Shared, Trouble};
 use super::{PostgresStore, check, chunks, events, list, rows};
 use crate::blobs::Blobs;
 use crate::records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Overrun, QueueFigures, Record,
-    Renewal, Renewed,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
+    Record, Renewal, Renewed,
 };
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
@@ -137,14 +137,14 @@ impl Store for PostgresStore {
         shared.read(|mut db| async move { list::jobs(&mut db, shared, filter, limit).await }).await
     }
 
-    async fn job_events(&self, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>, StoreError> {
+    async fn some_job_events(&self, no: JobNo, after: u32, most: Most) -> Result<EventPage, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { events::of_job(&db, shared, no, after, limit).await }).await
+        shared.read(|db| async move { events::of_job(&db, shared, no, after, most).await }).await
     }
 
-    async fn events(&self, after: Cursor, filter: &EventFilter, limit: usize) -> Result<EventPage, StoreError> {
+    async fn some_events(&self, after: Cursor, filter: &EventFilter, most: Most) -> Result<EventPage, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { events::of_all(&db, shared, after, filter, limit).await }).await
+        shared.read(|db| async move { events::of_all(&db, shared, after, filter, most).await }).await
     }
 
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {

@@ -109,7 +109,8 @@ pub(super) fn read(
         if skip >= bytes.len() {
             continue;
         }
-        let bytes = bytes::Bytes::copy_from_slice(&bytes[skip..]);
+        let end = bytes.len().min(skip + limit - size);
+        let bytes = bytes::Bytes::copy_from_slice(&bytes[skip..end]);
         size += bytes.len();
         found.push(Chunk { attempt: row.get(2)?, offset: start + skip as u64, bytes });
     }

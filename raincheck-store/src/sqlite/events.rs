@@ -1,12 +1,12 @@
 use std::sync::LazyLock;
 
-use raincheck_core::{Cursor, Event, JobNo, limits};
+use raincheck_core::{Cursor, Event, JobNo};
 use rusqlite::{Connection, Result, Statement, params};
 
 use super::rows;
 use super::tables::Tables;
 use crate::codec;
-use crate::records::{EventFilter, EventPage};
+use crate::records::{EventFilter, EventPage, Most};
 
 static OF_JOB: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -41,18 +41,21 @@ pub(super) fn insert(insert: &mut Statement<'_>, event: &Event) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn of_job(db: &Connection, tables: &Tables, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>> {
+pub(super) fn of_job(db: &Connection, tables: &Tables, no: JobNo, after: u32, most: Most) -> Result<EventPage> {
     let mut statement = db.prepare_cached(&OF_JOB)?;
-    let mut rows = statement.query(params![no.0, after, limit as i64])?;
-    let (mut events, mut size) = (Vec::new(), 0);
-    while size < limits::PAGE_BYTES
-        && let Some(row) = rows.next()?
-    {
+    let mut rows = statement.query(params![no.0, after, most.rows as i64])?;
+    let (mut page, mut size) = (EventPage::default(), 0);
+    while size < most.bytes {
+        let Some(row) = rows.next()? else {
+            page.at_head = page.items.len() < most.rows;
+            break;
+        };
         let event = rows::event(row, tables)?;
         size += event.weight();
-        events.push(event);
+        page.read_to = event.cursor;
+        page.items.push(event);
     }
-    Ok(events)
+    Ok(page)
 }
 
 /// A look at the feed above `after`, up to `head`, the cursor of the last transaction known to be on disk.
@@ -62,22 +65,26 @@ pub(super) fn of_all(
     after: Cursor,
     head: Cursor,
     filter: &EventFilter,
-    limit: usize,
+    most: Most,
 ) -> Result<EventPage> {
     let mut page = EventPage { read_to: after, ..EventPage::default() };
     let mut statement = db.prepare_cached(&OF_ALL)?;
     let mut rows = statement.query(params![after.0, head.0, LOOK as i64])?;
-    let (mut looked, mut size) = (0, 0);
+    let (mut looked, mut weight, mut size) = (0, 0, 0);
     while let Some(row) = rows.next()? {
         let event = rows::event(row, tables)?;
         looked += 1;
+        weight += event.weight();
         page.read_to = event.cursor;
         if filter.admits(&event) {
             size += event.weight();
             page.items.push(event);
-            if page.items.len() == limit || size >= limits::PAGE_BYTES {
+            if page.items.len() == most.rows || size >= most.bytes {
                 return Ok(page);
             }
+        }
+        if weight >= most.look() {
+            return Ok(page);
         }
     }
     if looked < LOOK {

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use raincheck_core::{
-    ChunkKind, Command, Content, Cursor, Digest, Event, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
+    ChunkKind, Command, Content, Cursor, Digest, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -15,7 +15,7 @@ use super::writer::Request;
 use super::{SqliteStore, chunks, claims, events, list, rows};
 use crate::blobs::Blobs;
 use crate::records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Overrun,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Most, Overrun,
     QueueFigures, Record, Renewal, Renewed,
 };
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
@@ -32,6 +32,15 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
 
 pub(super) fn record(db: &Connection, tables: &Tables, no: JobNo) -> rusqlite::Result<Option<Record>> {
     db.prepare_cached(&RECORD)?.query_row([no.0], |row| rows::record(row, tables)).optional()
+}
+
+/// Reads events beside the threads that serve everybody: there may be many large ones, and many who have missed them.
+async fn aside<T, F>(read: F) -> Result<T, StoreError>
+where
+    F: FnOnce() -> Result<T, StoreError> + Send + 'static,
+    T: Send + 'static,
+{
+    tokio::task::spawn_blocking(read).await.map_err(|e| StoreError::Other(e.to_string()))?
 }
 
 /// What `read` finds of the job of a public id; `id_of` tells whose it is.
@@ -114,13 +123,15 @@ impl Store for SqliteStore {
         search.await.map_err(|e| StoreError::Other(e.to_string()))?
     }
 
-    async fn job_events(&self, no: JobNo, after: u32, limit: usize) -> Result<Vec<Event>, StoreError> {
-        self.shared.read(|db| events::of_job(db, &self.shared.tables, no, after, limit))
+    async fn some_job_events(&self, no: JobNo, after: u32, most: Most) -> Result<EventPage, StoreError> {
+        let shared = self.shared.clone();
+        aside(move || shared.read(|db| events::of_job(db, &shared.tables, no, after, most))).await
     }
 
-    async fn events(&self, after: Cursor, filter: &EventFilter, limit: usize) -> Result<EventPage, StoreError> {
+    async fn some_events(&self, after: Cursor, filter: &EventFilter, most: Most) -> Result<EventPage, StoreError> {
         let head = Cursor(self.shared.head.load(Ordering::Acquire));
-        self.shared.read(|db| events::of_all(db, &self.shared.tables, after, head, filter, limit))
+        let (shared, filter) = (self.shared.clone(), filter.clone());
+        aside(move || shared.read(|db| events::of_all(db, &shared.tables, after, head, &filter, most))).await
     }
 
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {

@@ -119,7 +119,8 @@ enum Command {
 /// Reads the command line, does what it says and answers the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // New requests are heard of after so many tasks, not after 61 as by default, when there is always another one to do.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(8).build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::new(Exit::Failed, format!("cannot start: {error}"))),
     };

@@ -12,6 +12,7 @@ use raincheck_core::LeaseRef;
 use tower::Service;
 
 use super::App;
+use super::outflow;
 use super::problem::{self, Problem, Untold};
 
 /// The guard before the router.
@@ -58,7 +59,7 @@ impl Front {
             Ok(()) => {
                 let answered: Result<Response, Infallible> = self.router.clone().call(request).await;
                 let Ok(response) = answered;
-                self.held(response, is_safe)
+                outflow::paced(self.held(response, is_safe))
             }
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {

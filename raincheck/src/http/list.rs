@@ -6,7 +6,7 @@ use http::header::{HeaderValue, LINK};
 use http::{StatusCode, Uri};
 use raincheck_core::{JobNo, limits};
 use raincheck_engine::digest;
-use raincheck_store::Filter;
+use raincheck_store::{Filter, Record};
 
 use super::App;
 use super::answer::json;
@@ -32,16 +32,20 @@ pub async fn get(AppState(app): AppState<App>, base: Base, uri: Uri, mut query: 
         before.map(|text| open_cursor(&text).ok_or_else(|| Problem::new(problem::INVALID_CURSOR))).transpose()?;
     let _turn = app.room.page().await;
     let page = app.engine.jobs(Filter { before, ..filter }, limit).await?;
-    let mut out = Json::with_capacity(1_536 * page.items.len() + 64);
-    out.begin();
-    out.key("items").list(&page.items, |out, record| write_job(out, &JobView::of(&app.engine, &base, record)));
     let next = page.next.map(make_cursor);
-    out.key("next_cursor").maybe_text(next.as_deref());
-    if page.partial {
-        out.key("partial").bool(true);
-    }
-    out.end();
-    let mut response = json(StatusCode::OK, out);
+    let weight: usize = page.items.iter().map(Record::weight).sum();
+    let out = app.room.work(weight, || {
+        let mut out = Json::with_capacity(weight + 512 * page.items.len() + 64);
+        out.begin();
+        out.key("items").list(&page.items, |out, record| write_job(out, &JobView::of(&app.engine, &base, record)));
+        out.key("next_cursor").maybe_text(next.as_deref());
+        if page.partial {
+            out.key("partial").bool(true);
+        }
+        out.end();
+        out
+    });
+    let mut response = json(StatusCode::OK, out.await);
     if let Some(next) = next
         && let Ok(link) = HeaderValue::try_from(format!("<{}>; rel=\"next\"", next_url(&base, &uri, &next)))
     {

@@ -24,6 +24,7 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod options;
+mod outflow;
 mod pace;
 mod pages;
 mod path;
@@ -51,8 +52,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use raincheck_core::{Name, limits::CONNECTIONS_KEPT};
+use raincheck_core::Name;
+use raincheck_core::limits::{CONNECTIONS_KEPT, UNSENT_BYTES};
 use raincheck_engine::Engine;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -163,6 +166,10 @@ fn router(app: App) -> Router {
 pub async fn bind(options: &HttpOptions) -> io::Result<TcpListener> {
     let socket = if options.listen.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
     socket.set_reuseaddr(true)?;
+    // What is accepted inherits it. What is on its way is not bounded by it, so a fast line stays full; one that takes nothing
+    // is not sent megabytes first, as it would be by the buffers of the system.
+    #[cfg(target_os = "linux")]
+    SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES)?;
     socket.bind(options.listen)?;
     socket.listen(BACKLOG)
 }

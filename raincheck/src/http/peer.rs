@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::Stream;
 use parking_lot::Mutex;
 use raincheck_core::{LeaseRef, limits};
@@ -54,6 +55,12 @@ pub struct Line {
     read: AtomicUsize,
     /// Something of an answer is not with the system yet.
     unsent: AtomicBool,
+    /// Bytes of a streamed answer that are made and not with the system yet.
+    owed: AtomicUsize,
+    /// The rest of the answer waits for them.
+    waits: AtomicBool,
+    /// Of what is being sent in pieces; let go of when nothing is taken.
+    rest: Mutex<Option<Bytes>>,
     /// The runs that the last answer hands out.
     handed: Mutex<Vec<LeaseRef>>,
 }
@@ -84,6 +91,9 @@ impl Peer {
             busy: AtomicBool::default(),
             read: AtomicUsize::default(),
             unsent: AtomicBool::default(),
+            owed: AtomicUsize::default(),
+            waits: AtomicBool::default(),
+            rest: Mutex::default(),
             handed: Mutex::default(),
         };
         Peer { read, line: Arc::new(line), buffers, large: None, is_small: false, patience, stalled: None }
@@ -128,6 +138,7 @@ impl Peer {
         loop {
             if stream.poll_write_ready(cx)?.is_pending() {
                 line.unsent.store(true, Relaxed);
+                line.rest.lock().take();
                 let stalled = stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(*patience)));
                 ready!(stalled.as_mut().poll(cx));
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -136,7 +147,14 @@ impl Peer {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => {
                     *stalled = None;
-                    line.unsent.store(!sent.as_ref().is_ok_and(|sent| *sent == size), Relaxed);
+                    let is_whole = sent.as_ref().is_ok_and(|sent| *sent == size);
+                    line.unsent.store(!is_whole, Relaxed);
+                    if is_whole {
+                        line.owed.store(0, Relaxed);
+                        if line.waits.swap(false, Relaxed) {
+                            cx.waker().wake_by_ref();
+                        }
+                    }
                     return Poll::Ready(sent);
                 }
             }
@@ -154,12 +172,26 @@ impl Line {
     pub fn begin(&self) {
         self.busy.store(true, Relaxed);
         self.read.store(0, Relaxed);
+        self.owed.store(0, Relaxed);
+        self.rest.lock().take();
         self.handed.lock().clear();
     }
 
     /// The request has been dealt with.
     pub fn end(&self) {
         self.busy.store(false, Relaxed);
+    }
+
+    /// Whether more of a streamed answer is to be made; if not, its task is woken when it is.
+    pub fn takes_more(&self) -> bool {
+        let takes_more = self.owed.load(Relaxed) < limits::PIECE_BYTES;
+        self.waits.store(!takes_more, Relaxed);
+        takes_more
+    }
+
+    /// So much more of a streamed answer was made.
+    pub fn owes(&self, bytes: usize) {
+        self.owed.fetch_add(bytes, Relaxed);
     }
 
     /// Whether this is one of the last connections.
@@ -189,6 +221,22 @@ pub fn handed(runs: impl Iterator<Item = LeaseRef>) {
         line.handed.lock().extend(runs);
         line.unsent.store(true, Relaxed);
     });
+}
+
+/// Keeps what is being sent in pieces until [`kept`] asks for it or nothing is taken.
+pub fn keep(rest: Bytes) {
+    // Without a connection there is nobody to keep it.
+    let _ = LINE.try_with(|line| *line.rest.lock() = Some(rest));
+}
+
+/// What [`keep`] was given, if it is there still.
+pub fn kept() -> Option<Bytes> {
+    LINE.try_with(|line| line.rest.lock().take()).ok()?
+}
+
+/// The connection whose task this is.
+pub fn line() -> Option<Arc<Line>> {
+    LINE.try_with(Arc::clone).ok()
 }
 
 /// Whether the request came on one of the last connections, where nothing may wait.

@@ -30,6 +30,7 @@ pub struct Room {
     answers: Arc<Semaphore>,
     heavy: Semaphore,
     pages: Semaphore,
+    sockets: Semaphore,
 }
 
 impl Default for Room {
@@ -42,7 +43,8 @@ impl Default for Room {
             // One at a time: it takes a processor, and memory beside the text.
             heavy: Semaphore::new(1),
             // What was read is in memory before there is an answer to be counted.
-            pages: Semaphore::new(4),
+            pages: Semaphore::new(2),
+            sockets: Semaphore::new(limits::SOCKETS_BYTES / UNIT),
         }
     }
 }
@@ -72,6 +74,13 @@ impl Room {
         self.pages.acquire().await.ok()
     }
 
+    /// Room for an event while it is being sent on a WebSocket, where it is copied as a whole; as soon as there is some.
+    pub async fn socket(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let units = if bytes <= limits::PIECE_BYTES { 0 } else { bytes / UNIT };
+        // No event is as large as all the room, and it is never closed.
+        self.sockets.acquire_many(u32::try_from(units).ok()?).await.ok()
+    }
+
     /// Refuses what will be answered at length while such answers find no room: before anything is done, for
     /// afterwards it could not be said.
     pub fn for_answer(&self, bytes: usize) -> Result<(), Problem> {
@@ -79,18 +88,25 @@ impl Room {
         if is_free { Ok(()) } else { Err(Problem::no_room()) }
     }
 
+    /// Counts these bytes of an answer until they are sent; answers nothing where there is no room for them.
+    pub fn keep(&self, bytes: Bytes) -> Option<Bytes> {
+        if bytes.len() <= limits::SMALL_ANSWER_BYTES {
+            return Some(bytes);
+        }
+        let units = u32::try_from(bytes.len() / UNIT).ok()?;
+        let permit = self.answers.clone().try_acquire_many_owned(units).ok()?;
+        Some(Bytes::from_owner(Text { bytes, _permit: permit }))
+    }
+
     /// Counts the body of an answer until it is sent; answers nothing where there is no room for it.
     pub fn hold(&self, response: Response) -> Option<Response> {
         // What is streamed has no size yet, and is not in memory.
-        let Some(size) = response.body().size_hint().exact().filter(|size| *size > limits::SMALL_ANSWER_BYTES as u64)
-        else {
+        if response.body().size_hint().exact().is_none_or(|size| size <= limits::SMALL_ANSWER_BYTES as u64) {
             return Some(response);
-        };
-        let units = u32::try_from(size / UNIT as u64).ok()?;
-        let permit = self.answers.clone().try_acquire_many_owned(units).ok()?;
+        }
         let (head, mut body) = response.into_parts();
         let bytes = body.frame().now_or_never()??.ok()?.into_data().ok()?;
-        Some(Response::from_parts(head, Body::from(Bytes::from_owner(Text { bytes, _permit: permit }))))
+        Some(Response::from_parts(head, Body::from(self.keep(bytes)?)))
     }
 }
 

@@ -22,13 +22,13 @@ use attacks::ATTACKS;
 use caller::Caller;
 use gauge::{Gauge, Peaks};
 
-/// Over what an idle server has. The goal is 256; the allocator keeps what was freed for a second, so that one attack may be
-/// seen in the next.
-const MEMORY_MIB: u64 = 320;
+/// Over what an idle server has.
+const MEMORY_MIB: u64 = 256;
 /// Threads over those of an idle server: what works aside is bounded.
 const THREADS: u64 = 64;
-/// `/livez` is answered within this, on a machine that the callers have to themselves as well.
-const LIVE: Duration = Duration::from_secs(1);
+/// `/livez` is answered within this, over what somebody needs for it who does nothing else: the callers have the machine to
+/// themselves as well.
+const LIVE: Duration = Duration::from_millis(100);
 
 /// One loop is every attack, one after the other.
 pub fn run(order: &Order) -> Result<Tally> {
@@ -62,11 +62,12 @@ async fn campaign(order: &Order) -> Result<Tally> {
             let peaks = gauge.take();
             let over = peaks.resident.saturating_sub(idle.resident);
             println!(
-                "{:16} {:5.1} s, {over:4} MiB over idle, {:3} threads more, /livez at most {:.1} ms",
+                "{:16} {:5.1} s, {over:4} MiB over idle, {:3} threads more, /livez at most {:.1} ms (bare {:.1})",
                 attack.name,
                 begin.elapsed().as_secs_f64(),
                 peaks.threads.saturating_sub(idle.threads),
                 peaks.live.as_secs_f64() * 1e3,
+                peaks.bare.as_secs_f64() * 1e3,
             );
             for (fault, is_so) in [
                 (format!("{over} MiB over idle, at most {MEMORY_MIB}"), over > MEMORY_MIB),
@@ -74,7 +75,10 @@ async fn campaign(order: &Order) -> Result<Tally> {
                     format!("{} threads, {} when idle", peaks.threads, idle.threads),
                     peaks.threads > idle.threads + THREADS,
                 ),
-                (format!("/livez took {:?}, at most {LIVE:?}", peaks.live), peaks.live > LIVE),
+                (
+                    format!("/livez took {:?}, at most {LIVE:?} over {:?}", peaks.live, peaks.bare),
+                    peaks.live > LIVE + peaks.bare,
+                ),
             ] {
                 if is_so {
                     bed.log.complain("greedy", format!("{}: {fault}", attack.name));
@@ -90,11 +94,12 @@ async fn campaign(order: &Order) -> Result<Tally> {
     tally.submits = served.load(Relaxed);
     tally.ends = tally.submits;
     tally.notes.push(format!(
-        "{} attacks: at most {} MiB over the {} MiB of an idle server, /livez within {:.1} ms",
+        "{} attacks: at most {} MiB over the {} MiB of an idle server, /livez within {:.1} ms, a bare server within {:.1}",
         ATTACKS.len(),
         worst.resident.saturating_sub(idle.resident),
         idle.resident,
-        worst.live.as_secs_f64() * 1e3
+        worst.live.as_secs_f64() * 1e3,
+        worst.bare.as_secs_f64() * 1e3
     ));
     bed.close(tally)
 }

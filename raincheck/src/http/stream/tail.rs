@@ -10,7 +10,7 @@ use super::place::Place;
 use crate::http::peer;
 
 /// Read from the store at once, bytes.
-const READ: usize = 64 << 10;
+const READ: usize = 32 << 10;
 
 /// Reads on until the run is over, or only what there is.
 pub struct Tail {

@@ -5,6 +5,7 @@
 pub mod feed;
 pub mod frames;
 pub mod job;
+pub mod pieces;
 pub mod poll;
 pub mod slots;
 pub mod sse;
@@ -32,14 +33,6 @@ impl Source {
         match self {
             Source::Job(watch) => watch.next().await,
             Source::Feed(watch) => watch.next().await,
-        }
-    }
-
-    /// The name under which a client continues after this event.
-    pub fn id(&self, engine: &Engine, event: &Event) -> String {
-        match self {
-            Source::Job(_) => event.seq.to_string(),
-            Source::Feed(_) => engine.encode_cursor(event.cursor),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use http::StatusCode;
-use raincheck_core::{Cursor, JobId};
+use raincheck_core::{Cursor, Event, JobId};
 use raincheck_engine::Until;
 use raincheck_store::EventFilter;
 
@@ -31,13 +31,17 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
         Some(event) => event.state.is_final(),
         None => record.job.state.is_final() && after >= record.job.seq,
     };
-    let mut out = Json::with_capacity(320 * events.len() + 64);
-    out.begin();
-    out.key("items").list(&events, |out, event| write_event(out, event, &app.engine));
-    out.key("next_after").number(next);
-    out.key("done").bool(done);
-    out.end();
-    Ok(page(out, wait))
+    let weight = weight(&events);
+    let out = app.room.work(weight, || {
+        let mut out = Json::with_capacity(weight + 64);
+        out.begin();
+        out.key("items").list(&events, |out, event| write_event(out, event, &app.engine));
+        out.key("next_after").number(next);
+        out.key("done").bool(done);
+        out.end();
+        out
+    });
+    Ok(page(out.await, wait))
 }
 
 /// Events of all jobs above a cursor; when there are none yet, those that come within the wait.
@@ -59,14 +63,23 @@ pub async fn feed(app: &App, after: Option<Cursor>, filter: EventFilter, wait: W
             Ok(Ok(None)) | Err(_) => {}
         }
     }
-    let mut out = Json::with_capacity(320 * page_.items.len() + 128);
-    out.begin();
-    out.key("items").list(&page_.items, |out, event| write_event(out, event, &app.engine));
-    out.key("next_after").text(&app.engine.encode_cursor(page_.read_to.max(watch.position())));
-    out.key("done").bool(false);
-    out.end();
+    let weight = weight(&page_.items);
+    let out = app.room.work(weight, || {
+        let mut out = Json::with_capacity(weight + 128);
+        out.begin();
+        out.key("items").list(&page_.items, |out, event| write_event(out, event, &app.engine));
+        out.key("next_after").text(&app.engine.encode_cursor(page_.read_to.max(watch.position())));
+        out.key("done").bool(false);
+        out.end();
+        out
+    });
+    let out = out.await;
     drop(turn);
     Ok(page(out, wait))
+}
+
+fn weight(events: &[Event]) -> usize {
+    events.iter().map(Event::weight).sum()
 }
 
 fn page(out: Json, wait: Wait) -> Response {

@@ -10,8 +10,11 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use raincheck_core::Event;
+use raincheck_engine::Engine;
 use tokio::time::{Instant, timeout_at};
 
+use super::pieces::{Frame, pieces};
 use super::slots::Slot;
 use super::{Note, Opened, Source, envelope};
 use crate::http::problem::{self, Problem};
@@ -45,18 +48,32 @@ pub fn stream(app: &App, opened: Opened) -> Response {
     if let Some(note) = &note {
         push_note(&mut first, note);
     }
+    // The job is in it, which may be as long as an answer.
+    let Some(first) = app.room.keep(first.into()) else { return later() };
+    let (app, is_feed) = (app.clone(), matches!(source, Source::Feed(_)));
     let state = Stream {
         app: app.clone(),
         source,
-        first: Some(first.into()),
+        first: Some(first),
         over,
         comment: Instant::now() + COMMENT_EVERY,
         _slot: slot,
     };
-    let frames = stream::unfold(state, |mut state| async {
-        state.next().await.map(|frame| (Ok::<_, std::convert::Infallible>(frame), state))
-    });
-    dress(Body::from_stream(peer::probed(frames, Ok(Bytes::from_static(COMMENT)))))
+    let frames = stream::unfold(state, |mut state| async { state.next().await.map(|frame| (frame, state)) });
+    let again = move |event| {
+        let app = app.clone();
+        async move {
+            let last = &app.frames[usize::from(is_feed)];
+            if let Some(frame) = last.get(event) {
+                return Some(frame);
+            }
+            // Who has read a part of it only comes again, and is told what became of it.
+            let event = app.engine.event(event).await.ok()??;
+            Some(last.of(event.cursor, || frame(&app.engine, is_feed, &event)))
+        }
+    };
+    let frames = peer::probed(frames, Frame::from(Bytes::from_static(COMMENT)));
+    dress(Body::from_stream(pieces(frames, again)))
 }
 
 /// Come again, each at another time.
@@ -85,9 +102,9 @@ struct Stream {
 }
 
 impl Stream {
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Option<Frame> {
         if let Some(first) = self.first.take() {
-            return Some(first);
+            return Some(first.into());
         }
         if self.over {
             return None;
@@ -95,7 +112,7 @@ impl Stream {
         let event = match timeout_at(self.comment, self.source.next()).await {
             Err(_) => {
                 self.comment = Instant::now() + COMMENT_EVERY;
-                return Some(Bytes::from_static(COMMENT));
+                return Some(Bytes::from_static(COMMENT).into());
             }
             Ok(Ok(Some(event))) => event,
             Ok(Ok(None)) => return None,
@@ -107,14 +124,18 @@ impl Stream {
         };
         self.comment = Instant::now() + COMMENT_EVERY;
         self.over = self.source.ends_with(&event);
-        let last = &self.app.frames[usize::from(matches!(self.source, Source::Feed(_)))];
-        Some(last.of(&event, || {
-            let id = self.source.id(&self.app.engine, &event);
-            let mut frame = Vec::with_capacity(384);
-            push_frame(&mut frame, None, Some(&id), &envelope(&self.app.engine, &event));
-            frame.into()
-        }))
+        let is_feed = matches!(self.source, Source::Feed(_));
+        let bytes = self.app.frames[usize::from(is_feed)].of(event.cursor, || frame(&self.app.engine, is_feed, &event));
+        Some(Frame { bytes, event: Some(event.cursor) })
     }
+}
+
+/// An event as it goes on the wire, with the name under which a client continues after it.
+fn frame(engine: &Engine, is_feed: bool, event: &Event) -> Bytes {
+    let id = if is_feed { engine.encode_cursor(event.cursor) } else { event.seq.to_string() };
+    let mut frame = Vec::with_capacity(384);
+    push_frame(&mut frame, None, Some(&id), &envelope(engine, event));
+    frame.into()
 }
 
 fn push_note(out: &mut Vec<u8>, note: &Note) {

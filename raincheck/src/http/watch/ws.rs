@@ -1,12 +1,13 @@
 //! Events over WebSocket (RFC 6455), subprotocol `raincheck.v1`: the same envelopes, each a text frame.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request};
 use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderValue};
-use raincheck_engine::Engine;
+use raincheck_core::{Event, limits::PIECE_BYTES};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::slots::Slot;
@@ -45,10 +46,10 @@ pub async fn upgrade(app: &App, opened: Opened, request: Request) -> Result<Resp
         .max_frame_size(MESSAGE_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(BUFFER_BYTES);
-    let (engine, slot) = (app.engine.clone(), app.streams.take());
+    let (app, slot) = (app.clone(), app.streams.take());
     let open = app.sockets.token();
     Ok(upgrade.on_upgrade(move |socket| async move {
-        serve(&engine, opened, slot, socket).await;
+        serve(&app, opened, slot, socket).await;
         drop(open);
     }))
 }
@@ -70,17 +71,17 @@ fn check(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn serve(engine: &Engine, opened: Opened, slot: Option<Slot>, mut socket: WebSocket) {
-    let code = if slot.is_none() { (TRY_LATER, "too many streams") } else { run(engine, opened, &mut socket).await };
+async fn serve(app: &App, opened: Opened, slot: Option<Slot>, mut socket: WebSocket) {
+    let code = if slot.is_none() { (TRY_LATER, "too many streams") } else { run(app, opened, &mut socket).await };
     let (code, reason) = code;
     let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     // A slow client gets some more time to take what waits for it and to learn why; then the connection just ends.
-    let most = if engine.is_draining() { Duration::from_secs(1) } else { SEND_MOST };
+    let most = if app.engine.is_draining() { Duration::from_secs(1) } else { SEND_MOST };
     let _ = timeout(most, socket.send(close)).await;
 }
 
 /// Sends until there is a reason to close.
-async fn run(engine: &Engine, opened: Opened, socket: &mut WebSocket) -> (u16, &'static str) {
+async fn run(app: &App, opened: Opened, socket: &mut WebSocket) -> (u16, &'static str) {
     let Opened { mut source, note, mut over } = opened;
     if let Some(note) = note
         && let Err(code) = send(socket, note_text(&note)).await
@@ -95,11 +96,11 @@ async fn run(engine: &Engine, opened: Opened, socket: &mut WebSocket) -> (u16, &
             event = source.next() => match event {
                 Ok(Some(event)) => {
                     over = source.ends_with(&event);
-                    if let Err(code) = send(socket, envelope(engine, &event)).await {
+                    if let Err(code) = tell(app, socket, event).await {
                         return code;
                     }
                 }
-                Ok(None) if engine.is_draining() => return (GOING_AWAY, "the server is shutting down"),
+                Ok(None) if app.engine.is_draining() => return (GOING_AWAY, "the server is shutting down"),
                 Ok(None) => return (NORMAL, "done"),
                 Err(_) => return (TRY_LATER, "the store does not answer"),
             },
@@ -119,6 +120,22 @@ async fn run(engine: &Engine, opened: Opened, socket: &mut WebSocket) -> (u16, &
         }
     }
     (NORMAL, "done")
+}
+
+/// Sends an event. A large one is held by no more sockets than there is room for: who waits for it reads it again.
+async fn tell(app: &App, socket: &mut WebSocket, event: Arc<Event>) -> Result<(), (u16, &'static str)> {
+    let (at, weight) = (event.cursor, event.weight());
+    if weight <= PIECE_BYTES {
+        return send(socket, envelope(&app.engine, &event)).await;
+    }
+    drop(event);
+    // Others keep their room no longer than this, either.
+    let _room = timeout(SEND_MOST, app.room.socket(weight)).await.map_err(|_| (TRY_LATER, "no room"))?;
+    match app.engine.event(at).await {
+        Ok(Some(event)) => send(socket, envelope(&app.engine, &event)).await,
+        Ok(None) => Err((NORMAL, "the job is gone")),
+        Err(_) => Err((TRY_LATER, "the store does not answer")),
+    }
 }
 
 async fn send(socket: &mut WebSocket, text: Vec<u8>) -> Result<(), (u16, &'static str)> {

@@ -235,3 +235,83 @@ async fn what_a_run_appends_shows_that_it_is_alive() {
     append.await.unwrap().is(200);
     bed.post(&format!("/leases/{lease}/complete"), json!(1)).await.is(200);
 }
+
+/// What the system holds for connections to and from a port, bytes.
+#[cfg(target_os = "linux")]
+fn held_by_the_system_now(port: u16) -> usize {
+    let all = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let queues = all.lines().skip(1).filter_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let ends = [words.next()?, words.next()?];
+        let is_ours = ends.iter().any(|end| end.ends_with(&format!(":{port:04X}")));
+        let (sent, came) = words.nth(1)?.split_once(':')?;
+        is_ours.then(|| [sent, came].map(|hex| usize::from_str_radix(hex, 16).unwrap()).iter().sum::<usize>())
+    });
+    queues.sum()
+}
+
+/// The same when nothing moves any more.
+#[cfg(target_os = "linux")]
+async fn held_by_the_system(port: u16) -> usize {
+    let (mut before, mut same) = (0, 0);
+    until("nothing moves", SOON, async || {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let now = held_by_the_system_now(port);
+        same = if now == before && now > 0 { same + 1 } else { 0 };
+        before = now;
+        same >= 10
+    })
+    .await;
+    before
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_is_made_as_it_is_taken_and_is_whole_all_the_same() {
+    const ERRORS: usize = 40;
+    let bed = Bed::new().await;
+    let job = bed.submit(json!({"kind": "k", "retry": {"max_attempts": 1_000}})).await;
+    for n in 0..ERRORS {
+        let lease = bed.lease("k").await;
+        // Six bytes each on the wire.
+        let detail = format!("{n} {}", "\u{1}".repeat(20_000));
+        let fail = json!({"error": {"detail": detail}, "retry_after": "0s"});
+        bed.post(&format!("/leases/{}/fail", text(&lease["lease"])), fail).await.is(200);
+    }
+    let port = bed.url.rsplit_once(':').unwrap().1.parse().unwrap();
+    let idle = held_by_the_system_now(port);
+    let get =
+        |path: &str| format!("GET {path}?after=0 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    let small = tokio::net::TcpSocket::new_v4().unwrap();
+    small.set_recv_buffer_size(16 << 10).unwrap();
+    let mut stream = small.connect(bed.url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap();
+    stream.write_all(get(&format!("{}/events", path(&job))).as_bytes()).await.unwrap();
+    let held = held_by_the_system(port).await - idle;
+    assert!(held < 600_000, "{held} bytes of {} were sent to somebody who reads nothing", ERRORS * 120_000);
+    // Read at last, and slowly at that: each event is there, once, in order and whole.
+    let (mut answer, mut piece) = (Vec::new(), vec![0; 50_000]);
+    let is_last =
+        |end: &[u8]| String::from_utf8_lossy(end).contains("data: {\"seq\":81,") && end.ends_with(b"\n\n\r\n");
+    while !is_last(&answer[answer.len().saturating_sub(150_000)..]) {
+        let read = tokio::time::timeout(SOON, stream.read(&mut piece)).await.unwrap().unwrap();
+        assert!(read > 0, "it ended early");
+        answer.extend_from_slice(&piece[..read]);
+    }
+    drop(stream);
+    let mut body = Vec::new();
+    let mut rest = &answer[answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4..];
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        let Some(chunk) = rest.get(end + 2..end + 2 + size) else { break };
+        body.extend_from_slice(chunk);
+        rest = rest.get(end + 4 + size..).unwrap_or_default();
+    }
+    let body = String::from_utf8(body).unwrap();
+    let events = body.split("\n\n").filter_map(|frame| frame.split_once("data: ")).map(|(_, data)| data);
+    let events: Vec<Value> = events.filter_map(|data| serde_json::from_str(data).ok()).collect();
+    let details: Vec<_> = events.iter().filter_map(|event| event["data"]["problem"]["detail"].as_str()).collect();
+    assert_eq!(details.len(), ERRORS);
+    for (n, detail) in details.iter().enumerate() {
+        assert!(detail.starts_with(&format!("{n} \u{1}")) && detail.len() == n.to_string().len() + 20_001, "{n}");
+    }
+}

@@ -16,6 +16,8 @@ pub const LONGEST: Duration = Duration::from_secs(60);
 const HELD: Duration = Duration::from_secs(1);
 /// As much as a batch may have, nearly.
 const MUCH: usize = 31 << 20;
+/// Asks for events as they come.
+const STREAM: &str = "Accept: text/event-stream\r\n";
 /// Refused for what it is, or because there is no room for it; never taken.
 const REFUSED: &[u16] = &[400, 422, 503];
 
@@ -57,6 +59,8 @@ attacks! {
     "parameters", "thousands of query parameters", parameters;
     "unread-lists", "pages of jobs that nobody reads", unread_lists;
     "unread-feeds", "streams of all events that nobody reads", unread_feeds;
+    "unread-errors", "streams of a job with many long errors that nobody reads", unread_errors;
+    "unread-events", "more than a thousand streams of long events that nobody reads", unread_events;
     "unread-pipeline", "thousands of requests at once, of which no answer is read", unread_pipeline;
     "unread-leases", "large inputs, leased and not read", unread_leases;
     "lost-beats", "a thousand times the same lost lease of a job with much to show", lost_beats;
@@ -210,8 +214,24 @@ async fn unread_lists(caller: Caller) -> Result<()> {
 }
 
 async fn unread_feeds(caller: Caller) -> Result<()> {
-    caller.hold(300, get("/events?after=0", "Accept: text/event-stream\r\n"), HELD * 2).await?;
+    caller.hold(300, get("/events?after=0", STREAM), HELD * 2).await?;
     caller.hold(100, get("/events?after=0&wait=1s", ""), HELD).await
+}
+
+async fn unread_errors(caller: Caller) -> Result<()> {
+    let job = json!({"kind": "errors", "queue": "greedy", "retry": {"max_attempts": 1_000}});
+    let job = caller.done("/jobs", &job).await?;
+    let id = job["id"].as_str().context("no id")?;
+    let fail = json!({"error": {"detail": "x".repeat(64 << 10)}, "retry_after": "0s"});
+    for _ in 0..90 {
+        let lease = leases(caller, "errors", 1).await?.pop().context("no lease")?;
+        caller.done(&format!("/leases/{lease}/fail"), &fail).await?;
+    }
+    caller.hold(200, get(&format!("/jobs/{id}/events?after=0"), STREAM), HELD * 2).await
+}
+
+async fn unread_events(caller: Caller) -> Result<()> {
+    caller.hold(1_500, get("/events?after=0&state=failed", STREAM), HELD * 2).await
 }
 
 async fn unread_pipeline(caller: Caller) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What a server takes and how it answers, looked at all the time from a thread of its own.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -25,6 +25,8 @@ pub struct Peaks {
     pub threads: u64,
     /// How long `/livez` took.
     pub live: Duration,
+    /// How long the same took from somebody who does nothing else, at the same time on the same machine.
+    pub bare: Duration,
 }
 
 impl Peaks {
@@ -34,6 +36,7 @@ impl Peaks {
             resident: self.resident.max(other.resident),
             threads: self.threads.max(other.threads),
             live: self.live.max(other.live),
+            bare: self.bare.max(other.bare),
         }
     }
 }
@@ -43,6 +46,7 @@ pub struct Gauge {
     pid: Pid,
     peaks: Arc<Mutex<Peaks>>,
     stop: Arc<AtomicBool>,
+    bare: SocketAddr,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -65,7 +69,12 @@ impl Gauge {
         // A process that is gone takes nothing; who asks it notices that.
         let taken = watch(Box::new(move || look(pid).unwrap_or_default()));
         let told = watch(Box::new(move || Peaks { live: live(address), ..Peaks::default() }));
-        Ok(Self { pid, peaks, stop, threads: vec![taken, told] })
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let other = listener.local_addr()?;
+        let compared = watch(Box::new(move || Peaks { bare: live(other), ..Peaks::default() }));
+        let is_over = stop.clone();
+        let answers = std::thread::spawn(move || answer(&listener, &is_over));
+        Ok(Self { pid, peaks, stop, bare: other, threads: vec![taken, told, compared, answers] })
     }
 
     /// The most since the last call.
@@ -78,6 +87,8 @@ impl Gauge {
 impl Drop for Gauge {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
+        // It looks only when somebody comes.
+        let _ = TcpStream::connect(self.bare);
         for thread in self.threads.drain(..) {
             // One that panicked has said so.
             let _ = thread.join();
@@ -91,7 +102,19 @@ fn look(pid: Pid) -> Result<Peaks> {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
         Ok(line.split_whitespace().next().unwrap_or_default().parse()?)
     };
-    Ok(Peaks { resident: number("VmRSS:")? >> 10, threads: number("Threads:")?, live: Duration::ZERO })
+    Ok(Peaks { resident: number("VmRSS:")? >> 10, threads: number("Threads:")?, ..Peaks::default() })
+}
+
+/// Says to everybody who comes that it is alive.
+fn answer(listener: &TcpListener, is_over: &AtomicBool) {
+    while !is_over.load(Relaxed) {
+        // Who is gone before it was answered says so itself.
+        let _ = listener.accept().and_then(|(mut stream, _)| {
+            let mut asked = [0; 1 << 10];
+            let _ = stream.read(&mut asked)?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        });
+    }
 }
 
 /// How long it takes to hear on a new connection that the server is alive.
