@@ -78,6 +78,9 @@ pub const OWN_RUNS_END_MILLIS: Millis = 2_000;
 pub const CLOCK_NEARS_BY: Millis = 20;
 /// A wall clock that is behind what was seen before by more than this is worth a word.
 pub const CLOCK_BEHIND_MILLIS: Millis = 10_000;
+/// A wall clock that is ahead of what was seen before by more than this may be wrong: nothing happens for so long in few
+/// stores.
+pub const CLOCK_AHEAD_MILLIS: Millis = 30 * 86_400_000;
 /// Most waiting jobs in a queue.
 pub const QUEUED_PER_QUEUE: u64 = 1_000_000;
 /// Most waiting jobs in all.
