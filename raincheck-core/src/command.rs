@@ -133,10 +133,10 @@ pub enum Refusal {
     IdConflict(JobId),
     /// The key or id belongs to a purged job.
     Purged(JobId),
-    /// The queue is at its bound.
-    QueueFull(Name),
-    /// The whole store is at its bound.
-    StoreFull,
+    /// The queue is at its bound of waiting jobs, which is this.
+    QueueFull(Name, u64),
+    /// The whole store is at its bound of waiting jobs, which is this.
+    StoreFull(u64),
     /// There are as many queues or kinds as there may be.
     TooManyNames,
 }

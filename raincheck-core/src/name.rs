@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::limits::NAME_BYTES;
 
-/// The name of a queue or a kind: `[a-z0-9._-]{1,64}`, dotted by convention (`video.compress`).
+/// The name of a queue or a kind: `[a-z0-9._-]{1,64}`, dotted by convention (`video.compress`); not `.` or `..`, which
+/// clients take out of a URL before they send it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
@@ -20,6 +21,9 @@ pub enum NameError {
     /// A character outside the charset.
     #[error("may hold only lower-case letters, digits, '.', '_' and '-'; found {0:?}")]
     Character(char),
+    /// `.` or `..`.
+    #[error("must not be '.' or '..': a URL can't hold it")]
+    Dots,
 }
 
 impl Name {
@@ -30,6 +34,9 @@ impl Name {
         }
         if let Some(bad) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-')) {
             return Err(NameError::Character(bad));
+        }
+        if matches!(text, "." | "..") {
+            return Err(NameError::Dots);
         }
         if text.len() > NAME_BYTES {
             return Err(NameError::TooLong);
@@ -73,10 +80,10 @@ mod tests {
 
     #[test]
     fn charset_and_length_hold() {
-        for good in ["default", "video.compress", "a", "x_1-2", &"k".repeat(64)] {
+        for good in ["default", "video.compress", "a", "x_1-2", "...", ".a", &"k".repeat(64)] {
             assert_eq!(Name::new(good).unwrap().as_str(), good);
         }
-        for bad in ["", "Video", "a b", "a/b", "é", "a\0", "..%2f", &"k".repeat(65)] {
+        for bad in ["", "Video", "a b", "a/b", "é", "a\0", "..%2f", ".", "..", &"k".repeat(65)] {
             assert!(Name::new(bad).is_err(), "{bad:?}");
         }
     }

@@ -23,41 +23,44 @@ pub struct Beat {
 impl Engine {
     /// Extends leases and takes reports; answers each beat. Of the reports of a run at most five a second are kept,
     /// the latest wins. With a `wait` (milliseconds) the answer comes at its end, or as soon as any of the runs is
-    /// asked to stop or is over; the leases are fresh then. The wait is cut to two thirds of the shortest lease, so
-    /// that a worker which vanishes meanwhile is still noticed in time.
+    /// asked to stop or is over, and says what is left of the leases then: only what a worker sends extends them, for it
+    /// may be gone by the end of the wait. The wait is cut to half of the shortest lease, so that there is time for the
+    /// next beat.
     pub async fn heartbeat(&self, beats: Vec<Beat>, wait: Millis) -> Result<Vec<Renewed>, StoreError> {
         self.heartbeat_while(beats, wait, std::future::pending()).await
     }
 
-    /// As [`Engine::heartbeat`]; the wait is over when `left` resolves, and then shows no further life of the runs.
+    /// As [`Engine::heartbeat`]; the wait is over when `left` resolves, too.
     pub async fn heartbeat_while(
         &self,
         beats: Vec<Beat>,
         wait: Millis,
         left: impl Future<Output = ()>,
     ) -> Result<Vec<Renewed>, StoreError> {
-        let renewals: Vec<Renewal> = beats.iter().map(renewal).collect();
+        let renewals = beats.iter().map(renewal).collect();
         // With very many waiting already the answer comes at once: it may always come early.
         let place = u32::try_from(beats.len()).ok().filter(|_| wait > 0 && !self.is_draining());
         let place = place.and_then(|runs| self.0.beats.try_acquire_many(runs).ok());
         let waits = place.is_some();
         // Registered before the leases are looked at: what happens later is heard of.
-        let watches: Vec<Watch> = beats.iter().filter(|_| waits).map(|beat| self.0.hub.watch(beat.lease.no)).collect();
-        let answers = self.0.store.renew(renewals.clone()).await?;
+        let watches: Vec<(LeaseRef, Watch)> =
+            beats.iter().filter(|_| waits).map(|beat| (beat.lease, self.0.hub.watch(beat.lease.no))).collect();
+        let answers = self.0.store.renew(renewals).await?;
         self.take_reports(beats, &answers).await?;
         if !waits || answers.is_empty() || answers.iter().any(calls_back) {
             return Ok(answers);
         }
         let shortest = answers.iter().filter_map(ttl).min().unwrap_or(limits::TTL_LEAST_MILLIS);
-        let wait = wait.min(self.0.settings.wait_most).min(shortest * 2 / 3);
+        let wait = wait.min(self.0.settings.wait_most).min(shortest / 2);
         let deadline = Instant::now() + Duration::from_millis(wait as u64);
-        let changes = renewals.iter().zip(watches).map(|(renewal, watch)| over(renewal.lease, watch));
+        let leases = watches.iter().map(|(lease, _)| *lease).collect();
+        let changes = watches.into_iter().map(|(lease, watch)| over(lease, watch));
         tokio::select! {
             _ = timeout_at(deadline, any(changes.collect())) => {}
             () = self.0.draining.cancelled() => {}
-            () = left => return Ok(answers),
+            () = left => {}
         }
-        self.0.store.renew(renewals).await
+        self.0.store.leases(leases).await
     }
 
     async fn take_reports(&self, beats: Vec<Beat>, answers: &[Renewed]) -> Result<(), StoreError> {

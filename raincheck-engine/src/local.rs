@@ -8,7 +8,7 @@ use crate::{Engine, Handlers};
 /// How a [`LocalWorker`] works.
 #[derive(Clone, Debug)]
 pub struct LocalOptions {
-    /// Its name, for people.
+    /// Its name, for people; the store's mark of its own workers follows it, where it has one.
     pub name: Box<str>,
     /// Which queues it serves; empty is all.
     pub queues: Vec<Name>,
@@ -38,6 +38,9 @@ impl LocalWorker {
     /// Starts working on what `handlers` serve.
     pub fn start(engine: &Engine, handlers: Handlers, options: LocalOptions) -> LocalWorker {
         let stopping = CancellationToken::new();
+        // What it runs dies with the store's only process, whose next start need not wait for the leases.
+        let name = format!("{}{}", options.name, engine.store().own_workers().unwrap_or_default()).into();
+        let options = LocalOptions { name, ..options };
         let worker = Loop { engine: engine.clone(), handlers, options, stopping: stopping.clone() };
         LocalWorker { stopping, task: tokio::spawn(worker.run()) }
     }

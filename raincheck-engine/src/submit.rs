@@ -99,8 +99,8 @@ impl Engine {
 
     fn retry_after_refusal(&self, refusal: &Refusal) -> u64 {
         match refusal {
-            Refusal::QueueFull(queue) => self.retry_after_full(queue),
-            Refusal::StoreFull => NO_SPACE_SECONDS,
+            Refusal::QueueFull(queue, _) => self.retry_after_full(queue),
+            Refusal::StoreFull(_) => NO_SPACE_SECONDS,
             Refusal::KeyReused(_) | Refusal::IdConflict(_) | Refusal::Purged(_) | Refusal::TooManyNames => 0,
         }
     }

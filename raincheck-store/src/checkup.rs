@@ -60,13 +60,14 @@ pub enum Invariant {
     Permissions,
     Space,
     Log,
+    Clock,
 }
 
 const DAMAGED: &str = "keep a copy of the data folder as it is, then go back to a backup; a disk that lost or changed data, or a bug, did this: report it with these lines";
 
 impl Invariant {
     /// Every one, in the order they are shown.
-    pub const ALL: [Invariant; 23] = {
+    pub const ALL: [Invariant; 24] = {
         use Invariant::*;
         [
             Database,
@@ -92,6 +93,7 @@ impl Invariant {
             Permissions,
             Space,
             Log,
+            Clock,
         ]
     };
 
@@ -112,7 +114,7 @@ impl Invariant {
 
     /// Whether it is only worth knowing: nothing that was promised is broken.
     pub fn is_remark(self) -> bool {
-        matches!(self, Invariant::Orphans | Invariant::Permissions | Invariant::Log)
+        matches!(self, Invariant::Orphans | Invariant::Permissions | Invariant::Log | Invariant::Clock)
     }
 
     fn about(self) -> (&'static str, &'static str, &'static str) {
@@ -172,6 +174,11 @@ impl Invariant {
                 "space",
                 "there is room for more",
                 "free some on that disk; submits are refused meanwhile, the rest is served",
+            ),
+            Invariant::Clock => (
+                "clock",
+                "the clock is not behind the last change of the data",
+                "set it right; where the data was written by a clock that was ahead, see docs/backup.md",
             ),
             Invariant::Log => (
                 "log",

@@ -76,6 +76,15 @@ impl Leases {
         Renewed::Extended { ttl: live.ttl, cancel_requested: live.cancel_requested }
     }
 
+    /// How a lease stands; it is not extended.
+    pub fn look(&self, lease: LeaseRef, at: impl Into<Reading>) -> Renewed {
+        let left = |live: &Live| (live.lease_until - at.into().served()).max(0);
+        self.get(lease).map_or(Renewed::Lost, |live| Renewed::Extended {
+            ttl: left(live),
+            cancel_requested: live.cancel_requested,
+        })
+    }
+
     /// Takes over a heartbeat that the database has.
     pub fn extend_to(&mut self, lease: LeaseRef, ttl: Millis, until: Millis) {
         if let Some(live) = self.live.get_mut(&lease.no).filter(|live| live.attempt == lease.attempt) {

@@ -7,6 +7,7 @@
 
 mod blobs;
 mod checkup;
+mod clock;
 mod codec;
 mod commit_times;
 #[cfg(feature = "conformance")]
@@ -35,5 +36,5 @@ pub use records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Most, Overrun,
     QueueFigures, Record, Renewal, Renewed, ResultInfo,
 };
-pub use sqlite::{BackedUp, SqliteDoctor, SqliteOptions, SqliteStore};
+pub use sqlite::{BackedUp, Damaged, SqliteDoctor, SqliteOptions, SqliteStore};
 pub use store::Store;

@@ -215,7 +215,7 @@ pub struct Renewal {
 pub enum Renewed {
     /// The lease goes on.
     Extended {
-        /// From now, milliseconds.
+        /// What is left of it from now, milliseconds.
         ttl: Millis,
         /// The run is asked to stop.
         cancel_requested: bool,

@@ -66,6 +66,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Extends leases; answers each.
     async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError>;
+    /// How leases stand, as a heartbeat would be answered, but without extending any; answers each.
+    async fn leases(&self, leases: Vec<LeaseRef>) -> Result<Vec<Renewed>, StoreError>;
     /// Runs whose lease or time is over by now, at most `limit`. Settling one looks again before it writes.
     async fn overdue(&self, limit: usize) -> Result<Vec<Overrun>, StoreError>;
     /// Milliseconds on the monotonic clock ([`raincheck_core::Clock::ticks`]) when [`Store::overdue`] next has

@@ -66,10 +66,10 @@ pub fn submit(
         }
     }
     if facts.queue.waiting_in_all >= facts.queue.max_in_all {
-        return Err(Refusal::StoreFull);
+        return Err(Refusal::StoreFull(facts.queue.max_in_all));
     }
     if facts.queue.waiting >= facts.queue.max_queued {
-        return Err(Refusal::QueueFull(new.queue));
+        return Err(Refusal::QueueFull(new.queue, facts.queue.max_queued));
     }
     Ok(create(new, facts.queue.next_ticket, fresh, moment))
 }

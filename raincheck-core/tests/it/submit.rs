@@ -56,8 +56,8 @@ fn told(answer: &Result<(Submitted, Vec<Change>), Refusal>) -> String {
         Err(Refusal::KeyReused(_)) => "key reused".into(),
         Err(Refusal::IdConflict(_)) => "id conflict".into(),
         Err(Refusal::Purged(_)) => "purged".into(),
-        Err(Refusal::QueueFull(_)) => "queue full".into(),
-        Err(Refusal::StoreFull) => "store full".into(),
+        Err(Refusal::QueueFull(..)) => "queue full".into(),
+        Err(Refusal::StoreFull(_)) => "store full".into(),
         Err(Refusal::TooManyNames) => "too many names".into(),
     }
 }

@@ -31,6 +31,29 @@ async fn a_lost_run_is_leased_again_and_its_late_end_is_refused() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_wait_extends_nothing() {
+    let bed = Bed::new().await;
+    let job = bed.submit(new_job()).await;
+    let lease = bed.lease().await.job.lease_ref();
+    let beat = Beat { lease, ttl: Some(2_000), progress: None };
+    let hearing = in_time(bed.engine.heartbeat(vec![beat], PATIENCE));
+    let stepping = async {
+        tokio::task::yield_now().await;
+        bed.clock.advance(1_900);
+    };
+    let (heard, ()) = tokio::join!(hearing, stepping);
+    assert_eq!(
+        heard.unwrap(),
+        [Renewed::Extended { ttl: 100, cancel_requested: false }],
+        "it waits for half of the ttl"
+    );
+    bed.clock.advance(100);
+    let again = bed.lease().await.job;
+    assert_eq!((again.id, again.attempt, again.losses), (job.id, 2, 1));
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
 async fn a_job_that_loses_three_workers_is_poison() {
     let bed = Bed::new().await;
     let job = bed.submit(new_job()).await;

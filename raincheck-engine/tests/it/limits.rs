@@ -36,7 +36,7 @@ async fn a_full_queue_refuses_and_says_when_to_come_back() {
     let bed = Bed::with(|options| options.max_queued = 3).await;
     bed.engine.submit(vec![new_job(), new_job()]).await.unwrap();
     let refused = bed.engine.submit(vec![new_job(), new_job()]).await;
-    let Err(SubmitError::Refused { index: 1, refusal: Refusal::QueueFull(_), retry_after }) = refused else {
+    let Err(SubmitError::Refused { index: 1, refusal: Refusal::QueueFull(_, 3), retry_after }) = refused else {
         panic!("{refused:?}")
     };
     assert!((1..=72).contains(&retry_after));

@@ -1,8 +1,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use raincheck_core::{Content, EventData, Failure, FailureCode, NewJob, Payload, RetryPolicy, Spec, State};
+use raincheck_core::{
+    Content, EventData, Failure, FailureCode, LeaseRef, NewJob, Outcome, Overdue, Payload, RetryPolicy, Spec, State,
+    SteppedClock, limits,
+};
 use raincheck_engine::{Handlers, LocalOptions, LocalWorker, json};
+use raincheck_store::{Overrun, SqliteOptions, SqliteStore, Store};
 use tokio::sync::Notify;
 
 use crate::bed::{Bed, name, new_job};
@@ -147,6 +151,34 @@ async fn a_function_that_does_not_stop_is_dropped() {
     started.notified().await;
     bed.engine.cancel(job.no, false).await.unwrap();
     assert_eq!(bed.done(&job).await.job.state, State::Canceled);
+    worker.stop().await;
+    bed.engine.stop().await;
+}
+
+/// The data as it lies when a program is killed: its next start knows that what it ran is gone.
+#[tokio::test]
+async fn what_a_killed_program_ran_is_not_waited_for() {
+    let bed = Bed::new().await;
+    let (mut handlers, begun) = (Handlers::new(), Arc::new(Notify::new()));
+    let begins = begun.clone();
+    handlers.register(name("k"), move |_| {
+        begins.notify_one();
+        std::future::pending()
+    });
+    let worker = LocalWorker::start(&bed.engine, handlers, LocalOptions { grace: 0, ..LocalOptions::default() });
+    let job = bed.submit(new_job()).await;
+    begun.notified().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (SqliteOptions::in_folder(bed.folder.path()), folder.path().join("as-it-was"));
+    SqliteStore::backup(&from, &to).unwrap();
+    let clock = Arc::new(SteppedClock::new(job.created_at));
+    let after = SqliteOptions { clock: clock.clone(), ..SqliteOptions::in_folder(&to) };
+    let after = SqliteStore::open(after).unwrap();
+    clock.advance(limits::OWN_RUNS_END_MILLIS);
+    let lost = Overrun { lease: LeaseRef { no: job.no, attempt: 1 }, why: Overdue::Lost };
+    assert_eq!(after.overdue(9).await.unwrap(), [lost]);
+    after.close().await;
+    bed.engine.settle(lost.lease, Outcome::Complete(json("1"))).await.unwrap();
     worker.stop().await;
     bed.engine.stop().await;
 }

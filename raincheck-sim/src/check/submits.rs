@@ -101,8 +101,8 @@ impl Checker {
             }),
             Refusal::IdConflict(_) => by_id.is_none_or(|(_, print)| *print != new.fingerprint),
             Refusal::Purged(_) => by_key.into_iter().chain(by_id).any(|(no, _)| self.forgotten.contains_key(no)),
-            Refusal::QueueFull(queue) => self.books.queue_is_full(queue),
-            Refusal::StoreFull => self.books.all_is_full(),
+            Refusal::QueueFull(queue, _) => self.books.queue_is_full(queue),
+            Refusal::StoreFull(_) => self.books.all_is_full(),
             Refusal::TooManyNames => false,
         };
         if alone && !honest {

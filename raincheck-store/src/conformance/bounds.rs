@@ -14,14 +14,14 @@ pub async fn of_a_queue(world: &mut World) {
     with(world, 2, 100).await;
     world.create(new_job()).await;
     world.create(NewJob { delay: 1_000, ..new_job() }).await;
-    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE)));
+    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE), 2));
     world.create(new_of("another", "k")).await;
     let lease = world.lease(1).await[0].0.lease_ref();
     world.create(new_job()).await;
-    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE)));
+    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE), 2));
     world.end(lease, complete("1")).await;
     let batch = vec![new_of("third", "k"), new_of("third", "k"), new_of("third", "k")];
-    assert_eq!(world.one(Command::Submit(batch)).await, Reply::Refused(2, Refusal::QueueFull(name("third"))));
+    assert_eq!(world.one(Command::Submit(batch)).await, Reply::Refused(2, Refusal::QueueFull(name("third"), 2)));
 }
 
 /// The whole store has a bound of its own.
@@ -29,9 +29,9 @@ pub async fn of_the_whole_store(world: &mut World) {
     with(world, 100, 2).await;
     world.create(new_of("a", "k")).await;
     world.create(new_of("b", "k")).await;
-    assert_eq!(world.refused(new_of("c", "k")).await, Refusal::StoreFull);
+    assert_eq!(world.refused(new_of("c", "k")).await, Refusal::StoreFull(2));
     world.restart().await;
-    assert_eq!(world.refused(new_of("c", "k")).await, Refusal::StoreFull);
+    assert_eq!(world.refused(new_of("c", "k")).await, Refusal::StoreFull(2));
     world.lease(1).await;
     world.create(new_of("c", "k")).await;
 }
@@ -43,13 +43,13 @@ pub async fn of_a_queue_by_its_setting(world: &mut World) {
     world.one(Command::SetQueue(name(QUEUE), bound(Some(2)))).await;
     world.create(new_job()).await;
     world.create(new_job()).await;
-    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE)));
+    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE), 2));
     world.one(Command::SetQueue(name(QUEUE), bound(None))).await;
     world.lease(1).await;
-    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE)));
+    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE), 1));
     world.one(Command::SetQueue(name(QUEUE), bound(Some(0)))).await;
     world.lease(1).await;
-    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE)));
+    assert_eq!(world.refused(new_job()).await, Refusal::QueueFull(name(QUEUE), 0));
 }
 
 /// A full queue still answers what it answered before: keys, chosen ids, equal jobs.
@@ -64,7 +64,7 @@ pub async fn replays_pass_a_full_queue(world: &mut World) {
     };
     new.spec.key = Some("a".into());
     let job = world.create(new.clone()).await;
-    assert!(matches!(world.refused(new_job()).await, Refusal::StoreFull));
+    assert!(matches!(world.refused(new_job()).await, Refusal::StoreFull(1)));
     assert!(matches!(world.submit(new.clone()).await, Submitted::Existing(found) if found.no == job.no));
     new.id = None;
     assert!(matches!(world.submit(new.clone()).await, Submitted::Replayed(found) if found.no == job.no));

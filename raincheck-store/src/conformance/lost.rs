@@ -52,6 +52,21 @@ pub async fn a_heartbeat_may_change_the_length(world: &mut World) {
     assert_eq!(answers, [Renewed::Lost, Renewed::Extended { ttl: 10_000, cancel_requested: true }]);
 }
 
+/// A look at a lease says what is left of it, and leaves it at that.
+pub async fn a_look_extends_nothing(world: &mut World) {
+    let lease = world.running(new_job()).await;
+    let stranger = raincheck_core::LeaseRef { attempt: 2, ..lease };
+    let look = async || world.store.leases(vec![stranger, lease]).await.unwrap();
+    world.clock.advance(4_000);
+    assert_eq!(look().await, [Renewed::Lost, Renewed::Extended { ttl: 6_000, cancel_requested: false }]);
+    world.cancel(lease.no).await;
+    world.clock.advance(6_000);
+    assert_eq!(look().await[1], Renewed::Extended { ttl: 0, cancel_requested: true }, "over, but not given up yet");
+    assert_eq!(world.store.overdue(9).await.unwrap(), [Overrun { lease, why: Overdue::Lost }]);
+    world.end(lease, Outcome::Lost).await;
+    assert_eq!(look().await, [Renewed::Lost; 2]);
+}
+
 async fn lose(world: &World) -> raincheck_core::Job {
     let lease = world.run_one().await;
     world.clock.advance(10_000);

@@ -41,6 +41,11 @@ static OVER: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// How leases stand.
+static STANDING: LazyLock<String> = LazyLock::new(|| {
+    format!("SELECT no, attempt, greatest(until, $2 + ttl) - coalesce($3, {NOW}), cancel FROM lease WHERE no = ANY($1)")
+});
+
 /// The lengths that were asked for.
 type Asked = BTreeMap<LeaseRef, Option<Millis>>;
 
@@ -102,6 +107,27 @@ impl PostgresStore {
             renewed.insert(lease, Renewed::Extended { ttl, cancel_requested: row.try_get(4)? });
         }
         Ok(())
+    }
+
+    /// What is left of leases; extends none.
+    pub(super) async fn standing_leases(&self, leases: Vec<LeaseRef>) -> Result<Vec<Renewed>, StoreError> {
+        let nos: Vec<i64> = leases.iter().map(|lease| lease.no.0).collect();
+        let (regained, ticks) = (self.shared.regained.load(Ordering::Acquire), self.shared.given_ticks());
+        let (nos, regained, ticks) = (&nos, &regained, &ticks);
+        let found = self.shared.read(|db| async move {
+            let statement = db.prepare_cached(&STANDING).await?;
+            Ok(db.query(&statement, &[nos, regained, ticks]).await?)
+        });
+        let mut standing = BTreeMap::new();
+        for row in found.await? {
+            let attempt: i32 = row.try_get(1).map_err(Trouble::from)?;
+            let lease =
+                LeaseRef { no: JobNo(row.try_get(0).map_err(Trouble::from)?), attempt: attempt.cast_unsigned() };
+            let left: i64 = row.try_get(2).map_err(Trouble::from)?;
+            let cancel_requested = row.try_get(3).map_err(Trouble::from)?;
+            standing.insert(lease, Renewed::Extended { ttl: left.max(0), cancel_requested });
+        }
+        Ok(leases.iter().map(|lease| standing.get(lease).copied().unwrap_or(Renewed::Lost)).collect())
     }
 
     /// Runs that are over by now, at most `limit`.

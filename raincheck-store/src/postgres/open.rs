@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use parking_lot::{Mutex, RwLock};
-use raincheck_core::{Clock, IdMint, JobNo, Millis, SteadyClock, limits};
+use raincheck_core::{Clock, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
@@ -20,12 +20,16 @@ use super::shared::{NOW, Shared, Time, Trouble};
 use super::silence::{LEAST, PATIENCE, within};
 use super::writer::Writer;
 use super::{PostgresStore, facts, hints, life, migrate, node, orphans, run, sweep, tail, tend};
-use crate::StoreError;
 use crate::blobs::{BlobPlace, Blobs, Lying, Refusal, StoreId};
+use crate::{StoreError, clock};
 
 /// A day: space comes back at most so much later than retention says, and a month of retention is some thirty
 /// partitions of a table.
 pub(crate) const STRETCH: Millis = 86_400_000;
+
+/// The highest number of a job that is known, in SQL.
+pub(super) const LAST: &str = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
+    (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
 
 /// How to open a [`PostgresStore`].
 #[derive(Clone)]
@@ -176,15 +180,10 @@ impl PostgresStore {
         }
         let swept = orphans::sweep(&shared, lying, held.is_first).await;
         swept.map_err(|error| Trouble::Unsuitable(error.to_string()))?;
-        let last = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
-            (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
-        let last: i64 = db.query_one(last, &[]).await?.try_get(0)?;
+        let last: i64 = db.query_one(LAST, &[]).await?.try_get(0)?;
         // Numbers of jobs grow with time: it was that late already.
         shared.told.fetch_max((last >> 15) - shared.clock.ticks(), Ordering::AcqRel);
-        if (last >> 15) - now > limits::CLOCK_BEHIND_MILLIS {
-            let seconds = ((last >> 15) - now) / 1_000;
-            tracing::warn!(seconds, "the database's clock is behind its newest job; time goes on from there");
-        }
+        clock::say("the database", Timestamp(now), Timestamp(last >> 15));
         shared.stretches.load(&*client).await?;
         shared.stretches.make_ahead(client, shared.now()).await?;
         let writer_db = Db::new(connector.link().await?);

@@ -172,6 +172,10 @@ impl Store for PostgresStore {
         self.renew_leases(renewals).await
     }
 
+    async fn leases(&self, leases: Vec<LeaseRef>) -> Result<Vec<Renewed>, StoreError> {
+        self.standing_leases(leases).await
+    }
+
     async fn overdue(&self, limit: usize) -> Result<Vec<Overrun>, StoreError> {
         self.overdue_leases(limit).await
     }

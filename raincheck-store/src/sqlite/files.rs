@@ -30,15 +30,7 @@ pub(super) fn prepare(options: &SqliteOptions) -> Result<(), StoreError> {
     // SQLite takes an empty file for a new database, and throws its log away.
     if fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         let looked = || -> io::Result<()> {
-            let log = beside(path, "-wal");
-            if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-                return Err(missing(path, &format!("its log {}", log.display())).into());
-            }
-            if !owners(blobs)?.is_empty() {
-                return Err(
-                    missing(path, &format!("{}, which holds the payloads of its store,", blobs.display())).into()
-                );
-            }
+            nothing_left(path, blobs)?;
             match holds(blobs)? {
                 Some(holds) => Err(Refusal::unmarked(&blobs.display(), &holds, None).into()),
                 None => Ok(()),
@@ -54,6 +46,57 @@ pub(super) fn prepare(options: &SqliteOptions) -> Result<(), StoreError> {
         Err(error) => return Err(unusable(error)),
     }
     make_private(path);
+    Ok(())
+}
+
+/// Sees to it that there is a database to be read; where there is none, says what there is instead.
+pub(super) fn find(options: &SqliteOptions) -> Result<(), StoreError> {
+    let SqliteOptions { path, blobs, .. } = options;
+    let shown = path.display();
+    let length = match File::open(path).and_then(|file| file.metadata()) {
+        Ok(about) if about.is_dir() => {
+            let next = "name the folder of the data with --data FOLDER, or its database with --store sqlite:PATH";
+            return Err(StoreError::Refused { why: format!("{shown} is a folder"), next: next.to_owned() });
+        }
+        Ok(about) => about.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(unreadable(path, &error, error.kind() == io::ErrorKind::PermissionDenied)),
+    };
+    if length > 0 {
+        return Ok(());
+    }
+    nothing_left(path, blobs).map_err(|error| BlobPlace::from(blobs).unusable(&error))?;
+    let why = match (folder::above(path).is_dir(), path.exists()) {
+        (false, _) => format!("{shown} is missing, and so is its folder"),
+        (true, false) => format!("{shown} is missing"),
+        (true, true) => format!("{shown} is empty: no server has been started on it, or something has emptied it"),
+    };
+    Err(StoreError::Refused { why, next: ELSEWHERE.to_owned() })
+}
+
+/// What to do where there is no data.
+pub(super) const ELSEWHERE: &str =
+    "name the data with --data FOLDER or --store URL; if it was there, put it back, or go back to a backup";
+
+/// That a file can't be read, and what to do about it.
+pub(super) fn unreadable(path: &Path, error: &dyn std::fmt::Display, is_forbidden: bool) -> StoreError {
+    let next = if is_forbidden {
+        "run this as the user of the server: its data is for that user alone"
+    } else {
+        "if this was the data of a server, keep a copy of it as it is and go back to a backup"
+    };
+    StoreError::Refused { why: format!("cannot read {}: {error}", path.display()), next: next.to_owned() }
+}
+
+/// Fails where something is left of a store whose database is missing or empty.
+fn nothing_left(path: &Path, blobs: &Path) -> io::Result<()> {
+    let log = beside(path, "-wal");
+    if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Err(missing(path, &format!("its log {}", log.display())).into());
+    }
+    if !owners(blobs)?.is_empty() {
+        return Err(missing(path, &format!("{}, which holds the payloads of its store,", blobs.display())).into());
+    }
     Ok(())
 }
 

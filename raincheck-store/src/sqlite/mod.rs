@@ -33,8 +33,8 @@ mod visit;
 mod watch;
 mod writer;
 
-pub use backup::BackedUp;
 pub(crate) use backup::failed;
+pub use backup::{BackedUp, Damaged};
 pub use check::SqliteDoctor;
 pub use open::SqliteOptions;
 pub(crate) use open::id;

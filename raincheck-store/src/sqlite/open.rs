@@ -27,8 +27,8 @@ use super::writer::{BUSY, Bounds, Writer};
 use super::{SqliteStore, checkpoint, files, orphans, rows};
 use crate::StoreError;
 use crate::blobs::{BlobFolder, BlobPlace, Refusal, StoreId, owners};
-use crate::folder;
 use crate::rules::CIRCLE;
+use crate::{clock, folder};
 
 mod migrations {
     refinery::embed_migrations!("src/sqlite/migrations");
@@ -148,14 +148,9 @@ impl SqliteStore {
         let kept = number("SELECT max(no) FROM job")?.max(number("SELECT max(no) FROM tombstone")?);
         let last = kept.max(buried).unwrap_or(0);
         shared.head.store(cursor, Ordering::Release);
-        let behind = shared.clock.go_on_from(seen(&db)?);
-        if behind > limits::CLOCK_BEHIND_MILLIS {
-            let seconds = behind / 1_000;
-            tracing::warn!(
-                seconds,
-                "this machine's clock is behind the last change of the data; time goes on from there"
-            );
-        }
+        let seen = seen(&db)?;
+        clock::say("this machine", shared.clock.now(), seen);
+        shared.clock.go_on_from(seen);
         let due = number("SELECT min(run_at) FROM job WHERE state=0")?;
         let start_by = number("SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state<3 AND attempt=0")?;
         shared.next_due.store(due.into_iter().chain(start_by).min().unwrap_or(NEVER), Ordering::Release);

@@ -160,6 +160,12 @@ impl Store for SqliteStore {
         Ok(renewals.iter().map(|renewal| leases.renew(renewal, at)).collect())
     }
 
+    async fn leases(&self, leases: Vec<LeaseRef>) -> Result<Vec<Renewed>, StoreError> {
+        let at = self.shared.clock.reading();
+        let kept = self.shared.leases.lock();
+        Ok(leases.into_iter().map(|lease| kept.look(lease, at)).collect())
+    }
+
     async fn overdue(&self, limit: usize) -> Result<Vec<Overrun>, StoreError> {
         Ok(self.shared.leases.lock().overdue(self.shared.clock.reading(), limit))
     }

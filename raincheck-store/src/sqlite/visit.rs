@@ -5,10 +5,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::SqliteOptions;
-use super::files::{beside, lock_of};
+use super::files::{ELSEWHERE, beside, find, lock_of, unreadable};
 use super::open::formats;
 use super::shared::keep_plans;
 use crate::StoreError;
@@ -27,7 +27,7 @@ impl SqliteOptions {
     /// # Errors
     /// When there is no such data, or it is of another format than this program's.
     pub(crate) fn visit(&self) -> Result<Visit, StoreError> {
-        let visit = Visit::of(&self.path)?;
+        let visit = Visit::of(self)?;
         match formats(&visit.db) {
             (found, known) if found > known => Err(StoreError::TooNew { found, known }),
             (found, known) if found < known => Err(StoreError::Other(format!(
@@ -39,11 +39,30 @@ impl SqliteOptions {
 }
 
 impl Visit {
-    pub fn of(path: &Path) -> Result<Visit, StoreError> {
-        let unreadable = |e: &dyn std::fmt::Display| StoreError::Other(format!("cannot read {}: {e}", path.display()));
-        File::open(path).map_err(|e| unreadable(&e))?;
-        let (kept_out, served) = keep_out(&lock_of(path)).map_err(|e| unreadable(&e))?;
-        let db = connect(path, !served).map_err(|e| unreadable(&e))?;
+    /// The data of `options`.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when there is none, or it can't be read.
+    pub fn of(options: &SqliteOptions) -> Result<Visit, StoreError> {
+        let path = &options.path;
+        find(options)?;
+        let (kept_out, served) = keep_out(&lock_of(path))
+            .map_err(|error| unreadable(&lock_of(path), &error, error.kind() == io::ErrorKind::PermissionDenied))?;
+        let forbidden = |error: &rusqlite::Error| {
+            matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly)
+            )
+        };
+        let db = connect(path, !served).map_err(|error| unreadable(path, &error, forbidden(&error)))?;
+        let ours = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name IN ('job', 'event', 'meta'))";
+        if db.query_row(ours, [], |row| row.get(0)).is_ok_and(|ours: bool| !ours) {
+            let why = format!(
+                "{} holds no jobs: it is another program's, or no server has been started on it",
+                path.display()
+            );
+            return Err(StoreError::Refused { why, next: ELSEWHERE.to_owned() });
+        }
         Ok(Visit { db, served, kept_out })
     }
 }

@@ -111,9 +111,16 @@ async fn a_backup_that_fails_leaves_nothing() {
     let job = submit(&store, with_file(&store, "gone")).await;
     let Payload::Blob { name, .. } = store.input(job.no).await.unwrap().unwrap().payload else { panic!() };
     store.blobs().remove(vec![name]).await.unwrap();
+    let made = back_up(from.path(), to.path().join("missing")).await.unwrap();
+    assert_eq!((made.files, made.damaged.len()), (0, 1), "a payload that is missing is told of, and the rest copied");
+    fs::remove_dir_all(to.path().join("missing")).unwrap();
+    // The database can be opened, and not be read.
+    let mut bytes = fs::read(from.path().join("raincheck.db")).unwrap();
+    bytes.truncate(4096);
+    store.close().await;
+    fs::write(from.path().join("raincheck.db"), bytes).unwrap();
     assert!(back_up(from.path(), to.path().join("b")).await.is_err());
     assert_eq!(fs::read_dir(to.path()).unwrap().count(), 0);
-    store.close().await;
 }
 
 /// A reader keeps the log from being folded in. That must not stop the writer, however long the log becomes.

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use raincheck_core::{
-    Command, Content, Cursor, EventType, JobNo, LeaseRef, NewJob, Payload, QueuePatch, Reply, Settle, Submitted,
+    Cancel, Command, Content, Cursor, EventType, JobNo, LeaseRef, NewJob, Payload, QueuePatch, Refusal, Reply, Settle,
+    Submitted, Timestamp, limits,
 };
 use raincheck_store::conformance::{KIND, QUEUE, complete, digest, name, new_job, worker_asks};
-use raincheck_store::{EventFilter, PostgresOptions, PostgresStore, Store};
+use raincheck_store::{Checkup as _, EventFilter, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, Store};
 
 use crate::postgres::Base;
 
@@ -314,4 +315,85 @@ async fn the_leases_of_a_node_that_is_gone_end_elsewhere() {
     let replies = nodes[1].apply(vec![Command::Settle(settle)]).await.unwrap();
     assert!(matches!(&replies[..], [Reply::Job(job)] if job.losses == 1), "{replies:?}");
     nodes[1].close().await;
+}
+
+/// Names that one node forgot make room at every other one, also at one that was just refused for lack of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_that_one_node_forgets_make_room_at_the_others() {
+    let (_place, nodes) = nodes(2).await;
+    let kinds: Vec<String> = (0..limits::KINDS).map(|n| format!("k{n}")).collect();
+    let mut jobs = Vec::new();
+    for some in kinds.chunks(1_000) {
+        let some = some.iter().map(|kind| NewJob::new(name(QUEUE), name(kind))).collect();
+        let replies = nodes[0].apply(vec![Command::Submit(some)]).await.expect("jobs");
+        let [Reply::Submitted(all)] = &replies[..] else { panic!("not taken") };
+        jobs.extend(all.iter().map(|one| one.job().no));
+    }
+    let submit = async |node: usize, kind: &str| {
+        let new = NewJob::new(name(QUEUE), name(kind));
+        nodes[node].apply(vec![Command::Submit(vec![new])]).await.expect("an answer").remove(0)
+    };
+    let full = Reply::Refused(0, Refusal::TooManyNames);
+    assert_eq!((submit(0, "new").await, submit(1, "new").await), (full.clone(), full.clone()));
+    for no in &jobs[..2] {
+        nodes[0].apply(vec![Command::Cancel(Cancel { no: *no, force: false })]).await.expect("canceled");
+        nodes[0].apply(vec![Command::Purge(*no)]).await.expect("purged");
+    }
+    // The first takes one place and forgets both names; the other gets to know it by what it tries next.
+    assert!(matches!(submit(0, "new").await, Reply::Submitted(_)));
+    let begin = Instant::now();
+    while submit(1, "newer").await == full {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it never found the place");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // A name that was forgotten is new at both, and has one number.
+    assert_eq!((submit(0, "k0").await, submit(1, "k1").await), (full.clone(), full));
+    for node in [0, 1] {
+        assert!(matches!(submit(node, "newer").await, Reply::Submitted(_)));
+    }
+    let figures = nodes[1].figures().await.expect("figures");
+    assert!(figures.kinds.iter().all(|kind| kind.name != name("k0")), "it is gone");
+    close(nodes).await;
+}
+
+/// Time goes on from the newest job, however far the database's clock is behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_clock_that_was_set_back_sets_no_time_back() {
+    let (place, nodes) = nodes(1).await;
+    let now = created(&*nodes[0], 0).await;
+    close(nodes).await;
+    let ahead = now.plus(3_600_000);
+    let sql = format!("INSERT INTO meta (name, number) VALUES ('last_buried', {})", ahead.0 << 15);
+    place.database.run(&sql).expect("the number of a job of an hour later");
+    let node = PostgresStore::open(options(&place)).await.expect("a node");
+    let (first, delayed) = (created(&*node, 0).await, created(&*node, 1_000).await);
+    assert!(ahead <= first && first <= delayed && delayed < ahead.plus(600_000), "{ahead:?} {first:?} {delayed:?}");
+    // It comes due all the same: within seconds, not in an hour.
+    let begin = Instant::now();
+    loop {
+        let replies = node.apply(vec![Command::Promote(9), Command::Lease(worker_asks(&[KIND], 9))]).await;
+        let replies = replies.expect("a look");
+        let [_, Reply::Leased(leased)] = &replies[..] else { panic!("{replies:?}") };
+        if leased.iter().any(|(job, _)| job.created_at == delayed) {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "its time never came");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(node.overdue(9).await.expect("a look"), [], "leases go by the clock as it is");
+    node.close().await;
+    let mut doctor = PostgresDoctor::open(&options(&place), false).await.expect("a doctor");
+    let mut remarks = Vec::new();
+    while let Some(page) = doctor.page().await.expect("a page") {
+        remarks.extend(page.findings.into_iter().filter(|finding| finding.invariant == Invariant::Clock));
+    }
+    assert!(remarks.len() == 1 && remarks[0].detail.contains(" behind the last change"), "{remarks:?}");
+}
+
+/// When a new job was made.
+async fn created(store: &dyn Store, delay: i64) -> Timestamp {
+    let new = NewJob { delay, ..new_job() };
+    let replies = store.apply(vec![Command::Submit(vec![new])]).await.expect("a job");
+    let [Reply::Submitted(all)] = &replies[..] else { panic!("not taken: {replies:?}") };
+    all[0].job().created_at
 }

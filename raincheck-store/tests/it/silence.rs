@@ -319,8 +319,10 @@ async fn leases_outlive_nodes_that_were_all_away() {
     let settle = Command::Settle(Settle { lease, outcome: Outcome::Lost });
     let replies = node.apply(vec![settle]).await.unwrap();
     assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Running), "{replies:?}");
-    until("the time is given", async || site.run("SELECT at > 1000 * extract(epoch FROM now()) - 5000 FROM life") == "t")
-        .await;
+    until("the time is given", async || {
+        site.run("SELECT at > 1000 * extract(epoch FROM now()) - 5000 FROM life") == "t"
+    })
+    .await;
     assert_eq!(node.overdue(9).await.unwrap(), []);
     site.run("UPDATE lease SET until = until - 60000");
     assert!(matches!(node.overdue(9).await.unwrap()[..], [_]), "who does not renew it loses it as ever");

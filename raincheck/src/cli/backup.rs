@@ -30,6 +30,15 @@ struct Made {
     database_bytes: u64,
     files: u64,
     file_bytes: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    damaged: Vec<Damage>,
+}
+
+/// A payload that is not what was written.
+#[derive(Serialize)]
+struct Damage {
+    job: String,
+    detail: String,
 }
 
 /// Makes the copy, and says what is in it.
@@ -46,23 +55,39 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let copied =
         copied.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?.map_err(|error| match error {
             StoreError::NoSpace => Failure::new(Exit::Failed, format!("no space left for {}", to.display())),
-            error => Failure::new(Exit::Failed, error.to_string())
-                .next("name a folder that is not there yet, and the data with --data FOLDER or --store sqlite:PATH"),
+            error => {
+                let failure = Failure::from(error);
+                let next =
+                    "name a folder that is not there yet, and the data with --data FOLDER or --store sqlite:PATH";
+                Failure { next: failure.next.or_else(|| Some(next.to_owned())), ..failure }
+            }
         })?;
     let made = Made {
         folder: to.display().to_string(),
         database_bytes: copied.database,
         files: copied.files,
         file_bytes: copied.bytes,
+        damaged: copied
+            .damaged
+            .into_iter()
+            .map(|one| Damage { job: one.job.into(), detail: one.detail.into() })
+            .collect(),
     };
     match output.format {
         Format::Table => output::print(&output::facts(&[
-            ("folder", made.folder),
+            ("folder", made.folder.clone()),
             ("database bytes", made.database_bytes.to_string()),
             ("files", made.files.to_string()),
             ("file bytes", made.file_bytes.to_string()),
         ]))?,
         format => output::json(&made, format)?,
     }
-    Ok(Exit::Done)
+    if made.damaged.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let lines: Vec<String> = made.damaged.iter().map(|one| format!("job {}: {}", one.job, one.detail)).collect();
+    let message = format!("the backup is made, with payloads that are damaged:\n       {}", lines.join("\n       "));
+    Err(Failure::new(Exit::Failed, message).next(
+        "the rest of it is whole; take these from an earlier backup, and look after the disk: `raincheck doctor`",
+    ))
 }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use raincheck_store::{Finding, Invariant, StoreOptions};
+use raincheck_store::{Finding, Invariant, StoreError, StoreOptions};
 use serde::Serialize;
 
 use super::{
@@ -19,6 +19,10 @@ use crate::config::StoreUrl;
 
 /// Findings of a check that are shown; the rest is counted.
 const SHOWN: usize = 5;
+
+/// What to do about a database that can't be had.
+const NEXT: &str = "name the data with --data FOLDER or --store URL; where it is PostgreSQL: is it running there, and may this \
+    user in?";
 
 /// Which data.
 #[derive(Args, Clone, Debug)]
@@ -35,6 +39,11 @@ pub struct Which {
 }
 
 impl Which {
+    /// The data at an address.
+    pub fn named(store: &str, config: Option<PathBuf>) -> Self {
+        Self { data: None, store: Some(store.to_owned()), config }
+    }
+
     /// What a server would open.
     ///
     /// # Errors
@@ -90,12 +99,14 @@ struct Report {
 /// Looks at everything; 0 when all is well, 1 when something is not.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let (url, store) = options.which.store()?;
-    let none = |error: &dyn std::fmt::Display| match &store {
-        StoreOptions::Sqlite(sqlite) if sqlite.path.is_file() => Failure::new(Exit::Failed, error.to_string())
-            .next("if this was the data of a server, keep a copy of it as it is and go back to a backup"),
-        _ => Failure::usage(error.to_string()).next("name the data with --data FOLDER or --store URL"),
+    let none = |error: StoreError| {
+        let failure = Failure::from(error);
+        let next = failure.next.unwrap_or_else(|| NEXT.to_owned());
+        // There is nothing to be judged where no file is.
+        let is_there = matches!(&store, StoreOptions::Sqlite(sqlite) if sqlite.path.is_file());
+        Failure { exit: if is_there { Exit::Failed } else { Exit::Usage }, next: Some(next), ..failure }
     };
-    let (mut doctor, served) = raincheck_store::doctor(&store, options.quick).await.map_err(|error| none(&error))?;
+    let (mut doctor, served) = raincheck_store::doctor(&store, options.quick).await.map_err(none)?;
     let mut report =
         Report { ok: true, store: url.to_string(), served, looked: 0, checks: Invariant::ALL.map(Check::of).into() };
     while let Some(page) = doctor.page().await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))? {

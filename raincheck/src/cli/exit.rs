@@ -3,6 +3,7 @@
 use std::{fmt, process::ExitCode};
 
 use raincheck_client::{Error, Job, State};
+use raincheck_store::StoreError;
 
 /// The exit codes of every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,18 @@ impl Failure {
     pub fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
         self
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused { why, next } => Self::new(Exit::Failed, why).next(next),
+            StoreError::Payloads { .. } => Self::new(Exit::Failed, error.to_string()).next(
+                "is there such a folder or bucket, and may this user or key read and write there? See docs/postgresql.md",
+            ),
+            error => Self::new(Exit::Failed, error.to_string()),
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use raincheck_store::{BlobPlace, PostgresOptions, S3Options, SqliteOptions, migrate};
+use raincheck_store::{BlobPlace, PostgresOptions, S3Options, StoreOptions, migrate};
 use serde::Serialize;
 
 use super::{
+    doctor::Which,
     exit::{Exit, Failure},
     output::{self, Format, Output},
     style::{Ink, Style},
@@ -25,6 +26,10 @@ pub struct Options {
     /// Folder or s3://BUCKET/PREFIX of large inputs and results, from now on [default: where they are]
     #[arg(long, value_name = "PLACE")]
     blobs: Option<String>,
+    /// The settings file, which may say where the old data has large payloads; ./raincheck.toml, where there is one, if not
+    /// said
+    #[arg(long, env = "RAINCHECK_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -39,17 +44,17 @@ struct Moved {
 
 /// Moves it, and says what it was.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
-    let Options { from, to, blobs, output } = options;
-    let Some(path) = from.sqlite_path() else {
-        return Err(Failure::usage(format!("--from {from} is no file")).next("write --from sqlite:PATH"));
-    };
+    let Options { from, to, blobs, config, output } = options;
+    let no_file = || Failure::usage(format!("--from {from} is no file")).next("write --from sqlite:PATH");
+    if from.is_postgres() {
+        return Err(no_file());
+    }
     if !to.is_postgres() {
         return Err(
             Failure::usage(format!("--to {to} is no PostgreSQL")).next("write --to postgres://USER@HOST/DATABASE")
         );
     }
-    let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-    let from = SqliteOptions { path, ..SqliteOptions::in_folder(&folder) };
+    let (_, StoreOptions::Sqlite(from)) = Which::named(from.reveal(), config).store()? else { return Err(no_file()) };
     let blobs = match blobs {
         // How a bucket is reached is said by the usual variables.
         Some(place) => BlobPlace::read(&place, S3Options::default()).map_err(Failure::usage)?,
@@ -62,8 +67,10 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         }
     };
     let moved = migrate(from, PostgresOptions::at(to.reveal(), blobs), tell).await.map_err(|error| {
-        Failure::new(Exit::Failed, error.to_string())
-            .next("nothing was moved; stop the server of the old data, and name an empty database")
+        let failure = Failure::from(error);
+        let next = "stop the server of the old data, and name an empty database".to_owned();
+        let next = format!("nothing was moved; {}", failure.next.unwrap_or(next));
+        Failure { next: Some(next), ..failure }
     })?;
     let moved = Moved { to: to.to_string(), jobs: moved.jobs, events: moved.events, files: moved.files };
     match output.format {

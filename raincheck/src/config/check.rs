@@ -88,6 +88,9 @@ impl Faults<'_> {
             ("queued_per_queue", settings.limits.queued_per_queue),
             ("connections", settings.limits.connections as u64),
             ("streams", settings.limits.streams as u64),
+            ("uploads", settings.limits.uploads as u64),
+            ("slow", u64::from(settings.limits.slow.0 != 0)),
+            ("stalled", u64::from(settings.limits.stalled.0 != 0)),
             ("headers", settings.limits.headers.0),
             ("json_body", settings.limits.json_body.0),
             ("batch_body", settings.limits.batch_body.0),
@@ -113,7 +116,9 @@ impl Faults<'_> {
         } else if let Err(why) = BlobPlace::read(blobs, S3Options::default()) {
             self.add(&["store", "blobs"], why);
         }
-        if password.is_some() && !url.is_postgres() {
+        // One that the command line names instead is reached in its own way.
+        let instead = matches!(self.tree.origin(&["store", "url"]), Origin::Flag(_));
+        if password.is_some() && !url.is_postgres() && !instead {
             self.add(&["store", "password"], format!("is for PostgreSQL, but the store is {url}"));
         }
     }

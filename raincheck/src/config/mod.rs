@@ -80,6 +80,11 @@ impl Config {
         }
         let mut settings: Settings = read::read(&tree)?;
         settings.defaults = settings.defaults.complete();
+        if tree.get(&["store", "blobs"]).is_none()
+            && let Some(database) = settings.store.url.sqlite_path()
+        {
+            settings.store.blobs = beside(&database).display().to_string();
+        }
         let faults = check::check(&settings, &tree);
         if faults.is_empty() { Ok(Self { settings, file, tree }) } else { Err(faults) }
     }
@@ -99,6 +104,11 @@ impl Config {
         let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
         std::path::absolute(folder).or_else(|_| std::env::current_dir()).unwrap_or_else(|_| folder.to_path_buf())
     }
+}
+
+/// Where the large payloads of a database of SQLite are, unless it is said otherwise.
+pub fn beside(database: &Path) -> PathBuf {
+    database.parent().unwrap_or(Path::new("")).join("blobs")
 }
 
 /// The JSON Schema in a file.

@@ -184,6 +184,12 @@ pub struct Limits {
     pub connections: usize,
     /// Open event streams.
     pub streams: usize,
+    /// Raw inputs that go to files on their way in at once, and as many results.
+    pub uploads: usize,
+    /// Over how long a body must not bring less than 1 KiB a second.
+    pub slow: Period,
+    /// A connection whose other end takes nothing of an answer for so long is cut.
+    pub stalled: Period,
 }
 
 impl Default for Limits {
@@ -200,6 +206,9 @@ impl Default for Limits {
             queued_per_queue: limits::QUEUED_PER_QUEUE,
             connections: limits::CONNECTIONS,
             streams: limits::STREAMS,
+            uploads: limits::UPLOADS,
+            slow: Period(limits::SLOW_MILLIS),
+            stalled: Period(limits::STALLED_MILLIS),
         }
     }
 }

@@ -52,7 +52,7 @@ impl Ask {
     /// The JSON body; nobody has a use for further parameters.
     pub async fn json(&self, body: Body) -> Result<Bytes, Problem> {
         self.query.done()?;
-        body::json(&self.app, &self.headers, body, self.app.options.limits.json_body).await
+        body::json(&self.app, &self.headers, body, self.app.options.limits.json()).await
     }
 
     /// What an answer shows of a job.

@@ -12,6 +12,7 @@ use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::App;
+use super::options::Largest;
 use super::pace::Pace;
 use super::problem::{self, Problem};
 
@@ -25,7 +26,11 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(250);
 /// The next piece of a body; `None` at its end.
 pub async fn piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     match tokio::time::timeout(IDLE, any_piece(body)).await {
-        Err(_) => Err(Problem::new(problem::REQUEST_TIMEOUT)),
+        Err(_) => {
+            let detail =
+                format!("nothing of the body came for {} seconds: send it again, without a pause", IDLE.as_secs());
+            Err(Problem::new(problem::REQUEST_TIMEOUT).detail(detail))
+        }
         Ok(piece) => piece,
     }
 }
@@ -40,7 +45,7 @@ pub async fn paced_piece(body: &mut Body, pace: &mut Pace) -> Result<Option<Byte
             Err(_) => Bytes::new(),
         };
         if !pace.goes_on(piece.len() as u64, begin.elapsed()) {
-            return Err(Problem::new(problem::REQUEST_TIMEOUT).detail("the body came too slowly"));
+            return Err(Problem::new(problem::REQUEST_TIMEOUT).detail(pace.too_slow()));
         }
         if !piece.is_empty() {
             return Ok(Some(piece));
@@ -89,8 +94,8 @@ pub fn is_json(headers: &HeaderMap) -> bool {
         && (parameters.trim().is_empty() || parameters.to_ascii_lowercase().replace('"', "").contains("charset=utf-8"))
 }
 
-/// A JSON body of at most `most` bytes.
-pub async fn json(app: &App, headers: &HeaderMap, mut body: Body, most: usize) -> Result<Bytes, Problem> {
+/// A JSON body, no larger than `most`.
+pub async fn json(app: &App, headers: &HeaderMap, mut body: Body, most: Largest) -> Result<Bytes, Problem> {
     if body.size_hint().exact() == Some(0) {
         return Ok(Bytes::new());
     }
@@ -101,8 +106,8 @@ pub async fn json(app: &App, headers: &HeaderMap, mut body: Body, most: usize) -
     }
     refuse_encoding(headers)?;
     let announced = announced(headers);
-    if announced > most as u64 {
-        return Err(announced_too_large(headers, body, most as u64).await);
+    if announced > most.bytes {
+        return Err(announced_too_large(headers, body, most).await);
     }
     let mut pace = app.pace();
     let Some(first) = paced_piece(&mut body, &mut pace).await? else { return Ok(Bytes::new()) };
@@ -113,9 +118,9 @@ pub async fn json(app: &App, headers: &HeaderMap, mut body: Body, most: usize) -
     let mut all = app.room.body(usize::try_from(announced).unwrap_or(0));
     let mut next = Some(first);
     while let Some(piece) = next {
-        if all.len() + piece.len() > most {
+        if (all.len() + piece.len()) as u64 > most.bytes {
             drop(all);
-            return Err(too_large(body, most as u64).await);
+            return Err(too_large(body, most).await);
         }
         if let Err(no_room) = all.add(&piece) {
             drop(all);
@@ -141,18 +146,19 @@ pub async fn refuse(headers: &HeaderMap, body: Body, refused: Problem) -> Proble
 }
 
 /// More is announced than is taken.
-pub async fn announced_too_large(headers: &HeaderMap, body: Body, most: u64) -> Problem {
+pub async fn announced_too_large(headers: &HeaderMap, body: Body, most: Largest) -> Problem {
     refuse(headers, body, over(most)).await
 }
 
 /// More came than is taken.
-pub async fn too_large(body: Body, most: u64) -> Problem {
+pub async fn too_large(body: Body, most: Largest) -> Problem {
     discard(body).await;
     over(most)
 }
 
-fn over(most: u64) -> Problem {
-    Problem::new(problem::TOO_LARGE).detail(format!("at most {most} bytes are taken here"))
+fn over(Largest { bytes, setting }: Largest) -> Problem {
+    let detail = format!("at most {bytes} bytes are taken here: send less, or have `{setting}` in [limits] raised");
+    Problem::new(problem::TOO_LARGE).detail(detail)
 }
 
 /// Reads on for a while, so that a sender that does not look up gets to read the answer.

@@ -54,7 +54,7 @@ impl Front {
         let mut response = match self.app.guard.check(&request) {
             Err(refused) => refused.into_response(),
             Ok(()) if is_kept && !must_go_on(request.method(), request.uri().path()) => {
-                Problem::no_room().detail("too many connections are open; come again").into_response()
+                Problem::no_room().detail("nearly all connections are taken: try again later; fewer clients, or a higher `connections` in [limits], make room").into_response()
             }
             Ok(()) => {
                 let answered: Result<Response, Infallible> = self.router.clone().call(request).await;

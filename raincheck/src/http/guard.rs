@@ -75,7 +75,8 @@ impl Guard {
         let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
         if size + target > self.header_bytes {
-            return Err(Problem::new(problem::HEADERS).into());
+            let detail = format!("the head may have {} bytes (`headers` in [limits]): send less", self.header_bytes);
+            return Err(Problem::new(problem::HEADERS).detail(detail).into());
         }
         if uri.path() == "/livez" {
             return Ok(());
@@ -94,7 +95,7 @@ impl Guard {
         let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let upgrade = headers.contains_key(header::UPGRADE);
         if foreign && (unsafe_method || upgrade) && !(allowed && headers.contains_key(header::AUTHORIZATION)) {
-            let detail = "a page of another origin must not do this";
+            let detail = "a page of another origin must not do this: list it under `cors_origins` in [server], and let it send a token";
             return Err(Problem::new(problem::FORBIDDEN).detail(detail).into());
         }
         self.authorize(headers)

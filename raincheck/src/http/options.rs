@@ -110,6 +110,32 @@ impl Default for HttpLimits {
     }
 }
 
+/// How large a body may be at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Largest {
+    /// In bytes.
+    pub bytes: u64,
+    /// Which setting says so.
+    pub setting: &'static str,
+}
+
+impl HttpLimits {
+    /// A JSON body.
+    pub fn json(&self) -> Largest {
+        Largest { bytes: self.json_body as u64, setting: "json_body" }
+    }
+
+    /// The body of a batch.
+    pub fn batch(&self) -> Largest {
+        Largest { bytes: self.batch_body as u64, setting: "batch_body" }
+    }
+
+    /// A raw input or result.
+    pub fn raw(&self) -> Largest {
+        Largest { bytes: self.file, setting: "file" }
+    }
+}
+
 /// The defaults of a submit in their order: server < queue < kind < job. Queues and kinds that stand here are owned
 /// by the configuration file.
 #[derive(Clone, Debug)]

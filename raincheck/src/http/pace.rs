@@ -23,6 +23,12 @@ impl Pace {
         self.window.saturating_sub(self.waited)
     }
 
+    /// What is said to whoever was too slow.
+    pub fn too_slow(&self) -> String {
+        let (window, least) = (self.window, SLOW_BYTES_PER_SECOND);
+        format!("the body brought less than {least} bytes a second for {window:?} (`slow` in [limits]): send it faster")
+    }
+
     /// So many bytes came after so long; answers whether it goes on.
     pub fn goes_on(&mut self, bytes: u64, waited: Duration) -> bool {
         self.waited += waited;

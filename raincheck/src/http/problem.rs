@@ -83,6 +83,10 @@ rows! {
     STORE = Row { slug: "store-unavailable", status: 503, title: "The store does not take this now" },
 }
 
+/// Why nothing that needs space is taken.
+pub const DISK_FULL: &str =
+    "the disk is nearly full: send it again later; the operator frees some, or lowers `reserve` in [store]";
+
 /// One member that did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -150,7 +154,9 @@ impl Problem {
 
     /// There is no room in memory for what was sent or asked for.
     pub fn no_room() -> Self {
-        Problem::new(OVERLOADED).detail("too much is under way; come again").retry_after(rand::random_range(1..=3))
+        Problem::new(OVERLOADED)
+            .detail("too much is in memory for others: send it again in a moment, or in smaller parts")
+            .retry_after(rand::random_range(1..=3))
     }
 
     /// With the members that did not pass, or the first of very many.
@@ -256,8 +262,8 @@ impl From<StoreError> for Problem {
         tracing::error!(%error, "the store failed a request");
         let is_untold = matches!(error, StoreError::Unknown(_));
         let detail = match error {
-            StoreError::NoSpace => "no space is left for the data",
-            _ => "the store does not answer; the server's log says why",
+            StoreError::NoSpace => "no space is left for the data: try again later; the operator frees some",
+            _ => "the store does not answer: try again later; the server's log says why",
         };
         let mut problem = Problem::new(STORE).detail(detail).retry_after(5);
         problem.0.is_untold = is_untold;

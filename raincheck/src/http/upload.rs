@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::arriving::Arriving;
+use super::options::Largest;
 use super::pace::Pace;
 use super::problem::{self, Problem};
 use super::watch::slots::{Slot, Slots};
@@ -70,7 +71,15 @@ impl Places {
             BlobUse::Input => &self.inputs,
             BlobUse::Result => &self.results,
         };
-        places.take().ok_or_else(|| no_place(of))
+        places.take().ok_or_else(|| {
+            no_place(
+                of,
+                &format!(
+                    "{} large bodies are on their way in, as many as there may be (`uploads` in [limits])",
+                    places.most()
+                ),
+            )
+        })
     }
 }
 
@@ -78,7 +87,7 @@ impl Upload<'_> {
     /// Takes the body in; more than a little is kept as it comes, never in memory. The headers were judged before.
     pub async fn receive(mut self, mut body: Body) -> Result<Received, Problem> {
         let (announced, most) = (body::announced(self.headers), self.most());
-        if announced > most {
+        if announced > most.bytes {
             return Err(body::announced_too_large(self.headers, body, most).await);
         }
         if announced > limits::INLINE_BYTES as u64 {
@@ -91,7 +100,7 @@ impl Upload<'_> {
         let mut pace = (announced > 0).then(|| self.app.pace());
         while let Some(piece) = next(&mut body, pace.as_mut()).await? {
             small.extend_from_slice(&piece);
-            if small.len() > limits::INLINE_BYTES || small.len() as u64 > most {
+            if small.len() > limits::INLINE_BYTES || small.len() as u64 > most.bytes {
                 return match self.begin(small.len() as u64).await {
                     Ok((place, keeping)) => self.through_file(place, keeping, small.freeze(), body).await,
                     Err(refused) => Err(refuse(body, refused).await),
@@ -109,8 +118,8 @@ impl Upload<'_> {
         if self.run.is_some() { BlobUse::Result } else { BlobUse::Input }
     }
 
-    fn most(&self) -> u64 {
-        self.app.options.limits.file
+    fn most(&self) -> Largest {
+        self.app.options.limits.raw()
     }
 
     /// Something of a result came.
@@ -143,7 +152,7 @@ impl Upload<'_> {
         let mut gathered = BytesMut::from(first);
         let mut size = gathered.len() as u64;
         loop {
-            if size > most {
+            if size > most.bytes {
                 return Err(body::too_large(body, most).await);
             }
             if gathered.len() >= PIECE {
@@ -246,18 +255,19 @@ pub async fn keep(app: &App, of: BlobUse, bytes: Bytes) -> Result<(Payload, Opti
 fn unwritten(of: BlobUse, error: &io::Error) -> Problem {
     if error.kind() == io::ErrorKind::StorageFull {
         tracing::warn!(%error, ?of, "a payload is refused for lack of space");
-        return no_room(of).detail("the disk is nearly full").retry_after(rand::random_range(NO_SPACE));
+        return no_room(of).detail(problem::DISK_FULL).retry_after(rand::random_range(NO_SPACE));
     }
     if error.kind() == io::ErrorKind::QuotaExceeded {
-        return no_place(of);
+        return no_place(of, "large bodies on their way to the bucket hold as much memory as they may");
     }
     tracing::error!(%error, "a payload could not be written");
-    Problem::new(problem::STORE).detail("the payload could not be written").retry_after(30)
+    Problem::new(problem::STORE)
+        .detail("the payload could not be written: try again later; the server's log says why")
+        .retry_after(30)
 }
 
-fn no_place(of: BlobUse) -> Problem {
-    let detail = "as many large bodies are on their way in as there may be";
-    no_room(of).detail(detail).retry_after(rand::random_range(NO_PLACE))
+fn no_place(of: BlobUse, why: &str) -> Problem {
+    no_room(of).detail(format!("{why}: send it again later")).retry_after(rand::random_range(NO_PLACE))
 }
 
 /// A submit is refused as at every other bound; of a result there is no queue.

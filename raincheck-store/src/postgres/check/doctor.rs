@@ -8,8 +8,8 @@ use super::files::Owner;
 use super::surroundings::Surroundings;
 use super::{Examiner, Source, Throttle, rows};
 use crate::checkup::{CheckPage, Checkup};
-use crate::postgres::PostgresOptions;
 use crate::postgres::visit::Visit;
+use crate::postgres::{PostgresOptions, Time};
 use crate::{Blobs, StoreError};
 
 /// Everything that can be judged about a database and its folder of large payloads. It writes nothing, and keeps no
@@ -31,7 +31,8 @@ impl PostgresDoctor {
         let throttle = Throttle { piece, whole, alone, files: true, payloads: !quick };
         let mut stages = rows();
         stages.push_front(Box::new(Owner(options.blobs.clone())));
-        stages.push_front(Box::new(Surroundings));
+        let now = (options.time == Time::Given).then(|| options.clock.now());
+        stages.push_front(Box::new(Surroundings { now }));
         let blobs = Blobs::at(&options.blobs).map_err(|error| options.blobs.unusable(&error))?;
         let examiner = Examiner { source: Source::Own(db), blobs, throttle, stages };
         Ok(PostgresDoctor { examiner, served })

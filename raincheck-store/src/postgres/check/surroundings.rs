@@ -5,14 +5,20 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use async_trait::async_trait;
+use raincheck_core::Timestamp;
 
 use super::{Look, Result, Stage};
 use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Invariant};
-use crate::postgres::{migrate, visit};
+use crate::clock;
+use crate::postgres::open::LAST;
+use crate::postgres::{NOW, migrate, visit};
 
 /// Everything outside the rows.
-pub(super) struct Surroundings;
+pub(super) struct Surroundings {
+    /// The clock that decides, where it is not the database's.
+    pub now: Option<Timestamp>,
+}
 
 /// With less than this free, large payloads may not come to lie on the disk, bytes.
 const RESERVE: u64 = 64 << 20;
@@ -44,6 +50,12 @@ impl Stage for Surroundings {
                 page.found(Invariant::Journal, name, format!("it is {set}: {means}; set it in postgresql.conf"));
             }
         }
+        let last: i64 = look.db.query_one(LAST, &[]).await?.try_get(0)?;
+        let now = match self.now {
+            Some(now) => now,
+            None => Timestamp(look.db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?),
+        };
+        clock::look(now, Timestamp(last >> 15), page);
         match look.blobs.folder() {
             Some(folder) => room(folder, page),
             None => {

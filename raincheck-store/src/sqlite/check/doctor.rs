@@ -34,18 +34,15 @@ impl SqliteDoctor {
         let path = &options.path;
         // Before the database, which a server takes further meanwhile.
         let high_water = high_water::read(path);
-        let Visit { mut db, served, kept_out } = Visit::of(path)?;
+        let Visit { mut db, served, kept_out } = Visit::of(options)?;
         let (piece, whole) = (Duration::from_millis(100), Duration::from_millis(800));
         let throttle = Throttle { piece, whole, alone: !served, payloads: !quick };
         let budget = if served { None } else { Some(Budget::of(&mut db).map_err(other)?) };
         let mut stages = rows();
         stages.push_front(Box::new(Owner));
         stages.push_front(Box::new(Database));
-        stages.push_front(Box::new(Surroundings {
-            path: path.clone(),
-            reserve_bytes: options.reserve_bytes,
-            high_water,
-        }));
+        let (reserve_bytes, now) = (options.reserve_bytes, options.clock.now());
+        stages.push_front(Box::new(Surroundings { path: path.clone(), reserve_bytes, high_water, now }));
         let examiner = Examiner { db, blobs: BlobFolder::at(&options.blobs), throttle, stages, budget };
         Ok(SqliteDoctor { examiner: Apart(Some(examiner)), served, _kept_out: kept_out })
     }

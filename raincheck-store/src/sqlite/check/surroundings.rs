@@ -5,10 +5,12 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use raincheck_core::Timestamp;
 use rusqlite::Result;
 
 use super::{Look, Stage};
 use crate::checkup::{CheckPage, Invariant};
+use crate::clock;
 use crate::sqlite::files::beside;
 use crate::sqlite::high_water::{self, Said};
 use crate::sqlite::open;
@@ -24,6 +26,8 @@ pub(super) struct Surroundings {
     pub path: PathBuf,
     pub reserve_bytes: u64,
     pub high_water: io::Result<Option<Said>>,
+    /// What the machine's clock says.
+    pub now: Timestamp,
 }
 
 impl Stage for Surroundings {
@@ -59,11 +63,12 @@ impl Stage for Surroundings {
         for path in [folder, look.blobs.root()] {
             permissions(path, 0o022, page);
         }
+        clock::look(self.now, open::seen(look.db)?, look.page);
         Ok(false)
     }
 
     fn judges(&self) -> &'static [Invariant] {
-        &[Invariant::Acknowledged, Invariant::Space, Invariant::Permissions]
+        &[Invariant::Acknowledged, Invariant::Space, Invariant::Permissions, Invariant::Clock]
     }
 }
 

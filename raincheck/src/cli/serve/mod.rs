@@ -6,7 +6,10 @@ mod descriptors;
 mod options;
 mod server;
 
-use std::{path::PathBuf, process::exit};
+use std::{
+    path::{Path, PathBuf},
+    process::exit,
+};
 
 use clap::Args;
 use raincheck_store::{BlobPlace, StoreOptions};
@@ -16,9 +19,9 @@ use super::{
     exit::{Exit, Failure},
     logging,
     signals::{Signals, Told},
-    style::Style,
+    style::{Ink, Style},
 };
-use crate::config::{Config, Flags, StoreUrl, sections::LogFormat, show::needs_restart};
+use crate::config::{Config, Flags, StoreUrl, beside, sections::LogFormat, show::needs_restart, tree::Origin};
 
 pub use server::Server;
 
@@ -56,15 +59,6 @@ impl Options {
         };
         set(&["server", "listen"], self.listen.clone(), "--listen");
         set(&["server", "public_url"], self.public_url.clone(), "--public-url");
-        if let Some(store) = &self.store {
-            set(&["store", "url"], Some(store.clone()), "--store");
-            // Large payloads stand beside the database that they belong to.
-            let folder = store
-                .strip_prefix("sqlite:")
-                .map(PathBuf::from)
-                .and_then(|path| path.parent().map(|folder| folder.join("blobs")));
-            set(&["store", "blobs"], folder.map(|folder| folder.display().to_string()), "--store");
-        }
         let format = self.log_format.map(|format| match format {
             LogFormat::Pretty => "pretty",
             LogFormat::Json => "json",
@@ -75,30 +69,70 @@ impl Options {
 
     fn load(&self) -> Result<Config, Failure> {
         let mut flags = self.flags();
-        if let Some(data) = &self.data {
-            let file = self.config.as_deref();
-            // Beside PostgreSQL the folder holds large payloads, unless they are said to be in a bucket; otherwise it holds
-            // everything, whatever the file says.
-            let said = load(file, &flags)?.settings.store;
-            let elsewhere = said.url.is_postgres();
-            let in_bucket = elsewhere && BlobPlace::is_bucket(&said.blobs);
-            match &self.store {
-                Some(store) if store.starts_with("sqlite:") => {
-                    return Err(Failure::usage("--data and --store sqlite:PATH both say where the database is")
-                        .next("leave one of them out"));
-                }
-                None if !elsewhere => {
-                    let url = StoreUrl::sqlite(&data.join("raincheck.db"));
-                    flags.push((&["store", "url"], url.reveal().to_owned(), "--data"));
-                }
-                _ => {}
-            }
-            if !in_bucket {
-                flags.push((&["store", "blobs"], data.join("blobs").display().to_string(), "--data"));
-            }
-        }
+        self.place(&mut flags)?;
         load(self.config.as_deref(), &flags)
     }
+
+    /// Where the data is, as far as the command line says so. Large payloads are where the settings say, if those are about
+    /// the same database; else they stand beside it.
+    fn place(&self, flags: &mut Flags) -> Result<(), Failure> {
+        let said = self.said().map(|said| said.settings.store);
+        let elsewhere = said.as_ref().is_some_and(|said| said.url.is_postgres());
+        let sqlite = |store: &String| store.strip_prefix("sqlite:").map(PathBuf::from);
+        if let Some(store) = &self.store {
+            flags.push((&["store", "url"], store.clone(), "--store"));
+        }
+        let (database, blobs, flag) = match (&self.data, &self.store) {
+            (Some(_), Some(store)) if sqlite(store).is_some() => {
+                return Err(Failure::usage("--data and --store sqlite:PATH both say where the database is")
+                    .next("leave one of them out"));
+            }
+            (Some(data), None) if !elsewhere => {
+                let database = data.join("raincheck.db");
+                flags.push((&["store", "url"], StoreUrl::sqlite(&database).reveal().to_owned(), "--data"));
+                (Some(database), data.join("blobs"), "--data")
+            }
+            // Beside PostgreSQL the folder holds large payloads.
+            (Some(data), _) => (None, data.join("blobs"), "--data"),
+            (None, Some(store)) => match sqlite(store) {
+                Some(database) => (Some(database.clone()), beside(&database), "--store"),
+                None => return Ok(()),
+            },
+            (None, None) => return Ok(()),
+        };
+        let stay = said.is_some_and(|said| match database {
+            Some(database) => said.url.sqlite_path().is_some_and(|path| is_same(&path, &database)),
+            None => BlobPlace::is_bucket(&said.blobs),
+        });
+        if !stay {
+            flags.push((&["store", "blobs"], blobs.display().to_string(), flag));
+        }
+        Ok(())
+    }
+
+    /// The settings without the command line, if they are good by themselves.
+    fn said(&self) -> Option<Config> {
+        Config::load(self.config.as_deref(), &Flags::new()).ok()
+    }
+
+    /// What the settings say about large payloads that is not followed, because the command line names other data.
+    fn set_aside(&self, config: &Config) -> Option<String> {
+        let said = self.said()?;
+        let (told, origin) = (&said.settings.store.blobs, said.origin(&["store", "blobs"]));
+        let used = &config.settings.store.blobs;
+        (origin != Origin::Default && told != used).then(|| {
+            format!(
+                "large payloads are taken from {used}, not from {told} as {origin} says: --data and --store name other \
+                 data than the settings do; leave them out to use the data of the settings"
+            )
+        })
+    }
+}
+
+/// Whether two paths lead to one file, there or not.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let full = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    full(one).is_some_and(|one| full(other) == Some(one))
 }
 
 /// The store that a server with these options would open, and its address.
@@ -107,6 +141,9 @@ impl Options {
 /// When the settings are wrong.
 pub fn store(options: &Options) -> Result<(StoreUrl, StoreOptions), Failure> {
     let config = options.load()?;
+    if let Some(remark) = options.set_aside(&config) {
+        eprintln!("{} {remark}", Style::stderr().paint(Ink::Yellow, "note:"));
+    }
     let store = options::store(&config)?;
     Ok((config.settings.store.url, store))
 }
@@ -121,6 +158,9 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
     let terminal = Style::stderr().is_terminal();
     let format = config.settings.log.format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     logging::start(&config.settings.log.level, format);
+    if let Some(remark) = options.set_aside(&config).filter(|_| !options.ephemeral) {
+        tracing::warn!("{remark}");
+    }
     let mut signals = Signals::listen()?;
     let mut server = Server::start(&config).await?;
     banner::show(&server, &config, options.ephemeral, terminal && format == LogFormat::Pretty);

@@ -39,7 +39,9 @@ pub fn http(config: &Config) -> Result<HttpOptions, Failure> {
             connections: limits.connections,
             streams: limits.streams,
             wait: limits.wait.0,
-            ..HttpLimits::default()
+            uploads: limits.uploads,
+            slow: limits.slow.0,
+            stalled: limits.stalled.0,
         },
         defaults: Live::new(submit_defaults(config)?),
     })
@@ -125,4 +127,18 @@ pub fn store(config: &Config) -> Result<StoreOptions, Failure> {
         reserve_bytes: store.reserve.0,
         ..SqliteOptions::in_folder(&folder)
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Period, Settings};
+
+    #[test]
+    fn limits_of_bodies_reach_http() {
+        let mut settings = Settings::default();
+        (settings.limits.uploads, settings.limits.slow, settings.limits.stalled) = (7, Period(8), Period(9));
+        let told = http(&Config::of(settings)).unwrap().limits;
+        assert_eq!((told.uploads, told.slow, told.stalled), (7, 8, 9));
+    }
 }

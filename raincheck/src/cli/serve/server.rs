@@ -152,8 +152,6 @@ impl Server {
     }
 }
 
-const PAYLOADS_NEXT: &str = "is there such a folder or bucket, and may this user or key write there? \
-    See docs/postgresql.md";
 const POSTGRES_NEXT: &str = "is PostgreSQL running there, may this user in, and is the database made (createdb)? \
     See docs/postgresql.md";
 
@@ -169,8 +167,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failu
         Failure::new(Exit::Failed, format!("cannot use {what}: {error}")).next(next)
     };
     let store = raincheck_store::open(options).await.map_err(|error| match error {
-        StoreError::Payloads { .. } => Failure::new(Exit::Failed, error.to_string()).next(PAYLOADS_NEXT),
-        StoreError::Refused { why, next } => Failure::new(Exit::Failed, why).next(next),
+        StoreError::Payloads { .. } | StoreError::Refused { .. } => Failure::from(error),
         error => unusable(&error),
     })?;
     let limits = &config.settings.limits;

@@ -148,7 +148,8 @@ async fn write(ask: &Ask, to: &Target, bytes: Bytes) -> Result<u64, Problem> {
         Reply::LeaseLost(_) => Err(ask.lease_lost(to.lease).await?),
         Reply::Full => {
             let what = if to.kind == ChunkKind::Log { "log" } else { "stream" };
-            let detail = format!("the {what} is over its limit of {} bytes", limit(ask, to));
+            let most = limit(ask, to);
+            let detail = format!("the {what} may have {most} bytes: write less, or have `{what}` in [limits] raised");
             Err(Problem::new(problem::TOO_LARGE).detail(detail))
         }
         Reply::Gone => Err(Problem::new(problem::PURGED)),

@@ -44,7 +44,7 @@ pub async fn one(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Re
     responses((status = 200, description = "One answer each", body = crate::http::openapi::HeartbeatAnswers), crate::http::openapi::WorkProblems))]
 pub async fn many(ask: Ask, body: Body) -> Result<Response, Problem> {
     ask.query.done()?;
-    let text = body::json(&ask.app, &ask.headers, body, ask.app.options.limits.batch_body).await?;
+    let text = body::json(&ask.app, &ask.headers, body, ask.app.options.limits.batch()).await?;
     let asked: HeartbeatsBody<'_> = ask.app.room.work(text.len(), || read(&text)).await?;
     let (AtMost(heartbeats), wait) = (asked.heartbeats, wait(&ask.app, asked.wait));
     let (mut errors, mut beats, mut runs) = (Vec::new(), Vec::new(), Vec::new());

@@ -32,7 +32,7 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     ask.query.done()?;
     let app = &ask.app;
     // Many results may ride on one request.
-    let text = body::json(app, &ask.headers, body, app.options.limits.batch_body).await?;
+    let text = body::json(app, &ask.headers, body, app.options.limits.batch()).await?;
     let asked: LeaseBody<'_> = app.room.work(text.len(), || read(&text)).await?;
     let mut ends = finish::Ends::default();
     let request = request(app, &text, asked, &mut ends).await?;
@@ -63,7 +63,9 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
 fn refused(error: LeaseError) -> Problem {
     match error {
         LeaseError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(1..=3)),
-        LeaseError::TooMany => Problem::no_room(),
+        LeaseError::TooMany => {
+            Problem::no_room().detail("too many kinds are waited for: ask for fewer in one request, or again later")
+        }
         LeaseError::Store(error) => error.into(),
     }
 }

@@ -277,6 +277,7 @@ pub struct Finished {
 /// The answer to a sign of life.
 #[derive(ToSchema)]
 pub struct HeartbeatAnswer {
+    /// What is left of the lease, which runs from when the heartbeat came.
     ttl_seconds: f64,
     cancel_requested: bool,
 }
@@ -291,6 +292,7 @@ pub struct HeartbeatAnswers {
 #[derive(ToSchema)]
 pub struct BeatAnswer {
     lease: String,
+    /// What is left of the lease.
     #[schema(required = false)]
     ttl_seconds: Option<f64>,
     #[schema(required = false)]

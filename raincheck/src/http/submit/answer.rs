@@ -106,12 +106,13 @@ pub fn refused(error: SubmitError, batch: bool) -> Problem {
     match error {
         SubmitError::Refused { index, refusal, retry_after } => {
             let pointer = if batch { format!("/jobs/{index}") } else { String::new() };
-            let retry_after = if refusal == Refusal::StoreFull { spread(retry_after) } else { retry_after };
+            let of_all = matches!(refusal, Refusal::StoreFull(_));
+            let retry_after = if of_all { spread(retry_after) } else { retry_after };
             refusal_problem(&refusal, pointer).retry_after(retry_after)
         }
         SubmitError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(2..=6)),
         SubmitError::NoSpace { retry_after } => {
-            Problem::new(problem::QUEUE_FULL).detail("the disk is nearly full").retry_after(spread(retry_after))
+            Problem::new(problem::QUEUE_FULL).detail(problem::DISK_FULL).retry_after(spread(retry_after))
         }
         SubmitError::Store(error) => error.into(),
     }
@@ -130,8 +131,14 @@ fn refusal_problem(refusal: &Refusal, pointer: String) -> Problem {
             .errors(at("/key", format!("stands for job {id}, which has other content or another id"))),
         Refusal::IdConflict(id) => Problem::new(problem::JOB_ID_CONFLICT).detail(format!("job {id} has other content")),
         Refusal::Purged(id) => Problem::new(problem::PURGED).detail(format!("job {id} was purged")),
-        Refusal::QueueFull(queue) => Problem::new(problem::QUEUE_FULL).detail(format!("queue {queue} is at its bound")),
-        Refusal::StoreFull => Problem::new(problem::QUEUE_FULL).detail("the server is at its bound of waiting jobs"),
+        Refusal::QueueFull(queue, most) => Problem::new(problem::QUEUE_FULL).detail(format!(
+            "at most {most} jobs may wait in queue {queue}: submit again later, under the same key; more workers, or a \
+             higher `max_queued` of the queue, make room"
+        )),
+        Refusal::StoreFull(most) => Problem::new(problem::QUEUE_FULL).detail(format!(
+            "at most {most} jobs may wait in all: submit again later, under the same key; more workers, or a higher \
+             `queued` in [limits], make room"
+        )),
         Refusal::TooManyNames => {
             let most = limits::KINDS;
             let next = "purge old jobs, keep finished ones for less long, or name fewer";

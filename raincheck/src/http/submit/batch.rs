@@ -34,7 +34,7 @@ pub async fn post(
     if key::of(&headers)?.is_some() {
         return Err(Problem::new(problem::INVALID_KEY).detail("give each job of a batch a `key` of its own"));
     }
-    let text = body::json(&app, &headers, body, app.options.limits.batch_body).await?;
+    let text = body::json(&app, &headers, body, app.options.limits.batch()).await?;
     let (new, files) = all(&app, &text, &headers).await?;
     let specs: Vec<_> = new.iter().map(answer::shown).collect();
     // The engine's from the next line on.

@@ -27,6 +27,11 @@ impl Slots {
         (before < self.most).then_some(slot)
     }
 
+    /// As many as there may be.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Streams open now.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)

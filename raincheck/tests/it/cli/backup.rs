@@ -45,6 +45,39 @@ fn a_server_starts_on_a_backup_made_under_load() {
 }
 
 #[test]
+fn damaged_payloads_are_told_of_and_the_rest_is_copied() {
+    let cli = Cli::new();
+    let ids = [b'a', b'b', b'c'].map(|byte| cli.feed(&["submit", "k", "--file", "-"], &[byte; 100_000]).well());
+    let shards = std::fs::read_dir(cli.folder.path().join("data/blobs")).unwrap().map(|shard| shard.unwrap().path());
+    for file in shards.filter(|shard| shard.is_dir()).flat_map(|shard| std::fs::read_dir(shard).unwrap()) {
+        let file = file.unwrap().path();
+        let mut bytes = std::fs::read(&file).unwrap();
+        match bytes[0] {
+            b'a' => {
+                bytes[50_000] ^= 1;
+                std::fs::write(file, bytes).unwrap();
+            }
+            b'b' => std::fs::remove_file(file).unwrap(),
+            _ => {}
+        }
+    }
+    let made = backup(cli.folder.path(), "copied").with(1);
+    for (id, says) in [(&ids[0], "is not what was written"), (&ids[1], "is missing")] {
+        assert!(made.err.lines().any(|line| line.contains(id.as_str()) && line.contains(says)), "{made:?}");
+    }
+    assert!(!made.err.contains(&ids[2]) && made.err.contains("next: "), "{made:?}");
+    let told: serde_json::Value = serde_json::from_str(&made.out).unwrap();
+    assert_eq!((&told["files"], told["damaged"].as_array().unwrap().len()), (&2.into(), 2), "{told:#}");
+    std::fs::create_dir(cli.folder.path().join("restored")).unwrap();
+    std::fs::rename(cli.folder.path().join("copied"), cli.folder.path().join("restored/data")).unwrap();
+    let restored = Server::start(&cli.folder.path().join("restored"), &[]);
+    for id in &ids {
+        let got = ["get", id.as_str(), "--server", &restored.url, "-o", "json"];
+        said(command(cli.folder.path(), &got), None).with(0);
+    }
+}
+
+#[test]
 fn what_is_there_is_never_overwritten() {
     let cli = Cli::new();
     std::fs::create_dir(cli.folder.path().join("there")).unwrap();

@@ -1,5 +1,6 @@
 //! `raincheck doctor`: beside a server, without one, after a kill, and where something is wrong.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -42,15 +43,15 @@ fn it_judges_a_server_and_what_a_killed_one_left() {
 fn what_is_wrong_is_named_with_its_job() {
     let mut cli = Cli::new();
     let large = cli.folder.path().join("large");
-    std::fs::write(&large, vec![7; 100_000]).unwrap();
+    fs::write(&large, vec![7; 100_000]).unwrap();
     let ids: Vec<String> =
         (0..7).map(|_| cli.run(&["submit", "k", "--file", &large.display().to_string()]).well()).collect();
     cli.server.terminate();
     assert_eq!(doctor(cli.folder.path(), &[]).code, 0);
-    for shard in std::fs::read_dir(cli.folder.path().join("data/blobs")).unwrap() {
+    for shard in fs::read_dir(cli.folder.path().join("data/blobs")).unwrap() {
         let shard = shard.unwrap().path();
         if shard.is_dir() && !shard.ends_with("tmp") {
-            std::fs::remove_dir_all(shard).unwrap();
+            fs::remove_dir_all(shard).unwrap();
         }
     }
     let said = doctor(cli.folder.path(), &["-o", "json"]).with(1);
@@ -70,5 +71,60 @@ fn where_no_data_is_it_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let err = doctor(folder.path(), &[]).with(2).err;
     assert!(err.contains("data/raincheck.db") && err.contains("--data"), "{err}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it made nothing");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "it made nothing");
+}
+
+#[test]
+fn where_the_data_is_gone_every_verb_says_what_and_what_to_do() {
+    let mut cli = Cli::new();
+    cli.run(&["submit", "k", "1"]).well();
+    cli.server.terminate();
+    let (data, folder) = (cli.folder.path().join("data"), cli.folder.path());
+    let database = data.join("raincheck.db");
+    let says = |what: &str, next: &str| {
+        for verb in [&["doctor", "--data", "data"][..], &["backup", "copy", "--data", "data"]] {
+            let said = said(command(folder, verb), None);
+            let err = said.err.split_once("next: ").unwrap_or_else(|| panic!("{said:?}"));
+            assert!(said.code != 0 && err.0.contains(what) && err.1.contains(next), "{what}: {said:?}");
+        }
+        assert!(!folder.join("copy").exists());
+    };
+    fs::write(&database, "").unwrap();
+    says("raincheck.db is missing or empty, but", "put the database back");
+    fs::remove_file(&database).unwrap();
+    says("raincheck.db is missing or empty, but", "put the database back");
+    fs::remove_dir_all(&data).unwrap();
+    says("raincheck.db is missing, and so is its folder", "--data FOLDER");
+    fs::create_dir(&data).unwrap();
+    says("raincheck.db is missing", "--data FOLDER");
+    fs::write(&database, "").unwrap();
+    says("raincheck.db is empty", "--data FOLDER");
+    fs::write(&database, "no database at all").unwrap();
+    says("file is not a database", "go back to a backup");
+    fs::remove_file(&database).unwrap();
+    fs::create_dir(&database).unwrap();
+    says("raincheck.db is a folder", "--store sqlite:PATH");
+}
+
+#[test]
+fn payloads_are_looked_for_where_the_settings_have_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "[store]\nurl = \"sqlite:data/raincheck.db\"\nblobs = \"payloads\"\n";
+    fs::write(folder.path().join("raincheck.toml"), settings).unwrap();
+    // Started with `--data data`, which is what the settings name.
+    let mut cli = Cli { server: crate::server::Server::start(folder.path(), &[]), folder };
+    cli.feed(&["submit", "k", "--file", "-"], &[7; 100_000]).well();
+    cli.server.terminate();
+    assert!(cli.folder.path().join("payloads/store-id").exists() && !cli.folder.path().join("data/blobs").exists());
+    let run = |verb: &[&str]| said(command(cli.folder.path(), verb), None).with(0);
+    for which in [&["--data", "data"][..], &["--store", "sqlite:data/../data/raincheck.db"], &[]] {
+        assert_eq!(run(&[&["doctor"], which].concat()).err, "");
+    }
+    let made = run(&["backup", "copy", "--data", "data", "-o", "json"]);
+    let made: Value = serde_json::from_str(&made.out).unwrap();
+    assert_eq!(made["files"], 1, "{made:#}");
+    // Other data than the settings name has its payloads beside it, which is said.
+    let told = run(&["doctor", "--data", "copy"]).err;
+    assert!(told.contains("note: large payloads are taken from copy/blobs, not from payloads as"), "{told}");
+    assert!(told.contains("raincheck.toml:3"), "{told}");
 }

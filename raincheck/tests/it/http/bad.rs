@@ -37,6 +37,8 @@ async fn broken_bodies() {
         (b"{\"kind\":\"\"}", 422, "validation"),
         (b"{\"kind\":\"a\\u0000\"}", 422, "validation"),
         (b"{\"kind\":\"k\",\"queue\":\"a/b\"}", 422, "validation"),
+        (b"{\"kind\":\".\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"queue\":\"..\"}", 422, "validation"),
         (b"{\"kind\":\"k\",\"prioritty\":1}", 422, "validation"),
         (b"{\"kind\":\"k\",\"priority\":101}", 422, "validation"),
         (b"{\"kind\":\"k\",\"priority\":1.5}", 422, "validation"),
@@ -133,7 +135,10 @@ async fn media_types_and_encodings() {
 async fn too_much() {
     let bed = Bed::with(|options| options.limits.file = 200_000).await;
     let large = json!({"kind": "k", "input": "x".repeat(1 << 20)});
-    assert_eq!(bed.post("/jobs", large.clone()).await.is(413).slug(), "too-large");
+    let refused = bed.post("/jobs", large.clone()).await;
+    assert_eq!(refused.is(413).slug(), "too-large");
+    let says = refused.json()["detail"].to_string();
+    assert!(says.contains("1048576 bytes") && says.contains("`json_body` in [limits]"), "{says}");
     // Without a length, too.
     let pieces = futures_util::stream::iter((0..40).map(|_| Ok::<_, std::io::Error>(vec![b' '; 50_000])));
     let chunked = bed
@@ -144,7 +149,9 @@ async fn too_much() {
     let pieces = futures_util::stream::iter((0..8).map(|_| Ok::<_, std::io::Error>(vec![b' '; 50_000])));
     let raw = bed.ask(Method::POST, "/kinds/k/jobs").body(reqwest::Body::wrap_stream(pieces));
     assert_eq!(send(raw).await.is(413).slug(), "too-large");
-    send(bed.ask(Method::POST, "/kinds/k/jobs").body(vec![0; 200_001])).await.is(413);
+    let refused = send(bed.ask(Method::POST, "/kinds/k/jobs").body(vec![0; 200_001])).await;
+    let says = refused.is(413).json()["detail"].to_string();
+    assert!(says.contains("200000 bytes") && says.contains("`file` in [limits]"), "{says}");
     send(bed.ask(Method::POST, "/kinds/k/jobs").body(vec![0; 200_000])).await.is(202);
     let head = send(bed.ask(Method::GET, "/jobs").header("x-large", "x".repeat(33 << 10))).await;
     assert_eq!(head.is(431).slug(), "headers-too-large");

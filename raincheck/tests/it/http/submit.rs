@@ -241,6 +241,8 @@ async fn a_full_queue_says_when_to_come_again() {
     let full = send(key("b")).await;
     assert_eq!(full.is(503).slug(), "queue-full");
     assert!(full.header("retry-after").parse::<u64>().unwrap() >= 1);
+    let says = text(&full.json()["detail"]).to_owned();
+    assert!(says.contains("at most 1 jobs may wait in queue default") && says.contains("`max_queued`"), "{says}");
     send(key("a")).await.is(202);
     bed.complete("k", json!(1)).await;
     // A refusal is never remembered under a key.

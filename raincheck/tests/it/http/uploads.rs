@@ -193,6 +193,8 @@ async fn uploads_have_places_and_ends_of_runs_have_their_own() {
     let refused = put_large(&bed, "/kinds/a/jobs", 1).await;
     assert_eq!(refused.is(503).slug(), "queue-full");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+    let says = refused.json()["detail"].to_string();
+    assert!(says.starts_with("\"2 large bodies") && says.contains("`uploads` in [limits]"), "{says}");
     bed.get("/jobs").await.is(200);
     send(bed.ask(Method::POST, "/kinds/a/jobs").header("content-type", "text/plain").body("small")).await.is(202);
     put_large(&bed, &format!("/leases/{}/complete", text(&lease["lease"])), 1).await.is(200);
@@ -211,6 +213,7 @@ async fn who_sends_too_slowly_is_told_and_leaves_nothing() {
     for slow in [slow, small] {
         let answer = told(slow).await;
         assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("/problems/request-timeout"), "{answer}");
+        assert!(answer.contains("1024 bytes a second for 300ms (`slow` in [limits])"), "{answer}");
     }
     until_files(&bed, 0, "shown out").await;
     assert_eq!(bed.engine_uploads().await, 0);
