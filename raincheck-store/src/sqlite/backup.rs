@@ -14,7 +14,7 @@ use rusqlite::backup::{Backup, StepResult};
 use super::shared::other;
 use super::visit::Visit;
 use super::{SqliteOptions, SqliteStore};
-use super::{orphans, rows};
+use super::{open, orphans, rows};
 use crate::StoreError;
 use crate::blobs::BlobFolder;
 use crate::rules::Hash;
