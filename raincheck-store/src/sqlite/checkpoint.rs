@@ -83,7 +83,7 @@ impl Checkpointer {
     }
 
     fn fold(&self) {
-        let before = self.shared.space.unfolded();
+        let logged = self.shared.space.logged();
         let pages = self
             .db
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)));
@@ -91,7 +91,7 @@ impl Checkpointer {
             Ok((pages, folded)) => {
                 self.shared.wal_pages.store(pages, Ordering::Relaxed);
                 if pages == folded {
-                    self.shared.space.folded(before);
+                    self.shared.space.folded(logged);
                 }
             }
             Err(error) => tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds"),

@@ -33,8 +33,10 @@ struct Promised {
     left: u64,
     /// Of the transaction that is being written: the log grows by as much.
     writing: u64,
-    /// Written into the log and not folded back: the database grows by as much.
-    unfolded: u64,
+    /// Written into the log ever.
+    logged: u64,
+    /// Of that, what was folded back: the database grows by the rest.
+    folded: u64,
 }
 
 impl Space {
@@ -73,7 +75,7 @@ impl Space {
                 if self.low.swap(low, Ordering::Relaxed) != low {
                     tracing::warn!(free, low, "free space crossed the reserve; submits are refused while it is low");
                 }
-                let kept = self.reserve.saturating_add(promised.writing + promised.unfolded);
+                let kept = self.reserve.saturating_add(promised.writing + promised.logged - promised.folded);
                 promised.left = free.saturating_sub(kept);
             }
             Err(error) => {
@@ -103,18 +105,18 @@ impl Space {
     /// What was promised is in the log, or was given up.
     pub fn written(&self) {
         let mut promised = self.promised.lock();
-        promised.unfolded += std::mem::take(&mut promised.writing);
+        promised.logged += std::mem::take(&mut promised.writing);
     }
 
-    /// What is in the log and not in the database, at least.
-    pub fn unfolded(&self) -> u64 {
-        self.promised.lock().unfolded
+    /// How much went into the log so far.
+    pub fn logged(&self) -> u64 {
+        self.promised.lock().logged
     }
 
-    /// So much of it is in the database now.
-    pub fn folded(&self, bytes: u64) {
+    /// So much of what ever went into the log is in the database now.
+    pub fn folded(&self, logged: u64) {
         let mut promised = self.promised.lock();
-        promised.unfolded = promised.unfolded.saturating_sub(bytes);
+        promised.folded = promised.folded.max(logged);
     }
 }
 

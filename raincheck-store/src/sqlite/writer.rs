@@ -160,7 +160,7 @@ impl Writer<'_> {
             self.db.busy_timeout(BUSY).and(busy.map(|busy| !busy))
         });
         self.log_held = if let Ok(true) = restarted {
-            self.shared.space.folded(u64::MAX);
+            self.shared.space.folded(self.shared.space.logged());
             0
         } else {
             pages
