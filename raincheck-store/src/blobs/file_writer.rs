@@ -6,7 +6,8 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub(crate) struct FileWriter {
     file: File,
-    temporary: PathBuf,
+    /// Where it lies now.
+    path: PathBuf,
     root: PathBuf,
     name: Box<str>,
     finished: bool,
@@ -14,8 +15,8 @@ pub(crate) struct FileWriter {
 
 impl FileWriter {
     /// Of an empty file.
-    pub(super) fn new(file: File, temporary: PathBuf, root: PathBuf, name: Box<str>) -> Self {
-        FileWriter { file, temporary, root, name, finished: false }
+    pub(super) fn new(file: File, path: PathBuf, root: PathBuf, name: Box<str>) -> Self {
+        FileWriter { file, path, root, name, finished: false }
     }
 
     /// Appends bytes.
@@ -27,9 +28,12 @@ impl FileWriter {
     pub(super) fn finish(mut self) -> io::Result<Box<str>> {
         self.file.sync_all()?;
         let folder = self.root.join(&self.name[..2]);
-        fs::rename(&self.temporary, folder.join(&*self.name))?;
-        self.finished = true;
+        let path = folder.join(&*self.name);
+        fs::rename(&self.path, &path)?;
+        self.path = path;
+        // Whoever is told that this failed has no payload there either.
         File::open(&folder)?.sync_all()?;
+        self.finished = true;
         Ok(self.name.clone())
     }
 }
@@ -37,9 +41,9 @@ impl FileWriter {
 impl Drop for FileWriter {
     fn drop(&mut self) {
         if !self.finished
-            && let Err(error) = fs::remove_file(&self.temporary)
+            && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(%error, file = %self.temporary.display(), "a half-written payload stays until it is found");
+            tracing::warn!(%error, file = %self.path.display(), "a half-written payload stays until it is found");
         }
     }
 }

@@ -202,8 +202,11 @@ impl BlobFolder {
         let target = self.path(&copy);
         let folder = target.parent().ok_or_else(|| io::Error::other("a blob has a folder"))?.to_owned();
         fs::hard_link(self.path(name), &target)?;
-        File::open(&folder)?.sync_all()?;
-        Ok(copy)
+        let synced = File::open(&folder).and_then(|folder| folder.sync_all());
+        if synced.is_err() {
+            gone(&target)?;
+        }
+        synced.map(|()| copy)
     }
 
     /// Removes a blob; one that is gone already is fine.
