@@ -1,0 +1,63 @@
+//! What callers send, wait for and are sent.
+
+use crate::time::Millis;
+
+/// Largest JSON body, bytes.
+pub const JSON_BODY_BYTES: usize = 1 << 20;
+/// Largest body of a batch, bytes.
+pub const BATCH_BODY_BYTES: usize = 32 << 20;
+/// Largest raw input or result, bytes.
+pub const FILE_BYTES: u64 = 1 << 30;
+/// Most raw inputs over [`INLINE_BYTES`](super::INLINE_BYTES) on their way in at once, and as many results.
+pub const UPLOADS: usize = 256;
+/// A body that goes to a file brings at least this much in a second, bytes, on average over [`SLOW_MILLIS`].
+pub const SLOW_BYTES_PER_SECOND: u64 = 1 << 10;
+/// Over how long it is looked whether a body comes too slowly.
+pub const SLOW_MILLIS: Millis = 30_000;
+/// A connection whose other end takes nothing of an answer for so long is cut.
+pub const STALLED_MILLIS: Millis = 60_000;
+/// Most jobs in a batch.
+pub const BATCH_JOBS: usize = 1_000;
+/// Most jobs in one lease request.
+pub const LEASE_JOBS: usize = 1_000;
+/// Most rows on a page.
+pub const PAGE_ROWS: usize = 1_000;
+/// Results, failures and reports on a page after which it ends, or inputs of one lease request, bytes.
+pub const PAGE_BYTES: usize = 4 << 20;
+/// Longest wait of a request.
+pub const WAIT_MILLIS: Millis = 50_000;
+/// Largest request head, bytes.
+pub const HEADER_BYTES: usize = 32 << 10;
+/// Most query parameters of a request.
+pub const PARAMETERS: usize = 100;
+/// Most connections at once.
+pub const CONNECTIONS: usize = 18_000;
+/// Most open event streams at once.
+pub const STREAMS: usize = 16_000;
+/// Of these connections, the last ones are kept for signs of life, ends of runs, cancels and health.
+pub const CONNECTIONS_KEPT: usize = 64;
+/// Most connections that read with a large buffer, which is twice as large as a head may be.
+pub const LARGE_BUFFERS: usize = 256;
+/// JSON bodies that have come in and are not dealt with yet, in the whole process, bytes.
+pub const BODIES_BYTES: usize = 48 << 20;
+/// Of JSON bodies that are no larger than [`SMALL_BODY_BYTES`], bytes.
+pub const SMALL_BODIES_BYTES: usize = 16 << 20;
+/// A body that is not larger than this finds room beside the large ones, bytes.
+pub const SMALL_BODY_BYTES: usize = 64 << 10;
+/// JSON up to this size is read where it came in; more of it aside, bytes.
+pub const LIGHT_JSON_BYTES: usize = 256 << 10;
+/// Answers that are not small and have not been taken yet, in the whole process, bytes.
+pub const ANSWERS_BYTES: usize = 32 << 20;
+/// An answer that is not larger than this is not counted, bytes.
+pub const SMALL_ANSWER_BYTES: usize = 64 << 10;
+/// Inputs and other jobs' members that ride on one answer, beside the first, bytes.
+pub const RIDING_BYTES: usize = 1 << 20;
+/// Most errors named in one answer.
+pub const ERRORS: usize = 100;
+/// Longest text of an answer that says what is wrong, and longest place, bytes.
+pub const DETAIL_BYTES: usize = 1 << 10;
+/// Watches that read what they have missed at the same time; others wait for their turn, so that many which come at once
+/// leave something of the processors to everybody else.
+pub const CATCHING_UP: usize = 4;
+/// Runs in all heartbeats that wait.
+pub const WAITING_BEATS: usize = 50_000;

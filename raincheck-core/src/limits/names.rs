@@ -1,0 +1,28 @@
+//! Names, and how many of them there may be.
+
+/// Longest name of a queue or kind, bytes.
+pub const NAME_BYTES: usize = 64;
+/// Longest label, bytes.
+pub const LABEL_BYTES: usize = 256;
+/// Longest idempotency key, bytes.
+pub const KEY_BYTES: usize = 255;
+/// Most tags on a job.
+pub const TAGS: usize = 32;
+/// Longest tag name or value, bytes.
+pub const TAG_BYTES: usize = 256;
+/// Most names in one lease request.
+pub const LEASE_NAMES: usize = 1_000;
+/// Most queues.
+pub const QUEUES: usize = 10_000;
+/// Most kinds.
+pub const KINDS: usize = 10_000;
+/// Longest lease string that is looked at, bytes.
+pub const LEASE_BYTES: usize = 255;
+/// Most workers that are remembered.
+pub const WORKERS: usize = 10_000;
+/// Names of kinds and queues that workers asked for and are remembered with.
+pub const WORKER_NAMES: usize = 100_000;
+/// Names of kinds and queues in all requests that wait for work.
+pub const WAITING_NAMES: usize = 100_000;
+/// A request that names no more than these may wait even then.
+pub const FEW_NAMES: usize = 16;
