@@ -96,6 +96,8 @@ impl Engine {
 
     /// The event at a place of the feed; `None` when it is purged.
     pub async fn event(&self, at: Cursor) -> Result<Option<Event>, StoreError> {
+        // Never closed, so there is no error.
+        let _turn = self.0.catching_up.acquire().await;
         let one = Most { rows: 1, ..Most::ahead() };
         let mut page = self.store().some_events(Cursor(at.0 - 1), &EventFilter::default(), one).await?;
         Ok(page.items.pop().filter(|event| event.cursor == at))

@@ -26,8 +26,8 @@ use gauge::{Gauge, Peaks};
 const MEMORY_MIB: u64 = 256;
 /// Threads over those of an idle server: what works aside is bounded.
 const THREADS: u64 = 64;
-/// `/livez` is answered within this, over what somebody needs for it who does nothing else: the callers have the machine to
-/// themselves as well.
+/// `/livez` is answered within this, over what somebody who does nothing else has needed for it at worst so far: the callers
+/// take their part of the machine, too, and so may others.
 const LIVE: Duration = Duration::from_millis(100);
 
 /// One loop is every attack, one after the other.
@@ -60,6 +60,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
             .await
             .with_context(|| format!("beside {}", attack.name))?;
             let peaks = gauge.take();
+            worst = worst.max(peaks);
             let over = peaks.resident.saturating_sub(idle.resident);
             println!(
                 "{:16} {:5.1} s, {over:4} MiB over idle, {:3} threads more, /livez at most {:.1} ms (bare {:.1})",
@@ -76,15 +77,14 @@ async fn campaign(order: &Order) -> Result<Tally> {
                     peaks.threads > idle.threads + THREADS,
                 ),
                 (
-                    format!("/livez took {:?}, at most {LIVE:?} over {:?}", peaks.live, peaks.bare),
-                    peaks.live > LIVE + peaks.bare,
+                    format!("/livez took {:?}, at most {LIVE:?} over {:?}", peaks.live, worst.bare),
+                    peaks.live > LIVE + worst.bare,
                 ),
             ] {
                 if is_so {
                     bed.log.complain("greedy", format!("{}: {fault}", attack.name));
                 }
             }
-            worst = worst.max(peaks);
             tally.faults += 1;
         }
     }

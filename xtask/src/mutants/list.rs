@@ -11,6 +11,7 @@ const RUN: &[&str] = &["test", "-p", "raincheck-client", "--lib", "run::"];
 const KEPT: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "odd"];
 const TROUBLE: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "trouble"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
+const GREEDY: &[&str] = &["test", "-p", "raincheck", "--test", "it", "greedy"];
 const GONE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "gone"];
 
 const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
@@ -289,6 +290,16 @@ pub const MUTANTS: &[Mutant] = &[
             to: "u32::try_from(size / UNIT / UNIT).map_err",
         }],
         killer: Killer::Campaign("greedy-caller", 1),
+    },
+    Mutant {
+        name: "unread-megabytes",
+        fault: "the system takes megabytes for somebody who reads nothing",
+        edits: &[Edit {
+            file: "raincheck/src/http/mod.rs",
+            from: "set_tcp_notsent_lowat(UNSENT_BYTES)",
+            to: "set_tcp_notsent_lowat(UNSENT_BYTES << 9)",
+        }],
+        killer: Killer::Tests(GREEDY),
     },
     Mutant {
         name: "half-is-whole",

@@ -109,6 +109,24 @@ async fn three_transports_tell_the_same() {
 }
 
 #[tokio::test]
+async fn a_large_event_is_the_same_on_every_transport() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let lease = bed.lease("k").await;
+    let fail = json!({"error": {"detail": "\u{1}x".repeat(30_000)}, "retryable": false});
+    bed.post(&format!("/leases/{}/fail", text(&lease["lease"])), fail).await.is(200);
+    let events = format!("{job}/events");
+    let page = bed.get(&events).await.is(200).json();
+    let polled = page["items"].as_array().unwrap();
+    assert_eq!(text(&polled[2]["data"]["problem"]["detail"]).len(), 60_000);
+    let streamed = send(sse(&bed, &format!("{events}?after=0"), None)).await;
+    let streamed = frames(&streamed.text());
+    let streamed: Vec<Value> = streamed.iter().map(|frame| serde_json::from_str(&frame.data).unwrap()).collect();
+    assert_eq!(&streamed, polled);
+    assert_eq!(&websocket(&bed, &format!("{events}?after=0")).await, polled);
+}
+
+#[tokio::test]
 async fn every_transport_is_live() {
     let bed = Bed::new().await;
     let job = bed.job().await;
