@@ -85,10 +85,13 @@ fn init(file: &Path) -> Result<(), Failure> {
 /// # Errors
 /// Each fault on a line of its own.
 pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Config, Failure> {
-    Config::load(file, flags).map_err(|faults| {
-        let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
-        let advice =
-            "`raincheck config show --origin` shows what is in force, `raincheck config init FILE` writes an example";
-        Failure::usage(lines.join("\n       ")).next(advice)
-    })
+    Config::load(file, flags).map_err(wrong)
+}
+
+/// Everything that is wrong with the settings.
+pub fn wrong(faults: Vec<Fault>) -> Failure {
+    let lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
+    let advice =
+        "`raincheck config show --origin` shows what is in force, `raincheck config init FILE` writes an example";
+    Failure::usage(lines.join("\n       ")).next(advice)
 }

@@ -18,6 +18,7 @@ mod store_url;
 pub mod tree;
 mod units;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 pub use kind::{Kind, Queue};
@@ -52,41 +53,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, each with its place.
     pub fn load(file: Option<&Path>, flags: &Flags) -> Result<Self, Vec<Fault>> {
-        Self::load_with(
-            file,
-            flags,
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        )
-    }
-
-    fn load_with(
-        file: Option<&Path>,
-        flags: &Flags,
-        variables: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, Vec<Fault>> {
-        let file = file.map(Path::to_path_buf).or_else(|| Some(PathBuf::from(FILE_NAME)).filter(|path| path.is_file()));
-        let mut tree = match &file {
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
-                let mut tree = file::parse(path, &text).map_err(|fault| vec![fault])?;
-                anchor(&mut tree, path);
-                tree
-            }
-            None => Node::empty(),
-        };
-        env::overlay(&mut tree, variables);
-        for (path, value, flag) in flags {
-            tree.set(path, Value::Loose(value.clone()), Origin::Flag(flag));
-        }
-        let mut settings: Settings = read::read(&tree)?;
-        settings.defaults = settings.defaults.complete();
-        if tree.get(&["store", "blobs"]).is_none()
-            && let Some(database) = settings.store.url.sqlite_path()
-        {
-            settings.store.blobs = beside(&database).display().to_string();
-        }
-        let faults = check::check(&settings, &tree);
-        if faults.is_empty() { Ok(Self { settings, file, tree }) } else { Err(faults) }
+        Said::read(file)?.with(flags)
     }
 
     /// Settings made by the program itself, for a server that reads no file.
@@ -103,6 +70,61 @@ impl Config {
     pub fn folder(&self) -> PathBuf {
         let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
         std::path::absolute(folder).or_else(|_| std::env::current_dir()).unwrap_or_else(|_| folder.to_path_buf())
+    }
+}
+
+/// What the file and the environment say, before it is checked. A file that is a pipe can be read once.
+pub struct Said {
+    file: Option<PathBuf>,
+    tree: Node,
+}
+
+impl Said {
+    /// Reads the file and lays the environment over it.
+    ///
+    /// # Errors
+    /// When the file can't be read, or is no TOML.
+    pub fn read(file: Option<&Path>) -> Result<Self, Vec<Fault>> {
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self::read_with(file, std::env::vars_os().filter_map(text))
+    }
+
+    fn read_with(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Vec<Fault>> {
+        let file = file.map(Path::to_path_buf).or_else(|| Some(PathBuf::from(FILE_NAME)).filter(|path| path.is_file()));
+        let mut tree = match &file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| vec![unreadable(path, &error)])?;
+                let mut tree = file::parse(path, &text).map_err(|fault| vec![fault])?;
+                anchor(&mut tree, path);
+                tree
+            }
+            None => Node::empty(),
+        };
+        env::overlay(&mut tree, variables);
+        Ok(Self { file, tree })
+    }
+
+    /// The settings, with flags laid over what is said.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place.
+    pub fn with(&self, flags: &Flags) -> Result<Config, Vec<Fault>> {
+        let mut tree = self.tree.clone();
+        for (path, value, flag) in flags {
+            tree.set(path, Value::Loose(value.clone()), Origin::Flag(flag));
+        }
+        let mut settings: Settings = read::read(&tree)?;
+        settings.defaults = settings.defaults.complete();
+        if tree.get(&["store", "blobs"]).is_none()
+            && let Some(database) = settings.store.url.sqlite_path()
+        {
+            settings.store.blobs = beside(&database).display().to_string();
+        }
+        let faults = check::check(&settings, &tree);
+        if faults.is_empty() { Ok(Config { settings, file: self.file.clone(), tree }) } else { Err(faults) }
     }
 }
 

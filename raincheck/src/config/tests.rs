@@ -11,7 +11,7 @@ fn load(text: &str, variables: &[(&str, &str)], flags: &Flags) -> Result<Config,
     let file = folder.join("raincheck.toml");
     std::fs::write(&file, text).unwrap();
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let loaded = Config::load_with(Some(&file), flags, variables);
+    let loaded = Said::read_with(Some(&file), variables).and_then(|said| said.with(flags));
     std::fs::remove_dir_all(&folder).unwrap();
     let prefix = format!("{}/", folder.display());
     loaded.map_err(|faults| faults.iter().map(|fault| fault.to_string().replace(&prefix, "")).collect())

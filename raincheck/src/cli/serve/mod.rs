@@ -15,13 +15,13 @@ use clap::Args;
 use raincheck_store::{BlobPlace, StoreOptions};
 
 use super::{
-    config::load,
+    config::wrong,
     exit::{Exit, Failure},
     logging,
     signals::{Signals, Told},
     style::{Ink, Style},
 };
-use crate::config::{Config, Flags, StoreUrl, beside, sections::LogFormat, show::needs_restart, tree::Origin};
+use crate::config::{Config, Flags, Said, StoreUrl, beside, sections::LogFormat, show::needs_restart, tree::Origin};
 
 pub use server::Server;
 
@@ -67,17 +67,26 @@ impl Options {
         flags
     }
 
-    fn load(&self) -> Result<Config, Failure> {
+    /// The settings, and a remark where a part of them is not followed.
+    fn load(&self) -> Result<(Config, Option<String>), Failure> {
+        let said = Said::read(self.config.as_deref()).map_err(wrong)?;
         let mut flags = self.flags();
-        self.place(&mut flags)?;
-        load(self.config.as_deref(), &flags)
+        // As they would be if the command line named no data. `--data` alone means what they say of the kind of store.
+        let alone = match said.with(&flags) {
+            Err(faults) if self.data.is_some() && self.store.is_none() => return Err(wrong(faults)),
+            alone => alone.ok(),
+        };
+        self.place(alone.as_ref(), &mut flags)?;
+        let config = said.with(&flags).map_err(wrong)?;
+        let remark = alone.filter(|_| !self.ephemeral).and_then(|alone| set_aside(&alone, &config));
+        Ok((config, remark))
     }
 
     /// Where the data is, as far as the command line says so. Large payloads are where the settings say, if those are about
     /// the same database; else they stand beside it.
-    fn place(&self, flags: &mut Flags) -> Result<(), Failure> {
-        let said = self.said().map(|said| said.settings.store);
-        let elsewhere = said.as_ref().is_some_and(|said| said.url.is_postgres());
+    fn place(&self, alone: Option<&Config>, flags: &mut Flags) -> Result<(), Failure> {
+        let said = alone.map(|alone| &alone.settings.store);
+        let elsewhere = said.is_some_and(|said| said.url.is_postgres());
         let sqlite = |store: &String| store.strip_prefix("sqlite:").map(PathBuf::from);
         if let Some(store) = &self.store {
             flags.push((&["store", "url"], store.clone(), "--store"));
@@ -109,24 +118,18 @@ impl Options {
         }
         Ok(())
     }
+}
 
-    /// The settings without the command line, if they are good by themselves.
-    fn said(&self) -> Option<Config> {
-        Config::load(self.config.as_deref(), &Flags::new()).ok()
-    }
-
-    /// What the settings say about large payloads that is not followed, because the command line names other data.
-    fn set_aside(&self, config: &Config) -> Option<String> {
-        let said = self.said()?;
-        let (told, origin) = (&said.settings.store.blobs, said.origin(&["store", "blobs"]));
-        let used = &config.settings.store.blobs;
-        (origin != Origin::Default && told != used).then(|| {
-            format!(
-                "large payloads are taken from {used}, not from {told} as {origin} says: --data and --store name other \
-                 data than the settings do; leave them out to use the data of the settings"
-            )
-        })
-    }
+/// What the settings alone say about large payloads that is not followed, because the command line names other data.
+fn set_aside(alone: &Config, config: &Config) -> Option<String> {
+    let (told, used) = (&alone.settings.store.blobs, &config.settings.store.blobs);
+    let origin = alone.origin(&["store", "blobs"]);
+    (origin != Origin::Default && told != used).then(|| {
+        format!(
+            "large payloads are taken from {used}, not from {told} as {origin} says: --data and --store name other data \
+             than the settings do; leave them out to use the data of the settings"
+        )
+    })
 }
 
 /// Whether two paths lead to one file, there or not.
@@ -140,8 +143,8 @@ fn is_same(one: &Path, other: &Path) -> bool {
 /// # Errors
 /// When the settings are wrong.
 pub fn store(options: &Options) -> Result<(StoreUrl, StoreOptions), Failure> {
-    let config = options.load()?;
-    if let Some(remark) = options.set_aside(&config) {
+    let (config, remark) = options.load()?;
+    if let Some(remark) = remark {
         eprintln!("{} {remark}", Style::stderr().paint(Ink::Yellow, "note:"));
     }
     let store = options::store(&config)?;
@@ -154,11 +157,11 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
     if let Some(scratch) = &scratch {
         options.data = Some(scratch.path().to_path_buf());
     }
-    let mut config = options.load()?;
+    let (mut config, remark) = options.load()?;
     let terminal = Style::stderr().is_terminal();
     let format = config.settings.log.format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     logging::start(&config.settings.log.level, format);
-    if let Some(remark) = options.set_aside(&config).filter(|_| !options.ephemeral) {
+    if let Some(remark) = remark {
         tracing::warn!("{remark}");
     }
     let mut signals = Signals::listen()?;
@@ -194,7 +197,7 @@ async fn reload(options: &Options, config: &mut Config, server: &mut Server) {
         return tracing::error!(error, "the new settings are refused; the old ones stay");
     }
     let new = match options.load() {
-        Ok(new) => new,
+        Ok((new, _)) => new,
         Err(failure) => {
             return tracing::error!(error = failure.message, "the new settings are refused; the old ones stay");
         }
