@@ -105,6 +105,13 @@ fn look(pid: Pid) -> Result<Peaks> {
     Ok(Peaks { resident: number("VmRSS:")? >> 10, threads: number("Threads:")?, ..Peaks::default() })
 }
 
+/// How many have wanted each processor within the last minute; at least one.
+pub fn crowd() -> Result<f64> {
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let load: f64 = load.split_whitespace().next().context("no load average")?.parse()?;
+    Ok((load / std::thread::available_parallelism()?.get() as f64).max(1.0))
+}
+
 /// Says to everybody who comes that it is alive.
 fn answer(listener: &TcpListener, is_over: &AtomicBool) {
     while !is_over.load(Relaxed) {
