@@ -16,7 +16,7 @@ pub struct Follow {
 }
 
 impl Engine {
-    /// Pieces of a stream (of one attempt) or log (attempt ignored) from `offset` bytes on, at most about `limit`
+    /// Pieces of a stream (of one attempt) or log (attempt ignored) from `offset` bytes on, at most `limit`
     /// bytes.
     pub async fn chunks(
         &self,

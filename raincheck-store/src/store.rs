@@ -52,7 +52,7 @@ pub trait Store: Send + Sync + 'static {
     /// The place of the latest event, and of the oldest one that is still kept (0 when the feed is whole).
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError>;
 
-    /// Pieces of a stream (of one attempt) or log (attempt ignored) from `offset` on, at most about `limit` bytes.
+    /// Pieces of a stream (of one attempt) or log (attempt ignored) from `offset` on, at most `limit` bytes.
     async fn chunks(
         &self,
         no: JobNo,

@@ -59,7 +59,7 @@ pub(super) async fn read(
             if skip >= bytes.len() || size >= limit {
                 continue;
             }
-            let end = bytes.len().min(skip + limit - size);
+            let end = skip + (bytes.len() - skip).min(limit - size);
             let bytes = bytes::Bytes::copy_from_slice(&bytes[skip..end]);
             size += bytes.len();
             let run = row.try_get::<_, i32>(2)?.cast_unsigned();

@@ -109,7 +109,7 @@ pub(super) fn read(
         if skip >= bytes.len() {
             continue;
         }
-        let end = bytes.len().min(skip + limit - size);
+        let end = skip + (bytes.len() - skip).min(limit - size);
         let bytes = bytes::Bytes::copy_from_slice(&bytes[skip..end]);
         size += bytes.len();
         found.push(Chunk { attempt: row.get(2)?, offset: start + skip as u64, bytes });
