@@ -54,13 +54,15 @@ impl Outgoing {
         Self { reserve: reserve(most), ..Self::stream(most) }
     }
 
-    /// The server takes less of a log than was thought, or more.
+    /// The server takes less of a log than was thought, or more. It has some of it, which may end within a line.
     pub(super) fn set_most(&mut self, most: u64) {
         (self.most, self.reserve) = (most, reserve(most));
+        self.at_line_start &= self.queued > 0;
         let over = usize::try_from(self.queued.saturating_sub(self.share())).unwrap_or(usize::MAX);
         if over > 0 {
             let back = self.queue.split_off(self.queue.len().saturating_sub(over));
             self.queued -= back.len() as u64;
+            self.at_line_start = self.queue.last() == Some(&b'\n');
             let later = std::mem::take(&mut self.end);
             self.keep_end(&back);
             self.keep_end(&Vec::from(later));

@@ -47,6 +47,7 @@ pub mod keep;
 mod left;
 mod lines;
 mod log;
+mod members;
 mod once;
 mod orders;
 mod output;
