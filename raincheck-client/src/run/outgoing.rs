@@ -54,10 +54,9 @@ impl Outgoing {
         Self { reserve: reserve(most), ..Self::stream(most) }
     }
 
-    /// The server takes less of a log than was thought, or more. It has some of it, which may end within a line.
+    /// The server takes less of a log than was thought, or more.
     pub(super) fn set_most(&mut self, most: u64) {
         (self.most, self.reserve) = (most, reserve(most));
-        self.at_line_start &= self.queued > 0;
         let over = usize::try_from(self.queued.saturating_sub(self.share())).unwrap_or(usize::MAX);
         if over > 0 {
             let back = self.queue.split_off(self.queue.len().saturating_sub(over));
@@ -213,6 +212,17 @@ mod tests {
                 sent.extend(rest(&mut outgoing));
                 assert!(sent == written && outgoing.left_out() == 0, "{size} bytes in pieces of {piece}");
             }
+        }
+    }
+
+    #[test]
+    fn a_gap_has_a_line_of_its_own_where_the_beginning_is_cut_back_within_one() {
+        for most in 1_000..1_010 {
+            let mut outgoing = Outgoing::log(100_000);
+            outgoing.push(&lines(0, 1_000));
+            outgoing.set_most(most);
+            let log = String::from_utf8(rest(&mut outgoing)).unwrap();
+            assert!(log.lines().any(|line| line.starts_with("[… ") && line.ends_with(" bytes left out …]")), "{log}");
         }
     }
 

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     Error,
     api::{Failure, FailureError, Job, Progress, RawJson, WireDuration},
+    aside::aside,
     client::ResultBody,
     run::{Outcome, Task},
 };
@@ -128,7 +129,12 @@ pub(super) async fn question(plan: &Plan, task: &Task) -> Result<(Vec<u8>, Optio
         content_type = task.input_to(&path).await?;
         let is_json = content_type.as_deref().is_some_and(|content_type| content_type.starts_with("application/json"));
         json = match is_json {
-            true => tokio::fs::read(&path).await.ok().and_then(|bytes| serde_json::from_slice::<RawJson>(&bytes).ok()),
+            true => {
+                let path = path.clone();
+                let bytes = aside(move || std::fs::read(path)).await;
+                let bytes = bytes.map_err(|source| Error::io("cannot read the input", source))?;
+                serde_json::from_slice::<RawJson>(&bytes).ok()
+            }
             false => None,
         };
         question.input = json.as_ref();

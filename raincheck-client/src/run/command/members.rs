@@ -133,9 +133,9 @@ pub(super) fn was_meant(line: &[u8], job: &str) -> bool {
 }
 
 fn is_text(value: &[u8], text: &str) -> bool {
-    value.split_first().is_some_and(|(quote, after)| {
-        matches!(quote, b'"' | b'\'') && quoted(after, *quote).0 == text.as_bytes()
-    })
+    value
+        .split_first()
+        .is_some_and(|(quote, after)| matches!(quote, b'"' | b'\'') && quoted(after, *quote).0 == text.as_bytes())
 }
 
 /// What stands before the next such quote, and what comes after it.
