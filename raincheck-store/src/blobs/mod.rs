@@ -15,6 +15,7 @@ mod marker;
 mod orphans;
 mod place;
 mod room;
+mod there;
 mod unclaimed;
 #[cfg(feature = "s3")]
 mod upload;
