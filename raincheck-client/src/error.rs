@@ -4,6 +4,14 @@ use std::time::Duration;
 
 use crate::api::Problem;
 
+/// Whether the very same request may be answered otherwise later.
+pub(crate) fn is_transient(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// The slug of the problem that says so.
+pub(crate) const PAYLOAD_LOST: &str = "payload-lost";
+
 /// Why a request did not do what it should.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -53,6 +61,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The worker was told to stop, and the server could not be told how so many runs ended.
+    #[error("the server could not be told how {0} runs ended; they are run again when their leases are over")]
+    Untold(usize),
     /// A value cannot be written as JSON.
     #[error("cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -82,7 +93,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut(_) => true,
-            Self::Problem { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Problem { status, .. } => is_transient(*status),
             _ => false,
         }
     }
@@ -91,6 +102,12 @@ impl Error {
     #[must_use]
     pub fn is_lease_lost(&self) -> bool {
         self.slug() == Some("lease-lost")
+    }
+
+    /// Whether it says that the bytes asked for are lost for good: no worker can have them.
+    #[must_use]
+    pub fn is_payload_lost(&self) -> bool {
+        self.slug() == Some(PAYLOAD_LOST)
     }
 
     /// Whether what it kept from being done would go well elsewhere or later: no server, a token that it does not take,

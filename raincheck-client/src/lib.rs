@@ -20,6 +20,7 @@
 //! is going to do; it is not there yet.
 
 pub mod api;
+mod aside;
 mod backoff;
 pub mod client;
 mod error;

@@ -4,11 +4,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use raincheck_core::{Content, Failure, Job, LeaseRef, Name, Payload, Progress, Spec};
+use raincheck_core::{Content, Digest, Failure, Job, LeaseRef, Name, Payload, Progress, Spec};
 use raincheck_store::{Renewed, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Beat, Engine};
+use crate::{Beat, Engine, digest};
 
 type Running = Pin<Box<dyn Future<Output = Result<Content, Failure>> + Send>>;
 pub(crate) type Handler = Arc<dyn Fn(Task) -> Running + Send + Sync>;
@@ -26,8 +26,16 @@ pub struct Task {
     /// Canceled when the function should stop; what it returns then is recorded if it comes in time.
     pub cancel: CancellationToken,
     pub(crate) engine: Engine,
-    /// The input is there and could not be read, which is no fault of the job.
-    pub(crate) unread: Arc<AtomicBool>,
+    pub(crate) unread: Arc<Unread>,
+}
+
+/// Why the input could not be read.
+#[derive(Default)]
+pub(crate) struct Unread {
+    /// It may be another time, which is no fault of the job.
+    pub(crate) for_now: AtomicBool,
+    /// It is lost.
+    pub(crate) for_good: AtomicBool,
 }
 
 impl Handlers {
@@ -63,16 +71,28 @@ impl Task {
     }
 
     /// The input's bytes: nothing for none, an error where a file cannot be read. A run that fails after such an error is
-    /// given back uncounted, unless the file is missing.
+    /// given back uncounted; where the file is missing or damaged its job fails for good.
     pub async fn input(&self) -> std::io::Result<bytes::Bytes> {
-        match &self.spec.input.payload {
-            Payload::Empty => Ok(bytes::Bytes::new()),
-            Payload::Inline(bytes) => Ok(bytes.clone()),
-            Payload::Blob { name, size } => self.engine.store().blobs().bytes(name, *size).await.inspect_err(|error| {
-                let missing = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof);
-                self.unread.fetch_or(!missing, Ordering::Relaxed);
-            }),
+        let (name, size) = match &self.spec.input.payload {
+            Payload::Empty => return Ok(bytes::Bytes::new()),
+            Payload::Inline(bytes) => return Ok(bytes.clone()),
+            Payload::Blob { name, size } => (name, *size),
+        };
+        let (blobs, expected) = (self.engine.store().blobs(), self.spec.input.digest);
+        let read = blobs.bytes(name, size).await.and_then(|bytes| match expected {
+            known if known != Digest::default() && digest(&bytes) != known => Err(ErrorKind::InvalidData.into()),
+            _ => Ok(bytes),
+        });
+        if let Err(error) = &read {
+            let lost = match error.kind() {
+                ErrorKind::UnexpectedEof | ErrorKind::InvalidData => true,
+                ErrorKind::NotFound => blobs.is_there().await,
+                _ => false,
+            };
+            tracing::error!(%error, job = %self.job.id, file = &**name, lost, "an input cannot be read");
+            if lost { &self.unread.for_good } else { &self.unread.for_now }.store(true, Ordering::Relaxed);
         }
+        read
     }
 
     /// Tells how far the run has come; answers whether it should go on.

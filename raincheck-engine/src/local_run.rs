@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use raincheck_core::{Content, Failure, FailureCode, LeaseRef, Millis, Outcome};
@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::handlers::Handler;
+use crate::handlers::{Handler, Unread};
 use crate::{Beat, Engine, Leased, Task};
 
 /// A job whose input could not be read is not tried again sooner, milliseconds.
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let lease = leased.job.lease_ref();
     let heartbeat = Duration::from_millis(leased.heartbeat.max(1) as u64);
     let cancel = CancellationToken::new();
-    let unread = Arc::new(AtomicBool::new(false));
+    let unread = Arc::new(Unread::default());
     let task = Task {
         job: leased.job,
         spec: leased.spec,
@@ -94,10 +94,14 @@ async fn keep(engine: &Engine, lease: LeaseRef, heartbeat: Duration) {
     }
 }
 
-fn outcome(ended: Result<Result<Content, Failure>, tokio::task::JoinError>, unread: &AtomicBool) -> Outcome {
+fn outcome(ended: Result<Result<Content, Failure>, tokio::task::JoinError>, unread: &Unread) -> Outcome {
     match ended {
         Ok(Ok(content)) => Outcome::Complete(content),
-        Ok(Err(_)) | Err(_) if unread.load(Ordering::Relaxed) => {
+        Ok(Err(_)) | Err(_) if unread.for_good.load(Ordering::Relaxed) => {
+            let failure = Failure::of(FailureCode::Failed, "payload-lost: the input is lost");
+            Outcome::Fail { failure, retryable: false, retry_after: None }
+        }
+        Ok(Err(_)) | Err(_) if unread.for_now.load(Ordering::Relaxed) => {
             tracing::error!("an input cannot be read; its job is given back for a while");
             Outcome::Release { delay: UNREAD_PAUSE }
         }

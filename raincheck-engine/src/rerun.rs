@@ -1,3 +1,5 @@
+use std::io::ErrorKind;
+
 use raincheck_core::decide::{Rerun, may_rerun};
 use raincheck_core::{Content, Digest, Job, NewJob, Payload, Spec};
 use raincheck_store::{Record, StoreError, Unclaimed};
@@ -17,6 +19,9 @@ pub enum RerunError {
     /// It has been purged.
     #[error("the job is gone")]
     Gone,
+    /// The file of its input is lost.
+    #[error("the input is lost")]
+    Lost,
     /// The new job was not taken.
     #[error(transparent)]
     Submit(#[from] SubmitError),
@@ -66,7 +71,13 @@ impl Engine {
         let mut input = self.store().input(job.no).await?.ok_or(RerunError::Gone)?;
         let Payload::Blob { name, .. } = &mut input.payload else { return Ok((input, None)) };
         let copy = self.store().blobs().duplicate(name).await;
-        let copy = copy.map_err(|e| StoreError::Other(format!("copying the input: {e}")))?;
+        let copy = match copy {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.store().blobs().is_there().await => {
+                tracing::error!(job = %job.id, file = &**name, "a payload is lost: its file is not there");
+                return Err(RerunError::Lost);
+            }
+            copy => copy.map_err(|e| StoreError::Other(format!("copying the input: {e}")))?,
+        };
         *name = copy.name().into();
         Ok((input, Some(copy)))
     }

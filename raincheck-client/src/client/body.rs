@@ -1,17 +1,23 @@
 //! A request body that can be sent more than once where its source allows it.
 
 use std::{
+    fs::File,
     io,
-    path::PathBuf,
-    sync::{Arc, Mutex},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
-use crate::Error;
+use super::call::ANSWER_WITHIN;
+use crate::{Error, aside::aside};
 
 /// Bytes to send: at hand, in a file, or from a reader. Only the first two can be sent again after a broken connection.
 pub struct Body(pub(super) Source);
@@ -25,17 +31,37 @@ pub(super) struct Opened {
     /// Where it is known beforehand.
     pub(super) length: Option<u64>,
     pub(super) unread: Unread,
+    pub(super) patience: Patience,
 }
 
-/// An open file is read in pieces of so many bytes.
-#[cfg(unix)]
+/// How long the answer may take to begin.
+pub(super) enum Patience {
+    Within(Duration),
+    /// As long as more of the body is taken.
+    WhileTaken(Taken),
+    Endless,
+}
+
+/// Bytes of a body that the connection has asked for.
+pub(super) type Taken = Arc<AtomicU64>;
+
+impl Opened {
+    fn at_hand(bytes: &Bytes) -> Self {
+        let within = ANSWER_WITHIN + Duration::from_secs(bytes.len() as u64 / SLOWEST);
+        let patience = Patience::Within(within);
+        Self { body: bytes.clone().into(), length: None, unread: Unread::default(), patience }
+    }
+}
+
+/// What is at hand goes out no slower than so many bytes a second, or it does not go out.
+const SLOWEST: u64 = 16 * 1024;
+/// A file is read in pieces of so many bytes.
 const PIECE_MAX: usize = 128 * 1024;
 
 pub(super) enum Source {
     Bytes(Bytes),
     File(PathBuf),
-    #[cfg(unix)]
-    OpenFile(Arc<std::fs::File>, u64),
+    OpenFile(Arc<File>, u64),
     Reader(Mutex<Option<reqwest::Body>>),
 }
 
@@ -52,33 +78,41 @@ impl Body {
     }
 
     /// The first `size` bytes of a file, wherever it was read before.
-    #[cfg(unix)]
-    pub(super) fn open_file(file: Arc<std::fs::File>, size: u64) -> Self {
+    pub(super) fn open_file(file: Arc<File>, size: u64) -> Self {
         Self(Source::OpenFile(file, size))
     }
 
     /// The body for one request.
     pub(super) async fn open(&self) -> Result<Opened, Error> {
-        let unread = Unread::default();
+        let (unread, taken) = (Unread::default(), Taken::default());
         let (body, length) = match &self.0 {
-            Source::Bytes(bytes) => (bytes.clone().into(), None),
+            Source::Bytes(bytes) => return Ok(Opened::at_hand(bytes)),
             Source::File(path) => {
                 let failed = |source| Error::io(format!("cannot read {}", path.display()), source);
-                let file = tokio::fs::File::open(path).await.map_err(failed)?;
-                let length = file.metadata().await.map_err(failed)?;
-                // A pipe or device says 0 and has more: only a plain file's length is a promise.
-                let length = length.is_file().then_some(length.len());
-                (watched(ReaderStream::with_capacity(file, 64 * 1024), length, &unread), length)
+                let plain = {
+                    let path = path.clone();
+                    aside(move || plain(&path)).await.map_err(failed)?
+                };
+                match plain {
+                    Some((file, size)) => (watched(pieces(file, size), Some(size), &unread, &taken), Some(size)),
+                    None => {
+                        let file = tokio::fs::File::open(path).await.map_err(failed)?;
+                        (watched(ReaderStream::with_capacity(file, 64 * 1024), None, &unread, &taken), None)
+                    }
+                }
             }
-            #[cfg(unix)]
-            Source::OpenFile(file, size) => (watched(pieces(file.clone(), *size), Some(*size), &unread), Some(*size)),
+            Source::OpenFile(file, size) => {
+                (watched(pieces(file.clone(), *size), Some(*size), &unread, &taken), Some(*size))
+            }
             Source::Reader(body) => {
                 let body = body.lock().map_or(None, |mut body| body.take());
                 let gone = || io::Error::other("the reader has already been sent");
                 (body.ok_or_else(|| Error::io("cannot send a reader twice", gone()))?, None)
             }
         };
-        Ok(Opened { body, length, unread })
+        // Who writes into a pipe may be slow.
+        let patience = if length.is_some() { Patience::WhileTaken(taken) } else { Patience::Endless };
+        Ok(Opened { body, length, unread, patience })
     }
 }
 
@@ -88,7 +122,12 @@ fn watched(
     source: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
     length: Option<u64>,
     unread: &Unread,
+    taken: &Taken,
 ) -> reqwest::Body {
+    let taken = taken.clone();
+    let source = source.inspect_ok(move |piece| {
+        taken.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    });
     let fail = {
         let unread = unread.clone();
         move |error: io::Error| {
@@ -119,22 +158,31 @@ fn watched(
     }))
 }
 
+/// A file and its size, if its size is a promise: a pipe or device says 0 and has more, and to open it may wait for somebody
+/// else.
+fn plain(path: &Path) -> io::Result<Option<(Arc<File>, u64)>> {
+    if !path.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    Ok(Some((Arc::new(file), size)))
+}
+
 /// The first `size` bytes of a file by their place, so that who read it before or reads it again is not in the way.
-#[cfg(unix)]
-fn pieces(file: Arc<std::fs::File>, size: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    use std::os::unix::fs::FileExt as _;
+fn pieces(file: Arc<File>, size: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::unfold(Some(0), move |place: Option<u64>| {
         let file = file.clone();
         async move {
             let place = place.filter(|place| *place < size)?;
             let length = usize::try_from(size - place).unwrap_or(PIECE_MAX).min(PIECE_MAX);
-            let read = tokio::task::spawn_blocking(move || {
+            let read = aside(move || {
                 let mut piece = vec![0; length];
-                let read = file.read_at(&mut piece, place)?;
+                let read = read_at(&file, &mut piece, place)?;
                 piece.truncate(read);
                 Ok(Bytes::from(piece))
             });
-            match read.await.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+            match read.await {
                 Ok(piece) if piece.is_empty() => None,
                 Ok(piece) => {
                     let next = place + piece.len() as u64;
@@ -144,6 +192,16 @@ fn pieces(file: Arc<std::fs::File>, size: u64) -> impl Stream<Item = io::Result<
             }
         }
     })
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, piece: &mut [u8], place: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, piece, place)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, piece: &mut [u8], place: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, piece, place)
 }
 
 impl From<Bytes> for Body {

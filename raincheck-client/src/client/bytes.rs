@@ -127,14 +127,19 @@ impl ByteFeed {
                 // 202: nothing written yet.
                 Ok(_) if self.follow => tokio::time::sleep(self.backoff.next()).await,
                 Ok(_) => self.over = true,
-                Err(error) if error.is_transient() => self.backoff.pause(&error).await,
+                Err(error) if error.is_transient() => self.pause(&error).await,
                 // Where the bytes end exactly at the offset.
                 Err(error) if error.status() == Some(416) => self.over = true,
                 Err(error) => return Err(error),
             },
-            Err(error) if error.is_transient() => self.backoff.pause(&error).await,
+            Err(error) if error.is_transient() => self.pause(&error).await,
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    async fn pause(&mut self, error: &Error) {
+        self.client.waits(error);
+        self.backoff.pause(error).await;
     }
 }

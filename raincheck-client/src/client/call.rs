@@ -1,6 +1,6 @@
 //! One request and its answer: the only place that touches the HTTP library.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
@@ -8,24 +8,28 @@ use reqwest::{
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
 
 use super::{
     Body, Client,
-    body::{Opened, Unread},
+    body::{Opened, Patience, Taken, Unread},
 };
-use crate::{Error, api::Problem};
+use crate::{Error, api::Problem, error::is_transient};
 
 /// An answer is never larger than this, unless it is streamed; in bytes.
 const ANSWER_MAX: usize = 64 * 1024 * 1024;
 /// How long an answer without a wait may take to begin. Long, because it only guards against a silent peer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// A server that takes no more of a body, or has taken all of it and has to keep it, may be silent for so long.
+const SILENT: Duration = Duration::from_secs(300);
 
 /// A request in the making.
 pub(super) struct Call<'a> {
     client: &'a Client,
     request: reqwest::RequestBuilder,
     url: String,
-    within: Option<Duration>,
+    patience: Patience,
     unread: Option<Unread>,
 }
 
@@ -45,7 +49,7 @@ impl Client {
         if let Some(authorization) = &self.shared.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        Call { client: self, request, url, within: Some(ANSWER_WITHIN), unread: None }
+        Call { client: self, request, url, patience: Patience::Within(ANSWER_WITHIN), unread: None }
     }
 
     /// Any request of the contract that has no method of its own: JSON in, JSON out (`null` for no content).
@@ -78,7 +82,7 @@ impl Call<'_> {
 
     /// The server may hold the answer for so long, so the answer may take longer by it.
     pub(super) fn held(mut self, wait: Option<Duration>) -> Self {
-        self.within = Some(ANSWER_WITHIN + wait.unwrap_or_default());
+        self.patience = Patience::Within(ANSWER_WITHIN + wait.unwrap_or_default());
         self
     }
 
@@ -90,25 +94,30 @@ impl Call<'_> {
 
     /// A body of any size takes its time, so the answer may, too.
     pub(super) async fn body(mut self, body: &Body) -> Result<Self, Error> {
-        let Opened { body, length, unread } = body.open().await?;
-        self.unread = Some(unread);
+        let Opened { body, length, unread, patience } = body.open().await?;
+        (self.unread, self.patience) = (Some(unread), patience);
         if let Some(length) = length {
             self.request = self.request.header(header::CONTENT_LENGTH, length);
         }
         self.request = self.request.body(body);
-        self.within = None;
         Ok(self)
     }
 
     /// Sends it and hands out the answer before its body.
     pub(super) async fn open(self) -> Result<(reqwest::Response, String), Error> {
         let sent = self.request.send();
-        let answer = match self.within {
-            Some(within) => tokio::time::timeout(within, sent).await.map_err(|_| Error::TimedOut(within))?,
-            None => sent.await,
+        let answer = match self.patience {
+            Patience::Within(within) => timeout(within, sent).await.map_err(|_| Error::TimedOut(within))?,
+            Patience::WhileTaken(taken) => while_taken(&taken, sent).await.ok_or(Error::TimedOut(SILENT))?,
+            Patience::Endless => sent.await,
         };
         match answer {
-            Ok(response) => Ok((response, self.url)),
+            Ok(response) => {
+                if !is_transient(response.status().as_u16()) {
+                    self.client.heard();
+                }
+                Ok((response, self.url))
+            }
             Err(source) if source.is_builder() => Err(Error::Configuration(format!("`{}`: {source}", self.url))),
             Err(source) => {
                 // A body that cannot be read breaks the connection, too.
@@ -133,7 +142,7 @@ impl Answer {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = bytes::BytesMut::new();
         loop {
-            match response.chunk().await {
+            match next_chunk(&mut response).await? {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_MAX => body.extend_from_slice(&chunk),
                 Ok(Some(_)) => return Err(Error::Unexpected { url, detail: "too large".into() }),
                 Ok(None) => return Ok(Self { status, headers, body: body.freeze(), url }),
@@ -171,6 +180,24 @@ impl Answer {
         }
         Error::Problem { status: self.status.as_u16(), problem: Box::new(problem), retry_after: self.retry_after() }
     }
+}
+
+/// What it answers, unless the server falls silent.
+async fn while_taken<T>(taken: &Taken, answered: impl Future<Output = T>) -> Option<T> {
+    tokio::pin!(answered);
+    loop {
+        let before = taken.load(Ordering::Relaxed);
+        match timeout(SILENT, &mut answered).await {
+            Ok(answer) => return Some(answer),
+            Err(_) if taken.load(Ordering::Relaxed) == before => return None,
+            Err(_) => {}
+        }
+    }
+}
+
+/// The next piece of an answer that has begun, and has no reason to pause.
+pub(super) async fn next_chunk(response: &mut reqwest::Response) -> Result<reqwest::Result<Option<Bytes>>, Error> {
+    timeout(ANSWER_WITHIN, response.chunk()).await.map_err(|_| Error::TimedOut(ANSWER_WITHIN))
 }
 
 /// `path` with a query, encoded.

@@ -125,6 +125,7 @@ impl EventFeed {
                 }
             }
             Err(error) if self.follow && error.is_transient() => {
+                self.client.waits(&error);
                 self.backoff.pause(&error).await;
             }
             Err(error) => return Err(error),

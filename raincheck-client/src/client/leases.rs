@@ -6,7 +6,11 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Client, call::encode, result::filename};
+use super::{
+    Body, Client,
+    call::{encode, next_chunk},
+    result::filename,
+};
 use crate::{
     Error,
     api::{Appended, Failure, Heartbeat, HeartbeatAnswer, Job, LeaseAnswer, LeaseRequest, RawJson, WireDuration},
@@ -38,7 +42,6 @@ pub enum ResultBody {
         filename: Option<String>,
     },
     /// The first bytes of an open file, read from its beginning while they are sent, wherever it was read before.
-    #[cfg(unix)]
     OpenFile {
         /// Itself.
         file: Arc<std::fs::File>,
@@ -65,9 +68,9 @@ impl Input {
     /// The next bytes, or `None` at the end.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when the connection breaks.
+    /// [`Error::Unreachable`] when the connection breaks, [`Error::TimedOut`] when the server falls silent.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        self.response.chunk().await.map_err(|source| Error::Unreachable { url: self.url.clone(), source })
+        next_chunk(&mut self.response).await?.map_err(|source| Error::Unreachable { url: self.url.clone(), source })
     }
 }
 
@@ -143,7 +146,6 @@ impl Client {
             ResultBody::File { path, content_type, filename } => {
                 (call.header(header::CONTENT_TYPE, content_type)?.body(&Body::file(path)).await?, filename)
             }
-            #[cfg(unix)]
             ResultBody::OpenFile { file, size, content_type, filename } => {
                 let body = Body::open_file(file.clone(), *size);
                 (call.header(header::CONTENT_TYPE, content_type)?.body(&body).await?, filename)

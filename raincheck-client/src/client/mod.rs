@@ -12,6 +12,7 @@ mod fuzz;
 mod learn;
 mod leases;
 mod operate;
+mod outage;
 mod result;
 mod steer;
 mod submit;
@@ -23,6 +24,7 @@ pub use body::Body;
 pub use bytes::{ByteFeed, Chunk};
 pub use events::{EventFeed, EventFilter};
 pub use leases::{Input, ResultBody};
+pub use outage::Outage;
 pub use reqwest::Method as HttpMethod;
 pub use result::ResultInfo;
 pub use submit::Submitted;
@@ -40,6 +42,7 @@ struct Shared {
     /// Without a slash at its end.
     base: String,
     authorization: Option<reqwest::header::HeaderValue>,
+    outages: outage::Outages,
 }
 
 impl std::fmt::Debug for Client {
@@ -52,7 +55,13 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// A client of the server at `url`, for example `http://127.0.0.1:8202`; a path in it is kept as a prefix.
     pub fn builder(url: impl Into<String>) -> ClientBuilder {
-        ClientBuilder { url: url.into(), token: None, user_agent: None, connect_timeout: Duration::from_secs(10) }
+        ClientBuilder {
+            url: url.into(),
+            token: None,
+            user_agent: None,
+            connect_timeout: Duration::from_secs(10),
+            listener: None,
+        }
     }
 
     /// The server's base URL, without a slash at its end.
@@ -70,6 +79,7 @@ pub struct ClientBuilder {
     token: Option<String>,
     user_agent: Option<String>,
     connect_timeout: Duration,
+    listener: Option<outage::Listener>,
 }
 
 impl ClientBuilder {
@@ -94,6 +104,13 @@ impl ClientBuilder {
     /// How long a connection may take to be made; 10 s if not said.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// Tells `listener` when a wait, feed, stream or result is tried again, because the server is away: once at its
+    /// beginning, and once when it is over.
+    pub fn on_outage(mut self, listener: impl Fn(Outage<'_>) + Send + Sync + 'static) -> Self {
+        self.listener = Some(outage::Listener(Arc::new(listener)));
         self
     }
 
@@ -128,6 +145,7 @@ impl ClientBuilder {
         base.set_query(None);
         base.set_fragment(None);
         let base = base.as_str().trim_end_matches('/').to_owned();
-        Ok(Client { shared: Arc::new(Shared { http, base, authorization: authorization.transpose()? }) })
+        let outages = outage::Outages::of(self.listener);
+        Ok(Client { shared: Arc::new(Shared { http, base, authorization: authorization.transpose()?, outages }) })
     }
 }

@@ -5,7 +5,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::{
     Client,
-    call::{Answer, encode},
+    call::{Answer, encode, next_chunk},
 };
 use crate::{Error, backoff::Backoff};
 
@@ -76,6 +76,7 @@ impl Client {
             if !error.is_transient() || failures >= TRIES {
                 return Err(error);
             }
+            self.waits(&error);
             backoff.pause(&error).await;
         }
     }
@@ -88,7 +89,8 @@ async fn copy<W: AsyncWrite + Unpin>(
     url: String,
 ) -> Result<(), Error> {
     let failed = |source| Error::io("cannot write the result", source);
-    while let Some(chunk) = response.chunk().await.map_err(|source| Error::Unreachable { url: url.clone(), source })? {
+    let broken = |source| Error::Unreachable { url: url.clone(), source };
+    while let Some(chunk) = next_chunk(&mut response).await?.map_err(broken)? {
         writer.write_all(&chunk).await.map_err(failed)?;
         *size += chunk.len() as u64;
     }

@@ -8,6 +8,7 @@ use crate::{
     Error,
     api::{Failure, FailureError, RawJson, raw_json},
     client::ResultBody,
+    error::PAYLOAD_LOST,
 };
 
 /// How a run ended.
@@ -39,12 +40,15 @@ impl Outcome {
         Self::Fail(Failure { error: error(kind, title, detail), retryable: false, retry_after: None })
     }
 
-    /// The outcome of a run that this error kept from being run: trouble of the worker, or a failure that another attempt
-    /// may cure where the server has answered and the fault may lie with the job.
+    /// The outcome of a run that this error kept from being run: trouble of the worker, a failure for good where the server
+    /// has lost the input, or one that another attempt may cure where the fault may lie with the job.
     #[must_use]
     pub fn of_error(error: &Error) -> Self {
         if error.is_lease_lost() {
             return Self::Release(None);
+        }
+        if error.is_payload_lost() {
+            return Self::fail(PAYLOAD_LOST, "the server has lost the input", error.in_full());
         }
         match error.is_own_trouble() {
             true => Self::Trouble(error.in_full()),

@@ -61,6 +61,7 @@ impl Outgoing {
         if over > 0 {
             let back = self.queue.split_off(self.queue.len().saturating_sub(over));
             self.queued -= back.len() as u64;
+            self.at_line_start = self.queue.last() == Some(&b'\n');
             let later = std::mem::take(&mut self.end);
             self.keep_end(&back);
             self.keep_end(&Vec::from(later));
@@ -211,6 +212,17 @@ mod tests {
                 sent.extend(rest(&mut outgoing));
                 assert!(sent == written && outgoing.left_out() == 0, "{size} bytes in pieces of {piece}");
             }
+        }
+    }
+
+    #[test]
+    fn a_gap_has_a_line_of_its_own_where_the_beginning_is_cut_back_within_one() {
+        for most in 1_000..1_010 {
+            let mut outgoing = Outgoing::log(100_000);
+            outgoing.push(&lines(0, 1_000));
+            outgoing.set_most(most);
+            let log = String::from_utf8(rest(&mut outgoing)).unwrap();
+            assert!(log.lines().any(|line| line.starts_with("[… ") && line.ends_with(" bytes left out …]")), "{log}");
         }
     }
 

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Outcome, Stop, append::Append};
 use crate::{
     Client, Error,
@@ -24,8 +26,10 @@ pub(crate) struct TaskParts {
     pub(super) stream: OnceLock<Append>,
     pub(super) log: OnceLock<Append>,
     guards: Mutex<Vec<Box<dyn Any + Send>>>,
-    /// Why its input could not be had, where that is no fault of the job.
-    trouble: OnceLock<String>,
+    /// What became of it when its input could not be had, where that says nothing about what its runner does.
+    unread: Mutex<Option<Outcome>>,
+    /// The worker takes no more.
+    pub(super) draining: CancellationToken,
 }
 
 /// The latest progress, until a heartbeat takes it along.
@@ -58,7 +62,13 @@ impl Delivery {
 }
 
 impl TaskParts {
-    pub(crate) fn new(client: Client, lease: Lease, stop: Stop, delivery: Arc<Delivery>) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        lease: Lease,
+        stop: Stop,
+        delivery: Arc<Delivery>,
+        draining: CancellationToken,
+    ) -> Self {
         Self {
             client,
             lease,
@@ -67,7 +77,8 @@ impl TaskParts {
             stream: OnceLock::new(),
             log: OnceLock::new(),
             guards: Mutex::new(Vec::new()),
-            trouble: OnceLock::new(),
+            unread: Mutex::default(),
+            draining,
         }
     }
 
@@ -91,14 +102,16 @@ impl TaskParts {
 
     /// Keeps in mind what kept the input from its run. The first stays.
     pub(super) fn cannot_have_input(&self, error: &Error) {
-        if error.is_own_trouble() {
-            let _ = self.trouble.set(error.in_full());
+        if (error.is_own_trouble() || error.is_payload_lost())
+            && let Ok(mut unread) = self.unread.lock()
+        {
+            unread.get_or_insert_with(|| Outcome::of_error(error));
         }
     }
 
-    /// A run that failed without its input proves nothing about the job.
-    pub(crate) fn trouble(&self) -> Option<&str> {
-        self.trouble.get().map(String::as_str)
+    /// Of a run that failed without its input this counts, and not what its runner says.
+    pub(crate) fn without_input(&self) -> Option<Outcome> {
+        self.unread.lock().ok()?.take()
     }
 
     /// The outcome is delivered: what was kept for it may go.

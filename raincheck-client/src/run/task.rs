@@ -1,10 +1,9 @@
 //! One run, as its runner sees it: the job, its input, and the ways to say something while it runs.
 
-use std::{any::Any, path::Path, sync::Arc};
+use std::{any::Any, fs::File, io::Write as _, path::Path, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use serde::de::DeserializeOwned;
-use tokio::io::AsyncWriteExt as _;
 
 use super::{
     Stop, StopReason,
@@ -14,11 +13,14 @@ use super::{
 use crate::{
     Error,
     api::{Job, Progress, RawJson},
+    aside::aside,
     backoff::Backoff,
 };
 
 /// Broken connections in a row after which reading an input is given up.
 const INPUT_TRIES: u32 = 5;
+/// So much of it is written to a file at once; in bytes.
+const WRITE_MIN: usize = 256 * 1024;
 
 /// A run. Clones are the same run.
 #[derive(Clone)]
@@ -66,17 +68,7 @@ impl Task {
         if self.job().input_href.is_none() {
             return Ok(Bytes::new());
         }
-        let mut failures = 0;
-        let mut backoff = Backoff::default();
-        loop {
-            match self.read_input().await {
-                Err(error) if error.is_transient() && failures < INPUT_TRIES => {
-                    failures += 1;
-                    backoff.pause(&error).await;
-                }
-                other => return other.inspect_err(|error| self.parts.cannot_have_input(error)),
-            }
-        }
+        self.fetched(|| self.read_input()).await
     }
 
     /// The input read from JSON.
@@ -99,16 +91,23 @@ impl Task {
             return Ok(Some(self.job().content_type.clone().unwrap_or_else(|| "application/json".into())));
         }
         if self.job().input_href.is_none() {
-            std::fs::File::create(path).map_err(failed)?;
+            File::create(path).map_err(failed)?;
             return Ok(self.job().content_type.clone());
         }
+        self.fetched(|| self.copy_input(path)).await
+    }
+
+    /// The input, tried again where that may help. While the worker drains nobody is waited for.
+    async fn fetched<T, F: Future<Output = Result<T, Error>>>(&self, fetch: impl Fn() -> F) -> Result<T, Error> {
         let (mut failures, mut backoff) = (0, Backoff::default());
         loop {
-            let mut file = tokio::fs::File::create(path).await.map_err(failed)?;
-            match self.copy_input(&mut file, path).await {
-                Err(error) if error.is_transient() && failures < INPUT_TRIES => {
+            match fetch().await {
+                Err(error) if error.is_transient() && failures < INPUT_TRIES && !self.parts.draining.is_cancelled() => {
                     failures += 1;
-                    backoff.pause(&error).await;
+                    tokio::select! {
+                        () = backoff.pause(&error) => {}
+                        () = self.parts.draining.cancelled() => {}
+                    }
                 }
                 other => return other.inspect_err(|error| self.parts.cannot_have_input(error)),
             }
@@ -207,13 +206,22 @@ impl Task {
         Ok(whole.freeze())
     }
 
-    async fn copy_input(&self, file: &mut tokio::fs::File, path: &Path) -> Result<Option<String>, Error> {
+    async fn copy_input(&self, path: &Path) -> Result<Option<String>, Error> {
         let failed = |source| Error::io(format!("cannot write the input to {}", path.display()), source);
+        let file = Arc::new(File::create(path).map_err(failed)?);
+        let write = |bytes: BytesMut| {
+            let file = file.clone();
+            aside(move || (&*file).write_all(&bytes))
+        };
         let mut input = self.parts.client.input(&self.parts.lease.lease).await?;
+        let mut bytes = BytesMut::new();
         while let Some(chunk) = input.chunk().await? {
-            file.write_all(&chunk).await.map_err(failed)?;
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() >= WRITE_MIN {
+                write(bytes.split()).await.map_err(failed)?;
+            }
         }
-        file.flush().await.map_err(failed)?;
+        write(bytes).await.map_err(failed)?;
         Ok(input.content_type)
     }
 }

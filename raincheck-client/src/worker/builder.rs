@@ -18,12 +18,22 @@ pub struct WorkerBuilder {
     concurrency: usize,
     ttl: Option<Duration>,
     grace: Option<Duration>,
+    hurry: CancellationToken,
 }
 
 impl WorkerBuilder {
     pub(super) fn new(client: Client) -> Self {
         let name = WorkerName { name: format!("worker-{}", std::process::id()), version: None };
-        Self { client, name, queues: Vec::new(), kinds: BTreeMap::new(), concurrency: 1, ttl: None, grace: None }
+        Self {
+            client,
+            name,
+            queues: Vec::new(),
+            kinds: BTreeMap::new(),
+            concurrency: 1,
+            ttl: None,
+            grace: None,
+            hurry: CancellationToken::new(),
+        }
     }
 
     /// What operators see it as; `worker-<pid>` if not said.
@@ -67,9 +77,16 @@ impl WorkerBuilder {
         self
     }
 
-    /// When told to shut down, gives runs so long to end, then stops and releases them; without a limit if not said.
+    /// When told to shut down, gives runs so long to end, then stops and releases them; without a limit if not said. Either
+    /// way the server has half a minute after that to be told how they ended.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
+        self
+    }
+
+    /// Once this is canceled, a worker that shuts down gives its runs no more of their grace.
+    pub fn grace_ends_on(mut self, hurry: CancellationToken) -> Self {
+        self.hurry = hurry;
         self
     }
 
@@ -95,9 +112,11 @@ impl WorkerBuilder {
             board: Board::default(),
             trouble: Trouble::default(),
             runs: TaskTracker::new(),
+            at_work: TaskTracker::new(),
             ended: sender,
             draining: CancellationToken::new(),
             gone: CancellationToken::new(),
+            hurry: self.hurry,
         };
         Ok(Worker { shared: Arc::new(shared), grace: self.grace, ended })
     }

@@ -42,9 +42,14 @@ pub(super) async fn complete(client: &Client, lease: &str, result: &ResultBody) 
 async fn fail_instead(client: &Client, lease: &str, error: &Error) {
     tracing::warn!(%error, "a result was refused; the run counts as failed");
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+    let kind = match error.status() {
+        // The name that it has wherever it is found out.
+        Some(413) => "result-too-large",
+        _ => error.slug().filter(|slug| !slug.is_empty()).unwrap_or("result-refused"),
+    };
     let failure = Failure {
         error: FailureError {
-            kind: Some(error.slug().filter(|slug| !slug.is_empty()).unwrap_or("result-refused").to_owned()),
+            kind: Some(kind.to_owned()),
             title: Some("the result could not be stored".into()),
             detail: Some(format!("{error}{source}")),
         },

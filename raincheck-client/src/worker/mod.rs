@@ -31,7 +31,7 @@ use crate::{
 /// The most leases that one request may ask for.
 const LEASE_MAX: usize = 1_000;
 
-/// After its grace a worker waits so long for a server that is away.
+/// When nothing runs any more, a worker that shuts down waits so long for a server that is away.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
 /// A worker, ready to run.
@@ -52,11 +52,15 @@ struct Shared {
     board: board::Board,
     trouble: trouble::Trouble,
     runs: TaskTracker,
+    /// Those whose runner has not returned.
+    at_work: TaskTracker,
     ended: mpsc::UnboundedSender<settle::Ended>,
     /// No new work.
     draining: CancellationToken,
     /// The worker is gone: drop everything.
     gone: CancellationToken,
+    /// No more grace.
+    hurry: CancellationToken,
 }
 
 impl Worker {
@@ -68,11 +72,12 @@ impl Worker {
 
 impl Worker {
     /// Works until `shutdown` is canceled, then takes no more, lets what runs end (up to the grace), delivers it and
-    /// returns. Waits for a server that is away. Dropping the future stops everything at once; its leases then expire.
+    /// returns. Waits for a server that is away, half a minute when nothing runs any more. Dropping the future stops
+    /// everything at once; its leases then expire.
     ///
     /// # Errors
     /// When the server refuses the very first request for work, by a wrong token for example; what it refuses later is
-    /// tried again and logged.
+    /// tried again and logged. [`Error::Untold`] when the server was not there in the end.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let Self { shared, grace, ended } = self;
         let _gone = shared.gone.clone().drop_guard();
@@ -85,8 +90,7 @@ impl Worker {
         let whole = async {
             let result = poll::poll(&shared).await;
             shared.draining.cancel();
-            shared.drain(grace).await;
-            result
+            result.and(shared.drain(grace).await)
         };
         tokio::select! {
             result = whole => result,
@@ -99,20 +103,36 @@ impl Worker {
 }
 
 impl Shared {
-    async fn drain(&self, grace: Option<Duration>) {
+    /// Lets what runs end, or stops it after the grace, and sees that the server is told.
+    async fn drain(&self, grace: Option<Duration>) -> Result<(), Error> {
         self.runs.close();
+        self.at_work.close();
         let stopper = async {
-            match grace {
-                Some(grace) => tokio::time::sleep(grace).await,
-                None => std::future::pending().await,
+            let over = async {
+                match grace {
+                    Some(grace) => tokio::time::sleep(grace).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => {}
+                () = self.hurry.cancelled() => {}
             }
             self.board.stop_all(StopReason::Drain);
             let stops = self.kinds.values().map(|runner| runner.stops_within()).max().unwrap_or_default();
-            tokio::time::sleep(stops + LAST_WORDS).await;
+            tokio::time::sleep(stops).await;
         };
         tokio::select! {
-            () = self.runs.wait() => {}
-            () = stopper => tracing::warn!("the server could not be told of every run; their leases will expire"),
+            () = self.at_work.wait() => {}
+            () = stopper => {}
+        }
+        match tokio::time::timeout(LAST_WORDS, self.runs.wait()).await {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                let untold = self.runs.len();
+                tracing::error!(untold, "the server was not there to be told how runs ended; their leases will expire");
+                Err(Error::Untold(untold))
+            }
         }
     }
 

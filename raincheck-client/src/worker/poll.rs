@@ -73,7 +73,11 @@ async fn fit(shared: &Shared) -> bool {
         if !shared.trouble.is_doubtful() {
             return true;
         }
-        match ready(shared).await {
+        let looked = tokio::select! {
+            looked = ready(shared) => looked,
+            () = shared.draining.cancelled() => return false,
+        };
+        match looked {
             Ok(()) => {
                 shared.trouble.looked();
                 return true;

@@ -7,6 +7,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, oneshot},
     time::Instant,
 };
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Shared, deliver, settle::Ended};
 use crate::{
@@ -20,28 +21,32 @@ use crate::{
 const INLINE_MAX: usize = 64 * 1024;
 
 /// Runs a lease in a slot.
-pub(super) async fn run(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit) {
-    let gone = shared.gone.clone();
-    tokio::select! {
-        () = gone.cancelled() => {}
-        () = run_whole(shared, lease, slot) => {}
+pub(super) fn run(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit) -> impl Future<Output = ()> {
+    // From now on, and not only when it is looked at first.
+    let (gone, at_work) = (shared.gone.clone(), shared.at_work.token());
+    async move {
+        tokio::select! {
+            () = gone.cancelled() => {}
+            () = run_whole(shared, lease, slot, at_work) => {}
+        }
     }
 }
 
-async fn run_whole(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit) {
+async fn run_whole(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit, at_work: TaskTrackerToken) {
     let Some(runner) = shared.kinds.get(&lease.job.kind).cloned() else {
         tracing::error!(kind = lease.job.kind, "leased a kind that was not asked for");
         return give_back(shared, lease).await;
     };
     let (stop, delivery, begun) = (Stop::default(), Arc::new(Delivery::default()), Instant::now());
     let _listed = Listed::new(&shared, &lease, &stop, &delivery);
-    let parts = Arc::new(TaskParts::new(shared.client.clone(), lease, stop.clone(), delivery));
+    let draining = shared.draining.clone();
+    let parts = Arc::new(TaskParts::new(shared.client.clone(), lease, stop.clone(), delivery, draining));
     let outcome = match supervised(&*runner, Task::new(parts.clone()), &stop).await {
-        Outcome::Fail(failure) => {
-            parts.trouble().map_or(Outcome::Fail(failure), |what| Outcome::Trouble(what.to_owned()))
-        }
+        Outcome::Fail(failure) => parts.without_input().unwrap_or(Outcome::Fail(failure)),
         other => other,
     };
+    // What is left is to tell the server.
+    drop(at_work);
     if let Outcome::Trouble(what) = &outcome {
         shared.trouble.met(what);
         Task::new(parts.clone()).log(&format!("raincheck: given back, as this worker cannot run it: {what}"));

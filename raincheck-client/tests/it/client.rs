@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use raincheck_client::{Client, Error, NewJob, State};
+use raincheck_client::{Client, Error, NewJob, State, client::Outage};
 
 use crate::{
     mock::{Job, Mock},
@@ -104,4 +104,38 @@ async fn nobody_there_is_unreachable() {
     }
     let hidden = Client::builder("http://x").token("secret").build().unwrap();
     assert!(!format!("{hidden:?}").contains("secret"));
+}
+
+#[tokio::test]
+async fn who_waits_is_told_once_that_the_server_is_away_and_once_that_it_is_back() {
+    let mut mock = Mock::start();
+    let (said, told) = std::sync::mpsc::channel();
+    let said = std::sync::Mutex::new(said);
+    let listener = move |outage: Outage<'_>| {
+        let what = match outage {
+            Outage::Begins(Error::Unreachable { .. }) => "away",
+            Outage::Over => "back",
+            other => panic!("{other:?}"),
+        };
+        said.lock().unwrap().send(what).unwrap();
+    };
+    let client = Client::builder(mock.url()).on_outage(listener).build().unwrap();
+    let id = mock.json("k", "1");
+    mock.down();
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { client.wait("0", Some(Duration::from_secs(60))).await }
+    });
+    let mut all = Vec::new();
+    crate::support::eventually("it is said", || {
+        all.extend(told.try_recv());
+        !all.is_empty()
+    })
+    .await;
+    assert!(client.get("0", None).await.is_err(), "who does not wait gets the error itself");
+    mock.up();
+    mock.table().jobs[id].state = "succeeded".into();
+    waiting.await.unwrap().unwrap();
+    all.extend(told.try_iter());
+    assert_eq!(all, ["away", "back"]);
 }

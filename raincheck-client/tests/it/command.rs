@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use raincheck_client::run::command::Command;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     mock::{Job, Mock},
-    support::{Running, SUPERVISOR, eventually, family, is_alive, outcome, pids, shell, worker},
+    support::{Running, SUPERVISOR, ended, eventually, family, is_alive, outcome, pids, shell, worker},
 };
 
 fn result(job: &Job) -> (&str, &[u8]) {
@@ -64,7 +65,7 @@ async fn a_result_that_the_server_refuses_fails_the_job_for_good() {
     let id = mock.json("k", "1");
     let script = r#"echo x; echo '{"content_type":"too/large"}' > "$RAINCHECK_RESULT_META""#;
     let failure = outcome(&mock, shell(script), id).await.failure.unwrap();
-    assert_eq!((&failure["error"]["type"], &failure["retryable"]), (&"too-large".into(), &false.into()));
+    assert_eq!((&failure["error"]["type"], &failure["retryable"]), (&"result-too-large".into(), &false.into()));
 }
 
 #[tokio::test]
@@ -251,4 +252,19 @@ async fn scratch_is_private_and_removed() {
 fn a_program_that_is_not_there_is_refused_at_once() {
     assert!(Command::builder("no-such-program-at-all", ["x"]).build().is_err());
     assert!(Command::builder("/etc/passwd", ["x"]).build().is_err());
+}
+
+#[tokio::test]
+async fn what_was_told_to_stop_is_killed_when_there_is_no_more_time() {
+    let (mock, dir, hurry) = (Mock::start(), tempfile::tempdir().unwrap(), CancellationToken::new());
+    let file = dir.path().join("pids");
+    let patient = shell(&family(&file)).kill_after(Duration::from_secs(600)).kill_on(hurry.clone());
+    let running = Running::start(worker(&mock).kind("k", patient.build().unwrap()));
+    let id = mock.json("k", "1");
+    let pids = pids(&file, 3).await;
+    mock.cancel(id);
+    hurry.cancel();
+    assert_eq!(ended(&mock, id).await.state, "canceled");
+    eventually("all are gone", || !pids.iter().any(|pid| is_alive(pid))).await;
+    running.drain().await;
 }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use raincheck_client::run::{Outcome, Task, function};
+use raincheck_client::{
+    Error,
+    client::ResultBody,
+    run::{Outcome, Task, function},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -156,4 +160,35 @@ async fn a_worker_that_may_not_work_says_so() {
     let running = Running::start(worker(&mock).kind("k", gated(&CancellationToken::new())));
     let error = tokio::time::timeout(PATIENCE, running.task).await.unwrap().unwrap().unwrap_err();
     assert_eq!((error.status(), error.slug()), (Some(403), Some("forbidden")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_stops_does_not_wait_for_ever_for_a_server_that_is_gone() {
+    let gone = |is_silent: bool| async move {
+        let (mut mock, gate) = (Mock::start(), CancellationToken::new());
+        let id = mock.json("k", "1");
+        let runner = {
+            let gate = gate.clone();
+            function(move |task: Task| {
+                let gate = gate.clone();
+                async move {
+                    gate.cancelled().await;
+                    task.log("the last words");
+                    let (bytes, content_type) = (vec![0; 1 << 20].into(), "image/png".to_owned());
+                    Outcome::Complete(ResultBody::Bytes { bytes, content_type, filename: None })
+                }
+            })
+        };
+        let running = Running::start(worker(&mock).kind("k", runner));
+        eventually("it runs", || mock.job(id).beats > 0).await;
+        mock.down();
+        // Takes connections and says nothing.
+        let silent = is_silent.then(|| mock.listen());
+        running.shutdown.cancel();
+        gate.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(50), running.task).await.expect("it ends").unwrap();
+        drop(silent);
+        assert!(matches!(ended, Err(Error::Untold(1))), "{ended:?}");
+    };
+    tokio::join!(gone(false), gone(true));
 }

@@ -62,6 +62,8 @@ pub struct Table {
     pub logs_asked: u32,
     /// Answers the next so many requests for an input with 503.
     pub refuse_inputs: u32,
+    /// The files of inputs are gone.
+    pub inputs_are_lost: bool,
     /// What is released is queued again, as by a real server; without it that is its end.
     pub again: bool,
 }
@@ -102,17 +104,22 @@ impl Mock {
         }
     }
 
-    /// Comes (back) on the same port with the same state.
-    pub fn up(&mut self) {
+    /// The port, without anybody who answers.
+    pub fn listen(&self) -> std::net::TcpListener {
         // The runtime that is shut down in the background may hold the port for a moment.
         let deadline = Instant::now() + Duration::from_secs(10);
-        let listener = loop {
+        loop {
             match std::net::TcpListener::bind(self.address) {
-                Ok(listener) => break listener,
+                Ok(listener) => return listener,
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
             std::thread::sleep(Duration::from_millis(5));
-        };
+        }
+    }
+
+    /// Comes (back) on the same port with the same state.
+    pub fn up(&mut self) {
+        let listener = self.listen();
         listener.set_nonblocking(true).unwrap();
         self.address = listener.local_addr().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -8,14 +8,14 @@ use std::{
 };
 
 use raincheck_client::{
-    Error,
+    Error, WorkerBuilder,
     client::ResultBody,
     run::{Outcome, Runner, Task, command::Command, function},
 };
 
 use crate::{
     mock::{Job, Mock, Shared},
-    support::{Running, SUPERVISOR, ended, eventually, shell, worker},
+    support::{Running, SUPERVISOR, ended, eventually, kept, shell, worker},
 };
 
 /// As a real server: what is released is queued again.
@@ -193,23 +193,46 @@ async fn a_worker_that_cannot_run_anything_asks_for_nothing() {
     running.drain().await;
 }
 
+/// Needs its input: a function that passes the error on, one that does not look at it, a program, and a kept one.
+fn needy(mock: &Mock, runner: usize) -> WorkerBuilder {
+    let input = |task: Task| async move { Ok::<_, Error>(Outcome::complete(&task.input().await?.len())) };
+    let deaf = |task: Task| async move {
+        match task.input().await {
+            Ok(input) => Outcome::complete(&input.len()),
+            Err(_) => Outcome::fail("no-input", "", ""),
+        }
+    };
+    match runner {
+        0 => worker(mock).kind("k", function(input)),
+        1 => worker(mock).kind("k", function(deaf)),
+        2 => worker(mock).kind("k", shell("wc -c").build().unwrap()),
+        _ => worker(mock).kind("k", kept(r#"while ask; do say '"result":1'; done"#).build().unwrap()),
+    }
+}
+
+#[tokio::test]
+async fn an_input_that_the_server_has_lost_fails_its_job_for_good() {
+    for runner in 0..4_usize {
+        let mock = server();
+        mock.table().inputs_are_lost = true;
+        let running = Running::start(needy(&mock, runner));
+        let id = mock.bytes("k", "image/png", &[0; 12345]);
+        let job = ended(&mock, id).await;
+        let failure = job.failure.unwrap();
+        assert_eq!((job.state.as_str(), job.releases), ("failed", 0), "{runner}");
+        assert_eq!((&failure["error"]["type"], &failure["retryable"]), (&"payload-lost".into(), &false.into()));
+        mock.table().inputs_are_lost = false;
+        let next = mock.bytes("k", "image/png", &[0; 12345]);
+        assert!(succeeded(&ended(&mock, next).await), "the worker goes on");
+        running.drain().await;
+    }
+}
+
 #[tokio::test]
 async fn an_input_that_cannot_be_fetched() {
-    // Read by a function that does not look at the error, by one that passes it on, and by a program.
-    for runner in 0..3_usize {
+    for runner in 0..4_usize {
         let mock = server();
-        let input = |task: Task| async move { Ok::<_, Error>(Outcome::complete(&task.input().await?.len())) };
-        let deaf = |task: Task| async move {
-            match task.input().await {
-                Ok(input) => Outcome::complete(&input.len()),
-                Err(_) => Outcome::fail("no-input", "", ""),
-            }
-        };
-        let worker = match runner {
-            0 => worker(&mock).kind("k", function(input)),
-            1 => worker(&mock).kind("k", function(deaf)),
-            _ => worker(&mock).kind("k", shell("wc -c").build().unwrap()),
-        };
+        let worker = needy(&mock, runner);
         // So many tries are one run's.
         mock.table().refuse_inputs = 6;
         let running = Running::start(worker);
@@ -250,4 +273,23 @@ async fn while_a_worker_pauses_another_one_does_the_work() {
     assert!(releases < 50, "{releases} given back");
     sick.drain().await;
     well.drain().await;
+}
+
+#[tokio::test]
+async fn directories_that_a_killed_worker_left_are_removed_by_the_next() {
+    let (mock, dir) = (server(), tempfile::tempdir().unwrap());
+    let [left, held, other] = ["raincheck-run-left01", "raincheck-run-held01", "raincheck-other1"].map(|name| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.join("tmp")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    });
+    let holder = File::open(&held).unwrap();
+    raincheck_client::run::command::hold(&holder).unwrap();
+    let running = Running::start(worker(&mock).kind("k", shell("cat").scratch(dir.path()).build().unwrap()));
+    let id = mock.json("k", "1");
+    assert!(succeeded(&ended(&mock, id).await));
+    eventually("it is removed", || !left.exists()).await;
+    assert!(held.exists() && other.exists());
+    running.drain().await;
 }

@@ -22,6 +22,7 @@ mod refusal;
 mod room;
 mod search;
 mod store_id;
+mod there;
 mod unclaimed;
 #[cfg(feature = "s3")]
 mod upload;

@@ -22,10 +22,10 @@ impl Blobs {
         if range.is_empty() {
             return Ok(Box::pin(stream::empty()));
         }
+        // Who asked knows the job, and says so.
         self.open_at(name, range).await.inspect_err(|error| {
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) {
                 self.unreadable.fetch_add(1, Ordering::Relaxed);
-                tracing::error!(name, %error, "a payload is not there in full; if its job was not purged just now, it is lost");
             }
         })
     }

@@ -1,6 +1,6 @@
 //! How far jobs are: bars that move on a terminal, plain lines in a pipe.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use raincheck_client::{Job, State};
@@ -18,12 +18,24 @@ pub struct Bars {
     lines: HashMap<String, String>,
 }
 
+/// All bars of this process: who says something beside them has to move them first.
+static SHOWN: OnceLock<MultiProgress> = OnceLock::new();
+
+/// Says it on standard error, above the bars.
+pub fn say(text: &str) {
+    match SHOWN.get() {
+        Some(all) => all.suspend(|| eprintln!("{text}")),
+        None => eprintln!("{text}"),
+    }
+}
+
 impl Bars {
     /// For standard error as it is.
     pub fn new() -> Self {
         let style = Style::stderr();
         let target = if style.is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { style, all: MultiProgress::with_draw_target(target), bars: HashMap::new(), lines: HashMap::new() }
+        let all = SHOWN.get_or_init(|| MultiProgress::with_draw_target(target)).clone();
+        Self { style, all, bars: HashMap::new(), lines: HashMap::new() }
     }
 
     /// The name a job is shown under.

@@ -1,9 +1,9 @@
 //! Which server a command speaks to.
 
 use clap::Args;
-use raincheck_client::Client;
+use raincheck_client::{Client, client::Outage};
 
-use super::exit::Failure;
+use super::{bars, exit::Failure, style::tame};
 
 /// Options of every command that speaks to a server.
 #[derive(Args, Clone, Debug)]
@@ -37,6 +37,19 @@ impl Connect {
     /// When the URL or the token can't be used.
     pub fn client(&self) -> Result<Client, Failure> {
         let token = self.token.clone().filter(|token| !token.is_empty());
-        Ok(Client::builder(&self.server).maybe_token(token).build()?)
+        Ok(Client::builder(&self.server).maybe_token(token).on_outage(tell).build()?)
+    }
+}
+
+/// Who waits for a server that is away learns that it is, and what would help.
+fn tell(outage: Outage<'_>) {
+    match outage {
+        Outage::Begins(error) => {
+            let Failure { message, next, .. } = Failure::of(error);
+            let next = next.map(|next| format!("\nnext: {next}")).unwrap_or_default();
+            bars::say(&format!("waiting: {}; trying on{next}", tame(&message)));
+        }
+        Outage::Over => bars::say("the server is back"),
+        _ => {}
     }
 }

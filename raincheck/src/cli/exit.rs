@@ -99,12 +99,19 @@ impl From<serde_json::Error> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let message = match std::error::Error::source(&error) {
+        Self::of(&error)
+    }
+}
+
+impl Failure {
+    /// What a request that went wrong means.
+    pub fn of(error: &Error) -> Self {
+        let message = match std::error::Error::source(error) {
             // Of a broken connection the innermost cause says it best: "connection refused".
             Some(source) => format!("{error}: {}", innermost(source)),
             None => error.to_string(),
         };
-        match &error {
+        match error {
             Error::Unreachable { .. } => Self::new(Exit::Refused, message)
                 .next("start a server with `raincheck serve`, or name one with --server URL or RAINCHECK_SERVER"),
             Error::Problem { status: 401, .. } => {
@@ -117,7 +124,7 @@ impl From<Error> for Failure {
             Error::Problem { retry_after: Some(pause), .. } => {
                 Self::new(Exit::Refused, message).next(format!("try again in {} s", pause.as_secs()))
             }
-            Error::Problem { .. } | Error::Unexpected { .. } => Self::new(Exit::Refused, message),
+            Error::Problem { .. } | Error::Unexpected { .. } | Error::Untold(_) => Self::new(Exit::Refused, message),
             Error::NotDone(id) => {
                 Self::new(Exit::TimedOut, message).next(format!("wait for it with `raincheck watch {id}`"))
             }

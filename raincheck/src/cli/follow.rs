@@ -25,7 +25,8 @@ pub async fn follow(client: &Client, id: &str, show: &mut dyn Show) -> Result<Jo
             apply(&mut job, &event);
             show.job(&job);
         }
-        job = client.get(id, None).await?;
+        // It is done; a server that just goes away is waited for.
+        job = client.wait(id, None).await?;
     }
     show.done(&job);
     Ok(job)

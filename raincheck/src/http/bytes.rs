@@ -1,23 +1,25 @@
 //! Payloads going out: their bytes, from memory or from where large ones are kept, whole or in part.
 
+use std::io::ErrorKind;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
-use raincheck_core::{Content, Payload};
-use raincheck_store::Blobs;
+use raincheck_core::{Content, Digest, Job, Payload};
 
 use super::problem::{self, Problem};
 use super::range::{self, Part};
-use super::{filename, negotiate};
+use super::{App, filename, lost, negotiate};
 
-/// The content as its sender typed it, never to be run by a browser. `etag` names its bytes, in quotes.
+/// The content of a job as its sender typed it, never to be run by a browser. `etag` names its bytes, in quotes.
 pub async fn serve(
+    app: &App,
+    job: &Job,
     method: &Method,
     headers: &HeaderMap,
     content: &Content,
     etag: Option<&str>,
-    blobs: &Blobs,
 ) -> Result<Response, Problem> {
     let size = content.payload.size();
     if let Some(etag) = etag
@@ -38,7 +40,7 @@ pub async fn serve(
             return Err(outside.header(header::CONTENT_RANGE, value(format!("bytes */{size}"))));
         }
     };
-    let body = if *method == Method::HEAD { Body::empty() } else { body(&content.payload, start, end, blobs).await? };
+    let body = if *method == Method::HEAD { Body::empty() } else { body(app, job, content, start, end).await? };
     let status = if part == Part::Whole { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
     let mut response = dress(status, body, content, etag);
     let headers = response.headers_mut();
@@ -53,17 +55,25 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-async fn body(payload: &Payload, start: u64, end: u64, blobs: &Blobs) -> Result<Body, Problem> {
-    match payload {
+async fn body(app: &App, job: &Job, content: &Content, start: u64, end: u64) -> Result<Body, Problem> {
+    match &content.payload {
         Payload::Empty => Ok(Body::empty()),
         Payload::Inline(bytes) => Ok(Body::from(bytes.slice(start as usize..end as usize))),
-        Payload::Blob { name, .. } => {
-            let bytes = blobs.read(name, start..end).await.map_err(|error| {
-                tracing::error!(%error, "a large payload cannot be read");
-                Problem::new(problem::STORE).detail("the bytes cannot be read now").retry_after(5)
-            })?;
-            Ok(Body::from_stream(bytes))
-        }
+        Payload::Blob { name, .. } if app.damaged.knows(name) => Err(lost::damaged()),
+        Payload::Blob { name, size } => match app.engine.store().blobs().read(name, start..end).await {
+            Ok(bytes) => {
+                let known = (start, end) == (0, *size) && content.digest != Digest::default();
+                let digest = known.then_some(content.digest);
+                let expected = lost::Expected { name: name.clone(), size: end - start, digest };
+                Ok(Body::from_stream(lost::watched(app.clone(), job, expected, bytes)))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(lost::missing(app, job, name).await),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(lost::cut(app, job, name)),
+            Err(error) => {
+                tracing::error!(%error, job = %job.id, file = &**name, "a large payload cannot be read");
+                Err(Problem::new(problem::STORE).detail("the bytes cannot be read now").retry_after(5))
+            }
+        },
     }
 }
 

@@ -20,6 +20,7 @@ mod jobs;
 mod kinds;
 mod leases;
 mod list;
+mod lost;
 mod metrics;
 mod negotiate;
 mod openapi;
@@ -86,6 +87,7 @@ pub(crate) struct Shared {
     /// Of watched jobs, and of the whole feed, whose frames have other names.
     frames: [watch::frames::LastFrame; 2],
     sockets: TaskTracker,
+    damaged: lost::Damaged,
     seen: metrics::Seen,
 }
 
@@ -108,6 +110,7 @@ impl App {
             uploads: upload::Places::new(options.limits.uploads),
             frames: Default::default(),
             sockets: TaskTracker::new(),
+            damaged: lost::Damaged::default(),
             seen: metrics::Seen::default(),
             engine,
             options,

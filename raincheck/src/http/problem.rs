@@ -68,6 +68,7 @@ rows! {
     MANAGED = Row { slug: "managed-by-config", status: 409, title: "The configuration file owns this" },
     PURGED = Row { slug: "purged", status: 410, title: "The job was purged" },
     CURSOR_EXPIRED = Row { slug: "cursor-expired", status: 410, title: "Events after the cursor are no longer kept" },
+    PAYLOAD_LOST = Row { slug: "payload-lost", status: 410, title: "The bytes are lost" },
     PRECONDITION = Row { slug: "precondition-failed", status: 412, title: "The precondition does not hold" },
     TOO_LARGE = Row { slug: "too-large", status: 413, title: "Too large" },
     UNSUPPORTED = Row { slug: "unsupported-media-type", status: 415, title: "The media type is not supported here" },

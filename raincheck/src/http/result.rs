@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
-use raincheck_core::{Content, Payload, State};
+use raincheck_core::{Content, Job, Payload, State};
 
 use super::answer;
 use super::ask::Ask;
@@ -33,7 +33,7 @@ pub async fn get(method: Method, JobPath(id): JobPath, mut ask: Ask) -> Result<R
     let record = answer::record(app, id, wait, &HeaderMap::new()).await?;
     let mut response = if record.job.state == State::Succeeded {
         let content = app.engine.result(record.job.no).await?.unwrap_or_default();
-        serve(app, &method, headers, &content).await?
+        serve(app, &record.job, &method, headers, &content).await?
     } else {
         answer::status(base, &JobView::of(&app.engine, base, &record), &HeaderMap::new(), failed_status)
     };
@@ -41,13 +41,19 @@ pub async fn get(method: Method, JobPath(id): JobPath, mut ask: Ask) -> Result<R
     Ok(response)
 }
 
-async fn serve(app: &App, method: &Method, headers: &HeaderMap, content: &Content) -> Result<Response, Problem> {
+async fn serve(
+    app: &App,
+    job: &Job,
+    method: &Method,
+    headers: &HeaderMap,
+    content: &Content,
+) -> Result<Response, Problem> {
     if matches!(content.payload, Payload::Empty) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         return Ok(response);
     }
-    bytes::serve(method, headers, content, Some(&etag(content)), app.engine.store().blobs()).await
+    bytes::serve(app, job, method, headers, content, Some(&etag(content))).await
 }
 
 /// The strong `ETag` of these bytes.

@@ -77,6 +77,7 @@ pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Res
         Err(RerunError::NotFinished) => Err(ask.refusal(problem::JOB_NOT_FINISHED, &record)),
         Err(RerunError::Done) => Err(ask.refusal(problem::JOB_DONE, &record)),
         Err(RerunError::Gone) => Err(Problem::new(problem::PURGED)),
+        Err(RerunError::Lost) => Err(Problem::new(problem::PAYLOAD_LOST)),
         Err(RerunError::Submit(error)) => Err(submit::refused(error)),
     }
 }

@@ -18,6 +18,7 @@ const LINES: &[&[u8]] = &[
     br#"{"job":"j","attempt":1,"result": {"b": "x", "a": null}}"#,
     br#"{"job":"j","attempt":1,"result":null}"#,
     br#"{"job":"i","attempt":1,"result":null}"#,
+    br#"{"job":"j","attempt":1,"result":NaN}"#,
     br#"{"job":"j","attempt":1,"error":"it broke","retryable":true,"retry_after":"30s"}"#,
     br#"{"error":{"type":"Boom","title":"it broke","detail":"all of it"},"retry_after":99999999999,"job":"j","attempt":1}"#,
     b"{\"percent\":1}\n{\"percent\":2}\nnoise\n{\"percent\":3",
@@ -26,7 +27,7 @@ const LINES: &[&[u8]] = &[
 #[test]
 fn answer_of_a_kept_program() {
     check(bytes(LINES), |line| match read(&line, Asked { job: "j", attempt: 1 }) {
-        Line::Log { .. } | Line::Stray { .. } => {}
+        Line::Log { .. } | Line::Stray { .. } | Line::Broken(_) => {}
         Line::Progress(progress) => taken(progress),
         Line::Answer(Outcome::Complete(result)) => {
             let crate::client::ResultBody::Json(json) = result else { panic!("{result:?}") };

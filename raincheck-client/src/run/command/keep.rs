@@ -19,7 +19,8 @@
 //! ```
 //!
 //! `error` may be a plain text; without `retryable` it is final. An answer has 64 MiB at most. Lines that are no answer go
-//! to the log, as standard error does. Descriptor 3 takes progress, too.
+//! to the log, as standard error does; one that was meant to be the answer and cannot be read fails its job (retryable),
+//! and the process is replaced. Descriptor 3 takes progress, too.
 //!
 //! A process that dies fails its job (retryable) and is started again for the next one; to cancel a job its process is
 //! stopped as any command is. Idle processes end with the worker.

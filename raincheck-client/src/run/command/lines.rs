@@ -1,12 +1,17 @@
 //! The two kinds of lines between a worker and a kept program: the job, and its answers. See [`keep`](super::keep).
 
-use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Plan, scratch::Scratch};
+use super::{
+    Plan,
+    members::{Members, was_meant},
+    scratch::Scratch,
+};
 use crate::{
     Error,
     api::{Failure, FailureError, Job, Progress, RawJson, WireDuration},
+    aside::aside,
     client::ResultBody,
     run::{Outcome, Task},
 };
@@ -17,6 +22,8 @@ pub(super) enum Line {
     Progress(Progress),
     /// How it ended.
     Answer(Outcome),
+    /// It was meant to say how it ended, and cannot be read: why.
+    Broken(String),
     /// How another run ended.
     Stray { job: String, attempt: u32 },
     /// Anything else.
@@ -44,25 +51,6 @@ struct Question<'a> {
     content_type: Option<&'a str>,
 }
 
-/// Members as they stand: what is no answer may have others of these names.
-#[derive(Deserialize)]
-struct Members<'a> {
-    #[serde(default, borrow)]
-    job: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    attempt: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    progress: Option<&'a RawValue>,
-    #[serde(default, borrow, deserialize_with = "even_null")]
-    result: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    retryable: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    retry_after: Option<&'a RawValue>,
-}
-
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Fault {
@@ -70,41 +58,56 @@ enum Fault {
     Full(FailureError),
 }
 
-/// A result of `null` is a result; only a line without the member is none.
-fn even_null<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
 /// Reads what a program wrote while it was asked about this run.
 pub(super) fn read(line: &[u8], asked: Asked<'_>) -> Line {
-    let Ok(members) = serde_json::from_slice::<Members<'_>>(line) else { return Line::Log { nameless: false } };
-    let ends = members.result.is_some() || members.error.is_some();
-    let (Some(job), Some(attempt)) = (value::<String>(members.job), value::<u32>(members.attempt)) else {
-        return Line::Log { nameless: ends };
+    let members = match serde_json::from_slice::<Members<'_>>(line) {
+        Ok(members) => members,
+        Err(error) if was_meant(line, asked.job) => return Line::Broken(format!("it is not valid JSON: {error}")),
+        Err(_) => return Line::Log { nameless: false },
+    };
+    let ends = members.result.is_some() || members.fault().is_some();
+    let job = value::<String>(members.job);
+    let (job, attempt) = match (job, members.attempt.map(|attempt| serde_json::from_str::<u32>(attempt.get()))) {
+        (Some(job), Some(Ok(attempt))) => (job, attempt),
+        (Some(job), Some(Err(error))) if ends && job == asked.job => {
+            return Line::Broken(format!("`attempt` is not the number {}: {error}", asked.attempt));
+        }
+        _ => return Line::Log { nameless: ends },
     };
     if (job.as_str(), attempt) != (asked.job, asked.attempt) {
         return if ends { Line::Stray { job, attempt } } else { Line::Log { nameless: false } };
     }
     if ends {
-        return Line::Answer(outcome(&members).unwrap_or_else(|error| {
-            Outcome::retry("invalid-answer", "the kept program's answer cannot be read", error.to_string())
-        }));
+        return outcome(&members).map_or_else(Line::Broken, Line::Answer);
     }
-    value(members.progress).map_or(Line::Log { nameless: false }, Line::Progress)
+    match (value(members.progress), members.misspelt_end()) {
+        (Some(progress), _) => Line::Progress(progress),
+        (None, Some(name)) => Line::Broken(format!("it has `{name}` instead of `result` or `error`")),
+        (None, None) if members.error.is_some() => Line::Broken("`error` is null, and there is no `result`".into()),
+        (None, None) => Line::Log { nameless: false },
+    }
 }
 
-fn outcome(members: &Members<'_>) -> Result<Outcome, serde_json::Error> {
-    let Some(fault) = members.error else {
+/// How the run ended, or why that cannot be told.
+fn outcome(members: &Members<'_>) -> Result<Outcome, String> {
+    if members.doubled {
+        return Err("a member is there twice".into());
+    }
+    let Some(fault) = members.fault() else {
         return Ok(members.result.map_or(ResultBody::None, |result| ResultBody::Json(result.to_owned())).into());
     };
-    let error = match serde_json::from_str(fault.get())? {
+    let error = match read_as("error", fault)? {
         Fault::Text(text) => FailureError { detail: Some(text), ..FailureError::default() },
         Fault::Full(error) => error,
     };
-    let retryable = members.retryable.map(|value| serde_json::from_str(value.get())).transpose()?.unwrap_or(false);
+    let retryable: Option<bool> = members.retryable.map_or(Ok(None), |value| read_as("retryable", value))?;
     let retry_after: Option<WireDuration> =
-        members.retry_after.map(|value| serde_json::from_str(value.get())).transpose()?;
-    Ok(Outcome::Fail(Failure { error, retryable, retry_after }))
+        members.retry_after.map_or(Ok(None), |value| read_as("retry_after", value))?;
+    Ok(Outcome::Fail(Failure { error, retryable: retryable.unwrap_or(false), retry_after }))
+}
+
+fn read_as<T: DeserializeOwned>(name: &str, member: &RawValue) -> Result<T, String> {
+    serde_json::from_str(member.get()).map_err(|error| format!("`{name}` cannot be read: {error}"))
 }
 
 fn value<T: DeserializeOwned>(member: Option<&RawValue>) -> Option<T> {
@@ -126,7 +129,12 @@ pub(super) async fn question(plan: &Plan, task: &Task) -> Result<(Vec<u8>, Optio
         content_type = task.input_to(&path).await?;
         let is_json = content_type.as_deref().is_some_and(|content_type| content_type.starts_with("application/json"));
         json = match is_json {
-            true => tokio::fs::read(&path).await.ok().and_then(|bytes| serde_json::from_slice::<RawJson>(&bytes).ok()),
+            true => {
+                let path = path.clone();
+                let bytes = aside(move || std::fs::read(path)).await;
+                let bytes = bytes.map_err(|source| Error::io("cannot read the input", source))?;
+                serde_json::from_slice::<RawJson>(&bytes).ok()
+            }
             false => None,
         };
         question.input = json.as_ref();
@@ -161,6 +169,15 @@ mod tests {
             r#"{"level":"info"}"#,
             r#"{"job":"j","attempt":2}"#,
             r#"{"job":"j","attempt":2,"retryable":true}"#,
+            r#"{"level":"info","job":"j","attempt":2,"msg":"found","results":3}"#,
+            r#"{"job":"j","attempt":2,"msg":"loading"}"#,
+            r#"{"job":"j","attempt":2,"err":"slow"}"#,
+            r#"{"job":"j","attempt":2,"progress":"half"}"#,
+            r#"{"job":"j","attempt":"2","msg":"loading"}"#,
+            r#"{"job":"j","job":"j","attempt":2}"#,
+            r#"{"level":"info","job":"j","ratio":NaN}"#,
+            r#"{"job":"i","attempt":2,"result":NaN}"#,
+            r#"answer: {"job":"j","attempt":2,"result":NaN}"#,
             r#"{"job":{"id":"j"},"attempt":2,"progress":{"percent":1}}"#,
             r#"{"job":"j","attempt":1,"progress":{"percent":1}}"#,
             r#"{"progress":{"percent":1}}"#,
@@ -187,10 +204,26 @@ mod tests {
 
     #[test]
     fn an_answer_that_cannot_be_read_ends_its_run_all_the_same() {
-        for rest in [r#""error":5"#, r#""error":"x","retryable":"yes""#, r#""error":"x","retry_after":"soon""#] {
-            let line = format!(r#"{{"job":"j","attempt":2,{rest}}}"#);
-            let Line::Answer(Outcome::Fail(failure)) = read(line.as_bytes(), ASKED) else { panic!("{line}") };
-            assert_eq!((failure.error.kind.as_deref(), failure.retryable), (Some("invalid-answer"), true), "{line}");
+        for (line, why) in [
+            (r#"{"job": "j", "attempt": 2, "result": NaN}"#, "not valid JSON: expected value at line 1 column 38"),
+            (r#"{"job":"j","attempt":2,"result":{"a":1,}}"#, "not valid JSON"),
+            ("{'job': 'j', 'attempt': 2, 'result': None}", "not valid JSON"),
+            (r#"{"job":"j","attempt":2,"result":1} done"#, "not valid JSON"),
+            (r#"{"job":"j","attempt":2,"error":null}"#, "`error` is null"),
+            (r#"{"job":"j","attempt":"2","result":1}"#, "`attempt` is not the number 2"),
+            (r#"{"job":"j","attempt":2.5,"error":"x"}"#, "`attempt` is not the number 2"),
+            (r#"{"job":"j","attempt":null,"result":1}"#, "`attempt` is not the number 2"),
+            (r#"{"job":"j","attempt":2,"reslut":5}"#, "`reslut` instead of"),
+            (r#"{"job":"j","attempt":2,"Error":"x","retryable":true}"#, "`Error` instead of"),
+            (r#"{"job":"j","attempt":2,"result":1,"result":2}"#, "there twice"),
+            (r#"{"job":"j","attempt":2,"error":5}"#, "`error` cannot be read"),
+            (r#"{"job":"j","attempt":2,"error":"x","retryable":"yes"}"#, "`retryable` cannot be read"),
+            (r#"{"job":"j","attempt":2,"error":"x","retry_after":"soon"}"#, "`retry_after` cannot be read"),
+        ] {
+            let Line::Broken(reason) = read(line.as_bytes(), ASKED) else { panic!("{line}") };
+            assert!(reason.contains(why), "{line}: {reason}");
         }
+        let not_text = b"{\"job\":\"j\",\"attempt\":2,\"result\":\"\xff\"}";
+        assert!(matches!(read(not_text, ASKED), Line::Broken(_)));
     }
 }

@@ -34,6 +34,7 @@
 //!
 //! **Staying warm.** With [`CommandBuilder::keep`] one process per slot takes job after job; see [`keep`].
 
+mod abandoned;
 mod answers;
 mod descriptors;
 mod environment;
@@ -47,6 +48,7 @@ pub mod keep;
 mod left;
 mod lines;
 mod log;
+mod members;
 mod once;
 mod orders;
 mod output;
@@ -68,13 +70,16 @@ use std::{
     time::Duration,
 };
 
+pub use abandoned::{hold, sweep};
 pub use descriptors::raise_open_files;
 pub use environment::{ALWAYS, check_variable};
 pub use supervise::supervise_main_if_asked;
 
+use tokio_util::sync::CancellationToken;
+
 use self::supervisor::Supervisor;
 use super::{Outcome, Runner, Task};
-use crate::Error;
+use crate::{Error, aside};
 
 /// Exit code that says "try again later" (`EX_TEMPFAIL` of sysexits).
 const TEMPORARY: i32 = 75;
@@ -107,6 +112,7 @@ struct Plan {
     retry_on: Vec<i32>,
     stream: Option<String>,
     grace: Duration,
+    hurry: CancellationToken,
     supervisor: Option<PathBuf>,
 }
 
@@ -133,6 +139,7 @@ impl Command {
             retry_on: vec![TEMPORARY],
             stream: None,
             grace: Duration::from_secs(10),
+            hurry: CancellationToken::new(),
             supervisor: None,
         };
         CommandBuilder { plan, keep: false }
@@ -195,6 +202,12 @@ impl CommandBuilder {
         self
     }
 
+    /// Once this is canceled, the time of whatever was sent SIGTERM, or will be, is over.
+    pub fn kill_on(mut self, hurry: CancellationToken) -> Self {
+        self.plan.hurry = hurry;
+        self
+    }
+
     /// The executable that supervises, instead of the current one; it calls [`supervise_main_if_asked`] first of all.
     pub fn supervisor(mut self, executable: impl Into<PathBuf>) -> Self {
         self.plan.supervisor = Some(executable.into());
@@ -213,6 +226,7 @@ impl CommandBuilder {
         }
         plan.environment.listed.iter().try_for_each(|name| check_variable(name)).map_err(Error::Configuration)?;
         plan.has_program()?;
+        aside::start().map_err(|source| Error::io("cannot start the threads for files", source))?;
         let warm = keep.then(keep::Pool::default);
         Ok(Command { plan, supervisors: Arc::default(), warm })
     }
@@ -250,6 +264,7 @@ impl Runner for Command {
     async fn ready(&self) -> Result<(), Error> {
         self.plan.has_program()?;
         health::check(&self.plan)?;
+        abandoned::sweep_beside(self.plan.folder());
         // It is not kept: a server may have many kinds that nobody asks for.
         Supervisor::start(&self.plan).map(drop)
     }

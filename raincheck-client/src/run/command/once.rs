@@ -12,7 +12,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    runtime::Handle,
+    sync::oneshot,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -46,9 +50,16 @@ pub(super) async fn run(supervisors: &Arc<Supervisors>, plan: &Plan, task: &Task
     if let Ok(Some(usable)) = supervisor.scratch.clear_few() {
         supervisors.put(supervisor, usable);
     } else {
-        let home = supervisors.clone();
-        let cleared = tokio::task::spawn_blocking(move || home.clear_and_put(supervisor));
-        let _ = tokio::time::timeout(CLEAR_WITHIN, cleared).await;
+        let (home, runtime, (done, cleared)) = (supervisors.clone(), Handle::current(), oneshot::channel::<()>());
+        // A thread of its own, as it may take long. Without one the supervisor ends here, and removes all of it.
+        let clear = move || {
+            let _within = runtime.enter();
+            home.clear_and_put(supervisor);
+            drop(done);
+        };
+        if std::thread::Builder::new().spawn(clear).is_ok() {
+            let _ = tokio::time::timeout(CLEAR_WITHIN, cleared).await;
+        }
     }
     outcome
 }

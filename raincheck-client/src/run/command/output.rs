@@ -3,13 +3,18 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Write as _},
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use crate::aside::aside;
 
 /// What is in memory is never larger; in bytes.
 pub(super) const MEMORY_MAX: usize = 64 * 1024;
@@ -21,14 +26,14 @@ const WRITE_MIN: usize = 256 * 1024;
 pub(super) struct Output {
     /// What is not in the file.
     memory: BytesMut,
-    file: Option<tokio::fs::File>,
+    file: Option<Arc<File>>,
     size: u64,
 }
 
 /// All of it.
 pub(super) enum Kept {
     Memory(BytesMut),
-    File(File, u64),
+    File(Arc<File>, u64),
 }
 
 /// Why there is no more of it.
@@ -69,20 +74,30 @@ impl Output {
 
     /// Moves what is in memory to the file.
     async fn write(&mut self, folder: &Path) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(tokio::fs::File::from_std(tempfile::tempfile_in(folder)?)),
-        };
-        file.write_all(&self.memory).await?;
-        self.memory.clear();
+        if self.file.is_none() {
+            self.file = Some(Arc::new(tempfile::tempfile_in(folder)?));
+        }
+        self.append().await
+    }
+
+    async fn append(&mut self) -> io::Result<()> {
+        let Some(file) = self.file.clone() else { return Ok(()) };
+        let mut memory = std::mem::take(&mut self.memory);
+        let written = aside(move || {
+            (&*file).write_all(&memory)?;
+            memory.clear();
+            Ok(memory)
+        });
+        self.memory = written.await?;
         Ok(())
     }
 
     /// All that has come.
     pub(super) async fn take(mut self) -> io::Result<Kept> {
-        let Some(mut file) = self.file.take() else { return Ok(Kept::Memory(self.memory)) };
-        file.write_all(&self.memory).await?;
-        file.flush().await?;
-        Ok(Kept::File(file.into_std().await, self.size))
+        self.append().await?;
+        Ok(match self.file {
+            Some(file) => Kept::File(file, self.size),
+            None => Kept::Memory(self.memory),
+        })
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read as _},
-    os::fd::BorrowedFd,
+    os::fd::{AsFd as _, BorrowedFd},
     sync::Arc,
     time::Duration,
 };
@@ -16,7 +16,7 @@ use super::{
     output::{Kept, Output},
     scratch::{META, RESULT, Scratch},
 };
-use crate::{Error, api::RawJson, client::ResultBody, run::Outcome};
+use crate::{Error, api::RawJson, aside::aside, client::ResultBody, run::Outcome};
 
 /// A result up to this size is looked into to find its type, in bytes; a larger one is just bytes.
 const LOOK_MAX: u64 = 64 * 1024 * 1024;
@@ -49,10 +49,11 @@ pub(super) async fn collect(scratch: &Scratch, output: Option<Output>, most: u64
         // Most of them: what is in memory already needs no thread.
         return Ok(in_memory(bytes.clone().freeze(), Meta::default()));
     }
-    let gather = tokio::task::spawn_blocking(move || gather(std::os::fd::AsFd::as_fd(&directory), output, most));
+    let gather = aside(move || Ok(gather(directory.as_fd(), output, most)));
     match tokio::time::timeout(READ_WITHIN, gather).await {
         Ok(Ok(gathered)) => gathered,
-        Ok(Err(panic)) => Err(unusable("cannot read the result", io::Error::other(panic))),
+        // No thread to do it: no program makes that.
+        Ok(Err(error)) => Err(Outcome::of_error(&Error::io("cannot read the result", error))),
         Err(_) => Err(unusable("cannot read the result", io::ErrorKind::TimedOut.into())),
     }
 }
@@ -73,7 +74,7 @@ fn gather(directory: BorrowedFd<'_>, output: Kept, most: u64) -> Result<ResultBo
     let meta = meta_of(directory).map_err(|error| unusable("cannot use $RAINCHECK_RESULT_META", error))?;
     let result = left::open(directory, RESULT).map_err(|error| unusable("cannot use $RAINCHECK_RESULT", error))?;
     let (file, size) = match (result, output) {
-        (Some(result), _) => result,
+        (Some((file, size)), _) => (Arc::new(file), size),
         (None, Kept::Memory(bytes)) => return Ok(in_memory(bytes.freeze(), meta)),
         (None, Kept::File(file, size)) => (file, size),
     };
@@ -100,11 +101,11 @@ fn in_memory(bytes: Bytes, meta: Meta) -> ResultBody {
     ResultBody::Bytes { bytes, content_type, filename }
 }
 
-fn in_file(file: File, size: u64, meta: Meta) -> io::Result<ResultBody> {
+fn in_file(file: Arc<File>, size: u64, meta: Meta) -> io::Result<ResultBody> {
     // No more than it had: it may grow while it is read.
     let read = || -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        (&file).take(size).read_to_end(&mut bytes)?;
+        (&*file).take(size).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     if size <= VALUE_MAX {
@@ -118,7 +119,7 @@ fn in_file(file: File, size: u64, meta: Meta) -> io::Result<ResultBody> {
         }
         None => "application/octet-stream".to_owned(),
     };
-    Ok(ResultBody::OpenFile { file: Arc::new(file), size, content_type, filename: meta.filename })
+    Ok(ResultBody::OpenFile { file, size, content_type, filename: meta.filename })
 }
 
 /// The one of standard output stands where it was last written.

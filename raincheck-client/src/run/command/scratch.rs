@@ -17,19 +17,21 @@ use rustix::{
 };
 
 use super::{
-    Plan,
+    Plan, abandoned,
     remove::{self, DIRECTORY},
 };
 use crate::Error;
 
 /// Nobody else looks in.
 const PRIVATE: u32 = 0o700;
+/// Its own name begins so.
+pub(super) const PREFIX: &str = "raincheck-run-";
 /// More names than a run has of itself.
 const FEW: usize = 5;
 
 /// Names in it.
 const INPUT: &str = "input";
-const PRIVATE_NAME: &str = "tmp";
+pub(super) const PRIVATE_NAME: &str = "tmp";
 /// The result that a program writes.
 pub(super) const RESULT: &str = "result";
 /// What it says about its result.
@@ -49,12 +51,11 @@ impl Scratch {
 
     fn make(plan: &Plan) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix("raincheck-").permissions(fs::Permissions::from_mode(PRIVATE));
-        let made = match &plan.scratch {
-            Some(parent) => builder.tempdir_in(parent),
-            None => builder.tempdir(),
-        }?;
+        builder.prefix(PREFIX).permissions(fs::Permissions::from_mode(PRIVATE));
+        let made = builder.tempdir_in(plan.folder())?;
         let directory = Arc::new(open(made.path(), DIRECTORY, Mode::empty())?);
+        // Before it has what it is known by to who sweeps.
+        abandoned::hold(&directory)?;
         // Apart from the rest, so that no name that the program chooses meets one of these.
         mkdirat(&directory, PRIVATE_NAME, Mode::RWXU)?;
         Ok(Self { path: made.keep(), directory })

@@ -24,12 +24,13 @@ use std::{
 
 use command_fds::{CommandFdExt as _, FdMapping};
 use rustix::{
+    fs::Mode,
     io::{Errno, dup2},
     process::Pid,
 };
 
 use super::{
-    PROGRESS_FD, descriptors,
+    PROGRESS_FD, abandoned, descriptors,
     events::Events,
     orders::{self, Answer, End, Order, Start},
     remove,
@@ -96,6 +97,11 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     if let Some(Err(error)) = open_files.map(descriptors::limit) {
         eprintln!("raincheck: programs keep a raised limit of open files: {error}");
     }
+    // Held here as well: what runs in it may outlive the worker for a moment.
+    let _held = scratch.as_deref().and_then(|path| {
+        let directory = rustix::fs::open(path, remove::DIRECTORY, Mode::empty()).ok()?;
+        abandoned::hold(&directory).ok().map(|()| directory)
+    });
     let mut events = match Events::listen() {
         Ok(events) => events,
         Err(error) => {

@@ -131,7 +131,12 @@ impl Supervisor {
         }
         // Why it was stopped counts, not how: a supervisor that is gone by now is just not used again.
         self.order(b'T').await;
-        if tokio::time::timeout(plan.grace, self.ended()).await.is_err() {
+        let ended = tokio::select! {
+            _ = self.ended() => true,
+            () = tokio::time::sleep(plan.grace) => false,
+            () = plan.hurry.cancelled() => false,
+        };
+        if !ended {
             self.kill().await;
         }
         Ok(Ended::Stopped)

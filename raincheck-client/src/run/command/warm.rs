@@ -13,7 +13,7 @@ use super::{
     lines::{Asked, Line, read},
     log::{self, Tail},
     pipes::{Files, Pipes},
-    progress,
+    progress, result,
     supervisor::{Ended, Supervisor},
 };
 use crate::{
@@ -202,14 +202,17 @@ async fn listen(
                 continue;
             }
             Ok(Next::TooLong) => {
-                let detail = format!("a line of it has {ANSWER_MAX} bytes at most");
-                return Turn::Answered(Outcome::fail("answer-too-long", "the answer is too long", detail), false);
+                return Turn::Answered(result::too_large(ANSWER_MAX as u64), false);
             }
             Ok(Next::End) | Err(_) => return Turn::DIED,
         };
         match read(line, asked) {
             Line::Progress(progress) => task.progress(progress),
             Line::Answer(outcome) => return Turn::Answered(outcome, in_step),
+            Line::Broken(why) => {
+                let outcome = Outcome::retry("invalid-answer", "the kept program's answer cannot be read", why);
+                return Turn::Answered(outcome, false);
+            }
             Line::Stray { job, attempt } if past.contains(&(job.clone(), attempt)) => {
                 tracing::warn!(job, attempt, "a kept program answered again for an earlier job; this one is its last");
                 in_step = false;

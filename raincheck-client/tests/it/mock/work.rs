@@ -202,6 +202,9 @@ pub async fn input(State(table): State<Shared>, Path(lease): Path<String>) -> Re
         table.refuse_inputs -= 1;
         return problem(503, "store-unavailable");
     }
+    if table.inputs_are_lost {
+        return problem(410, "payload-lost");
+    }
     let Some((_, job)) = running(&mut table, &lease) else { return problem(409, "lease-lost") };
     let (content_type, bytes) = job.input.clone().unwrap();
     ([(header::CONTENT_TYPE, content_type)], bytes).into_response()

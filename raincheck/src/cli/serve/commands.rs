@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use raincheck_client::{Client, Worker, run::command::Command};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -10,14 +11,18 @@ use crate::{
     config::{Config, Kind},
 };
 
-/// From SIGTERM to SIGKILL when a command is stopped.
-const KILL_AFTER: Duration = Duration::from_secs(3);
+/// From SIGTERM to SIGKILL, at least, when the server ends.
+const TO_END: Duration = Duration::from_secs(1);
 
 /// The workers of this server.
 #[derive(Default)]
 pub struct Commands {
     serving: BTreeMap<String, Serving>,
     running: TaskTracker,
+    /// No command has any more of its grace.
+    no_grace: CancellationToken,
+    /// Nor from SIGTERM to SIGKILL.
+    hurry: CancellationToken,
 }
 
 /// A worker of one kind, and what it was made of.
@@ -47,7 +52,7 @@ impl Change {
         let mut begin = Vec::new();
         for (kind, settings) in kinds().filter(|(kind, settings)| !stays(kind, settings)) {
             let origin = config.origin(&["kinds", kind, "run"]);
-            let runner = runner(settings, &folder, &secrets)
+            let runner = runner(settings, &folder, &secrets, &commands.hurry)
                 .map_err(|error| Failure::usage(format!("{origin}: kind {kind}: {error}")))?;
             let worker = Worker::builder(client.clone())
                 .name(format!("serve-{kind}{own}"))
@@ -55,6 +60,7 @@ impl Change {
                 .kind(kind, runner)
                 .concurrency(settings.workers.unwrap_or(1))
                 .grace(grace)
+                .grace_ends_on(commands.no_grace.clone())
                 .build()?;
             begin.push((kind.clone(), settings.clone(), worker));
         }
@@ -88,15 +94,27 @@ impl Commands {
         }
     }
 
-    /// Gives what runs its grace, then stops it and hands it back uncounted.
-    pub async fn stop(self) {
+    /// Gives what runs its grace, then stops it and hands it back uncounted. However long that is, what has not ended a
+    /// second before `kill_at` is told to, and killed then.
+    pub async fn stop(self, kill_at: Instant) {
         self.serving.values().for_each(|serving| serving.shutdown.cancel());
         self.running.close();
+        for (at, over) in [(kill_at - TO_END, &self.no_grace), (kill_at, &self.hurry)] {
+            if timeout_at(at, self.running.wait()).await.is_ok() {
+                return;
+            }
+            over.cancel();
+        }
         self.running.wait().await;
     }
 }
 
-fn runner(settings: &Kind, folder: &Path, secrets: &[&str]) -> Result<Command, raincheck_client::Error> {
+fn runner(
+    settings: &Kind,
+    folder: &Path,
+    secrets: &[&str],
+    hurry: &CancellationToken,
+) -> Result<Command, raincheck_client::Error> {
     let (program, arguments) =
         settings.run.split_first().map_or(("", [].as_slice()), |(first, rest)| (first.as_str(), rest));
     // A path is meant from the settings file's folder; a bare name is looked up on the search path.
@@ -106,7 +124,7 @@ fn runner(settings: &Kind, folder: &Path, secrets: &[&str]) -> Result<Command, r
         .environment(&settings.env)
         .withhold(secrets.iter().copied())
         .keep(settings.keep)
-        .kill_after(KILL_AFTER)
+        .kill_on(hurry.clone())
         .retry_on(settings.retry_exit_codes.iter().copied());
     if settings.stream {
         command = command.stream(settings.content_type.as_deref().unwrap_or("text/plain; charset=utf-8"));

@@ -3,6 +3,7 @@
 mod banner;
 mod commands;
 mod descriptors;
+mod ephemeral;
 mod options;
 mod server;
 
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::config::{Config, Flags, Said, StoreUrl, beside, sections::LogFormat, show::needs_restart, tree::Origin};
 
+use ephemeral::Ephemeral;
 pub use server::Server;
 
 /// Options of `serve`.
@@ -153,16 +155,17 @@ pub fn store(options: &Options) -> Result<(StoreUrl, StoreOptions), Failure> {
 
 /// Serves until it is told to stop.
 pub async fn run(mut options: Options) -> Result<Exit, Failure> {
-    let scratch = if options.ephemeral { Some(tempfile::tempdir()?) } else { None };
-    if let Some(scratch) = &scratch {
-        options.data = Some(scratch.path().to_path_buf());
-    }
+    let ephemeral = if options.ephemeral { Some(Ephemeral::new()?) } else { None };
+    options.data = ephemeral.as_ref().map(Ephemeral::data).or(options.data);
     let (mut config, remark) = options.load()?;
     let terminal = Style::stderr().is_terminal();
     let format = config.settings.log.format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     logging::start(&config.settings.log.level, format);
     if let Some(remark) = remark {
         tracing::warn!("{remark}");
+    }
+    if ephemeral.is_some() {
+        Ephemeral::sweep();
     }
     let mut signals = Signals::listen()?;
     let mut server = Server::start(&config).await?;
@@ -181,7 +184,7 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
         () = server.stop() => {}
         () = signals.stop() => {
             // The lock and the log of the database are made for this: the next start recovers.
-            drop(scratch);
+            drop(ephemeral);
             exit(130);
         }
     }

@@ -23,6 +23,8 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(10);
 /// Of that, what is left for HTTP and the store after the commands.
 const LAST: Duration = Duration::from_millis(1_500);
+/// Before that, what is left to hand back the jobs of commands that had to be killed.
+const HAND_BACK: Duration = Duration::from_millis(500);
 
 /// A running server.
 pub struct Server {
@@ -136,7 +138,8 @@ impl Server {
     pub async fn stop(self) {
         let deadline = Instant::now() + DRAIN;
         self.engine.drain();
-        if tokio::time::timeout_at(deadline - LAST, self.commands.stop()).await.is_err() {
+        let commands = self.commands.stop(deadline - LAST - HAND_BACK);
+        if tokio::time::timeout_at(deadline - LAST, commands).await.is_err() {
             tracing::warn!("some commands did not end in time; their jobs run again when their leases are over");
         }
         self.shutdown.cancel();

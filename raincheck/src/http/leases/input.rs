@@ -25,5 +25,5 @@ pub async fn get(method: Method, LeasePath(lease): LeasePath, ask: Ask) -> Resul
     let content = engine.input(lease.no).await?.unwrap_or_default();
     // An input never changes, so its job names its bytes.
     let etag = format!("\"{}\"", record.job.id);
-    bytes::serve(&method, &ask.headers, &content, Some(&etag), engine.store().blobs()).await
+    bytes::serve(&ask.app, &record.job, &method, &ask.headers, &content, Some(&etag)).await
 }

@@ -151,3 +151,67 @@ pub fn ready(server: &mut Worker) -> String {
     std::thread::spawn(move || lines.for_each(drop));
     url
 }
+
+/// Ends some seconds after SIGTERM, and says so.
+const TIDY: &str = "trap 'sleep 5; echo tidied > TIDIED; exit 1' TERM; touch BEGUN; while :; do sleep 0.1; done";
+
+#[test]
+fn a_command_has_ten_seconds_from_sigterm_when_it_is_canceled_and_what_is_left_of_them_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let config =
+        kinds(folder.path(), &format!("[server]\ngrace = \"1s\"\n[kinds.k]\nrun = [\"sh\", \"-c\", \"{TIDY}\"]\n"));
+    let mut cli = Cli { server: Server::start(folder.path(), &["--config", &config]), folder };
+    let [begun, tidied] = ["BEGUN", "TIDIED"].map(|name| cli.folder.path().join("conf").join(name));
+    let appears = |path: &std::path::Path| {
+        let begin = Instant::now();
+        while !path.exists() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "{} does not come", path.display());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::fs::remove_file(path).unwrap();
+    };
+    let id = cli.run(&["submit", "k"]).well();
+    appears(&begun);
+    cli.run(&["cancel", &id]).well();
+    appears(&tidied);
+    cli.run(&["wait", &id, "--timeout", "20s"]).with(1);
+
+    cli.run(&["submit", "k"]).well();
+    appears(&begun);
+    let (code, took) = cli.server.terminate();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(tidied.exists(), "it was killed before");
+}
+
+#[test]
+fn what_a_killed_ephemeral_server_left_is_removed_by_the_next() {
+    let (folder, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let start = || {
+        let mut serve =
+            command(folder.path(), &["serve", "--ephemeral", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+        let mut child = serve.env("TMPDIR", temporary.path()).stdout(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        lines.find(|line| line.as_ref().unwrap().contains("\"msg\":\"ready\"")).unwrap().unwrap();
+        // The pipe must not fill up.
+        std::thread::spawn(move || lines.for_each(drop));
+        Worker(child)
+    };
+    let folders = || {
+        let entries = std::fs::read_dir(temporary.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("raincheck-ephemeral-")).collect::<Vec<_>>()
+    };
+    let mut first = start();
+    let of_the_first = folders();
+    let mut second = start();
+    assert_eq!(folders().len(), 2, "one that runs keeps its own");
+    first.0.kill().unwrap();
+    first.0.wait().unwrap();
+    assert_eq!(folders().len(), 2);
+    let mut third = start();
+    let now = folders();
+    assert!(now.len() == 2 && !now.contains(&of_the_first[0]), "{now:?}");
+    assert_eq!((second.stop(), third.stop()), (Some(0), Some(0)));
+    assert_eq!(folders(), [""; 0]);
+}

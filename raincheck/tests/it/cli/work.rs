@@ -130,3 +130,54 @@ pub fn until_running(cli: &Cli, id: &str) {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn who_waits_for_a_server_that_is_away_says_so_once() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens on a port that was just free.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    let id = "01a21a00-c581-7000-8307-e78191440a60";
+    let waited = super::said(super::command(folder.path(), &["wait", id, "--timeout", "2s", "--server", &url]), None);
+    let err = waited.with(4).err;
+    assert_eq!(err.matches(&format!("waiting: cannot reach the server at {url}")).count(), 1, "{err}");
+    assert!(err.contains("next: start a server with `raincheck serve`"), "{err}");
+    for verb in [&["watch", id][..], &["get", id], &["events", "--job", id], &["stream", id], &["submit", "k"]] {
+        let mut command = super::command(folder.path(), &[verb, &["--server", &url]].concat());
+        // A stream waits for its server in any case.
+        let err = if verb[0] == "stream" {
+            let mut child = command.spawn().unwrap();
+            let mut line = String::new();
+            let mut lines = std::io::BufReader::new(child.stderr.take().unwrap());
+            std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
+            line
+        } else {
+            super::said(command, None).with(5).err
+        };
+        assert!(err.contains(&format!("cannot reach the server at {url}")), "{verb:?}: {err}");
+    }
+}
+
+#[test]
+fn an_input_that_the_server_has_lost_fails_the_job_of_a_worker_and_of_the_server_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("raincheck.toml"), "[kinds.own]\nrun = [\"wc\", \"-c\"]\n").unwrap();
+    let cli = Cli { server: crate::server::Server::start(folder.path(), &[]), folder };
+    let mut worker = cli.work(&["--kind", "k", "--", "wc", "-c"]);
+    std::fs::write(cli.folder.path().join("large"), vec![b'x'; 300_000]).unwrap();
+    for kind in ["k", "own"] {
+        let id = cli.run(&["submit", kind, "--file", "large", "--delay", "1h"]).well();
+        let blobs = std::fs::read_dir(cli.folder.path().join("data/blobs")).unwrap().map(|shard| shard.unwrap().path());
+        let shards = blobs.filter(|shard| shard.is_dir() && shard.file_name().unwrap().len() == 2);
+        for file in shards.flat_map(|shard| std::fs::read_dir(shard).unwrap()) {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        cli.run(&["run-now", &id]).well();
+        let said = cli.run(&["wait", &id, "--timeout", "20s", "-o", "json"]).with(1);
+        assert!(said.out.contains("payload-lost"), "{said:?}");
+        assert_eq!(cli.job(&id, "attempt"), 1, "another worker could not have it either");
+    }
+    assert_eq!(worker.stop(), Some(0));
+}

@@ -9,6 +9,7 @@ mod gone;
 mod greedy;
 mod learn;
 mod list;
+mod lost;
 mod pages;
 mod steer;
 mod stream;

@@ -1,0 +1,86 @@
+//! Payloads whose files are lost or damaged: that is said as it is, and not as if it passed.
+
+use std::path::PathBuf;
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::bed::{Bed, path, send, text};
+
+/// Larger than what is kept in the database.
+const LARGE: usize = 300_000;
+
+/// The only payload there is.
+fn file(bed: &Bed) -> PathBuf {
+    let shards = std::fs::read_dir(bed.folder.path().join("blobs")).unwrap().map(|shard| shard.unwrap().path());
+    let shards = shards.filter(|shard| shard.is_dir() && shard.file_name().unwrap().len() == 2);
+    let mut files = shards.flat_map(|shard| std::fs::read_dir(shard).unwrap()).map(|file| file.unwrap().path());
+    let file = files.next().expect("a payload");
+    assert_eq!(files.next(), None);
+    file
+}
+
+async fn with_input(bed: &Bed) -> (String, String) {
+    let bytes = vec![b'x'; LARGE];
+    let sent = bed.ask(Method::POST, "/kinds/k/jobs").header("content-type", "image/png").body(bytes);
+    let job = path(&send(sent).await.is(202).json());
+    let lease = text(&bed.lease("k").await["lease"]).to_owned();
+    (job, format!("/leases/{lease}"))
+}
+
+/// The whole of it comes, or the connection breaks before its end.
+async fn is_whole(bed: &Bed, path: &str) -> bool {
+    let answer = bed.ask(Method::GET, path).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.bytes().await.is_ok_and(|bytes| bytes.len() == LARGE)
+}
+
+#[tokio::test]
+async fn an_input_that_is_gone() {
+    let bed = Bed::new().await;
+    let (job, lease) = with_input(&bed).await;
+    assert!(is_whole(&bed, &format!("{lease}/input")).await);
+    std::fs::remove_file(file(&bed)).unwrap();
+    assert_eq!(bed.get(&format!("{lease}/input")).await.is(410).slug(), "payload-lost");
+    let failure = json!({"error": {"type": "payload-lost", "title": "the input is lost"}, "retryable": false});
+    bed.post(&format!("{lease}/fail"), failure).await.is(200);
+    assert_eq!(bed.post(&format!("{job}/rerun"), json!({})).await.is(410).slug(), "payload-lost");
+}
+
+#[tokio::test]
+async fn while_all_payloads_are_away_none_is_lost() {
+    let bed = Bed::new().await;
+    let (_, lease) = with_input(&bed).await;
+    std::fs::remove_file(file(&bed)).unwrap();
+    let blobs = bed.folder.path().join("blobs");
+    std::fs::rename(&blobs, bed.folder.path().join("elsewhere")).unwrap();
+    assert_eq!(bed.get(&format!("{lease}/input")).await.is(503).slug(), "store-unavailable");
+}
+
+#[tokio::test]
+async fn an_input_with_another_bit_or_end() {
+    for damage in [|bytes: &mut Vec<u8>| bytes[LARGE / 2] ^= 1, |bytes: &mut Vec<u8>| bytes.truncate(LARGE - 1)] {
+        let bed = Bed::new().await;
+        let (_, lease) = with_input(&bed).await;
+        let file = file(&bed);
+        let mut bytes = std::fs::read(&file).unwrap();
+        damage(&mut bytes);
+        std::fs::write(&file, bytes).unwrap();
+        let input = format!("{lease}/input");
+        assert!(!is_whole(&bed, &input).await, "nobody takes it for the input");
+        assert_eq!(bed.get(&input).await.is(410).slug(), "payload-lost");
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_is_gone() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let lease = text(&bed.lease("k").await["lease"]).to_owned();
+    let complete = bed.ask(Method::POST, &format!("/leases/{lease}/complete")).header("content-type", "image/png");
+    send(complete.body(vec![b'x'; LARGE])).await.is(200);
+    assert!(is_whole(&bed, &format!("{job}/result")).await);
+    std::fs::remove_file(file(&bed)).unwrap();
+    assert_eq!(bed.get(&format!("{job}/result")).await.is(410).slug(), "payload-lost");
+    bed.get(&job).await.is(200);
+}
