@@ -69,8 +69,13 @@ impl Proxy {
     /// When there is no port to listen on, or no thread.
     pub fn to(port: u16) -> Result<Proxy> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("proxy").enable_io().build()?;
-        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0)))?;
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+        listener.set_nonblocking(true)?;
         let at = listener.local_addr()?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
         let rules = Arc::new(watch::Sender::new(Rules { port, ..Rules::default() }));
         runtime.spawn(serve(listener, Arc::clone(&rules)));
         Ok(Proxy { at, rules, runtime: Some(runtime) })
