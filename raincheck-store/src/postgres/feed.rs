@@ -27,7 +27,7 @@ pub(super) struct Feed {
 pub(super) struct Place {
     /// Its place among the transactions.
     pub pos: i64,
-    /// Its number.
+    /// Its number; 0 where that is not known.
     pub batch: i64,
     /// The cursor of the last event up to there.
     pub last: i64,
@@ -126,6 +126,11 @@ impl Feed {
 }
 
 impl Place {
+    /// Whether it is the transaction of that number that stands at its place, as far as is known.
+    pub fn may_be(&self, pos: i64, batch: i64) -> bool {
+        pos != self.pos || batch == self.batch || self.batch == 0
+    }
+
     /// The place of a transaction that comes later.
     fn then(self, told: &Told) -> Place {
         let last = told.commit.events.last().map_or(self.last, |event| event.cursor.0);
