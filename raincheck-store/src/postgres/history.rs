@@ -251,3 +251,22 @@ async fn write(db: &impl GenericClient, server: &Server, time: Time) -> Result<(
     tracing::warn!(timeline = server.timeline, "the database is on another server, or was put back");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(first: i64, pos: i64) -> Epoch {
+        Epoch { first, before: Place { pos, last: 10 * pos, batch: 0 } }
+    }
+
+    #[test]
+    fn histories_part_where_the_first_begins_that_is_not_in_both() {
+        let (one, two, three) = (epoch(0, 0), epoch(1_000, 7), epoch(2_000, 9));
+        let at = |known: &[Epoch], found: &[Epoch]| parting(known, found).map(|place| (place.pos, place.last));
+        assert_eq!(at(&[one, two], &[one, two]), None);
+        assert_eq!(at(&[one], &[one, two, three]), Some((7, 70)));
+        assert_eq!(at(&[one, three], &[one, two]), Some((7, 70)), "each has gone on by itself");
+        assert_eq!(at(&[one, two, three], &[one]), Some((7, 70)), "led back to the one before");
+    }
+}
