@@ -1,5 +1,6 @@
 //! Throw-away PostgreSQL servers for tests: made from the machine's own programs, listening on a free port of
-//! 127.0.0.1, gone with the process that started them, however that ends.
+//! 127.0.0.1, gone with the process that started them, however that ends. One can follow another and take its place; the
+//! network before them can fail.
 //!
 //! ```no_run
 //! let database = pgcluster::Cluster::shared().database()?;
@@ -13,10 +14,14 @@ mod identity;
 mod keeper;
 mod postmaster;
 mod programs;
+mod proxy;
+mod standby;
 
 pub use database::Database;
 pub use identity::Identity;
 pub use programs::{OLDEST, Programs};
+pub use proxy::Proxy;
+pub use standby::Replication;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -61,6 +66,8 @@ pub enum Stop {
     Fast,
     /// As in a crash: nothing is written, the next start recovers.
     Immediate,
+    /// The same, of every process at once: not even those who are connected are told.
+    Kill,
 }
 
 /// A cluster of databases and, most of the time, a server on it.
@@ -81,7 +88,12 @@ impl Cluster {
     ///
     /// # Errors
     /// When there is no PostgreSQL, with what to install; when it can't be started, with what it said.
-    pub fn start(mut settings: Settings) -> Result<Cluster> {
+    pub fn start(settings: Settings) -> Result<Cluster> {
+        Cluster::make(settings, initdb)
+    }
+
+    /// Starts a server on the files that `fill` puts into the folder `data` of the one that it is given.
+    fn make(mut settings: Settings, fill: impl FnOnce(&Programs, &Account, &Path) -> Result<()>) -> Result<Cluster> {
         let programs = Programs::find()?;
         let account = Account::ordinary()?;
         let home = settings.home();
@@ -91,7 +103,7 @@ impl Cluster {
         // From here on it removes the folder, whatever happens.
         let keeper = Keeper::watch(&folder)?;
         account.own(&folder)?;
-        initdb(&programs, &account, &folder)?;
+        fill(&programs, &account, &folder)?;
         if let Some(identity) = &settings.identity {
             let paths = identity.lay(&folder, &account)?;
             settings.more.splice(0..0, paths);
@@ -141,10 +153,19 @@ impl Cluster {
     /// # Errors
     /// When it does not end.
     pub fn stop(&self, how: Stop) -> Result<()> {
-        match self.server.lock().take() {
-            Some(server) => server.stop(how),
-            None => Ok(()),
-        }
+        let Some(server) = self.server.lock().take() else { return Ok(()) };
+        server.stop(how)?;
+        if how == Stop::Kill { self.bury() } else { Ok(()) }
+    }
+
+    /// Removes what a killed server has left beside its files: the next one would do so, but there may be none.
+    fn bury(&self) -> Result<()> {
+        let path = self.data().join("postmaster.pid");
+        let left = std::fs::read_to_string(&path).context("postmaster.pid")?;
+        let segment = left.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)).context("no segment")?;
+        let output = Command::new("ipcrm").args(["--shmem-id", segment]).output().context("ipcrm does not run")?;
+        ensure!(output.status.success(), "ipcrm: {}", String::from_utf8_lossy(&output.stderr).trim());
+        std::fs::remove_file(path).context("postmaster.pid")
     }
 
     /// Stops the server and starts it again, on the same port.

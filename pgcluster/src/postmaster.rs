@@ -60,6 +60,8 @@ impl Postmaster {
             ("full_page_writes", fsync),
             ("max_connections", "200"),
             ("shared_buffers", "64MB"),
+            // Beside the other files, where it goes with them.
+            ("dynamic_shared_memory_type", "mmap"),
         ];
         let more = settings.more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in own.into_iter().chain(more) {
@@ -108,19 +110,40 @@ impl Postmaster {
     }
 
     fn tell_children(&self, signal: Signal) -> Result<()> {
-        for entry in std::fs::read_dir("/proc")?.filter_map(Result::ok) {
-            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
-            // One that ended meanwhile has nothing to tell.
-            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            if let Some(pid) = pid
-                && parent(&stat) == Some(self.child.id())
-                && let Err(error) = kill_process(pid, signal)
-                && error != Errno::SRCH
-            {
-                return Err(error.into());
+        for pid in self.children()? {
+            match kill_process(pid, signal) {
+                // One that ended meanwhile has nothing to tell.
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
+    }
+
+    /// Those that have not ended.
+    fn children(&self) -> Result<Vec<Pid>> {
+        let mut children = Vec::new();
+        for entry in std::fs::read_dir("/proc")?.filter_map(Result::ok) {
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            children.extend(pid.filter(|_| parent(&stat) == Some(self.child.id())));
+        }
+        Ok(children)
+    }
+
+    /// Kills all of its processes where they are.
+    fn kill(&self) -> Result<()> {
+        self.freeze()?;
+        self.tell_children(Signal::KILL)?;
+        let until = Instant::now() + PATIENCE;
+        // The next one does not start while any of them has their memory.
+        while !self.children()?.is_empty() {
+            if Instant::now() > until {
+                bail!("processes of PostgreSQL do not end");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(kill_process(Pid::from_child(&self.child), Signal::KILL)?)
     }
 
     /// Ends it, and waits until it is gone.
@@ -128,12 +151,15 @@ impl Postmaster {
         if self.child.try_wait()?.is_some() {
             return Ok(());
         }
-        let signal = match how {
-            Stop::Fast => Signal::INT,
-            Stop::Immediate => Signal::QUIT,
+        let end = |signal| {
+            kill_process(Pid::from_child(&self.child), signal)?;
+            self.thaw()
         };
-        kill_process(Pid::from_child(&self.child), signal)?;
-        self.thaw()?;
+        match how {
+            Stop::Fast => end(Signal::INT)?,
+            Stop::Immediate => end(Signal::QUIT)?,
+            Stop::Kill => self.kill()?,
+        }
         let until = Instant::now() + PATIENCE;
         while self.child.try_wait()?.is_none() {
             if Instant::now() > until {
@@ -145,10 +171,12 @@ impl Postmaster {
     }
 }
 
-/// Whose child a process is, from what `/proc` says of it: behind its name, which may hold anything.
+/// Whose child a process is, unless it has ended, from what `/proc` says of it: behind its name, which may hold anything.
 fn parent(stat: &str) -> Option<u32> {
     let (_, behind) = stat.rsplit_once(')')?;
-    behind.split_whitespace().nth(1)?.parse().ok()
+    let mut words = behind.split_whitespace();
+    let has_ended = words.next()? == "Z";
+    words.next()?.parse().ok().filter(|_| !has_ended)
 }
 
 /// Keeps what it says, and tells when it takes connections; the channel closes when it ends.
@@ -156,7 +184,7 @@ fn listen(stderr: impl Read + Send + 'static, said: Arc<Mutex<VecDeque<String>>>
     let (sender, ready) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            let is_ready = line.contains("database system is ready to accept connections");
+            let is_ready = line.contains("database system is ready to accept");
             let mut said = said.lock();
             if said.len() == LINES {
                 said.pop_front();
@@ -179,6 +207,7 @@ mod tests {
     #[test]
     fn the_parent_is_read() {
         assert_eq!(parent("12 (a) b) S 7 12 12 0 -1"), Some(7));
+        assert_eq!(parent("12 (a) b) Z 7 12 12 0 -1"), None);
         assert_eq!(parent(""), None);
     }
 }

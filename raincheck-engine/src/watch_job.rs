@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use raincheck_core::{Event, JobNo};
+use raincheck_core::{Event, Job, JobNo};
 use raincheck_store::{Most, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -80,7 +80,9 @@ impl JobWatch {
         if page.items.is_empty() {
             // Nothing above `last`: either all that is to come will be heard of, or nothing will come any more.
             let record = self.engine.store().record(self.no).await?;
-            self.ended = record.is_none_or(|r| r.job.state.is_final() && r.job.seq <= self.last);
+            let ended = |job: &Job| job.state.is_final() && job.seq <= self.last;
+            // One that has not come so far has lost what was told of it.
+            self.ended = record.is_none_or(|r| ended(&r.job) || r.job.seq < self.last);
         }
         self.behind = !page.at_head;
         self.read = page.items.into();

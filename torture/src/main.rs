@@ -9,7 +9,6 @@ mod load;
 mod log;
 mod oracle;
 mod platter;
-mod proxy;
 mod round;
 mod scratch;
 mod server;

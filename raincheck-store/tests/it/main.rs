@@ -10,6 +10,7 @@ mod encryption;
 mod findings;
 mod folder;
 mod foreign;
+mod history;
 mod moved;
 mod nodes;
 mod orphans;

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A running `raincheck serve`; killed hard when dropped.
@@ -11,6 +12,7 @@ pub struct Server {
     pub url: String,
     /// What it says about its store.
     pub store: String,
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
@@ -50,9 +52,17 @@ impl Server {
             }
             seen.push(line);
         };
-        // Nobody reads further, but the pipe must not fill up.
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { child, url, store }
+        let said: Arc<Mutex<Vec<String>>> = Arc::default();
+        let kept = Arc::clone(&said);
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line));
+        });
+        Server { child, url, store, said }
+    }
+
+    /// What it has said since it was ready, a line each.
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
     }
 
     pub fn pid(&self) -> u32 {

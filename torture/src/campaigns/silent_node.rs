@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use pgcluster::{Cluster, Settings};
+use pgcluster::{Cluster, Proxy, Settings};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::{Signal, kill_process};
 
 use crate::campaign::{Order, rounds};
 use crate::load::Mix;
-use crate::proxy::Proxy;
 use crate::round::Round;
 use crate::server::Launch;
 use crate::tally::Tally;
@@ -29,31 +28,26 @@ pub fn run(order: &Order) -> Result<Tally> {
         let mut rng = StdRng::seed_from_u64(seed);
         let database = cluster.database()?;
         let mut round = Round::new(order.name, seed, Mix { files: 100, ..Mix::default() })?;
-        let way = async || {
-            let proxy = Proxy::to(cluster.port()).await?;
-            let address = proxy.address(&database.url(), cluster.port())?;
-            anyhow::Ok((proxy, address))
-        };
-        let (mut proxy, address) = way().await?;
-        round.start(&Launch::new(round.folder())?.on(&address)).await?;
+        let mut proxy = Proxy::to(cluster.port())?;
+        round.start(&Launch::new(round.folder())?.on(&proxy.url(database.name()))).await?;
         for _ in 0..silences {
             tokio::time::sleep(Duration::from_millis(rng.random_range(300..1_500))).await;
             let (is_stopped, pid) = (rng.random_ratio(1, 3), round.server()?.pid()?);
             if is_stopped {
                 kill_process(pid, Signal::STOP)?;
             } else {
-                proxy.swallow();
+                proxy.freeze();
                 // What is being uploaded comes as far as it can.
                 tokio::time::sleep(Duration::from_millis(rng.random_range(50..1_000))).await;
             }
             database.run(A_MINUTE)?;
-            let (next, address) = way().await?;
-            round.start(&Launch::new(round.folder())?.on(&address)).await?;
+            let next = Proxy::to(cluster.port())?;
+            round.start(&Launch::new(round.folder())?.on(&next.url(database.name()))).await?;
             ensure!(database.run(SERVE)? == "1", "the silent node still counts as alive");
             if is_stopped {
                 kill_process(pid, Signal::CONT)?;
             } else {
-                proxy.clear();
+                proxy.thaw();
             }
             round.down();
             // For a while both serve.

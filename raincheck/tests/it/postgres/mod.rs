@@ -3,6 +3,7 @@
 #[cfg(feature = "s3")]
 mod bucket;
 mod cli;
+mod failover;
 mod idle;
 mod life;
 mod migrate;

@@ -1,0 +1,171 @@
+//! Something that was acknowledged is lost, or never was in this history: every node notices, and nothing of it is used.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use pgcluster::{Replication, Stop};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{LIMIT, Node, Site, kinds};
+use crate::cli::{command, said};
+use crate::server::until;
+
+/// Who waits for something is told of it within this, far below what it asked to wait for.
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
+    let site = Site::new(Replication::Asynchronous);
+    let way = site.way();
+    let nodes = [site.node(&way), site.node(&way)];
+    let (lost, new) = (kinds("lost"), kinds("new"));
+    let kept = nodes[0].submit().await;
+    site.standby.catch_up(&site.primary).unwrap();
+    site.standby.stop_following().unwrap();
+    // More of them than a sequence is written down ahead: numbers of these kinds are given again.
+    nodes[0].one_of_each(&lost).await;
+    let lease = nodes[0].lease_all(&lost[..1], 1).await.remove(0).1;
+    until("the other node knows", LIMIT, async || nodes[1].head().await.1 == 42).await;
+    let (head, _) = nodes[1].head().await;
+    let mut stream = nodes[1].ask(Method::GET, &format!("/events?after={head}")).header("accept", "text/event-stream");
+    stream = stream.timeout(LIMIT);
+    let stream = stream.send().await.unwrap();
+    let follower = tokio::spawn(follow(&nodes[1], head.clone(), new[39].clone()));
+    let worker = tokio::spawn(wait_for_work(&nodes[1], new[39].clone()));
+
+    site.primary.stop(Stop::Kill).unwrap();
+    site.standby.promote().unwrap();
+    way.lead(site.standby.port());
+    // At once, before anybody may have noticed.
+    let (again, fresh) = tokio::join!(nodes[0].one_of_each(&lost), nodes[1].one_of_each(&new));
+    let begin = Instant::now();
+    until("both notice", LIMIT, async || nodes[0].changes().await > 0 && nodes[1].changes().await > 0).await;
+    let leased = tokio::time::timeout(SOON, worker).await.expect("a waiting worker gets what is new").unwrap();
+    assert_eq!(leased, fresh[39]);
+    let resets = tokio::time::timeout(SOON, follower).await.expect("a follower sees what is new").unwrap();
+    assert!(resets > 0, "a follower was told nothing");
+    let ended = tokio::time::timeout(SOON, ends(stream)).await;
+    ended.expect("a stream that has told what is lost ends");
+    assert!(begin.elapsed() < LIMIT);
+    for node in &nodes {
+        let told = node.server.said().into_iter().filter(|line| line.contains("another history"));
+        let levels: Vec<Value> =
+            told.map(|line| serde_json::from_str::<Value>(&line).unwrap()["level"].clone()).collect();
+        assert!(levels.contains(&json!("ERROR")), "{:#?}", node.server.said());
+        node.is_ready().await;
+    }
+
+    // Every job is of the kind that it was submitted as, whoever is asked, be it one that was not there.
+    let third = site.node(&way);
+    for node in nodes.iter().chain([&third]) {
+        for (kind, id) in lost.iter().zip(&again).chain(new.iter().zip(&fresh)) {
+            let (status, job) = node.get(&format!("/jobs/{id}")).await;
+            assert!(status.is_success() && job["kind"] == **kind, "{kind}: {job}");
+        }
+        assert_eq!(node.get("/jobs").await.0, 200);
+        assert_eq!(node.state(&kept).await, "queued");
+        // The feed has grown past what it was.
+        assert!(node.head().await.1 > 42);
+        let (status, problem) = node.get(&format!("/events?after={head}")).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (410, &"/problems/cursor-expired".into()), "{problem}");
+        for verb in ["heartbeat", "complete"] {
+            let (status, problem) = node.post(&format!("/leases/{lease}/{verb}"), json!({})).await;
+            assert_eq!((status.as_u16(), &problem["type"]), (409, &"/problems/lease-lost".into()), "{problem}");
+        }
+    }
+    let mut got: Vec<String> = nodes[0].lease_all(&new[..39], 39).await.into_iter().map(|(job, _)| job).collect();
+    got.sort();
+    let mut wanted = fresh[..39].to_vec();
+    wanted.sort();
+    assert_eq!(got, wanted);
+    let mut got: Vec<String> = nodes[1].lease_all(&lost, 40).await.into_iter().map(|(job, _)| job).collect();
+    got.sort();
+    let mut wanted = again;
+    wanted.sort();
+    assert_eq!(got, wanted);
+    let folder = site.folder.path();
+    said(command(folder, &["doctor", "--store", &way.url("postgres"), "--data", "data"]), None).well();
+}
+
+/// Each node writes to a server of its own, and then one of them is led to where the other has been all along: further
+/// than its own had come, or less far.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_left_behind_notices_the_other_history() {
+    for (behind, ahead) in [(3, 40), (40, 3)] {
+        let site = Site::new(Replication::Asynchronous);
+        let (left, right) = (site.way(), site.way());
+        let nodes = [site.node(&left), site.node(&right)];
+        nodes[0].submit().await;
+        nodes[1].submit().await;
+        site.standby.catch_up(&site.primary).unwrap();
+        site.standby.stop_following().unwrap();
+        site.standby.promote().unwrap();
+        right.lead(site.standby.port());
+        right.cut();
+        let (old, new) = (kinds("old"), kinds("new"));
+        nodes[0].one_of_each(&old[..behind]).await;
+        let fresh = nodes[1].one_of_each(&new[..ahead]).await;
+        let (head, _) = nodes[0].head().await;
+        left.lead(site.standby.port());
+        left.cut();
+        let again = nodes[0].one_of_each(&old[..behind]).await;
+        until("it notices", LIMIT, async || nodes[0].changes().await > 0).await;
+        for node in &nodes {
+            node.is_ready().await;
+            for (kind, id) in old.iter().zip(&again).chain(new.iter().zip(&fresh)) {
+                let (status, job) = node.get(&format!("/jobs/{id}")).await;
+                assert!(status.is_success() && job["kind"] == **kind, "{behind} {ahead}: {kind}: {job}");
+            }
+            let (status, problem) = node.get(&format!("/events?after={head}")).await;
+            assert_eq!((status.as_u16(), &problem["type"]), (410, &"/problems/cursor-expired".into()), "{problem}");
+        }
+    }
+}
+
+/// Reads the feed from there on until a job of this kind is made; how often it had to begin again.
+fn follow(node: &Node, mut after: String, kind: String) -> impl Future<Output = usize> + use<> {
+    let (http, url) = (node.http.clone(), node.server.url.clone());
+    async move {
+        let mut resets = 0;
+        loop {
+            let Ok(answer) = http.get(format!("{url}/events?after={after}&wait=20s")).send().await else { continue };
+            let (status, page) = (answer.status(), answer.json::<Value>().await.unwrap());
+            match status.as_u16() {
+                200 => after = page["next_after"].as_str().unwrap().to_owned(),
+                410 => (after, resets) = ("0".to_owned(), resets + 1),
+                503 => tokio::time::sleep(Duration::from_millis(50)).await,
+                _ => panic!("{status} {page}"),
+            }
+            let events = page["items"].as_array().into_iter().flatten();
+            if events.clone().any(|event| event["kind"] == *kind) {
+                return resets;
+            }
+        }
+    }
+}
+
+/// Asks for work of this kind until it comes; the job.
+fn wait_for_work(node: &Node, kind: String) -> impl Future<Output = String> + use<> {
+    let (http, url) = (node.http.clone(), node.server.url.clone());
+    async move {
+        let ask = json!({"worker": {"name": "patient"}, "kinds": [kind], "max": 1, "wait": "60s", "ttl": "60s"});
+        loop {
+            let Ok(answer) = http.post(format!("{url}/leases")).json(&ask).send().await else { continue };
+            match answer.status().as_u16() {
+                200 => {
+                    let answer = answer.json::<Value>().await.unwrap();
+                    return answer["leases"][0]["job"]["id"].as_str().unwrap().to_owned();
+                }
+                204 | 503 => tokio::time::sleep(Duration::from_millis(50)).await,
+                other => panic!("{other}"),
+            }
+        }
+    }
+}
+
+/// Reads a stream to its end, however that comes.
+async fn ends(stream: reqwest::Response) {
+    let mut stream = stream.bytes_stream();
+    while stream.next().await.is_some_and(|bytes| bytes.is_ok()) {}
+}
