@@ -13,6 +13,21 @@ pub struct LeaseRef {
     pub attempt: u32,
 }
 
+impl LeaseRef {
+    /// No attempt comes so far.
+    const VOID: u32 = i32::MAX as u32;
+
+    /// A run of this job that never was: what is asked of it is refused as if it were over.
+    pub fn void(self) -> LeaseRef {
+        LeaseRef { attempt: Self::VOID, ..self }
+    }
+
+    /// Whether it is one.
+    pub fn is_void(self) -> bool {
+        self.attempt == Self::VOID
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

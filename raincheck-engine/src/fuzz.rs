@@ -13,12 +13,12 @@ fn keys() -> Keys {
 #[test]
 fn lease() {
     let keys = keys();
-    check((0..=i64::MAX, any::<u32>()), |(no, attempt)| {
+    check((0..=i64::MAX, any::<u32>(), 0..=i64::MAX), |(no, attempt, history)| {
         let lease = LeaseRef { no: JobNo(no), attempt };
-        assert_eq!(keys.lease(&keys.lease_text(lease)), Some(lease));
+        assert_eq!(keys.lease(&keys.lease_text(lease, history)), Some((lease, history)));
     });
-    let leases = [(1, 1), (0x0123_4567_89ab, 7), (i64::MAX, u32::MAX)];
-    let minted = leases.map(|(no, attempt)| keys.lease_text(LeaseRef { no: JobNo(no), attempt }));
+    let leases = [(1, 1, 0), (0x0123_4567_89ab, 7, 0), (i64::MAX, u32::MAX, 0), (1, 1, 0xabc)];
+    let minted = leases.map(|(no, attempt, history)| keys.lease_text(LeaseRef { no: JobNo(no), attempt }, history));
     check(texts(&minted.each_ref().map(String::as_str)), |text| {
         assert_eq!(keys.lease(&text).is_some(), minted.contains(&text), "{text:?}");
     });

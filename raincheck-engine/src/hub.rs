@@ -17,6 +17,14 @@ const FEED_RING: usize = 4_096;
 pub(crate) struct Hub {
     topics: Mutex<HashMap<JobNo, Listed>>,
     feed: broadcast::Sender<Arc<Event>>,
+    /// Touched when what was told of before may not be there any more.
+    history: watch::Sender<()>,
+}
+
+/// A registration for the whole feed.
+pub(crate) struct FeedListener {
+    events: broadcast::Receiver<Arc<Event>>,
+    history: watch::Receiver<()>,
 }
 
 /// The listeners of one job.
@@ -40,6 +48,7 @@ pub(crate) struct Watch {
     _topic: Arc<Topic>,
     events: broadcast::Receiver<Arc<Event>>,
     grown: watch::Receiver<()>,
+    history: watch::Receiver<()>,
 }
 
 impl Default for Listed {
@@ -51,7 +60,8 @@ impl Default for Listed {
 
 impl Default for Hub {
     fn default() -> Self {
-        Hub { topics: Mutex::default(), feed: broadcast::Sender::new(FEED_RING) }
+        let (feed, history) = (broadcast::Sender::new(FEED_RING), watch::Sender::new(()));
+        Hub { topics: Mutex::default(), feed, history }
     }
 }
 
@@ -63,16 +73,20 @@ impl Hub {
         listed.watches += 1;
         let topic = listed.topic.clone();
         let (events, grown) = (topic.events.subscribe(), topic.grown.subscribe());
-        Watch { hub: self.clone(), no, _topic: topic, events, grown }
+        let history = self.history.subscribe();
+        Watch { hub: self.clone(), no, _topic: topic, events, grown, history }
     }
 
     /// Listens to the whole feed.
-    pub(crate) fn watch_all(&self) -> broadcast::Receiver<Arc<Event>> {
-        self.feed.subscribe()
+    pub(crate) fn watch_all(&self) -> FeedListener {
+        FeedListener { events: self.feed.subscribe(), history: self.history.subscribe() }
     }
 
     /// Tells the listeners what was committed, in order. Called by one task only, or the order would be lost.
     pub(crate) fn publish(&self, commit: Commit) {
+        if commit.history_changed {
+            self.history.send_replace(());
+        }
         let to_feed = self.feed.receiver_count() > 0;
         // Sent after the lock is released: a send wakes every listener of a job, and there may be thousands.
         let mut sends: Vec<(Option<Arc<Topic>>, Option<_>)> = Vec::new();
@@ -113,13 +127,35 @@ impl Hub {
 impl Watch {
     /// The next event since the registration; an error when events were missed and the store has to be read.
     pub(crate) async fn next(&mut self) -> Result<Arc<Event>, RecvError> {
-        self.events.recv().await
+        heard(&mut self.events, &mut self.history).await
     }
 
     /// Resolves when there may be something new to read since the last call, or since the registration.
     pub(crate) async fn changed(&mut self) {
-        // The sender lives in the topic that this watch holds, so there is no error.
-        let _ = self.grown.changed().await;
+        // The senders live in the topic and the hub that this watch holds, so there is no error.
+        tokio::select! {
+            _ = self.grown.changed() => {}
+            _ = self.history.changed() => {}
+        }
+    }
+}
+
+impl FeedListener {
+    /// The next event since the registration; an error when events were missed and the store has to be read.
+    pub(crate) async fn next(&mut self) -> Result<Arc<Event>, RecvError> {
+        heard(&mut self.events, &mut self.history).await
+    }
+}
+
+/// What comes first: an event, or that those before it may not be there any more.
+async fn heard(
+    events: &mut broadcast::Receiver<Arc<Event>>,
+    history: &mut watch::Receiver<()>,
+) -> Result<Arc<Event>, RecvError> {
+    tokio::select! {
+        biased;
+        Ok(()) = history.changed() => Err(RecvError::Lagged(0)),
+        event = events.recv() => event,
     }
 }
 
@@ -142,7 +178,7 @@ mod tests {
     use raincheck_core::State;
 
     fn publish(hub: &Hub, events: Vec<Event>) {
-        hub.publish(Commit { events, chunks: Vec::new() });
+        hub.publish(Commit { events, ..Commit::default() });
     }
 
     #[tokio::test]
@@ -152,8 +188,8 @@ mod tests {
         publish(&hub, vec![event(1, 1, State::Queued), event(2, 1, State::Queued), event(1, 2, State::Running)]);
         let (first, second) = (one.next().await.unwrap(), two.next().await.unwrap());
         assert!(Arc::ptr_eq(&first, &second));
-        assert!(Arc::ptr_eq(&first, &feed.recv().await.unwrap()));
-        assert_eq!(feed.recv().await.unwrap().no, JobNo(2));
+        assert!(Arc::ptr_eq(&first, &feed.next().await.unwrap()));
+        assert_eq!(feed.next().await.unwrap().no, JobNo(2));
         assert_eq!(one.next().await.unwrap().seq, 2);
     }
 
@@ -167,10 +203,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn all_are_told_when_the_history_is_another_one() {
+        let hub = Arc::new(Hub::default());
+        let (mut job, mut feed) = (hub.watch(JobNo(1)), hub.watch_all());
+        hub.publish(Commit { history_changed: true, ..Commit::default() });
+        assert_eq!(job.next().await.unwrap_err(), RecvError::Lagged(0));
+        assert_eq!(feed.next().await.unwrap_err(), RecvError::Lagged(0));
+        publish(&hub, vec![event(1, 1, State::Queued)]);
+        assert_eq!((job.next().await.unwrap().seq, feed.next().await.unwrap().seq), (1, 1), "and go on");
+    }
+
+    #[tokio::test]
     async fn bytes_are_hinted_without_events() {
         let hub = Arc::new(Hub::default());
         let mut watch = hub.watch(JobNo(1));
-        hub.publish(Commit { events: Vec::new(), chunks: vec![(JobNo(1), raincheck_core::ChunkKind::Log)] });
+        hub.publish(Commit { chunks: vec![(JobNo(1), raincheck_core::ChunkKind::Log)], ..Commit::default() });
         watch.changed().await;
         assert!(watch.events.is_empty());
     }

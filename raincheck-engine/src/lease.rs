@@ -97,12 +97,19 @@ impl Engine {
     }
 
     /// The run behind a lease string, or `None` when we never made it.
-    pub fn parse_lease(&self, text: &str) -> Option<LeaseRef> {
-        self.0.keys.lease(text)
+    ///
+    /// # Errors
+    /// When it was made in another history of the data, and the store cannot tell whether its run is in this one.
+    pub async fn parse_lease(&self, text: &str) -> Result<Option<LeaseRef>, StoreError> {
+        let Some((lease, history)) = self.0.keys.lease(text) else { return Ok(None) };
+        let store = self.store();
+        // Its job may be gone, or have begun an attempt of that number anew.
+        let is_void = history != store.history() && !store.began_in(lease, history).await?;
+        Ok(Some(if is_void { lease.void() } else { lease }))
     }
 
-    /// The lease string of a run: `number.attempt.mac`, unguessable.
+    /// The lease string of a run: `number.attempt.mac`, unguessable; with the history before the last, after the first one.
     pub fn lease_string(&self, lease: LeaseRef) -> String {
-        self.0.keys.lease_text(lease)
+        self.0.keys.lease_text(lease, self.store().history())
     }
 }

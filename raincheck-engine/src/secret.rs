@@ -26,18 +26,25 @@ impl Keys {
         Ok(Keys { lease: derived("raincheck lease 1")?, cursor: derived("raincheck cursor 1")? })
     }
 
-    pub(crate) fn lease_text(&self, lease: LeaseRef) -> String {
+    /// A run and the history of the data that it began in, 0 for the first one.
+    pub(crate) fn lease_text(&self, lease: LeaseRef, history: i64) -> String {
         let LeaseRef { no: JobNo(no), attempt } = lease;
-        let signed = [&no.to_be_bytes()[..], &attempt.to_be_bytes()].concat();
-        format!("{no:x}.{attempt}.{}", BASE64.encode(mac(&self.lease, &signed)))
+        let run = [&no.to_be_bytes()[..], &attempt.to_be_bytes()].concat();
+        if history == 0 {
+            return format!("{no:x}.{attempt}.{}", BASE64.encode(mac(&self.lease, &run)));
+        }
+        let signed = [&run[..], &history.to_be_bytes()].concat();
+        format!("{no:x}.{attempt}.{history:x}.{}", BASE64.encode(mac(&self.lease, &signed)))
     }
 
-    pub(crate) fn lease(&self, text: &str) -> Option<LeaseRef> {
-        let mut parts = text.splitn(3, '.');
+    pub(crate) fn lease(&self, text: &str) -> Option<(LeaseRef, i64)> {
+        let (run, _) = text.rsplit_once('.')?;
+        let mut parts = run.splitn(3, '.');
         let no = JobNo(i64::from_str_radix(parts.next()?, 16).ok()?);
         let lease = LeaseRef { no, attempt: parts.next()?.parse().ok()? };
+        let history = parts.next().map_or(Ok(0), |history| i64::from_str_radix(history, 16)).ok()?;
         // Compared as a whole, so that one run has one lease string.
-        same(&self.lease_text(lease), text).then_some(lease)
+        same(&self.lease_text(lease, history), text).then_some((lease, history))
     }
 
     pub(crate) fn cursor_text(&self, cursor: Cursor) -> String {
@@ -83,9 +90,13 @@ mod tests {
     #[test]
     fn leases_read_back_and_nothing_else_does() {
         let lease = LeaseRef { no: JobNo(0x0123_4567_89ab), attempt: 7 };
-        let text = keys(1).lease_text(lease);
+        let text = keys(1).lease_text(lease, 0);
         assert!(text.starts_with("123456789ab.7."), "{text}");
-        assert_eq!(keys(1).lease(&text), Some(lease));
+        assert_eq!(keys(1).lease(&text), Some((lease, 0)));
+        let later = keys(1).lease_text(lease, 0xabc);
+        assert!(later.starts_with("123456789ab.7.abc."), "{later}");
+        assert_eq!(keys(1).lease(&later), Some((lease, 0xabc)));
+        assert_eq!(keys(1).lease(&later.replacen(".abc.", ".", 1)), None, "as if of the first history");
         assert_eq!(keys(2).lease(&text), None, "another store's");
         let other = text.replacen(".7.", ".8.", 1);
         assert_eq!(keys(1).lease(&other), None, "another attempt");

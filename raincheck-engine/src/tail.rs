@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use raincheck_core::{EventData, State};
 use raincheck_store::Commit;
@@ -16,6 +16,10 @@ pub(crate) async fn run(engine: Engine, mut commits: UnboundedReceiver<Commit>) 
 impl Engine {
     fn tell(&self, commit: Commit) {
         let inner = &self.0;
+        if commit.history_changed {
+            inner.dispatch.nothing_queued.store(false, SeqCst);
+            inner.dispatch.look();
+        }
         // Workers first: they wait for the commit and nothing else.
         inner.dispatch.tell(&commit.events, &*inner.store);
         inner.counters.commits.fetch_add(1, Relaxed);

@@ -2,16 +2,17 @@ use std::sync::Arc;
 
 use raincheck_core::{Cursor, Event};
 use raincheck_store::{EventFilter, StoreError};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::Engine;
+use crate::hub::FeedListener;
 use crate::read_ahead::ReadAhead;
 
 /// Why the feed cannot be read from a cursor.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum FeedError {
-    /// Events after it are no longer kept.
-    #[error("the cursor is too old; events after it are gone")]
+    /// Events after it are no longer kept, or those before it are not in the data any more.
+    #[error("the cursor is too old; events about it are gone")]
     Expired,
     /// It lies ahead of everything that ever happened here.
     #[error("the cursor does not belong to this feed")]
@@ -26,7 +27,7 @@ pub struct FeedWatch {
     engine: Engine,
     filter: EventFilter,
     /// Subscribed before the first read, so that nothing falls between reading and listening.
-    live: Receiver<Arc<Event>>,
+    live: FeedListener,
     /// Everything up to here has been looked at.
     seen: Cursor,
     /// Read from the store and not handed out yet.
@@ -51,7 +52,8 @@ impl Engine {
         if seen > head {
             return Err(FeedError::Foreign);
         }
-        if seen < oldest {
+        // In the first history, every place is one.
+        if seen < oldest || self.store().history() > 0 && self.store().is_void(seen).await? {
             return Err(FeedError::Expired);
         }
         let (engine, read, behind) = (self.clone(), ReadAhead::default(), seen < head);
@@ -60,7 +62,8 @@ impl Engine {
 }
 
 impl FeedWatch {
-    /// The next event that passes the filter, when there is one; `None` when draining begins. May be dropped and
+    /// The next event that passes the filter, when there is one; `None` when draining begins, or when its place means
+    /// nothing any more. May be dropped and
     /// called again: nothing is lost.
     pub async fn next(&mut self) -> Result<Option<Arc<Event>>, StoreError> {
         let draining = self.engine.draining();
@@ -78,7 +81,7 @@ impl FeedWatch {
                 continue;
             }
             let event = tokio::select! {
-                event = self.live.recv() => event,
+                event = self.live.next() => event,
                 () = draining.cancelled() => return Ok(None),
             };
             match event {
@@ -90,6 +93,7 @@ impl FeedWatch {
                     }
                 }
                 Ok(_) => {}
+                Err(RecvError::Lagged(0)) if self.engine.store().is_void(self.seen).await? => return Ok(None),
                 Err(RecvError::Lagged(_)) => self.behind = true,
                 Err(RecvError::Closed) => return Ok(None),
             }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use raincheck_core::{Event, JobNo, limits};
+use raincheck_core::{Event, Job, JobNo, limits};
 use raincheck_store::StoreError;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -87,7 +87,9 @@ impl JobWatch {
         if page.is_empty() {
             // Nothing above `last`: either all that is to come will be heard of, or nothing will come any more.
             let record = self.engine.store().record(self.no).await?;
-            self.ended = record.is_none_or(|r| r.job.state.is_final() && r.job.seq <= self.last);
+            let ended = |job: &Job| job.state.is_final() && job.seq <= self.last;
+            // One that has not come so far has lost what was told of it.
+            self.ended = record.is_none_or(|r| ended(&r.job) || r.job.seq < self.last);
         }
         // A page ends where it is full, one way or another.
         let weight: usize = page.iter().map(Event::weight).sum();

@@ -165,6 +165,8 @@ pub struct Commit {
     pub events: Vec<Event>,
     /// Streams and logs that grew.
     pub chunks: Vec<(JobNo, ChunkKind)>,
+    /// What was told of before may not be there any more: whoever follows reads again.
+    pub history_changed: bool,
 }
 
 /// A heartbeat.

@@ -44,6 +44,24 @@ pub trait Store: Send + Sync + 'static {
     /// The place of the latest event, and of the oldest one that is still kept (0 when the feed is whole).
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError>;
 
+    /// Whether events up to this place were told of that are not in the data any more: the place means nothing.
+    async fn is_void(&self, _cursor: Cursor) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+    /// Which history of the data this is: another number after the data came back without what was told of. 0 is the first
+    /// one.
+    fn history(&self) -> i64 {
+        0
+    }
+    /// Whether a run began in that history, and is in the data.
+    async fn began_in(&self, _lease: LeaseRef, history: i64) -> Result<bool, StoreError> {
+        Ok(history == 0)
+    }
+    /// How often, since the store was opened, the data came back without what was told of.
+    fn history_changes(&self) -> u64 {
+        0
+    }
+
     /// Pieces of a stream (of one attempt) or log (attempt ignored) from `offset` on, at most about `limit` bytes.
     async fn chunks(
         &self,

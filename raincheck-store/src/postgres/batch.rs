@@ -27,6 +27,8 @@ pub(super) struct Mind {
     pub mint: IdMint,
     /// The number of this node that the mint goes by, and its token.
     pub identity: (i32, Uuid),
+    /// The history that was seen last.
+    pub history: i64,
     /// How its transactions begin.
     pub begin: String,
     pub rng: StdRng,
@@ -41,8 +43,14 @@ pub(super) struct Mind {
 }
 
 impl Mind {
-    /// Goes by another number and token, where these are others.
-    pub fn go_by(&mut self, identity: (i32, Uuid)) {
+    /// Goes by another number and token, and forgets what was seen in another history, where these are others.
+    pub fn go_by(&mut self, identity: (i32, Uuid), history: i64) {
+        if self.history != history {
+            self.history = history;
+            self.counters.lock().clear();
+            self.floors.forget();
+            self.found_no_name = None;
+        }
         if self.identity != identity {
             self.identity = identity;
             self.begin = run::begin(identity.0);
@@ -147,6 +155,8 @@ pub(super) struct Batch<'a> {
     /// The same moment on the clock of leases.
     pub ticks: Millis,
     pub number: i64,
+    /// The history that it is in, see [`super::history`].
+    pub history: i64,
 
     pub jobs: HashMap<JobNo, Option<Entry>>,
     pub tombstones: HashMap<JobNo, JobId>,
@@ -201,6 +211,7 @@ impl<'a> Batch<'a> {
             now: Timestamp(0),
             ticks: 0,
             number: 0,
+            history: 0,
             jobs: HashMap::new(),
             tombstones: HashMap::new(),
             claims: HashMap::new(),

@@ -25,6 +25,9 @@ pub(super) async fn commit(batch: &mut Batch<'_>) -> Result<Told, Trouble> {
     let grown = std::mem::take(&mut batch.grown);
     // Known by now, or the commit would overtake what is still being prepared.
     batch.db.prepare(&[LOCK, PLACE, FLOOR]).await?;
+    if batch.history != batch.shared.history.current() {
+        return Err(Trouble::OtherHistory);
+    }
     let (placed, committed) = {
         let batch = &*batch;
         let (locked, placed, floor, committed) = join!(
@@ -43,7 +46,8 @@ pub(super) async fn commit(batch: &mut Batch<'_>) -> Result<Told, Trouble> {
     for (index, event) in (first..).zip(&mut told) {
         event.cursor.0 = index;
     }
-    Ok(Told { pos, commit: Commit { events: told, chunks: grown } })
+    let commit = Commit { events: told, chunks: grown, history_changed: false };
+    Ok(Told { pos, batch: batch.number, history: batch.history, commit })
 }
 
 pub(super) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {

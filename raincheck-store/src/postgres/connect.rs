@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, GenericClient};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -35,6 +35,10 @@ impl Connector {
             let why = std::error::Error::source(&e).map(ToString::to_string);
             wrong(&why.unwrap_or_else(|| e.to_string()))
         })?;
+        if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            // Of several servers the one that takes writes; and never a standby.
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(SILENCE);
         }

@@ -5,6 +5,7 @@ use raincheck_core::{Cursor, Event, JobNo, limits};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::history::CURRENT;
 use super::reader::{row, rows};
 use super::rows as read;
 use super::rows::count;
@@ -32,16 +33,25 @@ static OF_ALL: LazyLock<String> = LazyLock::new(|| {
         read::EVENT
     )
 });
-/// The cursor of the latest event, and the highest one that was forgotten.
-const BOUNDS: &str = "SELECT (SELECT last FROM feed ORDER BY pos DESC LIMIT 1), \
-    (SELECT number FROM meta WHERE name='feed_floor')";
+/// The cursor of the latest event, the highest one that was forgotten, and the history that both are of.
+static BOUNDS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT (SELECT last FROM feed ORDER BY pos DESC LIMIT 1), \
+         (SELECT number FROM meta WHERE name='feed_floor'), {CURRENT}"
+    )
+});
 
 /// Most rows one look at the feed goes through, so that a filter that passes little does not read for long.
 const LOOK: usize = 5_000;
 
-/// Where the feed ends, and up to where it was forgotten.
-pub(super) async fn bounds(db: &Object) -> Result<(Cursor, Cursor), Trouble> {
-    let Some(row) = row(db, BOUNDS, &[]).await? else { return Ok(Default::default()) };
+/// Where the feed ends, and up to where it was forgotten. What a cursor of another history means is known only after this
+/// node has gone over to that one.
+pub(super) async fn bounds(db: &Object, shared: &Shared) -> Result<(Cursor, Cursor), Trouble> {
+    let Some(row) = row(db, &BOUNDS, &[]).await? else { return Ok(Default::default()) };
+    if row.try_get::<_, i64>(2)? != shared.history.current() {
+        shared.feed.behind.notify_one();
+        return Err(Trouble::OtherHistory);
+    }
     let at = |column| Ok::<_, Trouble>(Cursor(row.try_get::<_, Option<i64>>(column)?.unwrap_or(0)));
     Ok((at(0)?, at(1)?))
 }
@@ -69,7 +79,7 @@ pub(super) async fn of_all(
     filter: &EventFilter,
     limit: usize,
 ) -> Result<EventPage, Trouble> {
-    let (head, _) = bounds(db).await?;
+    let (head, _) = bounds(db, shared).await?;
     let mut page = EventPage { read_to: after, ..EventPage::default() };
     let look: [&(dyn ToSql + Sync); 3] = [&after.0, &head.0, &(LOOK as i64)];
     let range = row(db, RANGE, &look).await?;

@@ -22,9 +22,23 @@ pub(super) struct Feed {
     doubtful: AtomicBool,
 }
 
+/// A transaction, by what can be known of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Its place among the transactions.
+    pub pos: i64,
+    /// Its number.
+    pub batch: i64,
+    /// The cursor of the last event up to there.
+    pub last: i64,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    pos: i64,
+    /// The history that is told of.
+    history: i64,
+    /// The last transaction that was told of.
+    at: Place,
     /// Transactions that wait for those before them, by place.
     early: BTreeMap<i64, Told>,
     reader: Option<UnboundedSender<Commit>>,
@@ -35,19 +49,44 @@ struct State {
 pub(super) struct Told {
     /// Its place among the transactions.
     pub pos: i64,
+    /// Its number; 0 where that is not known.
+    pub batch: i64,
+    /// The history that it is of.
+    pub history: i64,
     /// What it changed.
     pub commit: Commit,
 }
 
 impl Feed {
     /// Begins after what is in the database already.
-    pub fn begin(&self, pos: i64) {
-        self.state.lock().pos = pos;
+    pub fn begin(&self, at: Place, history: i64) {
+        let mut state = self.state.lock();
+        (state.at, state.history) = (at, history);
     }
 
-    /// The place of the last transaction that was told of; the tailer reads on from there.
-    pub fn pos(&self) -> i64 {
-        self.state.lock().pos
+    /// The place of the last transaction that was told of, and its number; the tailer reads on from there.
+    pub fn at(&self) -> Place {
+        self.state.lock().at
+    }
+
+    /// The last transaction that this node knows of, told of or not.
+    pub fn known(&self) -> Place {
+        let state = self.state.lock();
+        state.early.values().fold(state.at, |at, told| at.then(told))
+    }
+
+    /// Tells from now on of another history, which is the same up to a place, and has whoever waits look again.
+    pub fn go_on_from(&self, parting: Place, history: i64) {
+        self.doubt();
+        let mut state = self.state.lock();
+        state.history = history;
+        state.early.clear();
+        if state.at.pos > parting.pos {
+            state.at = parting;
+        }
+        state.tell(Commit { history_changed: true, ..Commit::default() });
+        drop(state);
+        self.behind.notify_one();
     }
 
     /// From now on what this node itself wrote is read like what others did, where the tailer comes first to it.
@@ -70,15 +109,14 @@ impl Feed {
     /// Tells of a transaction, at once or when those before it have been.
     pub fn publish(&self, told: Told) {
         let mut state = self.state.lock();
-        if told.pos <= state.pos {
+        if told.history != state.history || told.pos <= state.at.pos {
             return;
         }
         state.early.insert(told.pos, told);
         while let Some(told) = state.next() {
-            state.pos = told.pos;
-            let silent = told.commit.events.is_empty() && told.commit.chunks.is_empty();
-            if !silent && state.reader.as_ref().is_some_and(|reader| reader.send(told.commit).is_err()) {
-                state.reader = None;
+            state.at = state.at.then(&told);
+            if !told.commit.events.is_empty() || !told.commit.chunks.is_empty() {
+                state.tell(told.commit);
             }
         }
         if !state.early.is_empty() {
@@ -87,10 +125,24 @@ impl Feed {
     }
 }
 
+impl Place {
+    /// The place of a transaction that comes later.
+    fn then(self, told: &Told) -> Place {
+        let last = told.commit.events.last().map_or(self.last, |event| event.cursor.0);
+        Place { pos: told.pos, batch: told.batch, last }
+    }
+}
+
 impl State {
     /// The transaction whose turn it is, if it is there.
     fn next(&mut self) -> Option<Told> {
-        let next = self.pos + 1;
+        let next = self.at.pos + 1;
         self.early.remove(&next)
+    }
+
+    fn tell(&mut self, commit: Commit) {
+        if self.reader.as_ref().is_some_and(|reader| reader.send(commit).is_err()) {
+            self.reader = None;
+        }
     }
 }

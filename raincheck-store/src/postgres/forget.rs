@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use futures_util::try_join;
+use tokio_postgres::GenericClient;
 
 use super::db::Db;
 use super::run::WRITERS_LOCK;
@@ -51,16 +52,14 @@ async fn within(db: &Db) -> Result<bool, Trouble> {
 
 impl Shared {
     /// Reads all names again: some were forgotten.
-    pub(super) async fn reread_names(&self, db: &Db) -> Result<(), Trouble> {
+    pub(super) async fn reread_names(&self, db: &impl GenericClient) -> Result<(), Trouble> {
         // The round first: a later one is noticed by the next transaction.
-        let round = db.query(&LAST_ROUND, &[]).await?;
+        let round: i64 = db.query_one(&*LAST_ROUND, &[]).await?.try_get(0)?;
         let (queues, kinds) =
             try_join!(db.query("SELECT id, name FROM queue", &[]), db.query("SELECT id, name FROM kind", &[]))?;
         self.queues.replace(&queues)?;
         self.kinds.replace(&kinds)?;
-        if let Some(row) = round.first() {
-            self.names_round.store(row.try_get(0)?, Ordering::Release);
-        }
+        self.names_round.store(round, Ordering::Release);
         Ok(())
     }
 }

@@ -15,10 +15,12 @@ use super::silence::within;
 
 /// How often a node shows that it lives.
 const SHOW: Duration = Duration::from_secs(2);
+/// How soon it tries again where it could not.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How long that may take before the database counts as silent.
 const SHOWN: Duration = Duration::from_secs(3);
 /// When no node has shown that it lives for so long, milliseconds, nobody could renew a lease meanwhile.
-pub(super) const GAP: i64 = 5_000;
+pub(super) const GAP: i64 = 3_000;
 
 /// What a sign of life found out.
 struct Shown {
@@ -33,19 +35,21 @@ struct Shown {
 pub(super) async fn keep(shared: Arc<Shared>, connector: Connector) {
     let mut link = None;
     loop {
-        match within(SHOWN, show(&shared, &connector, &mut link)).await {
-            Ok(()) => {}
+        let pause = match within(SHOWN, show(&shared, &connector, &mut link)).await {
+            Ok(()) => {
+                *shared.mute.write() = None;
+                SHOW
+            }
             Err(trouble) => {
                 // What is left of a question is not to be waited for.
                 link = None;
                 tracing::debug!(%trouble, "this node cannot show that it lives");
-                if trouble.is_loss() || trouble.is_locked_out() {
-                    shared.lose(&trouble);
-                }
+                shared.fall_mute(&trouble);
+                AGAIN
             }
-        }
+        };
         // Woken or not: it shows.
-        let _ = timeout(SHOW, shared.unheard.notified()).await;
+        let _ = timeout(pause, shared.unheard.notified()).await;
     }
 }
 

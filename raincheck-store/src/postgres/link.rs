@@ -81,19 +81,24 @@ impl DerefMut for Loan {
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        let now = Instant::now();
-        if now >= self.until {
-            *self.doubts.0.lock() = Some(now);
+        if Instant::now() >= self.until {
+            self.doubts.doubt_all();
             withdraw(&self.object, &self.tls);
         }
     }
 }
 
-/// When somebody last gave up waiting for an answer: connections of the pool that were there then may never answer.
+/// When somebody last gave up waiting for an answer, or the data turned out to have another history: connections of the
+/// pool that were there then may never answer, or tell of the one before.
 #[derive(Clone, Default)]
 pub(super) struct Doubts(Arc<Mutex<Option<Instant>>>);
 
 impl Doubts {
+    /// All that are there now.
+    pub fn doubt_all(&self) {
+        *self.0.lock() = Some(Instant::now());
+    }
+
     /// Keeps them from being lent again.
     pub fn hook(&self) -> Hook {
         let doubts = self.clone();

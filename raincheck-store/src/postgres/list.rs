@@ -33,10 +33,10 @@ const INPUT: &str = r"CASE WHEN position(E'\\x00'::bytea IN s.input) = 0
 pub(super) async fn jobs(db: &mut Object, shared: &Shared, filter: &Filter, limit: usize) -> Result<JobPage, Trouble> {
     // Another node may have made the name since; one that nobody used matches nothing.
     if filter.queue.as_ref().is_some_and(|queue| shared.queues.number(queue.as_str()).is_none()) {
-        shared.queues.load(&***db).await?;
+        shared.queues.load(&***db, shared.history.current()).await?;
     }
     if filter.kind.as_ref().is_some_and(|kind| shared.kinds.number(kind.as_str()).is_none()) {
-        shared.kinds.load(&***db).await?;
+        shared.kinds.load(&***db, shared.history.current()).await?;
     }
     let moment = db.build_transaction().isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
     let moment = moment.read_only(true).start().await?;

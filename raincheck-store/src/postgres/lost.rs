@@ -13,6 +13,9 @@ use super::writer::Writer;
 /// Silence of the database that is no fault of the workers'.
 const OUTAGE: Duration = Duration::from_secs(1);
 
+const CONFIRM: &str = "INSERT INTO meta (name, number) VALUES ('confirmed', 1) \
+    ON CONFLICT (name) DO UPDATE SET number = meta.number + 1; COMMIT";
+
 impl Writer {
     /// The connection, a new one where the old one has ended. What was under way on that has ended too.
     pub(super) async fn connected(&mut self, until: Instant) -> Result<Db, Trouble> {
@@ -20,14 +23,24 @@ impl Writer {
             return Ok(db);
         }
         let open = self.open;
-        let reached = answered(until, async {
-            let db = Db::new(self.connector.link().await?);
-            let committed = match open {
-                Some(number) => Some(was_committed(&db, number).await?),
-                None => None,
+        let reached = async {
+            let db = Db::new(answered(until, self.connector.link()).await?);
+            let asked = async {
+                self.shared.meet(db.client()).await?;
+                match open {
+                    Some(number) => Ok(Some(was_committed(&db, number).await?)),
+                    None => Ok(None),
+                }
             };
-            Ok((db, committed))
-        });
+            match answered(until, asked).await {
+                Ok(committed) => Ok((db, committed)),
+                Err(trouble) => {
+                    // What it waits for there may last.
+                    db.withdraw();
+                    Err(trouble)
+                }
+            }
+        };
         match reached.await {
             Ok((db, committed)) => {
                 if open.is_some() {
@@ -95,7 +108,9 @@ async fn was_committed(db: &Db, number: i64) -> Result<bool, Trouble> {
     let lock = (number % 2_147_483_647).to_string();
     db.run(&end_holders(BATCH_LOCK, &lock)).await?;
     db.run(&format!("BEGIN; SELECT pg_advisory_xact_lock({BATCH_LOCK}, {lock})")).await?;
-    let rows = db.query("SELECT FROM feed WHERE batch = $1", &[&number]).await?;
-    db.run("COMMIT").await?;
-    Ok(!rows.is_empty())
+    let is_there = !db.query("SELECT FROM feed WHERE batch = $1", &[&number]).await?.is_empty();
+    // One whose wait for a standby was cut short is here, and maybe not there. What is committed after it is on the
+    // standby only after it.
+    db.run(if is_there { CONFIRM } else { "COMMIT" }).await?;
+    Ok(is_there)
 }

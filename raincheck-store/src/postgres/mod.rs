@@ -19,6 +19,7 @@ mod flush;
 mod forget;
 mod heartbeats;
 mod hints;
+mod history;
 mod jobs;
 mod leasing;
 mod life;

@@ -4,10 +4,12 @@ use parking_lot::RwLock;
 use raincheck_core::Name;
 use tokio_postgres::{GenericClient, Row};
 
+use super::history::CURRENT;
 use super::shared::Trouble;
 
 /// Names of one table (`queue` or `kind`) and their numbers, as far as this node has met them. A number stands for one
-/// name for ever, so what is known here is true; only what is not may be asked for. Names that nothing refers to are
+/// name for as long as the history is the same (see [`super::history`]), so what is known here is true; only what is not
+/// may be asked for. Names that nothing refers to are
 /// forgotten, see [`super::forget`].
 #[derive(Debug)]
 pub(super) struct Names {
@@ -47,10 +49,21 @@ impl Names {
         known.by_name.insert(name, number);
     }
 
-    /// Reads them all.
-    pub async fn load(&self, db: &impl GenericClient) -> Result<(), Trouble> {
-        let rows = db.query(&format!("SELECT id, name FROM {}", self.table), &[]).await?;
-        rows.iter().try_for_each(|row| self.take(row))
+    /// Reads them all, where they are those of this history: in another one a number may stand for another name.
+    pub async fn load(&self, db: &impl GenericClient, history: i64) -> Result<(), Trouble> {
+        let rows = db.query(&format!("SELECT id, name, {CURRENT} FROM {}", self.table), &[]).await?;
+        for row in &rows {
+            if row.try_get::<_, i64>(2)? != history {
+                return Err(Trouble::OtherHistory);
+            }
+            self.take(row)?;
+        }
+        Ok(())
+    }
+
+    /// Forgets them all.
+    pub fn clear(&self) {
+        *self.known.write() = Known::default();
     }
 
     /// Remembers what the first two columns of a row say.
@@ -87,10 +100,16 @@ impl Names {
     }
 
     /// Sees to it that the names behind the numbers in a column are known: another node may have written them since.
-    pub async fn learn(&self, db: &impl GenericClient, rows: &[Row], column: usize) -> Result<(), Trouble> {
+    pub async fn learn(
+        &self,
+        db: &impl GenericClient,
+        rows: &[Row],
+        column: usize,
+        history: i64,
+    ) -> Result<(), Trouble> {
         for row in rows {
             if self.name(row.try_get(column)?).is_none() {
-                return self.load(db).await;
+                return self.load(db, history).await;
             }
         }
         Ok(())

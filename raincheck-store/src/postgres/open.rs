@@ -13,6 +13,7 @@ use tokio_postgres::{Client, GenericClient};
 use super::batch::{Bounds, Mind};
 use super::connect::Connector;
 use super::db::Db;
+use super::feed::Place;
 use super::figures::Book;
 use super::floors::Floors;
 use super::link::{Doubts, Link};
@@ -158,15 +159,18 @@ impl PostgresStore {
         lying: Vec<Lying>,
         options: &PostgresOptions,
     ) -> Result<Arc<Self>, Trouble> {
+        shared.meet(&*client).await?;
         let held = node::take(&*client).await?;
         shared.be(&held);
         let db = &*client;
         let now: i64 = db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
         shared.heard_time(now);
-        let feed = db.query_one("SELECT pos FROM feed ORDER BY pos DESC LIMIT 1", &[]).await?;
-        shared.feed.begin(feed.try_get(0)?);
-        shared.queues.load(db).await?;
-        shared.kinds.load(db).await?;
+        let feed = db.query_one("SELECT pos, batch, last FROM feed ORDER BY pos DESC LIMIT 1", &[]).await?;
+        let place = Place { pos: feed.try_get(0)?, batch: feed.try_get(1)?, last: feed.try_get(2)? };
+        let history = shared.history.current();
+        shared.feed.begin(place, history);
+        shared.queues.load(db, history).await?;
+        shared.kinds.load(db, history).await?;
         *shared.book.write() = Book::load(db, &shared).await?;
         if held.is_alone {
             resume_leases(db, &shared).await?;
@@ -194,6 +198,7 @@ impl PostgresStore {
             mint: IdMint::in_lane(JobNo(last), held.number.unsigned_abs()),
             rng: options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64),
             identity: shared.identity(),
+            history,
             begin: run::begin(held.number),
             tick: last >> 15,
             bounds: Bounds {

@@ -3,9 +3,10 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use deadpool_postgres::Object;
-use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
+use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, EventType, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::history::{BEGAN, IS_VOID};
 use super::reader::{row, row_within};
 use super::shared::{NEVER, Shared, Trouble};
 use super::{PostgresStore, check, chunks, events, list, rows};
@@ -147,8 +148,37 @@ impl Store for PostgresStore {
         shared.read(|db| async move { events::of_all(&db, shared, after, filter, limit).await }).await
     }
 
+    async fn is_void(&self, cursor: Cursor) -> Result<bool, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { Ok(row(&db, IS_VOID, &[&cursor.0]).await?.is_some_and(|row| row.get(0))) }).await
+    }
+
+    fn history(&self) -> i64 {
+        self.shared.history.current()
+    }
+
+    async fn began_in(&self, lease: LeaseRef, history: i64) -> Result<bool, StoreError> {
+        let shared = &self.shared;
+        let (attempt, started) = (rows::count(lease.attempt), EventType::Started as i16);
+        shared
+            .read(|db| async move {
+                let began = row_within(&db, shared, BEGAN, lease.no, &[&lease.no.0, &attempt, &history, &started]).await?;
+                Ok(began.map(|row| row.try_get::<_, Option<bool>>(0)).transpose()?.flatten().unwrap_or(false))
+            })
+            .await
+    }
+
+    fn history_changes(&self) -> u64 {
+        self.shared.history.changes()
+    }
+
+    fn missing_events(&self) -> u64 {
+        self.shared.history.missing()
+    }
+
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {
-        self.shared.read(|db| async move { events::bounds(&db).await }).await
+        let shared = &self.shared;
+        shared.read(|db| async move { events::bounds(&db, shared).await }).await
     }
 
     async fn chunks(

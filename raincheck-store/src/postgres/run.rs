@@ -8,6 +8,7 @@ use raincheck_core::{Command, JobNo, LeaseJobs, Outcome, Reply};
 
 use super::batch::Batch;
 use super::forget::ROUND;
+use super::history::{CURRENT, TIMELINE};
 use super::life::GAP;
 use super::node::NODE_LOCK;
 use super::shared::{NOW, Time, Trouble};
@@ -33,11 +34,12 @@ static MOMENT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| moment(
 static MOMENT_OF_LEASES: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| moment("(SELECT at FROM life)"));
 
 /// The time; the transaction's number; whether this node still is who it was, as seen after it got the lock that whoever
-/// takes that away would need; and one thing more.
+/// takes that away would need; one thing more; and which names and which history these are.
 fn moment(more: &str) -> String {
     format!(
         "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer), \
-         EXISTS (SELECT FROM node WHERE number = $1 AND token = $2), {more}, {ROUND} FROM nextval('batch') AS b"
+         EXISTS (SELECT FROM node WHERE number = $1 AND token = $2), {more}, {ROUND}, {CURRENT}, {TIMELINE} \
+         FROM nextval('batch') AS b"
     )
 }
 
@@ -160,6 +162,8 @@ impl Batch<'_> {
         let row = moment.first().ok_or_else(|| Trouble::Unreadable("no time".to_owned()))?;
         let now: i64 = row.try_get(0)?;
         self.number = row.try_get(1)?;
+        self.history = row.try_get(6)?;
+        self.shared.history.admit(self.history, row.try_get(7)?)?;
         if !row.try_get::<_, bool>(3)? {
             return Err(Trouble::Fenced);
         }

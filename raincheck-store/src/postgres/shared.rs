@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::feed::Feed;
 use super::figures::Book;
 use super::hints::Hints;
+use super::history::History;
 use super::link::Doubts;
 use super::names::Names;
 use super::silence::{LEAST, PATIENCE};
@@ -77,6 +78,14 @@ pub(super) struct Lost {
     why: String,
 }
 
+impl Lost {
+    fn note(lost: &RwLock<Option<Lost>>, trouble: &Trouble) {
+        let mut lost = lost.write();
+        let since = lost.as_ref().map_or_else(Instant::now, |lost| lost.since);
+        *lost = Some(Lost { since, why: trouble.to_string() });
+    }
+}
+
 /// What the writer, the tailer and the readers share.
 pub(super) struct Shared {
     pub pool: Pool,
@@ -100,6 +109,7 @@ pub(super) struct Shared {
     pub leases: Mutex<Leases>,
     pub book: RwLock<Book>,
     pub kind_caps: RwLock<HashMap<Name, u32>>,
+    pub history: History,
     pub feed: Feed,
     pub hints: Hints,
     /// Set by the tailer where other nodes changed something: the writer should look again.
@@ -115,6 +125,8 @@ pub(super) struct Shared {
     pub stopped: RwLock<Option<String>>,
     /// The database cannot be reached now.
     pub lost: RwLock<Option<Lost>>,
+    /// This node cannot show that it lives: nothing is written, be it that reads are answered.
+    pub mute: RwLock<Option<Lost>>,
     /// When, on the clock of leases, the database was reached again after it could not be: no lease ends before its
     /// length has passed since, for the silence was not the worker's fault.
     pub regained: AtomicI64,
@@ -152,6 +164,7 @@ impl Shared {
             leases: Mutex::default(),
             book: RwLock::default(),
             kind_caps: RwLock::default(),
+            history: History::default(),
             feed: Feed::default(),
             hints: Hints::default(),
             stale: Stale::default(),
@@ -163,6 +176,7 @@ impl Shared {
             commit_clock: CommitClock::default(),
             stopped: RwLock::default(),
             lost: RwLock::default(),
+            mute: RwLock::default(),
             regained: AtomicI64::new(i64::MIN / 2),
             offset: AtomicI64::new(0),
             told: AtomicI64::new(i64::MIN / 2),
@@ -179,8 +193,9 @@ impl Shared {
         rows: &[Row],
         (queue, kind): (usize, usize),
     ) -> Result<(), Trouble> {
-        self.queues.learn(db, rows, queue).await?;
-        self.kinds.learn(db, rows, kind).await
+        let history = self.history.current();
+        self.queues.learn(db, rows, queue, history).await?;
+        self.kinds.learn(db, rows, kind, history).await
     }
 
     /// The wall clock where this node's decides; `None` leaves it to the database: `coalesce($1, NOW)`.
@@ -237,7 +252,7 @@ impl Shared {
 
     /// Whether the database can be reached, as far as is known.
     pub fn reached(&self) -> Result<(), StoreError> {
-        match &*self.lost.read() {
+        match self.lost.read().as_ref().or(self.mute.read().as_ref()) {
             Some(lost) => Err(StoreError::Other(format!("the database cannot be reached: {}", lost.why))),
             None => Ok(()),
         }
@@ -245,16 +260,19 @@ impl Shared {
 
     /// The database cannot be reached; the writer tries until it can.
     pub fn lose(&self, trouble: &Trouble) {
-        let mut lost = self.lost.write();
-        let since = lost.as_ref().map_or_else(Instant::now, |lost| lost.since);
-        *lost = Some(Lost { since, why: trouble.to_string() });
-        drop(lost);
+        Lost::note(&self.lost, trouble);
+        self.stale.set();
+    }
+
+    /// This node cannot show that it lives, until it can.
+    pub fn fall_mute(&self, trouble: &Trouble) {
+        Lost::note(&self.mute, trouble);
         self.stale.set();
     }
 
     /// How long a caller waits now: not as long again for what has been silent for longer already.
     pub fn patience(&self) -> Duration {
-        let lost = self.lost.read();
-        if lost.as_ref().is_some_and(|lost| lost.since.elapsed() > PATIENCE) { LEAST } else { PATIENCE }
+        let is_long = |lost: &RwLock<Option<Lost>>| lost.read().as_ref().is_some_and(|lost| lost.since.elapsed() > PATIENCE);
+        if is_long(&self.lost) || is_long(&self.mute) { LEAST } else { PATIENCE }
     }
 }

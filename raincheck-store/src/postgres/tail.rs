@@ -11,6 +11,7 @@ use tokio_postgres::Row;
 
 use super::facts::{SOME_LEASES, kept_lease};
 use super::feed::Told;
+use super::history::{CURRENT, TIMELINE};
 use super::node::FORGET;
 use super::reader::rows;
 use super::rows as read;
@@ -31,7 +32,7 @@ const EVENTS: i64 = 5_000;
 static FEED: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT pos, first, last, grown, grown_kinds, node, low, high, \
-         EXISTS (SELECT 1 FROM node WHERE number<>$3 AND seen_at > {NOW} - {FORGET}) \
+         EXISTS (SELECT 1 FROM node WHERE number<>$3 AND seen_at > {NOW} - {FORGET}), batch, {CURRENT}, {TIMELINE} \
          FROM feed WHERE pos>=$1 ORDER BY pos LIMIT $2"
     )
 });
@@ -55,6 +56,7 @@ pub(super) async fn follow(shared: Arc<Shared>) {
         let _ = timeout(pause, shared.feed.behind.notified()).await;
         match catch_up(&shared).await {
             Ok(()) => failed = false,
+            Err(Trouble::OtherHistory) if met(&shared).await => {}
             Err(trouble) => {
                 if trouble.is_loss() {
                     shared.lose(&trouble);
@@ -69,6 +71,13 @@ pub(super) async fn follow(shared: Arc<Shared>) {
     }
 }
 
+/// Goes on with the history that the database has; answers whether that was possible.
+async fn met(shared: &Shared) -> bool {
+    let until = Instant::now() + READ;
+    let met = async { shared.meet(&***shared.reader(until).await?).await };
+    answered(until, met).await.inspect_err(|why| tracing::warn!(%why, "the database has another history")).is_ok()
+}
+
 /// Reads up to the end of the feed.
 async fn catch_up(shared: &Shared) -> Result<(), Trouble> {
     loop {
@@ -81,17 +90,25 @@ async fn catch_up(shared: &Shared) -> Result<(), Trouble> {
 
 /// Reads some of it; answers whether there may be more.
 async fn page(shared: &Shared, until: Instant) -> Result<bool, Trouble> {
-    let pos = shared.feed.pos();
+    let at = shared.feed.at();
+    let pos = at.pos;
     let db = shared.reader(until).await?;
     // The last one that was read comes along: while there is nothing new, the answer still tells of other nodes.
     let node = shared.node.load(Ordering::Acquire);
     let found = rows(&db, &FEED, &[&pos, &(TRANSACTIONS + 1), &node]).await?;
+    // Of that one, or of those after it, something is always there.
+    let next = found.first().ok_or(Trouble::OtherHistory)?;
+    let history: i64 = next.try_get(10)?;
+    shared.history.admit(history, next.try_get(11)?)?;
     let mut told = Vec::new();
     let mut due = 0;
     for row in &found {
         shared.hints.others.store(row.try_get(8)?, Ordering::Relaxed);
         let transaction = Transaction::of(row)?;
         if transaction.pos <= pos {
+            if transaction.batch != at.batch {
+                return Err(Trouble::OtherHistory);
+            }
             continue;
         }
         due += transaction.last - transaction.first + 1;
@@ -111,13 +128,14 @@ async fn page(shared: &Shared, until: Instant) -> Result<bool, Trouble> {
         note(&db, shared, others.flat_map(|transaction| &transaction.commit.events)).await?;
     }
     drop(db);
-    publish(shared, pos, told);
+    publish(shared, (pos, history), told);
     Ok(true)
 }
 
 /// A row of the feed.
 struct Transaction {
     pos: i64,
+    batch: i64,
     first: i64,
     last: i64,
     node: i32,
@@ -134,11 +152,12 @@ impl Transaction {
         let chunks = grown.map(|(no, kind)| (JobNo(no), chunk_kind(kind))).collect();
         Ok(Transaction {
             pos: row.try_get(0)?,
+            batch: row.try_get(9)?,
             first: row.try_get(1)?,
             last: row.try_get(2)?,
             node: row.try_get(5)?,
             range: [row.try_get(6)?, row.try_get(7)?],
-            commit: Commit { events: Vec::new(), chunks },
+            commit: Commit { chunks, ..Commit::default() },
         })
     }
 }
@@ -202,13 +221,13 @@ async fn note<'a>(
 
 /// Hands them on. What is missing between two that are there has been forgotten: a place is visible only after all
 /// those before it.
-fn publish(shared: &Shared, after: i64, told: Vec<Transaction>) {
+fn publish(shared: &Shared, (after, history): (i64, i64), told: Vec<Transaction>) {
     let mut next = after + 1;
-    for transaction in told {
-        for pos in next..transaction.pos {
-            shared.feed.publish(Told { pos, commit: Commit::default() });
+    for Transaction { pos, batch, commit, .. } in told {
+        for pos in next..pos {
+            shared.feed.publish(Told { pos, batch: 0, history, commit: Commit::default() });
         }
-        next = transaction.pos + 1;
-        shared.feed.publish(Told { pos: transaction.pos, commit: transaction.commit });
+        next = pos + 1;
+        shared.feed.publish(Told { pos, batch, history, commit });
     }
 }

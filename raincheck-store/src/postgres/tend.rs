@@ -200,7 +200,7 @@ async fn forget_feed(shared: &Shared, rests: u32) -> Result<(), Trouble> {
     loop {
         let begin = Instant::now();
         let db = shared.reader(Instant::now() + ROUND).await?;
-        let settled = shared.feed.pos() - KEEP_FEED;
+        let settled = shared.feed.at().pos - KEEP_FEED;
         let Some(to) = db.query_one(FEED_PAGE, &[&from, &settled]).await?.try_get::<_, Option<i64>>(0)? else {
             return Ok(());
         };

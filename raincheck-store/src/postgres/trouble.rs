@@ -16,6 +16,12 @@ pub(crate) enum Trouble {
     /// It was asked and does not answer.
     #[error("the database does not answer")]
     Silent,
+    /// It is a server that takes no writes.
+    #[error("the database is a standby, or read-only")]
+    Standby,
+    /// It does not have the history that this node knows of.
+    #[error("the database has another history")]
+    OtherHistory,
     /// This node was silent for so long that others count it as dead: it may write nothing under the number that it had.
     #[error("this node was silent for too long and counts as dead")]
     Fenced,
@@ -58,14 +64,8 @@ impl Trouble {
     /// The connection is of no use any more, or there never was one.
     pub fn is_loss(&self) -> bool {
         match self {
-            // Besides a closed connection: what a server says that shuts down, starts, or ends this connection.
-            Trouble::Database(error) => {
-                error.as_db_error().is_none()
-                    || error
-                        .code()
-                        .is_some_and(|code| matches!(&code.code()[..3], "57P" | "080") || code.code() == "25P03")
-            }
-            Trouble::Unreachable(_) | Trouble::Silent => true,
+            Trouble::Database(error) => error.code().is_none_or(|code| is_loss(code.code())),
+            Trouble::Unreachable(_) | Trouble::Silent | Trouble::Standby | Trouble::OtherHistory => true,
             _ => false,
         }
     }
@@ -104,6 +104,12 @@ impl Trouble {
             _ => false,
         }
     }
+}
+
+/// Whether a server says so that shuts down, starts, takes no more connections or ends this one; that takes no writes; or
+/// by a connection that is left in a transaction.
+fn is_loss(code: &str) -> bool {
+    code.starts_with("57P") || code.starts_with("08") || matches!(code, "25006" | "25P02" | "25P03" | "53300")
 }
 
 impl From<deadpool_postgres::PoolError> for Trouble {

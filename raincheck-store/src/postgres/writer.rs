@@ -89,6 +89,7 @@ impl Writer {
     async fn carry_out(&mut self, batch: &[Request]) -> Result<Vec<Vec<Reply>>, StoreError> {
         let mut races = 0;
         let until = self.until(batch)?;
+        let losses = self.shared.history.changes();
         loop {
             let mut db = match self.connected(until).await {
                 Ok(db) => db,
@@ -98,7 +99,12 @@ impl Writer {
                 }
                 Err(trouble) => return Err(trouble.into()),
             };
-            self.mind.go_by(self.shared.identity());
+            if self.shared.history.changes() != losses {
+                // What is asked for here may mean jobs and runs that are not there any more, or others now.
+                self.db = Some(db);
+                return Err(Trouble::OtherHistory.into());
+            }
+            self.mind.go_by(self.shared.identity(), self.shared.history.current());
             let mut made = Batch::new(&db, &self.shared, &mut self.mind);
             let outcome = made.transact(batch, until).await;
             let number = Some(made.number).filter(|number| *number > 0);
@@ -116,7 +122,10 @@ impl Writer {
                 }
                 Err(Stop::During(number, replies, trouble)) => {
                     tracing::warn!(%trouble, "no answer came to a commit; asking what became of it");
-                    self.give_up(db, Some(number), &trouble);
+                    self.lose(&trouble);
+                    self.open = Some(number);
+                    // Not withdrawn: a commit that waits for a standby would count as done without it.
+                    drop(db);
                     match self.what_became_of(until.max(Instant::now() + LEAST)).await {
                         Some(true) => {
                             let replies = after.publish(&self.shared, Done { replies, told: None });
@@ -208,7 +217,7 @@ impl Writer {
             if matches!(trouble, Trouble::Crowded) && !forget::unused(db).await? {
                 self.mind.found_no_name = Some(self.shared.clock.ticks());
             }
-            self.shared.reread_names(db).await?;
+            self.shared.reread_names(db.client()).await?;
             let book = Book::load(db.client(), &self.shared).await?;
             let mut present = self.shared.book.write();
             let maybe_ready = std::mem::take(&mut present.maybe_ready);

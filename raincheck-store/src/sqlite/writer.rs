@@ -208,7 +208,8 @@ impl Writer<'_> {
                 }
             }
         }
-        let commit = Commit { events: std::mem::take(&mut self.events), chunks: std::mem::take(&mut self.chunks) };
+        let (events, chunks) = (std::mem::take(&mut self.events), std::mem::take(&mut self.chunks));
+        let commit = Commit { events, chunks, history_changed: false };
         if commit.events.is_empty() && commit.chunks.is_empty() {
             return;
         }

@@ -8,7 +8,7 @@ use raincheck_engine::{Beat, Engine};
 use raincheck_store::Renewed;
 use tokio::time::Instant;
 
-use super::ask::Ask;
+use super::ask::{Ask, gone};
 use super::problem::{self, Problem};
 
 /// The run, and when its lease is to be renewed next.
@@ -68,7 +68,7 @@ impl<'a> Arriving<'a> {
 
     async fn over(&mut self) -> Result<(), Problem> {
         let record = self.ask.engine().store().record(self.lease.no).await?;
-        let record = record.ok_or_else(|| Problem::new(problem::PURGED))?;
+        let record = record.ok_or_else(|| gone(self.lease))?;
         if record.job.state == State::Succeeded && record.job.attempt == self.lease.attempt {
             self.is_over = true;
             return Ok(());

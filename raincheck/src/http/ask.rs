@@ -84,11 +84,16 @@ impl Ask {
     /// The lease is over: with the job as it is, when it is still there.
     pub async fn lease_lost(&self, lease: LeaseRef) -> Result<Problem, Problem> {
         let Some(record) = self.engine().store().record(lease.no).await? else {
-            return Ok(Problem::new(problem::PURGED));
+            return Ok(gone(lease));
         };
         Ok(match self.engine().job(record.job.id).await? {
             Found::Here(record) => self.refusal(problem::LEASE_LOST, &record),
-            Found::Purged | Found::Unknown => Problem::new(problem::PURGED),
+            Found::Purged | Found::Unknown => gone(lease),
         })
     }
+}
+
+/// The job of a lease is not there: it was purged, or never was in this history of the data.
+pub fn gone(lease: LeaseRef) -> Problem {
+    Problem::new(if lease.is_void() { problem::LEASE_LOST } else { problem::PURGED })
 }

@@ -90,6 +90,9 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     registry.register("refused_writes", "Transactions given up because they would have broken a promise", refused);
     let orphans = ConstCounter::new(app.engine.store().blobs().count_set_aside());
     registry.register("orphans", "Large payloads moved aside since the start because no job refers to them", orphans);
+    let histories = ConstCounter::new(app.engine.store().history_changes());
+    let help = "How often the database came back without what this server knew of";
+    registry.register("history_changes", help, histories);
     let missing = i64::try_from(app.engine.store().missing_events()).unwrap_or(i64::MAX);
     let answers = Family::<Labels, Counter>::default();
     for (class, counter) in app.seen.by_class.iter().enumerate().skip(1) {

@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use raincheck_core::{JobId, LeaseRef, Name};
+use raincheck_store::StoreError;
 
 use super::App;
 use super::problem::{self, Problem};
@@ -12,9 +13,14 @@ fn missing() -> Problem {
 }
 
 /// The only parameter of the path.
-async fn only<T>(parts: &mut Parts, app: &App, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Problem> {
+async fn only<T>(
+    parts: &mut Parts,
+    app: &App,
+    read: impl AsyncFnOnce(&str) -> Result<Option<T>, StoreError>,
+) -> Result<T, Problem> {
     let parameters = RawPathParams::from_request_parts(parts, app).await.map_err(|_| missing())?;
-    parameters.iter().next().and_then(|(_, text)| read(text)).ok_or_else(missing)
+    let (_, text) = parameters.iter().next().ok_or_else(missing)?;
+    read(text).await?.ok_or_else(missing)
 }
 
 /// The id of a job.
@@ -25,7 +31,7 @@ impl FromRequestParts<App> for JobPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        only(parts, app, |text| text.parse().ok()).await.map(JobPath)
+        only(parts, app, async |text| Ok(text.parse().ok())).await.map(JobPath)
     }
 }
 
@@ -37,7 +43,7 @@ impl FromRequestParts<App> for LeasePath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        only(parts, app, |text| app.engine.parse_lease(text)).await.map(LeasePath)
+        only(parts, app, async |text| app.engine.parse_lease(text).await).await.map(LeasePath)
     }
 }
 
@@ -49,6 +55,6 @@ impl FromRequestParts<App> for NamePath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        only(parts, app, |text| Name::new(text).ok()).await.map(NamePath)
+        only(parts, app, async |text| Ok(Name::new(text).ok())).await.map(NamePath)
     }
 }

@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use super::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
 
+/// Where histories begin: the last event before, and the place before the first one.
+const HISTORIES: &str = "SELECT last, first - 1 FROM history ORDER BY first";
 const FLOOR: &str = "SELECT number FROM meta WHERE name='feed_floor'";
 /// Transactions, and of each: how many of its events above the floor are here, and one that has lost its job. Below the
 /// floor, jobs may be forgotten whose events are not gone yet.
@@ -31,13 +33,19 @@ impl Stage for Feed {
         // Purging leaves holes, and raises the floor above them in the same transaction.
         let floor = look.rows(FLOOR, &[]).await?;
         let floor: i64 = floor.first().map(|row| row.try_get(0)).transpose()?.flatten().unwrap_or(0);
+        let histories = look.rows(HISTORIES, &[]).await?;
         let rows = look.rows(PAGE, &[&self.pos, &(BATCH as i64), &floor]).await?;
         for row in &rows {
             let number = |column: usize| row.try_get::<_, i64>(column);
             let (pos, first, last, here) = (number(0)?, number(1)?, number(2)?, number(3)?);
             let subject = || format!("transaction {pos} of the feed");
-            if first > self.last.max(floor) + 1 {
-                let detail = format!("nothing stands between event {} and its first, {first}", self.last.max(floor));
+            let mut before = self.last.max(floor);
+            for history in histories.iter() {
+                let (last, place): (i64, i64) = (history.try_get(0)?, history.try_get(1)?);
+                before = if (last..place).contains(&before) && place < first { place } else { before };
+            }
+            if first > before + 1 {
+                let detail = format!("nothing stands between event {before} and its first, {first}");
                 look.page.found(Invariant::Feed, subject(), detail);
             }
             if first <= self.last {

@@ -18,7 +18,8 @@ const JOBS: &str = "SELECT j.no, j.id::text, j.queue, j.state::bigint, j.attempt
     j.finished_at IS NOT NULL, j.expires_at IS NOT NULL, s.no IS NOT NULL, s.key, s.blob, s.size, r.no IS NOT NULL, \
     r.blob, r.size, p.failure IS NOT NULL, EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no), l.attempt::bigint, \
     (SELECT b.no FROM blob b WHERE b.name=s.blob), (SELECT b.no FROM blob b WHERE b.name=r.blob), \
-    (SELECT b.digest FROM blob b WHERE b.name=s.blob), (SELECT b.digest FROM blob b WHERE b.name=r.blob) FROM job j \
+    (SELECT b.digest FROM blob b WHERE b.name=s.blob), (SELECT b.digest FROM blob b WHERE b.name=r.blob), \
+    EXISTS (SELECT FROM queue q WHERE q.id=j.queue), EXISTS (SELECT FROM kind k WHERE k.id=j.kind), j.kind FROM job j \
     LEFT JOIN spec s ON s.no=j.no AND s.no>$1 AND s.no<=$2 LEFT JOIN result r ON r.no=j.no AND r.no>$1 AND r.no<=$2 \
     LEFT JOIN report p ON p.no=j.no AND p.no>$1 AND p.no<=$2 LEFT JOIN lease l ON l.no=j.no \
     WHERE j.no>$1 AND j.no<=$2 ORDER BY j.no";
@@ -120,6 +121,16 @@ fn belongings(look: &mut Look<'_>, row: &Row, subject: &str) -> Result<()> {
         is_buried: is(22)?,
     };
     standing.judge(subject, look.page);
+    for (named, column, table) in [(28, 2, "queue"), (29, 30, "kind")] {
+        if !is(named)? {
+            let id: i32 = row.try_get(column)?;
+            let detail = format!(
+                "its {table}, {id}, has no name, so it cannot be read; give it one: INSERT INTO {table} (id, name) \
+                 OVERRIDING SYSTEM VALUE VALUES ({id}, 'NAME')"
+            );
+            look.page.found(Invariant::Rows, subject, detail);
+        }
+    }
     let leased: Option<i64> = row.try_get(23)?;
     if state == Some(State::Running) {
         if attempt < 1 || number(10)? <= 0 || leased.is_none() {

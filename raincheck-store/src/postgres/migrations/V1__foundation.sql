@@ -156,6 +156,21 @@ CREATE TABLE feed (
 CREATE INDEX feed_last ON feed (last);
 INSERT INTO feed VALUES (0, 0, 1, 0, 0);
 
+-- The histories of the data, by their first cursors. Each but the first one begins where the database was found on another
+-- server, or was put back: after the transaction `pos` and the event `last`, with an empty transaction and on numbers that
+-- were never given out. `system`, `timeline` and `place` name the server and the table; 0 before they are known. `lost` is
+-- the last event that some node knew of and that is not there.
+CREATE TABLE history (
+    first bigint PRIMARY KEY,
+    pos bigint NOT NULL,
+    last bigint NOT NULL,
+    system bigint NOT NULL,
+    timeline integer NOT NULL,
+    place bigint NOT NULL,
+    lost bigint
+);
+INSERT INTO history VALUES (0, 0, 0, 0, 0, 0);
+
 -- Names that stand for a job: chosen ids (scope 0), idempotency keys (2 x queue + 1), equal GET jobs (2 x queue + 2).
 CREATE TABLE claim (
     scope bigint NOT NULL,

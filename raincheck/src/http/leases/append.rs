@@ -12,7 +12,7 @@ use raincheck_engine::Beat;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::http::answer::json;
-use crate::http::ask::Ask;
+use crate::http::ask::{Ask, gone};
 use crate::http::body;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem};
@@ -151,7 +151,7 @@ async fn write(ask: &Ask, to: &Target, bytes: Bytes) -> Result<u64, Problem> {
             let detail = format!("the {what} is over its limit of {} bytes", limit(ask, to));
             Err(Problem::new(problem::TOO_LARGE).detail(detail))
         }
-        Reply::Gone => Err(Problem::new(problem::PURGED)),
+        Reply::Gone => Err(gone(to.lease)),
         other => {
             tracing::error!(?other, "an odd answer of the store");
             Err(Problem::new(problem::STORE))

@@ -12,7 +12,7 @@ use raincheck_store::{BlobUse, Unclaimed};
 
 use crate::http::answer::{self, found};
 use crate::http::arriving::Arriving;
-use crate::http::ask::Ask;
+use crate::http::ask::{Ask, gone};
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem, Violation};
 use crate::http::submit::raw::{check_json, media_type};
@@ -79,7 +79,7 @@ async fn settle(ask: &Ask, lease: LeaseRef, outcome: Outcome) -> Result<Response
     match ask.engine().settle(lease, outcome).await? {
         Finish::Done(job) => Ok(answer::job(StatusCode::OK, &ask.view(&found(ask.engine().job(job.id).await?)?))),
         Finish::LeaseLost(_) => Err(ask.lease_lost(lease).await?),
-        Finish::Gone => Err(Problem::new(problem::PURGED)),
+        Finish::Gone => Err(gone(lease)),
     }
 }
 
@@ -131,7 +131,7 @@ impl Ends {
     ) -> Result<Vec<(LeaseRef, Outcome)>, Problem> {
         let mut outcomes = Vec::with_capacity(ends.len());
         for Object(end) in ends {
-            let lease = app.engine.parse_lease(&end.lease);
+            let lease = app.engine.parse_lease(&end.lease).await?;
             self.0.push((end.lease.into_owned(), lease));
             let Some(lease) = lease else { continue };
             let outcome = match (end.complete, end.fail, end.release) {
@@ -177,7 +177,7 @@ async fn outcome(
     Ok(match finish {
         Some((_, Finish::Done(job))) => Ok(job.state.as_str()),
         Some((lease, Finish::LeaseLost(_))) => Err(ask.one_lease_lost(lease, room).await?),
-        Some((_, Finish::Gone)) => Err(Problem::new(problem::PURGED)),
+        Some((lease, Finish::Gone)) => Err(gone(lease)),
         None => Err(Problem::new(problem::NOT_FOUND).detail("not a lease of this server")),
     })
 }

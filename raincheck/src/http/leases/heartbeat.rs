@@ -55,7 +55,7 @@ pub async fn many(ask: Ask, body: Body) -> Result<Response, Problem> {
         }
         let ttl = super::ttl(&format!("{pointer}/ttl"), beat.ttl, &mut errors);
         let progress = beat.progress.map(|Object(p)| p.check(&format!("{pointer}/progress"), &mut errors));
-        let lease = ask.engine().parse_lease(&beat.lease);
+        let lease = ask.engine().parse_lease(&beat.lease).await?;
         beats.extend(lease.map(|lease| Beat { lease, ttl, progress }));
         runs.push((beat.lease.into_owned(), lease));
     }

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::Method;
 use raincheck_core::State;
 
-use crate::http::ask::Ask;
+use crate::http::ask::{Ask, gone};
 use crate::http::bytes;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem};
@@ -18,7 +18,7 @@ use crate::http::problem::{self, Problem};
 pub async fn get(method: Method, LeasePath(lease): LeasePath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
     let engine = ask.engine();
-    let record = engine.store().record(lease.no).await?.ok_or_else(|| Problem::new(problem::PURGED))?;
+    let record = engine.store().record(lease.no).await?.ok_or_else(|| gone(lease))?;
     if record.job.attempt != lease.attempt || record.job.state != State::Running {
         return Err(ask.lease_lost(lease).await?);
     }
