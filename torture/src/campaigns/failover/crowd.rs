@@ -19,8 +19,9 @@ use crate::wire::Leases;
 
 /// Clients that submit, at each node.
 const SUBMITTERS: u64 = 3;
-/// Jobs of a kind before the next one: of another number each.
-const OF_A_KIND: u64 = 4;
+/// Jobs of a kind before the next one. More kinds are lost at a time than a sequence is written down ahead, so that their
+/// numbers are given again; and fewer are made in all than there may be.
+const OF_A_KIND: u64 = 6;
 /// Kinds that a worker asks for, those made last.
 const ASKED: u64 = 40;
 const PAUSE: Duration = Duration::from_millis(10);
@@ -84,6 +85,7 @@ async fn submit(node: Node, known: Arc<Known>, over: Arc<AtomicBool>) -> Result<
             match node.0.send(Method::PUT, &path, "application/json", body.clone()).await {
                 Ok(answer) if answer.is_success() => {
                     known.acknowledged.lock().push((id, known.now.load(Relaxed)));
+                    tokio::time::sleep(PAUSE).await;
                     break;
                 }
                 Ok(answer) if answer.status != 503 => {

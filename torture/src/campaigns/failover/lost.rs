@@ -43,8 +43,9 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
     for number in 0..failovers {
         tokio::time::sleep(Duration::from_millis(rng.random_range(500..1_000))).await;
         let before = (nodes[0].changes().await?, nodes[1].changes().await?);
-        // Even stretches are safe, odd ones are not.
+        // What was acknowledged in even stretches is safe, in odd ones it is not.
         crowd.known.now.fetch_add(1, Relaxed);
+        pair.standby.catch_up(&pair.primary)?;
         pair.standby.stop_following()?;
         tokio::time::sleep(Duration::from_millis(rng.random_range(300..1_000))).await;
         let is_split = number % 2 == 1;
