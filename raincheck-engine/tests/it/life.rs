@@ -17,7 +17,7 @@ async fn a_job_goes_from_submit_to_its_result() {
     let leased = bed.lease().await;
     assert_eq!((leased.job.id, leased.job.attempt), (job.id, 1));
     assert_eq!(leased.spec.input.payload, input.payload);
-    assert_eq!(bed.engine.parse_lease(&leased.lease), Some(leased.job.lease_ref()));
+    assert_eq!(bed.engine.parse_lease(&leased.lease).await.unwrap(), Some(leased.job.lease_ref()));
     assert!(!format!("{leased:?}").contains(&leased.lease), "the lease string stays out of logs");
     bed.clock.advance(1_500);
     let waiting = in_time(bed.engine.wait(job.id, Until::Done, PATIENCE));

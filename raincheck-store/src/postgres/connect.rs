@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, GenericClient};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -84,7 +85,13 @@ impl Connector {
     }
 
     async fn greet(&self) -> Result<(Client, AbortHandle), Trouble> {
-        let unreachable = |e: tokio_postgres::Error| Trouble::Unreachable(super::trouble::told(&e));
+        let unreachable = |e: tokio_postgres::Error| {
+            let io = std::error::Error::source(&e).and_then(|e| e.downcast_ref::<std::io::Error>());
+            match io.map(std::io::Error::kind) {
+                Some(std::io::ErrorKind::PermissionDenied) => Trouble::Standby,
+                _ => Trouble::Unreachable(super::trouble::told(&e)),
+            }
+        };
         let connected = async { self.config.connect(self.tls()).await.map_err(unreachable) };
         let (client, connection) = within(self.patience(), connected).await?;
         let driver = tokio::spawn(async move {
@@ -103,16 +110,42 @@ impl Connector {
     }
 }
 
+/// Refuses a pooler that hands out connections by the transaction, and does not keep what was prepared on them.
+pub(super) async fn keeps_statements(db: &Client, other: &Client) -> Result<(), Trouble> {
+    let kept = async {
+        let statement = db.prepare("SELECT 1").await?;
+        // The connection behind, if there is one, is the other's from here to the end of its transaction.
+        other.batch_execute("BEGIN; SELECT 1").await?;
+        let kept = db.query(&statement, &[]).await.map(drop);
+        other.batch_execute("ROLLBACK").await?;
+        kept
+    };
+    kept.await.map_err(|error| match error.code() {
+        Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PREPARED_STATEMENT) => Trouble::Unsuitable(
+            "there is a pooler before the database that does not keep prepared statements: PgBouncer does from 1.21 on, \
+             with max_prepared_statements above 0; or name the database itself"
+                .to_owned(),
+        ),
+        _ => error.into(),
+    })
+}
+
 /// Refuses a server that is too old, or that acknowledges what a power cut can take back.
 async fn suits(db: &impl GenericClient) -> Result<(), Trouble> {
     const SQL: &str = "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), \
-        current_setting('synchronous_commit'), current_setting('fsync')";
+        current_setting('synchronous_commit'), current_setting('fsync'), current_setting('server_encoding')";
     let row = db.query_one(SQL, &[]).await?;
     let (number, version): (i32, &str) = (row.try_get(0)?, row.try_get(1)?);
     if number < OLDEST {
         let least = OLDEST / 10_000;
         return Err(Trouble::Unsuitable(format!(
             "PostgreSQL {version} is too old: {least} is the oldest that will do"
+        )));
+    }
+    let encoding: &str = row.try_get(4)?;
+    if encoding != "UTF8" {
+        return Err(Trouble::Unsuitable(format!(
+            "the encoding of the database is {encoding}: make one with ENCODING 'UTF8' TEMPLATE template0"
         )));
     }
     if row.try_get::<_, &str>(2)? == "off" {

@@ -14,6 +14,9 @@ use super::facts::{ALL_LEASES, kept_lease};
 use super::feed::Place;
 use super::run::WRITERS_LOCK;
 use super::shared::{NOW, Shared, Time, Trouble};
+use super::PostgresOptions;
+use super::silence::{PATIENCE, within};
+use crate::StoreError;
 use crate::leases::Leases;
 
 /// The history of a transaction, in SQL: its first cursor, 0 of the first one.
@@ -166,6 +169,20 @@ impl Shared {
             "the database goes on with another history: what was acknowledged is missing in it"
         );
         Ok(())
+    }
+}
+
+impl PostgresOptions {
+    /// Says that the database was put back, where a server could not tell: it goes on with another history, in which
+    /// cursors and leases that were given out after the copy was made mean nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Other`] when the database cannot be reached or does not do it.
+    pub async fn begin_anew(&self) -> Result<(), StoreError> {
+        let db = self.prepare().await?;
+        let current = async { Ok(db.query_one(&format!("SELECT {CURRENT}"), &[]).await?.try_get(0)?) };
+        let current = within(PATIENCE, current).await?;
+        Ok(within(2 * PATIENCE, begin(&db, Time::Database, Some(current))).await?)
     }
 }
 

@@ -39,7 +39,15 @@ pub(super) async fn migrate(db: &mut Client, connector: &Connector) -> Result<()
     }
     if found < known {
         let runner = migrations::migrations::runner().set_grouped(true);
-        runner.run_async(db).await.map_err(|e| StoreError::Other(format!("migration: {e}")))?;
+        runner.run_async(db).await.map_err(|e| {
+            let why = std::error::Error::source(&e).map_or_else(|| e.to_string(), |why| format!("{e}: {why}"));
+            let next = if why.contains("permission denied") {
+                "; let the user own the database, or GRANT CREATE ON SCHEMA public to it"
+            } else {
+                ""
+            };
+            StoreError::Other(format!("migration: {why}{next}"))
+        })?;
     }
     guard.batch_execute("COMMIT").await.map_err(Trouble::from)?;
     Ok(())

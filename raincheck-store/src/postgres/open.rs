@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::{Client, GenericClient};
 
 use super::batch::{Bounds, Mind};
-use super::connect::Connector;
+use super::connect::{Connector, keeps_statements};
 use super::db::Db;
 use super::feed::Place;
 use super::figures::Book;
@@ -115,6 +115,9 @@ impl PostgresStore {
     async fn open_by(connector: &Connector, options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
         let at = |trouble: Trouble| StoreError::Other(format!("{}: {trouble}", connector.place()));
         let mut client = connector.connect().await.map_err(at)?;
+        let other = connector.link().await.map_err(at)?;
+        keeps_statements(&client, &other).await.map_err(at)?;
+        drop(other);
         migrate::migrate(&mut client, connector).await?;
         let unusable = |error| options.blobs.unusable(&error);
         let id = id(&client).await.map_err(at)?;

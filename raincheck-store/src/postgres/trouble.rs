@@ -17,7 +17,7 @@ pub(crate) enum Trouble {
     #[error("the database does not answer")]
     Silent,
     /// It is a server that takes no writes.
-    #[error("the database is a standby, or read-only")]
+    #[error("the database is a standby, or read-only: name the server that takes writes, or all of them")]
     Standby,
     /// It does not have the history that this node knows of.
     #[error("the database has another history")]

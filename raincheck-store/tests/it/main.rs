@@ -9,6 +9,7 @@ mod doctor;
 mod encryption;
 mod folder;
 mod foreign;
+mod history;
 mod moved;
 mod nodes;
 mod postgres;

@@ -1,4 +1,4 @@
-//! `raincheck migrate`: everything from one machine's file into a database for many.
+//! `raincheck migrate`: everything from one machine's file into a database for many; or a database that was put back.
 
 use std::path::PathBuf;
 
@@ -17,9 +17,12 @@ use crate::config::StoreUrl;
 #[derive(Args, Debug)]
 pub struct Options {
     /// The data to move, as `sqlite:PATH`; its server must have stopped
-    #[arg(long, value_name = "URL", value_parser = StoreUrl::read)]
-    from: StoreUrl,
-    /// The database to fill, as `postgres://USER@HOST/DATABASE`; it must hold no jobs
+    #[arg(long, value_name = "URL", value_parser = StoreUrl::read, required_unless_present = "restored")]
+    from: Option<StoreUrl>,
+    /// Move nothing: the database was put back, so cursors and leases given out since the copy was made are void
+    #[arg(long, conflicts_with_all = ["from", "blobs"])]
+    restored: bool,
+    /// The database to fill, as `postgres://USER@HOST/DATABASE`; it must hold no jobs, unless it was restored
     #[arg(long, value_name = "URL", value_parser = StoreUrl::read)]
     to: StoreUrl,
     /// Folder or s3://BUCKET/PREFIX of large inputs and results, from now on [default: where they are]
@@ -37,9 +40,30 @@ struct Moved {
     files: u64,
 }
 
+#[derive(Serialize)]
+struct Restored {
+    restored: String,
+}
+
+/// Has the database go on as one that was put back.
+async fn restored(to: &StoreUrl, output: Output) -> Result<Exit, Failure> {
+    if !to.is_postgres() {
+        return Err(Failure::usage(format!("--to {to} is no PostgreSQL")).next("a file that was put back needs nothing"));
+    }
+    let options = PostgresOptions::at(to.reveal(), std::path::Path::new(""));
+    options.begin_anew().await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    let restored = Restored { restored: to.to_string() };
+    match output.format {
+        Format::Table => output::print(&output::facts(&[("restored", restored.restored)]))?,
+        format => output::json(&restored, format)?,
+    }
+    Ok(Exit::Done)
+}
+
 /// Moves it, and says what it was.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
-    let Options { from, to, blobs, output } = options;
+    let Options { from, restored: _, to, blobs, output } = options;
+    let Some(from) = from else { return restored(&to, output).await };
     let Some(path) = from.sqlite_path() else {
         return Err(Failure::usage(format!("--from {from} is no file")).next("write --from sqlite:PATH"));
     };
