@@ -121,7 +121,7 @@ pub(super) async fn keeps_statements(db: &Client, other: &Client) -> Result<(), 
         kept
     };
     kept.await.map_err(|error| match error.code() {
-        Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PREPARED_STATEMENT) => Trouble::Unsuitable(
+        Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT) => Trouble::Unsuitable(
             "there is a pooler before the database that does not keep prepared statements: PgBouncer does from 1.21 on, \
              with max_prepared_statements above 0; or name the database itself"
                 .to_owned(),

@@ -53,7 +53,7 @@ impl Site {
     }
 
     async fn findings(&self) -> Vec<String> {
-        let options = StoreOptions::Postgres(Box::new(self.options()));
+        let options = StoreOptions::Postgres(self.options());
         let (mut checkup, _) = doctor(&options, false).await.unwrap();
         let mut all = Vec::new();
         while let Some(page) = checkup.page().await.unwrap() {
