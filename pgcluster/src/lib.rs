@@ -12,6 +12,7 @@ mod account;
 mod database;
 mod identity;
 mod keeper;
+mod pooler;
 mod postmaster;
 mod programs;
 mod proxy;
@@ -19,6 +20,7 @@ mod standby;
 
 pub use database::Database;
 pub use identity::Identity;
+pub use pooler::Pooler;
 pub use programs::{OLDEST, Programs};
 pub use proxy::Proxy;
 pub use standby::Replication;

@@ -102,6 +102,11 @@ impl Round {
         Http::new(self.place.subscribe(), self.log.clone())
     }
 
+    /// Where the running servers are.
+    pub fn urls(&self) -> Vec<Arc<str>> {
+        self.place.borrow().clone()
+    }
+
     /// The running server.
     pub fn server(&mut self) -> Result<&mut Server> {
         self.servers.first_mut().map(|(_, server)| server).context("no server is running")

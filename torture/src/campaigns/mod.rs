@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod disk_full;
 mod duplicates;
+mod failover;
 mod foreign_folder;
 mod greedy;
 mod kill;
@@ -85,6 +86,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "PostgreSQL crashes or ends its connections under two nodes",
         short_loops: 8,
         run: postgres::run,
+    },
+    Campaign {
+        name: "failover",
+        about: "PostgreSQL moves to a standby with and without loss, is led astray, stands still for half a minute",
+        short_loops: 6,
+        run: failover::run,
     },
     Campaign {
         name: "silent-node",

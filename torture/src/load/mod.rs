@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::http::{Http, Place};
+use crate::http::{Answer, Http, Place};
 use crate::log::Log;
 
 /// How far a round is.
@@ -44,12 +44,14 @@ pub struct Mix {
     pub files: u32,
     /// Whether a submit that a server is not there for now is sent again until it is answered, as the API asks for.
     pub patient: bool,
+    /// Whether the database is away for longer than callers are kept waiting: looks may be answered 503 then.
+    pub stalls: bool,
 }
 
 impl Default for Mix {
     fn default() -> Self {
-        let patient = false;
-        Self { submitters: 12, workers: 4, feed_readers: 2, job_readers: 2, cancelers: 1, files: 20, patient }
+        let (submitters, workers, feed_readers, job_readers, cancelers, files) = (12, 4, 2, 2, 1, 20);
+        Self { submitters, workers, feed_readers, job_readers, cancelers, files, patient: false, stalls: false }
     }
 }
 
@@ -67,6 +69,11 @@ struct Actor {
 impl Actor {
     fn phase(&self) -> Phase {
         *self.phase.borrow()
+    }
+
+    /// Whether a look was turned away because the database is not there for now.
+    fn is_turned_away(&self, answer: &Answer) -> bool {
+        self.mix.stalls && answer.status == 503
     }
 }
 

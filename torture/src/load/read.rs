@@ -1,10 +1,15 @@
 //! Readers: of the whole feed from its beginning, and of single jobs.
 
+use std::time::Duration;
+
 use rand::RngExt as _;
 
 use super::{Actor, Phase};
 use crate::http::Broken;
 use crate::wire::{Events, Job};
+
+/// Until a look that was turned away is repeated.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Follows the feed across every restart; what it saw must be the feed as it is at the end.
 pub async fn feed(actor: Actor) {
@@ -17,6 +22,10 @@ pub async fn feed(actor: Actor) {
             again = true;
             continue;
         };
+        if actor.is_turned_away(&answer) {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
         actor.log.answered(std::mem::take(&mut again));
         if answer.status != 200 {
             actor
@@ -47,12 +56,13 @@ pub async fn jobs(mut actor: Actor) {
             book.acknowledged.get(at).copied()
         });
         let Some((_, id)) = picked else {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
             continue;
         };
         let mut again = false;
         let answer = loop {
             match actor.http.get(&format!("/jobs/{id}?on_failure=200&wait=20ms")).await {
+                Ok(answer) if actor.is_turned_away(&answer) => tokio::time::sleep(PAUSE).await,
                 Ok(answer) => break answer,
                 Err(Broken) => again = true,
             }

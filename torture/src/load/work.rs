@@ -155,7 +155,7 @@ async fn grant(actor: &Actor, leased: &Leased, request: &str) -> bool {
         None => match actor.http.get(&format!("/leases/{}/input", leased.lease)).await {
             Ok(answer) if answer.status == 200 => Some(answer.body.to_vec()),
             // It ran out meanwhile, or the connection broke: whoever gets it next looks again.
-            Ok(answer) if answer.status == 409 => None,
+            Ok(answer) if answer.status == 409 || actor.is_turned_away(&answer) => None,
             Err(Broken) => None,
             Ok(answer) => {
                 actor.log.complain("lost", format!("the input of job {number}: {} {}", answer.status, answer.text()));

@@ -8,6 +8,7 @@ mod idle;
 mod life;
 mod migrate;
 mod nodes;
+mod pooler;
 mod silence;
 mod unknown;
 

@@ -43,7 +43,7 @@ impl Node {
         let answer = self.ask(reqwest::Method::GET, "/metrics").send().await.unwrap();
         let text = answer.text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("raincheck_history_changes_total "));
-        line.unwrap_or_else(|| panic!("no such figure: {text}")).parse().unwrap()
+        line.expect("a figure").parse().unwrap()
     }
 
     /// Submits until it is taken: while the database is not there, that is refused or nobody knows.

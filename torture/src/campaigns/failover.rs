@@ -1,0 +1,259 @@
+//! Two nodes over a PostgreSQL that moves to its standby, is led to it by mistake, loses an answer or stands still, under
+//! load; and one that loses on the way what was acknowledged last, or goes on in two places.
+
+mod crowd;
+mod holders;
+mod lost;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use pgcluster::{Cluster, Proxy, Replication, Settings, Stop};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::bed::until;
+use crate::campaign::{Order, runtime};
+use crate::http::{Answer, Broken, Http};
+use crate::load::Mix;
+use crate::log::Log;
+use crate::round::{PROBE, Round};
+use crate::server::Launch;
+use crate::tally::Tally;
+use holders::Holders;
+
+const NODES: usize = 2;
+/// The database of each cluster.
+const DATABASE: &str = "postgres";
+/// Writes are taken again, and another history is noticed, within this; on a busy machine.
+const SOON: Duration = Duration::from_secs(10);
+/// Whoever asks a database that stands still is told, or cut off, within this.
+const TOLD: Duration = Duration::from_secs(12);
+/// How long it stands still.
+const STILL: Duration = Duration::from_secs(30);
+
+/// Of six loops four lose nothing, and are one round; the others lose what was acknowledged last.
+pub fn run(order: &Order) -> Result<Tally> {
+    let lossy = order.loops / 3;
+    let runtime = runtime()?;
+    let mut tally = runtime.block_on(seamless(order, order.loops - lossy))?;
+    if lossy > 0 {
+        tally += runtime.block_on(lost::round(order, lossy))?;
+    }
+    Ok(Tally { loops: order.loops.into(), ..tally })
+}
+
+/// What happens to the database, and nothing is lost.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// The primary dies, and its synchronous standby takes over.
+    Promotion,
+    /// The network leads to the standby, and back without ending a session.
+    Standby,
+    /// A commit is done, its answer is lost, and who is asked next is a standby that does not know of it yet.
+    LostAnswer,
+    /// Nothing gets through, and nothing ends.
+    Stillness,
+}
+
+/// Two servers, one of which follows the other.
+struct Pair {
+    primary: Cluster,
+    standby: Cluster,
+}
+
+impl Pair {
+    fn start(replication: Replication) -> Result<Self> {
+        // Without them every commit is slower, and as safe: nothing here loses power.
+        let primary = Cluster::start(Settings::default())?;
+        let standby = primary.standby(replication)?;
+        Ok(Pair { primary, standby })
+    }
+
+    /// Makes another standby for the one that has taken over; answers the one before it.
+    fn renew(&mut self, replication: Replication) -> Result<Cluster> {
+        let next = self.standby.standby(replication)?;
+        let primary = std::mem::replace(&mut self.standby, next);
+        Ok(std::mem::replace(&mut self.primary, primary))
+    }
+}
+
+/// A node, asked by the campaign itself.
+#[derive(Clone)]
+struct Node(Http);
+
+impl Node {
+    fn at(url: &str, log: &Arc<Log>) -> Result<Self> {
+        let (_, here) = watch::channel(vec![url.into()]);
+        Ok(Node(Http::new(here, log.clone())?))
+    }
+
+    async fn is_ready(&self) -> bool {
+        self.0.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// Submits a job that no worker takes, under its own id.
+    async fn put(&self, id: Uuid, mark: &str) -> Result<Answer, Broken> {
+        let body = json!({"kind": PROBE, "queue": PROBE, "input": mark}).to_string();
+        self.0.send(Method::PUT, &format!("/jobs/{id}"), "application/json", body.into_bytes()).await
+    }
+
+    /// Submits until that is taken, and calls the job off.
+    async fn writes(&self) -> Result<Duration> {
+        let id = Uuid::from_u128(rand::random());
+        let took = until("writes are taken again", SOON, async || {
+            Ok(self.put(id, "").await.is_ok_and(|answer| answer.is_success()))
+        });
+        let took = took.await?;
+        self.call_off(id).await?;
+        Ok(took)
+    }
+
+    async fn call_off(&self, id: Uuid) -> Result<()> {
+        let path = format!("/jobs/{id}/cancel");
+        until("a waiting job can be called off", SOON, async || {
+            Ok(self.0.post(&path, &Value::Null).await.is_ok_and(|answer| matches!(answer.status, 200 | 409)))
+        })
+        .await
+        .map(drop)
+    }
+
+    /// How often it has found another history than the one that it knew.
+    async fn changes(&self) -> Result<u64> {
+        let answer = self.0.get("/metrics").await.ok().context("the connection broke")?;
+        let text = String::from_utf8_lossy(&answer.body);
+        let found = text.lines().find_map(|line| line.strip_prefix("raincheck_history_changes_total "));
+        Ok(found.context("no such figure")?.parse()?)
+    }
+}
+
+/// What was measured, the longest of each.
+#[derive(Default)]
+struct Took {
+    promotion: Duration,
+    back: Duration,
+    told: Duration,
+}
+
+async fn seamless(order: &Order, faults: u32) -> Result<Tally> {
+    let mut rng = StdRng::seed_from_u64(order.seed);
+    let mut pair = Pair::start(Replication::Synchronous)?;
+    let way = Proxy::to(pair.primary.port())?;
+    let mut round = Round::new(order.name, order.seed, Mix { stalls: true, ..Mix::default() })?;
+    for _ in 0..NODES {
+        round.start(&Launch::new(round.folder())?.on(&way.url(DATABASE))).await?;
+    }
+    let nodes: Vec<Node> = round.urls().iter().map(|url| Node::at(url, &round.log)).collect::<Result<_>>()?;
+    let mut took = Took::default();
+    let mut promotions = 0;
+    for number in 0..faults {
+        // One of each, and then mostly what matters most.
+        let fault = match if number < 4 { number } else { rng.random_range(0..12) } {
+            1 => Fault::Standby,
+            2 => Fault::LostAnswer,
+            3 => Fault::Stillness,
+            _ => Fault::Promotion,
+        };
+        let holders = Holders::start(&nodes).await?;
+        tokio::time::sleep(Duration::from_millis(rng.random_range(300..1_500))).await;
+        let done = match fault {
+            Fault::Promotion => {
+                promotions += 1;
+                promote(&mut rng, &mut pair, &way, &nodes, &mut took).await
+            }
+            Fault::Standby => lead_astray(&pair, &way, &nodes, &mut took).await,
+            Fault::LostAnswer => lose_answer(&mut rng, &pair, &way, &nodes).await,
+            Fault::Stillness => stand_still(&way, &nodes, &mut took).await,
+        };
+        done.with_context(|| format!("fault {number}, {fault:?}"))?;
+        round.down();
+        holders.end().await.with_context(|| format!("fault {number}, {fault:?}"))?;
+    }
+    for node in &nodes {
+        let changes = node.changes().await?;
+        ensure!(changes == 0, "nothing was lost, and {changes} other histories were seen");
+    }
+    let tally = round.judge().await?;
+    let note = format!(
+        "{promotions} promotions: writes were back at most {:.2} s after the switch; back from a standby in {:.2} s; told of \
+         a database that stands still after {:.1} s at most",
+        took.promotion.as_secs_f64(),
+        took.back.as_secs_f64(),
+        took.told.as_secs_f64(),
+    );
+    Ok(Tally { notes: vec![note], ..tally })
+}
+
+async fn promote(rng: &mut StdRng, pair: &mut Pair, way: &Proxy, nodes: &[Node], took: &mut Took) -> Result<()> {
+    match rng.random_range(0..3) {
+        0 => pair.primary.stop(Stop::Kill)?,
+        1 => pair.primary.stop(Stop::Immediate)?,
+        // Its sessions stay open, until whoever leads elsewhere ends them.
+        _ => pair.primary.freeze()?,
+    }
+    pair.standby.promote()?;
+    way.lead(pair.standby.port());
+    way.cut();
+    for node in nodes {
+        took.promotion = took.promotion.max(node.writes().await?);
+    }
+    pair.renew(Replication::Synchronous).map(drop)
+}
+
+async fn lead_astray(pair: &Pair, way: &Proxy, nodes: &[Node], took: &mut Took) -> Result<()> {
+    way.lead(pair.standby.port());
+    way.cut();
+    for node in nodes {
+        until("a node that is led to a standby is not ready", SOON, async || Ok(!node.is_ready().await)).await?;
+    }
+    way.lead(pair.primary.port());
+    for node in nodes {
+        took.back = took.back.max(node.writes().await?);
+    }
+    Ok(())
+}
+
+async fn lose_answer(rng: &mut StdRng, pair: &Pair, way: &Proxy, nodes: &[Node]) -> Result<()> {
+    let (id, before) = (Uuid::from_u128(rng.random()), way.commits_lost());
+    pair.standby.pause_replay()?;
+    way.lose_commit(&id.to_string(), pair.standby.port());
+    let answer = nodes[0].put(id, &id.to_string()).await;
+    let refused = answer.as_ref().ok().filter(|answer| answer.status != 202);
+    ensure!(refused.is_none(), "a submit whose commit was done was answered {answer:?}");
+    ensure!(way.commits_lost() == before + 1, "no answer was lost");
+    way.lead(pair.primary.port());
+    for node in nodes {
+        node.writes().await?;
+    }
+    pair.standby.resume_replay()?;
+    let there = nodes[1].0.get(&format!("/jobs/{id}")).await.is_ok_and(|answer| answer.status == 202);
+    ensure!(there, "a job whose commit was done is not there");
+    nodes[1].call_off(id).await
+}
+
+async fn stand_still(way: &Proxy, nodes: &[Node], took: &mut Took) -> Result<()> {
+    let begin = Instant::now();
+    way.freeze();
+    let id = Uuid::from_u128(rand::random());
+    for node in nodes {
+        let asked = Instant::now();
+        let answer = node.put(id, "").await;
+        took.told = took.told.max(asked.elapsed());
+        ensure!(asked.elapsed() < TOLD, "a submit was answered after {:?} only", asked.elapsed());
+        ensure!(answer.as_ref().map_or(true, |answer| answer.status == 503), "it was answered {answer:?}");
+        until("a node is not ready while the database stands still", SOON, async || Ok(!node.is_ready().await)).await?;
+    }
+    tokio::time::sleep(STILL.saturating_sub(begin.elapsed())).await;
+    way.thaw();
+    for node in nodes {
+        node.writes().await?;
+    }
+    // One of the two may have been taken after all, if nobody was told otherwise.
+    let there = nodes[0].0.get(&format!("/jobs/{id}")).await.is_ok_and(|answer| answer.is_success());
+    if there { nodes[0].call_off(id).await } else { Ok(()) }
+}

@@ -1,0 +1,128 @@
+//! An asynchronous standby takes over, and what was acknowledged last is lost; in every other loop the old primary lives
+//! on, and a node with it. Whatever is lost is reported, and nothing of it is mixed with what is new.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use pgcluster::{Proxy, Replication, Stop};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use uuid::Uuid;
+
+use super::crowd::Crowd;
+use super::{DATABASE, NODES, Node, Pair, SOON};
+use crate::bed::until;
+use crate::campaign::Order;
+use crate::log::Log;
+use crate::round::{doctor, verdict};
+use crate::scratch::Scratch;
+use crate::server::{Launch, Server};
+use crate::tally::Tally;
+use crate::wire::Jobs;
+
+/// Runs so many failovers in a row.
+pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
+    let mut rng = StdRng::seed_from_u64(order.seed);
+    let scratch = Scratch::new("failover-lost")?;
+    let log = Arc::new(Log::default());
+    let mut pair = Pair::start(Replication::Asynchronous)?;
+    let (mut ways, mut servers, mut nodes) = (Vec::new(), Vec::<(Launch, Server)>::new(), Vec::new());
+    for _ in 0..NODES {
+        let way = Proxy::to(pair.primary.port())?;
+        let launch = Launch::new(scratch.path())?.on(&way.url(DATABASE));
+        let server = launch.start()?;
+        nodes.push(Node::at(&server.url, &log)?);
+        servers.push((launch, server));
+        ways.push(way);
+    }
+    let crowd = Crowd::start(&nodes);
+    let (mut noticed_in, mut reported) = (Duration::ZERO, HashSet::new());
+    for number in 0..failovers {
+        tokio::time::sleep(Duration::from_millis(rng.random_range(500..1_000))).await;
+        let before = (nodes[0].changes().await?, nodes[1].changes().await?);
+        // What was acknowledged in even stretches is safe, in odd ones it is not.
+        crowd.known.now.fetch_add(1, Relaxed);
+        pair.standby.catch_up(&pair.primary)?;
+        pair.standby.stop_following()?;
+        tokio::time::sleep(Duration::from_millis(rng.random_range(300..1_000))).await;
+        let is_split = number % 2 == 1;
+        if is_split {
+            pair.standby.promote()?;
+            ways[1].lead(pair.standby.port());
+            ways[1].cut();
+            nodes[1].writes().await?;
+            tokio::time::sleep(Duration::from_millis(rng.random_range(0..1_500))).await;
+        } else {
+            pair.primary.stop(Stop::Kill)?;
+            pair.standby.promote()?;
+        }
+        for way in &ways {
+            way.lead(pair.standby.port());
+        }
+        ways[0].cut();
+        let noticed = until("another history is noticed", SOON, async || {
+            // The other node of a split has lost nothing, so far as it could see.
+            Ok(nodes[0].changes().await? > before.0 && (is_split || nodes[1].changes().await? > before.1))
+        });
+        noticed_in = noticed_in.max(noticed.await.with_context(|| format!("failover {number}"))?);
+        for node in &nodes {
+            node.writes().await?;
+        }
+        reported.insert(crowd.known.now.load(Relaxed));
+        pair.renew(Replication::Asynchronous)?;
+        crowd.known.now.fetch_add(1, Relaxed);
+    }
+    let known = crowd.end().await?;
+    let jobs = all(&nodes[1]).await?;
+    let mut lost = 0;
+    for (id, stretch) in known.acknowledged.lock().iter().filter(|(id, _)| !jobs.contains(id)) {
+        lost += 1;
+        if !reported.contains(stretch) {
+            log.complain("lost", format!("{id} was acknowledged while nothing was being lost, in stretch {stretch}"));
+        }
+    }
+    ensure!(lost > 0, "nothing was lost: the campaign has missed what it is for");
+    ensure!(known.resets.load(Relaxed) > 0, "no follower was told that its place is gone");
+    let launch = servers[0].0.clone();
+    for (_, server) in servers {
+        server.terminate()?;
+    }
+    doctor(&log, &launch)?;
+    let said = std::fs::read_to_string(scratch.path().join("server.log"))?;
+    let told = said.lines().filter(|line| line.contains("another history") && line.contains("ERROR")).count();
+    ensure!(told >= failovers as usize, "{failovers} failovers lost something, and {told} lines of the log say so");
+    let note = format!(
+        "{failovers} promotions of a standby that was behind: {lost} acknowledged jobs lost, each in a stretch of time that \
+         was reported, within {:.1} s; followers were told {} times",
+        noticed_in.as_secs_f64(),
+        known.resets.load(Relaxed)
+    );
+    let acknowledged = known.acknowledged.lock().len() as u64;
+    let tally = Tally {
+        faults: failovers.into(),
+        submits: acknowledged,
+        ends: known.ended.load(Relaxed),
+        notes: vec![note],
+        ..Tally::default()
+    };
+    verdict(scratch.path(), tally, &log.read(|book| book.complaints.clone()))
+}
+
+/// Every job, each of the kind that it was submitted as.
+async fn all(node: &Node) -> Result<HashSet<Uuid>> {
+    let (mut all, mut cursor) = (HashSet::new(), String::new());
+    loop {
+        let page: Jobs = node.0.fetch(&format!("/jobs?limit=1000{cursor}")).await?;
+        for job in page.items.into_iter().filter(|job| job.label.is_some()) {
+            ensure!(job.label.as_deref() == Some(&job.kind), "a job of {} was submitted as {:?}", job.kind, job.label);
+            all.insert(job.id);
+        }
+        match page.next_cursor {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(all),
+        }
+    }
+}
