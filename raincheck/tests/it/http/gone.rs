@@ -29,9 +29,17 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n")
 }
 
-async fn waits(bed: &Bed) {
-    until("a worker waits", SOON, async || !bed.get("/workers").await.json()["items"].as_array().unwrap().is_empty())
-        .await;
+/// A request of `worker` for work has been taken in.
+async fn waits(bed: &Bed, worker: &str) {
+    let is_known = async || {
+        let workers = bed.get("/workers").await.json();
+        workers["items"].as_array().unwrap().iter().any(|known| known["name"] == worker)
+    };
+    until("a worker waits", SOON, is_known).await;
+}
+
+fn ask(worker: &str, wait: &str, ttl: &str) -> String {
+    post("/leases", &json!({"worker": {"name": worker}, "kinds": ["k"], "wait": wait, "ttl": ttl}))
 }
 
 /// Only the one that asks is left.
@@ -50,10 +58,9 @@ async fn answer(stream: &mut TcpStream) -> String {
 #[tokio::test]
 async fn work_is_not_given_to_who_is_gone() {
     let bed = Bed::new().await;
-    let ask = post("/leases", &json!({"kinds": ["k"], "wait": "50s", "ttl": "24h"}));
-    for (more, resets) in [("", false), ("x", false), ("", true), ("x", true)] {
-        let stream = open(&bed, &ask, more).await;
-        waits(&bed).await;
+    for (worker, more, resets) in [("a", "", false), ("b", "x", false), ("c", "", true), ("d", "x", true)] {
+        let stream = open(&bed, &ask(worker, "50s", "24h"), more).await;
+        waits(&bed, worker).await;
         if resets {
             stream.set_zero_linger().unwrap();
         }
@@ -68,11 +75,10 @@ async fn work_is_not_given_to_who_is_gone() {
 #[tokio::test]
 async fn who_closes_only_its_half_is_answered() {
     let bed = Bed::new().await;
-    let ask = post("/leases", &json!({"kinds": ["k"], "wait": "50s"}));
-    for more in ["", "x"] {
-        let mut stream = open(&bed, &ask, more).await;
+    for (worker, more) in [("a", ""), ("b", "x")] {
+        let mut stream = open(&bed, &ask(worker, "50s", "30s"), more).await;
         stream.shutdown().await.unwrap();
-        waits(&bed).await;
+        waits(&bed, worker).await;
         let job = bed.job().await;
         let answer = answer(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"lease\":"), "{answer}");
