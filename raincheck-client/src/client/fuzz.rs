@@ -13,7 +13,7 @@ use crate::Error;
 
 #[test]
 fn refusal() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let bodies: [&[u8]; 6] = [
         br#"{"type":"/problems/queue-full","title":"The queue is full","status":503,"detail":"at its bound"}"#,
         br#"{"type":"/problems/validation","title":"x","errors":[{"pointer":"/kind","detail":"is required"}]}"#,

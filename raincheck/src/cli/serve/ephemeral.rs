@@ -1,6 +1,11 @@
 //! The folder of a server that keeps nothing: removed at its end, or by the next such server where it was killed.
 
-use std::{fs::File, io, path::PathBuf};
+use std::{
+    fs::{File, Permissions},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+};
 
 use raincheck_client::run::command::{hold, sweep};
 
@@ -22,7 +27,8 @@ impl Ephemeral {
     /// # Errors
     /// When it cannot be made.
     pub fn new() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+        let private = Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir()?;
         let held = File::open(folder.path())?;
         hold(&held)?;
         std::fs::create_dir(folder.path().join(DATA))?;
