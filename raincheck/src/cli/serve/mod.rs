@@ -61,6 +61,9 @@ impl Options {
         };
         set(&["server", "listen"], self.listen.clone(), "--listen");
         set(&["server", "public_url"], self.public_url.clone(), "--public-url");
+        // The address of a server says nothing about payloads; that of a file does, see below.
+        let server = self.store.clone().filter(|store| !store.starts_with("sqlite:"));
+        set(&["store", "url"], server, "--store");
         let format = self.log_format.map(|format| match format {
             LogFormat::Pretty => "pretty",
             LogFormat::Json => "json",
@@ -90,9 +93,6 @@ impl Options {
         let said = alone.map(|alone| &alone.settings.store);
         let elsewhere = said.is_some_and(|said| said.url.is_postgres());
         let sqlite = |store: &String| store.strip_prefix("sqlite:").map(PathBuf::from);
-        if let Some(store) = &self.store {
-            flags.push((&["store", "url"], store.clone(), "--store"));
-        }
         let (database, blobs, flag) = match (&self.data, &self.store) {
             (Some(_), Some(store)) if sqlite(store).is_some() => {
                 return Err(Failure::usage("--data and --store sqlite:PATH both say where the database is")
@@ -106,7 +106,10 @@ impl Options {
             // Beside PostgreSQL the folder holds large payloads.
             (Some(data), _) => (None, data.join("blobs"), "--data"),
             (None, Some(store)) => match sqlite(store) {
-                Some(database) => (Some(database.clone()), beside(&database), "--store"),
+                Some(database) => {
+                    flags.push((&["store", "url"], store.clone(), "--store"));
+                    (Some(database.clone()), beside(&database), "--store")
+                }
                 None => return Ok(()),
             },
             (None, None) => return Ok(()),
