@@ -27,7 +27,7 @@ pub(super) struct Feed {
 pub(super) struct Place {
     /// Its place among the transactions.
     pub pos: i64,
-    /// Its number.
+    /// Its number; 0 where that is not known.
     pub batch: i64,
     /// The cursor of the last event up to there.
     pub last: i64,
@@ -126,6 +126,11 @@ impl Feed {
 }
 
 impl Place {
+    /// Whether it is the transaction of that number that stands at its place, as far as is known.
+    pub fn may_be(&self, pos: i64, batch: i64) -> bool {
+        pos != self.pos || batch == self.batch || self.batch == 0
+    }
+
     /// The place of a transaction that comes later.
     fn then(self, told: &Told) -> Place {
         let last = told.commit.events.last().map_or(self.last, |event| event.cursor.0);
@@ -144,5 +149,41 @@ impl State {
         if self.reader.as_ref().is_some_and(|reader| reader.send(commit).is_err()) {
             self.reader = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use raincheck_core::{ChunkKind, JobNo};
+
+    use super::*;
+
+    /// One that is told of by itself.
+    fn told(pos: i64, history: i64) -> Told {
+        let commit = Commit { chunks: vec![(JobNo(pos), ChunkKind::Log)], ..Commit::default() };
+        Told { pos, batch: 100 + pos, history, commit }
+    }
+
+    #[test]
+    fn what_comes_after_the_parting_is_told_and_nothing_of_before() {
+        let feed = Feed::default();
+        feed.begin(Place { pos: 4, batch: 104, last: 40 }, 0);
+        let mut heard = feed.commits();
+        for pos in [5, 6, 8] {
+            feed.publish(told(pos, 0));
+        }
+        assert_eq!((feed.at().pos, feed.known().pos), (6, 8));
+        feed.go_on_from(Place { pos: 5, batch: 0, last: 40 }, 9_000);
+        assert_eq!((feed.at().pos, feed.known().pos), (5, 5));
+        feed.publish(told(6, 0));
+        for pos in [6, 7] {
+            feed.publish(told(pos, 9_000));
+        }
+        feed.go_on_from(Place { pos: 7, batch: 0, last: 40 }, 9_999);
+        assert_eq!(feed.at(), Place { pos: 7, batch: 107, last: 40 }, "where nothing is missing, it goes on");
+        let all: Vec<_> = std::iter::from_fn(|| heard.try_recv().ok())
+            .map(|commit| if commit.history_changed { 0 } else { commit.chunks[0].0.0 })
+            .collect();
+        assert_eq!(all, [5, 6, 0, 6, 7, 0]);
     }
 }

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio_postgres::{GenericClient, Row};
 
+use super::PostgresOptions;
 use super::facts::{ALL_LEASES, kept_lease};
 use super::feed::Place;
 use super::run::WRITERS_LOCK;
 use super::shared::{NOW, Shared, Time, Trouble};
-use super::PostgresOptions;
 use super::silence::{PATIENCE, within};
 use crate::StoreError;
 use crate::leases::Leases;
@@ -119,13 +119,14 @@ impl Shared {
         let known = self.history.epochs.lock().clone();
         let lacks = !known.is_empty() && lacks(db, &self.feed.known()).await?;
         if lacks || !server.is_named {
-            begin(db, self.time, lacks.then(|| self.history.current())).await?;
+            let lacking = lacks.then(|| self.history.current());
+            begin(db, self.time, lacking).await?;
         }
         let found: Vec<Epoch> = db.query(ALL, &[]).await?.iter().map(Epoch::of).collect::<Result<_, _>>()?;
         let current = found.last().map(|epoch| epoch.first);
         let current = current.ok_or_else(|| Trouble::Unreadable("the database has no history".to_owned()))?;
         if let Some(parting) = parting(&known, &found).filter(|_| !known.is_empty()) {
-            self.part_at(db, parting, current).await?;
+            self.part_at(db, parting, current, lacks).await?;
         }
         *self.history.epochs.lock() = found;
         self.history.timeline.store(server.timeline, Ordering::Release);
@@ -134,7 +135,7 @@ impl Shared {
     }
 
     /// Takes over a history that is the known one up to a place.
-    async fn part_at(&self, db: &impl GenericClient, parting: Place, current: i64) -> Result<(), Trouble> {
+    async fn part_at(&self, db: &impl GenericClient, parting: Place, current: i64, lacks: bool) -> Result<(), Trouble> {
         let known = self.feed.known();
         let lost = "UPDATE history SET lost = greatest(lost, $2) \
             WHERE first = (SELECT min(first) FROM history WHERE first > $1) AND $2 > $1";
@@ -154,7 +155,7 @@ impl Shared {
         self.next_retirement.store(0, Ordering::Release);
         self.feed.go_on_from(parting, current);
         self.stale.set();
-        if known.pos <= parting.pos {
+        if known.pos <= parting.pos && !lacks {
             tracing::warn!("the database goes on as another server; nothing that this node knew of is missing");
             return Ok(());
         }
@@ -162,7 +163,7 @@ impl Shared {
         self.history.changes.fetch_add(1, Ordering::Relaxed);
         self.history.missing.fetch_add(events, Ordering::Relaxed);
         tracing::error!(
-            transactions = known.pos - parting.pos,
+            transactions = (known.pos - parting.pos).max(0),
             events,
             last_transaction_there = parting.pos,
             last_transaction_known = known.pos,
@@ -190,7 +191,7 @@ impl PostgresOptions {
 async fn lacks(db: &impl GenericClient, known: &Place) -> Result<bool, Trouble> {
     let sql = "SELECT pos, batch FROM feed WHERE pos >= $1 ORDER BY pos LIMIT 1";
     let Some(row) = db.query_opt(sql, &[&known.pos]).await? else { return Ok(true) };
-    Ok(row.try_get::<_, i64>(0)? == known.pos && row.try_get::<_, i64>(1)? != known.batch)
+    Ok(!known.may_be(row.try_get(0)?, row.try_get(1)?))
 }
 
 impl Server {
@@ -215,8 +216,8 @@ impl Server {
     }
 }
 
-/// Begins another history, unless another node has: where `lacking` is given, because that one lacks something, else
-/// because its server is another one.
+/// Begins another history, unless another node has: because the server is another one, or the history `lacking` lacks
+/// something.
 async fn begin(db: &impl GenericClient, time: Time, lacking: Option<i64>) -> Result<(), Trouble> {
     // Whatever a writer has under way ends first: it belongs to the history before.
     let lock = format!("BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock({WRITERS_LOCK})");
@@ -224,8 +225,7 @@ async fn begin(db: &impl GenericClient, time: Time, lacking: Option<i64>) -> Res
         db.batch_execute(&lock).await?;
         let current: i64 = db.query_one(&format!("SELECT {CURRENT}"), &[]).await?.try_get(0)?;
         let server = Server::ask(db).await?;
-        let is_due = lacking.map_or(!server.is_named, |lacking| lacking == current);
-        if is_due { write(db, &server, time).await } else { Ok(()) }
+        if !server.is_named || lacking == Some(current) { write(db, &server, time).await } else { Ok(()) }
     };
     let begun = begun.await;
     db.batch_execute(if begun.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
@@ -250,4 +250,23 @@ async fn write(db: &impl GenericClient, server: &Server, time: Time) -> Result<(
     }
     tracing::warn!(timeline = server.timeline, "the database is on another server, or was put back");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(first: i64, pos: i64) -> Epoch {
+        Epoch { first, before: Place { pos, last: 10 * pos, batch: 0 } }
+    }
+
+    #[test]
+    fn histories_part_where_the_first_begins_that_is_not_in_both() {
+        let (one, two, three) = (epoch(0, 0), epoch(1_000, 7), epoch(2_000, 9));
+        let at = |known: &[Epoch], found: &[Epoch]| parting(known, found).map(|place| (place.pos, place.last));
+        assert_eq!(at(&[one, two], &[one, two]), None);
+        assert_eq!(at(&[one], &[one, two, three]), Some((7, 70)));
+        assert_eq!(at(&[one, three], &[one, two]), Some((7, 70)), "each has gone on by itself");
+        assert_eq!(at(&[one, two, three], &[one]), Some((7, 70)), "led back to the one before");
+    }
 }

@@ -3,7 +3,9 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use deadpool_postgres::Object;
-use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, EventType, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
+use raincheck_core::{
+    ChunkKind, Command, Content, Cursor, Event, EventType, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
+};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::history::{BEGAN, IS_VOID};
@@ -162,7 +164,8 @@ impl Store for PostgresStore {
         let (attempt, started) = (rows::count(lease.attempt), EventType::Started as i16);
         shared
             .read(|db| async move {
-                let began = row_within(&db, shared, BEGAN, lease.no, &[&lease.no.0, &attempt, &history, &started]).await?;
+                let began =
+                    row_within(&db, shared, BEGAN, lease.no, &[&lease.no.0, &attempt, &history, &started]).await?;
                 Ok(began.map(|row| row.try_get::<_, Option<bool>>(0)).transpose()?.flatten().unwrap_or(false))
             })
             .await

@@ -272,7 +272,8 @@ impl Shared {
 
     /// How long a caller waits now: not as long again for what has been silent for longer already.
     pub fn patience(&self) -> Duration {
-        let is_long = |lost: &RwLock<Option<Lost>>| lost.read().as_ref().is_some_and(|lost| lost.since.elapsed() > PATIENCE);
+        let is_long =
+            |lost: &RwLock<Option<Lost>>| lost.read().as_ref().is_some_and(|lost| lost.since.elapsed() > PATIENCE);
         if is_long(&self.lost) || is_long(&self.mute) { LEAST } else { PATIENCE }
     }
 }

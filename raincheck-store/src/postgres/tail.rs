@@ -106,7 +106,7 @@ async fn page(shared: &Shared, until: Instant) -> Result<bool, Trouble> {
         shared.hints.others.store(row.try_get(8)?, Ordering::Relaxed);
         let transaction = Transaction::of(row)?;
         if transaction.pos <= pos {
-            if transaction.batch != at.batch {
+            if !at.may_be(transaction.pos, transaction.batch) {
                 return Err(Trouble::OtherHistory);
             }
             continue;

@@ -135,3 +135,18 @@ impl From<Trouble> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_takes_no_writes_is_a_loss_and_a_wrong_row_is_none() {
+        for code in ["25006", "25P02", "57P01", "57P03", "08P01", "53300"] {
+            assert!(is_loss(code), "{code}");
+        }
+        for code in ["23505", "40001", "55P03", "53100", "57014"] {
+            assert!(!is_loss(code), "{code}");
+        }
+    }
+}

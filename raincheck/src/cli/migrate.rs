@@ -48,7 +48,9 @@ struct Restored {
 /// Has the database go on as one that was put back.
 async fn restored(to: &StoreUrl, output: Output) -> Result<Exit, Failure> {
     if !to.is_postgres() {
-        return Err(Failure::usage(format!("--to {to} is no PostgreSQL")).next("a file that was put back needs nothing"));
+        return Err(
+            Failure::usage(format!("--to {to} is no PostgreSQL")).next("a file that was put back needs nothing")
+        );
     }
     let options = PostgresOptions::at(to.reveal(), std::path::Path::new(""));
     options.begin_anew().await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
