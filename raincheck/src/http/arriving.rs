@@ -9,7 +9,7 @@ use raincheck_store::Renewed;
 use tokio::time::Instant;
 
 use super::ask::{Ask, gone};
-use super::problem::{self, Problem};
+use super::problem::Problem;
 
 /// The run, and when its lease is to be renewed next.
 pub struct Arriving<'a> {

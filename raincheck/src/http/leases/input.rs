@@ -7,7 +7,7 @@ use raincheck_core::State;
 use crate::http::ask::{Ask, gone};
 use crate::http::bytes;
 use crate::http::path::LeasePath;
-use crate::http::problem::{self, Problem};
+use crate::http::problem::Problem;
 
 /// The input as its sender typed it.
 #[utoipa::path(get, path = "/leases/{lease}/input", tag = "work",
