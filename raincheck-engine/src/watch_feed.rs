@@ -14,9 +14,6 @@ pub enum FeedError {
     /// Events after it are no longer kept, or those before it are not in the data any more.
     #[error("the cursor is too old; events about it are gone")]
     Expired,
-    /// It lies ahead of everything that ever happened here.
-    #[error("the cursor does not belong to this feed")]
-    Foreign,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -49,11 +46,8 @@ impl Engine {
             Some(Cursor(0)) => oldest,
             Some(after) => after,
         };
-        if seen > head {
-            return Err(FeedError::Foreign);
-        }
-        // In the first history, every place is one.
-        if seen < oldest || self.store().history() > 0 && self.store().is_void(seen).await? {
+        // A cursor is signed: what lies ahead was told of once. In the first history, every other place is one.
+        if seen > head || seen < oldest || self.store().history() > 0 && self.store().is_void(seen).await? {
             return Err(FeedError::Expired);
         }
         let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);

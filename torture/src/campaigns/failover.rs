@@ -69,8 +69,7 @@ struct Pair {
 
 impl Pair {
     fn start(replication: Replication) -> Result<Self> {
-        // Without them every commit is slower, and as safe: nothing here loses power.
-        let primary = Cluster::start(Settings::default())?;
+        let primary = Cluster::start(Settings { fsync: true, ..Settings::default() })?;
         let standby = primary.standby(replication)?;
         Ok(Pair { primary, standby })
     }

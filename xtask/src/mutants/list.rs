@@ -12,6 +12,7 @@ const KEPT: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "odd"]
 const TROUBLE: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "trouble"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
 const GREEDY: &[&str] = &["test", "-p", "raincheck", "--test", "it", "greedy"];
+const FAILOVER: &[&str] = &["test", "-p", "raincheck", "--test", "it", "failover"];
 const GONE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "gone"];
 
 const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
@@ -19,6 +20,7 @@ const OPEN: &str = "raincheck-store/src/sqlite/open.rs";
 const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
 const PURGE: &str = "raincheck-store/src/sqlite/purge.rs";
 const COMMIT: &str = "raincheck-store/src/postgres/commit.rs";
+const HISTORY: &str = "raincheck-store/src/postgres/history.rs";
 const STEADY: &str = "raincheck-core/src/steady.rs";
 const SETTLE: &str = "raincheck-core/src/decide/settle.rs";
 
@@ -456,5 +458,42 @@ pub const MUTANTS: &[Mutant] = &[
             to: "if asked.job.is_empty() {",
         }],
         killer: Killer::Tests(KEPT),
+    },
+    Mutant {
+        name: "names-outlive-history",
+        fault: "numbers of names are kept although the database has another history",
+        edits: &[Edit {
+            file: HISTORY,
+            from: "        self.queues.clear();\n        self.kinds.clear();\n        self.reread_names(db).await?;\n",
+            to: "",
+        }],
+        killer: Killer::Tests(FAILOVER),
+    },
+    Mutant {
+        name: "history-ignored",
+        fault: "another server, or less than was known, begins no other history",
+        edits: &[Edit {
+            file: HISTORY,
+            from: "if lacks || !server.is_named {",
+            to: "if lacks && server.is_named && known.is_empty() {",
+        }],
+        killer: Killer::Tests(FAILOVER),
+    },
+    Mutant {
+        name: "standby-asked",
+        fault: "a standby is asked what became of a commit",
+        edits: &[
+            Edit {
+                file: "raincheck-store/src/postgres/connect.rs",
+                from: "config.target_session_attrs(TargetSessionAttrs::ReadWrite);",
+                to: "config.target_session_attrs(TargetSessionAttrs::Any);",
+            },
+            Edit {
+                file: "raincheck-store/src/postgres/lost.rs",
+                from: "                self.shared.meet(db.client()).await?;\n",
+                to: "",
+            },
+        ],
+        killer: Killer::Tests(FAILOVER),
     },
 ];

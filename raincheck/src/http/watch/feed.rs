@@ -57,7 +57,6 @@ fn cursor(app: &App, text: Option<&str>) -> Result<Option<Cursor>, Problem> {
 pub fn refused(error: FeedError) -> Problem {
     match error {
         FeedError::Expired => Problem::new(problem::CURSOR_EXPIRED).detail("begin again with after=0"),
-        FeedError::Foreign => Problem::new(problem::INVALID_CURSOR).detail("it lies ahead of this feed"),
         FeedError::Store(error) => error.into(),
     }
 }
@@ -71,7 +70,7 @@ async fn open(app: &App, headers: &HeaderMap, after: Option<&str>, filter: Event
     };
     let watch = match start {
         Ok(start) => app.engine.watch_feed(start, filter.clone()).await,
-        Err(()) => Err(FeedError::Foreign),
+        Err(()) => Err(FeedError::Expired),
     };
     let (watch, note) = match watch {
         Ok(watch) => (watch, None),

@@ -92,7 +92,8 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
     }
     doctor(&log, &launch)?;
     let said = std::fs::read_to_string(scratch.path().join("server.log"))?;
-    let told = said.lines().filter(|line| line.contains("another history") && line.contains("ERROR")).count();
+    let told =
+        said.lines().filter(|line| line.contains("another history") && line.contains(r#""level":"error""#)).count();
     ensure!(told >= failovers as usize, "{failovers} failovers lost something, and {told} lines of the log say so");
     let note = format!(
         "{failovers} promotions of a standby that was behind: {lost} acknowledged jobs lost, each in a stretch of time that \
