@@ -52,7 +52,7 @@ async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
         let told = node.server.said().into_iter().filter(|line| line.contains("another history"));
         let levels: Vec<Value> =
             told.map(|line| serde_json::from_str::<Value>(&line).unwrap()["level"].clone()).collect();
-        assert!(levels.contains(&json!("ERROR")), "{:#?}", node.server.said());
+        assert!(levels.contains(&json!("error")), "{:#?}", node.server.said());
         node.is_ready().await;
     }
 
