@@ -20,6 +20,8 @@ pub struct JobWatch {
     read: ReadAhead,
     /// The store may have events above `last` that the hub will not bring.
     behind: bool,
+    /// What was handed out may not be there any more.
+    history_changed: bool,
     ended: bool,
 }
 
@@ -34,14 +36,15 @@ impl Engine {
             last: after,
             read: ReadAhead::default(),
             behind: true,
+            history_changed: false,
             ended: false,
         }
     }
 }
 
 impl JobWatch {
-    /// The next event, when there is one. `None` after the final event, when the job is purged, or when draining
-    /// begins. May be dropped and called again: nothing is lost.
+    /// The next event, when there is one. `None` after the final event, when the job is purged or lacks what was
+    /// handed out, or when draining begins. May be dropped and called again: nothing is lost.
     pub async fn next(&mut self) -> Result<Option<Arc<Event>>, StoreError> {
         let draining = self.engine.draining();
         loop {
@@ -62,7 +65,10 @@ impl JobWatch {
             match event {
                 Ok(event) if event.seq == self.last + 1 => return Ok(Some(self.hand_out(event))),
                 Ok(event) if event.seq <= self.last => self.ended = event.state.is_final(),
-                Ok(_) | Err(RecvError::Lagged(_)) => self.behind = true,
+                Ok(_) => self.behind = true,
+                Err(RecvError::Lagged(missed)) => {
+                    (self.behind, self.history_changed) = (true, self.history_changed || missed == 0);
+                }
                 Err(RecvError::Closed) => return Ok(None),
             }
         }
@@ -88,8 +94,8 @@ impl JobWatch {
             // Nothing above `last`: either all that is to come will be heard of, or nothing will come any more.
             let record = self.engine.store().record(self.no).await?;
             let ended = |job: &Job| job.state.is_final() && job.seq <= self.last;
-            // One that has not come so far has lost what was told of it.
-            self.ended = record.is_none_or(|r| ended(&r.job) || r.job.seq < self.last);
+            let lacks = |job: &Job| self.history_changed && job.seq < self.last;
+            self.ended = record.is_none_or(|r| ended(&r.job) || lacks(&r.job));
         }
         // A page ends where it is full, one way or another.
         let weight: usize = page.iter().map(Event::weight).sum();

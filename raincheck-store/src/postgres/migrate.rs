@@ -40,7 +40,8 @@ pub(super) async fn migrate(db: &mut Client, connector: &Connector) -> Result<()
     if found < known {
         let runner = migrations::migrations::runner().set_grouped(true);
         runner.run_async(db).await.map_err(|e| {
-            let why = std::error::Error::source(&e).map_or_else(|| e.to_string(), |why| format!("{e}: {why}"));
+            let causes = std::iter::successors(Some(&e as &dyn std::error::Error), |e| e.source());
+            let why = causes.last().map_or_else(|| e.to_string(), ToString::to_string);
             let next = if why.contains("permission denied") {
                 "; let the user own the database, or GRANT CREATE ON SCHEMA public to it"
             } else {
