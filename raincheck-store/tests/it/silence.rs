@@ -259,6 +259,25 @@ async fn nobody_waits_long_for_somebodys_lock() {
     store.close().await;
 }
 
+/// Reads are answered and nothing can be written: that does not make it ready.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_show_that_it_lives_is_not_ready() {
+    let site = Site::new();
+    let store = site.node().await;
+    let job = submit(&store, new_job()).await.unwrap();
+    let locker = site.lock("life", "EXCLUSIVE").await;
+    until("it is not ready", async || store.health().is_err()).await;
+    // For longer than it takes to look what other nodes did.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(2) {
+        assert!(matches!(store.job(job.id).await, Ok(Found::Here(_))));
+        assert!(store.health().is_err());
+    }
+    site.unlock(locker);
+    until("it is ready again", async || store.health().is_ok()).await;
+    store.close().await;
+}
+
 /// The database is away for longer than leases last: workers that are there after it lose none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_outlive_a_database_that_was_away() {
