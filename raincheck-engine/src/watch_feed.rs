@@ -117,8 +117,9 @@ impl FeedWatch {
     /// Reads on; answers whether that means anything.
     async fn catch_up(&mut self) -> Result<bool, StoreError> {
         // Never closed, so there is no error.
-        let _turn = self.engine.0.catching_up.acquire().await;
-        let page = self.engine.store().events(self.seen, &self.filter, self.read.page()).await?;
+        let engine = self.engine.clone();
+        let _turn = engine.0.catching_up.acquire().await;
+        let page = engine.store().events(self.seen, &self.filter, self.read.page()).await?;
         // It may be of a history that came after the look before this one.
         if self.is_void().await? {
             return Ok(false);
