@@ -27,6 +27,8 @@ pub struct FeedWatch {
     live: FeedListener,
     /// Everything up to here has been looked at.
     seen: Cursor,
+    /// The history of the data that this is a place of.
+    history: i64,
     /// Read from the store and not handed out yet.
     read: VecDeque<Event>,
     /// Where a resumed watch goes on: the last event handed out, or further when what followed did not pass.
@@ -40,6 +42,7 @@ impl Engine {
     /// missing.
     pub async fn watch_feed(&self, after: Option<Cursor>, filter: EventFilter) -> Result<FeedWatch, FeedError> {
         let live = self.0.hub.watch_all();
+        let history = self.store().history();
         let (head, oldest) = self.store().feed_bounds().await?;
         let seen = match after {
             None => head,
@@ -51,7 +54,7 @@ impl Engine {
             return Err(FeedError::Expired);
         }
         let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);
-        Ok(FeedWatch { engine, filter, live, seen, read, position: seen, behind })
+        Ok(FeedWatch { engine, filter, live, seen, history, read, position: seen, behind })
     }
 }
 
@@ -73,8 +76,10 @@ impl FeedWatch {
             // Who waits keeps no memory for it.
             self.read = VecDeque::new();
             if self.behind {
-                self.catch_up().await?;
-                continue;
+                if self.catch_up().await? {
+                    continue;
+                }
+                return Ok(None);
             }
             let event = tokio::select! {
                 event = self.live.next() => event,
@@ -89,7 +94,7 @@ impl FeedWatch {
                     }
                 }
                 Ok(_) => {}
-                Err(RecvError::Lagged(0)) if self.engine.store().is_void(self.seen).await? => return Ok(None),
+                Err(RecvError::Lagged(0)) if self.is_void().await? => return Ok(None),
                 Err(RecvError::Lagged(_)) => self.behind = true,
                 Err(RecvError::Closed) => return Ok(None),
             }
@@ -101,13 +106,29 @@ impl FeedWatch {
         self.position
     }
 
-    async fn catch_up(&mut self) -> Result<(), StoreError> {
+    /// Whether the place means nothing any more: the data has another history, in which nobody was ever there.
+    async fn is_void(&mut self) -> Result<bool, StoreError> {
+        let history = self.engine.store().history();
+        let is_void = history != self.history && self.engine.store().is_void(self.seen).await?;
+        if !is_void {
+            self.history = history;
+        }
+        Ok(is_void)
+    }
+
+    /// Reads on; answers whether that means anything.
+    async fn catch_up(&mut self) -> Result<bool, StoreError> {
         // Never closed, so there is no error.
-        let _turn = self.engine.0.catching_up.acquire().await;
-        let page = self.engine.store().some_events(self.seen, &self.filter, Most::ahead()).await?;
+        let engine = self.engine.clone();
+        let _turn = engine.0.catching_up.acquire().await;
+        let page = engine.store().some_events(self.seen, &self.filter, Most::ahead()).await?;
+        // It may be of a history that came after the look before this one.
+        if self.is_void().await? {
+            return Ok(false);
+        }
         self.seen = self.seen.max(page.read_to);
         self.behind = !page.at_head;
         self.read = page.items.into();
-        Ok(())
+        Ok(true)
     }
 }

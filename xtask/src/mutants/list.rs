@@ -232,8 +232,8 @@ pub const MUTANTS: &[Mutant] = &[
         fault: "leases end while nobody could renew any",
         edits: &[Edit {
             file: "raincheck-store/src/postgres/life.rs",
-            from: "const GAP: i64 = 5_000;",
-            to: "const GAP: i64 = 5_000_000_000;",
+            from: "const GAP: i64 = 3_000;",
+            to: "const GAP: i64 = 3_000_000_000;",
         }],
         killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "silence::leases"]),
     },
