@@ -12,6 +12,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::make::{KIND, worker_asks};
 use crate::{Commit, Found, Record, Store, StoreError};
 
+/// How soon a store tells of what is committed, at the latest.
+const TOLD_WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
+
 /// Somewhere a store keeps its data: opened again, the data is there again.
 #[async_trait]
 pub trait Place: Send + Sync + 'static {
@@ -108,7 +111,13 @@ impl World {
 
     /// Checks what must hold whatever happened, then closes.
     pub async fn finish(&mut self) {
-        self.told();
+        // A store that had to ask what became of a commit tells of it a little later.
+        let (head, _) = self.store.feed_bounds().await.unwrap();
+        while self.told().last().map(|event| event.cursor).unwrap_or_default() < head
+            && let Ok(Some(commit)) = tokio::time::timeout(TOLD_WITHIN, self.commits.recv()).await
+        {
+            self.told.extend(commit.events);
+        }
         super::check::check(&*self.store, &self.told).await;
         self.store.close().await;
     }

@@ -15,7 +15,6 @@ mod unknown;
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use pgcluster::{Cluster, Database};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -98,26 +97,42 @@ impl Node {
         let ask = self.ask(Method::GET, &format!("{job}/events?after=0")).header("accept", "text/event-stream");
         let answer = ask.send().await.unwrap();
         assert_eq!(answer.status(), 200);
-        Watch(answer)
+        Watch { answer, text: Vec::new() }
     }
 }
 
 /// An open stream of events.
-struct Watch(reqwest::Response);
+struct Watch {
+    answer: reqwest::Response,
+    /// What has come of it.
+    text: Vec<u8>,
+}
 
 impl Watch {
+    /// Reads until an event of a type has come.
+    async fn until(&mut self, event_type: &str) {
+        while !self.types_so_far().iter().any(|known| known == event_type) {
+            assert!(self.more().await, "the stream ended before {event_type}");
+        }
+    }
+
     /// The types of all events, once it has ended.
-    async fn types(self) -> Vec<String> {
-        let mut stream = self.0.bytes_stream();
-        let mut text = Vec::new();
-        let whole = async {
-            while let Some(bytes) = stream.next().await {
-                text.extend_from_slice(&bytes.unwrap());
-            }
-        };
-        tokio::time::timeout(LIMIT, whole).await.expect("the stream ends with the job");
-        let text = String::from_utf8(text).unwrap();
-        let events = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    async fn types(mut self) -> Vec<String> {
+        while self.more().await {}
+        self.types_so_far()
+    }
+
+    async fn more(&mut self) -> bool {
+        let piece =
+            tokio::time::timeout(LIMIT, self.answer.chunk()).await.expect("the stream ends with the job").unwrap();
+        self.text.extend(piece.iter().flatten());
+        piece.is_some()
+    }
+
+    fn types_so_far(&self) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.text);
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let events = whole.lines().filter_map(|line| line.strip_prefix("data: "));
         let events = events.map(|data| serde_json::from_str::<Value>(data).unwrap());
         events.map(|event| event["type"].as_str().unwrap().to_owned()).collect()
     }

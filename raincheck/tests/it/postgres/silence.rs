@@ -69,8 +69,8 @@ async fn leases_outlive_a_stop_of_every_node() {
     let job = nodes[0].submit().await;
     let lease = nodes[0].lease().await;
     // The other one knows of it, and so both look when it seems to be over.
-    let watch = nodes[1].watch(&job).await;
-    until("the other node knows", LIMIT, async || nodes[1].state(&job).await == "running").await;
+    let mut watch = nodes[1].watch(&job).await;
+    watch.until("started").await;
     let signal = |signal| {
         for node in &nodes {
             let pid = Pid::from_raw(i32::try_from(node.server.pid()).unwrap()).unwrap();
