@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use raincheck_core::{Cursor, Event};
-use raincheck_store::{EventFilter, Most, StoreError};
+use raincheck_store::{EventFilter, EventPage, Most, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::Engine;
@@ -29,6 +29,8 @@ pub struct FeedWatch {
     seen: Cursor,
     /// The history of the data that this is a place of.
     history: i64,
+    /// The one that there was when it began.
+    began_in: i64,
     /// Read from the store and not handed out yet.
     read: VecDeque<Event>,
     /// Where a resumed watch goes on: the last event handed out, or further when what followed did not pass.
@@ -54,14 +56,27 @@ impl Engine {
             return Err(FeedError::Expired);
         }
         let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);
-        Ok(FeedWatch { engine, filter, live, seen, history, read, position: seen, behind })
+        Ok(FeedWatch { engine, filter, live, seen, history, began_in: history, read, position: seen, behind })
     }
 }
 
 impl FeedWatch {
+    /// The events after a place where this watch has been that pass the filter, at most `limit`.
+    ///
+    /// # Errors
+    /// [`FeedError::Expired`] when the data has another history since the watch began, in which that place means nothing.
+    pub async fn page(&self, from: Cursor, limit: usize) -> Result<EventPage, FeedError> {
+        let store = self.engine.store();
+        let page = store.events(from, &self.filter, limit).await?;
+        // After it was read: it is of the history that is known by now, or of one before.
+        if store.history() != self.began_in && store.is_void(from).await? {
+            return Err(FeedError::Expired);
+        }
+        Ok(page)
+    }
+
     /// The next event that passes the filter, when there is one; `None` when draining begins, or when its place means
-    /// nothing any more. May be dropped and
-    /// called again: nothing is lost.
+    /// nothing any more. May be dropped and called again: nothing is lost.
     pub async fn next(&mut self) -> Result<Option<Arc<Event>>, StoreError> {
         let draining = self.engine.draining();
         loop {

@@ -47,18 +47,18 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
 /// Events of all jobs above a cursor; when there are none yet, those that come within the wait.
 pub async fn feed(app: &App, after: Option<Cursor>, filter: EventFilter, wait: Wait) -> Result<Response, Problem> {
     // The watch comes first, so that nothing falls between reading and waiting.
-    let mut watch = app.engine.watch_feed(after, filter.clone()).await.map_err(refused)?;
+    let mut watch = app.engine.watch_feed(after, filter).await.map_err(refused)?;
     let mut turn = app.room.page().await;
-    let mut page_ = app.engine.store().events(watch.position(), &filter, PAGE).await?;
+    let from = watch.position();
+    let mut page_ = watch.page(from, PAGE).await.map_err(refused)?;
     if page_.items.is_empty() && wait.millis() > 0 {
-        let from = watch.position();
         let most = Duration::from_millis(wait.millis() as u64);
         // Others read while this waits.
         drop(turn);
         let waited = tokio::time::timeout(most, watch.next()).await;
         turn = app.room.page().await;
         match waited {
-            Ok(Ok(Some(_))) => page_ = app.engine.store().events(from, &filter, PAGE).await?,
+            Ok(Ok(Some(_))) => page_ = watch.page(from, PAGE).await.map_err(refused)?,
             Ok(Err(error)) => return Err(error.into()),
             Ok(Ok(None)) | Err(_) => {}
         }
