@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use raincheck_core::{Content, LeaseRef, Outcome, Payload, limits};
 use raincheck_engine::{Finish, digest};
-use raincheck_store::{BlobUse, Unclaimed};
+use raincheck_store::{BlobUse, Found, Unclaimed};
 
 use crate::http::answer::{self, found};
 use crate::http::arriving::Arriving;
@@ -77,7 +77,11 @@ fn released(body: &ReleaseBody) -> Outcome {
 
 async fn settle(ask: &Ask, lease: LeaseRef, outcome: Outcome) -> Result<Response, Problem> {
     match ask.engine().settle(lease, outcome).await? {
-        Finish::Done(job) => Ok(answer::job(StatusCode::OK, &ask.view(&found(ask.engine().job(job.id).await?)?))),
+        Finish::Done(job) => match ask.engine().job(job.id).await? {
+            // The data has come to have another history since.
+            Found::Unknown => Err(Problem::new(problem::LEASE_LOST)),
+            record => Ok(answer::job(StatusCode::OK, &ask.view(&found(record)?))),
+        },
         Finish::LeaseLost(_) => Err(ask.lease_lost(lease).await?),
         Finish::Gone => Err(gone(lease)),
     }

@@ -122,11 +122,11 @@ async fn work(node: Node, known: Arc<Known>, over: Arc<AtomicBool>) -> Result<()
                 job.kind,
                 job.label
             );
-            // One that the database has lost is refused: as lost, or in the moment of the switch as one that never was.
+            // One that the database has lost is refused.
             let end = node.0.post(&format!("/leases/{}/complete", leased.lease), &json!(1)).await;
             match end {
                 Ok(answer) if answer.status == 200 => drop(known.ended.fetch_add(1, Relaxed)),
-                Ok(answer) if !matches!(answer.status, 404 | 409 | 410 | 503) => {
+                Ok(answer) if !matches!(answer.status, 409 | 410 | 503) => {
                     bail!("a completion was answered {}: {}", answer.status, answer.text());
                 }
                 _ => {}
