@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
-use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, GenericClient};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -112,22 +111,12 @@ impl Connector {
 
 /// Refuses a pooler that hands out connections by the transaction, and does not keep what was prepared on them.
 pub(super) async fn keeps_statements(db: &Client, other: &Client) -> Result<(), Trouble> {
-    let kept = async {
-        let statement = db.prepare("SELECT 1").await?;
-        // The connection behind, if there is one, is the other's from here to the end of its transaction.
-        other.batch_execute("BEGIN; SELECT 1").await?;
-        let kept = db.query(&statement, &[]).await.map(drop);
-        other.batch_execute("ROLLBACK").await?;
-        kept
-    };
-    kept.await.map_err(|error| match error.code() {
-        Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT) => Trouble::Unsuitable(
-            "there is a pooler before the database that does not keep prepared statements: PgBouncer does from 1.21 on, \
-             with max_prepared_statements above 0; or name the database itself"
-                .to_owned(),
-        ),
-        _ => error.into(),
-    })
+    let statement = db.prepare("SELECT 1").await?;
+    // The connection behind, if there is one, is the other's from here to the end of its transaction.
+    other.batch_execute("BEGIN; SELECT 1").await?;
+    let kept = db.query(&statement, &[]).await;
+    other.batch_execute("ROLLBACK").await?;
+    Ok(kept.map(drop)?)
 }
 
 /// Refuses a server that is too old, or that acknowledges what a power cut can take back.

@@ -51,8 +51,15 @@ pub(crate) enum Trouble {
     Again(&'static str),
 }
 
+const POOLER: &str = "there is a pooler before the database that does not keep prepared statements: PgBouncer does from \
+    1.21 on, with max_prepared_statements above 0; or name the database itself";
+
 /// An error with what the server says about it; by itself it says only "db error".
 pub(super) fn told(error: &tokio_postgres::Error) -> String {
+    // What was prepared on one connection was asked for on another.
+    if let Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT) = error.code() {
+        return POOLER.to_owned();
+    }
     match (error.as_db_error(), std::error::Error::source(error)) {
         (Some(db), _) => db.to_string(),
         (None, Some(source)) => format!("{error}: {source}"),
