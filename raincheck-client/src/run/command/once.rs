@@ -143,6 +143,10 @@ async fn run_under(supervisor: &mut Supervisor, plan: &Plan, task: &Task) -> Res
     if health::is_full(&supervisor.scratch) {
         return Ok(Outcome::retry("disk-full", "the disk was full when the program ended: its result may be cut", ""));
     }
+    if supervisor.scratch.is_gone() {
+        let why = "its temporary directory was removed while the program ran: its result may have been in it";
+        return Ok(Outcome::retry("scratch-gone", why, ""));
+    }
     let output = plan.stream.is_none().then_some(output);
     Ok(match result::collect(&supervisor.scratch, output, most).await {
         Ok(body) => Outcome::Complete(body),

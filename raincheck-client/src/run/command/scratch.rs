@@ -106,6 +106,11 @@ impl Scratch {
         self.directory.clone()
     }
 
+    /// Whether somebody has removed it; what is moved away is still there.
+    pub(super) fn is_gone(&self) -> bool {
+        fstat(&self.directory).is_ok_and(|own| own.st_nlink == 0)
+    }
+
     pub(super) fn whole(&self) -> &Path {
         &self.path
     }
