@@ -12,6 +12,7 @@ use super::encryption;
 use super::link::Link;
 use super::shared::Trouble;
 use super::silence::within;
+use super::trouble::{forgets, told};
 use crate::StoreError;
 
 /// The oldest server that has all that is used here; tests run on whichever the machine has.
@@ -116,7 +117,7 @@ pub(super) async fn keeps_statements(db: &Client, other: &Client) -> Result<(), 
     other.batch_execute("BEGIN; SELECT 1").await?;
     let kept = db.query(&statement, &[]).await;
     other.batch_execute("ROLLBACK").await?;
-    Ok(kept.map(drop)?)
+    kept.map(drop).map_err(|error| if forgets(&error) { Trouble::Unsuitable(told(&error)) } else { error.into() })
 }
 
 /// Refuses a server that is too old, or that acknowledges what a power cut can take back.

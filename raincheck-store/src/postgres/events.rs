@@ -26,9 +26,10 @@ static OF_JOB: LazyLock<String> = LazyLock::new(|| {
         so_far("e.seq")
     )
 });
-/// The least and the greatest number of a job among the events that the next statement looks through.
-const RANGE: &str = "SELECT min(low), max(high) FROM \
-    (SELECT low, high FROM feed WHERE last>$1 AND last>=first AND first<=$2 ORDER BY last LIMIT $3) f";
+/// The least and the greatest number of a job among the events that the next statement looks through, where the last of
+/// those transactions ends, and how many they are: events may have been forgotten out of any of them.
+const RANGE: &str = "SELECT min(low), max(high), max(last), count(*) FROM \
+    (SELECT low, high, last FROM feed WHERE last>$1 AND last>=first AND first<=$2 ORDER BY last LIMIT $3) f";
 /// Transactions in order, then the events of each: written so that no other way through the tables comes to mind, and only
 /// the partitions that a transaction wrote to are looked into for it.
 static OF_ALL: LazyLock<String> = LazyLock::new(|| {
@@ -94,9 +95,10 @@ pub(super) async fn of_all(
     let (look, bytes) = if filter.is_any() { (most.rows, most.bytes) } else { (LOOK, most.look()) };
     let (look, bytes) = (look as i64, bytes as i64);
     let with: [&(dyn ToSql + Sync); 4] = [&after.0, &head.0, &look, &bytes];
-    let range = row(db, RANGE, &with[..3]).await?;
-    let range = range.map(|row| Ok::<[Option<i64>; 2], Trouble>([row.try_get(0)?, row.try_get(1)?])).transpose()?;
-    let range = shared.stretches.around_all(range.into_iter().flatten().flatten());
+    let Some(looked) = row(db, RANGE, &with[..3]).await? else { return Ok(page) };
+    let (low, high): (Option<i64>, Option<i64>) = (looked.try_get(0)?, looked.try_get(1)?);
+    let (to, transactions): (Option<i64>, i64) = (looked.try_get(2)?, looked.try_get(3)?);
+    let range = shared.stretches.around_all([low, high].into_iter().flatten());
     let rows = rows(db, &range.put_into(&OF_ALL), &with).await?;
     let mut size = 0;
     for event in all(db, shared, &rows).await? {
@@ -110,8 +112,9 @@ pub(super) async fn of_all(
         }
     }
     if (rows.len() as i64) < look && weight(&rows)? < bytes {
-        page.read_to = page.read_to.max(head);
-        page.at_head = true;
+        page.at_head = transactions < look;
+        let to = to.filter(|_| !page.at_head).map_or(head, |to| head.min(Cursor(to)));
+        page.read_to = page.read_to.max(to);
     }
     Ok(page)
 }

@@ -56,8 +56,7 @@ const POOLER: &str = "there is a pooler before the database that does not keep p
 
 /// An error with what the server says about it; by itself it says only "db error".
 pub(super) fn told(error: &tokio_postgres::Error) -> String {
-    // What was prepared on one connection was asked for on another.
-    if let Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT) = error.code() {
+    if forgets(error) {
         return POOLER.to_owned();
     }
     match (error.as_db_error(), std::error::Error::source(error)) {
@@ -65,6 +64,11 @@ pub(super) fn told(error: &tokio_postgres::Error) -> String {
         (None, Some(source)) => format!("{error}: {source}"),
         (None, None) => error.to_string(),
     }
+}
+
+/// What was prepared on one connection was asked for on another.
+pub(super) fn forgets(error: &tokio_postgres::Error) -> bool {
+    matches!(error.code(), Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT))
 }
 
 impl Trouble {

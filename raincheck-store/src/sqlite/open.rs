@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use raincheck_core::{Clock, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
@@ -226,13 +227,22 @@ pub(super) fn is_too_old() -> bool {
     rusqlite::version_number() < 3_051_003
 }
 
+/// How often, and how long apart, the lock of a database is tried.
+const LOCK_TRIES: usize = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
 fn lock(path: &Path) -> Result<File, StoreError> {
     let name = files::lock_of(path);
     let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&name);
     let file = file.map_err(|e| StoreError::Other(format!("cannot open {}: {e}", name.display())))?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| StoreError::InUse(path.display().to_string()))?;
-    Ok(file)
+    // A process that was being started when the last holder ended has the lock, too, until it runs its own program.
+    for _ in 0..LOCK_TRIES {
+        if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(file);
+        }
+        thread::sleep(LOCK_PAUSE);
+    }
+    Err(StoreError::InUse(path.display().to_string()))
 }
 
 fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {

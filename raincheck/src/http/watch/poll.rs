@@ -49,18 +49,22 @@ pub async fn feed(app: &App, after: Option<Cursor>, filter: EventFilter, wait: W
     // The watch comes first, so that nothing falls between reading and waiting.
     let mut watch = app.engine.watch_feed(after, filter).await.map_err(refused)?;
     let mut turn = app.room.page().await;
-    let from = watch.position();
-    let mut page_ = watch.page(from, PAGE).await.map_err(refused)?;
-    if page_.items.is_empty() && wait.millis() > 0 {
+    let mut page_ = watch.page(watch.position(), PAGE).await.map_err(refused)?;
+    let mut next = page_.read_to;
+    // One that passed over much without finding anything goes on from there the next time.
+    if page_.items.is_empty() && page_.at_head && wait.millis() > 0 {
         let most = Duration::from_millis(wait.millis() as u64);
         // Others read while this waits.
         drop(turn);
         let waited = tokio::time::timeout(most, watch.next()).await;
         turn = app.room.page().await;
         match waited {
-            Ok(Ok(Some(_))) => page_ = watch.page(from, PAGE).await.map_err(refused)?,
+            Ok(Ok(Some(_))) => {
+                page_ = watch.page(next, PAGE).await.map_err(refused)?;
+                next = page_.read_to;
+            }
             Ok(Err(error)) => return Err(error.into()),
-            Ok(Ok(None)) | Err(_) => {}
+            Ok(Ok(None)) | Err(_) => next = next.max(watch.position()),
         }
     }
     let weight = weight(&page_.items);
@@ -68,7 +72,7 @@ pub async fn feed(app: &App, after: Option<Cursor>, filter: EventFilter, wait: W
         let mut out = Json::with_capacity(weight + 128);
         out.begin();
         out.key("items").list(&page_.items, |out, event| write_event(out, event, &app.engine));
-        out.key("next_after").text(&app.engine.encode_cursor(page_.read_to.max(watch.position())));
+        out.key("next_after").text(&app.engine.encode_cursor(next));
         out.key("done").bool(false);
         out.end();
         out

@@ -297,3 +297,20 @@ async fn websocket_handshakes() {
     };
     assert_eq!(u16::from(close.code), 1008);
 }
+
+/// Far behind, and with much before it that does not pass: what passes comes, however long it is waited for.
+#[tokio::test]
+async fn a_poll_passes_over_much_and_misses_nothing() {
+    let bed = Bed::new().await;
+    for kind in ["a", "a", "a", "a", "a", "a", "b"] {
+        let jobs = vec![json!({"kind": kind}); if kind == "a" { 1_000 } else { 1 }];
+        bed.post("/jobs/batch", json!({"jobs": jobs})).await.is(202);
+    }
+    let (mut after, mut kinds) = ("0".to_owned(), Vec::new());
+    for _ in 0..4 {
+        let page = bed.get(&format!("/events?kind=b&after={after}&wait=1s")).await.is(200).json();
+        kinds.extend(page["items"].as_array().unwrap().iter().map(|event| text(&event["kind"]).to_owned()));
+        after = text(&page["next_after"]).to_owned();
+    }
+    assert_eq!(kinds, ["b"]);
+}
