@@ -78,6 +78,9 @@ pub(super) struct Files(Option<Vec<PathBuf>>);
 
 impl Stage for Files {
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        if !look.throttle.files {
+            return Ok(false);
+        }
         let looked = match &mut self.0 {
             None => look.blobs.shards().map(|shards| self.0 = Some(shards)),
             Some(shards) => match shards.pop() {
