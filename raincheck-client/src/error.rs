@@ -27,7 +27,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// No answer: nobody listens, or the connection broke. What was asked for may have happened all the same.
-    #[error("cannot reach the server at {url}")]
+    #[error("{} {url}", how(.source))]
     Unreachable {
         /// Which address.
         url: String,
@@ -69,7 +69,33 @@ pub enum Error {
     Json(#[from] serde_json::Error),
 }
 
+/// How a connection went wrong.
+fn how(source: &reqwest::Error) -> &'static str {
+    if source.is_connect() {
+        "cannot reach the server at"
+    } else if source.is_decode() || source.is_body() {
+        "the answer broke off, of"
+    } else {
+        "the connection broke before the answer of"
+    }
+}
+
 impl Error {
+    /// Whether it leaves open if what was asked for was done: the request may have been taken, and no answer came.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => !source.is_connect(),
+            Self::TimedOut(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether an answer had begun, and did not come to its end.
+    pub(crate) fn broke_off(&self) -> bool {
+        matches!(self, Self::Unreachable { source, .. } if !source.is_connect() && (source.is_decode() || source.is_body()))
+    }
+
     /// The slug of the problem, when the server refused: `not-found`, `lease-lost`, …
     #[must_use]
     pub fn slug(&self) -> Option<&str> {

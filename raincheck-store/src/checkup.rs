@@ -63,6 +63,11 @@ pub enum Invariant {
     Clock,
 }
 
+/// What is found of a place without a mark while jobs have payloads, and why these are not asked for one by one.
+pub(crate) const ELSEWHERE: (&str, &str) = (
+    "jobs have large payloads, and it bears no mark of their store: they lie elsewhere",
+    "the payloads lie elsewhere: see `owner`",
+);
 const DAMAGED: &str = "keep a copy of the data folder as it is, then go back to a backup; a disk that lost or changed data, or a bug, did this: report it with these lines";
 
 impl Invariant {
@@ -158,7 +163,7 @@ impl Invariant {
             Invariant::Owner => (
                 "owner",
                 "the place of large payloads is marked as this store's",
-                "a server does not start on it: see docs/backup.md",
+                "a server does not start on it: mount the disk that the payloads lie on, or name the place (`blobs` in `[store]`, beside the `url` of this database); else see docs/backup.md",
             ),
             Invariant::Orphans => (
                 "orphans",

@@ -76,7 +76,10 @@ impl Client {
             if !error.is_transient() || failures >= TRIES {
                 return Err(error);
             }
-            self.waits(&error);
+            // Where the server is away, the next try says so.
+            if !error.broke_off() {
+                self.waits(&error);
+            }
             backoff.pause(&error).await;
         }
     }

@@ -47,8 +47,8 @@ impl Refusal {
     pub(crate) fn elsewhere(place: &dyn fmt::Display) -> Self {
         Refusal {
             why: format!("jobs have large payloads, and {place} bears no mark of their store: they lie elsewhere"),
-            next: "mount the disk that they lie on, or name the place (`blobs` in `[store]`, which `--data` and `--store` \
-                   don't look at); go back to a backup if they are gone"
+            next: "mount the disk that they lie on, or name the place (`blobs` in `[store]`, beside the `url` of this \
+                   database); go back to a backup if they are gone"
                 .to_owned(),
         }
     }

@@ -52,6 +52,7 @@ pub(super) fn prepare(options: &SqliteOptions) -> Result<(), StoreError> {
 /// Sees to it that there is a database to be read; where there is none, says what there is instead.
 pub(super) fn find(options: &SqliteOptions) -> Result<(), StoreError> {
     let SqliteOptions { path, blobs, .. } = options;
+    in_folder(path)?;
     let shown = path.display();
     let length = match File::open(path).and_then(|file| file.metadata()) {
         Ok(about) if about.is_dir() => {
@@ -72,6 +73,16 @@ pub(super) fn find(options: &SqliteOptions) -> Result<(), StoreError> {
         (true, true) => format!("{shown} is empty: no server has been started on it, or something has emptied it"),
     };
     Err(StoreError::Refused { why, next: ELSEWHERE.to_owned() })
+}
+
+/// Fails where the folder of the database is a file.
+pub(super) fn in_folder(path: &Path) -> Result<(), StoreError> {
+    let folder = folder::above(path);
+    if !folder.is_file() {
+        return Ok(());
+    }
+    let next = format!("name the folder that holds it: --data {}", folder::above(folder).display());
+    Err(StoreError::Refused { why: format!("{} is a file, not a folder", folder.display()), next })
 }
 
 /// What to do where there is no data.

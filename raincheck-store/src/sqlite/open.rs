@@ -94,6 +94,7 @@ impl SqliteStore {
         if is_too_old() {
             return Err(StoreError::TooOld(rusqlite::version().to_owned()));
         }
+        files::in_folder(&options.path)?;
         let folder = folder::above(&options.path);
         folder::make(folder).map_err(|e| StoreError::Other(format!("cannot make {}: {e}", folder.display())))?;
         let lock = lock(&options.path)?;
@@ -298,7 +299,7 @@ pub(crate) fn id(db: &Connection) -> rusqlite::Result<Option<StoreId>> {
 }
 
 /// Whether some job has a large payload.
-fn has_payloads(db: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn has_payloads(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("SELECT EXISTS (SELECT 1 FROM blob)", [], |row| row.get(0))
 }
 

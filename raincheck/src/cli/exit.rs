@@ -97,6 +97,17 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// What became of a request that changes something: where no answer tells whether it was done, what to do then.
+    pub fn of_change(error: &Error, what: &str, next: impl Into<String>) -> Self {
+        let failure = Self::of(error);
+        if !error.is_undecided() {
+            return failure;
+        }
+        Self { message: format!("{}; it is not known whether {what}", failure.message), ..failure }.next(next)
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::of(&error)
@@ -112,6 +123,8 @@ impl Failure {
             None => error.to_string(),
         };
         match error {
+            Error::Unreachable { .. } if error.is_undecided() => Self::new(Exit::Refused, message)
+                .next("look whether the server still runs, and ask again; `raincheck serve` starts one"),
             Error::Unreachable { .. } => Self::new(Exit::Refused, message)
                 .next("start a server with `raincheck serve`, or name one with --server URL or RAINCHECK_SERVER"),
             Error::Problem { status: 401, .. } => {

@@ -66,7 +66,7 @@ impl ResultOptions {
                     // What is left of it bears a name that says so.
                     let _ = std::fs::remove_file(&part);
                 }
-                return Err(error.into());
+                return Err(lost(&error, &id, 0));
             }
         };
         file.flush().await.map_err(unwritable)?;
@@ -94,9 +94,21 @@ async fn file_name(client: &Client, id: &str) -> Result<String, Failure> {
 
 /// Copies the result to standard output, byte for byte.
 async fn copy(client: &Client, id: &str) -> Result<(), Failure> {
-    let mut stdout = tokio::io::stdout();
-    client.result(id, &mut stdout).await?;
-    Ok(stdout.flush().await?)
+    let mut written = 0;
+    let mut stdout = tokio_util::io::InspectWriter::new(tokio::io::stdout(), |bytes: &[u8]| written += bytes.len());
+    let copied = client.result(id, &mut stdout).await;
+    stdout.flush().await?;
+    copied.map_err(|error| lost(&error, id, written))?;
+    Ok(())
+}
+
+/// Why there is no whole result, after so many bytes of it.
+fn lost(error: &Error, id: &str, written: usize) -> Failure {
+    let mut failure = Failure::of(error);
+    if written > 0 {
+        failure.message += &format!("; the {written} bytes written so far are not the result");
+    }
+    if error.is_payload_lost() { failure.next(format!("run the job again: raincheck rerun {id}")) } else { failure }
 }
 
 /// Prints the result of a succeeded job, unless it would only garble a terminal.

@@ -83,7 +83,14 @@ impl Rerun {
             }
         };
         for id in self.ids.read()? {
-            let submitted = client.rerun(&id, input.as_ref(), self.force).await?;
+            let submitted = client.rerun(&id, input.as_ref(), self.force).await.map_err(|error| {
+                let failure =
+                    Failure::of_change(&error, "it runs again", "look for the new job with `raincheck list` first");
+                match error.is_payload_lost() {
+                    true => failure.next(format!("give another input: raincheck rerun {id} --input JSON")),
+                    false => failure,
+                }
+            })?;
             tell(&submitted.job, &format!("runs {id} again"), self.output.format)?;
         }
         Ok(Exit::Done)

@@ -112,10 +112,15 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         ..NewJob::default()
     };
     let submitted = match options.read_input(&mut job)? {
-        Input::None => client.submit(&job).await?,
-        Input::Json(json) => client.submit(&NewJob { input: Some(json), ..job }).await?,
-        Input::Raw(body, content_type) => client.submit_raw(&job, &body, &content_type).await?,
+        Input::None => client.submit(&job).await,
+        Input::Json(json) => client.submit(&NewJob { input: Some(json), ..job }).await,
+        Input::Raw(body, content_type) => client.submit_raw(&job, &body, &content_type).await,
     };
+    let next = match options.key {
+        Some(_) => "send it again with the same --key: it is taken once",
+        None => "look for it with `raincheck list`; with --key KEY, sending it again is safe",
+    };
+    let submitted = submitted.map_err(|error| Failure::of_change(&error, "the job was taken", next))?;
     match options.wait {
         Some(most) => wait(&client, &submitted.job, most.map(Duration::from), options.output.format).await,
         None => {

@@ -28,10 +28,17 @@ pub(super) enum Line {
     Stray { job: String, attempt: u32 },
     /// Anything else.
     Log {
-        /// It would be an answer if it said to what.
-        nameless: bool,
+        /// What it lacks to be the answer that it may have been meant as.
+        doubt: Option<&'static str>,
     },
 }
+
+/// Of an end of a run that does not say of which.
+const NAMELESS: &str =
+    "a line of a kept program has a result or an error and does not name its `job` and `attempt`: it is taken for log";
+/// Of a line that says of which run it is, and has one other member, which no answer has.
+const ENDLESS: &str = "a line of a kept program names its `job` and `attempt` and has no `result`, `error` or `progress`: it \
+                       is taken for log";
 
 /// The run that a question is about.
 #[derive(Clone, Copy)]
@@ -63,7 +70,7 @@ pub(super) fn read(line: &[u8], asked: Asked<'_>) -> Line {
     let members = match serde_json::from_slice::<Members<'_>>(line) {
         Ok(members) => members,
         Err(error) if was_meant(line, asked.job) => return Line::Broken(format!("it is not valid JSON: {error}")),
-        Err(_) => return Line::Log { nameless: false },
+        Err(_) => return Line::Log { doubt: None },
     };
     let ends = members.result.is_some() || members.fault().is_some();
     let job = value::<String>(members.job);
@@ -72,10 +79,10 @@ pub(super) fn read(line: &[u8], asked: Asked<'_>) -> Line {
         (Some(job), Some(Err(error))) if ends && job == asked.job => {
             return Line::Broken(format!("`attempt` is not the number {}: {error}", asked.attempt));
         }
-        _ => return Line::Log { nameless: ends },
+        _ => return Line::Log { doubt: ends.then_some(NAMELESS) },
     };
     if (job.as_str(), attempt) != (asked.job, asked.attempt) {
-        return if ends { Line::Stray { job, attempt } } else { Line::Log { nameless: false } };
+        return if ends { Line::Stray { job, attempt } } else { Line::Log { doubt: None } };
     }
     if ends {
         return outcome(&members).map_or_else(Line::Broken, Line::Answer);
@@ -84,7 +91,7 @@ pub(super) fn read(line: &[u8], asked: Asked<'_>) -> Line {
         (Some(progress), _) => Line::Progress(progress),
         (None, Some(name)) => Line::Broken(format!("it has `{name}` instead of `result` or `error`")),
         (None, None) if members.error.is_some() => Line::Broken("`error` is null, and there is no `result`".into()),
-        (None, None) => Line::Log { nameless: false },
+        (None, None) => Line::Log { doubt: (members.progress.is_none() && members.has_one_other()).then_some(ENDLESS) },
     }
 }
 
@@ -170,11 +177,9 @@ mod tests {
             r#"{"job":"j","attempt":2}"#,
             r#"{"job":"j","attempt":2,"retryable":true}"#,
             r#"{"level":"info","job":"j","attempt":2,"msg":"found","results":3}"#,
-            r#"{"job":"j","attempt":2,"msg":"loading"}"#,
-            r#"{"job":"j","attempt":2,"err":"slow"}"#,
+            r#"{"job":"j","job":"j","attempt":2}"#,
             r#"{"job":"j","attempt":2,"progress":"half"}"#,
             r#"{"job":"j","attempt":"2","msg":"loading"}"#,
-            r#"{"job":"j","job":"j","attempt":2}"#,
             r#"{"level":"info","job":"j","ratio":NaN}"#,
             r#"{"job":"i","attempt":2,"result":NaN}"#,
             r#"answer: {"job":"j","attempt":2,"result":NaN}"#,
@@ -183,10 +188,17 @@ mod tests {
             r#"{"progress":{"percent":1}}"#,
         ];
         for log in logs {
-            assert!(matches!(read(log.as_bytes(), ASKED), Line::Log { nameless: false }), "{log}");
+            assert!(matches!(read(log.as_bytes(), ASKED), Line::Log { doubt: None }), "{log}");
         }
         for log in [r#"{"result":1}"#, r#"{"error":"x","job":"j"}"#, r#"{"job":7,"attempt":2,"result":null}"#] {
-            assert!(matches!(read(log.as_bytes(), ASKED), Line::Log { nameless: true }), "{log}");
+            assert!(matches!(read(log.as_bytes(), ASKED), Line::Log { doubt: Some(NAMELESS) }), "{log}");
+        }
+        for log in [
+            r#"{"job":"j","attempt":2,"output":1}"#,
+            r#"{"job":"j","attempt":2,"msg":"loading"}"#,
+            r#"{"job":"j","attempt":2,"err":"slow"}"#,
+        ] {
+            assert!(matches!(read(log.as_bytes(), ASKED), Line::Log { doubt: Some(ENDLESS) }), "{log}");
         }
         for stray in [r#"{"job":"j","attempt":1,"result":1}"#, r#"{"job":"i","attempt":2,"error":"x"}"#] {
             assert!(matches!(read(stray.as_bytes(), ASKED), Line::Stray { .. }), "{stray}");

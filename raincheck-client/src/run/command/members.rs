@@ -82,6 +82,11 @@ impl<'a> Members<'a> {
         self.error.filter(|error| error.get() != "null")
     }
 
+    /// Whether one member stands beside those of an answer; see [`misspelt_end`](Self::misspelt_end).
+    pub(super) fn has_one_other(&self) -> bool {
+        self.others.len() == 1
+    }
+
     /// The one member beside those of an answer, if by its name it was meant to be the end of a run: `reslut`, `Error`.
     /// With more beside it a line is taken for what a program logs.
     pub(super) fn misspelt_end(&self) -> Option<&str> {

@@ -39,7 +39,7 @@ pub(super) struct Warm {
     pub(super) tail: Tail,
     /// What it was asked about before.
     past: VecDeque<(String, u32)>,
-    /// It was said that its answers name no job.
+    /// It was said that a line may have been meant as an answer.
     warned: bool,
 }
 
@@ -218,14 +218,10 @@ async fn listen(
                 in_step = false;
             }
             Line::Stray { .. } => return Turn::Strayed,
-            Line::Log { nameless } => {
+            Line::Log { doubt } => {
                 pieces(line).for_each(|piece| task.log_bytes(piece));
-                if nameless && !std::mem::replace(warned, true) {
-                    tracing::warn!(
-                        job = asked.job,
-                        "a line of a kept program has a result or an error and does not name its `job` and `attempt`: it \
-                         is taken for log"
-                    );
+                if let Some(doubt) = doubt.filter(|_| !std::mem::replace(warned, true)) {
+                    tracing::warn!(job = asked.job, "{doubt}");
                 }
             }
         }

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 
 use super::{Look, Result, Stage};
 use crate::blobs::{Listing, Lying, StoreId};
-use crate::checkup::{CheckPage, Invariant};
+use crate::checkup::{CheckPage, ELSEWHERE, Invariant};
 use crate::postgres::shared::{NOW, Trouble};
 use crate::rules::Hash;
 use crate::{BlobPlace, Blobs};
@@ -102,6 +102,11 @@ impl Stage for Owner {
         let is_ours = |id: &StoreId| ours == Some(&id.0[..]);
         let place = self.0.to_string();
         match look.blobs.owners(&self.0).await {
+            Ok(owners) if owners.is_empty() && has_payloads(look).await? => {
+                look.page.found(Invariant::Owner, place, ELSEWHERE.0);
+                look.page.unjudged.push((Invariant::Files, ELSEWHERE.1.into()));
+                look.throttle.files = false;
+            }
             Ok(owners) if owners.is_empty() => look.page.found(Invariant::Owner, place, "it bears no mark"),
             Ok(owners) if owners.iter().any(is_ours) => {}
             Ok(_) => look.page.found(Invariant::Owner, place, "it bears the mark of another store"),
@@ -115,6 +120,10 @@ impl Stage for Owner {
         }
         Ok(false)
     }
+}
+
+async fn has_payloads(look: &Look<'_>) -> Result<bool> {
+    Ok(!look.rows("SELECT FROM blob WHERE no > 0 LIMIT 1", &[]).await?.is_empty())
 }
 
 /// Files that lie there; `None` before the first look.

@@ -123,9 +123,9 @@ impl Checkup for Examiner {
             Source::Server(shared) => {
                 let until = Instant::now() + patience;
                 let mut db = shared.reader(until).await?;
-                answered(until, piece(&mut db, blobs, *throttle, stages)).await
+                answered(until, piece(&mut db, blobs, throttle, stages)).await
             }
-            Source::Own(db) => within(patience, piece(db, blobs, *throttle, stages)).await,
+            Source::Own(db) => within(patience, piece(db, blobs, throttle, stages)).await,
         };
         Ok(Some(page?))
     }
@@ -135,7 +135,7 @@ impl Checkup for Examiner {
 async fn piece(
     db: &mut Client,
     blobs: &Blobs,
-    throttle: Throttle,
+    throttle: &mut Throttle,
     stages: &mut VecDeque<Box<dyn Stage>>,
 ) -> Result<CheckPage> {
     let mut page = CheckPage::default();
@@ -144,7 +144,7 @@ async fn piece(
     moment.batch_execute(HOLD).await?;
     let patience = throttle.whole + Duration::from_secs(5);
     moment.batch_execute(&format!("SET LOCAL statement_timeout = {}", patience.as_millis())).await?;
-    let mut look = Look { db: &moment, blobs, throttle, until, files: Vec::new(), page: &mut page };
+    let mut look = Look { db: &moment, blobs, throttle: *throttle, until, files: Vec::new(), page: &mut page };
     while let Some(stage) = stages.front_mut() {
         match stage.advance(&mut look).await {
             Ok(true) => {}
@@ -162,6 +162,7 @@ async fn piece(
         }
     }
     let expected = std::mem::take(&mut look.files);
+    *throttle = look.throttle;
     moment.rollback().await?;
     if throttle.files {
         files::look_for(expected, db, blobs, throttle.payloads, &mut page).await?;

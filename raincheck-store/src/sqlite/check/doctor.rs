@@ -36,7 +36,7 @@ impl SqliteDoctor {
         let high_water = high_water::read(path);
         let Visit { mut db, served, kept_out } = Visit::of(options)?;
         let (piece, whole) = (Duration::from_millis(100), Duration::from_millis(800));
-        let throttle = Throttle { piece, whole, alone: !served, payloads: !quick };
+        let throttle = Throttle { piece, whole, alone: !served, files: true, payloads: !quick };
         let budget = if served { None } else { Some(Budget::of(&mut db).map_err(other)?) };
         let mut stages = rows();
         stages.push_front(Box::new(Owner));

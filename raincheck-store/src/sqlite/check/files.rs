@@ -9,7 +9,7 @@ use rusqlite::{Connection, Result, params};
 
 use super::{Look, Stage};
 use crate::blobs::{BlobFolder, Lying, owners};
-use crate::checkup::{CheckPage, Invariant};
+use crate::checkup::{CheckPage, ELSEWHERE, Invariant};
 use crate::rules::Hash;
 use crate::sqlite::open;
 
@@ -78,6 +78,9 @@ pub(super) struct Files(Option<Vec<PathBuf>>);
 
 impl Stage for Files {
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        if !look.throttle.files {
+            return Ok(false);
+        }
         let looked = match &mut self.0 {
             None => look.blobs.shards().map(|shards| self.0 = Some(shards)),
             Some(shards) => match shards.pop() {
@@ -121,6 +124,11 @@ impl Stage for Owner {
         let ours = open::id(look.db)?;
         let root = look.blobs.root().display().to_string();
         match owners(look.blobs.root()) {
+            Ok(owners) if owners.is_empty() && open::has_payloads(look.db)? => {
+                look.page.found(Invariant::Owner, root, ELSEWHERE.0);
+                look.page.unjudged.push((Invariant::Files, ELSEWHERE.1.into()));
+                look.throttle.files = false;
+            }
             Ok(owners) if owners.is_empty() => look.page.found(Invariant::Owner, root, "it bears no mark"),
             Ok(owners) if ours.is_some_and(|ours| owners.contains(&ours)) => {}
             Ok(_) => look.page.found(Invariant::Owner, root, "it bears the mark of another store"),

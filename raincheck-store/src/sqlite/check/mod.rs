@@ -80,7 +80,9 @@ struct Throttle {
     whole: Duration,
     /// Nobody else has the data: nothing changes meanwhile, and nobody minds.
     alone: bool,
-    /// Payloads are read and compared with their digests, not just measured.
+    /// Files are looked for.
+    files: bool,
+    /// They are read and compared with their digests, not just measured.
     payloads: bool,
 }
 
@@ -112,8 +114,13 @@ impl Checkup for Apart {
 pub(super) fn of_live(shared: &Arc<Shared>) -> Result<Box<dyn Checkup>> {
     let db = shared.open_reader()?;
     db.execute_batch("PRAGMA cache_size = -512")?;
-    let throttle =
-        Throttle { piece: Duration::from_millis(2), whole: Duration::from_millis(50), alone: false, payloads: false };
+    let throttle = Throttle {
+        piece: Duration::from_millis(2),
+        whole: Duration::from_millis(50),
+        alone: false,
+        files: true,
+        payloads: false,
+    };
     let mut stages = rows();
     stages.push_back(Box::new(held::Held::new(shared.clone())));
     Ok(Box::new(Apart(Some(Examiner { db, blobs: shared.folder.clone(), throttle, stages, budget: None }))))
@@ -179,8 +186,11 @@ impl Examiner {
             }
         }
         let expected = std::mem::take(&mut look.files);
+        self.throttle = look.throttle;
         reading.finish()?;
-        files::look_for(expected, db, blobs, self.throttle.payloads, &mut page)?;
+        if self.throttle.files {
+            files::look_for(expected, db, blobs, self.throttle.payloads, &mut page)?;
+        }
         Ok(Some(page))
     }
 }

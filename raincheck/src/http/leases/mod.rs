@@ -79,12 +79,13 @@ async fn request(
     let mut errors = Vec::new();
     let (AtMost(queues), AtMost(kinds), AtMost(finish)) = (asked.queues, asked.kinds, asked.finish);
     let queues = names("/queues", &queues, &mut errors);
+    let none = kinds.is_empty();
     let kinds = names("/kinds", &kinds, &mut errors);
     let max = asked.max.unwrap_or(1);
     if max > limits::LEASE_JOBS {
         errors.push(Violation::new("/max", "must be at most 1000"));
     }
-    if max > 0 && kinds.is_empty() && finish.is_empty() {
+    if max > 0 && none && finish.is_empty() {
         errors.push(Violation::new("/kinds", "must name at least one kind"));
     }
     let ttl = ttl("/ttl", asked.ttl, &mut errors).unwrap_or(limits::TTL_MILLIS);

@@ -107,6 +107,33 @@ fn where_the_data_is_gone_every_verb_says_what_and_what_to_do() {
 }
 
 #[test]
+fn payloads_that_lie_elsewhere_are_told_of_once() {
+    let mut cli = Cli::new();
+    for _ in 0..3 {
+        cli.feed(&["submit", "k", "--file", "-"], &[7; 100_000]).well();
+    }
+    cli.server.terminate();
+    fs::rename(cli.folder.path().join("data/blobs"), cli.folder.path().join("away")).unwrap();
+    let report = report(&doctor(cli.folder.path(), &["-o", "json"]).with(1));
+    assert!(found(&report).contains(&"owner".to_owned()), "{report:#}");
+    assert!(!found(&report).contains(&"files".to_owned()), "{report:#}");
+    let out = doctor(cli.folder.path(), &[]).with(1).out;
+    assert!(out.contains("they lie elsewhere") && out.contains("next: a server does not start on it: mount"), "{out}");
+    assert!(!out.contains("go back to a backup"), "{out}");
+}
+
+#[test]
+fn a_file_for_a_folder_is_told_of() {
+    let mut cli = Cli::new();
+    cli.server.terminate();
+    for verb in [&["doctor"][..], &["backup", "copy"], &["serve", "--listen", "127.0.0.1:0"]] {
+        let said = said(command(cli.folder.path(), &[verb, &["--data", "data/raincheck.db"]].concat()), None);
+        assert!(said.code != 0 && said.err.contains("is a file, not a folder"), "{said:?}");
+        assert!(said.err.contains("--data data\n"), "{said:?}");
+    }
+}
+
+#[test]
 fn payloads_are_looked_for_where_the_settings_have_them() {
     let folder = tempfile::tempdir().unwrap();
     let settings = "[store]\nurl = \"sqlite:data/raincheck.db\"\nblobs = \"payloads\"\n";

@@ -161,6 +161,29 @@ fn who_waits_for_a_server_that_is_away_says_so_once() {
 }
 
 #[test]
+fn a_connection_that_breaks_before_the_answer_leaves_it_open_whether_it_was_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            // It reads the request, and goes.
+            let _ = std::io::Read::read(&mut connection.unwrap(), &mut [0; 65536]);
+        }
+    });
+    let id = "01a21a00-c581-7000-8307-e78191440a60";
+    for (verb, next) in [
+        (&["submit", "k", "1"][..], "look for it with `raincheck list`; with --key KEY"),
+        (&["submit", "k", "1", "--key", "x"], "with the same --key"),
+        (&["rerun", id], "`raincheck list`"),
+    ] {
+        let err = super::said(super::command(folder.path(), &[verb, &["--server", &url]].concat()), None).with(5).err;
+        assert!(err.contains("it is not known whether") && err.contains(next), "{verb:?}: {err}");
+        assert!(!err.contains("cannot reach"), "{verb:?}: {err}");
+    }
+}
+
+#[test]
 fn an_input_that_the_server_has_lost_fails_the_job_of_a_worker_and_of_the_server_itself() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("raincheck.toml"), "[kinds.own]\nrun = [\"wc\", \"-c\"]\n").unwrap();
