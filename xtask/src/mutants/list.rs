@@ -370,26 +370,6 @@ pub const MUTANTS: &[Mutant] = &[
         killer: Killer::Tests(STORE),
     },
     Mutant {
-        name: "reserve-by-checkpoint",
-        fault: "a burst of small inputs takes the reserve before anybody looks",
-        edits: &[Edit {
-            file: "raincheck-store/src/sqlite/space.rs",
-            from: "let Some(left) = promised.left.checked_sub(2 * bytes) else { return false };",
-            to: "let left = promised.left.saturating_sub(2 * bytes);",
-        }],
-        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--lib"]),
-    },
-    Mutant {
-        name: "orphan-at-sight",
-        fault: "a payload that no job refers to yet is taken for an orphan while the store is open",
-        edits: &[Edit {
-            file: "raincheck-store/src/blobs/search.rs",
-            from: "let is_old = now - met.since >= limits::ORPHANS_MILLIS;",
-            to: "let is_old = now >= met.since;",
-        }],
-        killer: Killer::Tests(STORE),
-    },
-    Mutant {
         name: "environment-is-inherited",
         fault: "a program gets all that stands in its server's environment",
         edits: &[Edit {
