@@ -60,8 +60,10 @@ impl Stage for Surroundings {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         permissions(&self.path, 0o077, page);
         // Folders show names alone, as long as nobody else writes in them.
-        for path in [folder, look.blobs.root()] {
-            permissions(path, 0o022, page);
+        permissions(folder, 0o022, page);
+        // Where it is missing, who looks for its owner says so.
+        if look.blobs.root().exists() {
+            permissions(look.blobs.root(), 0o022, page);
         }
         clock::look(self.now, open::seen(look.db)?, look.page);
         Ok(false)
