@@ -77,8 +77,10 @@ impl Options {
         let said = Said::read(self.config.as_deref()).map_err(wrong)?;
         let mut flags = self.flags();
         // As they would be if the command line named no data. `--data` alone means what they say of the kind of store.
+        // Only a file's address on the command line makes up for what is wrong in them.
+        let is_file = self.store.as_ref().is_some_and(|store| store.starts_with("sqlite:"));
         let alone = match said.with(&flags) {
-            Err(faults) if self.data.is_some() && self.store.is_none() => return Err(wrong(faults)),
+            Err(faults) if !is_file => return Err(wrong(faults)),
             alone => alone.ok(),
         };
         self.place(alone.as_ref(), &mut flags)?;
