@@ -278,7 +278,8 @@ async fn who_cannot_show_that_it_lives_is_not_ready() {
     store.close().await;
 }
 
-/// The database is away for longer than leases last: workers that are there after it lose none.
+/// The database is away for longer than leases last, and than a run has time for: workers that are there after it lose
+/// neither.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_outlive_a_database_that_was_away() {
     for crash in [false, true] {
@@ -286,6 +287,8 @@ async fn leases_outlive_a_database_that_was_away() {
         let nodes = [site.node().await, site.node().await];
         submit(&nodes[0], new_job()).await.unwrap();
         let lease = leased(&nodes[0], 2_000).await;
+        submit(&nodes[0], NewJob { timeout: 6_000, ..new_job() }).await.unwrap();
+        let limited = leased(&nodes[0], 30_000).await;
         if crash {
             site.cluster.stop(Stop::Immediate).unwrap();
         } else {
@@ -299,11 +302,12 @@ async fn leases_outlive_a_database_that_was_away() {
             site.cluster.thaw().unwrap();
         }
         // The sweep of either node comes first, be it with what it had found before.
-        let settle = Command::Settle(Settle { lease, outcome: Outcome::Lost });
         for node in &nodes {
             until("it is asked", async || node.overdue(9).await.is_ok_and(|over| over.is_empty())).await;
-            let replies = node.apply(vec![settle.clone()]).await.unwrap();
-            assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Running), "{replies:?}");
+            for (lease, outcome) in [(lease, Outcome::Lost), (limited, Outcome::TimedOut)] {
+                let replies = node.apply(vec![Command::Settle(Settle { lease, outcome })]).await.unwrap();
+                assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Running), "{replies:?}");
+            }
         }
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_secs(3) {
@@ -320,30 +324,4 @@ async fn leases_outlive_a_database_that_was_away() {
             node.close().await;
         }
     }
-}
-
-/// No node was there for longer than leases last, and so nobody to note that the database was: the first that is there
-/// again gives the time to every lease.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn leases_outlive_nodes_that_were_all_away() {
-    let site = Site::new();
-    let node = site.node().await;
-    submit(&node, new_job()).await.unwrap();
-    let lease = leased(&node, 30_000).await;
-    node.close().await;
-    site.run("UPDATE lease SET until = until - 60000; UPDATE life SET at = at - 60000");
-
-    let node = site.node().await;
-    assert_eq!(node.overdue(9).await.unwrap(), []);
-    let settle = Command::Settle(Settle { lease, outcome: Outcome::Lost });
-    let replies = node.apply(vec![settle]).await.unwrap();
-    assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Running), "{replies:?}");
-    until("the time is given", async || {
-        site.run("SELECT at > 1000 * extract(epoch FROM now()) - 5000 FROM life") == "t"
-    })
-    .await;
-    assert_eq!(node.overdue(9).await.unwrap(), []);
-    site.run("UPDATE lease SET until = until - 60000");
-    assert!(matches!(node.overdue(9).await.unwrap()[..], [_]), "who does not renew it loses it as ever");
-    node.close().await;
 }
