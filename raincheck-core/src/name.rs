@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::limits::NAME_BYTES;
 
-/// The name of a queue or a kind: `[a-z0-9._-]{1,64}`, dotted by convention (`video.compress`); not `.` or `..`, which
-/// clients take out of a URL before they send it.
+/// The name of a queue or a kind: `[A-Za-z0-9][A-Za-z0-9._:-]{0,127}`, dotted by convention (`video.compress`). Upper and
+/// lower case are different. A Python path, a Ruby class and the name of an SQS queue fit; none needs an escape in a URL.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
@@ -19,24 +19,22 @@ pub enum NameError {
     #[error("must be at most {NAME_BYTES} characters long")]
     TooLong,
     /// A character outside the charset.
-    #[error("may hold only lower-case letters, digits, '.', '_' and '-'; found {0:?}")]
+    #[error("may hold only letters of ASCII, digits, '.', '_', ':' and '-'; found {0:?}")]
     Character(char),
-    /// `.` or `..`.
-    #[error("must not be '.' or '..': a URL can't hold it")]
-    Dots,
+    /// Begins with something else than a letter or a digit.
+    #[error("must begin with a letter or a digit; found {0:?}")]
+    Beginning(char),
 }
 
 impl Name {
     /// Checks `text` and makes it a name.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Err(NameError::Empty);
-        }
-        if let Some(bad) = text.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-')) {
+        let Some(first) = text.chars().next() else { return Err(NameError::Empty) };
+        if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | ':' | '-')) {
             return Err(NameError::Character(bad));
         }
-        if matches!(text, "." | "..") {
-            return Err(NameError::Dots);
+        if !first.is_ascii_alphanumeric() {
+            return Err(NameError::Beginning(first));
         }
         if text.len() > NAME_BYTES {
             return Err(NameError::TooLong);
@@ -80,11 +78,13 @@ mod tests {
 
     #[test]
     fn charset_and_length_hold() {
-        for good in ["default", "video.compress", "a", "x_1-2", "...", ".a", &"k".repeat(64)] {
+        let longest = "k".repeat(128);
+        for good in ["default", "video.compress", "x_1-2", "7", "proj.tasks.add", "Mail::Send", "Q_1.fifo", &longest] {
             assert_eq!(Name::new(good).unwrap().as_str(), good);
         }
-        for bad in ["", "Video", "a b", "a/b", "é", "a\0", "..%2f", ".", "..", &"k".repeat(65)] {
+        for bad in ["", "a b", "a/b", "é", "a\0", "a%2f", ".", "..", ".a", "_a", ":a", "-a", "a*", &"k".repeat(129)] {
             assert!(Name::new(bad).is_err(), "{bad:?}");
         }
+        assert_ne!(Name::new("Video"), Name::new("video"));
     }
 }

@@ -1,7 +1,7 @@
 //! Names, and how many of them there may be.
 
 /// Longest name of a queue or kind, bytes.
-pub const NAME_BYTES: usize = 64;
+pub const NAME_BYTES: usize = 128;
 /// Longest label, bytes.
 pub const LABEL_BYTES: usize = 256;
 /// Longest idempotency key, bytes.

@@ -60,7 +60,7 @@ macro_rules! conformance_tests {
             equal { waiting_and_running_are_shared, a_shared_job_is_not_canceled_unless_forced,
                 succeeded_answers_within_its_age, a_newer_one_takes_the_place, attaches_the_key, a_refused_batch_joins_nothing,
                 a_job_asked_to_stop_is_not_joined, posts_never_coalesce }
-            names { unused_ones_make_room, a_refused_batch_forgets_none }
+            names { each_by_its_own, unused_ones_make_room, a_refused_batch_forgets_none }
             bounds { of_a_queue, of_the_whole_store, of_a_queue_by_its_setting, replays_pass_a_full_queue }
             lease { hands_out_and_counts_the_attempt, only_what_was_asked_for, by_rank_over_queues_and_kinds,
                 priority_goes_first_but_not_for_ever, names_given_twice_count_once, two_workers_never_get_one_job,

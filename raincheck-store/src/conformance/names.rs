@@ -1,8 +1,8 @@
 //! The bound of names is one of those in use.
 
-use raincheck_core::{Cancel, Command, Job, NewJob, QueuePatch, Refusal, Reply, limits};
+use raincheck_core::{Cancel, Command, Job, LeaseJobs, NewJob, QueuePatch, Refusal, Reply, State, limits};
 
-use super::{World, digest, name, new_of};
+use super::{World, complete, digest, name, new_of, worker_asks};
 
 /// After a look for names that are in use no more, the next one comes so much later.
 const LOOK_AGAIN: i64 = 1_000;
@@ -84,6 +84,28 @@ async fn fill_but_one(world: &World) -> Vec<Job> {
     // Kinds are one less than queues so far.
     jobs.push(world.create(new_of("q0", "last")).await);
     jobs
+}
+
+/// Upper and lower case are different names, and the longest differ in their last character.
+pub async fn each_by_its_own(world: &mut World) {
+    let [one, other] = ["A", "a"].map(|last| format!("{}{last}", "Q".repeat(limits::NAME_BYTES - 1)));
+    let names = ["Mail::Send", "mail::send", &one, &other];
+    let mut made = Vec::new();
+    for queue in names {
+        for kind in names {
+            made.push(world.create(new_of(queue, kind)).await);
+        }
+    }
+    for queue in names {
+        assert_eq!(world.store.queue(&name(queue)).map(|queue| queue.by_state[State::Queued as usize]), Some(4));
+    }
+    for job in &made {
+        assert_eq!(world.found(job).await.job, *job);
+        let asked = LeaseJobs { queues: vec![job.queue.clone()], ..worker_asks(&[job.kind.as_str()], 9) };
+        let leased = world.ask(asked).await;
+        assert_eq!(leased.iter().map(|(job, _)| job.no).collect::<Vec<_>>(), [job.no]);
+        world.end(leased[0].0.lease_ref(), complete("")).await;
+    }
 }
 
 /// A batch that is refused takes back what was forgotten for it.

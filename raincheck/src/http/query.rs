@@ -54,7 +54,7 @@ impl Query {
 
     /// The name of a queue or kind.
     pub fn name(&mut self, name: &str) -> Result<Option<Name>, Problem> {
-        self.read(name, "must be a name of [a-z0-9._-], 1 to 64 characters, not . or ..", |text| Name::new(text).ok())
+        self.read(name, "must be a name: [A-Za-z0-9][A-Za-z0-9._:-]{0,127}", |text| Name::new(text).ok())
     }
 
     /// States, with commas between them; none when the parameter is absent.

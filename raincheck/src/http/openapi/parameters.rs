@@ -29,10 +29,10 @@ pub struct FeedParameters {
     /// Events after this cursor; `0` is the oldest place from which nothing is missing, none is now.
     after: Option<String>,
     /// Of this queue.
-    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     queue: Option<String>,
     /// Of this kind.
-    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     kind: Option<String>,
     /// That lead to this state, or to one of several with commas between them.
     #[param(example = "failed,canceled")]
@@ -49,10 +49,10 @@ pub struct ListParameters {
     #[param(example = "queued,running")]
     state: Option<String>,
     /// In this queue.
-    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     queue: Option<String>,
     /// Of this kind.
-    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     kind: Option<String>,
     /// With this idempotency key.
     #[param(min_length = 1, max_length = 255)]
@@ -78,7 +78,7 @@ pub struct RawParameters {
     #[param(max_length = 256)]
     label: Option<String>,
     /// Where it waits.
-    #[param(pattern = "^[a-z0-9._-]{1,64}$")]
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     queue: Option<String>,
     /// The idempotency key.
     #[param(min_length = 1, max_length = 255)]

@@ -17,7 +17,7 @@ use super::{Duration, Present, time};
 pub struct NewJobBody<'a> {
     /// Names the work.
     #[serde(borrow)]
-    #[schema(pattern = "^[a-z0-9._-]{1,64}$", example = "video.compress")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$", example = "video.compress")]
     pub kind: Cow<'a, str>,
     /// What the worker gets, byte for byte.
     #[serde(default, borrow, deserialize_with = "Present::some")]
@@ -29,7 +29,7 @@ pub struct NewJobBody<'a> {
     pub label: Option<Cow<'a, str>>,
     /// Where it waits; queues are made on first use.
     #[serde(borrow)]
-    #[schema(pattern = "^[a-z0-9._-]{1,64}$")]
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     pub queue: Option<Cow<'a, str>>,
     /// The idempotency key.
     #[serde(borrow)]
