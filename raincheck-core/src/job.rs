@@ -108,6 +108,13 @@ pub struct Job {
     pub expires_at: Option<Timestamp>,
 }
 
+impl Job {
+    /// Whether it counts as purged, be it still there because cleaning up is behind.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
 /// The part of a job that never changes: what the client asked for.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Spec {

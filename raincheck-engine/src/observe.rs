@@ -29,12 +29,21 @@ impl Until {
 impl Engine {
     /// The job of a public id, without its input's bytes.
     pub async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
-        self.store().job(id).await
+        let found = self.store().job(id).await?;
+        Ok(self.unless_expired(found, |record| &record.job))
+    }
+
+    fn unless_expired<T>(&self, found: Found<T>, job: impl Fn(&T) -> &Job) -> Found<T> {
+        match found {
+            Found::Here(here) if job(&here).is_expired(self.store().now()) => Found::Purged,
+            found => found,
+        }
     }
 
     /// What changes of the job of a public id, and nothing else: for those who only ask whether it did.
     pub async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError> {
-        self.store().glance(id).await
+        let found = self.store().glance(id).await?;
+        Ok(self.unless_expired(found, |job| job))
     }
 
     /// The job of a public id as soon as `until` holds, else as it is after `most` milliseconds (bounded by
@@ -45,9 +54,12 @@ impl Engine {
         // The number inside the id, so that the first read comes after the registration; a chosen id may have
         // another number, which the first read tells.
         let mut number = id.parts().map_or(JobNo(0), |(no, _)| no);
+        // Who waited for its end is shown it, however short it is kept.
+        let mut waited = false;
         loop {
             let mut watch = self.0.hub.watch(number);
-            let record = match self.store().job(id).await? {
+            let found = if waited { self.store().job(id).await? } else { self.job(id).await? };
+            let record = match found {
                 Found::Here(record) => record,
                 absent => return Ok(absent),
             };
@@ -67,6 +79,7 @@ impl Engine {
                     }
                 }
             };
+            waited = true;
             tokio::select! {
                 _ = timeout_at(deadline, change) => {}
                 () = self.0.draining.cancelled() => {}
@@ -86,7 +99,10 @@ impl Engine {
 
     /// Jobs that pass the filter, newest first, at most `limit`.
     pub async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError> {
-        self.store().jobs(filter, limit).await
+        let mut page = self.store().jobs(filter, limit).await?;
+        let now = self.store().now();
+        page.items.retain(|record| !record.job.is_expired(now));
+        Ok(page)
     }
 
     /// A page of events of one job numbered above `after`, oldest first, at most `limit`.

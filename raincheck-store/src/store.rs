@@ -124,6 +124,8 @@ pub trait Store: Send + Sync + 'static {
     fn secret(&self) -> [u8; 32];
     /// Whether the store takes writes now; a probe for readiness, without writing.
     fn health(&self) -> Result<(), StoreError>;
+    /// The wall clock that decides.
+    fn now(&self) -> Timestamp;
     /// Stops taking commands, finishes those taken, and releases the data.
     async fn close(&self);
     /// Whose run this is, where known.

@@ -6,6 +6,7 @@ use crate::job::{Job, Method, NewJob};
 use crate::payload::Digest;
 use crate::queue::QueueFacts;
 use crate::state::State;
+use crate::time::Timestamp;
 
 /// What is known under a key or a chosen id.
 #[derive(Clone, Debug)]
@@ -46,21 +47,21 @@ pub fn submit(
         return Err(Refusal::KeyReused(known.id));
     }
     if let Some(known) = facts.by_id {
-        let job = replay(known, &new, Refusal::IdConflict)?;
+        let job = replay(known, &new, Refusal::IdConflict, moment.now)?;
         // The key is the queue's; the job may stand in another one when the default queue has changed meanwhile.
         let free = facts.by_key.is_none() && job.queue == new.queue;
         let changes = claim_key(&new, job.no).filter(|_| free).into_iter().collect();
         return Ok((Submitted::Existing(job), changes));
     }
     if let Some(known) = facts.by_key {
-        return replay(known, &new, Refusal::KeyReused).map(|job| (Submitted::Replayed(job), Vec::new()));
+        return replay(known, &new, Refusal::KeyReused, moment.now).map(|job| (Submitted::Replayed(job), Vec::new()));
     }
     if let Some(equal) = facts.equal.filter(|_| new.method == Method::Get && new.id.is_none()) {
         if !equal.state.is_final() && !equal.cancel_requested {
             return Ok(join(equal, &new));
         }
         let fresh_enough = |age| equal.finished_at.is_some_and(|at| moment.now.since(at) <= age);
-        if equal.state == State::Succeeded && new.max_age.is_some_and(fresh_enough) {
+        if equal.state == State::Succeeded && !equal.is_expired(moment.now) && new.max_age.is_some_and(fresh_enough) {
             let changes = claim_key(&new, equal.no).into_iter().collect();
             return Ok((Submitted::Cached(equal), changes));
         }
@@ -74,8 +75,8 @@ pub fn submit(
     Ok(create(new, facts.queue.next_ticket, fresh, moment))
 }
 
-fn replay(known: Known, new: &NewJob, conflict: fn(JobId) -> Refusal) -> Result<Job, Refusal> {
-    match known.job {
+fn replay(known: Known, new: &NewJob, conflict: fn(JobId) -> Refusal, now: Timestamp) -> Result<Job, Refusal> {
+    match known.job.filter(|job| !job.is_expired(now)) {
         None => Err(Refusal::Purged(known.id)),
         Some(_) if known.fingerprint != new.fingerprint => Err(conflict(known.id)),
         // Nothing would ever be found under the id that the client chose.

@@ -54,7 +54,7 @@ pub fn job(state: State) -> Job {
         started_at: started.then_some(Timestamp(6)),
         updated_at: Timestamp(6),
         finished_at: state.is_final().then_some(Timestamp(7)),
-        expires_at: state.is_final().then_some(Timestamp(107)),
+        expires_at: state.is_final().then_some(NOW.plus(1)),
     }
 }
 

@@ -82,6 +82,8 @@ fn what_is_written() {
 #[test]
 fn names_that_are_known() {
     let there = || Some(job(State::Running));
+    let still = || Some(job(State::Succeeded));
+    let over = || Some(Job { expires_at: Some(NOW), ..job(State::Succeeded) });
     let by_key = |fingerprint, job| SubmitFacts { by_key: known(fingerprint, job), ..full() };
     let by_id = |fingerprint, job| SubmitFacts { by_id: known(fingerprint, job), ..full() };
     let another = || NewJob { id: Some(JobId::from_parts(JobNo(5), 5)), ..keyed(get()) };
@@ -92,6 +94,9 @@ fn names_that_are_known() {
         (chosen(keyed(get())), by_key(1, there()), "replayed running; "),
         (keyed(get()), by_key(1, None), "purged"),
         (keyed(get()), by_key(2, None), "purged"),
+        (keyed(get()), by_key(1, still()), "replayed succeeded; "),
+        (keyed(get()), by_key(1, over()), "purged"),
+        (chosen(get()), by_id(1, over()), "purged"),
         (chosen(get()), by_id(1, there()), "existing running; "),
         (chosen(get()), by_id(2, there()), "id conflict"),
         (chosen(get()), by_id(1, None), "purged"),
@@ -136,6 +141,9 @@ fn equal_jobs() {
             assert_eq!(told(&submit(new, SubmitFacts { equal: Some(job(state)), ..full() })), row, "full or not");
         }
     }
+    let over = Job { expires_at: Some(NOW), ..job(State::Succeeded) };
+    let answer = submit(aged(since), SubmitFacts { equal: Some(over), ..room() });
+    assert_eq!(told(&answer), "new queued; insert + claim(Equal) + created");
     let stopping = Job { cancel_requested: true, ..job(State::Running) };
     let answer = submit(get(), SubmitFacts { equal: Some(stopping), ..room() });
     assert_eq!(told(&answer), "new queued; insert + claim(Equal) + created");

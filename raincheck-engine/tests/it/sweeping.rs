@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use raincheck_core::{Clock, FailureCode, Millis, NewJob, Retention, State, SteadyClock};
-use raincheck_engine::Finish;
-use raincheck_store::Found;
+use raincheck_core::{Clock, FailureCode, Millis, NewJob, Refusal, Retention, Spec, State, SteadyClock};
+use raincheck_engine::{Finish, SubmitError, Until};
+use raincheck_store::{Filter, Found};
 
 use crate::bed::{Bed, new_job};
 
@@ -46,6 +46,31 @@ async fn finished_jobs_are_purged_in_time_and_forgotten_later() {
     while !matches!(bed.engine.job(first.id).await.unwrap(), Found::Unknown) {
         tokio::task::yield_now().await;
     }
+    bed.engine.stop().await;
+}
+
+/// Whose time is over counts as purged at once, however far behind cleaning up is; who waited for it is still shown it.
+#[tokio::test]
+async fn what_is_over_is_gone_at_once() {
+    let bed = Bed::new().await;
+    let spec = Spec { key: Some("once".into()), ..Spec::default() };
+    let new = NewJob { retention: Retention { succeeded: 50_000, failed: 0 }, spec, ..new_job() };
+    let job = bed.submit(new.clone()).await;
+    bed.complete(bed.lease().await.job.lease_ref()).await;
+    bed.clock.advance(49_999);
+    assert!(matches!(bed.engine.glance(job.id).await.unwrap(), Found::Here(_)));
+    assert_eq!(bed.submit(new.clone()).await.id, job.id);
+    bed.clock.advance(1);
+    // Nothing was given time to clean up meanwhile.
+    assert!(matches!(bed.engine.glance(job.id).await.unwrap(), Found::Purged));
+    assert!(matches!(bed.engine.job(job.id).await.unwrap(), Found::Purged));
+    assert!(matches!(bed.engine.wait(job.id, Until::Done, 9_000).await.unwrap(), Found::Purged));
+    assert_eq!(bed.engine.jobs(Filter::default(), 9).await.unwrap().items, []);
+    let refused = bed.engine.submit(vec![new]).await;
+    assert!(
+        matches!(&refused, Err(SubmitError::Refused { refusal: Refusal::Purged(id), .. }) if *id == job.id),
+        "{refused:?}"
+    );
     bed.engine.stop().await;
 }
 

@@ -1,8 +1,8 @@
 //! One job's life as its events tell it: no hole, along the arrows, one end, which is last.
 
 use raincheck_core::{
-    Digest, Event, EventData, EventType, Failure, FailureCode, Job, LeaseRef, Millis, NewJob, OnLost, RetryPolicy,
-    State, Timestamp,
+    Digest, Event, EventData, EventType, Failure, FailureCode, Job, LeaseRef, Millis, NewJob, OnLost, Retention,
+    RetryPolicy, State, Timestamp,
 };
 
 use super::{Checker, Verdict, demand};
@@ -55,6 +55,13 @@ impl Life {
             time_until: 0,
             finished_at: Timestamp(0),
         }
+    }
+
+    /// Whether it was kept for as long as was promised: who asks is told that it is gone, be it still there.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        let Retention { succeeded, failed } = self.row.retention;
+        let keep = if self.state == State::Succeeded { succeeded } else { failed };
+        self.state.is_final() && now.since(self.finished_at) >= keep
     }
 
     pub fn runs(&self, attempt: u32) -> bool {

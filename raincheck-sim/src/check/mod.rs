@@ -172,8 +172,7 @@ impl Checker {
         let Some(life) = self.lives.remove(&no) else { return Ok(()) };
         let row = &life.row;
         demand!(life.state.is_final(), no, "an unfinished job was deleted: {row:#?}");
-        let keep = if life.state == State::Succeeded { row.retention.succeeded } else { row.retention.failed };
-        let over = matches!(cause, Command::Purge(_)) || self.now.since(life.finished_at) >= keep;
+        let over = matches!(cause, Command::Purge(_)) || life.is_over(self.now);
         demand!(over, no, "retention took a job that it should have kept: {row:#?}");
         self.books.moved(row, Some(life.state), None);
         self.forgotten.insert(no, self.now.plus(self.tombstone));

@@ -78,7 +78,7 @@ impl Checker {
                 equal() && life.state == State::Succeeded && new.max_age.is_some_and(young)
             }
         };
-        demand!(right, no, "{new:?} was answered with {got:?}");
+        demand!(right && !life.is_over(self.now), no, "{new:?} was answered with {got:?}");
         if let (Submitted::Coalesced(_), Some(life)) = (got, self.lives.get_mut(&no)) {
             life.shared += 1;
         }
@@ -100,7 +100,9 @@ impl Checker {
                 another || *print != new.fingerprint
             }),
             Refusal::IdConflict(_) => by_id.is_none_or(|(_, print)| *print != new.fingerprint),
-            Refusal::Purged(_) => by_key.into_iter().chain(by_id).any(|(no, _)| self.forgotten.contains_key(no)),
+            Refusal::Purged(_) => by_key.into_iter().chain(by_id).any(|(no, _)| {
+                self.forgotten.contains_key(no) || self.lives.get(no).is_some_and(|life| life.is_over(self.now))
+            }),
             Refusal::QueueFull(queue, _) => self.books.queue_is_full(queue),
             Refusal::StoreFull(_) => self.books.all_is_full(),
             Refusal::TooManyNames => false,

@@ -262,6 +262,10 @@ impl Store for PostgresStore {
         self.shared.secret
     }
 
+    fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
     fn health(&self) -> Result<(), StoreError> {
         self.shared.health()
     }

@@ -234,6 +234,10 @@ impl Store for SqliteStore {
         self.shared.secret
     }
 
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
     fn health(&self) -> Result<(), StoreError> {
         match &*self.shared.stopped.read() {
             Some(why) => Err(StoreError::Stopped(why.clone())),
