@@ -7,7 +7,7 @@ use raincheck_store::{BlobPlace, PostgresOptions, SqliteOptions, StoreOptions};
 
 use crate::{
     cli::exit::Failure,
-    config::{self, Config, defaults, kind},
+    config::{self, Config, Secret, defaults, kind},
     http::{Defaults, HttpLimits, HttpOptions, KindOptions, Live, Policy},
 };
 
@@ -114,6 +114,7 @@ pub fn store(config: &Config) -> Result<StoreOptions, Failure> {
             max_queued: limits.queued_per_queue,
             max_in_all: limits.queued,
             tombstone: store.tombstone.0,
+            password_file: store.password.as_ref().and_then(Secret::file).map(Path::to_path_buf),
             ..PostgresOptions::at(url, blobs)
         }));
     };
