@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{LIMIT, Node, Site, kinds};
-use crate::cli::command;
+use crate::cli::{command, said};
 use crate::server::until;
 
 /// Who waits for something is told of it within this, far below what it asked to wait for.
@@ -61,6 +61,12 @@ async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
         assert!(levels.contains(&json!("error")), "{:#?}", node.server.said());
         node.is_ready().await;
     }
+
+    // Who looks later is told, too.
+    let doctor = ["doctor", "--data", "data", "--store", &site.standby.url("postgres")];
+    let found = said(command(site.folder.path(), &doctor), None).out;
+    assert!(found.contains("this is history 2, of timeline 2, since 20"), "{found}");
+    assert!(found.contains("events that were acknowledged are not there") && found.contains("remark 1"), "{found}");
 
     // Every job is of the kind that it was submitted as, whoever is asked, be it one that was not there.
     let third = site.node(&way);
