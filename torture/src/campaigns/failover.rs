@@ -9,14 +9,13 @@ mod lost;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use pgcluster::{Cluster, Proxy, Replication, Settings, Stop};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::bed::until;
@@ -140,15 +139,11 @@ impl Node {
     }
 }
 
-/// How long it took until the last of them has taken a write.
+/// How long it took until both have taken a write.
 async fn all_write(nodes: &[Node]) -> Result<Duration> {
-    let mut all: JoinSet<Result<Duration>> =
-        nodes.iter().cloned().map(|node| async move { node.writes().await }).collect();
-    let mut longest = Duration::ZERO;
-    while let Some(took) = all.join_next().await {
-        longest = longest.max(took??);
-    }
-    Ok(longest)
+    let [one, other] = nodes else { bail!("not {NODES} nodes") };
+    let (one, other) = tokio::try_join!(one.writes(), other.writes())?;
+    Ok(one.max(other))
 }
 
 /// What was measured.
