@@ -84,6 +84,10 @@ fn tls(mode: SslMode, root: Option<&Path>) -> Result<ClientConfig, String> {
 
 fn authorities(file: &Path) -> Result<RootCertStore, String> {
     let wrong = |e: &dyn std::fmt::Display| format!("{ROOT}: {}: {e}", file.display());
+    // It is read again and again, which would wait for ever for one that somebody writes to.
+    if file.metadata().is_ok_and(|about| !about.is_file()) {
+        return Err(wrong(&"it is no regular file"));
+    }
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(file).map_err(|e| wrong(&e))? {
         roots.add(certificate.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;

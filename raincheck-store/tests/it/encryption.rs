@@ -157,6 +157,8 @@ async fn authorities_that_would_not_count_are_refused() {
     assert!(said.contains("sslrootcert counts with sslmode=require only"), "{said}");
     let said = refusal(server, "sslmode=require&sslrootcert=/nowhere/ca.pem").await;
     assert!(said.contains("sslrootcert: /nowhere/ca.pem: "), "{said}");
+    let said = refusal(server, "sslmode=require&sslrootcert=/dev/null").await;
+    assert!(said.contains("it is no regular file"), "{said}");
     std::fs::write(authority.file(), "no certificate").unwrap();
     let said = refusal(server, &format!("sslmode=require&{}", authority.parameter())).await;
     assert!(said.contains("there is no certificate in it"), "{said}");

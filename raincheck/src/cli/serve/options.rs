@@ -114,7 +114,13 @@ pub fn store(config: &Config) -> Result<StoreOptions, Failure> {
             max_queued: limits.queued_per_queue,
             max_in_all: limits.queued,
             tombstone: store.tombstone.0,
-            password_file: store.password.as_ref().and_then(Secret::file).map(Path::to_path_buf),
+            // To read another kind of file again would wait for a writer that is gone.
+            password_file: store
+                .password
+                .as_ref()
+                .and_then(Secret::file)
+                .filter(|file| file.is_file())
+                .map(Path::to_path_buf),
             ..PostgresOptions::at(url, blobs)
         }));
     };
