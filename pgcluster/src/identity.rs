@@ -25,7 +25,8 @@ impl Identity {
         let files = [("ssl_cert_file", "server.crt", &self.certificate), ("ssl_key_file", "server.key", &self.key)];
         for (setting, name, text) in files {
             let path = folder.join(name);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).context(name)?;
+            let mut options = OpenOptions::new();
+            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).context(name)?;
             file.write_all(text.as_bytes()).context(name)?;
             account.own(&path)?;
             settings.push((setting.to_owned(), path.to_str().context("a folder with an unreadable name")?.to_owned()));

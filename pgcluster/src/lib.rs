@@ -20,7 +20,7 @@ mod standby;
 
 pub use database::Database;
 pub use identity::Identity;
-pub use pooler::Pooler;
+pub use pooler::{Pooler, Pooling};
 pub use programs::{OLDEST, Programs};
 pub use proxy::Proxy;
 pub use standby::Replication;
@@ -194,6 +194,16 @@ impl Cluster {
     /// When the server does not run.
     pub fn thaw(&self) -> Result<()> {
         self.server.lock().as_ref().context("the server does not run")?.thaw()
+    }
+
+    /// Shows itself as somebody else from the next connection on; soon, as it is told and not asked.
+    ///
+    /// # Errors
+    /// When the server does not run, or offers no TLS.
+    pub fn show_as(&self, identity: &Identity) -> Result<()> {
+        ensure!(self.settings.identity.is_some(), "the server offers no TLS");
+        identity.lay(&self.folder, &self.account)?;
+        self.run("postgres", "SELECT pg_reload_conf()").map(drop)
     }
 
     /// Its version, as `15`.

@@ -13,7 +13,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Ends with its standard input, and so with whoever has the other end.
 const SCRIPT: &str = r#"PATH="$PATH:/usr/sbin"; pgbouncer -q "$1" & cat >/dev/null; kill $!; wait"#;
 
-/// A pooler that hands out connections by the transaction; it ends with the value.
+/// What a pooler hands out connections by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// Each client has one of its own for as long as it stays.
+    Session,
+    /// Each transaction may get another. So many prepared statements are kept all the same, which versions before 1.21
+    /// can't.
+    Transaction {
+        /// How many.
+        statements: u32,
+    },
+}
+
+/// A pooler; it ends with the value.
 #[derive(Debug)]
 pub struct Pooler {
     child: Child,
@@ -21,20 +34,23 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts one. It keeps so many prepared statements, which versions before 1.21 can't.
+    /// Starts one.
     ///
     /// # Errors
     /// When it can't be started.
-    pub fn start(cluster: &Cluster, statements: u32) -> Result<Pooler> {
+    pub fn start(cluster: &Cluster, pooling: Pooling) -> Result<Pooler> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let path = cluster.folder.join(format!("pooler-{port}.ini"));
         let mut settings = format!(
             "[databases]\n* = host=127.0.0.1 port={} user={USER}\n\
-             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n\
-             pool_mode = transaction\n",
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n",
             cluster.port()
         );
-        if statements > 0 {
+        settings += match pooling {
+            Pooling::Session => "pool_mode = session\ndefault_pool_size = 100\n",
+            Pooling::Transaction { .. } => "pool_mode = transaction\n",
+        };
+        if let Pooling::Transaction { statements: statements @ 1.. } = pooling {
             settings += &format!("max_prepared_statements = {statements}\n");
         }
         std::fs::write(&path, settings).context("pooler.ini")?;

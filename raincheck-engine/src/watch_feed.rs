@@ -11,9 +11,12 @@ use crate::hub::FeedListener;
 /// Why the feed cannot be read from a cursor.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum FeedError {
-    /// Events after it are no longer kept, or those before it are not in the data any more.
+    /// Events after it are no longer kept.
     #[error("the cursor is too old; events about it are gone")]
     Expired,
+    /// Events before it are not in the data any more: that came back without them.
+    #[error("events before the cursor are lost")]
+    Lost,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -52,7 +55,10 @@ impl Engine {
             Some(after) => after,
         };
         // A cursor is signed: what lies ahead was told of once. In the first history, every other place is one.
-        if seen > head || seen < oldest || self.store().history() > 0 && self.store().is_void(seen).await? {
+        if seen > head || self.store().history() > 0 && self.store().is_void(seen).await? {
+            return Err(FeedError::Lost);
+        }
+        if seen < oldest {
             return Err(FeedError::Expired);
         }
         let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);
@@ -64,13 +70,13 @@ impl FeedWatch {
     /// The events after a place where this watch has been that pass the filter, at most `limit`.
     ///
     /// # Errors
-    /// [`FeedError::Expired`] when the data has another history since the watch began, in which that place means nothing.
+    /// [`FeedError::Lost`] when the data has another history since the watch began, in which that place means nothing.
     pub async fn page(&self, from: Cursor, limit: usize) -> Result<EventPage, FeedError> {
         let store = self.engine.store();
         let page = store.events(from, &self.filter, limit).await?;
         // After it was read: it is of the history that is known by now, or of one before.
         if store.history() != self.began_in && store.is_void(from).await? {
-            return Err(FeedError::Expired);
+            return Err(FeedError::Lost);
         }
         Ok(page)
     }

@@ -18,6 +18,8 @@ pub struct CheckPage {
     pub findings: Vec<Finding>,
     /// What could not be judged, and why.
     pub unjudged: Vec<(Invariant, Box<str>)>,
+    /// What is so beside what must be.
+    pub notes: Vec<(Invariant, Box<str>)>,
     /// How many rows and files were looked at.
     pub looked: u64,
 }
@@ -61,6 +63,7 @@ pub enum Invariant {
     Space,
     Log,
     Clock,
+    History,
 }
 
 /// What is found of a place without a mark while jobs have payloads, and why these are not asked for one by one.
@@ -72,7 +75,7 @@ const DAMAGED: &str = "keep a copy of the data folder as it is, then go back to 
 
 impl Invariant {
     /// Every one, in the order they are shown.
-    pub const ALL: [Invariant; 24] = {
+    pub const ALL: [Invariant; 25] = {
         use Invariant::*;
         [
             Database,
@@ -99,6 +102,7 @@ impl Invariant {
             Space,
             Log,
             Clock,
+            History,
         ]
     };
 
@@ -119,7 +123,10 @@ impl Invariant {
 
     /// Whether it is only worth knowing: nothing that was promised is broken.
     pub fn is_remark(self) -> bool {
-        matches!(self, Invariant::Orphans | Invariant::Permissions | Invariant::Log | Invariant::Clock)
+        matches!(
+            self,
+            Invariant::Orphans | Invariant::Permissions | Invariant::Log | Invariant::Clock | Invariant::History
+        )
     }
 
     fn about(self) -> (&'static str, &'static str, &'static str) {
@@ -184,6 +191,11 @@ impl Invariant {
                 "clock",
                 "the clock is not behind the last change of the data",
                 "set it right; where the data was written by a clock that was ahead, see docs/backup.md",
+            ),
+            Invariant::History => (
+                "history",
+                "nothing was lost when the data moved to another server or came back",
+                "it stays lost: those who submitted it may submit it again. A synchronous standby keeps it from happening again: see docs/failover.md",
             ),
             Invariant::Log => (
                 "log",

@@ -89,7 +89,7 @@ async fn a_filter_passes_what_it_says_and_the_position_moves_on() {
 async fn cursors_of_the_future_are_refused() {
     let bed = Bed::new().await;
     let ahead = bed.engine.watch_feed(Some(Cursor(1_000_000)), EventFilter::default()).await;
-    assert!(matches!(ahead.err(), Some(FeedError::Expired)));
+    assert!(matches!(ahead.err(), Some(FeedError::Lost)));
     assert_eq!(bed.engine.decode_cursor("AAAA"), None);
     bed.engine.stop().await;
 }

@@ -1,18 +1,22 @@
 //! How connections are made: the address, the way of encryption, and what a server must be like.
 
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
-use tokio_postgres::{Client, Config, GenericClient};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Client, Config, Error, GenericClient};
 
-use super::encryption;
+use super::PostgresOptions;
+use super::encryption::{self, Encryption};
 use super::link::Link;
 use super::shared::Trouble;
 use super::silence::within;
-use super::trouble::{forgets, told};
+use super::trouble::{forgets, is_not_yet, told};
 use crate::StoreError;
 
 /// The oldest server that has all that is used here; tests run on whichever the machine has.
@@ -24,14 +28,29 @@ const SILENCE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Connector {
     config: Config,
-    tls: MakeRustlsConnect,
+    tls: Encryption,
+    /// Read anew at each connection: passwords are changed while a node runs.
+    password_file: Option<PathBuf>,
+    remarks: Arc<Remarks>,
+}
+
+/// What was said already, and is so still.
+#[derive(Default)]
+struct Remarks {
+    fsync_is_off: AtomicBool,
+    no_password: AtomicBool,
+}
+
+/// Whether something is so now and was not at the last look.
+fn is_news(known: &AtomicBool, now: bool) -> bool {
+    now & !known.swap(now, Ordering::Relaxed)
 }
 
 impl Connector {
-    pub fn new(url: &str) -> Result<Self, StoreError> {
+    pub fn new(options: &PostgresOptions) -> Result<Self, StoreError> {
         // What is wrong with the address is told without the address: there may be a password in it.
         let wrong = |e: &dyn std::fmt::Display| StoreError::Other(format!("the address of the database: {e}"));
-        let (url, root) = encryption::split(url).map_err(|e| wrong(&e))?;
+        let (url, root) = encryption::split(&options.url).map_err(|e| wrong(&e))?;
         let mut config = Config::from_str(&url).map_err(|e| {
             let why = std::error::Error::source(&e).map(ToString::to_string);
             wrong(&why.unwrap_or_else(|| e.to_string()))
@@ -50,16 +69,31 @@ impl Connector {
         if config.get_application_name().is_none() {
             config.application_name("raincheck");
         }
-        let tls = encryption::tls(config.get_ssl_mode(), root.as_deref()).map_err(|e| wrong(&e))?;
-        let tls = MakeRustlsConnect::new(tls);
-        Ok(Connector { config, tls })
+        let tls = Encryption::new(config.get_ssl_mode(), root).map_err(|e| wrong(&e))?;
+        let password_file = options.password_file.clone();
+        Ok(Connector { config, tls, password_file, remarks: Arc::default() })
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// For a connection that is made now.
+    pub fn config(&self) -> Config {
+        let mut config = self.config.clone();
+        let Some(path) = &self.password_file else { return config };
+        let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        let read = read.and_then(|text| match text.trim_end_matches(['\r', '\n']) {
+            "" => Err("it is empty".to_owned()),
+            password => Ok(password.to_owned()),
+        });
+        if is_news(&self.remarks.no_password, read.is_err()) {
+            let error = read.as_ref().err();
+            tracing::warn!(error, file = %path.display(), "the password cannot be read again; the old one is tried");
+        }
+        if let Ok(password) = read {
+            config.password(password);
+        }
+        config
     }
 
-    pub fn tls(&self) -> MakeRustlsConnect {
+    pub fn tls(&self) -> Encryption {
         self.tls.clone()
     }
 
@@ -81,32 +115,53 @@ impl Connector {
     /// The same, one that can be cut.
     pub async fn link(&self) -> Result<Link, Trouble> {
         let (client, driver) = self.greet().await?;
-        Ok(Link::new(client, driver, self.tls()))
+        Ok(Link::new(client, driver.abort_handle(), self.tls()))
     }
 
-    async fn greet(&self) -> Result<(Client, AbortHandle), Trouble> {
-        let unreachable = |e: tokio_postgres::Error| {
+    /// A connection and the task that keeps it going.
+    async fn open(&self) -> Result<(Client, JoinHandle<()>), Error> {
+        let (client, connection) = self.config().connect(self.tls()).await?;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                // Whoever misses it says so, once for all of them.
+                tracing::debug!(error = %told(&error), "a connection to the database ended");
+            }
+        });
+        Ok((client, driver))
+    }
+
+    async fn greet(&self) -> Result<(Client, JoinHandle<()>), Trouble> {
+        let unreachable = |e: Error| {
             let io = std::error::Error::source(&e).and_then(|e| e.downcast_ref::<std::io::Error>());
             match io.map(std::io::Error::kind) {
                 Some(std::io::ErrorKind::PermissionDenied) => Trouble::Standby,
-                _ => Trouble::Unreachable(super::trouble::told(&e)),
+                _ if is_not_yet(&e) => Trouble::NotYet(told(&e)),
+                _ => Trouble::Unreachable(told(&e)),
             }
         };
-        let connected = async { self.config.connect(self.tls()).await.map_err(unreachable) };
-        let (client, connection) = within(self.patience(), connected).await?;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::warn!(error = %super::trouble::told(&error), "a connection to the database ended");
-            }
-        });
-        within(SILENCE, suits(&client)).await?;
-        Ok((client, driver.abort_handle()))
+        let (client, driver) = within(self.patience(), async { self.open().await.map_err(unreachable) }).await?;
+        if is_news(&self.remarks.fsync_is_off, within(SILENCE, suits(&client)).await?) {
+            tracing::warn!(
+                "fsync is off on the database server: a crash of its machine can damage everything it holds"
+            );
+        }
+        Ok((client, driver))
     }
 
     /// How long a connection may take to come about: to each host, and then that one is greeted.
     fn patience(&self) -> Duration {
         let hosts = u32::try_from(self.config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
         self.config.get_connect_timeout().copied().unwrap_or(SILENCE).saturating_mul(hosts).saturating_add(SILENCE)
+    }
+}
+
+/// Connections of the pool.
+impl deadpool_postgres::Connect for Connector {
+    fn connect(
+        &self,
+        _: &Config,
+    ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
+        Box::pin(self.open())
     }
 }
 
@@ -120,8 +175,9 @@ pub(super) async fn keeps_statements(db: &Client, other: &Client) -> Result<(), 
     kept.map(drop).map_err(|error| if forgets(&error) { Trouble::Unsuitable(told(&error)) } else { error.into() })
 }
 
-/// Refuses a server that is too old, or that acknowledges what a power cut can take back.
-async fn suits(db: &impl GenericClient) -> Result<(), Trouble> {
+/// Refuses a server that is too old, or that acknowledges what a power cut can take back; answers whether it leaves out
+/// `fsync`.
+async fn suits(db: &impl GenericClient) -> Result<bool, Trouble> {
     const SQL: &str = "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), \
         current_setting('synchronous_commit'), current_setting('fsync'), current_setting('server_encoding')";
     let row = db.query_one(SQL, &[]).await?;
@@ -144,8 +200,5 @@ async fn suits(db: &impl GenericClient) -> Result<(), Trouble> {
                 .to_owned(),
         ));
     }
-    if row.try_get::<_, &str>(3)? == "off" {
-        tracing::warn!("fsync is off on the database server: a crash of its machine can damage everything it holds");
-    }
-    Ok(())
+    Ok(row.try_get::<_, &str>(3)? == "off")
 }

@@ -10,11 +10,39 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::unverified::Unverified;
 
 const ROOT: &str = "sslrootcert";
+
+/// Trusts whom the address says, as its files are when a connection is made: authorities change while a node runs.
+#[derive(Clone)]
+pub(super) struct Encryption {
+    mode: SslMode,
+    root: Option<PathBuf>,
+}
+
+impl Encryption {
+    pub fn new(mode: SslMode, root: Option<PathBuf>) -> Result<Self, String> {
+        tls(mode, root.as_deref())?;
+        Ok(Encryption { mode, root })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Encryption {
+    type Stream = <MakeRustlsConnect as MakeTlsConnect<S>>::Stream;
+    type TlsConnect = <MakeRustlsConnect as MakeTlsConnect<S>>::TlsConnect;
+    type Error = String;
+
+    fn make_tls_connect(&mut self, host: &str) -> Result<Self::TlsConnect, String> {
+        let mut rustls = MakeRustlsConnect::new(tls(self.mode, self.root.as_deref())?);
+        MakeTlsConnect::<S>::make_tls_connect(&mut rustls, host).map_err(|e| e.to_string())
+    }
+}
 
 /// An address as the driver knows it, and the file of the authorities to trust, which it does not.
 pub(super) fn split(url: &str) -> Result<(Cow<'_, str>, Option<PathBuf>), String> {
@@ -35,7 +63,7 @@ pub(super) fn split(url: &str) -> Result<(Cow<'_, str>, Option<PathBuf>), String
 }
 
 /// How TLS is spoken in a mode: with whom the system trusts, or with whom the authorities in `root` vouch for.
-pub(super) fn tls(mode: SslMode, root: Option<&Path>) -> Result<ClientConfig, String> {
+fn tls(mode: SslMode, root: Option<&Path>) -> Result<ClientConfig, String> {
     let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|e| e.to_string())?;
@@ -56,6 +84,10 @@ pub(super) fn tls(mode: SslMode, root: Option<&Path>) -> Result<ClientConfig, St
 
 fn authorities(file: &Path) -> Result<RootCertStore, String> {
     let wrong = |e: &dyn std::fmt::Display| format!("{ROOT}: {}: {e}", file.display());
+    // It is read again and again, which would wait for ever for one that somebody writes to.
+    if file.metadata().is_ok_and(|about| !about.is_file()) {
+        return Err(wrong(&"it is no regular file"));
+    }
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(file).map_err(|e| wrong(&e))? {
         roots.add(certificate.map_err(|e| wrong(&e))?).map_err(|e| wrong(&e))?;

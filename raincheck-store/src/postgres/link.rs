@@ -9,19 +9,19 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio_postgres::Client;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::encryption::Encryption;
 use super::silence::{PATIENCE, within};
 
 /// A connection that is cut when it is dropped, whatever it still waits for.
 pub(super) struct Link {
     client: Client,
     driver: AbortHandle,
-    tls: MakeRustlsConnect,
+    tls: Encryption,
 }
 
 impl Link {
-    pub fn new(client: Client, driver: AbortHandle, tls: MakeRustlsConnect) -> Self {
+    pub fn new(client: Client, driver: AbortHandle, tls: Encryption) -> Self {
         Link { client, driver, tls }
     }
 
@@ -56,11 +56,11 @@ pub(super) struct Loan {
     object: Object,
     until: Instant,
     doubts: Doubts,
-    tls: MakeRustlsConnect,
+    tls: Encryption,
 }
 
 impl Loan {
-    pub fn new(object: Object, until: Instant, doubts: &Doubts, tls: &MakeRustlsConnect) -> Self {
+    pub fn new(object: Object, until: Instant, doubts: &Doubts, tls: &Encryption) -> Self {
         Loan { object, until, doubts: doubts.clone(), tls: tls.clone() }
     }
 }
@@ -109,7 +109,7 @@ impl Doubts {
     }
 }
 
-fn withdraw(client: &Client, tls: &MakeRustlsConnect) {
+fn withdraw(client: &Client, tls: &Encryption) {
     // Where the program ends, its connections end with it.
     let Ok(runtime) = Handle::try_current() else { return };
     let (token, tls) = (client.cancel_token(), tls.clone());

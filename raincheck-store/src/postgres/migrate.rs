@@ -2,7 +2,6 @@
 
 use tokio_postgres::{Client, GenericClient};
 
-use super::connect::Connector;
 use crate::StoreError;
 use crate::postgres::shared::Trouble;
 
@@ -30,8 +29,7 @@ pub(super) async fn formats(db: &impl GenericClient) -> Result<(i64, i64), Troub
     Ok((found.unwrap_or(0), known_format()))
 }
 
-pub(super) async fn migrate(db: &mut Client, connector: &Connector) -> Result<(), StoreError> {
-    let guard = connector.connect().await?;
+pub(super) async fn migrate(db: &mut Client, guard: &Client) -> Result<(), StoreError> {
     guard.batch_execute(LOCK).await.map_err(Trouble::from)?;
     let (found, known) = formats(db).await?;
     if found > known {

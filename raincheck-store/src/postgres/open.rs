@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -37,6 +39,8 @@ pub(super) const LAST: &str = "SELECT greatest((SELECT max(no) FROM job), (SELEC
 pub struct PostgresOptions {
     /// Where the database is, `postgres://user:password@host/name?sslmode=require`.
     pub url: String,
+    /// Read anew for every connection, where the password is not to stay what it is in `url`.
+    pub password_file: Option<PathBuf>,
     /// Where large payloads are, the same for all nodes.
     pub blobs: BlobPlace,
     /// This node's clock.
@@ -68,6 +72,7 @@ impl PostgresOptions {
     pub fn at(url: impl Into<String>, blobs: impl Into<BlobPlace>) -> Self {
         PostgresOptions {
             url: url.into(),
+            password_file: None,
             blobs: blobs.into(),
             clock: Arc::new(SteadyClock::default()),
             time: Time::Database,
@@ -86,43 +91,60 @@ impl PostgresOptions {
 impl PostgresOptions {
     /// A connection of one's own.
     pub(super) async fn connect(&self) -> Result<Client, StoreError> {
-        Ok(Connector::new(&self.url)?.connect().await?)
+        Ok(Connector::new(self)?.connect().await?)
     }
 
     /// The same, with the tables there in the present format.
     pub(crate) async fn prepare(&self) -> Result<Client, StoreError> {
-        let connector = Connector::new(&self.url)?;
+        let connector = Connector::new(self)?;
         let mut client = connector.connect().await?;
-        migrate::migrate(&mut client, &connector).await?;
+        migrate::migrate(&mut client, &connector.connect().await?).await?;
         Ok(client)
     }
 }
 
 impl PostgresStore {
-    /// Opens the data, bringing it to the present format, and starts the writer.
+    /// Opens the data, bringing it to the present format, and starts the writer. A server that starts, follows another or
+    /// takes no more connections is waited for, without an end.
     ///
     /// # Errors
     /// [`StoreError::TooNew`] when a newer program wrote the data, [`StoreError::Refused`] when the place of large payloads is
     /// another store's, [`StoreError::Other`] when the database cannot be
     /// reached or is not one to trust data to.
     pub async fn open(options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
-        let connector = Connector::new(&options.url)?;
-        let at = |trouble: Trouble| StoreError::Other(format!("{}: {trouble}", connector.place()));
+        let connector = Connector::new(&options)?;
+        let mut said = HashSet::new();
+        loop {
+            let why = match Self::try_open(&connector, &options).await {
+                Err(Halt::NotYet(trouble)) => trouble.to_string(),
+                Err(Halt::Error(error)) => return Err(error),
+                Ok(store) => return Ok(store),
+            };
+            if !said.contains(&why) {
+                tracing::warn!(database = connector.place(), why, "the start waits for the database");
+                said.insert(why);
+            }
+            tokio::time::sleep(LEAST).await;
+        }
+    }
+
+    async fn try_open(connector: &Connector, options: &PostgresOptions) -> Result<Arc<Self>, Halt> {
+        let at = |trouble| Halt::at(connector, trouble);
         let probe = connector.link().await.map_err(at)?;
         // It may take long, as to bring much data to another format, but not for the reason that nobody answers.
         tokio::select! {
-            opened = Self::open_by(&connector, options) => opened,
+            opened = Self::open_by(connector, options) => opened,
             silent = until_silent(&probe) => Err(at(silent)),
         }
     }
 
-    async fn open_by(connector: &Connector, options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
-        let at = |trouble: Trouble| StoreError::Other(format!("{}: {trouble}", connector.place()));
+    async fn open_by(connector: &Connector, options: &PostgresOptions) -> Result<Arc<Self>, Halt> {
+        let at = |trouble| Halt::at(connector, trouble);
         let mut client = connector.connect().await.map_err(at)?;
         let other = connector.link().await.map_err(at)?;
         keeps_statements(&client, &other).await.map_err(at)?;
         drop(other);
-        migrate::migrate(&mut client, connector).await?;
+        migrate::migrate(&mut client, &connector.connect().await.map_err(at)?).await?;
         let unusable = |error| options.blobs.unusable(&error);
         let id = id(&client).await.map_err(at)?;
         let has_payloads = "SELECT EXISTS (SELECT FROM blob WHERE no > 0)";
@@ -133,15 +155,12 @@ impl PostgresStore {
             .map_err(|error| at(error.into()))?;
         let before = Blobs::at(&options.blobs).map_err(unusable)?;
         if has_payloads && before.owners(&options.blobs).await.map_err(unusable)?.is_empty() {
-            return Err(options.blobs.unusable(&Refusal::elsewhere(&options.blobs).into()));
+            return Err(options.blobs.unusable(&Refusal::elsewhere(&options.blobs).into()).into());
         }
         let blobs = Blobs::open(&options.blobs, id).await.map_err(unusable)?;
         let lying = orphans::look(&blobs).await.map_err(unusable)?;
-        let manager = Manager::from_config(
-            connector.config().clone(),
-            connector.tls(),
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_connect(connector.config(), connector.clone(), recycling);
         let doubts = Doubts::default();
         let pool = Pool::builder(manager)
             .max_size(options.readers.max(1))
@@ -155,7 +174,7 @@ impl PostgresStore {
         let lines = (pool, doubts, connector.tls());
         let clocks = (options.clock.clone(), options.time);
         let shared = Arc::new(Shared::new(lines, clocks, blobs, secret, options.stretch));
-        let store = Self::start(&mut client, shared, connector.clone(), lying, &options).await.map_err(at)?;
+        let store = Self::start(&mut client, shared, connector.clone(), lying, options).await.map_err(at)?;
         Ok(store)
     }
 
@@ -238,6 +257,28 @@ impl PostgresStore {
             writer: Mutex::new(Some(tokio::spawn(writer.run(receiver)))),
             tasks: Mutex::new(tasks),
         }))
+    }
+}
+
+/// Why an attempt to open the data went no further.
+enum Halt {
+    /// The server is not one to go on with, and may become one.
+    NotYet(Trouble),
+    Error(StoreError),
+}
+
+impl Halt {
+    fn at(connector: &Connector, trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::NotYet(_) | Trouble::Standby => Halt::NotYet(trouble),
+            _ => Halt::Error(StoreError::Other(format!("{}: {trouble}", connector.place()))),
+        }
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Halt::Error(error)
     }
 }
 

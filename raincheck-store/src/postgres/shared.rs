@@ -9,9 +9,9 @@ use parking_lot::{Mutex, RwLock};
 use raincheck_core::{Clock, Millis, Name, Timestamp, limits};
 use tokio::sync::Notify;
 use tokio_postgres::{GenericClient, Row};
-use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
 
+use super::encryption::Encryption;
 use super::feed::Feed;
 use super::figures::Book;
 use super::hints::Hints;
@@ -90,7 +90,7 @@ impl Lost {
 pub(super) struct Shared {
     pub pool: Pool,
     pub doubts: Doubts,
-    pub tls: MakeRustlsConnect,
+    pub tls: Encryption,
     pub clock: Arc<dyn Clock>,
     pub time: Time,
     /// Number of this node among those that serve the data.
@@ -142,7 +142,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub fn new(
-        (pool, doubts, tls): (Pool, Doubts, MakeRustlsConnect),
+        (pool, doubts, tls): (Pool, Doubts, Encryption),
         (clock, time): (Arc<dyn Clock>, Time),
         blobs: Blobs,
         secret: [u8; 32],

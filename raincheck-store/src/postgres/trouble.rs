@@ -13,6 +13,9 @@ pub(crate) enum Trouble {
     /// There is no connection to be had.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
+    /// It starts, or has no room for another connection.
+    #[error("the database takes no connection yet: {0}")]
+    NotYet(String),
     /// It was asked and does not answer.
     #[error("the database does not answer")]
     Silent,
@@ -71,12 +74,22 @@ pub(super) fn forgets(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT))
 }
 
+/// Who would connect is told to come again: the server starts or recovers, has no room for more, or a pooler has no server.
+pub(super) fn is_not_yet(error: &tokio_postgres::Error) -> bool {
+    let codes = [&SqlState::CANNOT_CONNECT_NOW, &SqlState::TOO_MANY_CONNECTIONS, &SqlState::PROTOCOL_VIOLATION];
+    error.code().is_some_and(|code| codes.contains(&code))
+}
+
 impl Trouble {
     /// The connection is of no use any more, or there never was one.
     pub fn is_loss(&self) -> bool {
         match self {
             Trouble::Database(error) => error.code().is_none_or(|code| is_loss(code.code())),
-            Trouble::Unreachable(_) | Trouble::Silent | Trouble::Standby | Trouble::OtherHistory => true,
+            Trouble::Unreachable(_)
+            | Trouble::NotYet(_)
+            | Trouble::Silent
+            | Trouble::Standby
+            | Trouble::OtherHistory => true,
             _ => false,
         }
     }

@@ -1,6 +1,7 @@
 //! Connections to PostgreSQL are encrypted, and to whom they should be, as `sslmode` and `sslrootcert` say.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use pgcluster::{Cluster, Identity, Settings};
 use raincheck_store::{PostgresOptions, PostgresStore, Store as _, StoreError};
@@ -36,11 +37,14 @@ impl Authority {
 
     /// A server that it vouches for, under one name or address.
     fn server(&self, name: &str) -> Cluster {
+        Cluster::start(Settings { identity: Some(self.vouch(name)), ..Settings::default() }).unwrap()
+    }
+
+    fn vouch(&self, name: &str) -> Identity {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().pem();
-        let identity = Some(Identity { certificate, key: key.serialize_pem() });
-        Cluster::start(Settings { identity, ..Settings::default() }).unwrap()
+        Identity { certificate, key: key.serialize_pem() }
     }
 }
 
@@ -85,6 +89,34 @@ async fn a_server_with_a_certificate() {
     }
 }
 
+/// A server shows the certificate of another authority, and the file of authorities is exchanged, under a node that runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn authorities_may_change_while_a_node_runs() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let server = old.server("127.0.0.1");
+    let (database, blobs) = (server.database().unwrap(), folder::fresh());
+    let url = format!("{}?sslmode=require&{}", database.url(), old.parameter());
+    let store = PostgresStore::open(PostgresOptions::at(url, blobs.path())).await.unwrap();
+    server.show_as(&new.vouch("127.0.0.1")).unwrap();
+    until("nobody takes it for the server that it trusts", || {
+        database.disconnect().unwrap();
+        store.health().is_err()
+    })
+    .await;
+    std::fs::copy(new.file(), old.file()).unwrap();
+    until("it is trusted again", || store.health().is_ok()).await;
+    assert!(store.feed_bounds().await.is_ok());
+    store.close().await;
+}
+
+async fn until(what: &str, fact: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !fact() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// A certificate that a server made for itself, which is no authority's, vouches for itself.
 #[tokio::test]
 async fn a_server_that_vouches_for_itself() {
@@ -125,6 +157,8 @@ async fn authorities_that_would_not_count_are_refused() {
     assert!(said.contains("sslrootcert counts with sslmode=require only"), "{said}");
     let said = refusal(server, "sslmode=require&sslrootcert=/nowhere/ca.pem").await;
     assert!(said.contains("sslrootcert: /nowhere/ca.pem: "), "{said}");
+    let said = refusal(server, "sslmode=require&sslrootcert=/dev/null").await;
+    assert!(said.contains("it is no regular file"), "{said}");
     std::fs::write(authority.file(), "no certificate").unwrap();
     let said = refusal(server, &format!("sslmode=require&{}", authority.parameter())).await;
     assert!(said.contains("there is no certificate in it"), "{said}");

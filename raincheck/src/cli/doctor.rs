@@ -112,6 +112,9 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     while let Some(page) = doctor.page().await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))? {
         report.looked += page.looked;
         page.findings.into_iter().for_each(|finding| report.note(finding));
+        for (invariant, note) in page.notes {
+            report.checks[invariant as usize].why.get_or_insert_with(|| note.into());
+        }
         for (invariant, why) in page.unjudged {
             let check = &mut report.checks[invariant as usize];
             check.why.get_or_insert_with(|| why.into());

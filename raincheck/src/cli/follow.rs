@@ -2,7 +2,10 @@
 
 use raincheck_client::{Client, Error, Event, Job, Progress, State};
 
-use super::style::one_line;
+use super::{
+    exit::{Exit, Failure},
+    style::one_line,
+};
 
 /// Shows how far jobs are.
 pub trait Show {
@@ -16,20 +19,29 @@ pub trait Show {
 ///
 /// # Errors
 /// What the server refuses.
-pub async fn follow(client: &Client, id: &str, show: &mut dyn Show) -> Result<Job, Error> {
+pub async fn follow(client: &Client, id: &str, show: &mut dyn Show) -> Result<Job, Failure> {
     let mut job = client.get(id, None).await?;
     show.job(&job);
     if !job.done {
         let mut events = client.job_events(id, job.seq, true);
-        while let Some(event) = events.next().await? {
+        while let Some(event) = events.next().await.map_err(|error| gone(id, &error))? {
             apply(&mut job, &event);
             show.job(&job);
         }
         // It is done; a server that just goes away is waited for.
-        job = client.wait(id, None).await?;
+        job = client.wait(id, None).await.map_err(|error| gone(id, &error))?;
     }
     show.done(&job);
     Ok(job)
+}
+
+/// What an error means about a job that was there a moment ago.
+fn gone(id: &str, error: &Error) -> Failure {
+    if !matches!(error, Error::Problem { status: 404, .. }) {
+        return Failure::of(error);
+    }
+    Failure::new(Exit::NotFound, format!("job {id} was there and is not any more: the data came back without it"))
+        .next("submit it again, with the same key if it had one; see docs/failover.md")
 }
 
 /// The job after an event, as far as it is shown.

@@ -26,7 +26,8 @@ pub fn filter(level: &str) -> Result<EnvFilter, String> {
         level.split(',').find(|part| !part.contains('=') && part.parse::<tracing::Level>().is_err() && *part != "off");
     match word {
         Some(word) => Err(format!("`{word}` is not a level")),
-        None => EnvFilter::try_new(level).map_err(|error| error.to_string()),
+        // What the pool of connections says of each is said once by whoever misses one, unless it is asked for by name.
+        None => EnvFilter::try_new(format!("deadpool.postgres=off,{level}")).map_err(|error| error.to_string()),
     }
 }
 

@@ -1,6 +1,9 @@
 //! A secret: in the file only where it is, never itself.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -25,6 +28,11 @@ impl Secret {
     /// The variable of the environment that it was taken from, where it was.
     pub fn variable(&self) -> Option<&str> {
         self.place.strip_prefix("env:")
+    }
+
+    /// The file that it was taken from, where it was.
+    pub fn file(&self) -> Option<&Path> {
+        self.place.strip_prefix("file:").map(Path::new)
     }
 
     /// Reads `env:NAME` or `file:PATH`.

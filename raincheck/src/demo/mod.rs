@@ -99,7 +99,7 @@ async fn show(server: &Server, work: &[inputs::Work], folder: &Path) -> Result<b
 }
 
 async fn one(client: &Client, job: &Job, bars: &RefCell<Bars>) -> Result<Job, Failure> {
-    Ok(follow(client, &job.id, &mut Shared(bars)).await?)
+    follow(client, &job.id, &mut Shared(bars)).await
 }
 
 fn settings(folder: &Path, port: u16, work: &[inputs::Work]) -> Settings {

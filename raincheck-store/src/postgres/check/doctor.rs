@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::files::Owner;
+use super::history::Histories;
 use super::surroundings::Surroundings;
 use super::{Examiner, Source, Throttle, rows};
 use crate::checkup::{CheckPage, Checkup};
@@ -31,6 +32,7 @@ impl PostgresDoctor {
         let throttle = Throttle { piece, whole, alone, files: true, payloads: !quick };
         let mut stages = rows();
         stages.push_front(Box::new(Owner(options.blobs.clone())));
+        stages.push_back(Box::new(Histories));
         let now = (options.time == Time::Given).then(|| options.clock.now());
         stages.push_front(Box::new(Surroundings { now }));
         let blobs = Blobs::at(&options.blobs).map_err(|error| options.blobs.unusable(&error))?;

@@ -7,6 +7,7 @@ mod counters;
 mod doctor;
 mod feed;
 mod files;
+mod history;
 mod jobs;
 mod surroundings;
 

@@ -173,7 +173,14 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
         Ephemeral::sweep();
     }
     let mut signals = Signals::listen()?;
-    let mut server = Server::start(&config).await?;
+    let mut server = tokio::select! {
+        server = Server::start(&config) => server?,
+        // The start may wait for a database.
+        () = signals.stop() => {
+            tracing::info!("told to stop before the start was through");
+            return Ok(Exit::Done);
+        }
+    };
     banner::show(&server, &config, options.ephemeral, terminal && format == LogFormat::Pretty);
     loop {
         tokio::select! {

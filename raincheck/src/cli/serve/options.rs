@@ -7,7 +7,7 @@ use raincheck_store::{BlobPlace, PostgresOptions, SqliteOptions, StoreOptions};
 
 use crate::{
     cli::exit::Failure,
-    config::{self, Config, defaults, kind},
+    config::{self, Config, Secret, defaults, kind},
     http::{Defaults, HttpLimits, HttpOptions, KindOptions, Live, Policy},
 };
 
@@ -114,6 +114,13 @@ pub fn store(config: &Config) -> Result<StoreOptions, Failure> {
             max_queued: limits.queued_per_queue,
             max_in_all: limits.queued,
             tombstone: store.tombstone.0,
+            // To read another kind of file again would wait for a writer that is gone.
+            password_file: store
+                .password
+                .as_ref()
+                .and_then(Secret::file)
+                .filter(|file| file.is_file())
+                .map(Path::to_path_buf),
             ..PostgresOptions::at(url, blobs)
         }));
     };

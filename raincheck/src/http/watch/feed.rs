@@ -57,6 +57,10 @@ fn cursor(app: &App, text: Option<&str>) -> Result<Option<Cursor>, Problem> {
 pub fn refused(error: FeedError) -> Problem {
     match error {
         FeedError::Expired => Problem::new(problem::CURSOR_EXPIRED).detail("begin again with after=0"),
+        FeedError::Lost => Problem::new(problem::CURSOR_EXPIRED).detail(
+            "the data came back without the last events before the cursor: read what is there with GET /jobs, then begin \
+             again with after=0",
+        ),
         FeedError::Store(error) => error.into(),
     }
 }

@@ -11,7 +11,7 @@ use raincheck_core::{Event, limits::PIECE_BYTES};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::slots::Slot;
-use super::{Note, Opened, envelope};
+use super::{Note, Opened, Source, envelope};
 use crate::http::App;
 use crate::http::problem::{self, Problem};
 use crate::http::wire::{Json, write_note};
@@ -32,6 +32,7 @@ const GOING_AWAY: u16 = 1001;
 const POLICY: u16 = 1008;
 const TRY_LATER: u16 = 1013;
 const TOO_SLOW: u16 = 4408;
+const LOST: u16 = 4410;
 
 /// Switches protocols and sends events until the last one.
 pub async fn upgrade(app: &App, opened: Opened, request: Request) -> Result<Response, Problem> {
@@ -101,6 +102,9 @@ async fn run(app: &App, opened: Opened, socket: &mut WebSocket) -> (u16, &'stati
                     }
                 }
                 Ok(None) if app.engine.is_draining() => return (GOING_AWAY, "the server is shutting down"),
+                Ok(None) if matches!(source, Source::Feed(_)) => {
+                    return (LOST, "the data came back without some of these events: begin again with after=0");
+                }
                 Ok(None) => return (NORMAL, "done"),
                 Err(_) => return (TRY_LATER, "the store does not answer"),
             },

@@ -24,6 +24,22 @@ async fn what_can_not_be_served_is_refused_with_the_next_step() {
     database.run(&format!("ALTER DATABASE {} SET synchronous_commit = off", database.name())).unwrap();
     let refused = said(command(bed.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &database.url()]), None);
     assert!(refused.code == 1 && refused.err.contains("synchronous_commit is off"), "{refused:#?}");
+    let cluster = Cluster::shared();
+    let provider = if cluster.version() >= 15 { "LOCALE_PROVIDER libc" } else { "" };
+    let other = format!("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C' {provider}");
+    cluster.run("postgres", &other).unwrap();
+    let refused =
+        said(command(bed.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &cluster.url("latin")]), None);
+    assert!(refused.with(1).err.contains("the encoding of the database is LATIN1: make one with ENCODING 'UTF8'"));
+    cluster.run("postgres", "DROP DATABASE latin").unwrap();
+    database.run(&format!("ALTER DATABASE {} RESET synchronous_commit", database.name())).unwrap();
+    database.run("CREATE ROLE plain LOGIN; REVOKE CREATE ON SCHEMA public FROM public").unwrap();
+    let url = database.url().replace("raincheck@", "plain@");
+    let refused = said(command(bed.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &url]), None).with(1);
+    assert!(refused.err.contains("permission denied") && refused.err.contains("GRANT CREATE ON SCHEMA public"));
+    // It is as the message says.
+    database.run("GRANT CREATE ON SCHEMA public TO plain").unwrap();
+    Node::on(&url, bed.path()).submit().await;
     let both = ["serve", "--data", "data", "--store", "sqlite:x.db"];
     assert!(said(command(bed.path(), &both), None).with(2).err.contains("--data and --store sqlite:PATH"));
 }
@@ -67,6 +83,7 @@ async fn doctor_looks_at_it_beside_a_server_and_without_one() {
     let alone = doctor(&[]).with(0).out;
     assert!(alone.contains("no server has it") && alone.contains("all is well"), "{alone}");
     assert!(alone.contains("pg_amcheck"), "what can't be judged is said: {alone}");
+    assert!(alone.contains("this is the first history") && alone.contains("no commit waits for a standby"), "{alone}");
 
     // What somebody breaks by hand is found.
     let number = database.run("SELECT min(no) FROM job").unwrap();

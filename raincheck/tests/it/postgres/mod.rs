@@ -10,6 +10,7 @@ mod migrate;
 mod nodes;
 mod pooler;
 mod silence;
+mod start;
 mod unknown;
 
 use std::path::Path;

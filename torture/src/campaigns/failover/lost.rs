@@ -1,7 +1,7 @@
 //! An asynchronous standby takes over, and what was acknowledged last is lost; in every other loop the old primary lives
 //! on, and a node with it. Whatever is lost is reported, and nothing of it is mixed with what is new.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use uuid::Uuid;
 
 use super::crowd::Crowd;
+use super::figure::Figure;
 use super::{DATABASE, NODES, Node, Pair, SOON};
 use crate::bed::until;
 use crate::campaign::Order;
@@ -22,6 +23,9 @@ use crate::scratch::Scratch;
 use crate::server::{Launch, Server};
 use crate::tally::Tally;
 use crate::wire::Jobs;
+
+/// Events that the database itself says are missing, in SQL.
+const RECORDED: &str = "SELECT coalesce(sum(lost - last), 0) FROM history WHERE lost > last";
 
 /// Runs so many failovers in a row.
 pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
@@ -39,10 +43,15 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
         ways.push(way);
     }
     let crowd = Crowd::start(&nodes);
-    let (mut noticed_in, mut reported) = (Duration::ZERO, HashSet::new());
+    // What was said to be missing of each stretch of time.
+    let mut recorded = HashMap::<u32, u64>::new();
+    let goal = Duration::from_secs(3);
+    let mut noticed_in = Figure::new("from a promotion that loses something to its being noticed", goal);
     for number in 0..failovers {
         tokio::time::sleep(Duration::from_millis(rng.random_range(500..1_000))).await;
         let before = (nodes[0].changes().await?, nodes[1].changes().await?);
+        let missing_before = nodes[0].metric("raincheck_missing_events").await?;
+        let recorded_before: u64 = pair.primary.run(DATABASE, RECORDED)?.parse()?;
         // What was acknowledged in even stretches is safe, in odd ones it is not.
         crowd.known.now.fetch_add(1, Relaxed);
         pair.standby.catch_up(&pair.primary)?;
@@ -67,23 +76,38 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
             // The other node of a split has lost nothing, so far as it could see.
             Ok(nodes[0].changes().await? > before.0 && (is_split || nodes[1].changes().await? > before.1))
         });
-        noticed_in = noticed_in.max(noticed.await.with_context(|| format!("failover {number}"))?);
+        let noticed = noticed.await.and_then(|took| noticed_in.take(took));
+        noticed.with_context(|| format!("failover {number}"))?;
         for node in &nodes {
             node.writes().await?;
         }
-        reported.insert(crowd.known.now.load(Relaxed));
+        let missing = nodes[0].metric("raincheck_missing_events").await? - missing_before;
+        let record = pair.standby.run(DATABASE, RECORDED)?.parse::<u64>()? - recorded_before;
+        ensure!(record >= missing, "a node misses {missing} events, and the database says {record}");
+        recorded.insert(crowd.known.now.load(Relaxed), record);
         pair.renew(Replication::Asynchronous)?;
         crowd.known.now.fetch_add(1, Relaxed);
     }
     let known = crowd.end().await?;
     let jobs = all(&nodes[1]).await?;
-    let mut lost = 0;
+    let mut lost_in = HashMap::<u32, u64>::new();
     for (id, stretch) in known.acknowledged.lock().iter().filter(|(id, _)| !jobs.contains(id)) {
-        lost += 1;
-        if !reported.contains(stretch) {
+        *lost_in.entry(*stretch).or_default() += 1;
+        if !recorded.contains_key(stretch) {
             log.complain("lost", format!("{id} was acknowledged while nothing was being lost, in stretch {stretch}"));
         }
     }
+    for (stretch, lost) in &lost_in {
+        // Each of them was an event at least.
+        let record = recorded.get(stretch).copied().unwrap_or_default();
+        if record < *lost {
+            log.complain(
+                "lost",
+                format!("{lost} jobs are lost in stretch {stretch}, and {record} events are recorded as such"),
+            );
+        }
+    }
+    let lost: u64 = lost_in.values().sum();
     ensure!(lost > 0, "nothing was lost: the campaign has missed what it is for");
     ensure!(known.resets.load(Relaxed) > 0, "no follower was told that its place is gone");
     let launch = servers[0].0.clone();
@@ -96,9 +120,9 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
         said.lines().filter(|line| line.contains("another history") && line.contains(r#""level":"error""#)).count();
     ensure!(told >= failovers as usize, "{failovers} failovers lost something, and {told} lines of the log say so");
     let note = format!(
-        "{failovers} promotions of a standby that was behind: {lost} acknowledged jobs lost, each in a stretch of time that \
-         was reported, within {:.1} s; followers were told {} times",
-        noticed_in.as_secs_f64(),
+        "{failovers} promotions of a standby that was behind: {lost} acknowledged jobs lost, of {} events that the database \
+         records as lost; followers were told {} times",
+        recorded.values().sum::<u64>(),
         known.resets.load(Relaxed)
     );
     let acknowledged = known.acknowledged.lock().len() as u64;
@@ -106,7 +130,7 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
         faults: failovers.into(),
         submits: acknowledged,
         ends: known.ended.load(Relaxed),
-        notes: vec![note],
+        notes: vec![noticed_in.to_string(), note],
         ..Tally::default()
     };
     verdict(scratch.path(), tally, &log.read(|book| book.complaints.clone()))

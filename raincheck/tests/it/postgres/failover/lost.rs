@@ -1,13 +1,17 @@
 //! Something that was acknowledged is lost, or never was in this history: every node notices, and nothing of it is used.
 
+use std::io::{BufRead as _, BufReader, Read};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use pgcluster::{Replication, Stop};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{LIMIT, Node, Site, kinds};
+use crate::cli::{command, said};
 use crate::server::until;
 
 /// Who waits for something is told of it within this, far below what it asked to wait for.
@@ -57,6 +61,12 @@ async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
         assert!(levels.contains(&json!("error")), "{:#?}", node.server.said());
         node.is_ready().await;
     }
+
+    // Who looks later is told, too.
+    let doctor = ["doctor", "--data", "data", "--store", &site.standby.url("postgres")];
+    let found = said(command(site.folder.path(), &doctor), None).out;
+    assert!(found.contains("this is history 2, of timeline 2, since 20"), "{found}");
+    assert!(found.contains("events that were acknowledged are not there") && found.contains("remark 1"), "{found}");
 
     // Every job is of the kind that it was submitted as, whoever is asked, be it one that was not there.
     let third = site.node(&way);
@@ -120,6 +130,102 @@ async fn a_node_that_was_left_behind_notices_the_other_history() {
             let (status, problem) = node.get(&format!("/events?after={head}")).await;
             assert_eq!((status.as_u16(), &problem["type"]), (410, &"/problems/cursor-expired".into()), "{problem}");
         }
+    }
+}
+
+/// However they follow: that what they saw is not there any more, and what to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_follows_is_told_that_it_has_seen_what_is_lost() {
+    let site = Site::new(Replication::Asynchronous);
+    let way = site.way();
+    let node = site.node(&way);
+    node.submit().await;
+    site.standby.catch_up(&site.primary).unwrap();
+    site.standby.stop_following().unwrap();
+    let lost = node.submit().await;
+    let id = lost.trim_start_matches("/jobs/");
+    let events = Follower::start(&site, &node, &["events", "--follow", "--after", "0", "-o", "jsonl"]);
+    let watch = Follower::start(&site, &node, &["watch", id]);
+    let address = format!("{}/events?after=0", node.server.url.replace("http", "ws"));
+    let (mut socket, _) = tokio_tungstenite::connect_async(address).await.unwrap();
+    let feed = |last: Option<String>| {
+        let ask = node.ask(Method::GET, "/events?after=0").header("accept", "text/event-stream").timeout(LIMIT);
+        last.map(|id| ask.try_clone().unwrap().header("last-event-id", id)).unwrap_or(ask)
+    };
+    let mut stream = feed(None).send().await.unwrap();
+    let mut read = String::new();
+    while !read.contains(id) {
+        read += std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap();
+    }
+    while !socket.next().await.unwrap().unwrap().to_text().unwrap().contains(id) {}
+    for follower in [&events, &watch] {
+        until("it has seen the job", LIMIT, async || follower.said().contains(id)).await;
+    }
+
+    site.primary.stop(Stop::Kill).unwrap();
+    site.standby.promote().unwrap();
+    way.lead(site.standby.port());
+    let (code, said) = events.end();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("came back without") && said.contains("raincheck events --after 0"), "{said}");
+    let (code, said) = watch.end();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("came back without it") && said.contains("submit it again"), "{said}");
+    let close = loop {
+        if let Message::Close(frame) = socket.next().await.unwrap().unwrap() {
+            break frame.unwrap();
+        }
+    };
+    assert_eq!(u16::from(close.code), 4410, "{close}");
+    while let Some(bytes) = stream.chunk().await.unwrap() {
+        read += std::str::from_utf8(&bytes).unwrap();
+    }
+    let last = read.lines().filter_map(|line| line.strip_prefix("id: ").or(line.strip_prefix("id:"))).next_back();
+    let mut resumed = feed(last.map(str::to_owned)).send().await.unwrap();
+    let mut read = String::new();
+    while !read.contains("event: reset") {
+        read += std::str::from_utf8(&resumed.chunk().await.unwrap().unwrap()).unwrap();
+    }
+    let (status, problem) = node.get(&format!("/events?after={}", last.unwrap())).await;
+    assert_eq!((status.as_u16(), &problem["type"]), (410, &"/problems/cursor-expired".into()), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("came back without"), "{problem}");
+}
+
+/// A command that follows.
+struct Follower {
+    child: std::process::Child,
+    said: Arc<Mutex<String>>,
+    readers: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Follower {
+    fn start(site: &Site, node: &Node, arguments: &[&str]) -> Follower {
+        let mut command = command(site.folder.path(), arguments);
+        let mut child = command.env("RAINCHECK_SERVER", &node.server.url).spawn().unwrap();
+        let said = Arc::<Mutex<String>>::default();
+        let pipes: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        let readers = pipes.map(|pipe| {
+            let said = said.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    *said.lock().unwrap() += &(line + "\n");
+                }
+            })
+        });
+        Follower { child, said, readers: readers.into() }
+    }
+
+    fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Waits until it has ended by itself.
+    fn end(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().unwrap().code();
+        self.readers.into_iter().for_each(|reader| reader.join().unwrap());
+        let said = self.said.lock().unwrap().clone();
+        (code, said)
     }
 }
 

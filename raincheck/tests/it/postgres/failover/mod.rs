@@ -47,7 +47,7 @@ impl Node {
     }
 
     /// Submits until it is taken: while the database is not there, that is refused or nobody knows.
-    async fn insist(&self, path: &str, body: &Value) -> Value {
+    pub(in crate::postgres) async fn insist(&self, path: &str, body: &Value) -> Value {
         let begin = Instant::now();
         loop {
             if let Ok(answer) = self.ask(reqwest::Method::POST, path).json(body).send().await {

@@ -1,0 +1,47 @@
+//! Where the data has been served from, what was lost on the way, and whether a standby would have all of it.
+
+use async_trait::async_trait;
+
+use super::{Look, Result, Stage};
+use crate::checkup::Invariant;
+use crate::postgres::visit;
+
+/// Missing events of a history stand in the first one that lacks them.
+const ALL: &str = "SELECT first, last, coalesce(lost, last), timeline, \
+    to_char(to_timestamp((first >> 20) / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM history ORDER BY first";
+
+/// The list of histories.
+pub(super) struct Histories;
+
+#[async_trait]
+impl Stage for Histories {
+    async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        let all = look.rows(ALL, &[]).await?;
+        for row in &all {
+            let (last, lost): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+            if lost > last {
+                let (since, events) = (row.try_get::<_, &str>(4)?, lost - last);
+                let detail = format!("{events} events that were acknowledged are not there");
+                look.page.found(Invariant::History, format!("since {since} UTC"), detail);
+            }
+        }
+        let server = match all.last() {
+            Some(row) if all.len() > 1 => {
+                let (timeline, since): (i32, &str) = (row.try_get(3)?, row.try_get(4)?);
+                format!("this is history {}, of timeline {timeline}, since {since} UTC", all.len())
+            }
+            _ => "this is the first history: the data has not moved".to_owned(),
+        };
+        let names = visit::setting(look.db, "synchronous_standby_names").await?;
+        let waits = match visit::setting(look.db, "synchronous_commit").await?.as_str() {
+            _ if names.is_empty() => {
+                "no commit waits for a standby, so one that takes over may lack the last of them".into()
+            }
+            "local" => "synchronous_commit is local, so no commit waits for a standby".into(),
+            _ => format!("commits wait for a standby ({names})"),
+        };
+        look.page.notes.push((Invariant::History, format!("{server}; {waits}").into()));
+        look.page.looked += all.len() as u64;
+        Ok(false)
+    }
+}
