@@ -16,8 +16,8 @@ use s3server::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
 use crate::findings::findings;
 use crate::postgres::Base;
 
-/// Three and a half parts.
-const IN_PARTS: usize = 35 << 19;
+/// Two and a half parts.
+const IN_PARTS: usize = 25 << 19;
 
 /// A database, and a bucket beside it.
 struct Bucket {
