@@ -244,7 +244,7 @@ async fn unread_leases(caller: Caller) -> Result<()> {
     let body = Bytes::from(json!({"jobs": vec![job; 500]}).to_string());
     // Far more than there is memory for.
     for _ in 0..10 {
-        caller.at_once(1, "/jobs/batch", body.clone(), &[202]).await?;
+        caller.at_once(1, "/jobs/batch", body.clone(), &[202, 503]).await?;
     }
     let ask = json!({"worker": {"name": "greedy"}, "kinds": ["large"], "max": 1_000, "ttl": "2s"});
     caller.hold(100, post("/leases", ask.to_string().as_bytes()).into(), HELD).await
