@@ -28,10 +28,8 @@ static SPECS: LazyLock<String> = LazyLock::new(|| {
         rows::SPEC
     )
 });
-static SIZES: LazyLock<String> = LazyLock::new(|| {
-    "SELECT s.no, s.size FROM spec s WHERE s.no = ANY($1) AND s.blob IS NULL AND s.no >= {low} AND s.no < {high}"
-        .to_owned()
-});
+const SIZES: &str =
+    "SELECT s.no, s.size FROM spec s WHERE s.no = ANY($1) AND s.blob IS NULL AND s.no >= {low} AND s.no < {high}";
 /// The inputs of so few jobs are no page, however large they are.
 const FEW: usize = limits::PAGE_BYTES / limits::INLINE_BYTES;
 /// A queue with a cap is locked while jobs are taken from it, so that no two nodes fill the same place.
@@ -221,7 +219,7 @@ impl Batch<'_> {
             return Ok(HashMap::new());
         }
         let nos: Vec<i64> = jobs.iter().map(|job| job.no.0).collect();
-        let found = self.ask_within(&SIZES, &nos, &[&nos]).await?;
+        let found = self.ask_within(SIZES, &nos, &[&nos]).await?;
         let size = |row: &tokio_postgres::Row| {
             let size: i64 = row.try_get(1)?;
             Ok((JobNo(row.try_get(0)?), usize::try_from(size).unwrap_or(0)))
