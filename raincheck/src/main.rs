@@ -11,3 +11,21 @@ fn main() -> std::process::ExitCode {
     raincheck_client::run::command::supervise_main_if_asked();
     raincheck::cli::main()
 }
+
+#[cfg(all(test, target_os = "linux", feature = "mimalloc"))]
+mod tests {
+    /// Resident, MiB.
+    fn resident() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() >> 10
+    }
+
+    #[test]
+    fn much_memory_goes_back_to_the_system_at_once() {
+        let much = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let held = resident();
+        drop(much);
+        assert!(resident() + 60 < held, "{held} MiB before, {} after", resident());
+    }
+}

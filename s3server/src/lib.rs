@@ -87,6 +87,14 @@ impl S3Server {
         fs::write(path, bytes)
     }
 
+    /// Takes the bucket away, with all that is in it.
+    ///
+    /// # Errors
+    /// When its folder can't be removed.
+    pub fn remove_bucket(&self) -> io::Result<()> {
+        fs::remove_dir_all(self.folder.path().join(BUCKET))
+    }
+
     /// How many parts of unfinished uploads it keeps, of all prefixes.
     ///
     /// # Errors

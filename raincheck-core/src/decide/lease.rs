@@ -2,6 +2,7 @@ use super::{Draft, Moment};
 use crate::command::Change;
 use crate::event::EventData;
 use crate::job::Job;
+use crate::limits;
 use crate::state::State;
 use crate::time::Millis;
 
@@ -14,4 +15,22 @@ pub fn lease(job: Job, worker: &str, ttl: Millis, moment: &Moment<'_>) -> (Job, 
     draft.job.started_at = Some(moment.now);
     draft.step(State::Running, EventData::Started { worker: worker.into() }, moment.now);
     draft.done()
+}
+
+/// Whether a request is handed one more job: `own` bytes of inputs it has already, `all` have those that are answered with
+/// it. Inputs are read into memory, and whoever gets fewer jobs than it asked for asks again.
+pub fn may_lease_more(own: usize, all: usize) -> bool {
+    own == 0 || own < limits::PAGE_BYTES && all < limits::LEASED_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_bounded_of_one_request_and_of_all_and_nobody_gets_nothing() {
+        let (page, most) = (limits::PAGE_BYTES, limits::LEASED_BYTES);
+        assert!(may_lease_more(0, 0) && may_lease_more(page - 1, most - 1) && may_lease_more(0, most));
+        assert!(!may_lease_more(page, page) && !may_lease_more(1, most));
+    }
 }

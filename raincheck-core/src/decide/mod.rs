@@ -11,7 +11,7 @@ mod submit;
 mod sweep;
 
 pub use lawful::lawful;
-pub use lease::lease;
+pub use lease::{lease, may_lease_more};
 pub use settle::{Settled, progress, settle};
 pub use steer::{Rerun, cancel, may_purge, may_rerun, run_now};
 pub use submit::{Known, SubmitFacts, submit};

@@ -24,6 +24,8 @@ pub const LEASE_JOBS: usize = 1_000;
 pub const PAGE_ROWS: usize = 1_000;
 /// Results, failures and reports on a page after which it ends, or inputs of one lease request, bytes.
 pub const PAGE_BYTES: usize = 4 << 20;
+/// Inputs of all lease requests that are answered with one transaction, after which each gets one job at most, bytes.
+pub const LEASED_BYTES: usize = 16 << 20;
 /// Longest wait of a request.
 pub const WAIT_MILLIS: Millis = 50_000;
 /// Largest request head, bytes.

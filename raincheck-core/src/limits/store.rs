@@ -3,7 +3,7 @@
 use crate::time::Millis;
 
 /// Parts of raw inputs on their way into a bucket, in the whole process, and as much of results, bytes.
-pub const PARTS_BYTES: usize = 128 << 20;
+pub const PARTS_BYTES: usize = 60 << 20;
 /// Left free of the disk by submits and their inputs, bytes: the rest serves everything else.
 pub const DISK_RESERVE_BYTES: u64 = 64 << 20;
 /// Between two looks for half-written payloads that nobody writes any more: far longer than any upload may take for what is

@@ -1,5 +1,7 @@
 //! Whether a payload that is not found is lost, or all of them are only out of reach.
 
+#[cfg(feature = "s3")]
+use super::marker;
 use super::{Blobs, Kept, aside};
 
 impl Blobs {
@@ -10,9 +12,9 @@ impl Blobs {
                 let folder = folder.clone();
                 aside(move || folder.is_ours()).await.unwrap_or(false)
             }
-            // A bucket that is gone answers otherwise, or would take nothing either.
+            // Of a bucket that is gone, and of a prefix that was emptied, the storage says the same as of one lost payload.
             #[cfg(feature = "s3")]
-            Kept::Bucket(_) => true,
+            Kept::Bucket(bucket) => bucket.size(marker::NAME).await.is_ok(),
         }
     }
 }

@@ -14,8 +14,9 @@ use super::BlobFolder;
 use super::bucket::{Bucket, failed};
 use super::memory::Held;
 
-/// Size of a part, bytes: all but the last have it. Storages take 10,000 of at least 5 MiB, so a payload may have 80 GiB.
-const PART: usize = 8 << 20;
+/// Size of a part, bytes: all but the last have it. Storages take 10,000 of at least 5 MiB, so a payload may have 48 GiB. A
+/// slow sender holds one for hours, so it is no larger.
+const PART: usize = 5 << 20;
 /// How long a mark is good: who seeks those that nobody goes on with knows them by their age.
 const MARKED: Duration = Duration::from_secs(3_600);
 
@@ -73,7 +74,7 @@ impl Upload {
             let (now, later) = bytes.split_at(bytes.len().min(PART - self.part.len()));
             let wanted = self.part.len() + now.len();
             if wanted > self.part.capacity() {
-                self.hold(wanted.next_power_of_two())?;
+                self.hold(wanted.next_power_of_two().min(PART))?;
             }
             self.part.extend_from_slice(now);
             bytes = later;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use raincheck_core::{Command, EventData, LeaseJobs, NewJob, Reply, State};
+use raincheck_core::{Command, Content, EventData, LeaseJobs, NewJob, Payload, Reply, State, limits};
 
 use super::{KIND, World, complete, digest, name, new_job, new_of, worker_asks};
 
@@ -121,6 +121,29 @@ pub async fn sees_what_stands_before_it_in_the_request(world: &mut World) {
     let [Reply::Job(_), Reply::Submitted(all), Reply::Leased(leased)] = &replies[..] else { panic!("{replies:?}") };
     assert_eq!(leased.len(), 1);
     assert_eq!(leased[0].0.no, all[0].job().no);
+}
+
+/// What is handed out is read into memory: a request ends where the inputs of its jobs are much, and those that come at once
+/// share what there is, and nobody gets nothing.
+pub async fn inputs_end_a_request(world: &mut World) {
+    let large = || {
+        let mut new = new_job();
+        new.spec.input =
+            Content { payload: Payload::Inline(vec![b'1'; limits::INLINE_BYTES].into()), ..Content::default() };
+        new
+    };
+    let (few, all) = (limits::PAGE_BYTES / limits::INLINE_BYTES, limits::LEASED_BYTES / limits::INLINE_BYTES);
+    let count = few + all + 40;
+    world.one(Command::Submit((0..count).map(|_| large()).collect())).await;
+    assert_eq!(world.lease(count).await.len(), few);
+    let asked = std::iter::repeat_n(Command::Lease(worker_asks(&[KIND], count)), all / few + 3).collect();
+    let replies = world.store.apply(asked).await.unwrap();
+    let got = replies.iter().map(|reply| if let Reply::Leased(leased) = reply { leased.len() } else { 0 });
+    assert_eq!(got.collect::<Vec<_>>(), [vec![few; all / few], vec![1; 3]].concat());
+    assert_eq!(world.lease(count).await.len(), 37, "what was not handed out is there for the next");
+    // Small ones are bounded by their count alone.
+    world.one(Command::Submit((0..200).map(|_| new_job()).collect())).await;
+    assert_eq!(world.lease(150).await.len(), 150);
 }
 
 /// A job whose time to start has passed is failed instead of handed out, and the next one is handed out in its place.

@@ -64,7 +64,7 @@ macro_rules! conformance_tests {
             bounds { of_a_queue, of_the_whole_store, of_a_queue_by_its_setting, replays_pass_a_full_queue }
             lease { hands_out_and_counts_the_attempt, only_what_was_asked_for, by_rank_over_queues_and_kinds,
                 priority_goes_first_but_not_for_ever, names_given_twice_count_once, two_workers_never_get_one_job,
-                sees_what_stands_before_it_in_the_request, skips_what_came_too_late,
+                sees_what_stands_before_it_in_the_request, skips_what_came_too_late, inputs_end_a_request,
                 the_same_request_gets_the_same_leases, a_request_does_not_get_leases_that_are_over }
             queues { settings_are_kept, paused_hands_out_nothing, concurrency_holds, kind_cap_holds,
                 caps_of_queue_and_kind_do_not_eat_each_other }

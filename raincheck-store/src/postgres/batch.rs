@@ -176,6 +176,8 @@ pub(super) struct Batch<'a> {
     pub events: Vec<Event>,
     pub grown: Vec<(JobNo, ChunkKind)>,
     pub lease_changes: Vec<LeaseChange>,
+    /// Of all that was handed out, as far as it was looked at, bytes.
+    pub inputs: usize,
     pub results: Vec<(JobNo, Content)>,
     pub reports: BTreeMap<JobNo, (Option<String>, Option<String>)>,
     pub pieces: Vec<Piece>,
@@ -226,6 +228,7 @@ impl<'a> Batch<'a> {
             events: Vec::new(),
             grown: Vec::new(),
             lease_changes: Vec::new(),
+            inputs: 0,
             results: Vec::new(),
             reports: BTreeMap::new(),
             pieces: Vec::new(),

@@ -28,6 +28,10 @@ static SPECS: LazyLock<String> = LazyLock::new(|| {
         rows::SPEC
     )
 });
+const SIZES: &str =
+    "SELECT s.no, s.size FROM spec s WHERE s.no = ANY($1) AND s.blob IS NULL AND s.no >= {low} AND s.no < {high}";
+/// The inputs of so few jobs are no page, however large they are.
+const FEW: usize = limits::PAGE_BYTES / limits::INLINE_BYTES;
 /// A queue with a cap is locked while jobs are taken from it, so that no two nodes fill the same place.
 const LOCK_QUEUES: &str =
     "SELECT id, name, paused, max_queued, concurrency FROM queue WHERE id = ANY($1) ORDER BY id FOR UPDATE";
@@ -42,6 +46,8 @@ const REMEMBER: &str = "INSERT INTO lease_request VALUES ($1, $2, $3, $4) ON CON
 struct Stand {
     /// Best rank first.
     ready: Vec<Job>,
+    /// Of their inputs that are read with them, bytes; unknown where they are few.
+    sizes: HashMap<JobNo, usize>,
     /// How many of them are left of a pair that may have more.
     left: HashMap<Pair, usize>,
     looks: Vec<Look>,
@@ -67,7 +73,7 @@ impl Batch<'_> {
     /// in the same round trip in which their inputs are read.
     pub(super) async fn lease_all(&mut self, requests: &[&LeaseJobs], is_last: bool) -> Result<Vec<Reply>, Trouble> {
         let mut leased: Vec<Vec<LeaseRef>> = vec![Vec::new(); requests.len()];
-        let (mut served, mut late) = (0, 0);
+        let (mut served, mut late, mut inputs) = (0, 0, 0);
         while served < requests.len() {
             let open = |request: &&LeaseJobs| request.request_id.is_none_or(|id| !self.given.contains_key(&id));
             let asked: Vec<&LeaseJobs> = requests[served..].iter().copied().filter(open).collect();
@@ -78,7 +84,7 @@ impl Batch<'_> {
                 if let Some(again) = again {
                     leased[served].clone_from(again);
                 } else {
-                    let is_short = self.serve(request, &mut stand, &mut leased[served], &mut late)?;
+                    let is_short = self.serve(request, &mut stand, &mut leased[served], &mut late, &mut inputs)?;
                     // Jobs that came too late leave room for others; beyond this many the sweep goes on with them.
                     if is_short && late <= limits::LEASE_JOBS {
                         break;
@@ -88,7 +94,7 @@ impl Batch<'_> {
                         self.remember(&id, &leased[served]).await?;
                     }
                 }
-                (served, late) = (served + 1, 0);
+                (served, late, inputs) = (served + 1, 0, 0);
             }
             self.learn_floors(stand);
             if served < requests.len() {
@@ -105,6 +111,7 @@ impl Batch<'_> {
         stand: &mut Stand,
         leased: &mut Vec<LeaseRef>,
         late: &mut usize,
+        inputs: &mut usize,
     ) -> Result<bool, Trouble> {
         let mut kept = Vec::new();
         for job in std::mem::take(&mut stand.ready) {
@@ -112,7 +119,8 @@ impl Batch<'_> {
                 && (request.queues.is_empty() || request.queues.contains(&job.queue))
                 && stand.queue_room.get(&job.queue) != Some(&0)
                 && stand.kind_room.get(&job.kind) != Some(&0);
-            if !fits || stand.is_dry || leased.len() >= request.max {
+            let is_full = leased.len() >= request.max || !decide::may_lease_more(*inputs, self.inputs);
+            if !fits || stand.is_dry || is_full {
                 kept.push(job);
                 continue;
             }
@@ -139,9 +147,13 @@ impl Batch<'_> {
                 worker: request.worker.clone(),
             }));
             leased.push(job.lease_ref());
+            let input = stand.sizes.get(&job.no).copied().unwrap_or(0);
+            *inputs += input;
+            self.inputs += input;
         }
         stand.ready = kept;
-        Ok(stand.is_dry && leased.len() < request.max)
+        let is_full = leased.len() >= request.max || !decide::may_lease_more(*inputs, self.inputs);
+        Ok(stand.is_dry && !is_full)
     }
 
     /// Ready jobs for all of these requests, best rank first. Only pairs of queue and kind that were asked for and have
@@ -186,6 +198,7 @@ impl Batch<'_> {
         self.absorb_jobs(&found, Default::default()).await?;
         stand.ready = found.iter().map(|row| rows::job(row, self.shared)).collect::<Result<_, _>>()?;
         stand.ready.sort_unstable_by_key(|job| (job.rank, job.no));
+        stand.sizes = self.sizes(&stand.ready).await?;
         let mut last: HashMap<Pair, i64> = HashMap::new();
         for job in &stand.ready {
             let pair = (job.queue.clone(), job.kind.clone());
@@ -198,6 +211,20 @@ impl Batch<'_> {
             stand.looks.push(Look { aim: Aim::Ready(pair.0, pair.1), from, to: to.unwrap_or(self.now.0), took });
         }
         Ok(stand)
+    }
+
+    /// Of the inputs that will be read, where they may be too much for one answer.
+    async fn sizes(&self, jobs: &[Job]) -> Result<HashMap<JobNo, usize>, Trouble> {
+        if jobs.len() <= FEW {
+            return Ok(HashMap::new());
+        }
+        let nos: Vec<i64> = jobs.iter().map(|job| job.no.0).collect();
+        let found = self.ask_within(SIZES, &nos, &[&nos]).await?;
+        let size = |row: &tokio_postgres::Row| {
+            let size: i64 = row.try_get(1)?;
+            Ok((JobNo(row.try_get(0)?), usize::try_from(size).unwrap_or(0)))
+        };
+        found.iter().map(size).collect()
     }
 
     /// Remembers how far looks came, where nothing before is left.

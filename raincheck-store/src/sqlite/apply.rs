@@ -158,8 +158,7 @@ impl Writer<'_> {
         'all: loop {
             let late_before = late;
             for job in ready::candidates(self, request, request.max - leased.len())? {
-                // The worker asks again.
-                if inputs >= limits::PAGE_BYTES {
+                if !decide::may_lease_more(inputs, self.inputs) {
                     break 'all;
                 }
                 if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
@@ -172,6 +171,7 @@ impl Writer<'_> {
                 let spec = ready::spec(self, &job)?;
                 if let Payload::Inline(input) = &spec.input.payload {
                     inputs += input.len();
+                    self.inputs += input.len();
                 }
                 self.leases.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
                 leased.push((job, spec));

@@ -186,6 +186,7 @@ impl SqliteStore {
                 events: Vec::new(),
                 chunks: Vec::new(),
                 leases: Vec::new(),
+                inputs: 0,
                 log_held: 0,
                 swept: false,
                 forgotten: Vec::new(),

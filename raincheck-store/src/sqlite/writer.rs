@@ -65,6 +65,8 @@ pub(super) struct Writer<'c> {
     pub events: Vec<Event>,
     pub chunks: Vec<(JobNo, ChunkKind)>,
     pub leases: Vec<LeaseChange>,
+    /// Of all that was handed out in this transaction, bytes.
+    pub inputs: usize,
     /// Pages the log had when a reader was last in the way of beginning it anew.
     pub log_held: i64,
     /// A sweep took what was due next: look for the next after it.
@@ -176,6 +178,7 @@ impl Writer<'_> {
         answers: &mut Vec<(Caller, Vec<Reply>)>,
     ) -> Result<(), (rusqlite::Error, Vec<Caller>)> {
         let mut requests = requests;
+        self.inputs = 0;
         if let Err(error) = self.kept.begin.run() {
             return Err((error, requests.map(|r| r.answer).collect()));
         }

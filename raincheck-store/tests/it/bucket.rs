@@ -17,7 +17,7 @@ use crate::findings::findings;
 use crate::postgres::Base;
 
 /// Two and a half parts.
-const IN_PARTS: usize = 20 << 20;
+const IN_PARTS: usize = 25 << 19;
 
 /// A database, and a bucket beside it.
 struct Bucket {
@@ -229,6 +229,20 @@ async fn who_may_not_is_told_so_without_the_secret() {
     store.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_payload_is_told_from_a_bucket_that_is_gone() {
+    let bucket = Bucket::new();
+    let store = bucket.store().await;
+    let blobs = store.blobs();
+    let name = blobs.keep("lost".into()).await.unwrap();
+    blobs.remove(vec![name.clone()]).await.unwrap();
+    let missing = async || blobs.bytes(&name, 4).await.unwrap_err().kind();
+    assert_eq!((missing().await, blobs.is_there().await), (ErrorKind::NotFound, true));
+    bucket.server.remove_bucket().unwrap();
+    assert_eq!((missing().await, blobs.is_there().await), (ErrorKind::NotFound, false));
+    store.close().await;
+}
+
 /// However many senders are slow in the middle of a part.
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_hold_bounded_memory() {
@@ -242,7 +256,7 @@ async fn uploads_hold_bounded_memory() {
             Err(error) => break error.kind(),
         }
     };
-    assert_eq!((full, held.len()), (ErrorKind::QuotaExceeded, limits::PARTS_BYTES / (8 << 20)));
+    assert_eq!((full, held.len()), (ErrorKind::QuotaExceeded, limits::PARTS_BYTES / (5 << 20)));
     // Of which nothing is announced: it is found out as it comes.
     let mut grows = blobs.begin(BlobUse::Input, 0).await.unwrap();
     assert_eq!(grows.write(vec![7; 1 << 20].into()).await.unwrap_err().kind(), ErrorKind::QuotaExceeded);

@@ -22,9 +22,8 @@ use attacks::ATTACKS;
 use caller::Caller;
 use gauge::{Gauge, Peaks};
 
-/// Over what an idle server has. The goal is 256; the allocator keeps what was freed for a second, so that one attack may be
-/// seen in the next.
-const MEMORY_MIB: u64 = 288;
+/// Over what an idle server has.
+const MEMORY_MIB: u64 = 256;
 /// Threads over those of an idle server: what works aside is bounded.
 const THREADS: u64 = 64;
 /// `/livez` is answered within this on a machine that has a processor for everybody, and later by what somebody who does

@@ -284,6 +284,16 @@ pub const MUTANTS: &[Mutant] = &[
         killer: Killer::Campaign("greedy-caller", 1),
     },
     Mutant {
+        name: "leases-of-any-size-on-postgresql",
+        fault: "one lease request is given all inputs that there are",
+        edits: &[Edit {
+            file: "raincheck-store/src/postgres/ready.rs",
+            from: "if jobs.len() <= FEW {",
+            to: "if jobs.len() <= 100 * FEW {",
+        }],
+        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "inputs_end_a_request"]),
+    },
+    Mutant {
         name: "bodies-without-room",
         fault: "bodies that are under way take next to nothing of the room there is for them",
         edits: &[Edit {

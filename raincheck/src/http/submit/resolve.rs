@@ -9,7 +9,7 @@ use raincheck_store::Unclaimed;
 use crate::http::App;
 use crate::http::options::Policy;
 use crate::http::problem::Violation;
-use crate::http::wire::{Duration, Fingerprint, NewJobBody, Object, time};
+use crate::http::wire::{Duration, Fingerprint, NewJobBody, Object, cut, escape, time};
 
 /// An input and what it is compared by.
 #[derive(Debug, Default)]
@@ -142,7 +142,7 @@ fn check_members(check: &mut Check<'_>, body: &NewJobBody<'_>) {
         check.text("key", key, 1, limits::KEY_BYTES);
     }
     for (name, value) in &body.tags.0 {
-        let member = format!("tags/{}", crate::http::wire::escape(name));
+        let member = format!("tags/{}", escape(cut(name, limits::DETAIL_BYTES)));
         check.text(&member, name, 1, limits::TAG_BYTES);
         check.text(&member, value, 0, limits::TAG_BYTES);
     }

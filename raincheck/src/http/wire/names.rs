@@ -7,6 +7,9 @@ use serde::forward_to_deserialize_any;
 /// No member that is known here has a longer name, bytes.
 const LONGEST: usize = 255;
 
+/// How it is said that there is a longer one.
+pub const TOO_LONG: &str = "unknown field, with a name of ";
+
 /// The members of an object.
 pub struct Members<A>(pub A);
 
@@ -71,5 +74,5 @@ fn short<E: Error>(name: &str) -> Result<&str, E> {
         return Ok(name);
     }
     let begin: String = name.chars().take(40).collect();
-    Err(E::custom(format_args!("unknown field, with a name of {} bytes that begins with {begin:?}", name.len())))
+    Err(E::custom(format_args!("{TOO_LONG}{} bytes that begins with {begin:?}", name.len())))
 }

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::names::Members;
+use super::names::{Members, TOO_LONG};
 use super::progress::Cut;
 use crate::http::problem::{Problem, Violation};
 
@@ -38,7 +38,8 @@ fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: serde_json::Error) -> 
     if matches!(class, Category::Syntax | Category::Eof | Category::Io) {
         return Problem::bad(format!("the body is not valid JSON: {message}"));
     }
-    if !is_whole {
+    // Who looks for the place keeps a copy of each name on the way.
+    if !is_whole || what.starts_with(TOO_LONG) {
         let place = format!("at line {line} column {column} something is far too long: {what}");
         return Problem::invalid(vec![Violation::new(String::new(), place)]);
     }
@@ -182,6 +183,10 @@ mod tests {
         let body = format!("{{\"name\":\"a\",\"{}\":1}}", "x".repeat(300));
         let said = serde_json::from_str::<Object<Outer<'_>>>(&body).unwrap_err().to_string();
         assert!(said.contains("unknown field, with a name of 300 bytes") && said.len() < 200, "{said}");
+        let mut out = super::super::Json::default();
+        read::<Outer<'_>>(body.as_bytes()).unwrap_err().write(&mut out);
+        let told = String::from_utf8(out.into_vec()).unwrap();
+        assert!(told.contains("at line 1 column 314 something is far too long: unknown field, with a name"), "{told}");
     }
 
     #[test]
