@@ -41,6 +41,11 @@ impl Job {
     pub fn lease_ref(&self) -> LeaseRef {
         LeaseRef { no: self.no, attempt: self.attempt }
     }
+
+    /// Whether that run is under way.
+    pub fn is_on(&self, run: LeaseRef) -> bool {
+        self.state == State::Running && self.lease_ref() == run
+    }
 }
 
 /// A job being changed: collects its events, and at the end the guarded write.
@@ -53,7 +58,7 @@ struct Draft {
 
 impl Draft {
     fn of(job: Job) -> Self {
-        Draft { state: job.state, attempt: job.attempt, job, changes: Vec::with_capacity(3) }
+        Draft { state: job.state, attempt: job.attempt, job, changes: Vec::with_capacity(4) }
     }
 
     /// Moves to `state` and records `data` as the next event.

@@ -2,7 +2,6 @@
 //! [`raincheck_core::decide`] decide, and writes what that says, as every store does. It is what the simulation runs
 //! on, and what other stores are compared with.
 
-mod append;
 mod apply;
 mod claims;
 mod disk;

@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use futures_util::try_join;
-use raincheck_core::{Job, JobNo, Purged, Reply, decide};
+use raincheck_core::{Command, Job, JobNo, Purged, Reply};
 
 use super::batch::{Batch, ClaimKey};
 use super::db::Parameters;
@@ -38,24 +38,14 @@ const REMEMBER_REQUESTS: i64 = 10 * 60_000;
 
 impl Batch<'_> {
     /// Purges one by one what may be; jobs are loaded.
-    pub(super) async fn purge_all(&mut self, asked: &[JobNo]) -> Result<Vec<Reply>, Trouble> {
-        let mut finished: Vec<Job> = Vec::new();
-        let mut replies = Vec::with_capacity(asked.len());
-        for no in asked {
-            replies.push(match self.job(*no).cloned() {
-                None => Reply::Gone,
-                Some(_) if finished.iter().any(|job| job.no == *no) => Reply::Gone,
-                Some(job) if !decide::may_purge(&job) => Reply::NotFinished(job),
-                Some(job) => {
-                    finished.push(job);
-                    Reply::Purged(Purged::default())
-                }
-            });
-        }
-        let mut blobs = self.forget(&finished).await?;
-        self.erase(&finished).await?;
-        for (no, reply) in asked.iter().zip(&mut replies) {
-            if let Reply::Purged(purged) = reply {
+    pub(super) async fn purge_all(&mut self, commands: &[&Command]) -> Result<Vec<Reply>, Trouble> {
+        let mut replies =
+            commands.iter().map(|command| self.apply((*command).clone())).collect::<Result<Vec<_>, _>>()?;
+        let forgotten = std::mem::take(&mut self.forgotten);
+        let mut blobs = self.forget(&forgotten).await?;
+        self.erase(&forgotten).await?;
+        for (command, reply) in commands.iter().zip(&mut replies) {
+            if let (Command::Purge(no), Reply::Purged(purged)) = (command, reply) {
                 purged.blobs = blobs.remove(no).unwrap_or_default();
             }
         }
