@@ -1,8 +1,9 @@
 //! The rules: one pure function per command, from facts to changes.
 //!
-//! Each takes the stored facts it needs as arguments and answers with the writes and the reply. A store loads
-//! facts and carries out changes in one transaction; it knows none of these rules.
+//! Each takes the facts it needs as arguments and answers with the writes and the reply; [`crate::interpreter`] calls it
+//! with those that a store has looked up.
 
+mod append;
 mod lawful;
 mod lease;
 mod settle;
@@ -10,6 +11,7 @@ mod steer;
 mod submit;
 mod sweep;
 
+pub use append::may_append;
 pub use lawful::lawful;
 pub use lease::lease;
 pub use settle::{Settled, progress, settle};

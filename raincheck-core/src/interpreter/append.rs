@@ -1,12 +1,13 @@
 use super::facts::{ChunkPlace, Fact, Part, Piece};
 use super::{Carried, NotAsked};
 use crate::command::{Append, Change, Reply};
+use crate::decide;
 use crate::job::Job;
 use crate::limits;
 
 /// Adds bytes of a run to its stream or log. Senders count from the beginning of their own run.
 pub(super) fn append(append: Append, job: Job, part: Fact<Part>) -> Result<Carried, NotAsked> {
-    if !job.is_on(append.lease) {
+    if !decide::may_append(&job, &append) {
         return Ok(Reply::LeaseLost(job).into());
     }
     let Part { end, run, base } = part.known("the end of a stream or log")?.unwrap_or_default();

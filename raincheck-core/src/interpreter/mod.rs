@@ -5,9 +5,11 @@ mod append;
 mod facts;
 mod needs;
 mod settle;
+mod submit;
 
 pub use facts::{ChunkPlace, Fact, Facts, Held, NamedQueue, NotAsked, Part, Piece, Recorded};
 pub use needs::{Needs, needs};
+pub use submit::{Claim, Look, NameFacts, NewFacts, NewName, take};
 
 use crate::command::{Change, Command, Purged, Refusal, Reply};
 use crate::decide::{self, Moment};

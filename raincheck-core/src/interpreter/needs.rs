@@ -1,6 +1,7 @@
 use super::facts::{ChunkPlace, Fact, Facts};
 use super::settle;
 use crate::command::Command;
+use crate::decide::may_append;
 use crate::id::JobNo;
 use crate::lease::LeaseRef;
 use crate::name::Name;
@@ -60,7 +61,7 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
     };
     match command {
         Command::Settle(settle) => settle::add_needs(&mut needs, settle, job, facts),
-        Command::Append(append) if job.is_some_and(|job| job.is_on(append.lease)) && facts.part.is_missing() => {
+        Command::Append(append) if job.is_some_and(|job| may_append(job, append)) && facts.part.is_missing() => {
             needs.part = Some(ChunkPlace::of(append.lease, append.kind));
         }
         _ => {}

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use raincheck_core::interpreter::{
-    Carried, ChunkPlace, Fact, Facts, Held, NamedQueue, Needs, NotAsked, Part, Recorded, carry_out, needs,
+    Carried, ChunkPlace, Claim, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NotAsked, Part,
+    Recorded, carry_out, needs, take,
 };
 use raincheck_core::{
-    Append, Cancel, ChunkKind, Command, Job, JobNo, LeaseRef, Name, Outcome, Overdue, Progress, QueuePatch,
-    QueueSettings, Refusal, Reply, RetryPolicy, Settle, State, limits,
+    Append, Cancel, ChunkKind, Command, Digest, Job, JobId, JobNo, LeaseRef, Name, NewJob, Outcome, Overdue, Progress,
+    QueueFacts, QueuePatch, QueueSettings, Refusal, Reply, RetryPolicy, Settle, State, Submitted, limits,
 };
 
 use crate::make::{at_now, job, name, outcomes, words};
@@ -179,4 +180,82 @@ fn a_queue_is_set_where_there_is_room_for_its_name() {
     let changes = vec![raincheck_core::Change::Settings(Name::new("q").expect("a name"), settings.clone())];
     assert_eq!(set(true), Carried { changes, reply: Reply::Queue(settings) });
     assert_eq!(set(false), Carried { changes: Vec::new(), reply: Reply::Refused(0, Refusal::TooManyNames) });
+}
+
+const FINGERPRINT: Digest = [7; 16];
+
+fn own_id() -> JobId {
+    job(State::Queued).id
+}
+
+/// What is answered to a new job of this id and key, where names stand for what is said.
+fn taken(id: Option<JobId>, key: Option<&str>, by_id: NameFacts, by_key: NameFacts) -> Result<Submitted, Refusal> {
+    let mut new = NewJob::new(name("q"), name("k"));
+    (new.id, new.spec.key, new.fingerprint) = (id, key.map(Into::into), FINGERPRINT);
+    let queue = QueueFacts { max_queued: 9, max_in_all: 9, next_ticket: 1, ..QueueFacts::default() };
+    let facts = NewFacts { has_room: true, queue, by_id, by_key, equal: NameFacts::default() };
+    let fresh = (JobNo(8 << 15), JobId::from_parts(JobNo(8 << 15), 1));
+    let taken = at_now(|moment| take(new, facts, fresh, moment)).expect("it knows all");
+    taken.map(|(submitted, _)| submitted)
+}
+
+/// All there is to know of a name that was claimed.
+fn claimed(fingerprint: Digest, found: Option<Job>, tombstone: Option<JobId>) -> NameFacts {
+    let claim = Fact::Here(Claim { no: JobNo(7 << 15), fingerprint });
+    NameFacts { claim, job: found.into(), tombstone: tombstone.into() }
+}
+
+#[test]
+fn a_name_is_looked_up_as_far_as_it_must_be() {
+    let mut new = NewJob::new(name("q"), name("k"));
+    (new.id, new.spec.key) = (Some(own_id()), Some("a".into()));
+    let (id, key) = (new.chosen_id().expect("an id"), new.key_name().expect("a key"));
+    let no = JobNo(7 << 15);
+    let unknown = NameFacts { claim: Fact::Absent, ..NameFacts::default() };
+    let met = claimed(FINGERPRINT, Some(job(State::Queued)), None);
+    assert_eq!([id, key].map(|name| NameFacts::default().next(name)), [Some(Look::Claim); 2]);
+    assert_eq!([id, key].map(|name| unknown.next(name)), [Some(Look::Job(no)), None], "its number says where it is");
+    let claim = NameFacts { job: Fact::NotAsked, ..met.clone() };
+    assert_eq!(claim.next(key), Some(Look::Job(no)));
+    assert_eq!(met.next(key), None);
+    assert_eq!(NameFacts { job: Fact::Absent, tombstone: Fact::NotAsked, ..met }.next(key), Some(Look::Tombstone(no)));
+}
+
+#[test]
+fn what_a_name_stands_for_is_answered_again() {
+    let (stored, none) = (job(State::Running), NameFacts::default);
+    let by_key = |facts| taken(None, Some("a"), none(), facts);
+    assert_eq!(by_key(claimed(FINGERPRINT, Some(stored.clone()), None)), Ok(Submitted::Replayed(stored.clone())));
+    assert_eq!(by_key(claimed([8; 16], Some(stored.clone()), None)), Err(Refusal::KeyReused(stored.id)));
+    assert_eq!(by_key(claimed(FINGERPRINT, None, Some(stored.id))), Err(Refusal::Purged(stored.id)));
+    let free = NameFacts { claim: Fact::Absent, ..none() };
+    assert!(matches!(by_key(free), Ok(Submitted::New(_))));
+
+    // An id of the store's own making, which nobody chose.
+    let own = |job: Option<Job>, tombstone| {
+        let facts = NameFacts { claim: Fact::Absent, job: job.into(), tombstone: Fact::from(tombstone) };
+        taken(Some(own_id()), None, facts, none())
+    };
+    assert_eq!(own(Some(stored.clone()), None), Err(Refusal::IdConflict(stored.id)));
+    assert_eq!(own(None, Some(stored.id)), Err(Refusal::Purged(stored.id)));
+    assert!(matches!(own(None, None), Ok(Submitted::New(_))));
+    let other = JobId::from_parts(stored.no, 10);
+    assert!(
+        matches!(own(Some(Job { id: other, ..stored }), None), Ok(Submitted::New(_))),
+        "the number alone says nothing"
+    );
+    assert!(matches!(own(None, Some(other)), Ok(Submitted::New(_))));
+}
+
+#[test]
+fn a_new_job_that_was_told_nothing_of_its_names_is_not_taken() {
+    let take = |has_room, key: Option<&str>| {
+        let mut new = NewJob::new(name("q"), name("k"));
+        new.spec.key = key.map(Into::into);
+        let facts = NewFacts { has_room, ..NewFacts::default() };
+        at_now(|moment| raincheck_core::interpreter::take(new, facts, (JobNo(1), own_id()), moment))
+    };
+    assert!(take(true, Some("a")).is_err());
+    assert_eq!(take(true, None), Ok(Err(Refusal::StoreFull(0))));
+    assert_eq!(take(false, Some("a")), Ok(Err(Refusal::TooManyNames)));
 }

@@ -1,10 +1,7 @@
 //! One command: load its facts, let the rules decide, write what they say.
 
-use raincheck_core::decide::{self, SubmitFacts};
-use raincheck_core::interpreter::{self, Carried, Fact, Facts, Held, NamedQueue, Needs, Recorded};
-use raincheck_core::{
-    ClaimScope, Command, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply, State, Submitted,
-};
+use raincheck_core::interpreter::{self, Carried, Fact, Facts, Held, NamedQueue, Needs, NewFacts, Recorded};
+use raincheck_core::{Command, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply, State, Submitted, decide};
 
 use super::{Model, Stop};
 use crate::Flaw;
@@ -112,12 +109,10 @@ impl Model {
     }
 
     fn submit_one(&mut self, new: NewJob) -> Result<Result<Submitted, Refusal>, Stop> {
-        let by_id = new.id.and_then(|id| self.chosen(id, &new.fingerprint));
-        let by_key = new.spec.key.as_ref().and_then(|key| self.known(ClaimScope::Key, &new.queue, key.as_bytes()));
-        let equal = new.equal.and_then(|digest| self.known(ClaimScope::Equal, &new.queue, &digest));
         let row = self.disk.queues.get(&new.queue);
         let waiting = |by_state: [u64; 7]| by_state[..State::Running as usize].iter().sum();
-        let facts = SubmitFacts {
+        let facts = NewFacts {
+            has_room: true,
             queue: QueueFacts {
                 waiting: waiting(self.disk.jobs.count(|queue, _| *queue == new.queue)),
                 max_queued: row.and_then(|row| row.settings.max_queued).unwrap_or(self.setup.max_queued),
@@ -125,12 +120,13 @@ impl Model {
                 max_in_all: self.setup.max_in_all,
                 next_ticket: row.map_or(0, |row| row.tickets) + 1,
             },
-            by_id,
-            by_key,
-            equal: equal.and_then(|known| known.job),
+            by_id: self.stands_for(new.chosen_id(), &new.queue),
+            by_key: self.stands_for(new.key_name(), &new.queue),
+            equal: self.stands_for(new.equal_name(), &new.queue),
         };
         let fresh = self.mint.mint(self.now, &mut self.rng);
-        match self.decide(|moment| decide::submit(new, facts, fresh, moment)) {
+        let taken = self.decide(|moment| interpreter::take(new, facts, fresh, moment));
+        match taken.map_err(|missing| Stop::Refused(missing.to_string()))? {
             Ok((submitted, changes)) => self.carry(changes).map(|()| Ok(submitted)),
             Err(refusal) => Ok(Err(refusal)),
         }

@@ -1,10 +1,9 @@
 use std::collections::BTreeSet;
 
-use raincheck_core::decide::{self, Known, SubmitFacts};
-use raincheck_core::interpreter::{self, Carried, Fact, NamedQueue};
-use raincheck_core::{Command, JobId, Millis, Name, NewJob, QueueFacts, Refusal, Reply, Submitted, limits};
+use raincheck_core::interpreter::{self, Carried, Fact, NamedQueue, NewFacts};
+use raincheck_core::{Command, Millis, Name, NewJob, QueueFacts, Refusal, Reply, Submitted, limits};
 
-use super::batch::{Batch, ClaimKey};
+use super::batch::Batch;
 use super::names::Names;
 use super::shared::Trouble;
 
@@ -54,16 +53,23 @@ impl Batch<'_> {
     }
 
     fn submit_one(&mut self, new: NewJob) -> Result<Result<Submitted, Refusal>, Trouble> {
-        if self.too_many_queues(&new.queue) || self.too_many_kinds(&new.kind) {
-            self.crowded()?;
-            return Ok(Err(Refusal::TooManyNames));
+        let has_room = !(self.too_many_queues(&new.queue) || self.too_many_kinds(&new.kind)) || self.crowded()?;
+        let facts = self.facts_of(&new, has_room);
+        let fresh = self.mind.mint.mint(self.now, &mut self.mind.rng);
+        if !self.shared.stretches.cover(fresh.0) {
+            return Err(Trouble::Uncovered(fresh.0));
         }
-        let by_id = new.id.and_then(|id| self.chosen(id, &new));
-        let by_key =
-            new.spec.key.as_ref().and_then(|key| self.known(&ClaimKey::Key(new.queue.clone(), key.as_bytes().into())));
-        let equal = new.equal.and_then(|digest| self.known(&ClaimKey::Equal(new.queue.clone(), digest.into()))?.job);
+        let taken = self.decide(|moment| interpreter::take(new, facts, fresh, moment));
+        match taken.map_err(|missing| Trouble::Refused(missing.0))? {
+            Ok((submitted, changes)) => self.carry(changes).map(|()| Ok(submitted)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    fn facts_of(&self, new: &NewJob, has_room: bool) -> NewFacts {
         let in_queue = self.in_queue(&new.queue);
-        let facts = SubmitFacts {
+        NewFacts {
+            has_room,
             queue: QueueFacts {
                 waiting: super::batch::waiting(&in_queue).max(0).unsigned_abs(),
                 max_queued: self.settings(&new.queue).max_queued.unwrap_or(self.mind.bounds.max_queued),
@@ -71,17 +77,9 @@ impl Batch<'_> {
                 max_in_all: self.mind.bounds.max_in_all,
                 next_ticket: in_queue[super::figures::TICKETS] + 1,
             },
-            by_id,
-            by_key,
-            equal,
-        };
-        let fresh = self.mind.mint.mint(self.now, &mut self.mind.rng);
-        if !self.shared.stretches.cover(fresh.0) {
-            return Err(Trouble::Uncovered(fresh.0));
-        }
-        match self.decide(|moment| decide::submit(new, facts, fresh, moment)) {
-            Ok((submitted, changes)) => self.carry(changes).map(|()| Ok(submitted)),
-            Err(refusal) => Ok(Err(refusal)),
+            by_id: self.stands_for(new.chosen_id(), &new.queue),
+            by_key: self.stands_for(new.key_name(), &new.queue),
+            equal: self.stands_for(new.equal_name(), &new.queue),
         }
     }
 
@@ -100,26 +98,6 @@ impl Batch<'_> {
             Some(at) if self.shared.clock.ticks() - at < LOOK_AGAIN => Ok(false),
             _ => Err(Trouble::Crowded),
         }
-    }
-
-    /// What stands under a key: the job, or the fact that it was purged.
-    fn known(&self, key: &ClaimKey) -> Option<Known> {
-        let claim = (*self.claims.get(key)?)?;
-        let job = self.job(claim.no).cloned();
-        let id = job.as_ref().map(|job| job.id).or_else(|| self.tombstones.get(&claim.no).copied())?;
-        Some(Known { fingerprint: claim.fingerprint, id, job })
-    }
-
-    /// What stands under an id that a client chose: the job submitted under it, or one the store itself gave it to.
-    fn chosen(&self, id: JobId, new: &NewJob) -> Option<Known> {
-        if let Some(known) = self.known(&ClaimKey::Id(id.0.as_bytes()[..].into())) {
-            return Some(known);
-        }
-        let (no, _) = id.parts()?;
-        let job = self.job(no).filter(|job| job.id == id).cloned();
-        let taken = job.is_some() || self.tombstones.get(&no) == Some(&id);
-        // Nobody asked for that job under this id, so nothing that is asked for is the same.
-        taken.then(|| Known { fingerprint: new.fingerprint.map(|byte| !byte), id, job })
     }
 }
 

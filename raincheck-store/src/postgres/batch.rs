@@ -137,7 +137,7 @@ pub(super) struct Batch<'a> {
     pub history: i64,
 
     pub jobs: HashMap<JobNo, Option<Entry>>,
-    pub tombstones: HashMap<JobNo, JobId>,
+    pub tombstones: HashMap<JobNo, Option<JobId>>,
     pub claims: HashMap<ClaimKey, Option<Claim>>,
     pub leases: HashMap<JobNo, Option<KeptLease>>,
     pub recorded: HashMap<JobNo, Option<Recorded>>,
@@ -346,11 +346,7 @@ impl<'a> Batch<'a> {
     fn claim(&mut self, scope: ClaimScope, key: Box<[u8]>, no: JobNo, fingerprint: Digest) -> Result<(), Trouble> {
         let Some(job) = self.job(no) else { return Err(Trouble::Refused("a claim on a job that is not there")) };
         let queue = job.queue.clone();
-        let key = match scope {
-            ClaimScope::Id => ClaimKey::Id(key),
-            ClaimScope::Key => ClaimKey::Key(queue, key),
-            ClaimScope::Equal => ClaimKey::Equal(queue, key),
-        };
+        let key = ClaimKey::of(scope, &queue, key);
         let before = self.claims.get(&key).copied();
         let write = match before.flatten() {
             None => ClaimWrite::Insert,

@@ -153,7 +153,7 @@ impl Batch<'_> {
             match command {
                 Command::Submit(all) => {
                     for new in all {
-                        for key in ClaimKey::of(new).filter(|key| !self.claims.contains_key(key)) {
+                        for key in ClaimKey::all_of(new).filter(|key| !self.claims.contains_key(key)) {
                             if let Some(scope) = self.scope(&key) {
                                 wanted.claims.insert((scope, key.key().into()), key);
                             }
@@ -279,7 +279,7 @@ impl Batch<'_> {
         let nos: Vec<i64> = parts.iter().map(|(no, ..)| *no).collect();
         let kinds: Vec<i16> = parts.iter().map(|(_, kind, _)| *kind).collect();
         let attempts: Vec<i32> = parts.iter().map(|(.., attempt)| rows::count(*attempt)).collect();
-        let (found, tombstones, found_results, found_retries, ends) = try_join!(
+        let (found, found_tombstones, found_results, found_retries, ends) = try_join!(
             async { self.ask_if(!asked.is_empty(), &JOBS, &[&asked]).await },
             async { self.ask_if(!tombstones.is_empty(), TOMBSTONES, &[&tombstones]).await },
             async { self.ask_within(RESULTS, &results, &[&results]).await },
@@ -287,8 +287,9 @@ impl Batch<'_> {
             async { self.ask_within(CHUNK_ENDS, &nos, &[&nos, &kinds, &attempts]).await },
         )?;
         self.absorb_jobs(&found, jobs).await?;
-        for row in &tombstones {
-            self.tombstones.insert(JobNo(row.try_get(0)?), JobId(row.try_get(1)?));
+        self.tombstones.extend(tombstones.into_iter().map(|no| (JobNo(no), None)));
+        for row in &found_tombstones {
+            self.tombstones.insert(JobNo(row.try_get(0)?), Some(JobId(row.try_get(1)?)));
         }
         self.recorded.extend(results.into_iter().map(|no| (JobNo(no), None)));
         for row in &found_results {

@@ -97,7 +97,7 @@ impl Batch<'_> {
             counts[job.state as usize] -= 1;
             self.count((job.queue.clone(), job.kind.clone()), counts);
             self.jobs.insert(job.no, None);
-            self.tombstones.insert(job.no, job.id);
+            self.tombstones.insert(job.no, Some(job.id));
             self.gone.insert(job.no);
         }
         let forgotten = |no| jobs.iter().any(|job| job.no == no);
@@ -139,7 +139,7 @@ impl Batch<'_> {
             self.wrote = true;
             self.mind.found_no_name = None;
             let over: BTreeSet<i64> = over.iter().copied().collect();
-            self.tombstones.retain(|no, _| !over.contains(&no.0));
+            self.tombstones.extend(over.iter().map(|no| (JobNo(*no), None)));
             for claim in self.claims.values_mut() {
                 *claim = claim.filter(|claim| !over.contains(&claim.no.0));
             }

@@ -1,7 +1,9 @@
 use std::sync::atomic::Ordering;
 
-use raincheck_core::decide::{self, Moment, SubmitFacts};
-use raincheck_core::interpreter::{self, Carried, Fact, Facts, Held, NamedQueue, Needs};
+use raincheck_core::decide::{self, Moment};
+use raincheck_core::interpreter::{
+    self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName,
+};
 use raincheck_core::{
     Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Refusal, Reply, State, Submitted,
     limits,
@@ -127,25 +129,22 @@ impl Writer<'_> {
     }
 
     fn submit_one(&mut self, new: NewJob) -> Result<std::result::Result<Submitted, Refusal>> {
-        let (Some(queue), Some(_)) = (self.queue_number(&new.queue)?, self.kind_number(&new.kind)?) else {
-            return Ok(Err(Refusal::TooManyNames));
+        let facts = match (self.queue_number(&new.queue)?, self.kind_number(&new.kind)?) {
+            (Some(queue), Some(_)) => self.facts_of(&new, queue)?,
+            _ => NewFacts::default(),
         };
-        let tables = &self.shared.tables;
-        let known = |scope, key: &[u8]| claims::known(self.db, tables, claims::scope(scope, queue), key);
-        let by_id = match &new.id {
-            Some(id) => claims::chosen(self.db, tables, *id, &new.fingerprint)?,
-            None => None,
-        };
-        let by_key = match &new.spec.key {
-            Some(key) => known(ClaimScope::Key, key.as_bytes())?,
-            None => None,
-        };
-        let equal = match &new.equal {
-            Some(digest) => known(ClaimScope::Equal, digest)?.and_then(|known| known.job),
-            None => None,
-        };
+        let fresh = self.mint.mint(self.shared.clock.now(), &mut self.rng);
+        match self.decide(|moment| interpreter::take(new, facts, fresh, moment)).map_err(unlawful)? {
+            Ok((submitted, changes)) => self.carry(changes).map(|_| Ok(submitted)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// What a new job must know, where there is room for its names.
+    fn facts_of(&self, new: &NewJob, queue: i64) -> Result<NewFacts> {
         let in_queue = self.book.queues.get(&queue);
-        let facts = SubmitFacts {
+        Ok(NewFacts {
+            has_room: true,
             queue: QueueFacts {
                 waiting: in_queue.map_or(0, |q| q.by_state[..3].iter().sum()),
                 max_queued: in_queue.and_then(|q| q.settings.max_queued).unwrap_or(self.bounds.max_queued),
@@ -153,15 +152,24 @@ impl Writer<'_> {
                 max_in_all: self.bounds.max_in_all,
                 next_ticket: in_queue.map_or(0, |q| q.tickets) + 1,
             },
-            by_id,
-            by_key,
-            equal,
-        };
-        let fresh = self.mint.mint(self.shared.clock.now(), &mut self.rng);
-        match self.decide(|moment| decide::submit(new, facts, fresh, moment)) {
-            Ok((submitted, changes)) => self.carry(changes).map(|_| Ok(submitted)),
-            Err(refusal) => Ok(Err(refusal)),
+            by_id: self.stands_for(new.chosen_id(), queue)?,
+            by_key: self.stands_for(new.key_name(), queue)?,
+            equal: self.stands_for(new.equal_name(), queue)?,
+        })
+    }
+
+    /// What a name of a new job stands for.
+    fn stands_for(&self, name: Option<NewName<'_>>, queue: i64) -> Result<NameFacts> {
+        let mut facts = NameFacts::default();
+        let Some(name) = name else { return Ok(facts) };
+        while let Some(look) = facts.next(name) {
+            match look {
+                Look::Claim => facts.claim = claims::find(self.db, claims::scope(name.scope, queue), name.key)?.into(),
+                Look::Job(no) => facts.job = claims::job(self.db, &self.shared.tables, no)?.into(),
+                Look::Tombstone(no) => facts.tombstone = claims::tombstone(self.db, no)?.into(),
+            }
         }
+        Ok(facts)
     }
 
     fn lease(&mut self, request: &LeaseJobs) -> Result<Reply> {

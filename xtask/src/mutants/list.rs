@@ -146,9 +146,9 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             Edit {
                 file: APPLY,
-                from: "claims::known(self.db, tables, claims::scope(scope, queue), key);",
-                to: "self.shared.read(|db| claims::known(db, tables, claims::scope(scope, queue), key))\
-                     .map_err(|_| rusqlite::Error::InvalidQuery);",
+                from: "claims::find(self.db, claims::scope(name.scope, queue), name.key)?.into()",
+                to: "self.shared.read(|db| claims::find(db, claims::scope(name.scope, queue), name.key))\
+                     .map_err(|_| rusqlite::Error::InvalidQuery)?.into()",
             },
             Edit {
                 file: APPLY,
