@@ -3,6 +3,7 @@ use bytes::Bytes;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::id::{JobId, JobNo};
+use crate::interpreter::Piece;
 use crate::job::{Job, NewJob, Spec};
 use crate::lease::{ChunkKind, LeaseRef, Outcome};
 use crate::name::Name;
@@ -227,4 +228,14 @@ pub enum Change {
     Failure(JobNo, Failure),
     /// The latest progress.
     Progress(JobNo, Progress),
+    /// More of a stream or log.
+    Piece(Piece),
+    /// What is set on a queue, which is made if it is not there.
+    Settings(Name, QueueSettings),
+    /// A finished job goes, but for its tombstone and the claims on it; the write must find its state as it was.
+    Forget(Box<Job>),
+    /// A run is asked to stop.
+    AskToStop(LeaseRef),
+    /// A run is over.
+    EndLease(LeaseRef),
 }

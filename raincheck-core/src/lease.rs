@@ -63,7 +63,7 @@ pub enum Overdue {
 }
 
 /// The two byte logs of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum ChunkKind {
     /// What the run sends to the caller.

@@ -1,8 +1,8 @@
 //! The words and the rules of Raincheck.
 //!
 //! Everything here is pure: time, randomness and stored facts come in as arguments, changes go out as
-//! values. Nothing here does I/O, waits, or knows SQL, HTTP or JSON. See [`decide`] for the rules and
-//! [`State`] for the drawn life of a job.
+//! values. Nothing here does I/O, waits, or knows SQL, HTTP or JSON. See [`interpreter`] for how a command is
+//! carried out, [`decide`] for the rules and [`State`] for the drawn life of a job.
 
 mod command;
 pub mod decide;
@@ -10,6 +10,7 @@ mod duration;
 mod event;
 mod failure;
 mod id;
+pub mod interpreter;
 mod job;
 mod lease;
 pub mod limits;

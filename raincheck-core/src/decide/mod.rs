@@ -1,8 +1,9 @@
 //! The rules: one pure function per command, from facts to changes.
 //!
-//! Each takes the stored facts it needs as arguments and answers with the writes and the reply. A store loads
-//! facts and carries out changes in one transaction; it knows none of these rules.
+//! Each takes the facts it needs as arguments and answers with the writes and the reply; [`crate::interpreter`] calls it
+//! with those that a store has looked up.
 
+mod append;
 mod lawful;
 mod lease;
 mod settle;
@@ -10,6 +11,7 @@ mod steer;
 mod submit;
 mod sweep;
 
+pub use append::may_append;
 pub use lawful::lawful;
 pub use lease::{lease, may_lease_more};
 pub use settle::{Settled, progress, settle};
@@ -41,6 +43,11 @@ impl Job {
     pub fn lease_ref(&self) -> LeaseRef {
         LeaseRef { no: self.no, attempt: self.attempt }
     }
+
+    /// Whether that run is under way.
+    pub fn is_on(&self, run: LeaseRef) -> bool {
+        self.state == State::Running && self.lease_ref() == run
+    }
 }
 
 /// A job being changed: collects its events, and at the end the guarded write.
@@ -53,7 +60,7 @@ struct Draft {
 
 impl Draft {
     fn of(job: Job) -> Self {
-        Draft { state: job.state, attempt: job.attempt, job, changes: Vec::with_capacity(3) }
+        Draft { state: job.state, attempt: job.attempt, job, changes: Vec::with_capacity(4) }
     }
 
     /// Moves to `state` and records `data` as the next event.

@@ -1,6 +1,7 @@
 //! The rules as tables, and what must hold after any sequence of them.
 
 mod fuzz;
+mod interpreter;
 mod lawful;
 mod make;
 mod settle;

@@ -101,6 +101,11 @@ pub fn words(changes: &[Change]) -> String {
         Change::Result(..) => "result".to_owned(),
         Change::Failure(_, failure) => failure.code.slug().to_owned(),
         Change::Progress(..) => "progress".to_owned(),
+        Change::Piece(..) => "piece".to_owned(),
+        Change::Settings(..) => "settings".to_owned(),
+        Change::Forget(..) => "forget".to_owned(),
+        Change::AskToStop(..) => "ask to stop".to_owned(),
+        Change::EndLease(..) => "end lease".to_owned(),
     };
     changes.iter().map(word).collect::<Vec<_>>().join(" + ")
 }

@@ -1,12 +1,9 @@
 //! One command: load its facts, let the rules decide, write what they say.
 
-use raincheck_core::decide::{self, Settled, SubmitFacts};
-use raincheck_core::{
-    ClaimScope, Command, LeaseRef, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply, RetryPolicy, Settle,
-    State, Submitted,
-};
+use raincheck_core::interpreter::{self, Carried, Fact, Facts, Held, NamedQueue, Needs, NewFacts, Recorded};
+use raincheck_core::{Command, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply, State, Submitted, decide};
 
-use super::{LeaseChange, Model, Stop};
+use super::{Model, Stop};
 use crate::Flaw;
 
 impl Model {
@@ -15,43 +12,6 @@ impl Model {
         match command {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Lease(request) => self.lease(&request),
-            Command::Settle(settle) => self.settle(settle),
-            Command::Progress(lease, progress) => {
-                let Some(job) = self.row(lease.no) else { return Ok(Reply::Gone) };
-                match self.decide(|moment| decide::progress(job, lease.attempt, progress, moment)) {
-                    Ok((job, changes)) => self.carry(changes).map(|()| Reply::Job(job)),
-                    Err(job) => Ok(Reply::LeaseLost(*job)),
-                }
-            }
-            Command::Append(append) => self.append(append),
-            Command::Cancel(cancel) => {
-                let Some(job) = self.row(cancel.no) else { return Ok(Reply::Gone) };
-                let (reply, changes) = self.decide(|moment| decide::cancel(job, cancel.force, moment));
-                if let Reply::Job(job) = &reply
-                    && job.state == State::Running
-                {
-                    self.lease_changes.push(LeaseChange::AskToStop(job.lease_ref()));
-                }
-                self.carry(changes).map(|()| reply)
-            }
-            Command::RunNow(no) => {
-                let Some(job) = self.row(no) else { return Ok(Reply::Gone) };
-                let (reply, changes) = self.decide(|moment| decide::run_now(job, moment));
-                self.carry(changes).map(|()| reply)
-            }
-            Command::Purge(no) => match self.row(no) {
-                None => Ok(Reply::Gone),
-                Some(job) if !decide::may_purge(&job) => Ok(Reply::NotFinished(job)),
-                Some(job) => self.purge(&job).map(|()| Reply::Purged(Purged::default())),
-            },
-            Command::SetQueue(name, patch) => {
-                self.effect()?;
-                let mut row = self.disk.queues.get(&name).cloned().unwrap_or_default();
-                row.settings = patch.apply(row.settings);
-                let settings = row.settings.clone();
-                self.disk.queues.set(name, row);
-                Ok(Reply::Queue(settings))
-            }
             Command::Promote(limit) => {
                 let jobs = self.disk.jobs.due(self.now, limit);
                 let swept = jobs.len();
@@ -73,6 +33,58 @@ impl Model {
             }
             Command::Retire(limit) => self.retire(limit),
             Command::Bury(limit) => self.bury(limit),
+            command => self.carry_out(command),
+        }
+    }
+
+    fn carry_out(&mut self, mut command: Command) -> Result<Reply, Stop> {
+        if let Command::Settle(settle) = &mut command
+            && self.has(Flaw::SettleWithoutAttempt)
+            && let Some(job) = self.disk.jobs.get(settle.lease.no)
+        {
+            settle.lease = job.lease_ref();
+        }
+        let mut facts = Facts::default();
+        loop {
+            let needs = interpreter::needs(&command, &facts);
+            if needs.is_empty() {
+                break;
+            }
+            self.look_up(&command, needs, &mut facts);
+        }
+        let carried = self.decide(|moment| interpreter::carry_out(command, facts, moment));
+        let Carried { changes, reply } = carried.map_err(|missing| Stop::Refused(missing.to_string()))?;
+        self.carry(changes)?;
+        Ok(reply)
+    }
+
+    fn look_up(&self, command: &Command, needs: Needs<'_>, facts: &mut Facts) {
+        if let Some(no) = needs.job {
+            facts.job = self.row(no).into();
+        }
+        if let Some(lease) = needs.lease {
+            let overdue = match command {
+                Command::Settle(settle) if self.has(Flaw::SweepWithoutDeadline) => match settle.outcome {
+                    Outcome::TimedOut => Some(Overdue::TimedOut),
+                    _ => Some(Overdue::Lost),
+                },
+                _ => self.leases.overrun(lease, self.lease_clock()),
+            };
+            let worker = self.leases.worker(lease).unwrap_or_default().into();
+            facts.lease = Fact::Here(Held { overdue, worker });
+        }
+        if let Some(no) = needs.recorded {
+            facts.recorded = self.disk.results.get(&no).map(Recorded::of).into();
+        }
+        if let Some(no) = needs.retry {
+            facts.retry = self.disk.specs.get(&no).map(|spec| spec.retry).into();
+        }
+        if let Some(place) = needs.part {
+            facts.part = self.disk.chunks.get(&place).map(|kept| kept.part).into();
+        }
+        if let Some(name) = needs.queue {
+            let settings = self.disk.queues.get(name).map(|row| row.settings.clone()).unwrap_or_default();
+            facts.queue = Fact::Here(NamedQueue { has_room: true, settings });
         }
     }
 
@@ -97,12 +109,10 @@ impl Model {
     }
 
     fn submit_one(&mut self, new: NewJob) -> Result<Result<Submitted, Refusal>, Stop> {
-        let by_id = new.id.and_then(|id| self.chosen(id, &new.fingerprint));
-        let by_key = new.spec.key.as_ref().and_then(|key| self.known(ClaimScope::Key, &new.queue, key.as_bytes()));
-        let equal = new.equal.and_then(|digest| self.known(ClaimScope::Equal, &new.queue, &digest));
         let row = self.disk.queues.get(&new.queue);
         let waiting = |by_state: [u64; 7]| by_state[..State::Running as usize].iter().sum();
-        let facts = SubmitFacts {
+        let facts = NewFacts {
+            has_room: true,
             queue: QueueFacts {
                 waiting: waiting(self.disk.jobs.count(|queue, _| *queue == new.queue)),
                 max_queued: row.and_then(|row| row.settings.max_queued).unwrap_or(self.setup.max_queued),
@@ -110,44 +120,15 @@ impl Model {
                 max_in_all: self.setup.max_in_all,
                 next_ticket: row.map_or(0, |row| row.tickets) + 1,
             },
-            by_id,
-            by_key,
-            equal: equal.and_then(|known| known.job),
+            by_id: self.stands_for(new.chosen_id(), &new.queue),
+            by_key: self.stands_for(new.key_name(), &new.queue),
+            equal: self.stands_for(new.equal_name(), &new.queue),
         };
         let fresh = self.mint.mint(self.now, &mut self.rng);
-        match self.decide(|moment| decide::submit(new, facts, fresh, moment)) {
+        let taken = self.decide(|moment| interpreter::take(new, facts, fresh, moment));
+        match taken.map_err(|missing| Stop::Refused(missing.to_string()))? {
             Ok((submitted, changes)) => self.carry(changes).map(|()| Ok(submitted)),
             Err(refusal) => Ok(Err(refusal)),
-        }
-    }
-
-    fn settle(&mut self, Settle { lease, outcome }: Settle) -> Result<Reply, Stop> {
-        let Some(job) = self.row(lease.no) else { return Ok(Reply::Gone) };
-        // The sweeper looked a moment ago: a heartbeat may have come since.
-        let over =
-            |why| self.leases.overrun(lease, self.lease_clock()) == Some(why) || self.has(Flaw::SweepWithoutDeadline);
-        let stale = match outcome {
-            Outcome::Lost => !over(Overdue::Lost),
-            Outcome::TimedOut => !over(Overdue::TimedOut),
-            _ => false,
-        };
-        if stale {
-            return Ok(Reply::Job(job));
-        }
-        let attempt = if self.has(Flaw::SettleWithoutAttempt) { job.attempt } else { lease.attempt };
-        let recorded = self.disk.results.get(&lease.no).map(|result| result.digest);
-        let retry = self.disk.specs.get(&lease.no).map_or_else(RetryPolicy::default, |spec| spec.retry);
-        let worker: Box<str> = match outcome {
-            Outcome::Lost => self.leases.worker(lease).unwrap_or_default().into(),
-            _ => Box::default(),
-        };
-        match self.decide(|m| decide::settle(job, attempt, outcome, &worker, recorded, &retry, m)) {
-            Settled::Changed(job, changes) => {
-                self.lease_changes.push(LeaseChange::End(LeaseRef { no: lease.no, attempt }));
-                self.carry(changes).map(|()| Reply::Job(job))
-            }
-            Settled::Repeated(job) => Ok(Reply::Job(job)),
-            Settled::LeaseLost(job) => Ok(Reply::LeaseLost(job)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Names that stand for jobs.
 
-use raincheck_core::decide::Known;
+use raincheck_core::interpreter::{self, Look, NameFacts, NewName};
 use raincheck_core::{ClaimScope, Digest, Job, JobId, JobNo, Name};
 
 use super::disk::Claim;
@@ -12,29 +12,25 @@ impl Model {
         self.disk.jobs.get(no).cloned()
     }
 
-    /// What stands under a name: the job, or the fact that it was purged.
-    pub(super) fn known(&self, scope: ClaimScope, queue: &Name, key: &[u8]) -> Option<Known> {
-        let claim = Claim::of(scope, queue, key)?;
-        let early = self.has(Flaw::LookThenInsert) && scope == ClaimScope::Key;
-        let stored = if early { self.disk.claims.committed(&claim) } else { self.disk.claims.get(&claim) };
-        let (no, fingerprint) = *stored?;
-        let job = self.row(no);
-        let id = job.as_ref().map(|job| job.id).or_else(|| self.tombstone(no))?;
-        Some(Known { fingerprint, id, job })
-    }
-
-    /// What stands under an id that a client chose: the job submitted under it, or one the store itself gave it to.
-    pub(super) fn chosen(&self, id: JobId, asked: &Digest) -> Option<Known> {
-        // The scope of ids is the whole store: any queue will do.
-        if let Some(&(no, fingerprint)) = self.disk.claims.get(&Claim::Id(id)) {
-            let job = self.row(no);
-            let id = job.as_ref().map(|job| job.id).or_else(|| self.tombstone(no))?;
-            return Some(Known { fingerprint, id, job });
+    /// What a name of a new job in this queue stands for.
+    pub(super) fn stands_for(&self, name: Option<NewName<'_>>, queue: &Name) -> NameFacts {
+        let mut facts = NameFacts::default();
+        let Some(name) = name else { return facts };
+        let early = self.has(Flaw::LookThenInsert) && name.scope == ClaimScope::Key;
+        while let Some(look) = facts.next(name) {
+            match look {
+                Look::Claim => {
+                    let stored = Claim::of(name.scope, queue, name.key).and_then(|claim| match early {
+                        true => self.disk.claims.committed(&claim),
+                        false => self.disk.claims.get(&claim),
+                    });
+                    facts.claim = stored.map(|&(no, fingerprint)| interpreter::Claim { no, fingerprint }).into();
+                }
+                Look::Job(no) => facts.job = self.row(no).into(),
+                Look::Tombstone(no) => facts.tombstone = self.tombstone(no).into(),
+            }
         }
-        let (no, _) = id.parts()?;
-        let job = self.row(no).filter(|job| job.id == id);
-        let taken = job.is_some() || self.tombstone(no) == Some(id);
-        taken.then(|| Known { fingerprint: asked.map(|byte| !byte), id, job })
+        facts
     }
 
     pub(super) fn tombstone(&self, no: JobNo) -> Option<JobId> {

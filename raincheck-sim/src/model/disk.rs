@@ -1,9 +1,9 @@
 //! The part of the store that a crash leaves as the last commit made it.
 
 use bytes::Bytes;
+use raincheck_core::interpreter::{ChunkPlace, Part};
 use raincheck_core::{
-    ChunkKind, ClaimScope, Content, Digest, Event, Failure, JobId, JobNo, LeaseRef, Name, Progress, QueueSettings,
-    Spec, Timestamp,
+    ClaimScope, Content, Digest, Event, Failure, JobId, JobNo, LeaseRef, Name, Progress, QueueSettings, Spec, Timestamp,
 };
 
 use super::jobs::Jobs;
@@ -39,9 +39,7 @@ pub struct QueueRow {
 #[derive(Clone, Debug, Default)]
 pub struct Chunks {
     pub bytes: Vec<Bytes>,
-    pub size: u64,
-    pub run: u32,
-    pub base: u64,
+    pub part: Part,
 }
 
 /// Numbers that stand by themselves.
@@ -101,7 +99,7 @@ disk! {
     /// Answers to lease requests that may be asked again.
     requests: Table<Digest, (Timestamp, Vec<LeaseRef>)>,
     queues: Table<Name, QueueRow>,
-    chunks: Table<(JobNo, u8, u32), Chunks>,
+    chunks: Table<ChunkPlace, Chunks>,
     meta: Table<Meta, i64>,
 }
 
@@ -114,11 +112,6 @@ impl Disk {
         if value > self.meta(what) {
             self.meta.set(what, value);
         }
-    }
-
-    /// Where a stream (one per attempt) or log (one per job) is kept.
-    pub fn chunk_place(no: JobNo, kind: ChunkKind, attempt: u32) -> (JobNo, u8, u32) {
-        (no, kind as u8, if kind == ChunkKind::Log { 0 } else { attempt })
     }
 
     pub fn has_tombstone(&self, no: JobNo) -> bool {

@@ -1,8 +1,7 @@
 //! A store in memory, with a part that lasts and a part that a crash forgets: it loads facts, lets
-//! [`raincheck_core::decide`] decide, and writes what that says, as every store does. It is what the simulation runs
+//! [`raincheck_core::interpreter`] decide, and writes what that says, as every store does. It is what the simulation runs
 //! on, and what other stores are compared with.
 
-mod append;
 mod apply;
 mod claims;
 mod disk;

@@ -1,6 +1,7 @@
 //! Forgetting finished jobs, and forgetting that there were any.
 
-use raincheck_core::{Job, JobNo, Purged, Reply};
+use raincheck_core::interpreter::ChunkPlace;
+use raincheck_core::{ChunkKind, Job, JobNo, Purged, Reply};
 
 use super::disk::{Claim, Meta};
 use super::{Model, Stop};
@@ -25,8 +26,9 @@ impl Model {
             self.disk.feed.remove(&cursor);
             self.disk.events.remove(&(no, seq));
         }
-        let chunks: Vec<_> =
-            self.disk.chunks.range((no, 0, 0)..=(no, u8::MAX, u32::MAX)).map(|(key, _)| *key).collect();
+        let place = |kind, attempt| ChunkPlace { no, kind, attempt };
+        let all = place(ChunkKind::Stream, 0)..=place(ChunkKind::Log, u32::MAX);
+        let chunks: Vec<_> = self.disk.chunks.range(all).map(|(key, _)| *key).collect();
         for key in chunks {
             self.disk.chunks.remove(&key);
         }

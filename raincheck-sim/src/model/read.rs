@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use raincheck_core::interpreter::ChunkPlace;
 use raincheck_core::{
     ChunkKind, Content, Cursor, Event, Failure, Job, JobId, JobNo, LeaseRef, Millis, Name, Progress, QueueSettings,
     Spec, Timestamp,
@@ -102,7 +103,7 @@ impl Model {
 
     /// Bytes of a stream or log.
     pub fn chunks(&self, no: JobNo, kind: ChunkKind, attempt: u32) -> Vec<u8> {
-        let kept = self.disk.chunks.get(&Disk::chunk_place(no, kind, attempt));
+        let kept = self.disk.chunks.get(&ChunkPlace::of(LeaseRef { no, attempt }, kind));
         kept.into_iter().flat_map(|kept| kept.bytes.iter().flatten().copied()).collect()
     }
 

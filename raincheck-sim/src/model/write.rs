@@ -2,8 +2,8 @@
 
 use raincheck_core::{Change, Job, Spec, State};
 
-use super::disk::Claim;
-use super::{Model, Stop};
+use super::disk::{Claim, QueueRow};
+use super::{LeaseChange, Model, Stop};
 
 fn refuse(wrong: bool, what: impl FnOnce() -> String) -> Result<(), Stop> {
     if wrong { Err(Stop::Refused(what())) } else { Ok(()) }
@@ -12,7 +12,10 @@ fn refuse(wrong: bool, what: impl FnOnce() -> String) -> Result<(), Stop> {
 impl Model {
     pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<(), Stop> {
         for change in changes {
-            self.effect()?;
+            // Leases are in memory; a purge has effects of its own.
+            if !matches!(change, Change::AskToStop(_) | Change::EndLease(_) | Change::Forget(_)) {
+                self.effect()?;
+            }
             match change {
                 Change::Insert(job, spec) => self.insert(*job, *spec)?,
                 Change::Update { state, attempt, job } => self.update(state, attempt, *job)?,
@@ -38,6 +41,19 @@ impl Model {
                 }
                 Change::Failure(no, failure) => self.disk.failures.set(no, failure),
                 Change::Progress(no, progress) => self.disk.progress.set(no, progress),
+                Change::Piece(piece) => {
+                    let mut kept = self.disk.chunks.get(&piece.place).cloned().unwrap_or_default();
+                    kept.part = piece.part();
+                    kept.bytes.push(piece.bytes);
+                    self.disk.chunks.set(piece.place, kept);
+                }
+                Change::Settings(name, settings) => {
+                    let row = self.disk.queues.get(&name).cloned().unwrap_or_default();
+                    self.disk.queues.set(name, QueueRow { settings, ..row });
+                }
+                Change::Forget(job) => self.purge(&job)?,
+                Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
+                Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use parking_lot::Mutex;
 use raincheck_core::decide::{self, Moment};
+use raincheck_core::interpreter::{ChunkPlace, Part, Piece, Recorded};
 use raincheck_core::{
     Change, ChunkKind, ClaimScope, Content, Digest, Event, IdMint, Job, JobId, JobNo, LeaseRef, Millis, Name,
     QueueSettings, RetryPolicy, Spec, State, Timestamp,
@@ -102,29 +103,6 @@ pub(super) struct Entry {
     pub spec: Option<Box<Spec>>,
 }
 
-/// A result as far as a settle asks for it: digest, media type, file name.
-pub(super) type Recorded = (Digest, Option<Box<str>>, Option<Box<str>>);
-
-/// Where a stream or log ends: bytes in all, the run that wrote last, where its part began.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct ChunkEnd {
-    pub end: u64,
-    pub run: u32,
-    pub base: u64,
-}
-
-pub(super) type ChunkPlace = (JobNo, ChunkKind, u32);
-
-/// A piece to be written.
-pub(super) struct Piece {
-    pub place: ChunkPlace,
-    pub start: u64,
-    pub run: u32,
-    pub base: u64,
-    pub content_type: Option<Box<str>>,
-    pub bytes: bytes::Bytes,
-}
-
 /// What becomes of a lease once the transaction is on disk.
 pub(super) enum LeaseChange {
     Start(KeptLease),
@@ -159,12 +137,12 @@ pub(super) struct Batch<'a> {
     pub history: i64,
 
     pub jobs: HashMap<JobNo, Option<Entry>>,
-    pub tombstones: HashMap<JobNo, JobId>,
+    pub tombstones: HashMap<JobNo, Option<JobId>>,
     pub claims: HashMap<ClaimKey, Option<Claim>>,
-    pub leases: HashMap<JobNo, KeptLease>,
-    pub recorded: HashMap<JobNo, Recorded>,
-    pub retries: HashMap<JobNo, RetryPolicy>,
-    pub chunk_ends: HashMap<ChunkPlace, ChunkEnd>,
+    pub leases: HashMap<JobNo, Option<KeptLease>>,
+    pub recorded: HashMap<JobNo, Option<Recorded>>,
+    pub retries: HashMap<JobNo, Option<RetryPolicy>>,
+    pub parts: HashMap<ChunkPlace, Option<Part>>,
     pub settings: HashMap<Name, QueueSettings>,
     /// What lease requests were given that had an id.
     pub given: HashMap<Digest, Vec<LeaseRef>>,
@@ -188,6 +166,8 @@ pub(super) struct Batch<'a> {
     pub written_leases: usize,
     /// How many of `events` are written.
     pub written_events: usize,
+    /// Jobs that are about to be purged.
+    pub forgotten: Vec<Job>,
     /// Jobs that were purged; their events are told of and not kept.
     pub gone: BTreeSet<JobNo>,
     /// The highest cursor among events that were deleted.
@@ -220,7 +200,7 @@ impl<'a> Batch<'a> {
             leases: HashMap::new(),
             recorded: HashMap::new(),
             retries: HashMap::new(),
-            chunk_ends: HashMap::new(),
+            parts: HashMap::new(),
             settings: HashMap::new(),
             given: HashMap::new(),
             moves: HashMap::new(),
@@ -236,6 +216,7 @@ impl<'a> Batch<'a> {
             unwritten: HashMap::new(),
             written_leases: 0,
             written_events: 0,
+            forgotten: Vec::new(),
             gone: BTreeSet::new(),
             floor: None,
             due: Vec::new(),
@@ -300,8 +281,7 @@ impl<'a> Batch<'a> {
                 Change::Claim { scope, key, no, fingerprint } => self.claim(scope, key, no, fingerprint)?,
                 Change::Event(event) => self.events.push(event),
                 Change::Result(no, result) => {
-                    let recorded = (result.digest, result.content_type.clone(), result.filename.clone());
-                    self.recorded.insert(no, recorded);
+                    self.recorded.insert(no, Some(Recorded::of(&result)));
                     self.results.push((no, result));
                 }
                 Change::Failure(no, failure) => {
@@ -310,6 +290,24 @@ impl<'a> Batch<'a> {
                 Change::Progress(no, progress) => {
                     self.reports.entry(no).or_default().0 = Some(codec::progress_text(&progress)?);
                 }
+                Change::Piece(piece) => {
+                    let ChunkPlace { no, kind, .. } = piece.place;
+                    if self.grown.last() != Some(&(no, kind)) {
+                        self.grown.push((no, kind));
+                    }
+                    self.parts.insert(piece.place, Some(piece.part()));
+                    self.pieces.push(piece);
+                }
+                Change::Settings(name, settings) => {
+                    self.settings.insert(name.clone(), settings);
+                    self.set_queues.insert(name);
+                }
+                Change::Forget(job) => {
+                    self.jobs.insert(job.no, None);
+                    self.forgotten.push(*job);
+                }
+                Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
+                Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
             }
         }
         Ok(())
@@ -323,7 +321,7 @@ impl<'a> Batch<'a> {
         let scheduled = (job.state == State::Scheduled).then_some(job.run_at);
         self.due.extend(scheduled.into_iter().chain(job.start_by).map(|at| at.0));
         self.mind.floors.lower(&job);
-        self.retries.insert(job.no, spec.retry);
+        self.retries.insert(job.no, Some(spec.retry));
         self.set_job(job.no, Some(Entry { job, row: None, dirty: true, spec: Some(spec) }));
     }
 
@@ -351,11 +349,7 @@ impl<'a> Batch<'a> {
     fn claim(&mut self, scope: ClaimScope, key: Box<[u8]>, no: JobNo, fingerprint: Digest) -> Result<(), Trouble> {
         let Some(job) = self.job(no) else { return Err(Trouble::Refused("a claim on a job that is not there")) };
         let queue = job.queue.clone();
-        let key = match scope {
-            ClaimScope::Id => ClaimKey::Id(key),
-            ClaimScope::Key => ClaimKey::Key(queue, key),
-            ClaimScope::Equal => ClaimKey::Equal(queue, key),
-        };
+        let key = ClaimKey::of(scope, &queue, key);
         let before = self.claims.get(&key).copied();
         let write = match before.flatten() {
             None => ClaimWrite::Insert,

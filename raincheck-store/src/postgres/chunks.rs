@@ -1,5 +1,6 @@
 use deadpool_postgres::Object;
-use raincheck_core::{ChunkKind, JobNo, limits};
+use raincheck_core::interpreter::ChunkPlace;
+use raincheck_core::{ChunkKind, JobNo, LeaseRef, limits};
 
 use super::reader::{row_within, rows};
 use super::rows::count;
@@ -13,9 +14,9 @@ const INFO: &str = "SELECT c.start + octet_length(c.bytes), (SELECT f.content_ty
 const READ: &str = "SELECT start, bytes, run FROM chunk WHERE no=$1 AND no >= {low} AND no < {high} AND kind=$2 AND \
     attempt=$3 AND start>=$4 AND EXISTS (SELECT FROM job WHERE no=$1) ORDER BY start LIMIT $5";
 
-/// A log is one for all attempts; a stream starts over with each.
-pub(super) fn place(kind: ChunkKind, attempt: u32) -> u32 {
-    if kind == ChunkKind::Log { 0 } else { attempt }
+/// Where in the table a stream or log of an attempt is.
+fn place(no: JobNo, kind: ChunkKind, attempt: u32) -> i32 {
+    count(ChunkPlace::of(LeaseRef { no, attempt }, kind).attempt)
 }
 
 pub(super) async fn info(
@@ -25,7 +26,7 @@ pub(super) async fn info(
     kind: ChunkKind,
     attempt: u32,
 ) -> Result<ChunkInfo, Trouble> {
-    let place = count(place(kind, attempt));
+    let place = place(no, kind, attempt);
     let found = row_within(db, shared, INFO, no, &[&no.0, &(kind as i16), &place]).await?;
     let Some(row) = found else { return Ok(ChunkInfo::default()) };
     let content_type = row.try_get::<_, Option<&str>>(1)?.map(super::rows::plain);
@@ -49,8 +50,7 @@ pub(super) async fn read(
         // Pieces may be anything from a byte to a full one: no more are asked for than would fit if all were full, so
         // that no answer is larger than was asked for, and then some more.
         let want = (limit - size) / limits::CHUNK_BYTES + 2;
-        let rows =
-            rows(db, &sql, &[&no.0, &(kind as i16), &count(place(kind, attempt)), &from, &(want as i64)]).await?;
+        let rows = rows(db, &sql, &[&no.0, &(kind as i16), &place(no, kind, attempt), &from, &(want as i64)]).await?;
         for row in &rows {
             let start = row.try_get::<_, i64>(0)?;
             from = start + 1;

@@ -1,14 +1,22 @@
-use raincheck_core::NewJob;
+use raincheck_core::interpreter::{Claim, Fact, Look, NameFacts, NewName};
+use raincheck_core::{ClaimScope, Name, NewJob};
 
 use super::batch::{Batch, ClaimKey};
 
 impl ClaimKey {
+    /// A name where it is unique.
+    pub fn of(scope: ClaimScope, queue: &Name, key: Box<[u8]>) -> Self {
+        match scope {
+            ClaimScope::Id => ClaimKey::Id(key),
+            ClaimScope::Key => ClaimKey::Key(queue.clone(), key),
+            ClaimScope::Equal => ClaimKey::Equal(queue.clone(), key),
+        }
+    }
+
     /// The names that a submit goes by.
-    pub fn of(new: &NewJob) -> impl Iterator<Item = ClaimKey> {
-        let id = new.id.map(|id| ClaimKey::Id(id.0.as_bytes()[..].into()));
-        let key = new.spec.key.as_ref().map(|key| ClaimKey::Key(new.queue.clone(), key.as_bytes().into()));
-        let equal = new.equal.map(|digest| ClaimKey::Equal(new.queue.clone(), digest.into()));
-        id.into_iter().chain(key).chain(equal)
+    pub fn all_of(new: &NewJob) -> impl Iterator<Item = ClaimKey> {
+        let names = [new.chosen_id(), new.key_name(), new.equal_name()];
+        names.into_iter().flatten().map(|name| ClaimKey::of(name.scope, &new.queue, name.key.into()))
     }
 
     pub fn key(&self) -> &[u8] {
@@ -19,9 +27,43 @@ impl ClaimKey {
 }
 
 impl Batch<'_> {
+    /// What is known of a name of a new job in this queue.
+    pub(super) fn stands_for(&self, name: Option<NewName<'_>>, queue: &Name) -> NameFacts {
+        let mut facts = NameFacts::default();
+        let Some(name) = name else { return facts };
+        loop {
+            let before = facts.next(name);
+            match before {
+                Some(Look::Claim) => {
+                    let key = ClaimKey::of(name.scope, queue, name.key.into());
+                    facts.claim = match self.claims.get(&key) {
+                        Some(known) => known.map(|claim| Claim { no: claim.no, fingerprint: claim.fingerprint }).into(),
+                        // Nothing can stand under a name in a queue that is not on disk.
+                        None if self.scope(&key).is_none() => Fact::Absent,
+                        None => Fact::NotAsked,
+                    };
+                }
+                Some(Look::Job(no)) => {
+                    if let Some(known) = self.jobs.get(&no) {
+                        facts.job = known.as_ref().map(|entry| entry.job.clone()).into();
+                    }
+                }
+                Some(Look::Tombstone(no)) => {
+                    if let Some(known) = self.tombstones.get(&no) {
+                        facts.tombstone = (*known).into();
+                    }
+                }
+                None => return facts,
+            }
+            if facts.next(name) == before {
+                return facts;
+            }
+        }
+    }
+
     /// The number of a claim's scope, see the migration; `None` while its queue is not on disk.
     pub(super) fn scope(&self, key: &ClaimKey) -> Option<i64> {
-        let number = |queue: &raincheck_core::Name| self.shared.queues.number(queue.as_str()).map(i64::from);
+        let number = |queue: &Name| self.shared.queues.number(queue.as_str()).map(i64::from);
         match key {
             ClaimKey::Id(_) => Some(0),
             ClaimKey::Key(queue, _) => Some(2 * number(queue)? + 1),

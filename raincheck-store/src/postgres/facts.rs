@@ -1,15 +1,18 @@
 //! What the rules need to know, for many commands at once, in as few round trips as they take.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
 
 use futures_util::try_join;
-use raincheck_core::{Command, Digest, JobId, JobNo, LeaseRef, Outcome, State};
+use raincheck_core::interpreter::{self, ChunkPlace, Facts, Held, Needs, Part, Recorded};
+use raincheck_core::{Command, Digest, JobId, JobNo, LeaseRef, Overdue};
 use tokio_postgres::Row;
 
-use super::batch::{Batch, ChunkEnd, ChunkPlace, Claim, ClaimKey, ClaimWrite, Entry};
+use super::batch::{Batch, Claim, ClaimKey, ClaimWrite, Entry};
 use super::shared::Trouble;
-use super::{chunks, figures, rows};
+use super::tail::chunk_kind;
+use super::{figures, rows};
 use crate::leases::KeptLease;
 
 static JOBS: LazyLock<String> =
@@ -58,11 +61,7 @@ impl Wanted {
     /// where jobs are asked for, which queues hold theirs back, and what was answered before.
     pub fn add_leases<'c>(&mut self, commands: impl Iterator<Item = &'c Command>) {
         for command in commands {
-            if let Command::Settle(settle) = command
-                && matches!(settle.outcome, Outcome::Lost | Outcome::TimedOut)
-            {
-                self.leases.insert(settle.lease.no.0);
-            }
+            self.leases.extend(interpreter::needs(command, &Facts::default()).lease.map(|lease| lease.no.0));
             if let Command::Lease(asked) = command {
                 self.holds = true;
                 self.requests.extend(asked.request_id);
@@ -105,13 +104,56 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// What is known of what a command must know, and what is not yet.
+    pub(super) fn known_of<'c>(&self, command: &'c Command) -> (Facts, Needs<'c>) {
+        let (mut facts, mut before) = (Facts::default(), Needs::default());
+        loop {
+            let needs = interpreter::needs(command, &facts);
+            if needs == before {
+                return (facts, needs);
+            }
+            if let Some(known) = needs.job.and_then(|no| self.jobs.get(&no)) {
+                facts.job = known.as_ref().map(|entry| entry.job.clone()).into();
+            }
+            if let Some((run, known)) = needs.lease.and_then(|run| Some((run, self.leases.get(&run.no)?))) {
+                facts.lease = known.as_ref().map(|kept| self.held(run, kept)).into();
+            }
+            if let Some(known) = needs.recorded.and_then(|no| self.recorded.get(&no)) {
+                facts.recorded = known.clone().into();
+            }
+            if let Some(known) = needs.retry.and_then(|no| self.retries.get(&no)) {
+                facts.retry = (*known).into();
+            }
+            if let Some(known) = needs.part.and_then(|place| self.parts.get(&place)) {
+                facts.part = (*known).into();
+            }
+            before = needs;
+        }
+    }
+
+    /// How the lease of a run stands: the deadline in the predicate of every sweeping settle.
+    fn held(&self, run: LeaseRef, kept: &KeptLease) -> Held {
+        let grace = self.shared.regained.load(Ordering::Acquire).saturating_add(kept.ttl);
+        let is_on = kept.lease == run && self.job(run.no).is_some_and(|job| job.attempt == run.attempt);
+        let overdue = if self.unheard || !is_on {
+            None
+        } else if kept.lease_until.max(grace) <= self.ticks {
+            Some(Overdue::Lost)
+        } else if kept.time_until <= self.ticks {
+            Some(Overdue::TimedOut)
+        } else {
+            None
+        };
+        Held { overdue, worker: kept.worker.clone() }
+    }
+
     pub(super) fn wanted<'c>(&self, commands: impl Iterator<Item = &'c Command>) -> Wanted {
         let mut wanted = Wanted::default();
         for command in commands {
             match command {
                 Command::Submit(all) => {
                     for new in all {
-                        for key in ClaimKey::of(new).filter(|key| !self.claims.contains_key(key)) {
+                        for key in ClaimKey::all_of(new).filter(|key| !self.claims.contains_key(key)) {
                             if let Some(scope) = self.scope(&key) {
                                 wanted.claims.insert((scope, key.key().into()), key);
                             }
@@ -122,13 +164,11 @@ impl Batch<'_> {
                         }
                     }
                 }
-                Command::Settle(settle) => drop(wanted.jobs.insert(settle.lease.no.0)),
-                Command::Progress(LeaseRef { no, .. }, _) => drop(wanted.jobs.insert(no.0)),
-                Command::Append(append) => drop(wanted.jobs.insert(append.lease.no.0)),
-                Command::Cancel(cancel) => drop(wanted.jobs.insert(cancel.no.0)),
-                Command::RunNow(no) | Command::Purge(no) => drop(wanted.jobs.insert(no.0)),
-                Command::SetQueue(name, _) => drop(wanted.settings.insert(name.as_str().to_owned())),
-                _ => {}
+                command => {
+                    let (_, needs) = self.known_of(command);
+                    wanted.jobs.extend(needs.job.map(|no| no.0));
+                    wanted.settings.extend(needs.queue.map(|name| name.as_str().to_owned()));
+                }
             }
         }
         wanted.jobs.retain(|no| !self.jobs.contains_key(&JobNo(*no)));
@@ -185,9 +225,10 @@ impl Batch<'_> {
         commands: impl Iterator<Item = &'c Command> + Clone,
     ) -> Result<(), Trouble> {
         self.absorb_jobs(&first.jobs, wanted.jobs).await?;
+        self.leases.extend(wanted.leases.iter().map(|no| (JobNo(*no), None)));
         for row in &first.leases {
             let kept = kept_lease(row)?;
-            self.leases.insert(kept.lease.no, kept);
+            self.leases.insert(kept.lease.no, Some(kept));
         }
         for row in first.settings.iter().chain(&first.holds) {
             self.shared.queues.take(row)?;
@@ -225,38 +266,20 @@ impl Batch<'_> {
         commands: impl Iterator<Item = &'c Command>,
     ) -> Result<(), Trouble> {
         let (mut results, mut retries) = (BTreeSet::new(), BTreeSet::new());
-        let mut ends: HashMap<ChunkPlace, ChunkEnd> = HashMap::new();
+        let mut parts: BTreeSet<(i64, i16, u32)> = BTreeSet::new();
         for command in commands {
-            match command {
-                Command::Settle(settle) => {
-                    let no = settle.lease.no;
-                    let Some(job) = self.job(no) else { continue };
-                    match settle.outcome {
-                        Outcome::Complete(_) if job.state == State::Succeeded && !self.recorded.contains_key(&no) => {
-                            results.insert(no.0);
-                        }
-                        Outcome::Fail { .. } | Outcome::TimedOut if !self.retries.contains_key(&no) => {
-                            retries.insert(no.0);
-                        }
-                        _ => {}
-                    }
-                }
-                Command::Append(append) => {
-                    let place = (append.lease.no, append.kind, chunks::place(append.kind, append.lease.attempt));
-                    if self.job(append.lease.no).is_some() && !self.chunk_ends.contains_key(&place) {
-                        ends.insert(place, ChunkEnd::default());
-                    }
-                }
-                _ => {}
-            }
+            let (_, needs) = self.known_of(command);
+            results.extend(needs.recorded.map(|no| no.0));
+            retries.extend(needs.retry.map(|no| no.0));
+            parts.extend(needs.part.map(|ChunkPlace { no, kind, attempt }| (no.0, kind as i16, attempt)));
         }
         let asked: Vec<i64> = jobs.iter().copied().collect();
         let results: Vec<i64> = results.into_iter().collect();
         let retries: Vec<i64> = retries.into_iter().collect();
-        let nos: Vec<i64> = ends.keys().map(|(no, ..)| no.0).collect();
-        let kinds: Vec<i16> = ends.keys().map(|(_, kind, _)| *kind as i16).collect();
-        let attempts: Vec<i32> = ends.keys().map(|(.., attempt)| rows::count(*attempt)).collect();
-        let (found, tombstones, results, retries, found_ends) = try_join!(
+        let nos: Vec<i64> = parts.iter().map(|(no, ..)| *no).collect();
+        let kinds: Vec<i16> = parts.iter().map(|(_, kind, _)| *kind).collect();
+        let attempts: Vec<i32> = parts.iter().map(|(.., attempt)| rows::count(*attempt)).collect();
+        let (found, found_tombstones, found_results, found_retries, ends) = try_join!(
             async { self.ask_if(!asked.is_empty(), &JOBS, &[&asked]).await },
             async { self.ask_if(!tombstones.is_empty(), TOMBSTONES, &[&tombstones]).await },
             async { self.ask_within(RESULTS, &results, &[&results]).await },
@@ -264,31 +287,31 @@ impl Batch<'_> {
             async { self.ask_within(CHUNK_ENDS, &nos, &[&nos, &kinds, &attempts]).await },
         )?;
         self.absorb_jobs(&found, jobs).await?;
-        for row in &tombstones {
-            self.tombstones.insert(JobNo(row.try_get(0)?), JobId(row.try_get(1)?));
+        self.tombstones.extend(tombstones.into_iter().map(|no| (JobNo(no), None)));
+        for row in &found_tombstones {
+            self.tombstones.insert(JobNo(row.try_get(0)?), Some(JobId(row.try_get(1)?)));
         }
-        for row in &results {
+        self.recorded.extend(results.into_iter().map(|no| (JobNo(no), None)));
+        for row in &found_results {
             let text = |at| Ok::<_, Trouble>(row.try_get::<_, Option<&str>>(at)?.map(rows::plain));
-            let recorded = (rows::digest(row, 1)?.unwrap_or_default(), text(2)?, text(3)?);
-            self.recorded.insert(JobNo(row.try_get(0)?), recorded);
+            let digest = rows::digest(row, 1)?.unwrap_or_default();
+            let recorded = Recorded { digest, content_type: text(2)?, filename: text(3)? };
+            self.recorded.insert(JobNo(row.try_get(0)?), Some(recorded));
         }
-        for row in &retries {
+        self.retries.extend(retries.into_iter().map(|no| (JobNo(no), None)));
+        for row in &found_retries {
             let no = JobNo(row.try_get(0)?);
             let max_attempts = self.job(no).map_or(1, |job| job.max_attempts);
-            self.retries.insert(no, rows::retry(row, 1, max_attempts)?);
+            self.retries.insert(no, Some(rows::retry(row, 1, max_attempts)?));
         }
-        for row in &found_ends {
-            let (no, kind): (i64, i16) = (row.try_get(0)?, row.try_get(1)?);
-            let place = ends.keys().find(|(n, k, a)| {
-                n.0 == no && *k as i16 == kind && row.try_get(2).is_ok_and(|attempt: i32| attempt == rows::count(*a))
-            });
-            let Some(place) = place.copied() else { continue };
-            let end: i64 = row.try_get(3)?;
-            let (run, base): (i32, i64) = (row.try_get(4)?, row.try_get(5)?);
-            let end = ChunkEnd { end: end.cast_unsigned(), run: run.cast_unsigned(), base: base.cast_unsigned() };
-            ends.insert(place, end);
+        let place = |no, kind, attempt| ChunkPlace { no: JobNo(no), kind: chunk_kind(kind), attempt };
+        self.parts.extend(parts.into_iter().map(|(no, kind, attempt)| (place(no, kind, attempt), None)));
+        for row in &ends {
+            let place = place(row.try_get(0)?, row.try_get(1)?, row.try_get::<_, i32>(2)?.cast_unsigned());
+            let (end, run, base): (i64, i32, i64) = (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
+            let part = Part { end: end.cast_unsigned(), run: run.cast_unsigned(), base: base.cast_unsigned() };
+            self.parts.insert(place, Some(part));
         }
-        self.chunk_ends.extend(ends);
         Ok(())
     }
 

@@ -216,9 +216,9 @@ impl Batch<'_> {
         if all.is_empty() {
             return Ok(0);
         }
-        let nos: Vec<i64> = all.iter().map(|piece| piece.place.0.0).collect();
-        let kinds: Vec<i16> = all.iter().map(|piece| piece.place.1 as i16).collect();
-        let attempts: Vec<i32> = all.iter().map(|piece| rows::count(piece.place.2)).collect();
+        let nos: Vec<i64> = all.iter().map(|piece| piece.place.no.0).collect();
+        let kinds: Vec<i16> = all.iter().map(|piece| piece.place.kind as i16).collect();
+        let attempts: Vec<i32> = all.iter().map(|piece| rows::count(piece.place.attempt)).collect();
         let starts: Vec<i64> = all.iter().map(|piece| piece.start.cast_signed()).collect();
         let runs: Vec<i32> = all.iter().map(|piece| rows::count(piece.run)).collect();
         let bases: Vec<i64> = all.iter().map(|piece| piece.base.cast_signed()).collect();

@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use futures_util::try_join;
-use raincheck_core::{Job, JobNo, Purged, Reply, decide};
+use raincheck_core::{Command, Job, JobNo, Purged, Reply};
 
 use super::batch::{Batch, ClaimKey};
 use super::db::Parameters;
@@ -38,24 +38,14 @@ const REMEMBER_REQUESTS: i64 = 10 * 60_000;
 
 impl Batch<'_> {
     /// Purges one by one what may be; jobs are loaded.
-    pub(super) async fn purge_all(&mut self, asked: &[JobNo]) -> Result<Vec<Reply>, Trouble> {
-        let mut finished: Vec<Job> = Vec::new();
-        let mut replies = Vec::with_capacity(asked.len());
-        for no in asked {
-            replies.push(match self.job(*no).cloned() {
-                None => Reply::Gone,
-                Some(_) if finished.iter().any(|job| job.no == *no) => Reply::Gone,
-                Some(job) if !decide::may_purge(&job) => Reply::NotFinished(job),
-                Some(job) => {
-                    finished.push(job);
-                    Reply::Purged(Purged::default())
-                }
-            });
-        }
-        let mut blobs = self.forget(&finished).await?;
-        self.erase(&finished).await?;
-        for (no, reply) in asked.iter().zip(&mut replies) {
-            if let Reply::Purged(purged) = reply {
+    pub(super) async fn purge_all(&mut self, commands: &[&Command]) -> Result<Vec<Reply>, Trouble> {
+        let mut replies =
+            commands.iter().map(|command| self.apply((*command).clone())).collect::<Result<Vec<_>, _>>()?;
+        let forgotten = std::mem::take(&mut self.forgotten);
+        let mut blobs = self.forget(&forgotten).await?;
+        self.erase(&forgotten).await?;
+        for (command, reply) in commands.iter().zip(&mut replies) {
+            if let (Command::Purge(no), Reply::Purged(purged)) = (command, reply) {
                 purged.blobs = blobs.remove(no).unwrap_or_default();
             }
         }
@@ -107,7 +97,7 @@ impl Batch<'_> {
             counts[job.state as usize] -= 1;
             self.count((job.queue.clone(), job.kind.clone()), counts);
             self.jobs.insert(job.no, None);
-            self.tombstones.insert(job.no, job.id);
+            self.tombstones.insert(job.no, Some(job.id));
             self.gone.insert(job.no);
         }
         let forgotten = |no| jobs.iter().any(|job| job.no == no);
@@ -149,7 +139,7 @@ impl Batch<'_> {
             self.wrote = true;
             self.mind.found_no_name = None;
             let over: BTreeSet<i64> = over.iter().copied().collect();
-            self.tombstones.retain(|no, _| !over.contains(&no.0));
+            self.tombstones.extend(over.iter().map(|no| (JobNo(*no), None)));
             for claim in self.claims.values_mut() {
                 *claim = claim.filter(|claim| !over.contains(&claim.no.0));
             }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use futures_util::try_join;
-use raincheck_core::{Command, JobNo, LeaseJobs, Outcome, Reply};
+use raincheck_core::{Command, LeaseJobs, Outcome, Reply};
 
 use super::batch::Batch;
 use super::forget::ROUND;
@@ -207,10 +207,7 @@ impl Batch<'_> {
                 let requests: Vec<&LeaseJobs> = group.iter().filter_map(asked).collect();
                 self.lease_all(&requests, is_last).await
             }
-            Way::Purge => {
-                let no = |c: &&Command| if let Command::Purge(no) = c { Some(*no) } else { None };
-                self.purge_all(&group.iter().filter_map(no).collect::<Vec<JobNo>>()).await
-            }
+            Way::Purge => self.purge_all(group).await,
             Way::Sweep => match group {
                 [Command::Promote(limit)] => Ok(vec![self.promote(*limit).await?]),
                 [Command::Expire(limit)] => Ok(vec![self.expire(*limit).await?]),
@@ -224,6 +221,8 @@ impl Batch<'_> {
 
 #[cfg(test)]
 mod tests {
+    use raincheck_core::JobNo;
+
     use super::*;
 
     #[test]

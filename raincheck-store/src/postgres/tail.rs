@@ -162,7 +162,7 @@ impl Transaction {
     }
 }
 
-fn chunk_kind(number: i16) -> ChunkKind {
+pub(super) fn chunk_kind(number: i16) -> ChunkKind {
     if number == ChunkKind::Log as i16 { ChunkKind::Log } else { ChunkKind::Stream }
 }
 

@@ -1,14 +1,22 @@
 use std::sync::atomic::Ordering;
 
-use raincheck_core::decide::{self, Moment, Settled, SubmitFacts};
+use raincheck_core::decide::{self, Moment};
+use raincheck_core::interpreter::{
+    self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName,
+};
 use raincheck_core::{
-    Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Outcome, Overdue, Payload, Purged, QueueFacts, Refusal,
-    Reply, RetryPolicy, Settle, State, Submitted, limits,
+    Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Refusal, Reply, State, Submitted,
+    limits,
 };
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::writer::{LeaseChange, Writer};
 use super::{chunks, claims, purge, ready, rows, sweep};
+
+/// What stands for a fault of the rules: the transaction is given up, and counted.
+fn unlawful(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(what.into())
+}
 
 impl Writer<'_> {
     /// Loads the facts of one command, lets the rules decide, and writes what they say.
@@ -16,49 +24,59 @@ impl Writer<'_> {
         match command {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Lease(request) => self.lease(&request),
-            Command::Settle(settle) => self.settle(settle),
-            Command::Progress(lease, progress) => {
-                let Some(job) = self.job(lease.no)? else { return Ok(Reply::Gone) };
-                match self.decide(|moment| decide::progress(job, lease.attempt, progress, moment)) {
-                    Ok((job, changes)) => self.carry(changes).map(|()| Reply::Job(job)),
-                    Err(job) => Ok(Reply::LeaseLost(*job)),
-                }
-            }
-            Command::Append(append) => chunks::append(self, append),
-            Command::Cancel(cancel) => {
-                let Some(job) = self.job(cancel.no)? else { return Ok(Reply::Gone) };
-                let (reply, changes) = self.decide(|moment| decide::cancel(job, cancel.force, moment));
-                if let Reply::Job(job) = &reply
-                    && job.state == State::Running
-                {
-                    self.leases.push(LeaseChange::AskToStop(job.lease_ref()));
-                }
-                self.carry(changes).map(|()| reply)
-            }
-            Command::RunNow(no) => {
-                let Some(job) = self.job(no)? else { return Ok(Reply::Gone) };
-                let (reply, changes) = self.decide(|moment| decide::run_now(job, moment));
-                self.carry(changes).map(|()| reply)
-            }
-            Command::Purge(no) => match self.job(no)? {
-                None => Ok(Reply::Gone),
-                Some(job) if !decide::may_purge(&job) => Ok(Reply::NotFinished(job)),
-                Some(job) => purge::purge(self, &job).map(|blobs| Reply::Purged(Purged { blobs })),
-            },
-            Command::SetQueue(name, patch) => {
-                let Some(number) = self.queue_number(&name)? else {
-                    return Ok(Reply::Refused(0, Refusal::TooManyNames));
-                };
-                self.found_none = None;
-                let queue = self.book.queue(number);
-                queue.settings = patch.apply(std::mem::take(&mut queue.settings));
-                Ok(Reply::Queue(queue.settings.clone()))
-            }
             Command::Promote(limit) => sweep::promote(self, limit),
             Command::Expire(limit) => sweep::expire(self, limit),
             Command::Retire(limit) => purge::retire(self, limit),
             Command::Bury(limit) => purge::bury(self, limit),
+            command => self.carry_out(command),
         }
+    }
+
+    fn carry_out(&mut self, command: Command) -> Result<Reply> {
+        let mut facts = Facts::default();
+        loop {
+            let needs = interpreter::needs(&command, &facts);
+            if needs.is_empty() {
+                break;
+            }
+            self.look_up(needs, &mut facts)?;
+        }
+        let carried = self.decide(|moment| interpreter::carry_out(command, facts, moment));
+        let Carried { changes, mut reply } = carried.map_err(unlawful)?;
+        let blobs = self.carry(changes)?;
+        if let Reply::Purged(purged) = &mut reply {
+            purged.blobs = blobs;
+        }
+        Ok(reply)
+    }
+
+    fn look_up(&mut self, needs: Needs<'_>, facts: &mut Facts) -> Result<()> {
+        if let Some(no) = needs.job {
+            facts.job = self.job(no)?.into();
+        }
+        if let Some(lease) = needs.lease {
+            let leases = self.shared.leases.lock();
+            let overdue = leases.overrun(lease, self.shared.clock.reading());
+            facts.lease = Fact::Here(Held { overdue, worker: leases.worker(lease).unwrap_or_default() });
+        }
+        if let Some(no) = needs.recorded {
+            facts.recorded = rows::recorded(self.db, no)?.into();
+        }
+        if needs.retry.is_some()
+            && let Fact::Here(job) = &facts.job
+        {
+            facts.retry = Fact::Here(ready::spec(self, job)?.retry);
+        }
+        if let Some(place) = needs.part {
+            facts.part = chunks::part(self.db, place)?.into();
+        }
+        if let Some(name) = needs.queue {
+            let number = self.queue_number(name)?;
+            let known = number.and_then(|number| self.book.queues.get(&number));
+            let settings = known.map(|queue| queue.settings.clone()).unwrap_or_default();
+            facts.queue = Fact::Here(NamedQueue { has_room: number.is_some(), settings });
+        }
+        Ok(())
     }
 
     /// The job as it is by now, this transaction included.
@@ -111,25 +129,22 @@ impl Writer<'_> {
     }
 
     fn submit_one(&mut self, new: NewJob) -> Result<std::result::Result<Submitted, Refusal>> {
-        let (Some(queue), Some(_)) = (self.queue_number(&new.queue)?, self.kind_number(&new.kind)?) else {
-            return Ok(Err(Refusal::TooManyNames));
+        let facts = match (self.queue_number(&new.queue)?, self.kind_number(&new.kind)?) {
+            (Some(queue), Some(_)) => self.facts_of(&new, queue)?,
+            _ => NewFacts::default(),
         };
-        let tables = &self.shared.tables;
-        let known = |scope, key: &[u8]| claims::known(self.db, tables, claims::scope(scope, queue), key);
-        let by_id = match &new.id {
-            Some(id) => claims::chosen(self.db, tables, *id, &new.fingerprint)?,
-            None => None,
-        };
-        let by_key = match &new.spec.key {
-            Some(key) => known(ClaimScope::Key, key.as_bytes())?,
-            None => None,
-        };
-        let equal = match &new.equal {
-            Some(digest) => known(ClaimScope::Equal, digest)?.and_then(|known| known.job),
-            None => None,
-        };
+        let fresh = self.mint.mint(self.shared.clock.now(), &mut self.rng);
+        match self.decide(|moment| interpreter::take(new, facts, fresh, moment)).map_err(unlawful)? {
+            Ok((submitted, changes)) => self.carry(changes).map(|_| Ok(submitted)),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// What a new job must know, where there is room for its names.
+    fn facts_of(&self, new: &NewJob, queue: i64) -> Result<NewFacts> {
         let in_queue = self.book.queues.get(&queue);
-        let facts = SubmitFacts {
+        Ok(NewFacts {
+            has_room: true,
             queue: QueueFacts {
                 waiting: in_queue.map_or(0, |q| q.by_state[..3].iter().sum()),
                 max_queued: in_queue.and_then(|q| q.settings.max_queued).unwrap_or(self.bounds.max_queued),
@@ -137,15 +152,24 @@ impl Writer<'_> {
                 max_in_all: self.bounds.max_in_all,
                 next_ticket: in_queue.map_or(0, |q| q.tickets) + 1,
             },
-            by_id,
-            by_key,
-            equal,
-        };
-        let fresh = self.mint.mint(self.shared.clock.now(), &mut self.rng);
-        match self.decide(|moment| decide::submit(new, facts, fresh, moment)) {
-            Ok((submitted, changes)) => self.carry(changes).map(|()| Ok(submitted)),
-            Err(refusal) => Ok(Err(refusal)),
+            by_id: self.stands_for(new.chosen_id(), queue)?,
+            by_key: self.stands_for(new.key_name(), queue)?,
+            equal: self.stands_for(new.equal_name(), queue)?,
+        })
+    }
+
+    /// What a name of a new job stands for.
+    fn stands_for(&self, name: Option<NewName<'_>>, queue: i64) -> Result<NameFacts> {
+        let mut facts = NameFacts::default();
+        let Some(name) = name else { return Ok(facts) };
+        while let Some(look) = facts.next(name) {
+            match look {
+                Look::Claim => facts.claim = claims::find(self.db, claims::scope(name.scope, queue), name.key)?.into(),
+                Look::Job(no) => facts.job = claims::job(self.db, &self.shared.tables, no)?.into(),
+                Look::Tombstone(no) => facts.tombstone = claims::tombstone(self.db, no)?.into(),
+            }
         }
+        Ok(facts)
     }
 
     fn lease(&mut self, request: &LeaseJobs) -> Result<Reply> {
@@ -189,48 +213,11 @@ impl Writer<'_> {
         Ok(Reply::Leased(leased))
     }
 
-    fn settle(&mut self, Settle { lease, outcome }: Settle) -> Result<Reply> {
-        let Some(job) = self.job(lease.no)? else { return Ok(Reply::Gone) };
-        // The sweeper looked a moment ago: a heartbeat may have come since.
-        let over = |why| self.shared.leases.lock().overrun(lease, self.shared.clock.reading()) == Some(why);
-        let stale = match outcome {
-            Outcome::Lost => !over(Overdue::Lost),
-            Outcome::TimedOut => !over(Overdue::TimedOut),
-            _ => false,
-        };
-        if stale {
-            return Ok(Reply::Job(job));
-        }
-        let recorded = match &outcome {
-            Outcome::Complete(result) if job.state == State::Succeeded => self
-                .db
-                .prepare_cached("SELECT digest FROM result WHERE no=?1 AND content_type IS ?2 AND filename IS ?3")?
-                .query_row(params![lease.no.0, result.content_type, result.filename], |row| row.get(0))
-                .optional()?,
-            _ => None,
-        };
-        let retry = match &outcome {
-            Outcome::Fail { .. } | Outcome::TimedOut => ready::spec(self, &job)?.retry,
-            _ => RetryPolicy::default(),
-        };
-        let worker = match outcome {
-            Outcome::Lost => self.shared.leases.lock().worker(lease).unwrap_or_default(),
-            _ => Box::default(),
-        };
-        match self.decide(|m| decide::settle(job, lease.attempt, outcome, &worker, recorded, &retry, m)) {
-            Settled::Changed(job, changes) => {
-                self.leases.push(LeaseChange::End(lease));
-                self.carry(changes).map(|()| Reply::Job(job))
-            }
-            Settled::Repeated(job) => Ok(Reply::Job(job)),
-            Settled::LeaseLost(job) => Ok(Reply::LeaseLost(job)),
-        }
-    }
-
-    /// Writes what the rules decided.
-    pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<()> {
+    /// Writes what the rules decided; answers the files that nobody refers to any more.
+    pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<Vec<Box<str>>> {
         // A rule that is wrong must not be written down: the transaction is given up, and counted.
-        let seq = decide::lawful(&changes).map_err(|what| rusqlite::Error::ToSqlConversionFailure(what.into()))?;
+        let seq = decide::lawful(&changes).map_err(unlawful)?;
+        let mut blobs = Vec::new();
         for change in changes {
             match change {
                 Change::Insert(job, spec) => self.insert(&job, &spec)?,
@@ -266,9 +253,18 @@ impl Writer<'_> {
                         &text,
                     )?;
                 }
+                Change::Piece(piece) => chunks::insert(self, &piece)?,
+                Change::Settings(name, settings) => {
+                    self.found_none = None;
+                    let number = self.shared.tables.queues.write().intern(&name);
+                    self.book.queue(number).settings = settings;
+                }
+                Change::Forget(job) => blobs.extend(purge::purge(self, &job)?),
+                Change::AskToStop(lease) => self.leases.push(LeaseChange::AskToStop(lease)),
+                Change::EndLease(lease) => self.leases.push(LeaseChange::End(lease)),
             }
         }
-        Ok(())
+        Ok(blobs)
     }
 
     fn report(&self, sql: &str, no: JobNo, text: &str) -> Result<()> {

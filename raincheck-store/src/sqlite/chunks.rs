@@ -1,74 +1,39 @@
-use raincheck_core::{Append, ChunkKind, JobNo, Reply, State, limits};
+use raincheck_core::interpreter::{ChunkPlace, Part, Piece};
+use raincheck_core::{ChunkKind, JobNo, LeaseRef, limits};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::writer::Writer;
 use crate::records::{Chunk, ChunkInfo};
 
-/// A log is one for all attempts; a stream starts over with each.
-fn place(kind: ChunkKind, attempt: u32) -> u32 {
-    if kind == ChunkKind::Log { 0 } else { attempt }
+/// Puts a piece behind the others.
+pub(super) fn insert(writer: &mut Writer<'_>, piece: &Piece) -> Result<()> {
+    let Piece { place: ChunkPlace { no, kind, attempt }, start, run, base, content_type, bytes } = piece;
+    let sql = "INSERT INTO chunk (no, kind, attempt, offset, run, base, content_type, bytes) \
+               VALUES (?1,?2,?3,?4,?5,?6,?7,?8)";
+    let (start, base) = (start.cast_signed(), base.cast_signed());
+    let row = params![no.0, *kind as i64, attempt, start, run, base, content_type, &bytes[..]];
+    writer.db.prepare_cached(sql)?.execute(row)?;
+    if writer.chunks.last() != Some(&(*no, *kind)) {
+        writer.chunks.push((*no, *kind));
+    }
+    Ok(())
 }
 
-pub(super) fn append(writer: &mut Writer<'_>, append: Append) -> Result<Reply> {
-    let Some(job) = writer.job(append.lease.no)? else { return Ok(Reply::Gone) };
-    if job.state != State::Running || job.attempt != append.lease.attempt {
-        return Ok(Reply::LeaseLost(job));
-    }
-    let attempt = place(append.kind, job.attempt);
-    let (base, end) = part(writer.db, job.no, append.kind, job.attempt)?;
-    // Senders count from the beginning of their own run.
-    let offset = append.offset.map_or(end, |offset| base.saturating_add(offset));
-    let known = end.saturating_sub(offset) as usize;
-    if offset > end || known >= append.bytes.len() {
-        // A hole is not written; a repeated piece is not doubled. Either way the sender learns where the end is.
-        return Ok(Reply::Appended(end - base));
-    }
-    let bytes = append.bytes.slice(known..);
-    if end + bytes.len() as u64 > append.limit {
-        return Ok(Reply::Full);
-    }
-    let mut at = end;
-    for piece in bytes.chunks(limits::CHUNK_BYTES) {
-        let content_type = append.content_type.as_deref().filter(|_| at == 0);
-        writer
-            .db
-            .prepare_cached(
-                "INSERT INTO chunk (no, kind, attempt, offset, run, base, content_type, bytes) \
-                 VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
-            )?
-            .execute(params![
-                job.no.0,
-                append.kind as i64,
-                attempt,
-                at as i64,
-                job.attempt,
-                base as i64,
-                content_type,
-                piece
-            ])?;
-        at += piece.len() as u64;
-    }
-    writer.chunks.push((job.no, append.kind));
-    Ok(Reply::Appended(at - base))
-}
-
-/// Where the part that `run` writes begins, and where the whole ends.
-fn part(db: &Connection, no: JobNo, kind: ChunkKind, run: u32) -> Result<(u64, u64)> {
-    let last: Option<(i64, u32, i64)> = db
-        .prepare_cached(
-            "SELECT offset + length(bytes), run, base FROM chunk WHERE no=?1 AND kind=?2 AND attempt=?3 \
-             ORDER BY offset DESC LIMIT 1",
-        )?
-        .query_row(params![no.0, kind as i64, place(kind, run)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    Ok(match last {
-        Some((end, last, base)) => (if last == run { base } else { end } as u64, end as u64),
-        None => (0, 0),
+/// Where a stream or log ends.
+pub(super) fn part(db: &Connection, ChunkPlace { no, kind, attempt }: ChunkPlace) -> Result<Option<Part>> {
+    db.prepare_cached(
+        "SELECT offset + length(bytes), run, base FROM chunk WHERE no=?1 AND kind=?2 AND attempt=?3 \
+         ORDER BY offset DESC LIMIT 1",
+    )?
+    .query_row(params![no.0, kind as i64, attempt], |row| {
+        let (end, base): (i64, i64) = (row.get(0)?, row.get(2)?);
+        Ok(Part { end: end.cast_unsigned(), run: row.get(1)?, base: base.cast_unsigned() })
     })
+    .optional()
 }
 
 pub(super) fn info(db: &Connection, no: JobNo, kind: ChunkKind, attempt: u32) -> Result<ChunkInfo> {
-    let attempt = place(kind, attempt);
+    let ChunkPlace { attempt, .. } = ChunkPlace::of(LeaseRef { no, attempt }, kind);
     let size: Option<i64> = db
         .prepare_cached(
             "SELECT offset + length(bytes) FROM chunk WHERE no=?1 AND kind=?2 AND attempt=?3 ORDER BY offset DESC LIMIT 1",
@@ -92,7 +57,7 @@ pub(super) fn read(
     offset: u64,
     limit: usize,
 ) -> Result<Vec<Chunk>> {
-    let attempt = place(kind, attempt);
+    let ChunkPlace { attempt, .. } = ChunkPlace::of(LeaseRef { no, attempt }, kind);
     // The piece that holds `offset` may start up to one piece before it.
     let from = offset.saturating_sub(limits::CHUNK_BYTES as u64);
     let mut statement = db.prepare_cached(

@@ -1,4 +1,4 @@
-use raincheck_core::decide::Known;
+use raincheck_core::interpreter::Claim;
 use raincheck_core::{ClaimScope, Digest, Job, JobId, JobNo};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 use uuid::Uuid;
@@ -15,33 +15,10 @@ pub(super) fn scope(scope: ClaimScope, queue: i64) -> i64 {
     }
 }
 
-pub(super) fn find(db: &Connection, scope: i64, key: &[u8]) -> Result<Option<(JobNo, Digest)>> {
+pub(super) fn find(db: &Connection, scope: i64, key: &[u8]) -> Result<Option<Claim>> {
     db.prepare_cached("SELECT no, fingerprint FROM claim WHERE scope=?1 AND key=?2")?
-        .query_row(params![scope, key], |row| Ok((JobNo(row.get(0)?), row.get(1)?)))
+        .query_row(params![scope, key], |row| Ok(Claim { no: JobNo(row.get(0)?), fingerprint: row.get(1)? }))
         .optional()
-}
-
-/// What stands under a key: the job, or the fact that it was purged.
-pub(super) fn known(db: &Connection, tables: &Tables, scope: i64, key: &[u8]) -> Result<Option<Known>> {
-    let Some((no, fingerprint)) = find(db, scope, key)? else { return Ok(None) };
-    let job = job(db, tables, no)?;
-    let id = match &job {
-        Some(job) => Some(job.id),
-        None => tombstone(db, no)?,
-    };
-    Ok(id.map(|id| Known { fingerprint, id, job }))
-}
-
-/// What stands under an id that a client chose: the job submitted under it, or one the store itself gave it to.
-pub(super) fn chosen(db: &Connection, tables: &Tables, id: JobId, asked: &Digest) -> Result<Option<Known>> {
-    if let Some(known) = known(db, tables, scope(ClaimScope::Id, 0), id.0.as_bytes())? {
-        return Ok(Some(known));
-    }
-    let Some((no, _)) = id.parts() else { return Ok(None) };
-    let job = job(db, tables, no)?.filter(|job| job.id == id);
-    let taken = job.is_some() || tombstone(db, no)? == Some(id);
-    // Nobody asked for that job under this id, so nothing that is asked for is the same.
-    Ok(taken.then(|| Known { fingerprint: asked.map(|byte| !byte), id, job }))
 }
 
 pub(super) fn tombstone(db: &Connection, no: JobNo) -> Result<Option<JobId>> {

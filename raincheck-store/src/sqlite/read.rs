@@ -2,6 +2,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use raincheck_core::interpreter::Claim;
 use raincheck_core::{
     ChunkKind, Command, Content, Cursor, Digest, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
 };
@@ -58,7 +59,7 @@ fn find<T>(
             _ => {}
         }
     }
-    let Some((no, _)) = claims::find(db, 0, id.0.as_bytes())? else { return Ok(Found::Unknown) };
+    let Some(Claim { no, .. }) = claims::find(db, 0, id.0.as_bytes())? else { return Ok(Found::Unknown) };
     Ok(read(no)?.map_or(Found::Purged, Found::Here))
 }
 

@@ -1,12 +1,13 @@
 //! Rows to values and back; the only place that knows the order of columns.
 
 use bytes::Bytes;
+use raincheck_core::interpreter::Recorded;
 use raincheck_core::{
     Content, Cursor, Digest, Event, EventType, Job, JobId, JobNo, Method, OnLost, Payload, Retention, RetryPolicy,
     Spec, State, Timestamp,
 };
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, Result, Row, Statement, params};
+use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
 use uuid::Uuid;
 
 use super::tables::Tables;
@@ -268,6 +269,13 @@ pub(super) fn insert_spec(db: &Connection, insert: &mut Statement<'_>, no: JobNo
         bytes,
     ])?;
     keep_blob(db, no, blob, &spec.input.digest)
+}
+
+/// The result of a job, as far as another one is compared with it.
+pub(super) fn recorded(db: &Connection, no: JobNo) -> Result<Option<Recorded>> {
+    db.prepare_cached("SELECT digest, content_type, filename FROM result WHERE no=?1")?
+        .query_row([no.0], |row| Ok(Recorded { digest: row.get(0)?, content_type: row.get(1)?, filename: row.get(2)? }))
+        .optional()
 }
 
 /// `insert` is [`INSERT_RESULT`].

@@ -79,7 +79,11 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "sweeper-without-deadline",
         fault: "the sweep ends a run although a heartbeat came since it looked",
-        edits: &[Edit { file: APPLY, from: "Outcome::Lost => !over(Overdue::Lost),", to: "Outcome::Lost => false," }],
+        edits: &[Edit {
+            file: "raincheck-core/src/interpreter/settle.rs",
+            from: "if held.overdue != Some(overdue) {",
+            to: "if held.overdue != Some(overdue) && overdue != Overdue::Lost {",
+        }],
         killer: Killer::Tests(STORE),
     },
     Mutant {
@@ -142,9 +146,9 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             Edit {
                 file: APPLY,
-                from: "claims::known(self.db, tables, claims::scope(scope, queue), key);",
-                to: "self.shared.read(|db| claims::known(db, tables, claims::scope(scope, queue), key))\
-                     .map_err(|_| rusqlite::Error::InvalidQuery);",
+                from: "claims::find(self.db, claims::scope(name.scope, queue), name.key)?.into()",
+                to: "self.shared.read(|db| claims::find(db, claims::scope(name.scope, queue), name.key))\
+                     .map_err(|_| rusqlite::Error::InvalidQuery)?.into()",
             },
             Edit {
                 file: APPLY,
@@ -172,7 +176,11 @@ pub const MUTANTS: &[Mutant] = &[
         name: "purge-unfinished",
         fault: "a person may purge a job that is not finished",
         edits: &[
-            Edit { file: APPLY, from: "Some(job) if !decide::may_purge(&job) =>", to: "Some(job) if job.no.0 == 0 =>" },
+            Edit {
+                file: "raincheck-core/src/interpreter/mod.rs",
+                from: "Command::Purge(_) if !decide::may_purge(&job) =>",
+                to: "Command::Purge(_) if job.no.0 == 0 =>",
+            },
             Edit { file: PURGE, from: "WHERE no=?1 AND state=?2 AND state>3", to: "WHERE no=?1 AND state=?2" },
         ],
         killer: Killer::Tests(STORE),

@@ -152,7 +152,7 @@ fn claims(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
         .map(|key| (queue.wrapping_mul(2).wrapping_add(1), key.into_bytes(), "its key"));
     let given = row.get::<_, Option<Vec<u8>>>(2)?.map(|id| (0, id, "its id"));
     for (scope, name, what) in key.into_iter().chain(given) {
-        let owner = crate::sqlite::claims::find(look.db, scope, &name)?.map(|(no, _)| no.0);
+        let owner = crate::sqlite::claims::find(look.db, scope, &name)?.map(|claim| claim.no.0);
         stands_for(look.page, no, subject, what, owner);
     }
     Ok(())

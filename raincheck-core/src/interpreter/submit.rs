@@ -1,0 +1,138 @@
+use super::facts::{Fact, NotAsked};
+use crate::command::{Change, ClaimScope, Refusal, Submitted};
+use crate::decide::{self, Known, Moment, SubmitFacts};
+use crate::id::{JobId, JobNo};
+use crate::job::{Job, NewJob};
+use crate::payload::Digest;
+use crate::queue::QueueFacts;
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The job.
+    pub no: JobNo,
+    /// Digest of what was asked for under it.
+    pub fingerprint: Digest,
+}
+
+/// A name that a new job goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewName<'c> {
+    /// Where it is unique; but for chosen ids, in the queue of the new job.
+    pub scope: ClaimScope,
+    /// The name.
+    pub key: &'c [u8],
+    /// The job of this very id, were it one that the store gave out.
+    own: Option<(JobNo, JobId)>,
+}
+
+impl NewJob {
+    /// The id that its client chose.
+    pub fn chosen_id(&self) -> Option<NewName<'_>> {
+        let own = |id: &JobId| id.parts().map(|(no, _)| (no, *id));
+        self.id.as_ref().map(|id| NewName { scope: ClaimScope::Id, key: id.0.as_bytes(), own: own(id) })
+    }
+
+    /// Its idempotency key.
+    pub fn key_name(&self) -> Option<NewName<'_>> {
+        self.spec.key.as_ref().map(|key| NewName { scope: ClaimScope::Key, key: key.as_bytes(), own: None })
+    }
+
+    /// What equal `GET` jobs are found by.
+    pub fn equal_name(&self) -> Option<NewName<'_>> {
+        self.equal.as_ref().map(|digest| NewName { scope: ClaimScope::Equal, key: digest, own: None })
+    }
+}
+
+/// What is known of a name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NameFacts {
+    /// What it stands for.
+    pub claim: Fact<Claim>,
+    /// The job that it stands for.
+    pub job: Fact<Job>,
+    /// The id of that job, as what remembers its purge says.
+    pub tombstone: Fact<JobId>,
+}
+
+/// What must be looked up next to know what a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// [`NameFacts::claim`].
+    Claim,
+    /// [`NameFacts::job`].
+    Job(JobNo),
+    /// [`NameFacts::tombstone`].
+    Tombstone(JobNo),
+}
+
+impl NameFacts {
+    /// What must still be known of `name`, one thing after the other.
+    pub fn next(&self, name: NewName<'_>) -> Option<Look> {
+        let no = match &self.claim {
+            Fact::NotAsked => return Some(Look::Claim),
+            Fact::Absent => name.own?.0,
+            Fact::Here(claim) => claim.no,
+        };
+        match &self.job {
+            Fact::NotAsked => Some(Look::Job(no)),
+            Fact::Here(_) => None,
+            Fact::Absent => self.tombstone.is_missing().then_some(Look::Tombstone(no)),
+        }
+    }
+
+    /// What stands under `name`: the job, or the fact that it was purged. An id may be one that the store itself gave out:
+    /// nobody asked for that job under this id, so nothing that is `asked` for is the same.
+    fn known(self, name: NewName<'_>, asked: &Digest) -> Result<Option<Known>, NotAsked> {
+        let claim = self.claim.known("what a name stands for")?;
+        let (fingerprint, own) = match (claim, name.own) {
+            (Some(claim), _) => (claim.fingerprint, None),
+            (None, Some((_, id))) => (asked.map(|byte| !byte), Some(id)),
+            (None, None) => return Ok(None),
+        };
+        let is_it = |id: &JobId| own.is_none_or(|own| own == *id);
+        let (id, job) = match self.job.known("the job of a name")? {
+            Some(job) => (Some(job.id), Some(job)),
+            None => (self.tombstone.known("what is left of the job of a name")?, None),
+        };
+        Ok(id.filter(is_it).map(|id| Known { fingerprint, id, job }))
+    }
+}
+
+/// What a new job must know, as it is in the transaction under way. Of the names, those that it goes by.
+#[derive(Clone, Debug, Default)]
+pub struct NewFacts {
+    /// Whether its queue and its kind are there, or there is room for them.
+    pub has_room: bool,
+    /// Bounds and present figures of its queue.
+    pub queue: QueueFacts,
+    /// See [`NewJob::chosen_id`].
+    pub by_id: NameFacts,
+    /// See [`NewJob::key_name`].
+    pub by_key: NameFacts,
+    /// See [`NewJob::equal_name`].
+    pub equal: NameFacts,
+}
+
+/// Takes one new job, or finds the one that it already is. `fresh` is the id it gets unless it chose one.
+pub fn take(
+    new: NewJob,
+    facts: NewFacts,
+    fresh: (JobNo, JobId),
+    moment: &mut Moment<'_>,
+) -> Result<Result<(Submitted, Vec<Change>), Refusal>, NotAsked> {
+    if !facts.has_room {
+        return Ok(Err(Refusal::TooManyNames));
+    }
+    let known = |facts: NameFacts, name: Option<NewName<'_>>| match name {
+        Some(name) => facts.known(name, &new.fingerprint),
+        None => Ok(None),
+    };
+    let facts = SubmitFacts {
+        queue: facts.queue,
+        by_id: known(facts.by_id, new.chosen_id())?,
+        by_key: known(facts.by_key, new.key_name())?,
+        equal: known(facts.equal, new.equal_name())?.and_then(|known| known.job),
+    };
+    Ok(decide::submit(new, facts, fresh, moment))
+}
