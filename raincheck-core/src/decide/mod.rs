@@ -3,6 +3,7 @@
 //! Each takes the stored facts it needs as arguments and answers with the writes and the reply. A store loads
 //! facts and carries out changes in one transaction; it knows none of these rules.
 
+mod append;
 mod lawful;
 mod lease;
 mod settle;
@@ -10,6 +11,7 @@ mod steer;
 mod submit;
 mod sweep;
 
+pub use append::may_append;
 pub use lawful::lawful;
 pub use lease::lease;
 pub use settle::{Settled, progress, settle};

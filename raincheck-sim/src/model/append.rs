@@ -1,13 +1,13 @@
 //! Bytes of streams and logs.
 
-use raincheck_core::{Append, Reply, State};
+use raincheck_core::{Append, Reply, decide};
 
 use super::{Disk, Model, Stop};
 
 impl Model {
     pub(super) fn append(&mut self, append: Append) -> Result<Reply, Stop> {
         let Some(job) = self.row(append.lease.no) else { return Ok(Reply::Gone) };
-        if job.state != State::Running || job.attempt != append.lease.attempt {
+        if !decide::may_append(&job, &append) {
             return Ok(Reply::LeaseLost(job));
         }
         let place = Disk::chunk_place(job.no, append.kind, job.attempt);

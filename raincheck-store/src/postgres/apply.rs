@@ -205,7 +205,7 @@ impl Batch<'_> {
 
     fn append(&mut self, append: Append) -> Reply {
         let Some(job) = self.job(append.lease.no).cloned() else { return Reply::Gone };
-        if job.state != State::Running || job.attempt != append.lease.attempt {
+        if !decide::may_append(&job, &append) {
             return Reply::LeaseLost(job);
         }
         let place = (job.no, append.kind, super::chunks::place(append.kind, job.attempt));

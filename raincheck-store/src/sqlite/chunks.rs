@@ -1,4 +1,4 @@
-use raincheck_core::{Append, ChunkKind, JobNo, Reply, State, limits};
+use raincheck_core::{Append, ChunkKind, JobNo, Reply, decide, limits};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::writer::Writer;
@@ -11,7 +11,7 @@ fn place(kind: ChunkKind, attempt: u32) -> u32 {
 
 pub(super) fn append(writer: &mut Writer<'_>, append: Append) -> Result<Reply> {
     let Some(job) = writer.job(append.lease.no)? else { return Ok(Reply::Gone) };
-    if job.state != State::Running || job.attempt != append.lease.attempt {
+    if !decide::may_append(&job, &append) {
         return Ok(Reply::LeaseLost(job));
     }
     let attempt = place(append.kind, job.attempt);
