@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::id::{JobId, JobNo};
 use crate::limits;
 use crate::name::Name;
@@ -165,6 +167,8 @@ pub struct NewJob {
     pub equal: Option<Digest>,
     /// An equal job that succeeded at most this long ago answers instead, milliseconds.
     pub max_age: Option<Millis>,
+    /// Jobs that answer nothing instead, as their results are known to be lost.
+    pub lost: Option<Arc<[JobNo]>>,
     /// What never changes.
     pub spec: Spec,
 }
@@ -187,6 +191,7 @@ impl NewJob {
             fingerprint: Digest::default(),
             equal: None,
             max_age: None,
+            lost: None,
             spec: Spec::default(),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, Stop, append::Append};
+use super::{Outcome, Stop, StopReason, append::Append};
 use crate::{
     Client, Error,
     api::{Lease, Progress},
@@ -16,6 +16,8 @@ use crate::{
 
 /// Output that is on its way when a run ends may take so long to arrive at a server that is there.
 const CLOSE_WITHIN: Duration = Duration::from_secs(60);
+/// Likewise the log of a run whose lease is lost.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a run is made of; the worker holds it until the outcome is delivered.
 pub(crate) struct TaskParts {
@@ -82,10 +84,12 @@ impl TaskParts {
         }
     }
 
-    /// Sends the last of stream and log; nothing can be written any more.
+    /// Sends the last of stream and log; nothing can be written any more. Of a run that is over the log is still taken.
     pub(crate) async fn close(&self) {
-        for append in [self.stream.get(), self.log.get()].into_iter().flatten() {
-            append.close(CLOSE_WITHIN).await;
+        let lost = self.stop.reason() == Some(StopReason::Lost);
+        let within = if lost { LAST_LINES_WITHIN } else { CLOSE_WITHIN };
+        for append in [self.stream.get().filter(|_| !lost), self.log.get()].into_iter().flatten() {
+            append.close(within).await;
         }
     }
 

@@ -51,10 +51,8 @@ async fn run_whole(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit
         shared.trouble.met(what);
         Task::new(parts.clone()).log(&format!("raincheck: given back, as this worker cannot run it: {what}"));
     }
-    if stop.reason() != Some(StopReason::Lost) {
-        parts.close().await;
-    }
-    // Asked again: closing is long enough to lose a lease.
+    parts.close().await;
+    // Asked only now: closing is long enough to lose a lease.
     if stop.reason() != Some(StopReason::Lost) {
         last_progress(&shared, &parts).await;
         let outcome = match outcome {

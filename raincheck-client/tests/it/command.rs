@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     mock::{Job, Mock},
-    support::{Running, SUPERVISOR, ended, eventually, family, is_alive, outcome, pids, shell, worker},
+    support::{Running, SUPERVISOR, ended, eventually, family, is_alive, kept, outcome, pids, shell, worker},
 };
 
 fn result(job: &Job) -> (&str, &[u8]) {
@@ -216,6 +216,34 @@ async fn sigterm_comes_first() {
     eventually("it is canceled", || mock.job(id).state == "canceled").await;
     assert!(mock.job(id).log.ends_with(b"cleaned up\n"), "it had the time to clean up");
     running.drain().await;
+}
+
+/// What a program writes while it is being stopped is what tells why it hung.
+#[tokio::test]
+async fn the_log_is_kept_to_its_end_whyever_a_run_is_stopped() {
+    let last = "trap 'echo note; echo cleaned up >&2; exit 0' TERM; echo ready >&2; while :; do sleep 0.02; done";
+    let (once, warm) = (format!("exec >&2; {last}"), format!("ask; {last}"));
+    for (kind, command) in [("once", shell(&once)), ("kept", kept(&warm))] {
+        let mock = Mock::start();
+        let command = command.kill_after(Duration::from_secs(60));
+        let running = Running::start(worker(&mock).kind(kind, command.build().unwrap()));
+        let (canceled, lost) = (mock.json(kind, "1"), mock.json(kind, "2"));
+        for id in [canceled, lost] {
+            eventually("it runs", || mock.job(id).log == b"ready\n").await;
+            if id == lost {
+                mock.lose(id)
+            } else {
+                mock.cancel(id)
+            }
+            eventually("its log is whole", || {
+                let log = String::from_utf8(mock.job(id).log).unwrap();
+                ["note\n", "cleaned up\n"].iter().all(|line| log.contains(line))
+            })
+            .await;
+        }
+        running.drain().await;
+        assert_eq!(mock.job(lost).ends, 0, "{kind}");
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ pub struct Job {
     pub state: String,
     pub attempt: u32,
     pub lease: Option<String>,
+    /// The lease that is over; its log is still taken.
+    pub over: Option<String>,
     pub cancel_requested: bool,
     pub result: Option<(String, Vec<u8>)>,
     pub disposition: Option<String>,
@@ -165,7 +167,7 @@ impl Mock {
     /// The lease is over, as after a timeout; the job goes to nobody else.
     pub fn lose(&self, id: usize) {
         let job = &mut self.table().jobs[id];
-        (job.lease, job.state) = (None, "lost".into());
+        (job.over, job.state) = (job.lease.take(), "lost".into());
     }
 }
 

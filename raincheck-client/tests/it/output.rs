@@ -1,5 +1,7 @@
 //! What programs write: all of it in its order, up to the limits, and never cut in silence.
 
+use std::time::Duration;
+
 use raincheck_client::run::{Task, function};
 
 use crate::{
@@ -78,15 +80,24 @@ async fn a_log_is_whole_however_fast_it_comes() {
 async fn a_program_waits_for_a_server_that_is_slow_to_take_its_log() {
     let mock = Mock::start();
     mock.table().log_is_slow = true;
-    let script = "i=0; while [ $i -lt 40 ]; do head -c 50000 /dev/zero | tr '\\0' $((i % 10)) >&2; i=$((i+1)); done";
-    let running = Running::start(worker(&mock).kind("k", shell(script).build().unwrap()));
-    let id = mock.json("k", "1");
-    eventually("something is on its way", || mock.table().logs_asked > 0).await;
-    mock.table().log_is_slow = false;
-    let job = ended(&mock, id).await;
-    let expected: String = (0..40).map(|i| (i % 10).to_string().repeat(50_000)).collect();
-    assert!(job.log == expected.as_bytes(), "{} bytes", job.log.len());
-    running.drain().await;
+    let script = "i=0; while [ $i -lt 40 ]; do head -c 50000 /dev/zero | tr '\\0' $((i % 10)); i=$((i+1)); done";
+    // To a kept program's output, one line; an answer begins with a brace, as this does not.
+    let warm = format!("ask; {script}; echo; say '\"result\":1'; read -r line");
+    let (once, warm) = (shell(&format!("exec >&2; {script}")), kept(&warm));
+    for (kind, command, end) in [("once", once, ""), ("kept", warm, "\n")] {
+        mock.table().log_is_slow = true;
+        let running = Running::start(worker(&mock).kind(kind, command.build().unwrap()));
+        let id = mock.json(kind, "1");
+        let asked = mock.table().logs_asked;
+        eventually("something is on its way", || mock.table().logs_asked > asked).await;
+        // By now a program that waits for nobody has written all of it.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        mock.table().log_is_slow = false;
+        let job = ended(&mock, id).await;
+        let expected: String = (0..40).map(|i| (i % 10).to_string().repeat(50_000)).collect();
+        assert!(job.log == (expected + end).as_bytes(), "{kind}: {} bytes", job.log.len());
+        running.drain().await;
+    }
 }
 
 #[tokio::test]

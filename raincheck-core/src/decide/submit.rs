@@ -61,7 +61,9 @@ pub fn submit(
             return Ok(join(equal, &new));
         }
         let fresh_enough = |age| equal.finished_at.is_some_and(|at| moment.now.since(at) <= age);
-        if equal.state == State::Succeeded && !equal.is_expired(moment.now) && new.max_age.is_some_and(fresh_enough) {
+        let is_lost = new.lost.as_ref().is_some_and(|lost| lost.contains(&equal.no));
+        let is_gone = is_lost || equal.is_expired(moment.now);
+        if equal.state == State::Succeeded && !is_gone && new.max_age.is_some_and(fresh_enough) {
             let changes = claim_key(&new, equal.no).into_iter().collect();
             return Ok((Submitted::Cached(equal), changes));
         }

@@ -25,7 +25,7 @@ impl Blobs {
         // Who asked knows the job, and says so.
         self.open_at(name, range).await.inspect_err(|error| {
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) {
-                self.unreadable.fetch_add(1, Ordering::Relaxed);
+                self.add_unreadable();
             }
         })
     }
@@ -63,7 +63,12 @@ impl Blobs {
         if all.len() as u64 == size { Ok(all.freeze()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// How many reads there were of payloads that were not there in full.
+    /// Counts a read that turned out to be of other bytes, as its reader found who knows what they should be.
+    pub fn add_unreadable(&self) {
+        self.unreadable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many reads there were of payloads that were not there in full, or were others than were put there.
     pub fn count_unreadable(&self) -> u64 {
         self.unreadable.load(Ordering::Relaxed)
     }

@@ -124,6 +124,22 @@ pub async fn the_log_is_one(world: &mut World) {
     }
 }
 
+/// A run that is ended from outside may still say how its program was stopped, until another begins.
+pub async fn last_lines_of_a_run_are_kept(world: &mut World) {
+    let log = |lease, bytes| Command::Append(piece(lease, ChunkKind::Log, None, bytes));
+    let first = world.running(new_job()).await;
+    world.one(log(first, b"one ")).await;
+    world.end(first, Outcome::Release { delay: 0 }).await;
+    assert_eq!(world.one(log(first, b"stopped ")).await, Reply::Appended(12));
+    assert!(matches!(append(world, first, None, b"x").await, Reply::LeaseLost(_)), "a stream ends with its run");
+    let second = world.run_one().await;
+    assert!(matches!(world.one(log(first, b"x")).await, Reply::LeaseLost(_)));
+    assert_eq!(world.one(log(second, b"two ")).await, Reply::Appended(4));
+    world.end(second, complete("1")).await;
+    assert_eq!(world.one(log(second, b"over")).await, Reply::Appended(8));
+    assert_eq!(text(world, second, ChunkKind::Log, 0).await, "one stopped two over");
+}
+
 /// Only the present run writes.
 pub async fn only_the_running_attempt_writes(world: &mut World) {
     let first = world.running(new_job()).await;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{SqliteOptions, high_water};
@@ -22,11 +22,29 @@ pub(super) fn lock_of(path: &Path) -> PathBuf {
     path.with_extension("lock")
 }
 
+/// The database itself, where `path` is a link to it: what lies beside it, its log and its lock, lies beside that.
+pub(super) fn real(path: &Path) -> PathBuf {
+    let Ok(target) = fs::read_link(path) else { return path.to_owned() };
+    // Of a link that leads nowhere yet, its target is made.
+    path.canonicalize().unwrap_or_else(|_| folder::above(path).join(target))
+}
+
+/// How many names the database has, if it is more than one. Under each it would have another log and another lock.
+pub(super) fn names(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|file| file.nlink()).filter(|names| *names > 1)
+}
+
 /// Sees to it that there is a database, or nothing that one is missing of: its log alone holds jobs, and to an empty
 /// database all payloads would be strangers.
 pub(super) fn prepare(options: &SqliteOptions) -> Result<(), StoreError> {
     let SqliteOptions { path, blobs, .. } = options;
     let place = BlobPlace::from(blobs);
+    if let Some(names) = names(path) {
+        let why = format!("{} has {names} names (hard links): under each its log would be another", path.display());
+        let next =
+            "remove the other names; if one is a copy that was meant to be kept, make it with `raincheck backup`";
+        return Err(StoreError::Refused { why, next: next.to_owned() });
+    }
     // SQLite takes an empty file for a new database, and throws its log away.
     if fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         let looked = || -> io::Result<()> {

@@ -90,10 +90,11 @@ impl SqliteStore {
     }
 
     /// The same, with something else that tells what is free than the disk.
-    pub(super) fn open_on(options: SqliteOptions, measure: Option<Measure>) -> Result<Arc<Self>, StoreError> {
+    pub(super) fn open_on(mut options: SqliteOptions, measure: Option<Measure>) -> Result<Arc<Self>, StoreError> {
         if is_too_old() {
             return Err(StoreError::TooOld(rusqlite::version().to_owned()));
         }
+        options.path = files::real(&options.path);
         files::in_folder(&options.path)?;
         let folder = folder::above(&options.path);
         folder::make(folder).map_err(|e| StoreError::Other(format!("cannot make {}: {e}", folder.display())))?;

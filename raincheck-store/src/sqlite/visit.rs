@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::SqliteOptions;
-use super::files::{ELSEWHERE, beside, find, lock_of, unreadable};
+use super::files::{ELSEWHERE, beside, find, lock_of, real, unreadable};
 use super::open::formats;
 use super::shared::keep_plans;
 use crate::StoreError;
@@ -44,8 +44,8 @@ impl Visit {
     /// # Errors
     /// [`StoreError::Refused`] when there is none, or it can't be read.
     pub fn of(options: &SqliteOptions) -> Result<Visit, StoreError> {
-        let path = &options.path;
         find(options)?;
+        let path = &real(&options.path);
         let (kept_out, served) = keep_out(&lock_of(path))
             .map_err(|error| unreadable(&lock_of(path), &error, error.kind() == io::ErrorKind::PermissionDenied))?;
         let forbidden = |error: &rusqlite::Error| {

@@ -444,6 +444,13 @@ async fn damage_outside_of_rows_is_found() {
         File::create(folder.join("raincheck.db-wal")).unwrap().set_len(513 << 20).unwrap();
     })
     .await;
+    expect(Invariant::Journal, "it has 2 names", &|folder| {
+        fs::hard_link(folder.join("raincheck.db"), folder.join("other.db")).unwrap();
+    })
+    .await;
+    let bare = hurt(sound.path(), |folder| fs::remove_dir_all(folder.join("blobs")).unwrap());
+    let all = everything(&mut SqliteDoctor::open(&options(bare.path()), false).unwrap()).await.findings;
+    assert!(!all.is_empty() && all.iter().all(|one| one.invariant != Invariant::Space), "{all:#?}");
     // A page of the table of jobs, overwritten as a failing disk would.
     let hurt = hurt(sound.path(), |folder| {
         let path = folder.join("raincheck.db");

@@ -27,6 +27,31 @@ async fn one_folder_is_open_once() {
     SqliteStore::open(options(folder.path())).unwrap().close().await;
 }
 
+/// Under each name it would have a log and a lock of its own.
+#[tokio::test]
+async fn one_database_is_open_once_whatever_it_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let by = |name: &str| SqliteOptions { path: folder.path().join(name), ..options(folder.path()) };
+    // A link to what is not there yet is one to what it makes.
+    std::os::unix::fs::symlink("raincheck.db", folder.path().join("link.db")).unwrap();
+    let first = SqliteStore::open(by("link.db")).unwrap();
+    let second = SqliteStore::open(by("raincheck.db"));
+    assert!(matches!(second.map(|_| ()), Err(StoreError::InUse(_))));
+    first.close().await;
+    drop(first);
+    let first = SqliteStore::open(by("raincheck.db")).unwrap();
+    assert!(matches!(SqliteStore::open(by("link.db")).map(|_| ()), Err(StoreError::InUse(_))));
+    first.close().await;
+    drop(first);
+    std::fs::hard_link(folder.path().join("raincheck.db"), folder.path().join("other.db")).unwrap();
+    for name in ["raincheck.db", "other.db", "link.db"] {
+        let refused = SqliteStore::open(by(name)).map(|_| ()).unwrap_err();
+        assert!(matches!(&refused, StoreError::Refused { why, .. } if why.contains("2 names")), "{refused}");
+    }
+    std::fs::remove_file(folder.path().join("other.db")).unwrap();
+    SqliteStore::open(by("raincheck.db")).unwrap();
+}
+
 #[tokio::test]
 async fn a_newer_format_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();

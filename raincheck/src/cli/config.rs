@@ -7,6 +7,8 @@ use clap::{Args, Subcommand};
 use super::{
     exit::{Exit, Failure},
     output::{self, Format, Output},
+    serve::commands,
+    style::{Ink, Style},
 };
 use crate::config::{Config, FILE_NAME, Flags, TEMPLATE, tree::Fault};
 
@@ -48,6 +50,10 @@ impl ConfigCommand {
             Self::Init { file } => init(&file)?,
             Self::Check(which) => {
                 let config = load(which.config.as_deref(), &Vec::new())?;
+                commands::check(&config)?;
+                if let Some(remark) = commands::remark(&config) {
+                    eprintln!("{} {remark}", Style::stderr().paint(Ink::Yellow, "warning:"));
+                }
                 let file = config.file.as_deref().map_or("no file".to_owned(), |file| file.display().to_string());
                 output::print(&format!("{file}: ok\n"))?;
             }

@@ -19,6 +19,7 @@ mod migrate;
 mod operate;
 pub mod output;
 mod queue;
+mod resources;
 mod result;
 pub mod serve;
 pub mod signals;
@@ -119,6 +120,9 @@ enum Command {
 /// Reads the command line, does what it says and answers the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(failure) = resources::check() {
+        return report(&failure);
+    }
     // New requests are heard of after so many tasks, not after 61 as by default, when there is always another one to do.
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(8).build() {
         Ok(runtime) => runtime,

@@ -11,15 +11,17 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
-use super::App;
 use super::options::Largest;
 use super::pace::Pace;
 use super::problem::{self, Problem};
+use super::{App, peer};
 
 /// A sender may pause this long.
 const IDLE: Duration = Duration::from_secs(30);
 /// What a refused sender may still send before the connection is cut, so that it gets to read the answer.
-const DRAIN_BYTES: usize = 8 << 20;
+const DRAIN_BYTES: usize = 64 << 20;
+/// Where it holds one of the last connections.
+const DRAIN_BYTES_KEPT: usize = 8 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 const DRAIN_PAUSE: Duration = Duration::from_millis(250);
 
@@ -138,7 +140,7 @@ pub fn announced(headers: &HeaderMap) -> u64 {
 }
 
 /// Known before anything was read: a sender that waits to be told is not told to go on.
-pub async fn refuse(headers: &HeaderMap, body: Body, refused: Problem) -> Problem {
+pub async fn refuse<T>(headers: &HeaderMap, body: Body, refused: T) -> T {
     if !headers.contains_key(EXPECT) {
         discard(body).await;
     }
@@ -164,7 +166,7 @@ fn over(Largest { bytes, setting }: Largest) -> Problem {
 /// Reads on for a while, so that a sender that does not look up gets to read the answer.
 pub async fn discard(mut body: Body) {
     let read = async {
-        let mut left = DRAIN_BYTES;
+        let mut left = if peer::is_kept() { DRAIN_BYTES_KEPT } else { DRAIN_BYTES };
         while left > 0
             && let Ok(Ok(Some(piece))) = tokio::time::timeout(DRAIN_PAUSE, any_piece(&mut body)).await
         {

@@ -40,7 +40,13 @@ pub async fn serve(
             return Err(outside.header(header::CONTENT_RANGE, value(format!("bytes */{size}"))));
         }
     };
-    let body = if *method == Method::HEAD { Body::empty() } else { body(app, job, content, start, end).await? };
+    let body = if *method == Method::HEAD {
+        // Its last byte tells whether all of it is there.
+        drop(body(app, job, content, end.saturating_sub(1), end).await?);
+        Body::empty()
+    } else {
+        body(app, job, content, start, end).await?
+    };
     let status = if part == Part::Whole { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
     let mut response = dress(status, body, content, etag);
     let headers = response.headers_mut();
@@ -59,7 +65,7 @@ async fn body(app: &App, job: &Job, content: &Content, start: u64, end: u64) -> 
     match &content.payload {
         Payload::Empty => Ok(Body::empty()),
         Payload::Inline(bytes) => Ok(Body::from(bytes.slice(start as usize..end as usize))),
-        Payload::Blob { name, .. } if app.damaged.knows(name) => Err(lost::damaged()),
+        Payload::Blob { name, .. } if app.damaged.knows(name) => Err(lost::known(app, job)),
         Payload::Blob { name, size } => match app.engine.store().blobs().read(name, start..end).await {
             Ok(bytes) => {
                 let known = (start, end) == (0, *size) && content.digest != Digest::default();

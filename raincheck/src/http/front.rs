@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::Router;
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONNECTION, HeaderValue, ORIGIN};
 use http::{Method, Request, StatusCode};
@@ -12,8 +13,8 @@ use raincheck_core::LeaseRef;
 use tower::Service;
 
 use super::App;
-use super::outflow;
 use super::problem::{self, Problem, Untold};
+use super::{body, outflow};
 
 /// The guard before the router.
 #[derive(Clone)]
@@ -52,7 +53,10 @@ impl Front {
         };
         let is_safe = request.method().is_safe();
         let mut response = match self.app.guard.check(&request) {
-            Err(refused) => refused.into_response(),
+            Err(refused) => {
+                let (head, body) = request.into_parts();
+                body::refuse(&head.headers, Body::new(body), refused).await.into_response()
+            }
             Ok(()) if is_kept && !must_go_on(request.method(), request.uri().path()) => {
                 Problem::no_room().detail("nearly all connections are taken: try again later; fewer clients, or a higher `connections` in [limits], make room").into_response()
             }

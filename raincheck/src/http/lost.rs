@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use parking_lot::Mutex;
-use raincheck_core::{Digest, Job};
+use raincheck_core::{Digest, Job, JobNo, Method, State};
 use raincheck_store::BlobStream;
 use sha2::{Digest as _, Sha256};
 
@@ -16,22 +17,41 @@ use super::problem::{self, Problem};
 /// Of so many damaged payloads it is remembered; of others it is found again.
 const REMEMBERED: usize = 1_000;
 
-/// Those that were found to be damaged.
+/// Those that were found to be lost.
 #[derive(Default)]
-pub struct Damaged(Mutex<VecDeque<Box<str>>>);
+pub struct Damaged {
+    /// The names of damaged ones.
+    names: Mutex<VecDeque<Box<str>>>,
+    /// The jobs of results that are damaged or gone.
+    results: Mutex<Option<Arc<[JobNo]>>>,
+}
 
 impl Damaged {
     pub fn knows(&self, name: &str) -> bool {
-        self.0.lock().iter().any(|damaged| &**damaged == name)
+        self.names.lock().iter().any(|damaged| &**damaged == name)
+    }
+
+    /// The jobs whose results are lost.
+    pub fn results(&self) -> Option<Arc<[JobNo]>> {
+        self.results.lock().clone()
     }
 
     fn add(&self, name: &str) {
-        let mut all = self.0.lock();
+        let mut all = self.names.lock();
         if !all.iter().any(|damaged| &**damaged == name) {
             all.push_back(name.into());
             if all.len() > REMEMBERED {
                 all.pop_front();
             }
+        }
+    }
+
+    fn add_result(&self, job: &Job) {
+        let mut known = self.results.lock();
+        let before = known.as_deref().unwrap_or_default();
+        if job.state == State::Succeeded && job.method == Method::Get && !before.contains(&job.no) {
+            let kept = &before[(before.len() + 1).saturating_sub(REMEMBERED)..];
+            *known = Some(kept.iter().copied().chain([job.no]).collect());
         }
     }
 }
@@ -47,6 +67,7 @@ pub async fn missing(app: &App, job: &Job, name: &str) -> Problem {
         Ok(None) => Problem::new(problem::PURGED),
         Ok(Some(_)) => {
             tracing::error!(job = %job.id, file = name, "a payload is lost: its file is not there");
+            app.damaged.add_result(job);
             Problem::new(problem::PAYLOAD_LOST).detail("the server has no file with these bytes any more")
         }
         Err(error) => error.into(),
@@ -57,11 +78,17 @@ pub async fn missing(app: &App, job: &Job, name: &str) -> Problem {
 pub fn cut(app: &App, job: &Job, name: &str) -> Problem {
     tracing::error!(job = %job.id, file = name, "a payload is damaged: its file is shorter than it was");
     app.damaged.add(name);
-    damaged()
+    damaged(app, job)
 }
 
 /// What is answered where it is known that a payload is damaged.
-pub fn damaged() -> Problem {
+pub fn known(app: &App, job: &Job) -> Problem {
+    app.engine.store().blobs().add_unreadable();
+    damaged(app, job)
+}
+
+fn damaged(app: &App, job: &Job) -> Problem {
+    app.damaged.add_result(job);
     Problem::new(problem::PAYLOAD_LOST).detail("the file holds other bytes than were put there")
 }
 
@@ -82,10 +109,10 @@ pub fn watched(
     expected: Expected,
     bytes: BlobStream,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-    let job = job.id;
+    let job = job.clone();
     let hash = expected.digest.map(|_| Sha256::new());
     stream::unfold(Some((bytes, hash, 0_u64)), move |state| {
-        let app = app.clone();
+        let (app, job) = (app.clone(), job.clone());
         let (name, size, digest) = (expected.name.clone(), expected.size, expected.digest);
         async move {
             let (mut bytes, mut hash, mut come) = state?;
@@ -101,8 +128,10 @@ pub fn watched(
             }
             let whole = |hash: Sha256| digest.is_none_or(|digest| hash.finalize().starts_with(&digest));
             if piece.is_empty() || come == size && !hash.take().is_none_or(whole) {
-                tracing::error!(%job, file = &*name, size, come, "a payload is damaged: these are not the bytes that were put there");
+                tracing::error!(job = %job.id, file = &*name, size, come, "a payload is damaged: these are not the bytes that were put there");
                 app.damaged.add(&name);
+                app.damaged.add_result(&job);
+                app.engine.store().blobs().add_unreadable();
                 return Some((Err(io::ErrorKind::InvalidData.into()), None));
             }
             Some((Ok(piece), Some((bytes, hash, come))))

@@ -91,7 +91,11 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     let orphans = ConstCounter::new(app.engine.store().blobs().count_set_aside());
     registry.register("orphans", "Large payloads moved aside since the start because no job refers to them", orphans);
     let unreadable = ConstCounter::new(app.engine.store().blobs().count_unreadable());
-    registry.register("payloads_unreadable", "Reads of large payloads that were not there in full", unreadable);
+    registry.register(
+        "payloads_unreadable",
+        "Reads of large payloads that were not there in full, or not as they were written",
+        unreadable,
+    );
     let histories = ConstCounter::new(app.engine.store().history_changes());
     let help = "How often the database came back without what this server knew of";
     registry.register("history_changes", help, histories);

@@ -36,17 +36,17 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
     show(&app, &name)
 }
 
-/// Changes a queue's settings; a queue that is not there yet is made.
+/// Changes a queue's settings; a queue that is not there yet is made. The limits of one that stands in the configuration
+/// file are changed there; it can be paused all the same.
 #[utoipa::path(patch, path = "/queues/{name}", tag = "operate", params(("name" = String, Path)),
     request_body = QueuePatchBody,
     responses((status = 200, description = "The queue", body = super::openapi::Queue), super::openapi::ChangeProblems))]
 pub async fn patch(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Response, Problem> {
     let text = ask.json(body).await?;
     let patch: QueuePatchBody = read(&text)?;
-    if ask.app.options.defaults.get().owns_queue(&name) {
-        return Err(
-            Problem::new(problem::MANAGED).detail("this queue stands in the configuration file; change it there")
-        );
+    if patch.limits() && ask.app.options.defaults.get().owns_queue(&name) {
+        let detail = "the limits of this queue stand in the configuration file; change them there";
+        return Err(Problem::new(problem::MANAGED).detail(detail));
     }
     ask.engine().set_queue(name.clone(), patch.into()).await?;
     show(&ask.app, &name)

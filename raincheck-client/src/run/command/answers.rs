@@ -2,14 +2,13 @@
 
 use std::{io, os::fd::AsFd as _};
 
-use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{io::AsyncReadExt as _, net::unix::pipe};
 
 /// An answer is never longer; in bytes.
 pub(super) const ANSWER_MAX: usize = 64 * 1024 * 1024;
 /// What is no answer is passed on in pieces of about this size, however long its line is; in bytes.
-const PIECE: usize = 16 * 1024;
+pub(super) const PIECE: usize = 16 * 1024;
 
 /// What comes next.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,11 +89,6 @@ impl Answers {
 /// An answer is an object; blanks may stand before it.
 fn may_answer(line: &[u8]) -> bool {
     matches!(line.trim_ascii_start().first(), None | Some(b'{')) && line.len() - line.trim_ascii_start().len() < PIECE
-}
-
-/// For the log, in pieces of their own: a piece of a large line would keep all of it in memory until it is sent.
-pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = Bytes> {
-    bytes.chunks(PIECE).map(Bytes::copy_from_slice)
 }
 
 #[cfg(test)]

@@ -79,8 +79,7 @@ impl Pool {
                 outcome
             }
             Turn::Stopped(reason) => {
-                // Why it was stopped counts, not how it ended.
-                let _ = warm.supervisor.wait(plan, task.stop()).await;
+                warm.stop(plan, task).await;
                 once::stopped(reason)
             }
             Turn::Strayed => {

@@ -10,7 +10,7 @@ use crate::run::Task;
 /// What is kept of the end; in bytes.
 const TAIL_MAX: usize = 2 * 1024;
 /// A server that takes nothing holds a program up so long; then its log goes on without what has no room.
-const SERVER_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const SERVER_WITHIN: Duration = Duration::from_secs(20);
 /// Lines that are kept of the end.
 const TAIL_LINES: usize = 10;
 

@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Plan,
-    answers::{ANSWER_MAX, Answers, Next, pieces},
+    answers::{ANSWER_MAX, Answers, Next, PIECE},
     facts::Facts,
     lines::{Asked, Line, read},
-    log::{self, Tail},
+    log::{self, SERVER_WITHIN, Tail},
     pipes::{Files, Pipes},
     progress, result,
     supervisor::{Ended, Supervisor},
@@ -156,6 +156,29 @@ impl Warm {
         }
         turn
     }
+
+    /// Waits until it is gone, as it was told to stop; what it says meanwhile is the job's.
+    pub(super) async fn stop(&mut self, plan: &Plan, task: &Task) {
+        let Self { supervisor, answers, stderr, tail, .. } = self;
+        let gone = CancellationToken::new();
+        let said = async {
+            let both = async { tokio::join!(log::follow(stderr, tail, task, &gone), last_words(answers, task)) };
+            let too_long = async {
+                gone.cancelled().await;
+                tokio::time::sleep(LAST_WORDS).await;
+            };
+            tokio::select! {
+                _ = both => {}
+                () = too_long => {}
+            }
+        };
+        let ended = async {
+            // Why it was stopped counts, not how it ended.
+            let _ = supervisor.wait(plan, task.stop()).await;
+            gone.cancel();
+        };
+        tokio::join!(said, ended);
+    }
 }
 
 /// Asks and listens at once: a program may write much before it has read all.
@@ -198,7 +221,7 @@ async fn listen(
         let line = match answers.next().await {
             Ok(Next::Line(line)) => line,
             Ok(Next::Part(part)) => {
-                pieces(part).for_each(|piece| task.log_bytes(piece));
+                log_all(task, part).await;
                 continue;
             }
             Ok(Next::TooLong) => {
@@ -219,11 +242,49 @@ async fn listen(
             }
             Line::Stray { .. } => return Turn::Strayed,
             Line::Log { doubt } => {
-                pieces(line).for_each(|piece| task.log_bytes(piece));
+                log_all(task, line).await;
                 if let Some(doubt) = doubt.filter(|_| !std::mem::replace(warned, true)) {
                     tracing::warn!(job = asked.job, "{doubt}");
                 }
             }
+        }
+    }
+}
+
+/// Logs it. While the server is behind this waits, and so does the program on its full pipe, but never for long.
+async fn log_all(task: &Task, bytes: &[u8]) {
+    let mut rest = Unlogged { task, bytes };
+    while !rest.bytes.is_empty() {
+        let _ = tokio::time::timeout(SERVER_WITHIN, task.log_ready()).await;
+        let (piece, later) = rest.bytes.split_at(rest.bytes.len().min(PIECE));
+        task.log_now(piece);
+        rest.bytes = later;
+    }
+}
+
+/// What is still to be logged, also when nobody waits any more.
+struct Unlogged<'a> {
+    task: &'a Task,
+    bytes: &'a [u8],
+}
+
+impl Drop for Unlogged<'_> {
+    fn drop(&mut self) {
+        if !self.bytes.is_empty() {
+            self.task.log_now(self.bytes);
+        }
+    }
+}
+
+/// Logs what a program that was told to stop says; its answer counts no more.
+async fn last_words(answers: &mut Answers, task: &Task) {
+    let asked = Asked { job: &task.job().id, attempt: task.attempt() };
+    loop {
+        match answers.next().await {
+            Ok(Next::Part(bytes)) => task.log_now(bytes),
+            Ok(Next::Line(line)) if matches!(read(line, asked), Line::Log { .. }) => task.log_now(line),
+            Ok(Next::Line(_)) => {}
+            Ok(Next::TooLong | Next::End) | Err(_) => return,
         }
     }
 }
@@ -236,6 +297,6 @@ async fn rest(answers: &mut Answers, asked: Asked<'_>, task: &Task) -> bool {
             Ok(Next::Line(line)) if matches!(read(line, asked), Line::Log { .. }) => line,
             _ => return false,
         };
-        pieces(bytes).for_each(|piece| task.log_bytes(piece));
+        task.log_now(bytes);
     }
 }

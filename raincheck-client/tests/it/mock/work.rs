@@ -248,6 +248,7 @@ pub async fn append_log(
     }
     let mut table = table.lock().unwrap();
     let limit = table.limits.log;
-    let Some((_, job)) = running(&mut table, &lease) else { return problem(409, "lease-lost") };
+    let wrote = |job: &&mut Job| [&job.lease, &job.over].into_iter().flatten().any(|one| *one == lease);
+    let Some(job) = table.jobs.iter_mut().find(wrote) else { return problem(409, "lease-lost") };
     append(&mut job.log, &query, &body, limit)
 }

@@ -14,7 +14,7 @@ use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Checkup};
 use crate::sqlite::budget::Budget;
 use crate::sqlite::visit::Visit;
-use crate::sqlite::{SqliteOptions, high_water, other};
+use crate::sqlite::{SqliteOptions, files, high_water, other};
 
 /// Everything that can be judged about a data folder. It writes nothing. Beside a server it reads as any reader does,
 /// never longer than a second in a row; without one it keeps servers out until it is dropped.
@@ -31,7 +31,7 @@ impl SqliteDoctor {
     /// # Errors
     /// When there is none, or it can't be read.
     pub fn open(options: &SqliteOptions, quick: bool) -> Result<Self, StoreError> {
-        let path = &options.path;
+        let path = &files::real(&options.path);
         // Before the database, which a server takes further meanwhile.
         let high_water = high_water::read(path);
         let Visit { mut db, served, kept_out } = Visit::of(options)?;

@@ -11,7 +11,7 @@ use rusqlite::Result;
 use super::{Look, Stage};
 use crate::checkup::{CheckPage, Invariant};
 use crate::clock;
-use crate::sqlite::files::beside;
+use crate::sqlite::files::{beside, names};
 use crate::sqlite::high_water::{self, Said};
 use crate::sqlite::open;
 
@@ -45,6 +45,9 @@ impl Stage for Surroundings {
             Ok(_) => page.found(Invariant::Journal, "raincheck.db", "it is not written through a log"),
             Err(error) => page.found(Invariant::Journal, "raincheck.db", format!("it can't be read: {error}")),
         }
+        if let Some(names) = names(&self.path) {
+            page.found(Invariant::Journal, "raincheck.db", format!("it has {names} names, of which one finds its log"));
+        }
         if let Ok(log) = fs::metadata(beside(&self.path, "-wal"))
             && log.len() > LOG_BYTES
         {
@@ -55,13 +58,14 @@ impl Stage for Surroundings {
         match look.blobs.free_bytes() {
             Ok(free) if free >= self.reserve_bytes => {}
             Ok(free) => page.found(Invariant::Space, "the disk", format!("{} MiB are free", free >> 20)),
+            // Where it is missing, who looks for its owner says so.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => page.found(Invariant::Space, "the disk", format!("it can't be looked at: {error}")),
         }
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         permissions(&self.path, 0o077, page);
         // Folders show names alone, as long as nobody else writes in them.
         permissions(folder, 0o022, page);
-        // Where it is missing, who looks for its owner says so.
         if look.blobs.root().exists() {
             permissions(look.blobs.root(), 0o022, page);
         }

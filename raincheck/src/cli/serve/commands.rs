@@ -8,9 +8,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::exit::Failure,
-    config::{Config, Kind},
+    config::{Config, Kind, tree::Origin},
 };
 
+/// Programs have no more grace than this, with whatever limit a supervisor has for all of the server: see `TO_END`.
+const GRACE_MOST: Duration = Duration::from_secs(7);
 /// From SIGTERM to SIGKILL, at least, when the server ends.
 const TO_END: Duration = Duration::from_secs(1);
 
@@ -51,9 +53,8 @@ impl Change {
         };
         let mut begin = Vec::new();
         for (kind, settings) in kinds().filter(|(kind, settings)| !stays(kind, settings)) {
-            let origin = config.origin(&["kinds", kind, "run"]);
             let runner = runner(settings, &folder, &secrets, &commands.hurry)
-                .map_err(|error| Failure::usage(format!("{origin}: kind {kind}: {error}")))?;
+                .map_err(|error| no_runner(&[(config.origin(&["kinds", kind, "run"]), kind, error)]))?;
             let worker = Worker::builder(client.clone())
                 .name(format!("serve-{kind}{own}"))
                 .version(env!("CARGO_PKG_VERSION"))
@@ -68,6 +69,41 @@ impl Change {
         let end = commands.serving.keys().filter(ends).cloned().collect();
         Ok(Self { begin, end })
     }
+}
+
+/// Looks for the program of every kind that has one.
+///
+/// # Errors
+/// Names all that are not there.
+pub fn check(config: &Config) -> Result<(), Failure> {
+    let (folder, secrets, hurry) = (config.folder(), config.settings.secret_variables(), CancellationToken::new());
+    let kinds = config.settings.kinds.iter().filter(|(_, settings)| !settings.run.is_empty());
+    let missing = kinds.filter_map(|(kind, settings)| {
+        let error = runner(settings, &folder, &secrets, &hurry).err()?;
+        Some((config.origin(&["kinds", kind, "run"]), kind, error))
+    });
+    let missing: Vec<_> = missing.collect();
+    if missing.is_empty() { Ok(()) } else { Err(no_runner(&missing)) }
+}
+
+fn no_runner(missing: &[(Origin, &String, raincheck_client::Error)]) -> Failure {
+    let lines: Vec<String> =
+        missing.iter().map(|(origin, kind, error)| format!("{origin}: kind {kind}: {error}")).collect();
+    Failure::usage(lines.join("\n       ")).next(
+        "install the program and make it executable (chmod +x), or change `run`: a name is looked for in PATH, a path \
+         from the folder of the settings file",
+    )
+}
+
+/// What is not done as the settings say.
+pub fn remark(config: &Config) -> Option<String> {
+    let (grace, origin) = (config.settings.server.grace.duration(), config.origin(&["server", "grace"]));
+    (grace > GRACE_MOST).then(|| {
+        format!(
+            "{origin}: server.grace: of {grace:?} a server that is told to stop gives {GRACE_MOST:?}, as it ends within ten \
+             seconds; run what needs longer by `raincheck work --grace`"
+        )
+    })
 }
 
 /// The settings that a worker is made of; the others are the server's to keep.

@@ -1,7 +1,7 @@
 //! `raincheck serve`: settings in, a server until it is told to stop.
 
 mod banner;
-mod commands;
+pub mod commands;
 mod descriptors;
 mod ephemeral;
 mod options;
@@ -166,7 +166,7 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
     let terminal = Style::stderr().is_terminal();
     let format = config.settings.log.format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     logging::start(&config.settings.log.level, format);
-    if let Some(remark) = remark {
+    for remark in remark.into_iter().chain(commands::remark(&config)) {
         tracing::warn!("{remark}");
     }
     if ephemeral.is_some() {
@@ -221,6 +221,9 @@ async fn reload(options: &Options, config: &mut Config, server: &mut Server) {
         return tracing::error!(error = failure.message, "the new settings are refused; the old ones stay");
     }
     logging::reload(&new.settings.log.level);
+    if let Some(remark) = commands::remark(&new) {
+        tracing::warn!("{remark}");
+    }
     let waits = needs_restart(config, &new);
     tracing::info!(needs_restart = waits.join(" "), "settings read again");
     *config = new;

@@ -9,7 +9,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use raincheck_core::{Append, ChunkKind, LeaseRef, Reply, State};
 use raincheck_engine::Beat;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::http::answer::json;
 use crate::http::ask::{Ask, gone};
@@ -67,8 +67,9 @@ async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, P
     let draining = ask.engine().draining();
     let (mut end, mut signs) = (None, Signs::default());
     // At once unless the bytes are here, whose writing tells, too; then while nothing comes: its sender is waited for as
-    // long as the run goes on, and no longer.
-    let mut next_look = interval(LOOK);
+    // long as the run goes on, and no longer. A log may get its last lines when that is over.
+    let first_look = if to.kind == ChunkKind::Log { LOOK } else { Duration::ZERO };
+    let mut next_look = interval_at(Instant::now() + first_look, LOOK);
     next_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let piece = tokio::select! {

@@ -127,6 +127,7 @@ pub fn resolve(app: &App, body: &NewJobBody<'_>, pointer: &str, errors: &mut Vec
     new.on_lost = resolved.on_lost;
     new.retention = resolved.retention;
     new.max_age = body.max_age.map(|Duration(millis)| millis);
+    new.lost = new.max_age.and_then(|_| app.damaged.results());
     new.spec.retry = resolved.retry;
     new.spec.label = body.label.as_deref().map(Box::from);
     new.spec.key = body.key.as_deref().map(Box::from);

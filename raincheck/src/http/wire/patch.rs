@@ -20,6 +20,13 @@ pub struct QueuePatchBody {
     concurrency: Option<Option<u32>>,
 }
 
+impl QueuePatchBody {
+    /// Whether it says something about limits.
+    pub fn limits(&self) -> bool {
+        self.max_queued.is_some() || self.concurrency.is_some()
+    }
+}
+
 impl From<QueuePatchBody> for QueuePatch {
     fn from(body: QueuePatchBody) -> Self {
         QueuePatch { paused: body.paused, max_queued: body.max_queued, concurrency: body.concurrency }

@@ -43,8 +43,16 @@ fn a_wrong_file_is_refused_with_line_and_advice() {
         );
     }
     std::fs::write(&file, "\n[kinds.\"a.b\"]\nrun = [\"./no-such-program\"]\n").unwrap();
-    let err = run(&["serve", "--listen", "127.0.0.1:0"]).with(2).err;
-    assert!(err.contains("raincheck.toml:3: kind a.b: there is no program"), "{err}");
+    for arguments in [&["config", "check"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let err = run(arguments).with(2).err;
+        assert!(err.contains("raincheck.toml:3: kind a.b: there is no program"), "{err}");
+        assert!(err.contains("next: install the program"), "{err}");
+    }
+    std::fs::write(&file, "[server]\ngrace = \"7s\"\n[kinds.k]\nrun = [\"true\"]\n").unwrap();
+    assert_eq!(run(&["config", "check"]).with(0).err, "");
+    std::fs::write(&file, "[server]\ngrace = \"8s\"\n").unwrap();
+    let err = run(&["config", "check"]).with(0).err;
+    assert!(err.contains("raincheck.toml:2: server.grace: of 8s a server that is told to stop gives 7s"), "{err}");
     let err = run(&["serve", "--config", "nowhere.toml"]).with(2).err;
     assert!(err.contains("nowhere.toml") && err.contains("config init"), "{err}");
 }

@@ -10,6 +10,7 @@ mod environment;
 mod folder;
 mod loss;
 mod reload;
+mod resources;
 mod serve;
 mod verbs;
 mod work;

@@ -84,3 +84,37 @@ async fn a_result_that_is_gone() {
     assert_eq!(bed.get(&format!("{job}/result")).await.is(410).slug(), "payload-lost");
     bed.get(&job).await.is(200);
 }
+
+/// What is known to be lost answers nobody any more: its callers would ask for it again and again.
+#[tokio::test]
+async fn a_result_that_is_lost_is_made_again_for_the_next_who_ask() {
+    for damage in ["gone", "cut", "changed"] {
+        let bed = Bed::new().await;
+        let asked = json!({"kind": "k", "method": "GET", "max_age": "1h"});
+        let job = path(&bed.submit(asked.clone()).await);
+        let lease = text(&bed.lease("k").await["lease"]).to_owned();
+        let complete = bed.ask(Method::POST, &format!("/leases/{lease}/complete")).header("content-type", "image/png");
+        send(complete.body(vec![b'x'; LARGE])).await.is(200);
+        let result = format!("{job}/result");
+        assert_eq!(send(bed.ask(Method::HEAD, &result)).await.is(200).header("content-length"), LARGE.to_string());
+        assert_eq!(path(&bed.post("/jobs", asked.clone()).await.is(200).json()), job, "it answers while it is whole");
+
+        let file = file(&bed);
+        match damage {
+            "gone" => std::fs::remove_file(&file).unwrap(),
+            "cut" => std::fs::write(&file, vec![b'x'; LARGE - 1]).unwrap(),
+            _ => std::fs::write(&file, vec![b'y'; LARGE]).unwrap(),
+        }
+        if damage == "changed" {
+            assert!(!is_whole(&bed, &result).await);
+        }
+        send(bed.ask(Method::HEAD, &result)).await.is(410);
+        assert_eq!(bed.get(&result).await.is(410).slug(), "payload-lost");
+        let again = bed.post("/jobs", asked.clone()).await.is(202).json();
+        assert_ne!(path(&again), job, "{damage}");
+        assert_eq!(path(&bed.post("/jobs", asked).await.is(202).json()), path(&again), "it is the one that counts now");
+        let metrics = bed.get("/metrics").await.is(200).text();
+        let reads = if damage == "changed" { 3 } else { 2 };
+        assert!(metrics.contains(&format!("raincheck_payloads_unreadable_total {reads}")), "{damage}: {metrics}");
+    }
+}

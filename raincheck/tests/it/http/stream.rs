@@ -208,7 +208,7 @@ async fn a_run_learns_how_much_is_taken_and_a_later_one_finds_room_in_a_full_log
         assert_eq!(send("log", 1).await.is(413).slug(), "too-large");
         all = limit;
         bed.post(&format!("{url}/fail"), json!({"retry_after": "0s"})).await.is(200);
-        bed.post(&format!("{url}/log"), json!(1)).await.is(409);
+        bed.post(&format!("{url}/stream"), json!(1)).await.is(409);
     }
     assert_eq!(bed.get(&log).await.is(200).bytes.len(), all);
 }

@@ -263,6 +263,21 @@ async fn queues_of_the_configuration_only() {
         bed.post("/jobs", json!({"kind": "k", "queue": "other"})).await.is(422).json()["errors"][0]["pointer"],
         "/queue"
     );
-    let patch = bed.ask(Method::PATCH, "/queues/default").json(&json!({"paused": true}));
-    assert_eq!(send(patch).await.is(409).slug(), "managed-by-config");
+}
+
+/// A queue that stands in the file has to be stopped at night, too, by whoever may not change the file.
+#[tokio::test]
+async fn a_queue_of_the_configuration_can_be_paused_but_its_limits_stand_there() {
+    let bed = Bed::with(|options| {
+        let mut defaults = raincheck::http::Defaults::default();
+        defaults.queues.insert(raincheck_core::Name::new("default").unwrap(), Default::default());
+        options.defaults.set(defaults);
+    })
+    .await;
+    let patch = |settings| send(bed.ask(Method::PATCH, "/queues/default").json(&settings));
+    for limits in [json!({"concurrency": 1}), json!({"max_queued": null}), json!({"paused": true, "max_queued": 5})] {
+        assert_eq!(patch(limits).await.is(409).slug(), "managed-by-config");
+    }
+    assert_eq!(patch(json!({"paused": true})).await.is(200).json()["paused"], true);
+    assert_eq!(patch(json!({"paused": false})).await.is(200).json()["paused"], false);
 }

@@ -288,3 +288,22 @@ async fn what_does_not_fit_beside_the_reserve_is_refused_before_it_comes() {
     until_files(&bed, 0, "refused for lack of space").await;
     put_large(&bed, "/kinds/a/jobs", 1).await.is(202);
 }
+
+/// Many clients send all of a body before they look for an answer.
+#[tokio::test]
+async fn who_sends_a_large_body_to_its_end_reads_why_it_was_refused() {
+    const MUCH: usize = 20 << 20;
+    let bed = Bed::new().await;
+    bed.job().await;
+    let complete = format!("/leases/{}/complete", text(&bed.lease("k").await["lease"]));
+    bed.post(&complete, json!(1)).await.is(200);
+    let evil = String::from_utf8(head("/kinds/k/jobs", MUCH)).unwrap().replace("localhost", "elsewhere.example");
+    for (head, status) in [(head(&complete, MUCH), 409), (evil.into_bytes(), 421)] {
+        let mut stream = sent(&bed, &head).await;
+        for _ in 0..20 {
+            stream.write_all(&[b'x'; 1 << 20]).await.expect("it is taken to its end");
+        }
+        let answer = told(stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
