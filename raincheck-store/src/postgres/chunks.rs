@@ -1,6 +1,6 @@
-use deadpool_postgres::Object;
 use raincheck_core::{ChunkKind, JobNo, limits};
 
+use super::pool::Object;
 use super::reader::{row_within, rows};
 use super::rows::count;
 use super::shared::{Shared, Trouble};
