@@ -41,7 +41,7 @@ impl Server {
             format!("SELECT {system}, {TIMELINE}, (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint");
         let said = client.simple_query(&sql).await?;
         let row = said.iter().find_map(|one| if let SimpleQueryMessage::Row(row) = one { Some(row) } else { None });
-        let number = |at| row.and_then(|row| row.get(at)).and_then(|text| text.parse().ok());
+        let number = |at| row.and_then(|row| row.get(at)).and_then(|text| text.parse::<i64>().ok());
         Ok(number(0).zip(number(1)).zip(number(2)).map(|((system, timeline), started)| [system, timeline, started]))
     }
 

@@ -52,7 +52,8 @@ pub(super) async fn keep(shared: Arc<Shared>, connector: Connector) {
                 link = None;
                 tracing::debug!(%trouble, "this node cannot show that it lives");
                 // What was said before goes on to be so where that cannot be asked.
-                let now = within(LEAST, hang(&shared)).await.unwrap_or(hangs);
+                let may_be = matches!(trouble, Trouble::Silent) || trouble.is_locked_out();
+                let now = may_be && within(LEAST, hang(&shared)).await.unwrap_or(hangs);
                 if now && !hangs {
                     tracing::warn!("commits wait for a synchronous standby, and none confirms them");
                 }

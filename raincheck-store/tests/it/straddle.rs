@@ -150,8 +150,10 @@ async fn a_node_goes_to_the_server_that_took_over_as_a_whole_and_not_back() {
     let mut jobs = goes_on(&node, &site.old).await;
     site.take_over();
     way.lead(site.new.port());
-    let one = &connections(&site.old)[0];
-    run(&site.old, &format!("SELECT pg_terminate_backend({one})"));
+    // The sign of life needs another one by itself.
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity";
+    let cut = format!("{cut} WHERE {OF_NODES} AND query LIKE '%UPDATE life%') those");
+    assert_eq!(run(&site.old, &cut), "1");
     until("it has left", async || {
         let is_there = !connections(&site.new).is_empty();
         is_there && connections(&site.old).is_empty()
@@ -163,8 +165,7 @@ async fn a_node_goes_to_the_server_that_took_over_as_a_whole_and_not_back() {
 
     // As long as a connection to it lives, none goes elsewhere.
     way.lead(site.old.port());
-    let cut = "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity";
-    run(&site.new, &format!("{cut} WHERE {OF_NODES} AND query LIKE '%UPDATE life%') those"));
+    assert_eq!(run(&site.new, &cut), "1");
     until("it says why", async || {
         node.health().is_err_and(|error| error.to_string().contains("an older server (timeline 1)"))
     })
