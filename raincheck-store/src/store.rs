@@ -69,6 +69,10 @@ pub trait Store: Send + Sync + 'static {
     fn history_changes(&self) -> u64 {
         0
     }
+    /// The timeline of the server that the data is on, where it can move: another one after each promotion.
+    fn timeline(&self) -> Option<i64> {
+        None
+    }
 
     /// Pieces of a stream (of one attempt) or log (attempt ignored) from `offset` on, at most `limit` bytes.
     async fn chunks(

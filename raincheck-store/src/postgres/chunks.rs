@@ -1,7 +1,7 @@
-use deadpool_postgres::Object;
 use raincheck_core::interpreter::ChunkPlace;
 use raincheck_core::{ChunkKind, JobNo, LeaseRef, limits};
 
+use super::pool::Object;
 use super::reader::{row_within, rows};
 use super::rows::count;
 use super::shared::{Shared, Trouble};

@@ -1,22 +1,27 @@
 //! How connections are made: the address, the way of encryption, and what a server must be like.
 
+use std::future::poll_fn;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
-use tokio_postgres::{Client, Config, Error, GenericClient};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::{AsyncMessage, Client, Config, GenericClient};
 
 use super::PostgresOptions;
+use super::anchor::{Anchor, Server, Use};
 use super::encryption::{self, Encryption};
-use super::link::Link;
+use super::hosts::Hosts;
+use super::link::{Driver, Link};
 use super::shared::Trouble;
-use super::silence::within;
-use super::trouble::{forgets, is_not_yet, told};
+use super::silence::{LEAST, within};
+use super::trouble::{forgets, told};
 use crate::StoreError;
 
 /// The oldest server that has all that is used here; tests run on whichever the machine has.
@@ -27,12 +32,22 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Makes connections to one database.
 #[derive(Clone)]
 pub(super) struct Connector {
-    config: Config,
+    hosts: Hosts,
+    database: String,
+    /// How long a host may take until it is connected to and has said who it is.
+    patience: Duration,
     tls: Encryption,
     /// Read anew at each connection: passwords are changed while a node runs.
     password_file: Option<PathBuf>,
     remarks: Arc<Remarks>,
+    anchor: Arc<Anchor>,
 }
+
+/// Where hints of other nodes are handed on to.
+pub(super) type Ear = UnboundedSender<String>;
+
+/// A connection to a host, and who that is.
+type Found = (Server, Client, Driver);
 
 /// What was said already, and is so still.
 #[derive(Default)]
@@ -71,13 +86,16 @@ impl Connector {
         }
         let tls = Encryption::new(config.get_ssl_mode(), root).map_err(|e| wrong(&e))?;
         let password_file = options.password_file.clone();
-        Ok(Connector { config, tls, password_file, remarks: Arc::default() })
+        let hosts = Hosts::of(&config).map_err(|e| wrong(&e))?;
+        let database = config.get_dbname().or(config.get_user()).unwrap_or("?").to_owned();
+        let patience = config.get_connect_timeout().copied().unwrap_or(SILENCE).saturating_add(SILENCE);
+        let (remarks, anchor) = (Arc::default(), Arc::default());
+        Ok(Connector { hosts, database, patience, tls, password_file, remarks, anchor })
     }
 
-    /// For a connection that is made now.
-    pub fn config(&self) -> Config {
-        let mut config = self.config.clone();
-        let Some(path) = &self.password_file else { return config };
+    /// The password that counts now, where a file has it.
+    fn password(&self) -> Option<String> {
+        let path = self.password_file.as_ref()?;
         let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
         let read = read.and_then(|text| match text.trim_end_matches(['\r', '\n']) {
             "" => Err("it is empty".to_owned()),
@@ -87,10 +105,7 @@ impl Connector {
             let error = read.as_ref().err();
             tracing::warn!(error, file = %path.display(), "the password cannot be read again; the old one is tried");
         }
-        if let Ok(password) = read {
-            config.password(password);
-        }
-        config
+        read.ok()
     }
 
     pub fn tls(&self) -> Encryption {
@@ -99,69 +114,120 @@ impl Connector {
 
     /// Where the database is, without user and password.
     pub fn place(&self) -> String {
-        let hosts = self.config.get_hosts().iter().map(|host| match host {
-            Host::Tcp(name) => name.clone(),
-            Host::Unix(path) => path.display().to_string(),
-        });
-        let name = self.config.get_dbname().or(self.config.get_user()).unwrap_or("?");
-        format!("{} on {}", name, hosts.collect::<Vec<_>>().join(","))
+        format!("{} on {}", self.database, self.hosts.names().join(","))
+    }
+
+    /// What tells which server all connections are to.
+    pub fn anchor(&self) -> Arc<Anchor> {
+        self.anchor.clone()
     }
 
     /// A connection of one's own, to a server that keeps what it acknowledges.
     pub async fn connect(&self) -> Result<Client, Trouble> {
-        self.greet().await.map(|(client, _)| client)
+        let (client, driver) = self.greet().await?;
+        driver.detach();
+        Ok(client)
     }
 
     /// The same, one that can be cut.
     pub async fn link(&self) -> Result<Link, Trouble> {
         let (client, driver) = self.greet().await?;
-        Ok(Link::new(client, driver.abort_handle(), self.tls()))
+        Ok(Link::new(client, driver, self.tls()))
     }
 
-    /// A connection and the task that keeps it going.
-    async fn open(&self) -> Result<(Client, JoinHandle<()>), Error> {
-        let (client, connection) = self.config().connect(self.tls()).await?;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                // Whoever misses it says so, once for all of them.
-                tracing::debug!(error = %told(&error), "a connection to the database ended");
+    /// A connection to the server that all others are to, and what keeps it going. The host of that one is asked first,
+    /// and the others too when that does not say at once that it still is.
+    pub async fn open(&self, purpose: Use, ear: Option<Ear>) -> Result<(Client, Driver), Trouble> {
+        let (password, mut said, mut found) = (self.password(), Vec::new(), Vec::new());
+        let each = self.hosts.each().await;
+        let on = self.anchor.server().map(|server| server.place);
+        let first = each.iter().position(|(place, _)| on.as_ref() == Some(place));
+        let ask = |at: usize| {
+            let ((place, config), password, ear) = (each[at].clone(), password.clone(), ear.clone());
+            async move { (at, within(self.patience, self.ask(&place, config, password, ear)).await) }
+        };
+        let mut asked: FuturesUnordered<_> = first.into_iter().map(ask).collect();
+        if first.is_some()
+            && let Ok(Some((at, answer))) = timeout(LEAST, asked.next()).await
+        {
+            match answer.and_then(|found| self.take(purpose, found)) {
+                Ok(taken) => return Ok(taken),
+                Err(trouble) => said.push((at, trouble)),
             }
-        });
+        }
+        asked.extend((0..each.len()).filter(|at| Some(*at) != first).map(ask));
+        // Once one has come about, the others have not much longer: those that are down may never answer.
+        let mut until = None;
+        while let Ok(Some((at, answer))) = match until {
+            Some(until) => timeout_at(until, asked.next()).await,
+            None => Ok(asked.next().await),
+        } {
+            match answer {
+                Ok(one) => {
+                    until.get_or_insert_with(|| Instant::now() + LEAST);
+                    found.push((at, one));
+                }
+                Err(trouble) => said.push((at, trouble)),
+            }
+        }
+        found.sort_by_key(|(at, _)| *at);
+        self.anchor.rank(&mut found, |(_, (server, ..))| server);
+        for (at, one) in found {
+            match self.take(purpose, one) {
+                Ok(taken) => return Ok(taken),
+                Err(trouble) => said.push((at, trouble)),
+            }
+        }
+        said.sort_by_key(|(at, _)| *at);
+        Err(Trouble::of_hosts(said.into_iter().map(|(at, trouble)| (each[at].0.as_str(), trouble))))
+    }
+
+    fn take(&self, purpose: Use, (server, client, driver): Found) -> Result<(Client, Driver), Trouble> {
+        self.anchor.take(&server, purpose, driver.abort_handle())?;
         Ok((client, driver))
     }
 
-    async fn greet(&self) -> Result<(Client, JoinHandle<()>), Trouble> {
-        let unreachable = |e: Error| {
-            let io = std::error::Error::source(&e).and_then(|e| e.downcast_ref::<std::io::Error>());
-            match io.map(std::io::Error::kind) {
-                Some(std::io::ErrorKind::PermissionDenied) => Trouble::Standby,
-                _ if is_not_yet(&e) => Trouble::NotYet(told(&e)),
-                _ => Trouble::Unreachable(told(&e)),
+    /// Connects to a host, and asks it who it is.
+    async fn ask(
+        &self,
+        place: &str,
+        mut config: Config,
+        password: Option<String>,
+        ear: Option<Ear>,
+    ) -> Result<Found, Trouble> {
+        if let Some(password) = password {
+            config.password(password);
+        }
+        let (client, mut connection) = config.connect(self.tls()).await.map_err(Trouble::of_connecting)?;
+        let driver = Driver::new(tokio::spawn(async move {
+            while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+                match (message, &ear) {
+                    (Ok(AsyncMessage::Notification(hint)), Some(ear))
+                        if ear.send(hint.payload().to_owned()).is_err() =>
+                    {
+                        break;
+                    }
+                    (Ok(_), _) => {}
+                    (Err(error), _) => {
+                        // Whoever misses it says so, once for all of them.
+                        tracing::debug!(error = %told(&error), "a connection to the database ended");
+                        break;
+                    }
+                }
             }
-        };
-        let (client, driver) = within(self.patience(), async { self.open().await.map_err(unreachable) }).await?;
+        }));
+        let server = Server::ask(&client, place).await?;
+        Ok((server, client, driver))
+    }
+
+    async fn greet(&self) -> Result<(Client, Driver), Trouble> {
+        let (client, driver) = within(self.patience + 2 * LEAST, self.open(Use::Work, None)).await?;
         if is_news(&self.remarks.fsync_is_off, within(SILENCE, suits(&client)).await?) {
             tracing::warn!(
                 "fsync is off on the database server: a crash of its machine can damage everything it holds"
             );
         }
         Ok((client, driver))
-    }
-
-    /// How long a connection may take to come about: to each host, and then that one is greeted.
-    fn patience(&self) -> Duration {
-        let hosts = u32::try_from(self.config.get_hosts().len().max(1)).unwrap_or(u32::MAX);
-        self.config.get_connect_timeout().copied().unwrap_or(SILENCE).saturating_mul(hosts).saturating_add(SILENCE)
-    }
-}
-
-/// Connections of the pool.
-impl deadpool_postgres::Connect for Connector {
-    fn connect(
-        &self,
-        _: &Config,
-    ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
-        Box::pin(self.open())
     }
 }
 

@@ -1,11 +1,11 @@
 use std::sync::LazyLock;
 
-use deadpool_postgres::Object;
 use raincheck_core::{Cursor, Event, JobNo};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::history::CURRENT;
+use super::pool::Object;
 use super::reader::{row, rows};
 use super::rows as read;
 use super::rows::count;

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use deadpool_postgres::Object;
 use raincheck_core::{JobNo, LeaseRef, Millis, Overdue, limits};
 
 use super::life::GAP;
+use super::pool::Object;
 use super::shared::{NOW, Trouble};
 use super::silence::{PATIENCE, answered};
 use super::{PostgresStore, facts, rows};

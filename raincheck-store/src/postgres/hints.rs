@@ -1,17 +1,16 @@
 //! Hints that the feed has grown: what one node writes, the others hear of over a connection of their own that listens.
 //! Only hints: where none come through, as behind a pooler, and where one is lost, the tailer looks by itself.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::AbortHandle;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::timeout;
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::Client;
 
+use super::anchor::Use;
 use super::connect::Connector;
 use super::shared::{Shared, Trouble};
 use super::silence::{PATIENCE, within};
@@ -75,7 +74,8 @@ pub(super) async fn listen(shared: Arc<Shared>, connector: Connector) {
 
 /// Ends with the connection.
 async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::convert::Infallible, Trouble> {
-    let (db, mut heard, _driver) = within(2 * PATIENCE, connect(connector)).await?;
+    let (ear, mut heard) = unbounded_channel();
+    let (db, _driver) = within(2 * PATIENCE, connector.open(Use::Hints, Some(ear))).await?;
     let own = format!("{:016x}", rand::random::<u64>());
     within(PATIENCE, async { Ok(db.batch_execute("LISTEN raincheck").await?) }).await?;
     // Behind a pooler that hands out connections by the transaction, this one listens to nothing, except to itself: what it
@@ -111,29 +111,4 @@ async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::conv
 async fn tell(db: &Client, own: &str) -> Result<(), Trouble> {
     let sql = format!("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY raincheck, '{own}'; COMMIT");
     within(PATIENCE, async { Ok(db.batch_execute(&sql).await?) }).await
-}
-
-/// Ends the work on a connection with whoever has it.
-struct Driver(AbortHandle);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A connection and what it hears: from whom each hint is.
-async fn connect(connector: &Connector) -> Result<(Client, UnboundedReceiver<String>, Driver), Trouble> {
-    let (db, mut connection) = connector.config().connect(connector.tls()).await?;
-    let (sender, heard) = unbounded_channel();
-    let driver = tokio::spawn(async move {
-        while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-            if let AsyncMessage::Notification(hint) = message
-                && sender.send(hint.payload().to_owned()).is_err()
-            {
-                break;
-            }
-        }
-    });
-    Ok((db, heard, Driver(driver.abort_handle())))
 }

@@ -64,9 +64,16 @@ pub(super) struct History {
     meeting: tokio::sync::Mutex<()>,
     changes: AtomicU64,
     missing: AtomicU64,
+    /// The server, timeline and history that were told of last.
+    told: Mutex<Option<(String, i32, i64)>>,
 }
 
 impl History {
+    /// Of the server; another one after each promotion.
+    pub fn timeline(&self) -> i32 {
+        self.timeline.load(Ordering::Acquire)
+    }
+
     /// The one that is gone by, by its first cursor.
     pub fn current(&self) -> i64 {
         self.current.load(Ordering::Acquire)
@@ -131,6 +138,13 @@ impl Shared {
         *self.history.epochs.lock() = found;
         self.history.timeline.store(server.timeline, Ordering::Release);
         self.history.current.store(current, Ordering::Release);
+        let place = self.anchor.server().map(|server| server.place).unwrap_or_default();
+        let now = (place, server.timeline, current);
+        let before = self.history.told.lock().replace(now.clone());
+        if before.as_ref() != Some(&now) {
+            let (server, timeline, history) = now;
+            tracing::info!(server, timeline, history, "the database that this node is on");
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! running lease: the silence was not the workers' fault.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 use tokio_postgres::SimpleQueryMessage;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::connect::Connector;
 use super::link::Link;
 use super::shared::{NOW, Shared, Time, Trouble};
-use super::silence::within;
+use super::silence::{LEAST, within};
 
 /// How often a node shows that it lives.
 const SHOW: Duration = Duration::from_secs(2);
@@ -21,6 +21,10 @@ const AGAIN: Duration = Duration::from_millis(500);
 const SHOWN: Duration = Duration::from_secs(3);
 /// When no node has shown that it lives for so long, milliseconds, nobody could renew a lease meanwhile.
 pub(super) const GAP: i64 = 3_000;
+
+/// Commits that wait for a standby for longer than one that is there takes, as far as this user may know.
+pub(super) const HANGING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' \
+    AND datname = current_database() AND query_start < clock_timestamp() - interval '2 seconds'";
 
 /// What a sign of life found out.
 struct Shown {
@@ -33,24 +37,40 @@ struct Shown {
 /// Shows it every now and then, until it is dropped, on a connection of its own: whether the database answers is not
 /// for those to find out who want something of it. One whose number was given to another takes a new one.
 pub(super) async fn keep(shared: Arc<Shared>, connector: Connector) {
-    let mut link = None;
+    let (mut link, mut hangs) = (None, false);
     loop {
         let pause = match within(SHOWN, show(&shared, &connector, &mut link)).await {
             Ok(()) => {
                 *shared.mute.write() = None;
+                if std::mem::take(&mut hangs) {
+                    tracing::info!("a synchronous standby confirms commits again");
+                }
                 SHOW
             }
             Err(trouble) => {
                 // What is left of a question is not to be waited for.
                 link = None;
                 tracing::debug!(%trouble, "this node cannot show that it lives");
-                shared.fall_mute(&trouble);
+                // What was said before goes on to be so where that cannot be asked.
+                let may_be = matches!(trouble, Trouble::Silent) || trouble.is_locked_out();
+                let now = may_be && within(LEAST, hang(&shared)).await.unwrap_or(hangs);
+                if now && !hangs {
+                    tracing::warn!("commits wait for a synchronous standby, and none confirms them");
+                }
+                hangs = now;
+                shared.fall_mute(if hangs { &Trouble::NoStandby } else { &trouble });
                 AGAIN
             }
         };
         // Woken or not: it shows.
         let _ = timeout(pause, shared.unheard.notified()).await;
     }
+}
+
+/// Whether commits wait for a standby.
+async fn hang(shared: &Shared) -> Result<bool, Trouble> {
+    let db = shared.reader(Instant::now() + LEAST).await?;
+    Ok(db.query_one(HANGING, &[]).await?.try_get::<_, i64>(0)? > 0)
 }
 
 async fn show(shared: &Shared, connector: &Connector, link: &mut Option<Link>) -> Result<(), Trouble> {

@@ -4,25 +4,26 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
-use deadpool_postgres::{Hook, HookError, Object};
+use deadpool::managed::{Hook, HookError};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 use tokio_postgres::Client;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::encryption::Encryption;
+use super::pool::{Object, Readers};
 use super::silence::{PATIENCE, within};
 
 /// A connection that is cut when it is dropped, whatever it still waits for.
 pub(super) struct Link {
     client: Client,
-    driver: AbortHandle,
+    _driver: Driver,
     tls: Encryption,
 }
 
 impl Link {
-    pub fn new(client: Client, driver: AbortHandle, tls: Encryption) -> Self {
-        Link { client, driver, tls }
+    pub fn new(client: Client, driver: Driver, tls: Encryption) -> Self {
+        Link { client, _driver: driver, tls }
     }
 
     /// Cuts it, and has the database stop what it was asked: it may be waiting for a lock, and nobody is left to tell.
@@ -45,11 +46,8 @@ impl DerefMut for Link {
     }
 }
 
-impl Drop for Link {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
+/// What keeps a connection going; it is cut with this.
+pub(super) type Driver = AbortOnDropHandle<()>;
 
 /// A connection of the pool, lent until a moment at which whoever has it gives up. Then nobody else gets it.
 pub(super) struct Loan {
@@ -100,7 +98,7 @@ impl Doubts {
     }
 
     /// Keeps them from being lent again.
-    pub fn hook(&self) -> Hook {
+    pub fn hook(&self) -> Hook<Readers> {
         let doubts = self.clone();
         Hook::sync_fn(move |_, metrics| match *doubts.0.lock() {
             Some(since) if metrics.created <= since => Err(HookError::message("nobody got an answer by it")),

@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Object;
 use raincheck_core::{JobNo, State};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::pool::Object;
 use super::rows;
 use super::shared::{Shared, Trouble};
 use crate::records::{Filter, JobPage, Record, on_a_page};

@@ -1,6 +1,7 @@
 //! Many nodes on one PostgreSQL: one group-committing writer a node, set-based statements, and readers apart.
 
 mod after;
+mod anchor;
 mod apply;
 mod batch;
 mod check;
@@ -20,6 +21,7 @@ mod forget;
 mod heartbeats;
 mod hints;
 mod history;
+mod hosts;
 mod jobs;
 mod leasing;
 mod life;
@@ -31,6 +33,7 @@ mod names;
 mod node;
 mod open;
 mod orphans;
+mod pool;
 mod purge;
 mod read;
 mod reader;

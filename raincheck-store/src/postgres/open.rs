@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool::Runtime;
 use parking_lot::{Mutex, RwLock};
 use raincheck_core::{Clock, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
 use rand::SeedableRng;
@@ -19,6 +19,7 @@ use super::feed::Place;
 use super::figures::Book;
 use super::floors::Floors;
 use super::link::{Doubts, Link};
+use super::pool::{Pool, Readers};
 use super::shared::{NOW, Shared, Time, Trouble};
 use super::silence::{LEAST, PATIENCE, within};
 use super::writer::Writer;
@@ -89,12 +90,7 @@ impl PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// A connection of one's own.
-    pub(super) async fn connect(&self) -> Result<Client, StoreError> {
-        Ok(Connector::new(self)?.connect().await?)
-    }
-
-    /// The same, with the tables there in the present format.
+    /// A connection of one's own, with the tables there in the present format.
     pub(crate) async fn prepare(&self) -> Result<Client, StoreError> {
         let connector = Connector::new(self)?;
         let mut client = connector.connect().await?;
@@ -159,10 +155,8 @@ impl PostgresStore {
         }
         let blobs = Blobs::open(&options.blobs, id).await.map_err(unusable)?;
         let lying = orphans::look(&blobs).await.map_err(unusable)?;
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(connector.config(), connector.clone(), recycling);
         let doubts = Doubts::default();
-        let pool = Pool::builder(manager)
+        let pool = Pool::builder(Readers(connector.clone()))
             .max_size(options.readers.max(1))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(PATIENCE))
@@ -171,7 +165,7 @@ impl PostgresStore {
             .build()
             .map_err(|e| StoreError::Other(e.to_string()))?;
         let secret = secret(&client).await.map_err(at)?;
-        let lines = (pool, doubts, connector.tls());
+        let lines = (pool, doubts, connector.tls(), connector.anchor());
         let clocks = (options.clock.clone(), options.time);
         let shared = Arc::new(Shared::new(lines, clocks, blobs, secret, options.stretch));
         let store = Self::start(&mut client, shared, connector.clone(), lying, options).await.map_err(at)?;
@@ -270,7 +264,7 @@ enum Halt {
 impl Halt {
     fn at(connector: &Connector, trouble: Trouble) -> Self {
         match trouble {
-            Trouble::NotYet(_) | Trouble::Standby => Halt::NotYet(trouble),
+            Trouble::NotYet(_) | Trouble::Standby | Trouble::Elsewhere(_) => Halt::NotYet(trouble),
             _ => Halt::Error(StoreError::Other(format!("{}: {trouble}", connector.place()))),
         }
     }

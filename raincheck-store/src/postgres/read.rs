@@ -2,13 +2,13 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use deadpool_postgres::Object;
 use raincheck_core::{
     ChunkKind, Command, Content, Cursor, EventType, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::history::{BEGAN, IS_VOID};
+use super::pool::Object;
 use super::reader::{row, row_within};
 use super::shared::{NEVER, Shared, Trouble};
 use super::{PostgresStore, check, chunks, events, list, rows};
@@ -173,6 +173,10 @@ impl Store for PostgresStore {
 
     fn history_changes(&self) -> u64 {
         self.shared.history.changes()
+    }
+
+    fn timeline(&self) -> Option<i64> {
+        Some(self.shared.history.timeline().into())
     }
 
     fn missing_events(&self) -> u64 {

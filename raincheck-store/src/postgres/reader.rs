@@ -1,12 +1,12 @@
 use std::time::Instant;
 
-use deadpool_postgres::Object;
 use raincheck_core::JobNo;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use super::link::Loan;
+use super::pool::Object;
 use super::shared::{Shared, Trouble};
 use super::silence::{PAUSE, answered};
 use crate::StoreError;

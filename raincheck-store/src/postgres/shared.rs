@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU64, Ordering};
 
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Pool;
 use parking_lot::{Mutex, RwLock};
 use raincheck_core::{Clock, Millis, Name, Timestamp, limits};
 use tokio::sync::Notify;
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
+use super::anchor::Anchor;
 use super::encryption::Encryption;
 use super::feed::Feed;
 use super::figures::Book;
@@ -18,6 +18,7 @@ use super::hints::Hints;
 use super::history::History;
 use super::link::Doubts;
 use super::names::Names;
+use super::pool::Pool;
 use super::silence::{LEAST, PATIENCE};
 use super::stretch::Stretches;
 pub(crate) use super::trouble::Trouble;
@@ -82,7 +83,7 @@ impl Lost {
     fn note(lost: &RwLock<Option<Lost>>, trouble: &Trouble) {
         let mut lost = lost.write();
         let since = lost.as_ref().map_or_else(Instant::now, |lost| lost.since);
-        *lost = Some(Lost { since, why: trouble.to_string() });
+        *lost = Some(Lost { since, why: trouble.why() });
     }
 }
 
@@ -91,6 +92,7 @@ pub(super) struct Shared {
     pub pool: Pool,
     pub doubts: Doubts,
     pub tls: Encryption,
+    pub anchor: Arc<Anchor>,
     pub clock: Arc<dyn Clock>,
     pub time: Time,
     /// Number of this node among those that serve the data.
@@ -142,7 +144,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub fn new(
-        (pool, doubts, tls): (Pool, Doubts, Encryption),
+        (pool, doubts, tls, anchor): (Pool, Doubts, Encryption, Arc<Anchor>),
         (clock, time): (Arc<dyn Clock>, Time),
         blobs: Blobs,
         secret: [u8; 32],
@@ -152,6 +154,7 @@ impl Shared {
             pool,
             doubts,
             tls,
+            anchor,
             clock,
             time,
             node: AtomicI32::new(0),
@@ -252,7 +255,7 @@ impl Shared {
 
     /// Whether the database can be reached, as far as is known.
     pub fn reached(&self) -> Result<(), StoreError> {
-        match self.lost.read().as_ref().or(self.mute.read().as_ref()) {
+        match self.mute.read().as_ref().or(self.lost.read().as_ref()) {
             Some(lost) => Err(StoreError::Other(format!("the database cannot be reached: {}", lost.why))),
             None => Ok(()),
         }

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Object;
 use raincheck_core::{ChunkKind, Event, EventData, JobNo, LeaseRef, State};
 use tokio::time::timeout;
 use tokio_postgres::Row;
@@ -13,6 +12,7 @@ use super::facts::{SOME_LEASES, kept_lease};
 use super::feed::Told;
 use super::history::{CURRENT, TIMELINE};
 use super::node::FORGET;
+use super::pool::Object;
 use super::reader::rows;
 use super::rows as read;
 use super::shared::{NOW, Shared, Trouble};
@@ -49,14 +49,28 @@ const EVENT_POS: usize = 11;
 
 /// Follows until it is dropped.
 pub(super) async fn follow(shared: Arc<Shared>) {
-    let mut failed = false;
+    let (mut failed, mut unmet) = (false, String::new());
     loop {
         let pause = if shared.waits_unheard() { SOON } else { LATER };
         // Woken or not: it looks.
         let _ = timeout(pause, shared.feed.behind.notified()).await;
         match catch_up(&shared).await {
-            Ok(()) => failed = false,
-            Err(Trouble::OtherHistory) if met(&shared).await => {}
+            Ok(()) => (failed, unmet) = (false, String::new()),
+            Err(Trouble::OtherHistory) => match met(&shared).await {
+                Ok(()) => {}
+                Err(trouble) => {
+                    if trouble.is_loss() {
+                        shared.lose(&trouble);
+                    }
+                    // Whether it is another one is not known yet.
+                    let why = trouble.why();
+                    if unmet != why {
+                        tracing::warn!(why, "which history the database has can't be found out yet");
+                    }
+                    unmet = why;
+                    tokio::time::sleep(LATER).await;
+                }
+            },
             Err(trouble) => {
                 if trouble.is_loss() {
                     shared.lose(&trouble);
@@ -71,11 +85,10 @@ pub(super) async fn follow(shared: Arc<Shared>) {
     }
 }
 
-/// Goes on with the history that the database has; answers whether that was possible.
-async fn met(shared: &Shared) -> bool {
+/// Goes on with the history that the database has.
+async fn met(shared: &Shared) -> Result<(), Trouble> {
     let until = Instant::now() + READ;
-    let met = async { shared.meet(&***shared.reader(until).await?).await };
-    answered(until, met).await.inspect_err(|why| tracing::warn!(%why, "the database has another history")).is_ok()
+    answered(until, async { shared.meet(&***shared.reader(until).await?).await }).await
 }
 
 /// Reads up to the end of the feed.

@@ -13,15 +13,21 @@ pub(crate) enum Trouble {
     /// There is no connection to be had.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
-    /// It starts, or has no room for another connection.
-    #[error("the database takes no connection yet: {0}")]
+    /// It starts, follows another, or has no room for another connection.
+    #[error("no server takes writes yet: {0}")]
     NotYet(String),
     /// It was asked and does not answer.
     #[error("the database does not answer")]
     Silent,
+    /// Commits hang.
+    #[error("commits wait for a synchronous standby, and none confirms them")]
+    NoStandby,
     /// It is a server that takes no writes.
-    #[error("the database is a standby, or read-only: name the server that takes writes, or all of them")]
+    #[error("it is a standby, or read-only")]
     Standby,
+    /// It is not the server that this node is on, nor one that came after that.
+    #[error("{0}")]
+    Elsewhere(String),
     /// It does not have the history that this node knows of.
     #[error("the database has another history")]
     OtherHistory,
@@ -74,13 +80,44 @@ pub(super) fn forgets(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT))
 }
 
-/// Who would connect is told to come again: the server starts or recovers, has no room for more, or a pooler has no server.
-pub(super) fn is_not_yet(error: &tokio_postgres::Error) -> bool {
-    let codes = [&SqlState::CANNOT_CONNECT_NOW, &SqlState::TOO_MANY_CONNECTIONS, &SqlState::PROTOCOL_VIOLATION];
-    error.code().is_some_and(|code| codes.contains(&code))
-}
-
 impl Trouble {
+    /// Why a host takes no connection.
+    pub fn of_connecting(error: tokio_postgres::Error) -> Self {
+        let io = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<std::io::Error>());
+        // Who would connect is told to come again: the server starts or recovers, has no room for more, or a pooler has no
+        // server.
+        let later = [&SqlState::CANNOT_CONNECT_NOW, &SqlState::TOO_MANY_CONNECTIONS, &SqlState::PROTOCOL_VIOLATION];
+        match io {
+            // The driver's own word for a server that takes no writes.
+            Some(io) if io.kind() == std::io::ErrorKind::PermissionDenied && io.raw_os_error().is_none() => {
+                Trouble::Standby
+            }
+            Some(io) => Trouble::Unreachable(io.to_string()),
+            None if error.code().is_some_and(|code| later.contains(&code)) => Trouble::NotYet(told(&error)),
+            None => Trouble::Unreachable(told(&error)),
+        }
+    }
+
+    /// What each host of an address said. It is worth waiting where one of them may come to take writes.
+    pub fn of_hosts<'a>(said: impl IntoIterator<Item = (&'a str, Trouble)>) -> Self {
+        let (mut is_not_yet, mut all) = (false, Vec::new());
+        for (place, trouble) in said {
+            is_not_yet |= matches!(trouble, Trouble::Standby | Trouble::Elsewhere(_) | Trouble::NotYet(_));
+            all.push(format!("{place}: {}", trouble.why()));
+        }
+        let all = all.join("; ");
+        if is_not_yet { Trouble::NotYet(all) } else { Trouble::Unreachable(all) }
+    }
+
+    /// The same without what the kind of trouble is, where that was said before.
+    pub fn why(&self) -> String {
+        match self {
+            Trouble::Unreachable(why) | Trouble::NotYet(why) => why.clone(),
+            Trouble::Silent => "it does not answer".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     /// The connection is of no use any more, or there never was one.
     pub fn is_loss(&self) -> bool {
         match self {
@@ -89,6 +126,7 @@ impl Trouble {
             | Trouble::NotYet(_)
             | Trouble::Silent
             | Trouble::Standby
+            | Trouble::Elsewhere(_)
             | Trouble::OtherHistory => true,
             _ => false,
         }
@@ -134,15 +172,6 @@ impl Trouble {
 /// by a connection that is left in a transaction.
 fn is_loss(code: &str) -> bool {
     code.starts_with("57P") || code.starts_with("08") || matches!(code, "25006" | "25P02" | "25P03" | "53300")
-}
-
-impl From<deadpool_postgres::PoolError> for Trouble {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
-        match error {
-            deadpool_postgres::PoolError::Backend(error) => Trouble::Database(error),
-            other => Trouble::Unreachable(other.to_string()),
-        }
-    }
 }
 
 impl From<CodecError> for Trouble {

@@ -2,6 +2,7 @@
 
 use tokio_postgres::{Client, GenericClient};
 
+use super::connect::Connector;
 use super::node::ALIVE;
 use super::shared::{NOW, Trouble};
 use super::silence::{PATIENCE, within};
@@ -14,6 +15,8 @@ const SILENT: i64 = 3_600_000;
 /// The data of a store, open for reading.
 pub(super) struct Visit {
     pub db: Client,
+    /// The server that was found, `host:port`.
+    pub place: String,
     /// Whether a server has the data.
     pub served: bool,
     /// No server has it that may only have been silent for a while.
@@ -22,7 +25,9 @@ pub(super) struct Visit {
 
 impl Visit {
     pub async fn of(options: &PostgresOptions) -> Result<Visit, StoreError> {
-        let db = options.connect().await?;
+        let connector = Connector::new(options)?;
+        let db = connector.connect().await?;
+        let place = connector.anchor().server().map(|server| server.place).unwrap_or_default();
         let (found, _) = within(PATIENCE, migrate::formats(&db)).await?;
         if found == 0 {
             return Err(StoreError::Other("the database has no jobs: no server has been started on it yet".to_owned()));
@@ -33,7 +38,7 @@ impl Visit {
         );
         let row = within(PATIENCE, async { Ok(db.query_one(&nodes, &[]).await?) }).await?;
         let [served, alone] = [0, 1].map(|at| row.try_get(at).map_err(Trouble::from));
-        Ok(Visit { db, served: served?, alone: alone? })
+        Ok(Visit { db, place, served: served?, alone: alone? })
     }
 }
 

@@ -17,6 +17,7 @@ mod orphans;
 mod postgres;
 mod silence;
 mod sqlite;
+mod straddle;
 mod stranger;
 mod stretches;
 

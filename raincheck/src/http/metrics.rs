@@ -116,6 +116,10 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     registry.register("http_streams", "Streams open now", gauge(app.streams.open() as i64));
     let help = "Events that were acknowledged and that the disk has lost; see raincheck doctor";
     registry.register("missing_events", help, gauge(missing));
+    if let Some(timeline) = app.engine.store().timeline() {
+        let help = "Timeline of the PostgreSQL server that this server is on: another one after each promotion";
+        registry.register("postgres_timeline", help, gauge(timeline));
+    }
     registry.register("http_uploads", "Bodies on their way to a file now", gauge(app.uploads.open() as i64));
     registry.register("workers", "Workers seen within ten minutes", gauge(app.engine.workers().len() as i64));
     let (free, low) = app.engine.store().space();

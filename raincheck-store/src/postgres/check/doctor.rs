@@ -27,12 +27,12 @@ impl PostgresDoctor {
     /// # Errors
     /// When there is none, or it can't be read.
     pub async fn open(options: &PostgresOptions, quick: bool) -> Result<Self, StoreError> {
-        let Visit { db, served, alone } = Visit::of(options).await?;
+        let Visit { db, place, served, alone } = Visit::of(options).await?;
         let (piece, whole) = (Duration::from_millis(200), Duration::from_secs(300));
         let throttle = Throttle { piece, whole, alone, files: true, payloads: !quick };
         let mut stages = rows();
         stages.push_front(Box::new(Owner(options.blobs.clone())));
-        stages.push_back(Box::new(Histories));
+        stages.push_back(Box::new(Histories { place }));
         let now = (options.time == Time::Given).then(|| options.clock.now());
         stages.push_front(Box::new(Surroundings { now }));
         let blobs = Blobs::at(&options.blobs).map_err(|error| options.blobs.unusable(&error))?;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::{Look, Result, Stage};
 use crate::checkup::Invariant;
+use crate::postgres::life::HANGING;
 use crate::postgres::visit;
 
 /// Missing events of a history stand in the first one that lacks them.
@@ -11,12 +12,15 @@ const ALL: &str = "SELECT first, last, coalesce(lost, last), timeline, \
     to_char(to_timestamp((first >> 20) / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM history ORDER BY first";
 
 /// The list of histories.
-pub(super) struct Histories;
+pub(super) struct Histories {
+    /// The server that has it, `host:port`.
+    pub place: String,
+}
 
 #[async_trait]
 impl Stage for Histories {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        let all = look.rows(ALL, &[]).await?;
+        let (all, place) = (look.rows(ALL, &[]).await?, &self.place);
         for row in &all {
             let (last, lost): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
             if lost > last {
@@ -28,9 +32,9 @@ impl Stage for Histories {
         let server = match all.last() {
             Some(row) if all.len() > 1 => {
                 let (timeline, since): (i32, &str) = (row.try_get(3)?, row.try_get(4)?);
-                format!("this is history {}, of timeline {timeline}, since {since} UTC", all.len())
+                format!("{place} has history {}, of timeline {timeline}, since {since} UTC", all.len())
             }
-            _ => "this is the first history: the data has not moved".to_owned(),
+            _ => format!("{place} has the first history: the data has not moved"),
         };
         let names = visit::setting(look.db, "synchronous_standby_names").await?;
         let waits = match visit::setting(look.db, "synchronous_commit").await?.as_str() {
@@ -38,7 +42,10 @@ impl Stage for Histories {
                 "no commit waits for a standby, so one that takes over may lack the last of them".into()
             }
             "local" => "synchronous_commit is local, so no commit waits for a standby".into(),
-            _ => format!("commits wait for a standby ({names})"),
+            _ => match look.db.query_one(HANGING, &[]).await?.try_get::<_, i64>(0)? {
+                0 => format!("commits wait for a standby ({names})"),
+                hanging => format!("commits wait for a standby ({names}), and none confirms them: {hanging} hang now"),
+            },
         };
         look.page.notes.push((Invariant::History, format!("{server}; {waits}").into()));
         look.page.looked += all.len() as u64;

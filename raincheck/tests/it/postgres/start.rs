@@ -72,7 +72,7 @@ async fn a_start_waits_for_a_standby_that_is_to_take_over() {
     let standby = primary.standby(Replication::Asynchronous).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let server = Starting::on(&standby.url("postgres"), folder.path());
-    server.waits("the database is a standby, or read-only: name the server that takes writes").await;
+    server.waits("it is a standby, or read-only").await;
     standby.promote().unwrap();
     server.is_ready_after_one_remark().await;
 }

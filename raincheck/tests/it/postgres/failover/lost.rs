@@ -65,7 +65,7 @@ async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
     // Who looks later is told, too.
     let doctor = ["doctor", "--data", "data", "--store", &site.standby.url("postgres")];
     let found = said(command(site.folder.path(), &doctor), None).out;
-    assert!(found.contains("this is history 2, of timeline 2, since 20"), "{found}");
+    assert!(found.contains("has history 2, of timeline 2, since 20"), "{found}");
     assert!(found.contains("events that were acknowledged are not there") && found.contains("remark 1"), "{found}");
 
     // Every job is of the kind that it was submitted as, whoever is asked, be it one that was not there.
