@@ -28,9 +28,12 @@ pub trait Store: Send + Sync + 'static {
     async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError>;
     /// What changes of the job of a public id.
     async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError>;
-    /// The job of a number, without its input's bytes; `None` when purged.
+    /// The job of a number, without its input's bytes; `None` when it is not there.
     async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError>;
-    /// What the worker gets, with its bytes unless they are a file; `None` when purged.
+    /// Whether there was a job of that number that was purged, as far as that is still remembered: one that is not there may
+    /// as well be lost.
+    async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError>;
+    /// What the worker gets, with its bytes unless they are a file; `None` when the job is not there.
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError>;
     /// What the worker made, with its bytes unless they are a file; `None` when there is none.
     async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError>;

@@ -27,6 +27,7 @@ mod link;
 mod list;
 mod lost;
 mod migrate;
+mod missing;
 mod names;
 mod node;
 mod open;

@@ -125,6 +125,11 @@ impl Store for PostgresStore {
         shared.read(|db| async move { Record::of(&db, shared, no).await }).await
     }
 
+    async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { Ok(row(&db, TOMBSTONE, &[&no.0]).await?.is_some()) }).await
+    }
+
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
         let shared = &self.shared;
         shared.read(|db| async move { content(&db, shared, INPUT, no).await }).await

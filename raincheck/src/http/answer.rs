@@ -62,6 +62,15 @@ pub fn found<T>(found: Found<T>) -> Result<T, Problem> {
     }
 }
 
+/// Why a job that was there a moment ago is not any more.
+pub async fn vanished(app: &App, id: JobId) -> Problem {
+    match app.engine.glance(id).await {
+        Ok(Found::Unknown) => Problem::new(problem::NOT_FOUND),
+        Ok(_) => Problem::new(problem::PURGED),
+        Err(error) => error.into(),
+    }
+}
+
 /// The job as it is, or as it is after the wait: for its end, or for a change of what the caller has already.
 pub async fn record(app: &App, id: JobId, wait: Wait, headers: &HeaderMap) -> Result<Record, Problem> {
     if wait.millis() == 0 {
