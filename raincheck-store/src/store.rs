@@ -68,6 +68,10 @@ pub trait Store: Send + Sync + 'static {
     async fn began_in(&self, _lease: LeaseRef, history: i64) -> Result<bool, StoreError> {
         Ok(history == 0)
     }
+    /// How many histories the data has had; one more each time it went on elsewhere or was put back.
+    fn histories(&self) -> u64 {
+        1
+    }
     /// How often, since the store was opened, the data came back without what was told of.
     fn history_changes(&self) -> u64 {
         0
@@ -136,8 +140,9 @@ pub trait Store: Send + Sync + 'static {
     fn own_workers(&self) -> Option<&str> {
         None
     }
-    /// Bytes the caller may expect to be free for the data, and whether the store refuses submits for lack of it.
-    fn space(&self) -> (u64, bool);
+    /// Bytes the caller may expect to be free for the data, where the store knows, and whether it refuses submits for lack of
+    /// it.
+    fn space(&self) -> (Option<u64>, bool);
     /// How long its transactions held up those who waited for them or behind them.
     fn commit_times(&self) -> CommitTimes;
 }

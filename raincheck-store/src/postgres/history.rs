@@ -10,14 +10,11 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio_postgres::{GenericClient, Row};
 
-use super::PostgresOptions;
 use super::facts::{ALL_LEASES, kept_lease};
 use super::feed::Place;
 use super::missing::{Line, Missing};
 use super::run::WRITERS_LOCK;
 use super::shared::{NOW, Shared, Time, Trouble};
-use super::silence::{PATIENCE, within};
-use crate::StoreError;
 use crate::leases::Leases;
 
 /// The history of a transaction, in SQL: its first cursor, 0 of the first one.
@@ -80,6 +77,11 @@ impl History {
         }
         let is_known = current == self.current() && timeline == self.timeline.load(Ordering::Acquire);
         if is_known { Ok(()) } else { Err(Trouble::OtherHistory) }
+    }
+
+    /// How many the data has had.
+    pub fn count(&self) -> u64 {
+        self.epochs.lock().len() as u64
     }
 
     /// How often the database came back without what this node knew of.
@@ -188,20 +190,6 @@ impl Shared {
     }
 }
 
-impl PostgresOptions {
-    /// Says that the database was put back, where a server could not tell: it goes on with another history, in which
-    /// cursors and leases that were given out after the copy was made mean nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Other`] when the database cannot be reached or does not do it.
-    pub async fn begin_anew(&self) -> Result<(), StoreError> {
-        let db = self.prepare().await?;
-        let current = async { Ok(db.query_one(&format!("SELECT {CURRENT}"), &[]).await?.try_get(0)?) };
-        let current = within(PATIENCE, current).await?;
-        Ok(within(2 * PATIENCE, begin(&db, Time::Database, Some(current))).await?)
-    }
-}
-
 /// Whether the feed lacks what is known of it.
 async fn lacks(db: &impl GenericClient, known: &Place) -> Result<bool, Trouble> {
     let sql = "SELECT pos, batch FROM feed WHERE pos >= $1 ORDER BY pos LIMIT 1";
@@ -233,7 +221,7 @@ impl Server {
 
 /// Begins another history, unless another node has: because the server is another one, or the history `lacking` lacks
 /// something.
-async fn begin(db: &impl GenericClient, time: Time, lacking: Option<i64>) -> Result<(), Trouble> {
+pub(super) async fn begin(db: &impl GenericClient, time: Time, lacking: Option<i64>) -> Result<(), Trouble> {
     // Whatever a writer has under way ends first: it belongs to the history before.
     let lock = format!("BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock({WRITERS_LOCK})");
     let begun = async {

@@ -1,6 +1,7 @@
 //! Many nodes on one PostgreSQL: one group-committing writer a node, set-based statements, and readers apart.
 
 mod after;
+mod anew;
 mod apply;
 mod batch;
 mod check;
@@ -52,6 +53,7 @@ mod unverified;
 mod visit;
 mod writer;
 
+pub use anew::Anew;
 pub use check::PostgresDoctor;
 pub use open::PostgresOptions;
 pub(crate) use open::id;

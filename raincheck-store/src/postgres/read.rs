@@ -176,6 +176,10 @@ impl Store for PostgresStore {
             .await
     }
 
+    fn histories(&self) -> u64 {
+        self.shared.history.count()
+    }
+
     fn history_changes(&self) -> u64 {
         self.shared.history.changes()
     }
@@ -279,8 +283,9 @@ impl Store for PostgresStore {
         self.shared.leases.lock().worker(lease)
     }
 
-    fn space(&self) -> (u64, bool) {
-        self.free_space()
+    fn space(&self) -> (Option<u64>, bool) {
+        // The disk is the database's own care.
+        (None, false)
     }
 
     fn commit_times(&self) -> CommitTimes {

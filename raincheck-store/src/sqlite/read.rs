@@ -274,8 +274,8 @@ impl Store for SqliteStore {
         Some(&self.shared.own_workers)
     }
 
-    fn space(&self) -> (u64, bool) {
-        (self.shared.space.free(), self.shared.space.is_low())
+    fn space(&self) -> (Option<u64>, bool) {
+        (Some(self.shared.space.free()), self.shared.space.is_low())
     }
 
     fn commit_times(&self) -> CommitTimes {

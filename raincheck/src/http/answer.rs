@@ -58,7 +58,7 @@ pub fn found<T>(found: Found<T>) -> Result<T, Problem> {
     match found {
         Found::Here(record) => Ok(record),
         Found::Purged => Err(Problem::new(problem::PURGED)),
-        Found::Unknown => Err(Problem::new(problem::NOT_FOUND)),
+        Found::Unknown => Err(Problem::new(problem::NOT_FOUND).detail("no job has this id here")),
     }
 }
 

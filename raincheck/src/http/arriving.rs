@@ -9,6 +9,7 @@ use raincheck_store::Renewed;
 use tokio::time::Instant;
 
 use super::ask::Ask;
+use super::failed;
 use super::problem::Problem;
 
 /// The run, and when its lease is to be renewed next.
@@ -86,7 +87,7 @@ async fn beat(engine: &Engine, lease: LeaseRef) -> Option<Renewed> {
     match engine.heartbeat(vec![Beat { lease, ttl: None, progress: None }], 0).await {
         Ok(answers) => answers.into_iter().next(),
         Err(error) => {
-            tracing::warn!(%error, "a lease is not renewed while its result arrives");
+            failed::say("a lease is not renewed while its result arrives", &error);
             None
         }
     }

@@ -133,6 +133,33 @@ async fn a_node_that_was_left_behind_notices_the_other_history() {
     }
 }
 
+/// Led back to a server that was left, and then to where everything is again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_missing_is_counted_while_it_is_missing() {
+    let site = Site::new(Replication::Asynchronous);
+    let way = site.way();
+    let node = site.node(&way);
+    node.submit().await;
+    site.standby.catch_up(&site.primary).unwrap();
+    site.standby.stop_following().unwrap();
+    site.standby.promote().unwrap();
+    let lead = |port| {
+        way.lead(port);
+        way.cut();
+    };
+    lead(site.standby.port());
+    node.one_of_each(&kinds("there")[..3]).await;
+    assert_eq!((node.changes().await, node.missing().await), (0, 0), "{:#?}", node.server.said());
+    lead(site.primary.port());
+    until("it notices", LIMIT, async || node.changes().await == 1).await;
+    assert_eq!(node.missing().await, 3, "{:#?}", node.server.said());
+    let told = node.server.said().into_iter().find(|line| line.contains("another history: what was")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["events"], 3, "{told}");
+    lead(site.standby.port());
+    until("all is there again", LIMIT, async || node.missing().await == 0).await;
+    assert_eq!(node.changes().await, 1, "{:#?}", node.server.said());
+}
+
 /// However they follow: that what they saw is not there any more, and what to do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_follows_is_told_that_it_has_seen_what_is_lost() {
