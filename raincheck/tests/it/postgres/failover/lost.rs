@@ -27,10 +27,13 @@ async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
     site.standby.catch_up(&site.primary).unwrap();
     site.standby.stop_following().unwrap();
     // More of them than a sequence is written down ahead: numbers of these kinds are given again.
-    nodes[0].one_of_each(&lost).await;
+    let made = nodes[0].one_of_each(&lost).await;
+    let mut watch = nodes[1].watch(&format!("/jobs/{}", made[0])).await;
     let lease = nodes[0].lease_all(&lost[..1], 1).await.remove(0).1;
-    until("the other node knows", LIMIT, async || nodes[1].head().await.1 == 42).await;
-    let (head, _) = nodes[1].head().await;
+    // Told of, and not only read: the other node knows.
+    watch.until("started").await;
+    let (head, count) = nodes[1].head().await;
+    assert_eq!(count, 42);
     let mut stream = nodes[1].ask(Method::GET, &format!("/events?after={head}")).header("accept", "text/event-stream");
     stream = stream.timeout(LIMIT);
     let stream = stream.send().await.unwrap();
