@@ -21,11 +21,6 @@ impl LeaseRef {
     pub fn void(self) -> LeaseRef {
         LeaseRef { attempt: Self::VOID, ..self }
     }
-
-    /// Whether it is one.
-    pub fn is_void(self) -> bool {
-        self.attempt == Self::VOID
-    }
 }
 
 /// How a run ended.

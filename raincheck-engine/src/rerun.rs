@@ -16,7 +16,7 @@ pub enum RerunError {
     /// It changed state once and must not do so twice, unless forced.
     #[error("the job has succeeded and must not run twice")]
     Done,
-    /// It has been purged.
+    /// It was purged, or the data came back without it.
     #[error("the job is gone")]
     Gone,
     /// The file of its input is lost.

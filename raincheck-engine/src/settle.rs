@@ -11,7 +11,7 @@ pub enum Finish {
     Done(Job),
     /// The run was over already, another way; the job as it is.
     LeaseLost(Job),
-    /// The job has been purged.
+    /// The job is not there: it was purged, or the data came back without it.
     Gone,
 }
 

@@ -221,7 +221,8 @@ async fn rows(from: &Connection, to: &Transaction<'_>, tell: &mut impl FnMut(&st
         }
     }
     requests(from, to).await?;
-    to.batch_execute(AFTER).await.map_err(Trouble::from)?;
+    // Leases begin anew now: nobody kept them from being renewed before.
+    to.batch_execute(&format!("UPDATE life SET at = {NOW}; {AFTER}")).await.map_err(Trouble::from)?;
     Ok(moved)
 }
 

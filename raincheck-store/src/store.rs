@@ -28,9 +28,12 @@ pub trait Store: Send + Sync + 'static {
     async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError>;
     /// What changes of the job of a public id.
     async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError>;
-    /// The job of a number, without its input's bytes; `None` when purged.
+    /// The job of a number, without its input's bytes; `None` when it is not there.
     async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError>;
-    /// What the worker gets, with its bytes unless they are a file; `None` when purged.
+    /// Whether there was a job of that number that was purged, as far as that is still remembered: one that is not there may
+    /// as well be lost.
+    async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError>;
+    /// What the worker gets, with its bytes unless they are a file; `None` when the job is not there.
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError>;
     /// What the worker made, with its bytes unless they are a file; `None` when there is none.
     async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError>;
@@ -64,6 +67,10 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a run began in that history, and is in the data.
     async fn began_in(&self, _lease: LeaseRef, history: i64) -> Result<bool, StoreError> {
         Ok(history == 0)
+    }
+    /// How many histories the data has had; one more each time it went on elsewhere or was put back.
+    fn histories(&self) -> u64 {
+        1
     }
     /// How often, since the store was opened, the data came back without what was told of.
     fn history_changes(&self) -> u64 {
@@ -139,8 +146,9 @@ pub trait Store: Send + Sync + 'static {
     fn own_workers(&self) -> Option<&str> {
         None
     }
-    /// Bytes the caller may expect to be free for the data, and whether the store refuses submits for lack of it.
-    fn space(&self) -> (u64, bool);
+    /// Bytes the caller may expect to be free for the data, where the store knows, and whether it refuses submits for lack of
+    /// it.
+    fn space(&self) -> (Option<u64>, bool);
     /// How long its transactions held up those who waited for them or behind them.
     fn commit_times(&self) -> CommitTimes;
 }

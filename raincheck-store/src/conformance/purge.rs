@@ -9,7 +9,9 @@ use crate::Found;
 pub async fn forgets_and_remembers_that_it_did(world: &mut World) {
     let lease = world.running(new_job()).await;
     let job = world.end(lease, complete("1")).await;
+    assert!(!world.store.is_purged(job.no).await.unwrap());
     assert_eq!(world.one(Command::Purge(job.no)).await, Reply::Purged(Default::default()));
+    assert!(world.store.is_purged(job.no).await.unwrap());
     assert_eq!(world.store.job(job.id).await.unwrap(), Found::Purged);
     assert_eq!(world.store.record(job.no).await.unwrap(), None);
     assert_eq!(world.one(Command::Purge(job.no)).await, Reply::Gone);

@@ -10,13 +10,11 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio_postgres::{GenericClient, Row};
 
-use super::PostgresOptions;
 use super::facts::{ALL_LEASES, kept_lease};
 use super::feed::Place;
+use super::missing::{Line, Missing};
 use super::run::WRITERS_LOCK;
 use super::shared::{NOW, Shared, Time, Trouble};
-use super::silence::{PATIENCE, within};
-use crate::StoreError;
 use crate::leases::Leases;
 
 /// The history of a transaction, in SQL: its first cursor, 0 of the first one.
@@ -40,11 +38,11 @@ const BELOW_MILLIS: u32 = 20;
 
 /// Where a history begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Epoch {
+pub(super) struct Epoch {
     /// Its first cursor, greater than any that was given out before, wherever that was.
-    first: i64,
+    pub first: i64,
     /// The last transaction before it, and the cursor of the last event.
-    before: Place,
+    pub before: Place,
 }
 
 impl Epoch {
@@ -63,7 +61,7 @@ pub(super) struct History {
     /// One look at a time.
     meeting: tokio::sync::Mutex<()>,
     changes: AtomicU64,
-    missing: AtomicU64,
+    missing: Missing,
     /// The server, timeline and history that were told of last.
     told: Mutex<Option<(String, i32, i64)>>,
 }
@@ -88,14 +86,19 @@ impl History {
         if is_known { Ok(()) } else { Err(Trouble::OtherHistory) }
     }
 
+    /// How many the data has had.
+    pub fn count(&self) -> u64 {
+        self.epochs.lock().len() as u64
+    }
+
     /// How often the database came back without what this node knew of.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Relaxed)
     }
 
-    /// Events that this node knew of and that are not there.
+    /// Events that this node knew of and that are not there, as far as they can be counted.
     pub fn missing(&self) -> u64 {
-        self.missing.load(Ordering::Relaxed)
+        self.missing.count()
     }
 }
 
@@ -133,7 +136,7 @@ impl Shared {
         let current = found.last().map(|epoch| epoch.first);
         let current = current.ok_or_else(|| Trouble::Unreadable("the database has no history".to_owned()))?;
         if let Some(parting) = parting(&known, &found).filter(|_| !known.is_empty()) {
-            self.part_at(db, parting, current, lacks).await?;
+            self.part_at(db, parting, (&known, &found), lacks).await?;
         }
         *self.history.epochs.lock() = found;
         self.history.timeline.store(server.timeline, Ordering::Release);
@@ -149,11 +152,21 @@ impl Shared {
     }
 
     /// Takes over a history that is the known one up to a place.
-    async fn part_at(&self, db: &impl GenericClient, parting: Place, current: i64, lacks: bool) -> Result<(), Trouble> {
+    async fn part_at(
+        &self,
+        db: &impl GenericClient,
+        parting: Place,
+        (known_epochs, found): (&[Epoch], &[Epoch]),
+        lacks: bool,
+    ) -> Result<(), Trouble> {
         let known = self.feed.known();
+        let head: i64 = db.query_one("SELECT last FROM feed ORDER BY pos DESC LIMIT 1", &[]).await?.try_get(0)?;
+        let found = Line { epochs: found, last: head };
+        let loss = found.lacks(&Line { epochs: known_epochs, last: known.last });
+        let (events, current) = (loss.count(), found.current());
         let lost = "UPDATE history SET lost = greatest(lost, $2) \
             WHERE first = (SELECT min(first) FROM history WHERE first > $1) AND $2 > $1";
-        db.execute(lost, &[&parting.last, &known.last]).await?;
+        db.execute(lost, &[&parting.last, &(parting.last + events.cast_signed())]).await?;
         let mut leases = Leases::default();
         for row in db.query(ALL_LEASES, &[]).await? {
             leases.put(kept_lease(&row)?);
@@ -169,35 +182,25 @@ impl Shared {
         self.next_retirement.store(0, Ordering::Release);
         self.feed.go_on_from(parting, current);
         self.stale.set();
-        if known.pos <= parting.pos && !lacks {
+        self.history.missing.go_on(loss, &found);
+        // Each history begins with a transaction that is nobody's.
+        let own = known_epochs.iter().filter(|epoch| !found.epochs.contains(epoch)).count();
+        let transactions = (known.pos - parting.pos).max(0) - i64::try_from(own).unwrap_or(i64::MAX);
+        // Other events stand under the same numbers: nobody can count those.
+        let is_other = lacks && known.pos <= parting.pos;
+        if transactions <= 0 && !is_other {
             tracing::warn!("the database goes on as another server; nothing that this node knew of is missing");
             return Ok(());
         }
-        let events = (known.last - parting.last).max(0).unsigned_abs();
         self.history.changes.fetch_add(1, Ordering::Relaxed);
-        self.history.missing.fetch_add(events, Ordering::Relaxed);
         tracing::error!(
-            transactions = (known.pos - parting.pos).max(0),
-            events,
+            transactions = transactions.max(0),
+            events = (!is_other).then_some(events),
             last_transaction_there = parting.pos,
             last_transaction_known = known.pos,
             "the database goes on with another history: what was acknowledged is missing in it"
         );
         Ok(())
-    }
-}
-
-impl PostgresOptions {
-    /// Says that the database was put back, where a server could not tell: it goes on with another history, in which
-    /// cursors and leases that were given out after the copy was made mean nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Other`] when the database cannot be reached or does not do it.
-    pub async fn begin_anew(&self) -> Result<(), StoreError> {
-        let db = self.prepare().await?;
-        let current = async { Ok(db.query_one(&format!("SELECT {CURRENT}"), &[]).await?.try_get(0)?) };
-        let current = within(PATIENCE, current).await?;
-        Ok(within(2 * PATIENCE, begin(&db, Time::Database, Some(current))).await?)
     }
 }
 
@@ -232,7 +235,7 @@ impl Server {
 
 /// Begins another history, unless another node has: because the server is another one, or the history `lacking` lacks
 /// something.
-async fn begin(db: &impl GenericClient, time: Time, lacking: Option<i64>) -> Result<(), Trouble> {
+pub(super) async fn begin(db: &impl GenericClient, time: Time, lacking: Option<i64>) -> Result<(), Trouble> {
     // Whatever a writer has under way ends first: it belongs to the history before.
     let lock = format!("BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock({WRITERS_LOCK})");
     let begun = async {

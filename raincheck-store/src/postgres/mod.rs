@@ -2,6 +2,7 @@
 
 mod after;
 mod anchor;
+mod anew;
 mod apply;
 mod batch;
 mod check;
@@ -29,6 +30,7 @@ mod link;
 mod list;
 mod lost;
 mod migrate;
+mod missing;
 mod names;
 mod node;
 mod open;
@@ -54,6 +56,7 @@ mod unverified;
 mod visit;
 mod writer;
 
+pub use anew::Anew;
 pub use check::PostgresDoctor;
 pub use open::PostgresOptions;
 pub(crate) use open::id;

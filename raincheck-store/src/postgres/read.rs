@@ -125,6 +125,11 @@ impl Store for PostgresStore {
         shared.read(|db| async move { Record::of(&db, shared, no).await }).await
     }
 
+    async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError> {
+        let shared = &self.shared;
+        shared.read(|db| async move { Ok(row(&db, TOMBSTONE, &[&no.0]).await?.is_some()) }).await
+    }
+
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
         let shared = &self.shared;
         shared.read(|db| async move { content(&db, shared, INPUT, no).await }).await
@@ -169,6 +174,10 @@ impl Store for PostgresStore {
                 Ok(began.map(|row| row.try_get::<_, Option<bool>>(0)).transpose()?.flatten().unwrap_or(false))
             })
             .await
+    }
+
+    fn histories(&self) -> u64 {
+        self.shared.history.count()
     }
 
     fn history_changes(&self) -> u64 {
@@ -282,8 +291,9 @@ impl Store for PostgresStore {
         self.shared.leases.lock().worker(lease)
     }
 
-    fn space(&self) -> (u64, bool) {
-        self.free_space()
+    fn space(&self) -> (Option<u64>, bool) {
+        // The disk is the database's own care.
+        (None, false)
     }
 
     fn commit_times(&self) -> CommitTimes {

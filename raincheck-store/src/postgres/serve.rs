@@ -53,9 +53,4 @@ impl PostgresStore {
             tracing::warn!(%error, "the lock of the large payloads cannot be released");
         }
     }
-
-    /// The disk is the database's own care.
-    pub(super) fn free_space(&self) -> (u64, bool) {
-        (u64::MAX, false)
-    }
 }

@@ -30,7 +30,10 @@ impl Visit {
         let place = connector.anchor().server().map(|server| server.place).unwrap_or_default();
         let (found, _) = within(PATIENCE, migrate::formats(&db)).await?;
         if found == 0 {
-            return Err(StoreError::Other("the database has no jobs: no server has been started on it yet".to_owned()));
+            return Err(StoreError::Refused {
+                why: "the database holds no Raincheck data".to_owned(),
+                next: "is its name right? No server has been started on this one yet".to_owned(),
+            });
         }
         let nodes = format!(
             "SELECT EXISTS (SELECT 1 FROM node WHERE seen_at > {NOW} - {ALIVE}), \

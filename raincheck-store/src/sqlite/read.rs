@@ -107,6 +107,10 @@ impl Store for SqliteStore {
         self.shared.read(|db| record(db, &self.shared.tables, no))
     }
 
+    async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError> {
+        self.shared.read(|db| Ok(claims::tombstone(db, no)?.is_some()))
+    }
+
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
         const SQL: &str = "SELECT content_type, filename, blob, size, input, \
             (SELECT b.digest FROM blob b WHERE b.name=s.blob) FROM spec s WHERE no=?1";
@@ -275,8 +279,8 @@ impl Store for SqliteStore {
         Some(&self.shared.own_workers)
     }
 
-    fn space(&self) -> (u64, bool) {
-        (self.shared.space.free(), self.shared.space.is_low())
+    fn space(&self) -> (Option<u64>, bool) {
+        (Some(self.shared.space.free()), self.shared.space.is_low())
     }
 
     fn commit_times(&self) -> CommitTimes {

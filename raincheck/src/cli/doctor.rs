@@ -20,9 +20,9 @@ use crate::config::StoreUrl;
 /// Findings of a check that are shown; the rest is counted.
 const SHOWN: usize = 5;
 
-/// What to do about a database that can't be had.
-const NEXT: &str = "name the data with --data FOLDER or --store URL; where it is PostgreSQL: is it running there, and may this \
-    user in?";
+/// What to do about data that can't be had.
+const NAME_IT: &str = "name the data with --data FOLDER or --store URL";
+const REACH_IT: &str = "is the database running there, and may this user in? See docs/failover.md";
 
 /// Which data.
 #[derive(Args, Clone, Debug)]
@@ -100,10 +100,13 @@ struct Report {
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let (url, store) = options.which.store()?;
     let none = |error: StoreError| {
+        // There is nothing to be judged where no file is, or a database that holds nothing: another is meant.
+        let (is_there, next) = match &store {
+            StoreOptions::Sqlite(sqlite) => (sqlite.path.is_file(), NAME_IT),
+            StoreOptions::Postgres(_) => (!matches!(error, StoreError::Refused { .. }), REACH_IT),
+        };
         let failure = Failure::from(error);
-        let next = failure.next.unwrap_or_else(|| NEXT.to_owned());
-        // There is nothing to be judged where no file is.
-        let is_there = matches!(&store, StoreOptions::Sqlite(sqlite) if sqlite.path.is_file());
+        let next = failure.next.unwrap_or_else(|| next.to_owned());
         Failure { exit: if is_there { Exit::Failed } else { Exit::Usage }, next: Some(next), ..failure }
     };
     let (mut doctor, served) = raincheck_store::doctor(&store, options.quick).await.map_err(none)?;

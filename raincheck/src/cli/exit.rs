@@ -10,7 +10,7 @@ use raincheck_store::StoreError;
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// The job failed or was canceled; of `serve` and `work`: they could not do their work.
+    /// The job failed or was canceled; of those that need the data or its database: it could not be had.
     Failed = 1,
     /// The command line, the configuration or a file on this side is at fault.
     Usage = 2,

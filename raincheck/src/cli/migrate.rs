@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use raincheck_store::{BlobPlace, PostgresOptions, S3Options, StoreOptions, migrate};
+use raincheck_store::{Anew, BlobPlace, PostgresOptions, S3Options, StoreError, StoreOptions, migrate};
 use serde::Serialize;
 
 use super::{
@@ -48,6 +48,10 @@ struct Moved {
 #[derive(Serialize)]
 struct Restored {
     restored: String,
+    history: u64,
+    /// When the last event of the copy was: what was given out later is void.
+    last_event: Option<String>,
+    leases_kept: u64,
 }
 
 /// Has the database go on as one that was put back.
@@ -58,10 +62,24 @@ async fn restored(to: &StoreUrl, output: Output) -> Result<Exit, Failure> {
         );
     }
     let options = PostgresOptions::at(to.reveal(), std::path::Path::new(""));
-    options.begin_anew().await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-    let restored = Restored { restored: to.to_string() };
+    let anew = options.begin_anew().await.map_err(|error| {
+        let is_another = matches!(error, StoreError::Refused { .. });
+        let failure = Failure::from(error);
+        Failure { exit: if is_another { Exit::Usage } else { failure.exit }, ..failure }
+    })?;
+    let Anew { history, last_event, leases: leases_kept } = anew;
+    let restored = Restored { restored: to.to_string(), history, last_event, leases_kept };
     match output.format {
-        Format::Table => output::print(&output::facts(&[("restored", restored.restored)]))?,
+        Format::Table => {
+            let until = restored.last_event.map_or_else(|| "none".to_owned(), |at| format!("{at} UTC"));
+            output::print(&output::facts(&[
+                ("restored", restored.restored),
+                ("history", restored.history.to_string()),
+                ("last event", until),
+                ("void", "cursors and leases that were given out later".to_owned()),
+                ("leases kept", restored.leases_kept.to_string()),
+            ]))?;
+        }
         format => output::json(&restored, format)?,
     }
     Ok(Exit::Done)
@@ -71,10 +89,11 @@ async fn restored(to: &StoreUrl, output: Output) -> Result<Exit, Failure> {
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let Options { from, restored: _, to, blobs, config, output } = options;
     let Some(from) = from else { return restored(&to, output).await };
-    let no_file = || Failure::usage(format!("--from {from} is no file")).next("write --from sqlite:PATH");
     if from.is_postgres() {
-        return Err(no_file());
+        return Err(Failure::usage(format!("--from {from} is PostgreSQL, and only a file is moved, to PostgreSQL"))
+            .next("write --from sqlite:PATH; from one PostgreSQL to another, pg_dump and pg_restore do"));
     }
+    let no_file = || Failure::usage(format!("--from {from} is no file")).next("write --from sqlite:PATH");
     if !to.is_postgres() {
         return Err(
             Failure::usage(format!("--to {to} is no PostgreSQL")).next("write --to postgres://USER@HOST/DATABASE")

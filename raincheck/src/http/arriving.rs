@@ -3,12 +3,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use raincheck_core::{LeaseRef, Millis, State, limits};
+use raincheck_core::{Job, LeaseRef, Millis, State, limits};
 use raincheck_engine::{Beat, Engine};
 use raincheck_store::Renewed;
 use tokio::time::Instant;
 
-use super::ask::{Ask, gone};
+use super::ask::Ask;
+use super::failed;
 use super::problem::Problem;
 
 /// The run, and when its lease is to be renewed next.
@@ -68,8 +69,8 @@ impl<'a> Arriving<'a> {
 
     async fn over(&mut self) -> Result<(), Problem> {
         let record = self.ask.engine().store().record(self.lease.no).await?;
-        let record = record.ok_or_else(|| gone(self.lease))?;
-        if record.job.state == State::Succeeded && record.job.attempt == self.lease.attempt {
+        let is_same = |job: &Job| job.state == State::Succeeded && job.attempt == self.lease.attempt;
+        if record.is_some_and(|record| is_same(&record.job)) {
             self.is_over = true;
             return Ok(());
         }
@@ -86,7 +87,7 @@ async fn beat(engine: &Engine, lease: LeaseRef) -> Option<Renewed> {
     match engine.heartbeat(vec![Beat { lease, ttl: None, progress: None }], 0).await {
         Ok(answers) => answers.into_iter().next(),
         Err(error) => {
-            tracing::warn!(%error, "a lease is not renewed while its result arrives");
+            failed::say("a lease is not renewed while its result arrives", &error);
             None
         }
     }

@@ -84,16 +84,17 @@ impl Ask {
     /// The lease is over: with the job as it is, when it is still there.
     pub async fn lease_lost(&self, lease: LeaseRef) -> Result<Problem, Problem> {
         let Some(record) = self.engine().store().record(lease.no).await? else {
-            return Ok(gone(lease));
+            return self.gone(lease).await;
         };
-        Ok(match self.engine().job(record.job.id).await? {
-            Found::Here(record) => self.refusal(problem::LEASE_LOST, &record),
-            Found::Purged | Found::Unknown => gone(lease),
-        })
+        match self.engine().job(record.job.id).await? {
+            Found::Here(record) => Ok(self.refusal(problem::LEASE_LOST, &record)),
+            Found::Purged | Found::Unknown => self.gone(lease).await,
+        }
     }
-}
 
-/// The job of a lease is not there: it was purged, or never was in this history of the data.
-pub fn gone(lease: LeaseRef) -> Problem {
-    Problem::new(if lease.is_void() { problem::LEASE_LOST } else { problem::PURGED })
+    /// The job of a lease is not there: it was purged, or the data came back without it, be it that nobody has noticed yet.
+    pub async fn gone(&self, lease: LeaseRef) -> Result<Problem, Problem> {
+        let is_purged = self.engine().store().is_purged(lease.no).await?;
+        Ok(Problem::new(if is_purged { problem::PURGED } else { problem::LEASE_LOST }))
+    }
 }

@@ -21,7 +21,11 @@ pub async fn ready(AppState(app): AppState<App>) -> Result<Response, Problem> {
     if app.engine.is_draining() {
         return Err(Problem::new(problem::DRAINING).retry_after(2));
     }
-    app.engine.store().health()?;
+    // The store says once that it goes and once that it is back; probes come by the second.
+    app.engine.store().health().map_err(|error| {
+        tracing::debug!(%error, "not ready");
+        Problem::unavailable(&error)
+    })?;
     Ok(plain("ready\n"))
 }
 

@@ -12,6 +12,7 @@ use raincheck_store::BlobStream;
 use sha2::{Digest as _, Sha256};
 
 use super::App;
+use super::answer::vanished;
 use super::problem::{self, Problem};
 
 /// Of so many damaged payloads it is remembered; of others it is found again.
@@ -62,9 +63,9 @@ pub async fn missing(app: &App, job: &Job, name: &str) -> Problem {
         tracing::error!(job = %job.id, file = name, "a large payload cannot be read: none of them is there");
         return Problem::new(problem::STORE).detail("the bytes cannot be read now").retry_after(5);
     }
-    // Retention may have removed it since the job was looked at.
+    // Retention may have removed it since the job was looked at, or a switch to another database lost both.
     match app.engine.store().record(job.no).await {
-        Ok(None) => Problem::new(problem::PURGED),
+        Ok(None) => vanished(app, job.id).await,
         Ok(Some(_)) => {
             tracing::error!(job = %job.id, file = name, "a payload is lost: its file is not there");
             app.damaged.add_result(job);

@@ -114,16 +114,21 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     registry.register("store_commit_seconds", "How long transactions held up those behind them", commits);
     registry.register("http_connections", "Connections open now", gauge(app.seen.connections.load(Relaxed) as i64));
     registry.register("http_streams", "Streams open now", gauge(app.streams.open() as i64));
-    let help = "Events that were acknowledged and that the disk has lost; see raincheck doctor";
+    let help = "Events that were acknowledged and that are not there any more; see raincheck doctor";
     registry.register("missing_events", help, gauge(missing));
     if let Some(timeline) = app.engine.store().timeline() {
         let help = "Timeline of the PostgreSQL server that this server is on: another one after each promotion";
         registry.register("postgres_timeline", help, gauge(timeline));
     }
+    let histories = i64::try_from(app.engine.store().histories()).unwrap_or(i64::MAX);
+    let help = "Histories of the data: one more each time it went on elsewhere, or was put back";
+    registry.register("histories", help, gauge(histories));
     registry.register("http_uploads", "Bodies on their way to a file now", gauge(app.uploads.open() as i64));
     registry.register("workers", "Workers seen within ten minutes", gauge(app.engine.workers().len() as i64));
     let (free, low) = app.engine.store().space();
-    registry.register("disk_free_bytes", "Bytes free for the data", gauge(i64::try_from(free).unwrap_or(i64::MAX)));
+    if let Some(free) = free {
+        registry.register("disk_free_bytes", "Bytes free for the data", gauge(i64::try_from(free).unwrap_or(i64::MAX)));
+    }
     registry.register("disk_low", "1 while submits are refused for lack of space", gauge(i64::from(low)));
     registry.register("queue_jobs", "Jobs by queue and state", by_queue(figures));
     registry.register("kind_jobs", "Jobs by kind and state", by_kind(figures));

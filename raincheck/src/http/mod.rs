@@ -10,6 +10,7 @@ mod ask;
 mod base;
 mod body;
 mod bytes;
+mod failed;
 mod filename;
 mod front;
 #[cfg(test)]

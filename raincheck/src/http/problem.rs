@@ -13,6 +13,7 @@ use raincheck_core::limits;
 use raincheck_engine::QueueError;
 use raincheck_store::StoreError;
 
+use super::failed;
 use super::wire::{Json, cut};
 
 /// One kind of problem.
@@ -260,7 +261,14 @@ impl From<QueueError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed a request");
+        failed::say("the store failed a request", &error);
+        Problem::unavailable(&error)
+    }
+}
+
+impl Problem {
+    /// What the store's failure means to whoever asked; it is for the caller to say why.
+    pub fn unavailable(error: &StoreError) -> Self {
         let is_untold = matches!(error, StoreError::Unknown(_));
         let detail = match error {
             StoreError::NoSpace => "no space is left for the data: try again later; the operator frees some",

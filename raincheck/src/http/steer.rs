@@ -3,11 +3,11 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use raincheck_core::{Content, Reply};
+use raincheck_core::{Content, JobId, Reply};
 use raincheck_engine::RerunError;
 use raincheck_store::Unclaimed;
 
-use super::answer::{self, found};
+use super::answer::{self, found, vanished};
 use super::ask::Ask;
 use super::path::JobPath;
 use super::problem::{self, Problem};
@@ -25,7 +25,7 @@ pub async fn cancel(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Prob
     ask.query.done()?;
     let record = found(ask.engine().job(id).await?)?;
     let reply = ask.engine().cancel(record.job.no, force).await?;
-    changed(&ask, reply).await
+    changed(&ask, id, reply).await
 }
 
 /// Makes a job that waits for a time due now.
@@ -35,7 +35,7 @@ pub async fn run_now(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem
     ask.query.done()?;
     let record = found(ask.engine().job(id).await?)?;
     let reply = ask.engine().run_now(record.job.no).await?;
-    changed(&ask, reply).await
+    changed(&ask, id, reply).await
 }
 
 /// Forgets a finished job.
@@ -46,7 +46,7 @@ pub async fn purge(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> 
     let record = found(ask.engine().job(id).await?)?;
     match ask.engine().purge(record.job.no).await? {
         Reply::Purged(_) => Ok(StatusCode::NO_CONTENT.into_response()),
-        other => changed(&ask, other).await,
+        other => changed(&ask, id, other).await,
     }
 }
 
@@ -76,20 +76,20 @@ pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Res
         }
         Err(RerunError::NotFinished) => Err(ask.refusal(problem::JOB_NOT_FINISHED, &record)),
         Err(RerunError::Done) => Err(ask.refusal(problem::JOB_DONE, &record)),
-        Err(RerunError::Gone) => Err(Problem::new(problem::PURGED)),
+        Err(RerunError::Gone) => Err(vanished(&ask.app, id).await),
         Err(RerunError::Lost) => Err(Problem::new(problem::PAYLOAD_LOST)),
         Err(RerunError::Submit(error)) => Err(submit::refused(error)),
     }
 }
 
-async fn changed(ask: &Ask, reply: Reply) -> Result<Response, Problem> {
+async fn changed(ask: &Ask, id: JobId, reply: Reply) -> Result<Response, Problem> {
     let (job, row) = match reply {
         Reply::Job(job) => (job, None),
         Reply::Finished(job) => (job, Some(problem::JOB_FINISHED)),
         Reply::Shared(job) => (job, Some(problem::JOB_SHARED)),
         Reply::NotWaiting(job) => (job, Some(problem::JOB_NOT_WAITING)),
         Reply::NotFinished(job) => (job, Some(problem::JOB_NOT_FINISHED)),
-        Reply::Gone => return Err(Problem::new(problem::PURGED)),
+        Reply::Gone => return Err(vanished(&ask.app, id).await),
         other => {
             tracing::error!(?other, "an odd answer of the store");
             return Err(Problem::new(problem::STORE));

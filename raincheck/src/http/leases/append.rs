@@ -12,7 +12,7 @@ use raincheck_engine::Beat;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::http::answer::json;
-use crate::http::ask::{Ask, gone};
+use crate::http::ask::Ask;
 use crate::http::body;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem};
@@ -115,7 +115,7 @@ async fn look(ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
     match ask.engine().store().record(lease.no).await? {
         Some(record) if record.job.state == State::Running && record.job.attempt == lease.attempt => Ok(()),
         Some(_) => Err(ask.lease_lost(lease).await?),
-        None => Err(Problem::new(problem::PURGED)),
+        None => Err(ask.gone(lease).await?),
     }
 }
 
@@ -153,7 +153,7 @@ async fn write(ask: &Ask, to: &Target, bytes: Bytes) -> Result<u64, Problem> {
             let detail = format!("the {what} may have {most} bytes: write less, or have `{what}` in [limits] raised");
             Err(Problem::new(problem::TOO_LARGE).detail(detail))
         }
-        Reply::Gone => Err(gone(to.lease)),
+        Reply::Gone => Err(ask.gone(to.lease).await?),
         other => {
             tracing::error!(?other, "an odd answer of the store");
             Err(Problem::new(problem::STORE))

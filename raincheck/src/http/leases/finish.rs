@@ -12,7 +12,7 @@ use raincheck_store::{BlobUse, Found, Unclaimed};
 
 use crate::http::answer::{self, found};
 use crate::http::arriving::Arriving;
-use crate::http::ask::{Ask, gone};
+use crate::http::ask::Ask;
 use crate::http::path::LeasePath;
 use crate::http::problem::{self, Problem, Violation};
 use crate::http::submit::raw::{check_json, media_type};
@@ -83,7 +83,7 @@ async fn settle(ask: &Ask, lease: LeaseRef, outcome: Outcome) -> Result<Response
             record => Ok(answer::job(StatusCode::OK, &ask.view(&found(record)?))),
         },
         Finish::LeaseLost(_) => Err(ask.lease_lost(lease).await?),
-        Finish::Gone => Err(gone(lease)),
+        Finish::Gone => Err(ask.gone(lease).await?),
     }
 }
 
@@ -181,7 +181,7 @@ async fn outcome(
     Ok(match finish {
         Some((_, Finish::Done(job))) => Ok(job.state.as_str()),
         Some((lease, Finish::LeaseLost(_))) => Err(ask.one_lease_lost(lease, room).await?),
-        Some((lease, Finish::Gone)) => Err(gone(lease)),
+        Some((lease, Finish::Gone)) => Err(ask.gone(lease).await?),
         None => Err(Problem::new(problem::NOT_FOUND).detail("not a lease of this server")),
     })
 }

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::Method;
 use raincheck_core::State;
 
-use crate::http::ask::{Ask, gone};
+use crate::http::ask::Ask;
 use crate::http::bytes;
 use crate::http::path::LeasePath;
 use crate::http::problem::Problem;
@@ -18,11 +18,11 @@ use crate::http::problem::Problem;
 pub async fn get(method: Method, LeasePath(lease): LeasePath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
     let engine = ask.engine();
-    let record = engine.store().record(lease.no).await?.ok_or_else(|| gone(lease))?;
+    let Some(record) = engine.store().record(lease.no).await? else { return Err(ask.gone(lease).await?) };
     if record.job.attempt != lease.attempt || record.job.state != State::Running {
         return Err(ask.lease_lost(lease).await?);
     }
-    let content = engine.input(lease.no).await?.unwrap_or_default();
+    let Some(content) = engine.input(lease.no).await? else { return Err(ask.gone(lease).await?) };
     // An input never changes, so its job names its bytes.
     let etag = format!("\"{}\"", record.job.id);
     bytes::serve(&ask.app, &record.job, &method, &ask.headers, &content, Some(&etag)).await

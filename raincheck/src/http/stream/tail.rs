@@ -7,7 +7,7 @@ use raincheck_engine::{Engine, Follow};
 use raincheck_store::{Chunk, StoreError};
 
 use super::place::Place;
-use crate::http::peer;
+use crate::http::{failed, peer};
 
 /// Read from the store at once, bytes.
 const READ: usize = 32 << 10;
@@ -58,7 +58,7 @@ impl Tail {
         match self.read().await {
             Ok(piece) => piece,
             Err(error) => {
-                tracing::warn!(%error, "a stream of bytes ends early");
+                failed::say("a stream of bytes ends early", &error);
                 None
             }
         }

@@ -18,7 +18,7 @@ use super::pieces::{Frame, pieces};
 use super::slots::Slot;
 use super::{Note, Opened, Source, envelope};
 use crate::http::problem::{self, Problem};
-use crate::http::{App, negotiate, peer};
+use crate::http::{App, failed, negotiate, peer};
 
 /// Something is said at least this often.
 const COMMENT_EVERY: Duration = Duration::from_secs(14);
@@ -118,7 +118,7 @@ impl Stream {
             Ok(Ok(None)) => return None,
             Ok(Err(error)) => {
                 // The client comes again and goes on where it was.
-                tracing::warn!(%error, "a stream of events ends early");
+                failed::say("a stream of events ends early", &error);
                 return None;
             }
         };

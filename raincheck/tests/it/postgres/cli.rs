@@ -70,7 +70,7 @@ async fn doctor_looks_at_it_beside_a_server_and_without_one() {
     let doctor = |more: &[&str]| {
         said(command(folder.path(), &[&["doctor", "--store", &url, "--data", "data"], more].concat()), None)
     };
-    assert!(doctor(&[]).with(2).err.contains("has no jobs"));
+    assert!(doctor(&[]).with(2).err.contains("holds no Raincheck data"));
     let mut node = Node::on(&url, folder.path());
     let job = node.submit().await;
     let lease = node.lease().await;

@@ -3,9 +3,9 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Bed, Node};
+use super::{Bed, LIMIT, Node};
 use crate::cli::{command, said};
-use crate::server::Server;
+use crate::server::{Server, until};
 
 const FROM: &str = "sqlite:data/raincheck.db";
 
@@ -28,6 +28,8 @@ async fn a_server_goes_on_where_it_stopped() {
     assert!(migrate(FROM).with(1).err.contains("stop the server"), "a server has it");
     old.server.terminate();
 
+    let other = migrate(&url).with(2).err;
+    assert!(other.contains("only a file is moved") && other.contains("pg_dump"), "{other}");
     assert!(migrate("sqlite:nothing/here.db").code != 0);
     let moved: Value = serde_json::from_str(&migrate(FROM).well()).unwrap();
     assert_eq!((&moved["jobs"], &moved["events"]), (&2.into(), &4.into()), "{moved}");
@@ -44,4 +46,53 @@ async fn a_server_goes_on_where_it_stopped() {
     let lease = node.lease().await;
     assert_eq!(lease["job"]["id"], waiting["id"], "{lease}");
     assert_eq!(node.complete(&lease, json!(1)).await.0, 200);
+}
+
+/// A lease begins anew when it is moved: nothing is said of the time before.
+#[tokio::test]
+async fn a_move_is_no_silence() {
+    let bed = Bed::new();
+    let mut old = Node { server: Server::start(bed.path(), &[]), http: reqwest::Client::new() };
+    old.submit().await;
+    let lease = json!({"worker": {"name": "w"}, "kinds": ["k"], "max": 1, "ttl": "1h"});
+    assert_eq!(old.post("/leases", lease).await.0, 200);
+    old.server.terminate();
+    said(command(bed.path(), &["migrate", "--from", FROM, "--to", &bed.database.url()]), None).well();
+    let shown = || bed.database.run("SELECT at FROM life").unwrap();
+    let mut last = shown();
+    let node = bed.node();
+    // The first sign of life has been told of when the second is there.
+    for _ in 0..2 {
+        until("it shows that it lives", LIMIT, async || shown() != last).await;
+        last = shown();
+    }
+    for line in node.server.said().into_iter().filter(|line| line.contains("nobody could renew")) {
+        let gap = serde_json::from_str::<Value>(&line).unwrap()["gap_ms"].as_i64().unwrap();
+        assert!(gap < 3_600_000, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn only_data_is_said_to_have_been_put_back() {
+    let bed = Bed::new();
+    let url = bed.database.url();
+    let restored = || said(command(bed.path(), &["migrate", "--restored", "--to", &url]), None);
+    let other = restored().with(2).err;
+    assert!(other.contains("holds no Raincheck data") && other.contains("is its name right?"), "{other}");
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(bed.database.run(tables).unwrap(), "0");
+
+    let mut node = bed.node();
+    node.submit().await;
+    node.lease().await;
+    node.server.terminate();
+    let told = restored().well();
+    let fact =
+        |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{told}")).to_owned();
+    assert!(fact("history").ends_with("\t2") && fact("leases kept").ends_with("\t1"), "{told}");
+    assert!(fact("last event").ends_with(" UTC") && fact("void").contains("given out later"), "{told}");
+    let node = bed.node();
+    let metrics = node.ask(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("raincheck_histories 2\n"), "{metrics}");
+    assert!(!metrics.contains("raincheck_disk_free_bytes"), "nobody knows what is free there: {metrics}");
 }

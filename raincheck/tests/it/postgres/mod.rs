@@ -1,9 +1,11 @@
 //! The contract on PostgreSQL: one server, two servers on one database, and what the command line says about it.
 
+mod away;
 #[cfg(feature = "s3")]
 mod bucket;
 mod cli;
 mod failover;
+mod gone;
 mod idle;
 mod life;
 mod migrate;

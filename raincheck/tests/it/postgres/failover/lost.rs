@@ -27,10 +27,13 @@ async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
     site.standby.catch_up(&site.primary).unwrap();
     site.standby.stop_following().unwrap();
     // More of them than a sequence is written down ahead: numbers of these kinds are given again.
-    nodes[0].one_of_each(&lost).await;
+    let made = nodes[0].one_of_each(&lost).await;
+    let mut watch = nodes[1].watch(&format!("/jobs/{}", made[0])).await;
     let lease = nodes[0].lease_all(&lost[..1], 1).await.remove(0).1;
-    until("the other node knows", LIMIT, async || nodes[1].head().await.1 == 42).await;
-    let (head, _) = nodes[1].head().await;
+    // Told of, and not only read: the other node knows.
+    watch.until("started").await;
+    let (head, count) = nodes[1].head().await;
+    assert_eq!(count, 42);
     let mut stream = nodes[1].ask(Method::GET, &format!("/events?after={head}")).header("accept", "text/event-stream");
     stream = stream.timeout(LIMIT);
     let stream = stream.send().await.unwrap();
@@ -131,6 +134,33 @@ async fn a_node_that_was_left_behind_notices_the_other_history() {
             assert_eq!((status.as_u16(), &problem["type"]), (410, &"/problems/cursor-expired".into()), "{problem}");
         }
     }
+}
+
+/// Led back to a server that was left, and then to where everything is again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_missing_is_counted_while_it_is_missing() {
+    let site = Site::new(Replication::Asynchronous);
+    let way = site.way();
+    let node = site.node(&way);
+    node.submit().await;
+    site.standby.catch_up(&site.primary).unwrap();
+    site.standby.stop_following().unwrap();
+    site.standby.promote().unwrap();
+    let lead = |port| {
+        way.lead(port);
+        way.cut();
+    };
+    lead(site.standby.port());
+    node.one_of_each(&kinds("there")[..3]).await;
+    assert_eq!((node.changes().await, node.missing().await), (0, 0), "{:#?}", node.server.said());
+    lead(site.primary.port());
+    until("it notices", LIMIT, async || node.changes().await == 1).await;
+    assert_eq!(node.missing().await, 3, "{:#?}", node.server.said());
+    let told = node.server.said().into_iter().find(|line| line.contains("another history: what was")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["events"], 3, "{told}");
+    lead(site.standby.port());
+    until("all is there again", LIMIT, async || node.missing().await == 0).await;
+    assert_eq!(node.changes().await, 1, "{:#?}", node.server.said());
 }
 
 /// However they follow: that what they saw is not there any more, and what to do.

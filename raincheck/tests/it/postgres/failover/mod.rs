@@ -40,9 +40,18 @@ impl Site {
 impl Node {
     /// How often it has found another history than the one that it knew.
     async fn changes(&self) -> u64 {
+        self.figure("raincheck_history_changes_total ").await
+    }
+
+    /// How many events it knew of that are not there.
+    async fn missing(&self) -> u64 {
+        self.figure("raincheck_missing_events ").await
+    }
+
+    async fn figure(&self, name: &str) -> u64 {
         let answer = self.ask(reqwest::Method::GET, "/metrics").send().await.unwrap();
         let text = answer.text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("raincheck_history_changes_total "));
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
         line.expect("a figure").parse().unwrap()
     }
 
