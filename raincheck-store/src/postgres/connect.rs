@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -12,17 +12,24 @@ use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Error, GenericClient};
 
 use super::PostgresOptions;
+use super::driver::Driver;
 use super::encryption::{self, Encryption};
 use super::link::Link;
 use super::shared::Trouble;
 use super::silence::within;
 use super::trouble::{forgets, is_not_yet, told};
 use crate::StoreError;
+use crate::blobs::StoreId;
 
 /// The oldest server that has all that is used here; tests run on whichever the machine has.
 const OLDEST: i32 = 140_000;
 /// How long a connection may take to come about, and data to be acknowledged by the other side.
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// What a session keeps, whatever becomes of the settings of the server, the database or the role: what it acknowledges is
+/// on disk, and with the standbys that the server waits for.
+const PINS: &str = "SELECT set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'local', 'on'), \
+    false), set_config('default_transaction_isolation', 'read committed', false)";
 
 /// Makes connections to one database.
 #[derive(Clone)]
@@ -34,9 +41,10 @@ pub(super) struct Connector {
     remarks: Arc<Remarks>,
 }
 
-/// What was said already, and is so still.
+/// What was said already, and is so still; and whose data it is.
 #[derive(Default)]
 struct Remarks {
+    store: OnceLock<StoreId>,
     fsync_is_off: AtomicBool,
     no_password: AtomicBool,
 }
@@ -97,6 +105,11 @@ impl Connector {
         self.tls.clone()
     }
 
+    /// From now on it is connected with that store alone.
+    pub fn bind(&self, store: StoreId) {
+        let _ = self.remarks.store.set(store);
+    }
+
     /// Where the database is, without user and password.
     pub fn place(&self) -> String {
         let hosts = self.config.get_hosts().iter().map(|host| match host {
@@ -115,22 +128,29 @@ impl Connector {
     /// The same, one that can be cut.
     pub async fn link(&self) -> Result<Link, Trouble> {
         let (client, driver) = self.greet().await?;
-        Ok(Link::new(client, driver.abort_handle(), self.tls()))
+        Ok(Link::new(client, driver, self.tls()))
     }
 
     /// A connection and the task that keeps it going.
-    async fn open(&self) -> Result<(Client, JoinHandle<()>), Error> {
+    async fn open(&self) -> Result<(Client, Driver), Error> {
         let (client, connection) = self.config().connect(self.tls()).await?;
-        let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                // Whoever misses it says so, once for all of them.
-                tracing::debug!(error = %told(&error), "a connection to the database ended");
-            }
-        });
+        let driver = Driver::spawn(connection);
+        client.batch_execute(&self.greeting()).await?;
         Ok((client, driver))
     }
 
-    async fn greet(&self) -> Result<(Client, JoinHandle<()>), Trouble> {
+    /// What every session is asked first.
+    fn greeting(&self) -> String {
+        let Some(ours) = self.remarks.store.get() else { return PINS.to_owned() };
+        format!(
+            "{PINS}; DO $$ BEGIN IF (SELECT encode(bytes, 'hex') FROM meta WHERE name = 'id') IS DISTINCT FROM '{:032x}' \
+             THEN RAISE EXCEPTION 'the address leads to another store than this node serves' USING ERRCODE = '08004'; \
+             END IF; END $$",
+            u128::from_be_bytes(ours.0)
+        )
+    }
+
+    async fn greet(&self) -> Result<(Client, Driver), Trouble> {
         let unreachable = |e: Error| {
             let io = std::error::Error::source(&e).and_then(|e| e.downcast_ref::<std::io::Error>());
             match io.map(std::io::Error::kind) {
@@ -161,7 +181,7 @@ impl deadpool_postgres::Connect for Connector {
         &self,
         _: &Config,
     ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
-        Box::pin(self.open())
+        Box::pin(async { self.open().await.map(|(client, driver)| (client, driver.task)) })
     }
 }
 

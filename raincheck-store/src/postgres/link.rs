@@ -7,22 +7,27 @@ use std::time::Instant;
 use deadpool_postgres::{Hook, HookError, Object};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 use tokio_postgres::Client;
 
+use super::driver::Driver;
 use super::encryption::Encryption;
 use super::silence::{PATIENCE, within};
 
 /// A connection that is cut when it is dropped, whatever it still waits for.
 pub(super) struct Link {
     client: Client,
-    driver: AbortHandle,
+    driver: Driver,
     tls: Encryption,
 }
 
 impl Link {
-    pub fn new(client: Client, driver: AbortHandle, tls: Encryption) -> Self {
+    pub fn new(client: Client, driver: Driver, tls: Encryption) -> Self {
         Link { client, driver, tls }
+    }
+
+    /// Whether the database has warned of something since the last time that this was asked.
+    pub fn was_warned(&self) -> bool {
+        self.driver.warned.take()
     }
 
     /// Cuts it, and has the database stop what it was asked: it may be waiting for a lock, and nobody is left to tell.
@@ -47,7 +52,7 @@ impl DerefMut for Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.driver.abort();
+        self.driver.task.abort();
     }
 }
 

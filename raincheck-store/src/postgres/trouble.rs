@@ -19,6 +19,9 @@ pub(crate) enum Trouble {
     /// It was asked and does not answer.
     #[error("the database does not answer")]
     Silent,
+    /// A commit is on the server alone: somebody ended its wait for a standby.
+    #[error("the wait of a commit for a standby was cut short")]
+    CutShort,
     /// It is a server that takes no writes.
     #[error("the database is a standby, or read-only: name the server that takes writes, or all of them")]
     Standby,
@@ -89,7 +92,8 @@ impl Trouble {
             | Trouble::NotYet(_)
             | Trouble::Silent
             | Trouble::Standby
-            | Trouble::OtherHistory => true,
+            | Trouble::OtherHistory
+            | Trouble::CutShort => true,
             _ => false,
         }
     }

@@ -37,7 +37,6 @@ impl Stage for Histories {
             _ if names.is_empty() => {
                 "no commit waits for a standby, so one that takes over may lack the last of them".into()
             }
-            "local" => "synchronous_commit is local, so no commit waits for a standby".into(),
             _ => format!("commits wait for a standby ({names})"),
         };
         look.page.notes.push((Invariant::History, format!("{server}; {waits}").into()));
