@@ -34,7 +34,7 @@ pub(super) async fn commit(batch: &mut Batch<'_>) -> Result<Told, Trouble> {
             batch.db.query(LOCK, &[]),
             place(batch, &told, &grown),
             raise_floor(batch, &told),
-            batch.db.run("COMMIT"),
+            batch.db.commit(),
         );
         locked?;
         floor?;

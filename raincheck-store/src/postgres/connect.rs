@@ -1,33 +1,38 @@
 //! How connections are made: the address, the way of encryption, and what a server must be like.
 
-use std::future::poll_fn;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::{AsyncMessage, Client, Config, GenericClient};
+use tokio_postgres::{Client, Config, GenericClient};
 
 use super::PostgresOptions;
 use super::anchor::{Anchor, Server, Use};
+use super::driver::{Driver, Ear};
 use super::encryption::{self, Encryption};
 use super::hosts::Hosts;
-use super::link::{Driver, Link};
+use super::link::Link;
 use super::shared::Trouble;
 use super::silence::{LEAST, within};
 use super::trouble::{forgets, told};
 use crate::StoreError;
+use crate::blobs::StoreId;
 
 /// The oldest server that has all that is used here; tests run on whichever the machine has.
 const OLDEST: i32 = 140_000;
 /// How long a connection may take to come about, and data to be acknowledged by the other side.
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// What a session keeps, whatever becomes of the settings of the server, the database or the role: what it acknowledges is
+/// on disk, and with the standbys that the server waits for.
+const PINS: &str = "SELECT set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'local', 'on'), \
+    false), set_config('default_transaction_isolation', 'read committed', false)";
 
 /// Makes connections to one database.
 #[derive(Clone)]
@@ -43,15 +48,13 @@ pub(super) struct Connector {
     anchor: Arc<Anchor>,
 }
 
-/// Where hints of other nodes are handed on to.
-pub(super) type Ear = UnboundedSender<String>;
-
 /// A connection to a host, and who that is.
 type Found = (Server, Client, Driver);
 
-/// What was said already, and is so still.
+/// What was said already, and is so still; and whose data it is.
 #[derive(Default)]
 struct Remarks {
+    store: OnceLock<StoreId>,
     fsync_is_off: AtomicBool,
     no_password: AtomicBool,
 }
@@ -112,6 +115,11 @@ impl Connector {
         self.tls.clone()
     }
 
+    /// From now on it is connected with that store alone.
+    pub fn bind(&self, store: StoreId) {
+        let _ = self.remarks.store.set(store);
+    }
+
     /// Where the database is, without user and password.
     pub fn place(&self) -> String {
         format!("{} on {}", self.database, self.hosts.names().join(","))
@@ -125,7 +133,7 @@ impl Connector {
     /// A connection of one's own, to a server that keeps what it acknowledges.
     pub async fn connect(&self) -> Result<Client, Trouble> {
         let (client, driver) = self.greet().await?;
-        driver.detach();
+        driver.task.detach();
         Ok(client)
     }
 
@@ -183,7 +191,7 @@ impl Connector {
     }
 
     fn take(&self, purpose: Use, (server, client, driver): Found) -> Result<(Client, Driver), Trouble> {
-        self.anchor.take(&server, purpose, driver.abort_handle())?;
+        self.anchor.take(&server, purpose, driver.task.abort_handle())?;
         Ok((client, driver))
     }
 
@@ -198,26 +206,22 @@ impl Connector {
         if let Some(password) = password {
             config.password(password);
         }
-        let (client, mut connection) = config.connect(self.tls()).await.map_err(Trouble::of_connecting)?;
-        let driver = Driver::new(tokio::spawn(async move {
-            while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
-                match (message, &ear) {
-                    (Ok(AsyncMessage::Notification(hint)), Some(ear))
-                        if ear.send(hint.payload().to_owned()).is_err() =>
-                    {
-                        break;
-                    }
-                    (Ok(_), _) => {}
-                    (Err(error), _) => {
-                        // Whoever misses it says so, once for all of them.
-                        tracing::debug!(error = %told(&error), "a connection to the database ended");
-                        break;
-                    }
-                }
-            }
-        }));
+        let (client, connection) = config.connect(self.tls()).await.map_err(Trouble::of_connecting)?;
+        let driver = Driver::spawn(connection, ear);
+        client.batch_execute(&self.greeting()).await?;
         let server = Server::ask(&client, place).await?;
         Ok((server, client, driver))
+    }
+
+    /// What every session is asked first.
+    fn greeting(&self) -> String {
+        let Some(ours) = self.remarks.store.get() else { return PINS.to_owned() };
+        format!(
+            "{PINS}; DO $$ BEGIN IF (SELECT encode(bytes, 'hex') FROM meta WHERE name = 'id') IS DISTINCT FROM '{:032x}' \
+             THEN RAISE EXCEPTION 'the address leads to another store than this node serves' USING ERRCODE = '08004'; \
+             END IF; END $$",
+            u128::from_be_bytes(ours.0)
+        )
     }
 
     async fn greet(&self) -> Result<(Client, Driver), Trouble> {

@@ -42,6 +42,13 @@ impl Db {
         self.client.withdraw();
     }
 
+    /// Commits; waits for the standbys that the database waits for, and does not believe a wait that somebody cut short.
+    pub async fn commit(&self) -> Result<(), Trouble> {
+        self.client.was_warned();
+        self.run("COMMIT").await?;
+        if self.client.was_warned() { Err(Trouble::CutShort) } else { Ok(()) }
+    }
+
     /// Runs statements without parameters.
     pub async fn run(&self, sql: &str) -> Result<(), Trouble> {
         Ok(self.client.batch_execute(sql).await?)

@@ -8,8 +8,8 @@ use deadpool::managed::{Hook, HookError};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio_postgres::Client;
-use tokio_util::task::AbortOnDropHandle;
 
+use super::driver::Driver;
 use super::encryption::Encryption;
 use super::pool::{Object, Readers};
 use super::silence::{PATIENCE, within};
@@ -17,13 +17,18 @@ use super::silence::{PATIENCE, within};
 /// A connection that is cut when it is dropped, whatever it still waits for.
 pub(super) struct Link {
     client: Client,
-    _driver: Driver,
+    driver: Driver,
     tls: Encryption,
 }
 
 impl Link {
     pub fn new(client: Client, driver: Driver, tls: Encryption) -> Self {
-        Link { client, _driver: driver, tls }
+        Link { client, driver, tls }
+    }
+
+    /// Whether the database has warned of something since the last time that this was asked.
+    pub fn was_warned(&self) -> bool {
+        self.driver.warned.take()
     }
 
     /// Cuts it, and has the database stop what it was asked: it may be waiting for a lock, and nobody is left to tell.
@@ -45,9 +50,6 @@ impl DerefMut for Link {
         &mut self.client
     }
 }
-
-/// What keeps a connection going; it is cut with this.
-pub(super) type Driver = AbortOnDropHandle<()>;
 
 /// A connection of the pool, lent until a moment at which whoever has it gives up. Then nobody else gets it.
 pub(super) struct Loan {

@@ -14,7 +14,7 @@ use super::writer::Writer;
 const OUTAGE: Duration = Duration::from_secs(1);
 
 const CONFIRM: &str = "INSERT INTO meta (name, number) VALUES ('confirmed', 1) \
-    ON CONFLICT (name) DO UPDATE SET number = meta.number + 1; COMMIT";
+    ON CONFLICT (name) DO UPDATE SET number = meta.number + 1";
 
 impl Writer {
     /// The connection, a new one where the old one has ended. What was under way on that has ended too.
@@ -111,6 +111,9 @@ async fn was_committed(db: &Db, number: i64) -> Result<bool, Trouble> {
     let is_there = !db.query("SELECT FROM feed WHERE batch = $1", &[&number]).await?.is_empty();
     // One whose wait for a standby was cut short is here, and maybe not there. What is committed after it is on the
     // standby only after it.
-    db.run(if is_there { CONFIRM } else { "COMMIT" }).await?;
+    if is_there {
+        db.run(CONFIRM).await?;
+    }
+    db.commit().await?;
     Ok(is_there)
 }

@@ -11,6 +11,7 @@ mod claims;
 mod commit;
 mod connect;
 mod db;
+mod driver;
 mod encryption;
 mod events;
 mod facts;

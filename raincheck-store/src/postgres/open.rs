@@ -143,6 +143,7 @@ impl PostgresStore {
         migrate::migrate(&mut client, &connector.connect().await.map_err(at)?).await?;
         let unusable = |error| options.blobs.unusable(&error);
         let id = id(&client).await.map_err(at)?;
+        connector.bind(id);
         let has_payloads = "SELECT EXISTS (SELECT FROM blob WHERE no > 0)";
         let has_payloads: bool = client
             .query_one(has_payloads, &[])

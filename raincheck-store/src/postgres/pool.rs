@@ -19,7 +19,7 @@ impl managed::Manager for Readers {
 
     async fn create(&self) -> Result<ClientWrapper, Trouble> {
         let (client, driver) = self.0.open(Use::Work, None).await?;
-        Ok(ClientWrapper::new(client, driver.detach()))
+        Ok(ClientWrapper::new(client, driver.task.detach()))
     }
 
     async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<Trouble> {

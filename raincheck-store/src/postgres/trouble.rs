@@ -22,6 +22,9 @@ pub(crate) enum Trouble {
     /// Commits hang.
     #[error("commits wait for a synchronous standby, and none confirms them")]
     NoStandby,
+    /// A commit is on the server alone: somebody ended its wait for a standby.
+    #[error("the wait of a commit for a standby was cut short")]
+    CutShort,
     /// It is a server that takes no writes.
     #[error("it is a standby, or read-only")]
     Standby,
@@ -127,7 +130,8 @@ impl Trouble {
             | Trouble::Silent
             | Trouble::Standby
             | Trouble::Elsewhere(_)
-            | Trouble::OtherHistory => true,
+            | Trouble::OtherHistory
+            | Trouble::CutShort => true,
             _ => false,
         }
     }

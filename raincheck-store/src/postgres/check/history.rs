@@ -41,7 +41,6 @@ impl Stage for Histories {
             _ if names.is_empty() => {
                 "no commit waits for a standby, so one that takes over may lack the last of them".into()
             }
-            "local" => "synchronous_commit is local, so no commit waits for a standby".into(),
             _ => match look.db.query_one(HANGING, &[]).await?.try_get::<_, i64>(0)? {
                 0 => format!("commits wait for a standby ({names})"),
                 hanging => format!("commits wait for a standby ({names}), and none confirms them: {hanging} hang now"),

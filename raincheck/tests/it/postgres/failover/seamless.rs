@@ -1,5 +1,6 @@
 //! Nothing is lost: nobody notices more than a pause, and nobody is told what is not so.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pgcluster::{Replication, Stop};
@@ -110,4 +111,65 @@ async fn a_commit_that_waits_for_a_standby_is_not_told_as_refused() {
         Ok(answer) => assert_eq!((answer.status().as_u16(), there), (503, 1)),
     }
     node.insist("/jobs", &json!({"kind": "k"})).await;
+}
+
+/// Somebody ends the wait of a commit for the standby, and somebody else has told the server meanwhile that commits wait for
+/// nothing: neither makes an acknowledgment of what the standby does not have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_for_the_standby_that_is_cut_short_is_no_acknowledgment() {
+    let site = Site::new(Replication::Synchronous);
+    let way = site.way();
+    let node = site.node(&way);
+    node.submit().await;
+    let run = |sql: &str| site.primary.run("postgres", sql).unwrap();
+    run("ALTER SYSTEM SET synchronous_commit = off");
+    run("SELECT pg_reload_conf()");
+    until("it is so", LIMIT, async || run("SHOW synchronous_commit") == "off").await;
+    site.standby.freeze().unwrap();
+    let cuts = AtomicUsize::new(0);
+    let job = json!({"kind": "k"});
+    let submit = async { node.ask(Method::POST, "/jobs").json(&job).send().await };
+    let cut = async {
+        loop {
+            let cut = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+            cuts.fetch_add(run(cut).parse().unwrap(), Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answer = tokio::select! { answer = submit => answer, () = cut => unreachable!() };
+    assert!(cuts.load(Ordering::Relaxed) > 0, "nothing waited for the standby: {answer:?}");
+    assert!(answer.as_ref().is_err_and(|broken| !broken.is_timeout() && !broken.is_connect()), "{answer:?}");
+    site.standby.thaw().unwrap();
+    run("ALTER SYSTEM RESET synchronous_commit");
+    run("SELECT pg_reload_conf()");
+    node.insist("/jobs", &job).await;
+    node.is_ready().await;
+    assert_eq!(node.changes().await, 0, "{:#?}", node.server.said());
+}
+
+/// The address leads to the data of others, and back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_serves_no_other_store() {
+    let (site, others) = (Site::new(Replication::Asynchronous), Site::new(Replication::Asynchronous));
+    let (way, their_way) = (site.way(), others.way());
+    let (node, stranger) = (site.node(&way), others.node(&their_way));
+    node.submit().await;
+    let theirs = stranger.submit().await;
+    way.lead(others.primary.port());
+    way.cut();
+    until("it is not ready", LIMIT, async || node.get("/readyz").await.0 == 503).await;
+    for _ in 0..9 {
+        assert_eq!(node.post("/jobs", json!({"kind": "k"})).await.0, 503);
+        assert_eq!(node.post("/leases", json!({"worker": {"name": "w"}, "kinds": ["k"]})).await.0, 503);
+        assert_eq!(node.get("/readyz").await.0, 503);
+    }
+    assert_eq!(node.get(&theirs).await.0, 503);
+    assert_eq!(others.primary.run("postgres", "SELECT count(*) FROM node").unwrap(), "1");
+    assert!(node.server.said().iter().any(|line| line.contains("leads to another store")), "{:#?}", node.server.said());
+    way.lead(site.primary.port());
+    way.cut();
+    node.is_ready().await;
+    node.insist("/jobs", &json!({"kind": "k"})).await;
+    assert_eq!(node.get("/jobs").await.1["items"].as_array().unwrap().len(), 2);
+    assert_eq!(stranger.get("/jobs").await.1["items"].as_array().unwrap().len(), 1);
 }
