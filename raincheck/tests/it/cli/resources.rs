@@ -4,6 +4,9 @@ use std::process::{Command, Stdio};
 
 use super::said;
 
+/// Shells differ in the name of it.
+const PROCESSES: &str = "{ ulimit -u 1 || ulimit -p 1; } 2>/dev/null";
+
 #[test]
 fn without_files_or_threads_a_command_says_what_it_lacks() {
     let folder = tempfile::tempdir().unwrap();
@@ -13,12 +16,12 @@ fn without_files_or_threads_a_command_says_what_it_lacks() {
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let is_root = rustix::process::geteuid().is_root();
     for (limit, says) in
-        [("-n 6", "next: raise the limit of open files"), ("-u 1", "next: raise the limit of processes")]
+        [("ulimit -n 6", "next: raise the limit of open files"), (PROCESSES, "next: raise the limit of processes")]
     {
         for verb in ["serve --ephemeral --listen 127.0.0.1:0", "work --kind k -- true", "list"] {
-            let script = format!("ulimit {limit} && exec {} {verb}", program.display());
-            let mut limited = Command::new(if limit == "-u 1" && is_root { "setpriv" } else { "sh" });
-            if limit == "-u 1" && is_root {
+            let script = format!("{limit} && exec {} {verb}", program.display());
+            let mut limited = Command::new(if limit == PROCESSES && is_root { "setpriv" } else { "sh" });
+            if limit == PROCESSES && is_root {
                 limited.args(["--reuid=54321", "--clear-groups", "sh"]);
             }
             limited.args(["-c", &script]).current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
