@@ -55,7 +55,8 @@ impl Server {
         (self.timeline, self.started)
     }
 
-    fn is(&self, other: &Server) -> bool {
+    /// Whether it is the same.
+    pub fn is(&self, other: &Server) -> bool {
         self.is_of_system(other) && self.age() == other.age()
     }
 }
@@ -79,10 +80,23 @@ struct Ground {
     drivers: Vec<(Use, AbortHandle)>,
 }
 
+impl Ground {
+    /// A connection to the server lives.
+    fn is_held(&self) -> bool {
+        self.drivers.iter().any(|(purpose, driver)| *purpose == Use::Work && !driver.is_finished())
+    }
+}
+
 impl Anchor {
     /// The server that this node is or was on.
     pub fn server(&self) -> Option<Server> {
         self.0.lock().server.clone()
+    }
+
+    /// The one that it is on.
+    pub fn held(&self) -> Option<Server> {
+        let ground = self.0.lock();
+        ground.server.clone().filter(|_| ground.is_held())
     }
 
     /// Puts what leads to servers into the order in which they are to be gone on with.
@@ -95,9 +109,8 @@ impl Anchor {
     /// connections to that one are cut.
     pub fn take(&self, server: &Server, purpose: Use, driver: AbortHandle) -> Result<(), Trouble> {
         let mut ground = self.0.lock();
-        ground.drivers.retain(|(_, driver)| !driver.is_finished());
         if let Some(on) = ground.server.clone().filter(|on| !on.is(server)) {
-            let is_held = ground.drivers.iter().any(|(purpose, _)| *purpose == Use::Work);
+            let is_held = ground.is_held();
             let comes_after = on.is_of_system(server) && on.age() < server.age();
             if is_held && !comes_after {
                 return Err(Trouble::Elsewhere(refusal(&on, server)));
@@ -111,6 +124,7 @@ impl Anchor {
             ground.server = None;
         }
         ground.server.get_or_insert_with(|| server.clone());
+        ground.drivers.retain(|(_, driver)| !driver.is_finished());
         ground.drivers.push((purpose, driver));
         Ok(())
     }

@@ -148,7 +148,7 @@ impl Connector {
     pub async fn open(&self, purpose: Use, ear: Option<Ear>) -> Result<(Client, Driver), Trouble> {
         let (password, mut said, mut found) = (self.password(), Vec::new(), Vec::new());
         let each = self.hosts.each().await;
-        let on = self.anchor.server().map(|server| server.place);
+        let on = self.anchor.held().map(|server| server.place);
         let first = each.iter().position(|(place, _)| on.as_ref() == Some(place));
         let ask = |at: usize| {
             let ((place, config), password, ear) = (each[at].clone(), password.clone(), ear.clone());
@@ -158,14 +158,15 @@ impl Connector {
         if first.is_some()
             && let Ok(Some((at, answer))) = timeout(LEAST, asked.next()).await
         {
-            match answer.and_then(|found| self.take(purpose, found)) {
-                Ok(taken) => return Ok(taken),
+            match answer {
+                Ok(one) if self.anchor.held().is_some_and(|on| on.is(&one.0)) => return self.take(purpose, one),
+                Ok(one) => found.push((at, one)),
                 Err(trouble) => said.push((at, trouble)),
             }
         }
         asked.extend((0..each.len()).filter(|at| Some(*at) != first).map(ask));
         // Once one has come about, the others have not much longer: those that are down may never answer.
-        let mut until = None;
+        let mut until = found.first().map(|_| Instant::now() + LEAST);
         while let Ok(Some((at, answer))) = match until {
             Some(until) => timeout_at(until, asked.next()).await,
             None => Ok(asked.next().await),
