@@ -12,7 +12,8 @@ fn main() -> std::process::ExitCode {
     raincheck::cli::main()
 }
 
-#[cfg(all(test, target_os = "linux", feature = "mimalloc"))]
+#[cfg(test)]
+#[cfg(all(target_os = "linux", feature = "mimalloc"))]
 mod tests {
     /// Resident, MiB.
     fn resident() -> usize {
