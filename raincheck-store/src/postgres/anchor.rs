@@ -118,7 +118,12 @@ impl Anchor {
             if is_held {
                 let (from, to) = (&on.place, &server.place);
                 let timelines = [on.timeline, server.timeline];
-                tracing::warn!(from, to, ?timelines, "another server has taken over; this node goes there as a whole");
+                tracing::warn!(
+                    from,
+                    to,
+                    ?timelines,
+                    "a server that came after it takes its place: all connections are made there"
+                );
             }
             ground.drivers.drain(..).for_each(|(_, driver)| driver.abort());
             ground.server = None;
