@@ -91,7 +91,7 @@ fn faults_say_where_what_and_why() {
         ),
         ("[server]\nlisten = \"8202\"\n", "raincheck.toml:2: server.listen: `8202` is not an address and port"),
         ("[server]\nhosts = \"a\"\n", "raincheck.toml:2: server.hosts: must be a list, not a text"),
-        ("[queues.Media]\n", "raincheck.toml:1: queues.Media: `Media` can't be a name"),
+        ("[queues.\"a b\"]\n", "raincheck.toml:1: queues.\"a b\": `a b` can't be a name"),
         ("[kinds.a]\nworkers = 2\n", "raincheck.toml:2: kinds.a.workers: says how the kind is run"),
         ("[kinds.a]\nrun = [\"x\", 1]\n", "raincheck.toml:2: kinds.a.run[1]: must be a text, not a whole number"),
         ("[kinds.a]\ninput_schema = \"no.json\"\n", "raincheck.toml:2: kinds.a.input_schema: cannot read"),

@@ -61,7 +61,7 @@ async fn filters() {
         "state=nope",
         "state=",
         "state=failed,",
-        "queue=A",
+        "queue=a!",
         "limit=0",
         "limit=1001",
         "limit=x",
@@ -108,7 +108,7 @@ async fn queues_kinds_and_workers() {
     );
     assert_eq!(send(patch(json!({"rate": "1/s"}))).await.is(422).json()["errors"][0]["pointer"], "/rate");
     send(patch(json!({"paused": "yes"}))).await.is(422);
-    send(bed.ask(Method::PATCH, "/queues/NO").json(&json!({}))).await.is(404);
+    send(bed.ask(Method::PATCH, "/queues/no!").json(&json!({}))).await.is(404);
     let kind = bed.get("/kinds/k").await.is(200).json();
     assert_eq!((&kind["served"], &kind["workers"]), (&json!(true), &json!(["test"])));
     assert!(kind["typical_seconds"].is_number());
