@@ -220,7 +220,8 @@ impl Actor {
             410 => {
                 life.purged = true;
                 match life.leased.map(|at| at.elapsed()) {
-                    Some(age) if age >= KEPT => {}
+                    // The server counts whole milliseconds.
+                    Some(age) if age + Duration::from_millis(1) > KEPT => {}
                     age => self.log.complain("lost", format!("{id} was purged {age:?} after it was leased")),
                 }
             }

@@ -1,10 +1,10 @@
-//! The mutants: one row each, a fault that someone could write one day and that the suite must see.
+//! The mutants: one row each, a fault that someone could write one day and that the suite must see. Those of PostgreSQL
+//! stand beside.
 
 use super::{Edit, Killer, Mutant};
 
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
 const DAMAGE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "damage"];
-const FEED: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes::the_feed"];
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];
 const ENVIRONMENT: &[&str] = &["test", "-p", "raincheck", "--test", "it", "environment"];
 const RUN: &[&str] = &["test", "-p", "raincheck-client", "--lib", "run::"];
@@ -12,19 +12,16 @@ const KEPT: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "odd"]
 const TROUBLE: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "trouble"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
 const GREEDY: &[&str] = &["test", "-p", "raincheck", "--test", "it", "greedy"];
-const FAILOVER: &[&str] = &["test", "-p", "raincheck", "--test", "it", "failover"];
 const GONE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "gone"];
 
 const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
 const OPEN: &str = "raincheck-store/src/sqlite/open.rs";
 const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
 const PURGE: &str = "raincheck-store/src/sqlite/purge.rs";
-const COMMIT: &str = "raincheck-store/src/postgres/commit.rs";
-const HISTORY: &str = "raincheck-store/src/postgres/history.rs";
 const STEADY: &str = "raincheck-core/src/steady.rs";
 const SETTLE: &str = "raincheck-core/src/decide/settle.rs";
 
-/// Every mutant that applies to what is built.
+/// All but those of PostgreSQL.
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "synchronous-normal",
@@ -196,56 +193,6 @@ pub const MUTANTS: &[Mutant] = &[
         killer: Killer::Tests(STORE),
     },
     Mutant {
-        name: "naive-cursor",
-        fault: "on PostgreSQL a place in the feed is a number of a sequence, given before the commit",
-        edits: &[
-            Edit { file: COMMIT, from: "\"SELECT pg_advisory_xact_lock(8241990467021)\"", to: "\"SELECT 1\"" },
-            Edit {
-                file: COMMIT,
-                from: "INSERT INTO feed SELECT pos + 1, $1, last + 1, last + $2,",
-                to: "INSERT INTO feed SELECT $1::bigint, $1, $1 * 100000, $1 * 100000 + $2 - 1,",
-            },
-        ],
-        killer: Killer::Tests(FEED),
-    },
-    Mutant {
-        name: "dead-node-writes",
-        fault: "on PostgreSQL a node that counts as dead goes on under its number",
-        edits: &[Edit {
-            file: "raincheck-store/src/postgres/run.rs",
-            from: "EXISTS (SELECT FROM node WHERE number = $1 AND token = $2)",
-            to: "true OR EXISTS (SELECT FROM node WHERE number = $1 AND token = $2)",
-        }],
-        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "silence::what"]),
-    },
-    Mutant {
-        name: "orphan-by-look",
-        fault: "an orphan is removed after a look, and its name stays free",
-        edits: &[
-            Edit {
-                file: "raincheck-store/src/postgres/orphans.rs",
-                from: "FROM unnest($1::text[]) AS name ORDER BY 1",
-                to: "FROM unnest($1::text[]) AS name WHERE false ORDER BY 1",
-            },
-            Edit {
-                file: "raincheck-store/src/postgres/orphans.rs",
-                from: "\"SELECT name FROM blob WHERE name = ANY($1) AND no = 0\"",
-                to: "\"SELECT unnest($1::text[])\"",
-            },
-        ],
-        killer: Killer::Campaign("silent-node", 8),
-    },
-    Mutant {
-        name: "gap-not-granted-on-postgresql",
-        fault: "leases end while nobody could renew any",
-        edits: &[Edit {
-            file: "raincheck-store/src/postgres/life.rs",
-            from: "const GAP: i64 = 3_000;",
-            to: "const GAP: i64 = 3_000_000_000;",
-        }],
-        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "silence::leases"]),
-    },
-    Mutant {
         name: "losses-not-counted",
         fault: "a job that kills its workers is handed out for ever",
         edits: &[Edit { file: SETTLE, from: "draft.job.losses += 1;", to: "" }],
@@ -290,16 +237,6 @@ pub const MUTANTS: &[Mutant] = &[
             to: "while all.len() < usize::MAX {",
         }],
         killer: Killer::Campaign("greedy-caller", 1),
-    },
-    Mutant {
-        name: "leases-of-any-size-on-postgresql",
-        fault: "one lease request is given all inputs that there are",
-        edits: &[Edit {
-            file: "raincheck-store/src/postgres/ready.rs",
-            from: "if jobs.len() <= FEW {",
-            to: "if jobs.len() <= 100 * FEW {",
-        }],
-        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "inputs_end_a_request"]),
     },
     Mutant {
         name: "bodies-without-room",
@@ -456,42 +393,5 @@ pub const MUTANTS: &[Mutant] = &[
             to: "if asked.job.is_empty() {",
         }],
         killer: Killer::Tests(KEPT),
-    },
-    Mutant {
-        name: "names-outlive-history",
-        fault: "numbers of names are kept although the database has another history",
-        edits: &[Edit {
-            file: HISTORY,
-            from: "        self.queues.clear();\n        self.kinds.clear();\n        self.reread_names(db).await?;\n",
-            to: "",
-        }],
-        killer: Killer::Tests(FAILOVER),
-    },
-    Mutant {
-        name: "history-ignored",
-        fault: "another server, or less than was known, begins no other history",
-        edits: &[Edit {
-            file: HISTORY,
-            from: "if lacks || !server.is_named {",
-            to: "if lacks && server.is_named && known.is_empty() {",
-        }],
-        killer: Killer::Tests(FAILOVER),
-    },
-    Mutant {
-        name: "standby-asked",
-        fault: "a standby is asked what became of a commit",
-        edits: &[
-            Edit {
-                file: "raincheck-store/src/postgres/connect.rs",
-                from: "config.target_session_attrs(TargetSessionAttrs::ReadWrite);",
-                to: "config.target_session_attrs(TargetSessionAttrs::Any);",
-            },
-            Edit {
-                file: "raincheck-store/src/postgres/lost.rs",
-                from: "                self.shared.meet(db.client()).await?;\n",
-                to: "",
-            },
-        ],
-        killer: Killer::Tests(FAILOVER),
     },
 ];

@@ -2,6 +2,7 @@
 //! copy of the last commit; it must build, and its test or campaign must fail.
 
 mod list;
+mod postgres;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::root;
 use crate::run::{run, wait};
 use list::MUTANTS;
+use postgres::ON_POSTGRES;
 
 /// A fault on purpose.
 struct Mutant {
@@ -38,15 +40,19 @@ enum Killer {
     Campaign(&'static str, u32),
 }
 
+fn all() -> impl Iterator<Item = &'static Mutant> {
+    MUTANTS.iter().chain(ON_POSTGRES)
+}
+
 /// Far above what a build or a killer takes: a mutant that hangs is killed too.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// `cargo xtask mutants [NAME…]`
 pub fn command(names: &[&str]) -> Result<()> {
     for name in names {
-        ensure!(MUTANTS.iter().any(|mutant| mutant.name == *name), "no mutant `{name}`; without names, all are tried");
+        ensure!(all().any(|mutant| mutant.name == *name), "no mutant `{name}`; without names, all are tried");
     }
-    let chosen: Vec<&Mutant> = MUTANTS.iter().filter(|m| names.is_empty() || names.contains(&m.name)).collect();
+    let chosen: Vec<&Mutant> = all().filter(|m| names.is_empty() || names.contains(&m.name)).collect();
     let copy = Copy::make()?;
     let mut sound: Vec<Killer> = Vec::new();
     let mut rows = Vec::new();
@@ -161,7 +167,7 @@ mod tests {
     /// Code moves on; a mutant that no longer applies would show nothing.
     #[test]
     fn every_mutant_still_applies() {
-        for mutant in MUTANTS {
+        for mutant in all() {
             let scratch = std::env::temp_dir().join(format!("raincheck-mutant-{}-{}", mutant.name, std::process::id()));
             for edit in mutant.edits {
                 let copy = scratch.join(edit.file);
