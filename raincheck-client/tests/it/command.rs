@@ -220,7 +220,7 @@ async fn sigterm_comes_first() {
 
 /// What a program writes while it is being stopped is what tells why it hung.
 #[tokio::test]
-async fn the_log_is_kept_to_its_end_whyever_a_run_is_stopped() {
+async fn the_log_is_kept_to_its_end_however_a_run_is_stopped() {
     let last = "trap 'echo note; echo cleaned up >&2; exit 0' TERM; echo ready >&2; while :; do sleep 0.02; done";
     let (once, warm) = (format!("exec >&2; {last}"), format!("ask; {last}"));
     for (kind, command) in [("once", shell(&once)), ("kept", kept(&warm))] {
