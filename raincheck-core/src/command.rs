@@ -7,6 +7,7 @@ use crate::interpreter::Piece;
 use crate::job::{Job, NewJob, Spec};
 use crate::lease::{ChunkKind, LeaseRef, Outcome};
 use crate::name::Name;
+use crate::object::{Delete, Object, ObjectKind, Put};
 use crate::payload::{Content, Digest};
 use crate::progress::Progress;
 use crate::queue::{QueuePatch, QueueSettings};
@@ -34,6 +35,10 @@ pub enum Command {
     Purge(JobNo),
     /// Changes a queue's settings, making the queue if needed. Answered by [`Reply::Queue`].
     SetQueue(Name, QueuePatch),
+    /// Makes or replaces a named object. Answered by [`Reply::Put`], [`Reply::OtherVersion`] or [`Reply::Refused`].
+    Put(Put),
+    /// Deletes a named object. Answered by [`Reply::Deleted`], [`Reply::OtherVersion`] or [`Reply::Gone`].
+    Delete(Delete),
     /// Queues up to so many scheduled jobs that are due. Answered by [`Reply::Swept`].
     Promote(usize),
     /// Fails up to so many waiting jobs whose `start_by` has passed. Answered by [`Reply::Swept`].
@@ -138,7 +143,7 @@ pub enum Refusal {
     QueueFull(Name, u64),
     /// The whole store is at its bound of waiting jobs, which is this.
     StoreFull(u64),
-    /// There are as many queues or kinds as there may be.
+    /// There are as many queues, kinds or named objects as there may be.
     TooManyNames,
 }
 
@@ -180,6 +185,17 @@ pub enum Reply {
     Gone,
     /// The queue as it is now.
     Queue(QueueSettings),
+    /// The named object as it is now, and whether there was none before.
+    Put {
+        /// It.
+        object: Object,
+        /// There was none of this name.
+        is_new: bool,
+    },
+    /// The named object is not as the caller takes for granted; this is what there is.
+    OtherVersion(Option<Object>),
+    /// The named object is gone.
+    Deleted,
     /// So many jobs were swept; fewer than asked for means none are left.
     Swept(usize, Purged),
 }
@@ -232,6 +248,22 @@ pub enum Change {
     Piece(Piece),
     /// What is set on a queue, which is made if it is not there.
     Settings(Name, QueueSettings),
+    /// A named object is made, or replaced; the write must find the version as it was.
+    Put {
+        /// The version before; `None` when there was none of this name.
+        replaced: Option<i64>,
+        /// The object after.
+        object: Object,
+    },
+    /// A named object goes; the write must find the version as it was.
+    Delete {
+        /// What it is.
+        kind: ObjectKind,
+        /// Its name.
+        name: Name,
+        /// Its version.
+        version: i64,
+    },
     /// A finished job goes, but for its tombstone and the claims on it; the write must find its state as it was.
     Forget(Box<Job>),
     /// A run is asked to stop.

@@ -45,6 +45,11 @@ const TABLES: &[Table] = &[
         select: "SELECT id, name, paused, max_queued, concurrency FROM queue",
     },
     Table {
+        name: "object",
+        columns: "kind, name, version, updated_at, body",
+        select: "SELECT kind, name, version, updated_at, body FROM object",
+    },
+    Table {
         name: "counter",
         columns: "queue, kind, state, node, n",
         // Tickets given out and served stand among the counters there; whichever kind they stand under, the sum counts.

@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use raincheck_core::{ChunkKind, Command, Content, Cursor, Event, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp};
+use raincheck_core::{
+    ChunkKind, Command, Content, Cursor, Event, Job, JobId, JobNo, LeaseRef, Name, Object, ObjectKind, Reply, Timestamp,
+};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::records::{
@@ -80,6 +82,11 @@ pub trait Store: Send + Sync + 'static {
     fn timeline(&self) -> Option<i64> {
         None
     }
+
+    /// A named object; `None` when there is none of this name.
+    async fn object(&self, kind: ObjectKind, name: &Name) -> Result<Option<Object>, StoreError>;
+    /// Named objects of a kind behind `after`, by the bytes of their names, at most `limit`.
+    async fn objects(&self, kind: ObjectKind, after: Option<&Name>, limit: usize) -> Result<Vec<Object>, StoreError>;
 
     /// Pieces of a stream (of one attempt) or log (attempt ignored) from `offset` on, at most `limit` bytes.
     async fn chunks(

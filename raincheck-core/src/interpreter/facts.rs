@@ -4,6 +4,7 @@ use thiserror::Error;
 use crate::id::JobNo;
 use crate::job::Job;
 use crate::lease::{ChunkKind, LeaseRef, Overdue};
+use crate::object::Object;
 use crate::payload::{Content, Digest};
 use crate::queue::QueueSettings;
 use crate::retry::RetryPolicy;
@@ -62,6 +63,8 @@ pub struct Facts {
     pub part: Fact<Part>,
     /// The queue that it names.
     pub queue: Fact<NamedQueue>,
+    /// The named object that it names.
+    pub object: Fact<NamedObject>,
 }
 
 /// How a lease stands at this very moment.
@@ -99,6 +102,15 @@ pub struct NamedQueue {
     pub has_room: bool,
     /// What is set on it.
     pub settings: QueueSettings,
+}
+
+/// A named object that a command names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedObject {
+    /// It, if there is one of this name.
+    pub object: Option<Object>,
+    /// There are fewer of its kind than [`crate::limits::OBJECTS`].
+    pub has_room: bool,
 }
 
 /// Where a stream or log is kept.

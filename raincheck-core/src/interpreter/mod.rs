@@ -4,10 +4,11 @@
 mod append;
 mod facts;
 mod needs;
+mod object;
 mod settle;
 mod submit;
 
-pub use facts::{ChunkPlace, Fact, Facts, Held, NamedQueue, NotAsked, Part, Piece, Recorded};
+pub use facts::{ChunkPlace, Fact, Facts, Held, NamedObject, NamedQueue, NotAsked, Part, Piece, Recorded};
 pub use needs::{Needs, needs};
 pub use submit::{Claim, Look, NameFacts, NewFacts, NewName, take};
 
@@ -39,6 +40,11 @@ impl From<(Reply, Vec<Change>)> for Carried {
 /// Decides what `command` comes to, as its facts are. It must know all that [`needs`] asks for: what was not asked is an
 /// error, never taken for what is not there.
 pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) -> Result<Carried, NotAsked> {
+    let command = match command {
+        Command::Put(put) => return object::put(put, facts.object, moment),
+        Command::Delete(delete) => return object::delete(delete, facts.object),
+        command => command,
+    };
     if let Command::SetQueue(name, patch) = command {
         let queue = facts.queue.known("a queue")?.unwrap_or_default();
         if !queue.has_room {

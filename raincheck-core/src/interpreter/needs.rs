@@ -5,6 +5,7 @@ use crate::decide::may_append;
 use crate::id::JobNo;
 use crate::lease::LeaseRef;
 use crate::name::Name;
+use crate::object::{Delete, ObjectKind, Put};
 
 /// What a command must know and does not yet, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Needs<'c> {
     pub part: Option<ChunkPlace>,
     /// [`Facts::queue`].
     pub queue: Option<&'c Name>,
+    /// [`Facts::object`].
+    pub object: Option<(ObjectKind, &'c Name)>,
 }
 
 impl Needs<'_> {
@@ -42,6 +45,10 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         Command::RunNow(no) | Command::Purge(no) => *no,
         Command::SetQueue(name, _) => {
             needs.queue = facts.queue.is_missing().then_some(name);
+            return needs;
+        }
+        Command::Put(Put { kind, name, .. }) | Command::Delete(Delete { kind, name, .. }) => {
+            needs.object = facts.object.is_missing().then_some((*kind, name));
             return needs;
         }
         Command::Submit(_)

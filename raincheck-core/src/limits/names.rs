@@ -16,6 +16,10 @@ pub const LEASE_NAMES: usize = 1_000;
 pub const QUEUES: usize = 10_000;
 /// Most kinds.
 pub const KINDS: usize = 10_000;
+/// Most named objects of a kind.
+pub const OBJECTS: usize = 10_000;
+/// Largest body of a named object, bytes.
+pub const OBJECT_BYTES: usize = 64 << 10;
 /// Longest lease string that is looked at, bytes.
 pub const LEASE_BYTES: usize = 255;
 /// Most workers that are remembered.

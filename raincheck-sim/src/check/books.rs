@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use raincheck_core::{Job, Name, QueueSettings, State};
+use raincheck_core::{Expected, Job, Name, Object, ObjectKind, Put, QueueSettings, State};
 
 /// The books of one queue or kind.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ impl Line {
 pub(super) struct Books {
     pub queues: BTreeMap<Name, Line>,
     pub kinds: BTreeMap<Name, Line>,
+    /// Every named object there ever was, and whether it is there.
+    objects: BTreeMap<(ObjectKind, Name), (Object, bool)>,
     max_queued: u64,
     max_in_all: u64,
 }
@@ -36,7 +38,8 @@ impl Books {
         let kinds =
             kind_caps.iter().map(|(name, cap)| (name.clone(), Line { settings: capped(cap), ..Line::default() }));
         let (max_queued, max_in_all) = (setup.max_queued, setup.max_in_all);
-        Books { queues: BTreeMap::new(), kinds: kinds.collect(), max_queued, max_in_all }
+        let (queues, objects) = (BTreeMap::new(), BTreeMap::new());
+        Books { queues, kinds: kinds.collect(), objects, max_queued, max_in_all }
     }
 
     pub fn moved(&mut self, job: &Job, from: Option<State>, to: Option<State>) {
@@ -50,6 +53,55 @@ impl Books {
                 line.by_state[state as usize] += 1;
             }
         }
+    }
+
+    /// Every named object that is there.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.objects.values().filter(|(_, there)| *there).map(|(object, _)| object)
+    }
+
+    fn object(&self, kind: ObjectKind, name: &Name) -> Option<&Object> {
+        self.objects.get(&(kind, name.clone())).filter(|(_, there)| *there).map(|(object, _)| object)
+    }
+
+    /// A named object was put; answers whether that is right.
+    pub fn put(&mut self, asked: &Put, object: &Object, is_new: bool) -> bool {
+        let before = self.object(asked.kind, &asked.name);
+        let as_expected = match asked.expected {
+            Expected::Anything => true,
+            Expected::Absent => before.is_none(),
+            Expected::Present => before.is_some(),
+            Expected::Version(version) => before.is_some_and(|before| before.version == version),
+        };
+        let right = as_expected && is_new == before.is_none() && before.is_none_or(|b| b.version < object.version);
+        let at = (asked.kind, asked.name.clone());
+        self.objects.insert(at.clone(), (object.clone(), true));
+        right && at == (object.kind, object.name.clone()) && object.body == asked.body
+    }
+
+    /// A change of a named object was refused, because that is what there is; answers whether it is.
+    pub fn differs(&self, kind: ObjectKind, name: &Name, expected: Expected, told: Option<&Object>) -> bool {
+        let found = self.object(kind, name);
+        let fits = match expected {
+            Expected::Anything => true,
+            Expected::Absent => found.is_none(),
+            Expected::Present => found.is_some(),
+            Expected::Version(version) => found.is_some_and(|found| found.version == version),
+        };
+        !fits && found == told
+    }
+
+    /// A named object was deleted; answers whether it was there, and of that version.
+    pub fn delete(&mut self, kind: ObjectKind, name: &Name, expected: Expected) -> bool {
+        let Some((object, there)) = self.objects.get_mut(&(kind, name.clone())) else { return false };
+        let right = *there && !matches!(expected, Expected::Version(version) if version != object.version);
+        *there = false;
+        right && expected != Expected::Absent
+    }
+
+    /// There is no such named object.
+    pub fn lacks(&self, kind: ObjectKind, name: &Name) -> bool {
+        self.object(kind, name).is_none()
     }
 
     pub fn queue_is_full(&self, name: &Name) -> bool {

@@ -155,6 +155,17 @@ impl Checker {
                 kept.concurrency = patch.concurrency.unwrap_or(kept.concurrency);
                 !wrote && kept == told
             }
+            (Command::Put(put), Reply::Put { object, is_new }) => !wrote && self.books.put(put, object, *is_new),
+            (Command::Put(put), Reply::OtherVersion(told)) => {
+                !wrote && self.books.differs(put.kind, &put.name, put.expected, told.as_ref())
+            }
+            (Command::Delete(gone), Reply::OtherVersion(told)) => {
+                !wrote && self.books.differs(gone.kind, &gone.name, gone.expected, told.as_ref())
+            }
+            (Command::Delete(gone), Reply::Deleted) => {
+                !wrote && self.books.delete(gone.kind, &gone.name, gone.expected)
+            }
+            (Command::Delete(gone), Reply::Gone) => !wrote && self.books.lacks(gone.kind, &gone.name),
             (Command::Promote(most) | Command::Expire(most), Reply::Swept(n, _)) => {
                 *n == done.events.len() && n <= most
             }

@@ -38,6 +38,9 @@ impl Checker {
         for no in self.forgotten.keys() {
             demand!(store.disk().has_tombstone(*no), *no, "a tombstone is missing");
         }
+        let objects: Vec<_> = store.disk().objects.iter().map(|(_, object)| object).collect();
+        let kept: Vec<_> = self.books.objects().collect();
+        demand!(objects == kept, JobNo(0), "named objects are {objects:?}, put were {kept:?}");
         self.names(store)?;
         self.recount(store)
     }

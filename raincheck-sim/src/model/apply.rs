@@ -1,6 +1,8 @@
 //! One command: load its facts, let the rules decide, write what they say.
 
-use raincheck_core::interpreter::{self, Carried, Fact, Facts, Held, NamedQueue, Needs, NewFacts, Recorded};
+use raincheck_core::interpreter::{
+    self, Carried, Fact, Facts, Held, NamedObject, NamedQueue, Needs, NewFacts, Recorded,
+};
 use raincheck_core::{Command, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply, State, Submitted, decide};
 
 use super::{Model, Stop};
@@ -85,6 +87,10 @@ impl Model {
         if let Some(name) = needs.queue {
             let settings = self.disk.queues.get(name).map(|row| row.settings.clone()).unwrap_or_default();
             facts.queue = Fact::Here(NamedQueue { has_room: true, settings });
+        }
+        if let Some((kind, name)) = needs.object {
+            let object = self.disk.objects.get(&(kind, name.clone())).cloned();
+            facts.object = Fact::Here(NamedObject { object, has_room: true });
         }
     }
 

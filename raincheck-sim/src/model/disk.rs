@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use raincheck_core::interpreter::{ChunkPlace, Part};
 use raincheck_core::{
-    ClaimScope, Content, Digest, Event, Failure, JobId, JobNo, LeaseRef, Name, Progress, QueueSettings, Spec, Timestamp,
+    ClaimScope, Content, Digest, Event, Failure, JobId, JobNo, LeaseRef, Name, Object, ObjectKind, Progress,
+    QueueSettings, Spec, Timestamp,
 };
 
 use super::jobs::Jobs;
@@ -100,6 +101,7 @@ disk! {
     requests: Table<Digest, (Timestamp, Vec<LeaseRef>)>,
     queues: Table<Name, QueueRow>,
     chunks: Table<ChunkPlace, Chunks>,
+    objects: Table<(ObjectKind, Name), Object>,
     meta: Table<Meta, i64>,
 }
 

@@ -4,8 +4,8 @@ use std::ops::Bound;
 
 use raincheck_core::interpreter::ChunkPlace;
 use raincheck_core::{
-    ChunkKind, Content, Cursor, Event, Failure, Job, JobId, JobNo, LeaseRef, Millis, Name, Progress, QueueSettings,
-    Spec, Timestamp,
+    ChunkKind, Content, Cursor, Event, Failure, Job, JobId, JobNo, LeaseRef, Millis, Name, Object, Progress,
+    QueueSettings, Spec, Timestamp,
 };
 
 use super::disk::Meta;
@@ -66,6 +66,11 @@ impl Model {
     /// The place of the latest event and of the latest that was forgotten.
     pub fn feed_bounds(&self) -> (Cursor, Cursor) {
         (self.head, Cursor(self.disk.meta(Meta::Floor)))
+    }
+
+    /// Every named object.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.disk.objects.iter().map(|(_, object)| object)
     }
 
     /// Every job that is there.

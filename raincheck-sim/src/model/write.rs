@@ -51,6 +51,16 @@ impl Model {
                     let row = self.disk.queues.get(&name).cloned().unwrap_or_default();
                     self.disk.queues.set(name, QueueRow { settings, ..row });
                 }
+                Change::Put { replaced, object } => {
+                    let at = (object.kind, object.name.clone());
+                    let found = self.disk.objects.get(&at).map(|found| found.version);
+                    refuse(found != replaced, || format!("version {found:?} where {replaced:?} was expected"))?;
+                    self.disk.objects.set(at, object);
+                }
+                Change::Delete { kind, name, version } => {
+                    let found = self.disk.objects.remove(&(kind, name)).map(|found| found.version);
+                    refuse(found != Some(version), || format!("version {found:?} where {version} was expected"))?;
+                }
                 Change::Forget(job) => self.purge(&job)?,
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),

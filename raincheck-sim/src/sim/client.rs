@@ -1,7 +1,10 @@
 //! Callers: they submit, ask again when they did not hear, look, cancel, rerun, purge.
 
 use raincheck_core::decide::{Rerun, may_rerun};
-use raincheck_core::{Cancel, Command, Digest, JobId, JobNo, Method, NewJob, QueuePatch, Reply, Spec, State};
+use raincheck_core::{
+    Cancel, Command, Delete, Digest, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, Spec,
+    State,
+};
 use rand::RngExt;
 
 use super::{Answer, From, Sim, ask};
@@ -40,7 +43,8 @@ impl Sim {
                 74..79 => Command::RunNow(self.some_job().0),
                 79..82 => Command::Purge(self.some_job().0),
                 82..84 => self.set_queue(),
-                84..88 => match self.rerun()? {
+                84..87 => self.change_object(),
+                87..90 => match self.rerun()? {
                     Some(new) => Command::Submit(vec![new]),
                     None => return Ok(()),
                 },
@@ -132,6 +136,27 @@ impl Sim {
                 .then(|| self.rng.random_bool(0.7).then(|| self.rng.random_range(1..5))),
         };
         Command::SetQueue(ask::name(ask::QUEUES[self.rng.random_range(0..3)]), patch)
+    }
+
+    /// Mostly by who knows the version, some by who knows an old one or none.
+    fn change_object(&mut self) -> Command {
+        let kind = ObjectKind::Reader;
+        let name = ask::name(ask::QUEUES[self.rng.random_range(0..3)]);
+        let known = self.server.store.objects().find(|object| object.name == name).map_or(1, |object| object.version);
+        let expected = match self.rng.random_range(0..10) {
+            0..5 => Expected::Version(known),
+            5 => Expected::Version(known - 1),
+            6..8 => Expected::Absent,
+            8 => Expected::Present,
+            _ => Expected::Anything,
+        };
+        match self.rng.random_bool(0.7) {
+            true => {
+                self.labels += 1;
+                Command::Put(Put { kind, name, expected, body: self.labels.to_string().into() })
+            }
+            false => Command::Delete(Delete { kind, name, expected }),
+        }
     }
 
     /// What the engine submits to run a job again.

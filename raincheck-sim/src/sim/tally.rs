@@ -88,6 +88,10 @@ impl Tally {
                 };
                 *self.0.entry(what).or_default() += *n as u64;
             }
+            Reply::Put { is_new: true, .. } => self.count("object: made"),
+            Reply::Put { is_new: false, .. } => self.count("object: replaced"),
+            Reply::OtherVersion(_) => self.count("object: other version"),
+            Reply::Deleted => self.count("object: deleted"),
             Reply::Leased(_) | Reply::Job(_) | Reply::Appended(_) | Reply::Full | Reply::Queue(_) => {}
         }
     }

@@ -20,6 +20,7 @@ pub mod lost;
 mod make;
 pub mod model;
 pub mod names;
+pub mod objects;
 pub mod purge;
 pub mod queues;
 pub mod records;
@@ -68,6 +69,8 @@ macro_rules! conformance_tests {
                 the_same_request_gets_the_same_leases, a_request_does_not_get_leases_that_are_over }
             queues { settings_are_kept, paused_hands_out_nothing, concurrency_holds, kind_cap_holds,
                 caps_of_queue_and_kind_do_not_eat_each_other }
+            objects { are_put_replaced_and_deleted, change_only_as_expected, one_of_many_makes_it, outlive_a_restart,
+                are_listed_by_name, are_of_one_transaction_with_the_rest }
             settle { complete_records_result_and_end, complete_again_is_the_same_answer,
                 complete_again_with_other_content_is_lost, wrong_attempt_changes_nothing, after_the_end_changes_nothing,
                 unknown_job_is_gone, result_kinds_read_back, every_end_after_a_cancel_request }

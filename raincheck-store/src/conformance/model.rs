@@ -1,7 +1,7 @@
 //! A world of the simulation, lived again by a real store: after every step it must say and hold what the simulated
 //! store does, to the last member. What the simulation shows of the one is so shown of the other.
 
-use raincheck_core::{ChunkKind, Command, Job, JobNo, LeaseRef, Overdue, Payload, Reply, Spec};
+use raincheck_core::{ChunkKind, Command, Job, JobNo, LeaseRef, ObjectKind, Overdue, Payload, Reply, Spec};
 use raincheck_sim::check::Done;
 use raincheck_sim::{Model, Sim, Step, ask};
 
@@ -167,6 +167,8 @@ async fn same_figures(world: &World, model: &Model) {
         let there = figures.kinds.iter().find(|figures| figures.name == kind).map(|figures| figures.by_state);
         assert_eq!(there.unwrap_or_default(), model.kind(&kind), "kind {kind}");
     }
+    let objects = store.objects(ObjectKind::Reader, None, 100).await.unwrap();
+    assert!(objects.iter().eq(model.objects()), "{objects:?}");
     assert_eq!(store.feed_bounds().await.unwrap(), model.feed_bounds());
     assert_eq!(store.next_overdue(), model.next_overdue());
     let mut overdue = store.overdue(10_000).await.unwrap();

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::db::Db;
 use super::figures::{Counts, SERVED, TICKETS, sum};
 use super::floors::Floors;
+use super::objects::Objects;
 use super::run;
 use super::shared::{Shared, Trouble};
 use crate::codec;
@@ -144,6 +145,7 @@ pub(super) struct Batch<'a> {
     pub retries: HashMap<JobNo, Option<RetryPolicy>>,
     pub parts: HashMap<ChunkPlace, Option<Part>>,
     pub settings: HashMap<Name, QueueSettings>,
+    pub objects: Objects,
     /// What lease requests were given that had an id.
     pub given: HashMap<Digest, Vec<LeaseRef>>,
     /// Counters as they changed since the transaction began.
@@ -202,6 +204,7 @@ impl<'a> Batch<'a> {
             retries: HashMap::new(),
             parts: HashMap::new(),
             settings: HashMap::new(),
+            objects: Objects::default(),
             given: HashMap::new(),
             moves: HashMap::new(),
             queue_moves: HashMap::new(),
@@ -302,6 +305,8 @@ impl<'a> Batch<'a> {
                     self.settings.insert(name.clone(), settings);
                     self.set_queues.insert(name);
                 }
+                Change::Put { object, .. } => self.objects.put(object),
+                Change::Delete { kind, name, .. } => self.objects.delete(kind, name),
                 Change::Forget(job) => {
                     self.jobs.insert(job.no, None);
                     self.forgotten.push(*job);

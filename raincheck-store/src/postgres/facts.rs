@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use futures_util::try_join;
-use raincheck_core::interpreter::{self, ChunkPlace, Facts, Held, Needs, Part, Recorded};
+use raincheck_core::interpreter::{self, ChunkPlace, Fact, Facts, Held, Needs, Part, Recorded};
 use raincheck_core::{Command, Digest, JobId, JobNo, LeaseRef, Overdue};
 use tokio_postgres::Row;
 
 use super::batch::{Batch, Claim, ClaimKey, ClaimWrite, Entry};
 use super::shared::Trouble;
 use super::tail::chunk_kind;
-use super::{figures, rows};
+use super::{figures, objects, rows};
 use crate::leases::KeptLease;
 
 static JOBS: LazyLock<String> =
@@ -48,6 +48,7 @@ pub(super) struct Wanted {
     claims: BTreeMap<(i64, Box<[u8]>), ClaimKey>,
     leases: BTreeSet<i64>,
     settings: BTreeSet<String>,
+    objects: BTreeSet<objects::Key>,
     /// Which queues hold their jobs back.
     holds: bool,
     /// Lease requests that may have been answered before.
@@ -79,6 +80,7 @@ pub(super) struct First {
     settings: Vec<Row>,
     holds: Vec<Row>,
     given: Vec<Row>,
+    objects: (Vec<Row>, Vec<Row>),
 }
 
 impl Batch<'_> {
@@ -127,6 +129,9 @@ impl Batch<'_> {
             if let Some(known) = needs.part.and_then(|place| self.parts.get(&place)) {
                 facts.part = (*known).into();
             }
+            if let Some(known) = needs.object.and_then(|(kind, name)| self.objects.named(kind, name)) {
+                facts.object = Fact::Here(known);
+            }
             before = needs;
         }
     }
@@ -168,6 +173,7 @@ impl Batch<'_> {
                     let (_, needs) = self.known_of(command);
                     wanted.jobs.extend(needs.job.map(|no| no.0));
                     wanted.settings.extend(needs.queue.map(|name| name.as_str().to_owned()));
+                    wanted.objects.extend(needs.object.map(|(kind, name)| (kind, name.clone())));
                 }
             }
         }
@@ -183,15 +189,16 @@ impl Batch<'_> {
         let scopes: Vec<i64> = wanted.claims.keys().map(|(scope, _)| *scope).collect();
         let keys: Vec<&[u8]> = wanted.claims.keys().map(|(_, key)| &**key).collect();
         let requests: Vec<&[u8]> = wanted.requests.iter().map(|id| &id[..]).collect();
-        let (claims, settings, holds, given, jobs, leases) = try_join!(
+        let (claims, settings, holds, given, jobs, leases, objects) = try_join!(
             async { self.ask_if(!keys.is_empty(), CLAIMS, &[&scopes, &keys]).await },
             async { self.ask_if(!settings.is_empty(), SETTINGS, &[&settings]).await },
             async { self.ask_if(wanted.holds, HOLDS, &[]).await },
             async { self.ask_if(!requests.is_empty(), GIVEN, &[&requests]).await },
             async { self.ask_if(!jobs.is_empty(), &JOBS, &[&jobs]).await },
             async { self.ask_if(!leases.is_empty(), LEASES, &[&leases]).await },
+            self.ask_objects(&wanted.objects),
         )?;
-        Ok(First { jobs, claims, leases, settings, holds, given })
+        Ok(First { jobs, claims, leases, settings, holds, given, objects })
     }
 
     async fn ask_if(
@@ -242,6 +249,7 @@ impl Batch<'_> {
             let leases = leases.map(|(no, attempt)| LeaseRef { no: JobNo(no), attempt: attempt.cast_unsigned() });
             self.given.insert(rows::digest(row, 0)?.unwrap_or_default(), leases.collect());
         }
+        self.absorb_objects(wanted.objects, &first.objects)?;
         let mut unknown = wanted.claims;
         for row in &first.claims {
             let place = (row.try_get(0)?, row.try_get::<_, &[u8]>(1)?.into());

@@ -74,6 +74,7 @@ impl Batch<'_> {
             self.write_leases(),
             self.write_pieces(),
             self.write_settings(set),
+            self.write_objects(),
             self.write_counters(counters),
             async { if is_last { commit::insert(self).await } else { Ok(()) } },
         )?;
@@ -84,6 +85,7 @@ impl Batch<'_> {
     pub(super) fn is_pending(&self) -> bool {
         !self.unwritten.is_empty()
             || !self.set_queues.is_empty()
+            || self.objects.is_dirty()
             || !self.pieces.is_empty()
             || !self.reports.is_empty()
             || !self.results.is_empty()
@@ -113,6 +115,7 @@ impl Batch<'_> {
         for claim in self.claims.values_mut().flatten() {
             claim.write = ClaimWrite::None;
         }
+        self.objects.written();
         self.reports.clear();
         self.pieces.clear();
         self.written_leases = self.lease_changes.len();

@@ -34,6 +34,7 @@ mod migrate;
 mod missing;
 mod names;
 mod node;
+mod objects;
 mod open;
 mod orphans;
 mod pool;

@@ -3,7 +3,8 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use raincheck_core::{
-    ChunkKind, Command, Content, Cursor, EventType, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
+    ChunkKind, Command, Content, Cursor, EventType, Job, JobId, JobNo, LeaseRef, Name, Object as NamedObject,
+    ObjectKind, Reply, Timestamp,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -11,7 +12,7 @@ use super::history::{BEGAN, IS_VOID};
 use super::pool::Object;
 use super::reader::{row, row_within};
 use super::shared::{NEVER, Shared, Trouble};
-use super::{PostgresStore, check, chunks, events, list, rows};
+use super::{PostgresStore, check, chunks, events, list, objects, rows};
 use crate::blobs::Blobs;
 use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
@@ -195,6 +196,19 @@ impl Store for PostgresStore {
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {
         let shared = &self.shared;
         shared.read(|db| async move { events::bounds(&db, shared).await }).await
+    }
+
+    async fn object(&self, kind: ObjectKind, name: &Name) -> Result<Option<NamedObject>, StoreError> {
+        self.shared.read(|db| async move { objects::find(&db, kind, name).await }).await
+    }
+
+    async fn objects(
+        &self,
+        kind: ObjectKind,
+        after: Option<&Name>,
+        limit: usize,
+    ) -> Result<Vec<NamedObject>, StoreError> {
+        self.shared.read(|db| async move { objects::list(&db, kind, after, limit).await }).await
     }
 
     async fn chunks(

@@ -11,7 +11,7 @@ use raincheck_core::{
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::writer::{LeaseChange, Writer};
-use super::{chunks, claims, purge, ready, rows, sweep};
+use super::{chunks, claims, objects, purge, ready, rows, sweep};
 
 /// What stands for a fault of the rules: the transaction is given up, and counted.
 fn unlawful(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
@@ -75,6 +75,9 @@ impl Writer<'_> {
             let known = number.and_then(|number| self.book.queues.get(&number));
             let settings = known.map(|queue| queue.settings.clone()).unwrap_or_default();
             facts.queue = Fact::Here(NamedQueue { has_room: number.is_some(), settings });
+        }
+        if let Some((kind, name)) = needs.object {
+            facts.object = Fact::Here(objects::named(self.db, kind, name)?);
         }
         Ok(())
     }
@@ -259,6 +262,8 @@ impl Writer<'_> {
                     let number = self.shared.tables.queues.write().intern(&name);
                     self.book.queue(number).settings = settings;
                 }
+                Change::Put { replaced, object } => objects::put(self.db, replaced, &object)?,
+                Change::Delete { kind, name, version } => objects::delete(self.db, kind, &name, version)?,
                 Change::Forget(job) => blobs.extend(purge::purge(self, &job)?),
                 Change::AskToStop(lease) => self.leases.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.leases.push(LeaseChange::End(lease)),

@@ -18,6 +18,7 @@ mod high_water;
 mod kept;
 mod list;
 mod names;
+mod objects;
 mod open;
 mod orphans;
 mod purge;

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use raincheck_core::interpreter::Claim;
 use raincheck_core::{
-    ChunkKind, Command, Content, Cursor, Digest, Job, JobId, JobNo, LeaseRef, Name, Reply, Timestamp,
+    ChunkKind, Command, Content, Cursor, Digest, Job, JobId, JobNo, LeaseRef, Name, Object, ObjectKind, Reply,
+    Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 use super::shared::{NEVER, other};
 use super::tables::Tables;
 use super::writer::Request;
-use super::{SqliteStore, chunks, claims, events, list, rows};
+use super::{SqliteStore, chunks, claims, events, list, objects, rows};
 use crate::blobs::Blobs;
 use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Most, Overrun,
@@ -142,6 +143,14 @@ impl Store for SqliteStore {
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {
         let floor = self.shared.read(super::open::floor)?.unwrap_or(0);
         Ok((Cursor(self.shared.head.load(Ordering::Acquire)), Cursor(floor)))
+    }
+
+    async fn object(&self, kind: ObjectKind, name: &Name) -> Result<Option<Object>, StoreError> {
+        self.shared.read(|db| objects::find(db, kind, name))
+    }
+
+    async fn objects(&self, kind: ObjectKind, after: Option<&Name>, limit: usize) -> Result<Vec<Object>, StoreError> {
+        self.shared.read(|db| objects::list(db, kind, after, limit))
     }
 
     async fn chunks(

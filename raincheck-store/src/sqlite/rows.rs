@@ -38,7 +38,7 @@ pub(super) const GET: i64 = 1;
 const CANCEL_REQUESTED: i64 = 2;
 const FAIL_ON_LOST: i64 = 4;
 
-fn broken(column: usize, what: &'static str) -> Error {
+pub(super) fn broken(column: usize, what: &'static str) -> Error {
     Error::FromSqlConversionFailure(column, Type::Integer, what.into())
 }
 

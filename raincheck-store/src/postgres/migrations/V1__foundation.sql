@@ -20,6 +20,16 @@ CREATE TABLE queue (
 );
 CREATE TABLE kind (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE);
 
+-- What is kept beside jobs under a name and replaced as a whole. Kinds by number: 0 reader of the feed.
+CREATE TABLE object (
+    kind smallint NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    body bytea NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITH (autovacuum_vacuum_threshold = 1000);
+
 -- Kept in the transaction of every change; nothing is counted when figures are asked for. Every node adds to rows of its
 -- own, so that none waits for another; the figure is their sum. State 7 counts tickets given out, 8 tickets served.
 CREATE TABLE counter (

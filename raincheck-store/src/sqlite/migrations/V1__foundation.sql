@@ -22,6 +22,16 @@ CREATE TABLE counter (
     PRIMARY KEY (queue, kind, state)
 ) WITHOUT ROWID;
 
+-- What is kept beside jobs under a name and replaced as a whole. Kinds by number: 0 reader of the feed.
+CREATE TABLE object (
+    kind INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+
 -- The narrow hot row. Numbers grow with time, so new jobs are appended and live ones lie together.
 CREATE TABLE job (
     no INTEGER PRIMARY KEY,
