@@ -32,6 +32,7 @@ mod outlook;
 mod progress;
 mod pulse;
 mod rate;
+mod readers;
 mod rerun;
 #[cfg(test)]
 mod samples;
@@ -59,6 +60,7 @@ pub use lease_request::{LeaseAnswer, LeaseError, LeaseRequest, Leased, WorkerId}
 pub use local::{LocalOptions, LocalWorker};
 pub use observe::Until;
 pub use outlook::{Outlook, WaitingFor};
+pub use readers::{Lag, Reader, ReaderError};
 pub use rerun::RerunError;
 pub use secret::digest;
 pub use settings::Settings;

@@ -43,11 +43,8 @@ pub struct FeedWatch {
 }
 
 impl Engine {
-    /// Watches the whole feed after a cursor, or from now on. The cursor 0 is the oldest place from which nothing is
-    /// missing.
-    pub async fn watch_feed(&self, after: Option<Cursor>, filter: EventFilter) -> Result<FeedWatch, FeedError> {
-        let live = self.0.hub.watch_all();
-        let history = self.store().history();
+    /// A place that the feed can be read from, and its head.
+    async fn place(&self, after: Option<Cursor>) -> Result<(Cursor, Cursor), FeedError> {
         let (head, oldest) = self.store().feed_bounds().await?;
         let seen = match after {
             None => head,
@@ -61,6 +58,20 @@ impl Engine {
         if seen < oldest {
             return Err(FeedError::Expired);
         }
+        Ok((seen, head))
+    }
+
+    /// A place that the feed can be read from: `after`, where 0 is the oldest one; else where it is now.
+    pub(crate) async fn feed_place(&self, after: Option<Cursor>) -> Result<Cursor, FeedError> {
+        self.place(after).await.map(|(seen, _)| seen)
+    }
+
+    /// Watches the whole feed after a cursor, or from now on. The cursor 0 is the oldest place from which nothing is
+    /// missing.
+    pub async fn watch_feed(&self, after: Option<Cursor>, filter: EventFilter) -> Result<FeedWatch, FeedError> {
+        let live = self.0.hub.watch_all();
+        let history = self.store().history();
+        let (seen, head) = self.place(after).await?;
         let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);
         Ok(FeedWatch { engine, filter, live, seen, history, began_in: history, read, position: seen, behind })
     }

@@ -103,6 +103,8 @@ pub fn words(changes: &[Change]) -> String {
         Change::Progress(..) => "progress".to_owned(),
         Change::Piece(..) => "piece".to_owned(),
         Change::Settings(..) => "settings".to_owned(),
+        Change::Put { replaced, .. } => if replaced.is_some() { "replace" } else { "make" }.to_owned(),
+        Change::Delete { .. } => "delete".to_owned(),
         Change::Forget(..) => "forget".to_owned(),
         Change::AskToStop(..) => "ask to stop".to_owned(),
         Change::EndLease(..) => "end lease".to_owned(),

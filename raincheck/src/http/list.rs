@@ -15,8 +15,6 @@ use super::problem::{self, Problem};
 use super::query::Query;
 use super::wire::{JobView, Json, time, write_job};
 
-/// Jobs on a page unless asked otherwise.
-const PAGE: usize = 50;
 /// Longest text to search for, bytes.
 const TEXT_BYTES: usize = 256;
 
@@ -24,7 +22,7 @@ const TEXT_BYTES: usize = 256;
 #[utoipa::path(get, path = "/jobs", tag = "learn", params(super::openapi::ListParameters),
     responses((status = 200, description = "A page", body = super::openapi::JobPage), super::openapi::ReadProblems))]
 pub async fn get(AppState(app): AppState<App>, base: Base, uri: Uri, mut query: Query) -> Result<Response, Problem> {
-    let limit = query.read("limit", "must be between 1 and 1000", page_size)?.unwrap_or(PAGE);
+    let limit = query.page_size()?;
     let before = query.take("cursor");
     let filter = filter(&mut query)?;
     query.done()?;
@@ -70,10 +68,6 @@ fn filter(query: &mut Query) -> Result<Filter, Problem> {
         text,
         before: None,
     })
-}
-
-fn page_size(text: &str) -> Option<usize> {
-    text.parse().ok().filter(|n| (1..=limits::PAGE_ROWS).contains(n))
 }
 
 /// A place in the list, opaque; the check part only tells a cursor from a slip.

@@ -13,6 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use raincheck_core::State;
+use raincheck_engine::{Lag, Reader};
 use raincheck_store::{COMMIT_MICROS, CommitTimes, Figures};
 
 use super::problem::{self, Problem};
@@ -20,6 +21,8 @@ use super::{App, negotiate};
 
 /// Most queues with figures of their own.
 const QUEUES: usize = 1_000;
+/// Most named readers of the feed with figures of their own.
+const READERS: usize = 100;
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
 type Labels = Vec<(&'static str, String)>;
@@ -39,8 +42,12 @@ pub struct Seen {
               super::openapi::ReadProblems))]
 pub async fn get(AppState(app): AppState<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let figures = app.engine.figures().await?;
+    let readers = app.engine.readers(None, READERS).await?;
+    let lags = app.engine.lags(&readers).await?;
+    let mut registry = registry(&app, &figures);
+    register_readers(&mut registry, readers.iter().zip(&lags));
     let mut text = String::with_capacity(8_192);
-    encode(&mut text, &registry(&app, &figures)).map_err(|_| Problem::new(problem::STORE))?;
+    encode(&mut text, &registry).map_err(|_| Problem::new(problem::STORE))?;
     let open = negotiate::best(&headers, &["text/plain", OPEN_METRICS]) == Some(OPEN_METRICS);
     let media = if open {
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -133,6 +140,18 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     registry.register("queue_jobs", "Jobs by queue and state", by_queue(figures));
     registry.register("kind_jobs", "Jobs by kind and state", by_kind(figures));
     registry
+}
+
+fn register_readers<'r>(registry: &mut Registry, readers: impl Iterator<Item = (&'r Reader, &'r Lag)>) {
+    let (events, seconds) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    for (reader, lag) in readers {
+        let labels = vec![("reader", reader.name.as_str().to_owned())];
+        events.get_or_create(&labels).set(lag.events.cast_signed());
+        seconds.get_or_create(&labels).set(lag.millis / 1_000);
+    }
+    registry.register("reader_lag_events", "Events behind a named reader of the feed", events);
+    let help = "For how long the first event behind a named reader has been there";
+    registry.register("reader_lag_seconds", help, seconds);
 }
 
 /// The store's histogram, ready to be written.

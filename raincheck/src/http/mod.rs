@@ -32,11 +32,13 @@ mod pages;
 mod path;
 mod peer;
 mod people;
+mod precondition;
 mod prefer;
 mod problem;
 mod query;
 mod queues;
 mod range;
+mod readers;
 mod result;
 mod room;
 mod steer;
@@ -142,6 +144,8 @@ fn router(app: App) -> Router {
         .route("/kinds/{kind}/jobs", post(submit::raw::post))
         .route("/queues", get(queues::list))
         .route("/queues/{name}", get(queues::get).patch(queues::patch))
+        .route("/readers", get(readers::list))
+        .route("/readers/{name}", get(readers::get).put(readers::put).delete(readers::delete))
         .route("/workers", get(workers::list))
         .route("/leases", post(leases::post))
         .route("/leases/heartbeat", post(leases::heartbeat::many))

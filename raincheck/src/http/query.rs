@@ -8,6 +8,9 @@ use raincheck_core::{Millis, Name, State, limits, parse_duration};
 
 use super::problem::{Problem, Violation};
 
+/// Rows on a page unless asked otherwise.
+const PAGE: usize = 50;
+
 /// The parameters of a request. A handler takes those that it knows and calls [`Query::done`], which refuses the rest.
 #[derive(Debug, Default)]
 pub struct Query(Vec<(String, String)>);
@@ -55,6 +58,12 @@ impl Query {
     /// The name of a queue or kind.
     pub fn name(&mut self, name: &str) -> Result<Option<Name>, Problem> {
         self.read(name, "must be a name: [A-Za-z0-9][A-Za-z0-9._:-]{0,127}", |text| Name::new(text).ok())
+    }
+
+    /// How many on a page.
+    pub fn page_size(&mut self) -> Result<usize, Problem> {
+        let read = |text: &str| text.parse().ok().filter(|n| (1..=limits::PAGE_ROWS).contains(n));
+        Ok(self.read("limit", "must be between 1 and 1000", read)?.unwrap_or(PAGE))
     }
 
     /// States, with commas between them; none when the parameter is absent.

@@ -11,16 +11,22 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use utoipa::OpenApi;
 
-pub use parameters::{FeedParameters, ListParameters, RawParameters, TailParameters, WaitParameters};
+pub use parameters::{
+    FeedParameters, ListParameters, PageParameters, PreconditionParameters, RawParameters, TailParameters,
+    WaitParameters,
+};
 pub use problems::{
-    ChangeProblems, JobProblems, PutProblems, ReadProblems, SteerProblems, SubmitProblems, Unready, WorkProblems,
+    ChangeProblems, JobProblems, ObjectProblems, PutProblems, ReadProblems, SteerProblems, SubmitProblems, Unready,
+    WorkProblems,
 };
 pub use schema::{
     Appended, EventPage, HeartbeatAnswer, HeartbeatAnswers, Job, JobPage, Jobs, Kind, Kinds, LeaseAnswer, Problem,
-    Queue, Queues, Workers,
+    Queue, Queues, Reader, Readers, Workers,
 };
 
-use super::{health, jobs, kinds, leases, list, metrics, queues, result, steer, stream, submit, watch, workers};
+use super::{
+    health, jobs, kinds, leases, list, metrics, queues, readers, result, steer, stream, submit, watch, workers,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,6 +34,7 @@ use super::{health, jobs, kinds, leases, list, metrics, queues, result, steer, s
     paths(
         submit::post, submit::put, submit::batch::post, submit::raw::post, kinds::list, kinds::get,
         jobs::get, list::get, result::get, stream::get, stream::log, watch::job::get, watch::feed::get,
+        readers::list, readers::get, readers::put, readers::delete,
         steer::cancel, steer::rerun, steer::run_now, steer::purge,
         queues::list, queues::get, queues::patch, workers::list,
         leases::post, leases::heartbeat::one, leases::heartbeat::many, leases::finish::complete, leases::finish::fail,

@@ -28,6 +28,9 @@ pub struct TailParameters {
 pub struct FeedParameters {
     /// Events after this cursor; `0` is the oldest place from which nothing is missing, none is now.
     after: Option<String>,
+    /// Events after the place of this named reader, instead of `after`.
+    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+    reader: Option<String>,
     /// Of this queue.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     queue: Option<String>,
@@ -39,6 +42,29 @@ pub struct FeedParameters {
     state: Option<String>,
     /// Of this job.
     job: Option<uuid::Uuid>,
+}
+
+/// What a change takes for granted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct PreconditionParameters {
+    /// The `ETag` that it was read with, or `*` for any.
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+    /// `*`: there is none.
+    #[param(rename = "If-None-Match")]
+    if_none_match: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageParameters {
+    /// Rows on a page.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
 }
 
 /// Which jobs of the list.

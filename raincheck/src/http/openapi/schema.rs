@@ -168,6 +168,28 @@ pub struct EventPage {
     done: bool,
 }
 
+/// A named reader of the whole feed.
+#[derive(ToSchema)]
+pub struct Reader {
+    name: String,
+    /// Everything up to here is read.
+    cursor: String,
+    /// Events behind it, at most.
+    lag_events: u64,
+    /// For how long the first of them has been there.
+    lag_seconds: u64,
+    /// When it was last moved.
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// A page of readers.
+#[derive(ToSchema)]
+pub struct Readers {
+    items: Vec<Reader>,
+    next_cursor: Option<String>,
+}
+
 /// A queue: its settings, its jobs by state, and how many leave it per second.
 #[derive(ToSchema)]
 pub struct Queue {

@@ -8,10 +8,10 @@ use raincheck_engine::FeedError;
 use raincheck_store::EventFilter;
 
 use super::{Note, Opened, Source, poll, sse, ws};
-use crate::http::App;
 use crate::http::answer::{self, Wait};
 use crate::http::problem::{self, Problem};
 use crate::http::query::Query;
+use crate::http::{App, readers};
 
 /// The events of all jobs from a cursor on: JSON by long poll, `text/event-stream`, or WebSocket on `Upgrade`.
 #[utoipa::path(get, path = "/events", tag = "learn",
@@ -25,7 +25,7 @@ use crate::http::query::Query;
 pub async fn get(AppState(app): AppState<App>, mut query: Query, request: Request) -> Result<Response, Problem> {
     let headers = request.headers();
     let wait = Wait::of(&app, headers, &mut query)?;
-    let after = query.take("after");
+    let after = after(&app, &mut query).await?;
     let filter = filter(&app, &mut query).await?;
     query.done()?;
     let upgrade = headers.contains_key(header::UPGRADE);
@@ -34,6 +34,16 @@ pub async fn get(AppState(app): AppState<App>, mut query: Query, request: Reques
     }
     let opened = open(&app, headers, after.as_deref(), filter).await?;
     if upgrade { ws::upgrade(&app, opened, request).await } else { Ok(sse::stream(&app, opened)) }
+}
+
+/// Where to begin: as it says, or where a named reader is.
+async fn after(app: &App, query: &mut Query) -> Result<Option<String>, Problem> {
+    let (after, reader) = (query.take("after"), query.name("reader")?);
+    match reader {
+        None => Ok(after),
+        Some(_) if after.is_some() => Err(Problem::bad("a reader says where to begin: give it, or after, not both")),
+        Some(name) => Ok(Some(app.engine.encode_cursor(readers::found(app, &name).await?.cursor))),
+    }
 }
 
 async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
@@ -45,7 +55,7 @@ async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
 }
 
 /// `0` is the beginning of what is kept; nothing is now.
-fn cursor(app: &App, text: Option<&str>) -> Result<Option<Cursor>, Problem> {
+pub fn cursor(app: &App, text: Option<&str>) -> Result<Option<Cursor>, Problem> {
     match text {
         None => Ok(None),
         Some("0") => Ok(Some(Cursor(0))),

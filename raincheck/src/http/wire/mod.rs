@@ -14,6 +14,7 @@ mod new_job;
 mod patch;
 mod progress;
 mod read;
+mod reader;
 pub mod time;
 
 pub use canonical::{Fingerprint, first_half, too_deep};
@@ -25,4 +26,5 @@ pub use new_job::{BatchBody, Moment, NewJobBody, RerunBody, RetentionBody, Retry
 pub use patch::QueuePatchBody;
 pub use progress::{ProgressBody, cut};
 pub use read::{AtMost, Object, Present, escape, read, read_or_default};
+pub use reader::ReaderBody;
 pub use time::Duration;

@@ -1,0 +1,128 @@
+//! Named readers of the change feed: their places are kept, and moved when they say so.
+
+use raincheck_core::{
+    Command, Cursor, Delete, Expected, Millis, Name, Object, ObjectKind, Put, Refusal, Reply, Timestamp, limits,
+};
+use raincheck_store::{EventFilter, Most, StoreError};
+
+use crate::Engine;
+use crate::submit::odd;
+use crate::watch_feed::FeedError;
+
+const KIND: ObjectKind = ObjectKind::Reader;
+/// The body's first byte: what follows is the cursor, 8 bytes, big-endian.
+const FORMAT: u8 = 1;
+
+/// A named place in the change feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// Its name.
+    pub name: Name,
+    /// Everything up to here is read.
+    pub cursor: Cursor,
+    /// See [`Object::version`].
+    pub version: i64,
+    /// When it was last moved.
+    pub updated_at: Timestamp,
+}
+
+/// How far a reader is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Events that it has not read, at most: numbers that were never given out count.
+    pub events: u64,
+    /// For how long the first of them has been there, milliseconds.
+    pub millis: Millis,
+}
+
+/// Why a reader was not moved or deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// It is not as the caller takes for granted.
+    #[error("the reader has changed")]
+    Changed,
+    /// It would be one more than there may be.
+    #[error("there are {} readers, and no more may be; delete others", limits::OBJECTS)]
+    TooMany,
+    /// The feed cannot be read from there.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// See there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Reader {
+    fn of(object: &Object) -> Result<Reader, StoreError> {
+        let place = object.body.strip_prefix(&[FORMAT]).and_then(|bytes| bytes.try_into().ok());
+        let place = place.ok_or_else(|| StoreError::Other(format!("the reader {} cannot be read", object.name)))?;
+        let (cursor, name) = (Cursor(i64::from_be_bytes(place)), object.name.clone());
+        Ok(Reader { name, cursor, version: object.version, updated_at: object.updated_at })
+    }
+}
+
+impl Engine {
+    /// The reader of a name; `None` when there is none.
+    pub async fn reader(&self, name: &Name) -> Result<Option<Reader>, StoreError> {
+        self.store().object(KIND, name).await?.map(|object| Reader::of(&object)).transpose()
+    }
+
+    /// Readers behind `after`, by name, at most `limit`.
+    pub async fn readers(&self, after: Option<&Name>, limit: usize) -> Result<Vec<Reader>, StoreError> {
+        self.store().objects(KIND, after, limit).await?.iter().map(Reader::of).collect()
+    }
+
+    /// Makes a reader, or moves it: to `cursor`, else to where the feed is now. Answers whether there was none.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; nothing was changed then.
+    pub async fn put_reader(
+        &self,
+        name: Name,
+        cursor: Option<Cursor>,
+        expected: Expected,
+    ) -> Result<(Reader, bool), ReaderError> {
+        let place = self.feed_place(cursor).await?;
+        let mut body = vec![FORMAT];
+        body.extend(place.0.to_be_bytes());
+        match self.one(Command::Put(Put { kind: KIND, name, expected, body: body.into() })).await? {
+            Reply::Put { object, is_new } => Ok((Reader::of(&object)?, is_new)),
+            Reply::OtherVersion(_) => Err(ReaderError::Changed),
+            Reply::Refused(_, Refusal::TooManyNames) => Err(ReaderError::TooMany),
+            other => Err(odd(&other).into()),
+        }
+    }
+
+    /// Deletes a reader; answers whether it was there.
+    ///
+    /// # Errors
+    /// See [`ReaderError`]; nothing was changed then.
+    pub async fn delete_reader(&self, name: Name, expected: Expected) -> Result<bool, ReaderError> {
+        match self.one(Command::Delete(Delete { kind: KIND, name, expected })).await? {
+            Reply::Deleted => Ok(true),
+            Reply::Gone => Ok(false),
+            Reply::OtherVersion(_) => Err(ReaderError::Changed),
+            other => Err(odd(&other).into()),
+        }
+    }
+
+    /// How far each reader is behind.
+    pub async fn lags(&self, readers: &[Reader]) -> Result<Vec<Lag>, StoreError> {
+        let (head, _) = self.store().feed_bounds().await?;
+        let mut lags = Vec::with_capacity(readers.len());
+        for reader in readers {
+            lags.push(self.lag(reader, head).await?);
+        }
+        Ok(lags)
+    }
+
+    async fn lag(&self, reader: &Reader, head: Cursor) -> Result<Lag, StoreError> {
+        if reader.cursor >= head {
+            return Ok(Lag::default());
+        }
+        let one = Most { rows: 1, ..Most::ahead() };
+        let first = self.store().some_events(reader.cursor, &EventFilter::default(), one).await?.items.pop();
+        let millis = first.map_or(0, |event| self.store().now().since(event.at).max(0));
+        Ok(Lag { events: (head.0 - reader.cursor.0).unsigned_abs(), millis })
+    }
+}
