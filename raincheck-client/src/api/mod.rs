@@ -13,6 +13,7 @@ mod list;
 mod new_job;
 mod problem;
 mod queue;
+mod reader;
 mod worker;
 
 pub use duration::{InvalidDuration, WireDuration};
@@ -26,6 +27,7 @@ pub use list::{JobPage, ListFilter, Page};
 pub use new_job::{AfterFailed, Concurrency, Method, NewJob, OnConflict, OnLost, Rate, Retention, Retry};
 pub use problem::{Problem, Violation};
 pub use queue::{Queue, QueuePatch};
+pub use reader::Reader;
 pub use worker::{Kind, WorkerInfo};
 
 /// A piece of JSON kept as the text it was written in, because payloads pass through byte for byte.

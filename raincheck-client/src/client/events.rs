@@ -84,6 +84,12 @@ impl EventFeed {
         self.after.as_deref()
     }
 
+    /// Whether the next event has still to be asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
     /// The next event, or `None` at the end. A server that is away is waited for.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
-//! What operators look at and change: queues, workers, kinds.
+//! What operators look at and change: queues, readers, workers, kinds.
 
 use reqwest::Method;
 
 use super::{Client, call::encode};
 use crate::{
     Error,
-    api::{Kind, Page, Queue, QueuePatch, WorkerInfo},
+    api::{Kind, Page, Queue, QueuePatch, Reader, WorkerInfo},
 };
 
 impl Client {
@@ -32,6 +32,43 @@ impl Client {
     pub async fn patch_queue(&self, name: &str, patch: &QueuePatch) -> Result<Queue, Error> {
         let call = self.call(Method::PATCH, &format!("/queues/{}", encode(name))).json(patch)?;
         call.send().await?.accepted()?.json()
+    }
+
+    /// The named readers of the feed, with their lag.
+    ///
+    /// # Errors
+    /// As every request.
+    pub async fn readers(&self) -> Result<Vec<Reader>, Error> {
+        self.all("/readers").await
+    }
+
+    /// One reader.
+    ///
+    /// # Errors
+    /// 404 when there is none of this name.
+    pub async fn reader(&self, name: &str) -> Result<Reader, Error> {
+        self.call(Method::GET, &reader_path(name)).send().await?.accepted()?.json()
+    }
+
+    /// Makes a reader, or moves it: to a cursor of the feed, to its beginning (`"0"`), else to where the feed is now.
+    ///
+    /// # Errors
+    /// 410 `cursor-expired` when the feed is not kept from there on.
+    pub async fn put_reader(&self, name: &str, cursor: Option<&str>) -> Result<Reader, Error> {
+        #[derive(serde::Serialize)]
+        struct Put<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            cursor: Option<&'a str>,
+        }
+        self.call(Method::PUT, &reader_path(name)).json(&Put { cursor })?.send().await?.accepted()?.json()
+    }
+
+    /// Deletes a reader.
+    ///
+    /// # Errors
+    /// 404 when there is none of this name.
+    pub async fn delete_reader(&self, name: &str) -> Result<(), Error> {
+        self.call(Method::DELETE, &reader_path(name)).send().await?.accepted().map(drop)
     }
 
     /// The workers that asked for leases lately.
@@ -72,4 +109,8 @@ impl Client {
             }
         }
     }
+}
+
+fn reader_path(name: &str) -> String {
+    format!("/readers/{}", encode(name))
 }

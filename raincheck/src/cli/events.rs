@@ -1,7 +1,7 @@
 //! `raincheck events`.
 
 use clap::Args;
-use raincheck_client::{Event, client::EventFilter};
+use raincheck_client::{Client, Event, client::EventFilter};
 
 use super::{
     Connect,
@@ -31,6 +31,9 @@ pub struct Options {
     /// After this cursor, as an event in JSON carries it; without it from the oldest, or with --follow from now.
     #[arg(long, value_name = "CURSOR", conflicts_with = "job")]
     after: Option<String>,
+    /// After the place of this named reader, which is moved behind what was printed
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["job", "after"])]
+    reader: Option<String>,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -44,24 +47,45 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         Some(id) => client.job_events(id, 0, options.follow),
         None => {
             let filter = EventFilter { queue: options.queue, kind: options.kind, state: options.state, job: None };
-            let after = options.after.or_else(|| (!options.follow).then(|| "0".to_owned()));
+            let place = match &options.reader {
+                Some(name) => Some(client.reader(name).await?.cursor),
+                None => options.after,
+            };
+            let after = place.or_else(|| (!options.follow).then(|| "0".to_owned()));
             client.events(&filter, after, options.follow)
         }
     };
     let style = Style::stdout();
     let mut all = Vec::new();
+    let mut seen = None;
     while let Some(event) = feed.next().await? {
+        seen.clone_from(&event.cursor);
         match options.output.format {
             Format::Table => output::print(&line(style, &event))?,
-            Format::Json if !options.follow => all.push(event),
+            Format::Json if !options.follow => {
+                all.push(event);
+                continue;
+            }
             // A document without an end can't be one.
             Format::Json | Format::Jsonl => output::json(&event, Format::Jsonl)?,
+        }
+        // A page at a time, and behind what is printed: who dies before it sees that again.
+        if feed.is_empty() {
+            move_reader(&client, options.reader.as_deref(), seen.take()).await?;
         }
     }
     if options.output.format == Format::Json && !options.follow {
         output::json(&all, Format::Json)?;
     }
+    move_reader(&client, options.reader.as_deref(), seen).await?;
     Ok(Exit::Done)
+}
+
+async fn move_reader(client: &Client, reader: Option<&str>, cursor: Option<String>) -> Result<(), Failure> {
+    if let (Some(name), Some(cursor)) = (reader, cursor) {
+        client.put_reader(name, Some(&cursor)).await?;
+    }
+    Ok(())
 }
 
 fn line(style: Style, event: &Event) -> String {

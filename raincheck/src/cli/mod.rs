@@ -19,6 +19,7 @@ mod migrate;
 mod operate;
 pub mod output;
 mod queue;
+mod reader;
 mod resources;
 mod result;
 pub mod serve;
@@ -94,6 +95,9 @@ enum Command {
     /// Look at queues and change them
     #[command(subcommand)]
     Queue(queue::QueueCommand),
+    /// Look at named readers of the feed, and move them
+    #[command(subcommand)]
+    Reader(reader::ReaderCommand),
     /// Look at workers
     #[command(subcommand)]
     Worker(operate::WorkerCommand),
@@ -166,6 +170,7 @@ impl Command {
             Self::Events(options) => events::run(options).await,
             Self::List(options) => options.run().await,
             Self::Queue(command) => command.run().await,
+            Self::Reader(command) => command.run().await,
             Self::Worker(command) => command.run().await,
             Self::Doctor(options) => doctor::run(options).await,
             Self::Backup(options) => backup::run(options).await,

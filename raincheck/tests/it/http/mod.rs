@@ -11,6 +11,7 @@ mod learn;
 mod list;
 mod lost;
 mod pages;
+mod readers;
 mod steer;
 mod stream;
 mod submit;

@@ -1,0 +1,102 @@
+//! Named readers of the feed: made, moved by who knows where they are, and read from.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::bed::{Bed, Reply, send, text};
+
+async fn put(bed: &Bed, name: &str, body: Value, headers: &[(&'static str, &str)]) -> Reply {
+    let request = bed.ask(Method::PUT, &format!("/readers/{name}")).json(&body);
+    send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+}
+
+async fn delete(bed: &Bed, name: &str, tag: Option<&str>) -> Reply {
+    let request = bed.ask(Method::DELETE, &format!("/readers/{name}"));
+    send(match tag {
+        Some(tag) => request.header("if-match", tag),
+        None => request,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_reader_is_made_moved_and_deleted() {
+    let bed = Bed::new().await;
+    assert_eq!(bed.get("/readers/billing").await.is(404).slug(), "not-found");
+    let made = put(&bed, "billing", json!({}), &[]).await;
+    made.is(201);
+    assert_eq!(made.header("location"), format!("{}/readers/billing", bed.url));
+    let reader = made.json();
+    assert_eq!(
+        (&reader["name"], &reader["lag_events"], &reader["lag_seconds"]),
+        (&json!("billing"), &json!(0), &json!(0))
+    );
+    bed.job().await;
+    let late = bed.get("/readers/billing").await;
+    assert_eq!(late.is(200).json()["lag_events"], 2, "created and queued");
+    assert_eq!(late.header("etag"), made.header("etag"));
+
+    let events = bed.get("/events?reader=billing").await.is(200).json();
+    let kinds: Vec<_> = events["items"].as_array().unwrap().iter().map(|event| text(&event["type"])).collect();
+    assert_eq!(kinds, ["created", "queued"]);
+    let moved =
+        put(&bed, "billing", json!({"cursor": events["next_after"]}), &[("if-match", made.header("etag"))]).await;
+    assert_eq!(moved.is(200).json()["lag_events"], 0);
+    assert_ne!(moved.header("etag"), made.header("etag"));
+    assert_eq!(bed.get("/events?reader=billing").await.json()["items"], json!([]));
+
+    let stale = put(&bed, "billing", json!({"cursor": "0"}), &[("if-match", made.header("etag"))]).await;
+    assert_eq!(stale.is(412).slug(), "precondition-failed");
+    assert_eq!(put(&bed, "billing", json!({}), &[("if-none-match", "*")]).await.is(412).slug(), "precondition-failed");
+    assert_eq!(put(&bed, "other", json!({}), &[("if-match", "*")]).await.is(412).slug(), "precondition-failed");
+    let again = put(&bed, "billing", json!({"cursor": "0"}), &[("if-match", "*")]).await;
+    assert_eq!(again.is(200).json()["lag_events"], 2, "back to the beginning");
+
+    delete(&bed, "billing", Some(moved.header("etag"))).await.is(412);
+    delete(&bed, "billing", Some(again.header("etag"))).await.is(204);
+    delete(&bed, "billing", None).await.is(404);
+    assert_eq!(bed.get("/events?reader=billing").await.is(404).slug(), "not-found");
+}
+
+#[tokio::test]
+async fn readers_are_listed_page_by_page() {
+    let bed = Bed::new().await;
+    for name in ["c", "a", "B"] {
+        put(&bed, name, json!({}), &[]).await.is(201);
+    }
+    let names = |page: &Value| -> Vec<String> {
+        page["items"].as_array().unwrap().iter().map(|reader| text(&reader["name"]).to_owned()).collect()
+    };
+    let all = bed.get("/readers").await.is(200).json();
+    assert_eq!((names(&all), &all["next_cursor"]), (vec!["B".into(), "a".into(), "c".into()], &Value::Null));
+    let first = bed.get("/readers?limit=2").await.json();
+    assert_eq!((names(&first), &first["next_cursor"]), (vec!["B".into(), "a".into()], &json!("a")));
+    assert_eq!(names(&bed.get("/readers?limit=2&cursor=a").await.json()), ["c"]);
+}
+
+#[tokio::test]
+async fn what_is_not_a_place_of_a_reader_is_refused() {
+    let bed = Bed::new().await;
+    for (path, body, status, slug) in [
+        ("ok", json!({"cursor": "nonsense"}), 400, "invalid-cursor"),
+        ("ok", json!({"cursor": 1}), 422, "validation"),
+        ("ok", json!({"place": "0"}), 422, "validation"),
+        ("ok", json!([]), 422, "validation"),
+        ("no%20name", json!({}), 404, "not-found"),
+    ] {
+        assert_eq!(put(&bed, path, body.clone(), &[]).await.is(status).slug(), slug, "{path} {body}");
+    }
+    assert_eq!(put(&bed, "ok", json!({}), &[("if-match", "\"1\", \"2\"")]).await.is(400).slug(), "invalid-request");
+    assert_eq!(bed.get("/readers").await.json()["items"], json!([]));
+    assert_eq!(bed.get("/events?reader=x&after=0").await.is(400).slug(), "invalid-request");
+}
+
+#[tokio::test]
+async fn their_lag_is_a_metric() {
+    let bed = Bed::new().await;
+    put(&bed, "billing", json!({}), &[]).await.is(201);
+    bed.job().await;
+    let metrics = bed.get("/metrics").await.text();
+    assert!(metrics.contains("raincheck_reader_lag_events{reader=\"billing\"} 2"), "{metrics}");
+    assert!(metrics.contains("raincheck_reader_lag_seconds{reader=\"billing\"} 0"), "{metrics}");
+}
