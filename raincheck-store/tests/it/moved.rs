@@ -58,6 +58,7 @@ across! {
     due_times_are_known_again in restart
     secret_and_settings_stay in restart
     closed_takes_nothing in restart
+    outlive_a_restart in objects
     five_worlds_from_0 in model
 }
 

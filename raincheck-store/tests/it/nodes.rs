@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use raincheck_core::{
-    Cancel, Command, Content, Cursor, EventType, JobNo, LeaseRef, NewJob, Payload, QueuePatch, Refusal, Reply, Settle,
-    Submitted, Timestamp, limits,
+    Cancel, Command, Content, Cursor, Delete, EventType, Expected, JobNo, LeaseRef, NewJob, ObjectKind, Payload, Put,
+    QueuePatch, Refusal, Reply, Settle, Submitted, Timestamp, limits,
 };
 use raincheck_store::conformance::{KIND, QUEUE, complete, digest, name, new_job, worker_asks};
 use raincheck_store::{Checkup as _, EventFilter, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, Store};
@@ -78,6 +78,47 @@ async fn duplicates_of_a_key_are_one_job() {
     assert_eq!(fresh, keys as usize);
     assert!(ids.values().all(|ids| ids.len() == 1));
     assert_eq!(feed(&*nodes[0]).await.len(), keys as usize);
+    close(nodes).await;
+}
+
+/// However many nodes make, replace and delete a named object at once, no change is built on one that is not there any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_named_object_is_changed_by_one_at_a_time() {
+    let (_place, nodes) = nodes(3).await;
+    let (kind, name) = (ObjectKind::Reader, name("r"));
+    let mut calls = tokio::task::JoinSet::new();
+    for store in &nodes {
+        for _ in 0..4 {
+            let (store, name) = (store.clone(), name.clone());
+            // Adds one to what is there, as often as it takes until that was not changed meanwhile.
+            calls.spawn(async move {
+                for _ in 0..5 {
+                    loop {
+                        let found = store.object(kind, &name).await.unwrap();
+                        let count = found.as_ref().map_or(0, |object| object.body[0]);
+                        let expected = found.map_or(Expected::Absent, |object| Expected::Version(object.version));
+                        let body = vec![count + 1].into();
+                        let put = Command::Put(Put { kind, name: name.clone(), expected, body });
+                        match &store.apply(vec![put]).await.unwrap()[..] {
+                            [Reply::Put { .. }] => break,
+                            [Reply::OtherVersion(_)] => {}
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                }
+            });
+        }
+    }
+    calls.join_all().await;
+    assert_eq!(nodes[0].object(kind, &name).await.unwrap().unwrap().body[0], 3 * 4 * 5);
+    let mut deletes = tokio::task::JoinSet::new();
+    for store in nodes.iter().cycle().take(9) {
+        let (store, name) = (store.clone(), name.clone());
+        let delete = Command::Delete(Delete { kind, name, expected: Expected::Anything });
+        deletes.spawn(async move { store.apply(vec![delete]).await.unwrap().remove(0) });
+    }
+    let replies = deletes.join_all().await;
+    assert_eq!(replies.iter().filter(|reply| **reply == Reply::Deleted).count(), 1, "{replies:?}");
     close(nodes).await;
 }
 

@@ -24,6 +24,16 @@ const SETTLE: &str = "raincheck-core/src/decide/settle.rs";
 /// All but those of PostgreSQL.
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "objects-without-version",
+        fault: "a named object is replaced whatever its version",
+        edits: &[Edit {
+            file: "raincheck-core/src/interpreter/object.rs",
+            from: "    if !put.expected.holds(found.as_ref()) {",
+            to: "    if put.expected == crate::Expected::Absent && found.is_some() {",
+        }],
+        killer: Killer::Tests(CORE),
+    },
+    Mutant {
         name: "synchronous-normal",
         fault: "the log is not synced before the answer",
         edits: &[

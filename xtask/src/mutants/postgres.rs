@@ -12,6 +12,16 @@ const HISTORY: &str = "raincheck-store/src/postgres/history.rs";
 /// Those of one store of the two.
 pub const ON_POSTGRES: &[Mutant] = &[
     Mutant {
+        name: "object-of-another-node",
+        fault: "on PostgreSQL a named object that another node has made meanwhile counts as made",
+        edits: &[Edit {
+            file: "raincheck-store/src/postgres/objects.rs",
+            from: "if written == expected as u64 { Ok(()) }",
+            to: "if written <= expected as u64 { Ok(()) }",
+        }],
+        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "nodes::a_named_object"]),
+    },
+    Mutant {
         name: "naive-cursor",
         fault: "on PostgreSQL a place in the feed is a number of a sequence, given before the commit",
         edits: &[
