@@ -201,14 +201,35 @@ pub enum Reply {
 }
 
 /// Where a claim is unique.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
 pub enum ClaimScope {
     /// Ids chosen by clients, over the whole store.
-    Id,
+    Id = 0,
     /// Idempotency keys, per queue.
-    Key,
+    Key = 1,
     /// Digests of equal `GET` jobs, per queue; moves on to the newest such job.
-    Equal,
+    Equal = 2,
+}
+
+impl ClaimScope {
+    /// The scope behind a stored number, or `None`.
+    pub fn from_number(number: i64) -> Option<ClaimScope> {
+        match number {
+            0 => Some(ClaimScope::Id),
+            1 => Some(ClaimScope::Key),
+            2 => Some(ClaimScope::Equal),
+            _ => None,
+        }
+    }
+
+    /// Whether it is unique in a queue; else in the whole store.
+    pub fn is_of_queue(self) -> bool {
+        match self {
+            ClaimScope::Id => false,
+            ClaimScope::Key | ClaimScope::Equal => true,
+        }
+    }
 }
 
 /// A write that [`crate::decide`] asks for. A store carries out all of them, or none, in order.

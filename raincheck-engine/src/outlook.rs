@@ -13,8 +13,6 @@ pub enum WaitingFor {
     Time,
     /// As many as may run at once do.
     Slot,
-    /// Other jobs have to end first.
-    Jobs,
     /// Its queue is paused.
     Paused,
     /// Nobody serves its kind.
@@ -27,7 +25,6 @@ impl WaitingFor {
         match self {
             WaitingFor::Time => "time",
             WaitingFor::Slot => "slot",
-            WaitingFor::Jobs => "jobs",
             WaitingFor::Paused => "paused",
             WaitingFor::NoWorker => "no worker",
         }

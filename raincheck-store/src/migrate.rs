@@ -101,8 +101,8 @@ const TABLES: &[Table] = &[
     },
     Table {
         name: "claim",
-        columns: "scope, key, no, fingerprint",
-        select: "SELECT scope, key, no, fingerprint FROM claim",
+        columns: "scope, queue, key, no, fingerprint",
+        select: "SELECT scope, queue, key, no, fingerprint FROM claim",
     },
     Table {
         name: "chunk",

@@ -61,13 +61,13 @@ impl Batch<'_> {
         }
     }
 
-    /// The number of a claim's scope, see the migration; `None` while its queue is not on disk.
-    pub(super) fn scope(&self, key: &ClaimKey) -> Option<i64> {
-        let number = |queue: &Name| self.shared.queues.number(queue.as_str()).map(i64::from);
+    /// The numbers of a claim's scope and queue; `None` while its queue is not on disk.
+    pub(super) fn scope(&self, key: &ClaimKey) -> Option<(i16, i32)> {
+        let number = |queue: &Name| self.shared.queues.number(queue.as_str());
         match key {
-            ClaimKey::Id(_) => Some(0),
-            ClaimKey::Key(queue, _) => Some(2 * number(queue)? + 1),
-            ClaimKey::Equal(queue, _) => Some(2 * number(queue)? + 2),
+            ClaimKey::Id(_) => Some((ClaimScope::Id as i16, 0)),
+            ClaimKey::Key(queue, _) => Some((ClaimScope::Key as i16, number(queue)?)),
+            ClaimKey::Equal(queue, _) => Some((ClaimScope::Equal as i16, number(queue)?)),
         }
     }
 }

@@ -17,8 +17,10 @@ use crate::leases::KeptLease;
 
 static JOBS: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM job j WHERE j.no = ANY($1) ORDER BY j.no FOR UPDATE", rows::JOB));
-const CLAIMS: &str = "SELECT c.scope, c.key, c.no, c.fingerprint FROM unnest($1::bigint[], $2::bytea[]) AS u (scope, key) \
-    JOIN claim c ON c.scope = u.scope AND c.key = u.key ORDER BY 1, 2 FOR UPDATE OF c";
+const CLAIMS: &str = "SELECT c.scope, c.key, c.no, c.fingerprint, c.queue \
+    FROM unnest($1::smallint[], $2::integer[], $3::bytea[]) AS u (scope, queue, key) \
+    JOIN claim c ON c.scope = u.scope AND c.queue = u.queue AND c.key = u.key \
+    ORDER BY c.scope, c.queue, c.key FOR UPDATE OF c";
 const SETTINGS: &str =
     "SELECT id, name, paused, max_queued, concurrency FROM queue WHERE name = ANY($1) ORDER BY id FOR UPDATE";
 /// Whatever another node has just set counts here at once.
@@ -45,7 +47,7 @@ const CHUNK_ENDS: &str = "SELECT u.no, u.kind, u.attempt, c.start + length(c.byt
 #[derive(Default)]
 pub(super) struct Wanted {
     jobs: BTreeSet<i64>,
-    claims: BTreeMap<(i64, Box<[u8]>), ClaimKey>,
+    claims: BTreeMap<((i16, i32), Box<[u8]>), ClaimKey>,
     leases: BTreeSet<i64>,
     settings: BTreeSet<String>,
     objects: BTreeSet<objects::Key>,
@@ -186,11 +188,11 @@ impl Batch<'_> {
         let jobs: Vec<i64> = wanted.jobs.iter().copied().collect();
         let leases: Vec<i64> = wanted.leases.iter().copied().collect();
         let settings: Vec<&str> = wanted.settings.iter().map(String::as_str).collect();
-        let scopes: Vec<i64> = wanted.claims.keys().map(|(scope, _)| *scope).collect();
+        let (scopes, queues): (Vec<i16>, Vec<i32>) = wanted.claims.keys().map(|(scope, _)| *scope).unzip();
         let keys: Vec<&[u8]> = wanted.claims.keys().map(|(_, key)| &**key).collect();
         let requests: Vec<&[u8]> = wanted.requests.iter().map(|id| &id[..]).collect();
         let (claims, settings, holds, given, jobs, leases, objects) = try_join!(
-            async { self.ask_if(!keys.is_empty(), CLAIMS, &[&scopes, &keys]).await },
+            async { self.ask_if(!keys.is_empty(), CLAIMS, &[&scopes, &queues, &keys]).await },
             async { self.ask_if(!settings.is_empty(), SETTINGS, &[&settings]).await },
             async { self.ask_if(wanted.holds, HOLDS, &[]).await },
             async { self.ask_if(!requests.is_empty(), GIVEN, &[&requests]).await },
@@ -252,7 +254,7 @@ impl Batch<'_> {
         self.absorb_objects(wanted.objects, &first.objects)?;
         let mut unknown = wanted.claims;
         for row in &first.claims {
-            let place = (row.try_get(0)?, row.try_get::<_, &[u8]>(1)?.into());
+            let place = ((row.try_get(0)?, row.try_get(4)?), row.try_get::<_, &[u8]>(1)?.into());
             let Some(key) = unknown.remove(&place) else { continue };
             let fingerprint = rows::digest(row, 3)?.unwrap_or_default();
             let claim = Claim { no: JobNo(row.try_get(2)?), fingerprint, write: ClaimWrite::None };

@@ -18,11 +18,12 @@ const KINDS: &str = "SELECT id, name FROM kind WHERE name = ANY($1)";
 const SETTINGS: &str = "UPDATE queue q SET paused = u.paused, max_queued = u.max_queued, concurrency = u.concurrency \
     FROM unnest($1::text[], $2::boolean[], $3::bigint[], $4::bigint[]) AS u (name, paused, max_queued, concurrency) \
     WHERE q.name = u.name";
-const CLAIMS: &str = "INSERT INTO claim SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bytea[]) \
+const CLAIMS: &str = "INSERT INTO claim SELECT * FROM \
+    unnest($1::smallint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bytea[]) \
     ON CONFLICT DO NOTHING";
 const MOVED_CLAIMS: &str = "UPDATE claim c SET no = u.no, fingerprint = u.fingerprint \
-    FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bytea[]) AS u (scope, key, no, fingerprint) \
-    WHERE c.scope = u.scope AND c.key = u.key";
+    FROM unnest($1::smallint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bytea[]) \
+    AS u (scope, queue, key, no, fingerprint) WHERE c.scope = u.scope AND c.queue = u.queue AND c.key = u.key";
 const RESULTS: &str = "INSERT INTO result SELECT * FROM \
     unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::bytea[])";
 const BLOBS: &str = "INSERT INTO blob (name, no, digest) \
@@ -161,12 +162,12 @@ impl Batch<'_> {
         }
         // In the order of the keys: so two nodes wait for each other one way only.
         chosen.sort_unstable();
-        let scopes: Vec<i64> = chosen.iter().map(|claim| claim.0).collect();
+        let (scopes, queues): (Vec<i16>, Vec<i32>) = chosen.iter().map(|claim| claim.0).unzip();
         let keys: Vec<&[u8]> = chosen.iter().map(|claim| claim.1).collect();
         let nos: Vec<i64> = chosen.iter().map(|claim| claim.2).collect();
         let fingerprints: Vec<&[u8]> = chosen.iter().map(|claim| &claim.3[..]).collect();
         let sql = if write == ClaimWrite::Insert { CLAIMS } else { MOVED_CLAIMS };
-        let written = self.db.execute(sql, &[&scopes, &keys, &nos, &fingerprints]).await?;
+        let written = self.db.execute(sql, &[&scopes, &queues, &keys, &nos, &fingerprints]).await?;
         if written == chosen.len() as u64 { Ok(()) } else { Err(Trouble::Again("a key was claimed elsewhere")) }
     }
 

@@ -22,7 +22,7 @@ static BEGIN: LazyLock<String> =
 /// Without jobs, settings, and claims: a purged job's key stands for it until it is buried.
 const QUEUES: &str = "DELETE FROM queue q WHERE NOT q.paused AND q.max_queued IS NULL AND q.concurrency IS NULL \
     AND NOT EXISTS (SELECT FROM counter c WHERE c.queue = q.id AND c.state < 7 GROUP BY c.kind, c.state HAVING sum(c.n) <> 0) \
-    AND NOT EXISTS (SELECT FROM claim WHERE scope IN (2 * q.id::bigint + 1, 2 * q.id::bigint + 2)) RETURNING q.id";
+    AND NOT EXISTS (SELECT FROM claim WHERE scope IN (1, 2) AND queue = q.id) RETURNING q.id";
 const KINDS: &str = "DELETE FROM kind k WHERE k.id NOT IN (SELECT kind FROM counter WHERE state < 7 \
     GROUP BY queue, kind, state HAVING sum(n) <> 0) RETURNING k.id";
 const COUNTERS: &str = "DELETE FROM counter WHERE queue = ANY($1) OR kind = ANY($2)";

@@ -20,7 +20,7 @@ const SEARCH: Duration = Duration::from_secs(2);
 
 /// Jobs that a key stands for, in whichever queues: see the scopes of `claim`.
 const BY_KEY: &str =
-    "no = ANY(ARRAY(SELECT no FROM claim WHERE key=$2 AND scope IN (SELECT 2 * id::bigint + 1 FROM queue)))";
+    "no = ANY(ARRAY(SELECT no FROM claim WHERE key=$2 AND scope = 1 AND queue IN (SELECT id FROM queue)))";
 
 /// An input as text in which every byte is a character: whatever it is, it can be searched. Zero bytes are written as in
 /// other columns, see the table `spec`; no character can be one.

@@ -84,7 +84,7 @@ impl Batch<'_> {
         let (finished, kept): (Parameters<'_>, Parameters<'_>) = (&[&nos, &states], &[&nos, &ids, &until]);
         let (gone, ..) = try_join!(
             self.db.execute(JOBS, finished),
-            self.db.execute("DELETE FROM claim WHERE no = ANY($1) AND scope > 0 AND scope % 2 = 0", these),
+            self.db.execute("DELETE FROM claim WHERE no = ANY($1) AND scope = 2", these),
             self.db.execute(TOMBSTONES, kept),
         )?;
         if gone != jobs.len() as u64 {

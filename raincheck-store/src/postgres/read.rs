@@ -36,7 +36,7 @@ const INPUT: &str = "SELECT content_type, filename, blob, size, input, (SELECT b
 const RESULT: &str = "SELECT content_type, filename, blob, size, bytes, digest FROM result \
     WHERE no=$1 AND no >= {low} AND no < {high} AND EXISTS (SELECT FROM job WHERE no=$1)";
 const TOMBSTONE: &str = "SELECT id FROM tombstone WHERE no=$1";
-const CHOSEN: &str = "SELECT no FROM claim WHERE scope=0 AND key=$1";
+const CHOSEN: &str = "SELECT no FROM claim WHERE scope=0 AND queue=0 AND key=$1";
 
 /// What a look-up reads of a job.
 trait Sight: Sized {

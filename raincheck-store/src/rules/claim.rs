@@ -1,13 +1,15 @@
 //! What a claim may stand for: a job that is here, or one that was purged and is remembered.
 
-use raincheck_core::JobId;
+use raincheck_core::{ClaimScope, JobId};
 
 use crate::checkup::{CheckPage, Invariant};
 
 /// A claim as its row says it.
 pub(crate) struct Claim<'a> {
-    /// 0 for chosen ids, then two for each queue: its keys, and its equal jobs.
+    /// Of a [`ClaimScope`].
     pub scope: i64,
+    /// In which queue; 0 is in all.
+    pub queue: i64,
     pub key: &'a [u8],
     /// The job that it stands for.
     pub no: i64,
@@ -26,18 +28,21 @@ pub(crate) struct Owner {
 impl Claim<'_> {
     /// Tells what it wrongly stands for.
     pub fn judge(&self, page: &mut CheckPage) {
-        let (what, of_queue) = match self.scope {
-            0 => ("a chosen id", None),
-            odd if odd % 2 == 1 => ("a key", Some(odd / 2)),
-            even => ("an equal job", Some(even / 2 - 1)),
+        let scope = ClaimScope::from_number(self.scope);
+        let what = match scope {
+            Some(ClaimScope::Id) => "a chosen id",
+            Some(ClaimScope::Key) => "a key",
+            Some(ClaimScope::Equal) => "an equal job",
+            None => "a name of no known scope",
         };
-        let (is_id, is_equal) = (self.scope == 0, what == "an equal job");
+        let (is_id, is_equal) = (scope == Some(ClaimScope::Id), scope == Some(ClaimScope::Equal));
+        let of_queue = |job: &Owner| if scope.is_some_and(ClaimScope::is_of_queue) { job.queue } else { 0 };
         let wrong = match (&self.here, self.buried) {
             (None, None) => "a job that is neither here nor remembered",
             (None, Some(_)) if is_equal => "a job that was purged",
             (None, Some(id)) if is_id && self.key != id => "a purged job of another id",
             (Some(job), _) if is_id && self.key != job.id.0.as_bytes() => "a job of another id",
-            (Some(job), _) if of_queue.is_some_and(|queue| queue != job.queue) => "a job of another queue",
+            (Some(job), _) if self.queue != of_queue(job) => "a job of another queue",
             (Some(job), _) if is_equal && !job.is_get => "a POST job",
             _ => return,
         };

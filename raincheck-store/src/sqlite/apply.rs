@@ -5,11 +5,11 @@ use raincheck_core::interpreter::{
     self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName,
 };
 use raincheck_core::{
-    Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Refusal, Reply, State, Submitted,
-    limits,
+    Change, Command, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Refusal, Reply, State, Submitted, limits,
 };
 use rusqlite::{OptionalExtension, Result, params};
 
+use super::claims::Place;
 use super::writer::{LeaseChange, Writer};
 use super::{chunks, claims, objects, purge, ready, rows, sweep};
 
@@ -167,7 +167,7 @@ impl Writer<'_> {
         let Some(name) = name else { return Ok(facts) };
         while let Some(look) = facts.next(name) {
             match look {
-                Look::Claim => facts.claim = claims::find(self.db, claims::scope(name.scope, queue), name.key)?.into(),
+                Look::Claim => facts.claim = claims::find(self.db, Place::of(name.scope, queue), name.key)?.into(),
                 Look::Job(no) => facts.job = claims::job(self.db, &self.shared.tables, no)?.into(),
                 Look::Tombstone(no) => facts.tombstone = claims::tombstone(self.db, no)?.into(),
             }
@@ -228,8 +228,7 @@ impl Writer<'_> {
                 Change::Claim { scope, key, no, fingerprint } => {
                     let Some(job) = self.job(no)? else { continue };
                     let queue = self.shared.tables.queue_number(job.queue.as_str()).unwrap_or_default();
-                    let moves = scope == ClaimScope::Equal;
-                    claims::put(self.db, claims::scope(scope, queue), &key, no, &fingerprint, moves)?;
+                    claims::put(self.db, Place::of(scope, queue), &key, no, &fingerprint)?;
                 }
                 Change::Event(mut event) => {
                     self.cursor += 1;

@@ -6,18 +6,24 @@ use uuid::Uuid;
 use super::rows;
 use super::tables::Tables;
 
-/// The number of a scope, see the migration.
-pub(super) fn scope(scope: ClaimScope, queue: i64) -> i64 {
-    match scope {
-        ClaimScope::Id => 0,
-        ClaimScope::Key => 2 * queue + 1,
-        ClaimScope::Equal => 2 * queue + 2,
+/// Where a name is unique that a job in `queue` goes by.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    scope: ClaimScope,
+    queue: i64,
+}
+
+impl Place {
+    pub fn of(scope: ClaimScope, queue: i64) -> Self {
+        Place { scope, queue: if scope.is_of_queue() { queue } else { 0 } }
     }
 }
 
-pub(super) fn find(db: &Connection, scope: i64, key: &[u8]) -> Result<Option<Claim>> {
-    db.prepare_cached("SELECT no, fingerprint FROM claim WHERE scope=?1 AND key=?2")?
-        .query_row(params![scope, key], |row| Ok(Claim { no: JobNo(row.get(0)?), fingerprint: row.get(1)? }))
+pub(super) fn find(db: &Connection, Place { scope, queue }: Place, key: &[u8]) -> Result<Option<Claim>> {
+    db.prepare_cached("SELECT no, fingerprint FROM claim WHERE scope=?1 AND queue=?2 AND key=?3")?
+        .query_row(params![scope as i64, queue, key], |row| {
+            Ok(Claim { no: JobNo(row.get(0)?), fingerprint: row.get(1)? })
+        })
         .optional()
 }
 
@@ -38,13 +44,13 @@ pub(super) fn job_sql() -> &'static str {
     &SQL
 }
 
-pub(super) fn put(db: &Connection, scope: i64, key: &[u8], no: JobNo, fingerprint: &Digest, moves: bool) -> Result<()> {
+pub(super) fn put(db: &Connection, place: Place, key: &[u8], no: JobNo, fingerprint: &Digest) -> Result<()> {
     // Ids and keys stand for one job for as long as anyone remembers it: a second claim breaks the transaction.
-    let sql = if moves {
-        "INSERT INTO claim VALUES (?1,?2,?3,?4) ON CONFLICT DO UPDATE SET no=?3, fingerprint=?4"
+    let sql = if place.scope == ClaimScope::Equal {
+        "INSERT INTO claim VALUES (?1,?2,?3,?4,?5) ON CONFLICT DO UPDATE SET no=?4, fingerprint=?5"
     } else {
-        "INSERT INTO claim VALUES (?1,?2,?3,?4)"
+        "INSERT INTO claim VALUES (?1,?2,?3,?4,?5)"
     };
-    db.prepare_cached(sql)?.execute(params![scope, key, no.0, fingerprint])?;
+    db.prepare_cached(sql)?.execute(params![place.scope as i64, place.queue, key, no.0, fingerprint])?;
     Ok(())
 }

@@ -93,7 +93,7 @@ impl Writer<'_> {
             Sort::Queue => {
                 // Keys and equal jobs, see the migration: a purged job's key stands for it until it is buried.
                 let mut claimed =
-                    self.db.prepare_cached("SELECT 1 FROM claim WHERE scope IN (2*?1+1, 2*?1+2) LIMIT 1")?;
+                    self.db.prepare_cached("SELECT 1 FROM claim WHERE scope IN (1, 2) AND queue=?1 LIMIT 1")?;
                 for (number, name) in tables.queues.read().all() {
                     if self.book.is_idle_queue(number) && !claimed.exists([number])? {
                         unused.push((number, name.clone()));

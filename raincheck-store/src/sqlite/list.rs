@@ -15,7 +15,7 @@ const SLICE: usize = 2_000;
 const SEARCH: Duration = Duration::from_secs(2);
 
 /// Jobs that a key stands for, in whichever queues: see the scopes of `claim`.
-const BY_KEY: &str = "no IN (SELECT no FROM claim WHERE key = ?2 AND scope IN (SELECT 2 * id + 1 FROM queue))";
+const BY_KEY: &str = "no IN (SELECT no FROM claim WHERE key = ?2 AND scope = 1 AND queue IN (SELECT id FROM queue))";
 
 /// Lists jobs, newest first, slice by slice. Only predicates with an index of their own narrow the slice.
 pub(super) fn jobs(shared: &Shared, filter: &Filter, limit: usize) -> std::result::Result<JobPage, StoreError> {

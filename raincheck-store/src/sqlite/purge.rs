@@ -39,7 +39,7 @@ pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>>
         "DELETE FROM report WHERE no=?1",
         "DELETE FROM result WHERE no=?1",
         "DELETE FROM spec WHERE no=?1",
-        "DELETE FROM claim WHERE no=?1 AND scope>0 AND scope%2=0",
+        "DELETE FROM claim WHERE no=?1 AND scope=2",
     ] {
         db.prepare_cached(sql)?.execute([no])?;
     }

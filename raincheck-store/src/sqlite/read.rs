@@ -4,13 +4,14 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use raincheck_core::interpreter::Claim;
 use raincheck_core::{
-    ChunkKind, Command, Content, Cursor, Digest, Job, JobId, JobNo, LeaseRef, Name, Object, ObjectKind, Reply,
-    Timestamp,
+    ChunkKind, ClaimScope, Command, Content, Cursor, Digest, Job, JobId, JobNo, LeaseRef, Name, Object, ObjectKind,
+    Reply, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
+use super::claims::Place;
 use super::shared::{NEVER, other};
 use super::tables::Tables;
 use super::writer::Request;
@@ -60,7 +61,9 @@ fn find<T>(
             _ => {}
         }
     }
-    let Some(Claim { no, .. }) = claims::find(db, 0, id.0.as_bytes())? else { return Ok(Found::Unknown) };
+    let Some(Claim { no, .. }) = claims::find(db, Place::of(ClaimScope::Id, 0), id.0.as_bytes())? else {
+        return Ok(Found::Unknown);
+    };
     Ok(read(no)?.map_or(Found::Purged, Found::Here))
 }
 

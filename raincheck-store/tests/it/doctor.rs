@@ -316,7 +316,7 @@ const DAMAGES: &[Damage] = &[
     Damage { sql: "DELETE FROM tombstone", found: Invariant::Claims, says: "neither here nor remembered" },
     Damage { sql: "UPDATE claim SET key=x'00' WHERE scope=0", found: Invariant::Claims, says: "a job of another id" },
     Damage {
-        sql: "UPDATE claim SET scope=scope+2 WHERE key=CAST('k1' AS BLOB)",
+        sql: "UPDATE claim SET queue=queue+1 WHERE key=CAST('k1' AS BLOB)",
         found: Invariant::Claims,
         says: "a job of another queue",
     },

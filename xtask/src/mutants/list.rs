@@ -153,8 +153,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             Edit {
                 file: APPLY,
-                from: "claims::find(self.db, claims::scope(name.scope, queue), name.key)?.into()",
-                to: "self.shared.read(|db| claims::find(db, claims::scope(name.scope, queue), name.key))\
+                from: "claims::find(self.db, Place::of(name.scope, queue), name.key)?.into()",
+                to: "self.shared.read(|db| claims::find(db, Place::of(name.scope, queue), name.key))\
                      .map_err(|_| rusqlite::Error::InvalidQuery)?.into()",
             },
             Edit {

@@ -8,28 +8,30 @@ use super::{BATCH, Look, Result, Stage};
 use crate::postgres::rows;
 use crate::rules::{Claim, Owner};
 
-const PAGE: &str = "SELECT c.scope, c.key, c.no, j.queue, j.id, t.id, j.flags FROM claim c \
+const PAGE: &str = "SELECT c.scope, c.key, c.no, j.queue, j.id, t.id, j.flags, c.queue FROM claim c \
     LEFT JOIN job j ON j.no=c.no LEFT JOIN tombstone t ON t.no=c.no \
-    WHERE (c.scope, c.key) > ($1, $2) ORDER BY c.scope, c.key LIMIT $3";
+    WHERE (c.scope, c.queue, c.key) > ($1, $2, $3) ORDER BY c.scope, c.queue, c.key LIMIT $4";
 
 /// The last claim that was looked at.
 pub(super) struct Claims {
-    scope: i64,
+    scope: i16,
+    queue: i32,
     key: Vec<u8>,
 }
 
 impl Default for Claims {
     fn default() -> Self {
-        Claims { scope: -1, key: Vec::new() }
+        Claims { scope: -1, queue: 0, key: Vec::new() }
     }
 }
 
 #[async_trait]
 impl Stage for Claims {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        let page = look.rows(PAGE, &[&self.scope, &self.key, &(BATCH as i64)]).await?;
+        let page = look.rows(PAGE, &[&self.scope, &self.queue, &self.key, &(BATCH as i64)]).await?;
         for row in &page {
-            let (scope, key, no): (i64, Vec<u8>, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let (scope, queue): (i16, i32) = (row.try_get(0)?, row.try_get(7)?);
+            let (key, no): (Vec<u8>, i64) = (row.try_get(1)?, row.try_get(2)?);
             let here = match row.try_get::<_, Option<i32>>(3)? {
                 Some(queue) => Some(Owner {
                     id: JobId(row.try_get(4)?),
@@ -39,8 +41,8 @@ impl Stage for Claims {
                 None => None,
             };
             let buried = row.try_get::<_, Option<Uuid>>(5)?.map(Uuid::into_bytes);
-            Claim { scope, key: &key, no, here, buried }.judge(look.page);
-            (self.scope, self.key) = (scope, key);
+            Claim { scope: scope.into(), queue: queue.into(), key: &key, no, here, buried }.judge(look.page);
+            (self.scope, self.queue, self.key) = (scope, queue, key);
         }
         look.page.looked += page.len() as u64;
         Ok(page.len() == BATCH)

@@ -1,7 +1,7 @@
 //! Every job: its row, its events, its lease, and what it claims and refers to.
 
 use async_trait::async_trait;
-use raincheck_core::{JobId, State};
+use raincheck_core::{ClaimScope, JobId, State};
 use tokio_postgres::Row;
 
 use super::files::Expected;
@@ -27,8 +27,8 @@ const LAST: &str = "SELECT max(no) FROM (SELECT no FROM job WHERE no>$1 ORDER BY
 const STEPS: &str = "SELECT e.no, e.seq::bigint, f.first + e.idx, e.type::bigint, e.state::bigint, e.attempt::bigint \
     FROM event e LEFT JOIN feed f ON f.batch=e.batch WHERE e.no = ANY($1) AND e.no>=$5 AND e.no<=$6 \
     AND (e.no, e.seq) > ($2, $3) ORDER BY e.no, e.seq LIMIT $4";
-const CLAIMED: &str = "SELECT c.no FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS u (scope, key, place) \
-    LEFT JOIN claim c ON c.scope=u.scope AND c.key=u.key ORDER BY u.place";
+const CLAIMED: &str = "SELECT c.no FROM unnest($1::smallint[], $2::integer[], $3::bytea[]) WITH ORDINALITY \
+    AS u (scope, queue, key, place) LEFT JOIN claim c ON c.scope=u.scope AND c.queue=u.queue AND c.key=u.key ORDER BY u.place";
 
 /// The jobs up to a number, and one whose events go on in the next piece.
 #[derive(Default)]
@@ -157,17 +157,19 @@ fn belongings(look: &mut Look<'_>, row: &Row, subject: &str) -> Result<()> {
 
 /// That keys, and ids chosen for jobs, stand for these very jobs.
 async fn claims(look: &mut Look<'_>, jobs: &[(&Row, Walk)]) -> Result<()> {
-    let (mut scopes, mut names, mut of) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut scopes, mut queues, mut names, mut of) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (job, walk) in jobs {
         let queue: i32 = job.try_get(2)?;
         if let Some(key) = job.try_get::<_, Option<&str>>(15)? {
-            scopes.push(2 * i64::from(queue) + 1);
+            scopes.push(ClaimScope::Key as i16);
+            queues.push(queue);
             names.push(plain(key).into_string().into_bytes());
             of.push((walk, "its key"));
         }
         let minted = walk.subject.parse().ok().and_then(JobId::parts).is_some_and(|(no, _)| no.0 == walk.no);
         if let Some(id) = walk.subject.parse::<JobId>().ok().filter(|_| !minted) {
-            scopes.push(0);
+            scopes.push(ClaimScope::Id as i16);
+            queues.push(0);
             names.push(id.0.into_bytes().to_vec());
             of.push((walk, "its id"));
         }
@@ -175,7 +177,7 @@ async fn claims(look: &mut Look<'_>, jobs: &[(&Row, Walk)]) -> Result<()> {
     if of.is_empty() {
         return Ok(());
     }
-    let owners = look.rows(CLAIMED, &[&scopes, &names]).await?;
+    let owners = look.rows(CLAIMED, &[&scopes, &queues, &names]).await?;
     for (row, (walk, what)) in owners.iter().zip(of) {
         stands_for(look.page, walk.no, &walk.subject, what, row.try_get(0)?);
     }

@@ -181,13 +181,15 @@ CREATE TABLE history (
 );
 INSERT INTO history VALUES (0, 0, 0, 0, 0, 0);
 
--- Names that stand for a job: chosen ids (scope 0), idempotency keys (2 x queue + 1), equal GET jobs (2 x queue + 2).
+-- Names that stand for a job: chosen ids (scope 0, in queue 0: in all), idempotency keys (1), equal GET
+-- jobs (2).
 CREATE TABLE claim (
-    scope bigint NOT NULL,
+    scope smallint NOT NULL,
+    queue integer NOT NULL,
     key bytea NOT NULL,
     no bigint NOT NULL,
     fingerprint bytea NOT NULL,
-    PRIMARY KEY (scope, key)
+    PRIMARY KEY (scope, queue, key)
 ) WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX claim_of_job ON claim (no);
 

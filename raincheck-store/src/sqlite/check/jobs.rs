@@ -2,13 +2,14 @@
 
 use std::time::Instant;
 
-use raincheck_core::{Digest, State};
+use raincheck_core::{ClaimScope, Digest, State};
 use rusqlite::{OptionalExtension, Result, Row, params};
 
 use super::files::Expected;
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
 use crate::rules::{Hash, Standing, Step, Walk, forward, known, stands_for};
+use crate::sqlite::claims::Place;
 use crate::sqlite::rows;
 
 /// Events read before the clock is looked at.
@@ -147,12 +148,10 @@ fn belongings(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
 /// That its key and the id chosen for it stand for this very job.
 fn claims(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
     let (no, queue) = (row.get::<_, i64>(0)?, row.get::<_, i64>(3)?);
-    let key = row
-        .get::<_, Option<String>>(16)?
-        .map(|key| (queue.wrapping_mul(2).wrapping_add(1), key.into_bytes(), "its key"));
-    let given = row.get::<_, Option<Vec<u8>>>(2)?.map(|id| (0, id, "its id"));
+    let key = row.get::<_, Option<String>>(16)?.map(|key| (ClaimScope::Key, key.into_bytes(), "its key"));
+    let given = row.get::<_, Option<Vec<u8>>>(2)?.map(|id| (ClaimScope::Id, id, "its id"));
     for (scope, name, what) in key.into_iter().chain(given) {
-        let owner = crate::sqlite::claims::find(look.db, scope, &name)?.map(|claim| claim.no.0);
+        let owner = crate::sqlite::claims::find(look.db, Place::of(scope, queue), &name)?.map(|claim| claim.no.0);
         stands_for(look.page, no, subject, what, owner);
     }
     Ok(())

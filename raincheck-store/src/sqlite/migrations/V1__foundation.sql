@@ -115,23 +115,21 @@ CREATE TABLE event (
 );
 CREATE UNIQUE INDEX event_of_job ON event (no, seq);
 
--- Names that stand for a job: chosen ids (scope 0), idempotency keys (2 x queue + 1), equal GET jobs (2 x queue + 2).
+-- Names that stand for a job: chosen ids (scope 0, in queue 0: in all), idempotency keys (1), equal GET
+-- jobs (2).
 CREATE TABLE claim (
     scope INTEGER NOT NULL,
+    queue INTEGER NOT NULL,
     key BLOB NOT NULL,
     no INTEGER NOT NULL,
     fingerprint BLOB NOT NULL,
-    PRIMARY KEY (scope, key)
+    PRIMARY KEY (scope, queue, key)
 ) WITHOUT ROWID;
 CREATE INDEX claim_of_job ON claim (no);
 
 -- Answers to lease requests that may be asked again.
 CREATE TABLE lease_request (id BLOB PRIMARY KEY, at INTEGER NOT NULL, leases BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX lease_request_at ON lease_request (at);
-
--- Concurrency slots by key, and who waits for one.
-CREATE TABLE slot (key TEXT PRIMARY KEY, cap INTEGER NOT NULL, reserved INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE blocked (key TEXT NOT NULL, rank INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY (key, rank, no)) WITHOUT ROWID;
 
 -- Pieces of streams (kind 0, one stream per attempt) and logs (kind 1, attempt 0: one log per job). `run` is the
 -- attempt that wrote a piece, `base` where that attempt's part begins.

@@ -22,7 +22,7 @@ pub struct Job {
     /// Whether the state is final.
     done: bool,
     cancel_requested: bool,
-    /// time, slot, jobs, paused or no worker.
+    /// time, slot, paused or no worker.
     waiting_for: Option<String>,
     priority: i32,
     attempt: u32,
