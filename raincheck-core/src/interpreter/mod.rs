@@ -3,12 +3,16 @@
 
 mod append;
 mod facts;
+mod lease;
 mod needs;
+mod room;
 mod settle;
 mod submit;
 
 pub use facts::{ChunkPlace, Fact, Facts, Held, NamedQueue, NotAsked, Part, Piece, Recorded};
+pub use lease::{Offered, Serving};
 pub use needs::{Needs, needs};
+pub use room::Room;
 pub use submit::{Claim, Look, NameFacts, NewFacts, NewName, take};
 
 use crate::command::{Change, Command, Purged, Refusal, Reply};

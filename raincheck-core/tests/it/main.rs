@@ -3,6 +3,7 @@
 mod fuzz;
 mod interpreter;
 mod lawful;
+mod lease;
 mod make;
 mod settle;
 mod steer;

@@ -2,11 +2,10 @@ use std::sync::atomic::Ordering;
 
 use raincheck_core::decide::{self, Moment};
 use raincheck_core::interpreter::{
-    self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName,
+    self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName, Offered, Serving,
 };
 use raincheck_core::{
     Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Refusal, Reply, State, Submitted,
-    limits,
 };
 use rusqlite::{OptionalExtension, Result, params};
 
@@ -178,30 +177,26 @@ impl Writer<'_> {
         {
             return Ok(Reply::Leased(again));
         }
-        let (mut leased, mut late, mut inputs) = (Vec::new(), 0, 0);
-        'all: loop {
-            let late_before = late;
-            for job in ready::candidates(self, request, request.max - leased.len())? {
-                if !decide::may_lease_more(inputs, self.inputs) {
-                    break 'all;
+        let (mut leased, mut serving) = (Vec::new(), Serving::new(request, self.inputs));
+        loop {
+            let (jobs, mut room) = ready::candidates(self, request, serving.begin_round())?;
+            for job in jobs {
+                let inputs = self.inputs;
+                match self.decide(|moment| serving.offer(job, &mut room, inputs, moment)) {
+                    Offered::Kept(_) => {}
+                    Offered::Late(changes) => drop(self.carry(changes)?),
+                    Offered::Leased(job, changes) => {
+                        self.carry(changes)?;
+                        let spec = ready::spec(self, &job)?;
+                        if let Payload::Inline(input) = &spec.input.payload {
+                            self.inputs += input.len();
+                        }
+                        self.leases.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
+                        leased.push((job, spec));
+                    }
                 }
-                if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
-                    self.carry(changes)?;
-                    late += 1;
-                    continue;
-                }
-                let (job, changes) = self.decide(|moment| decide::lease(job, &request.worker, request.ttl, moment));
-                self.carry(changes)?;
-                let spec = ready::spec(self, &job)?;
-                if let Payload::Inline(input) = &spec.input.payload {
-                    inputs += input.len();
-                    self.inputs += input.len();
-                }
-                self.leases.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
-                leased.push((job, spec));
             }
-            // Jobs that came too late leave room for others; beyond this many the sweep goes on with them.
-            if late == late_before || late > limits::LEASE_JOBS {
+            if !serving.goes_on(self.inputs) {
                 break;
             }
         }
