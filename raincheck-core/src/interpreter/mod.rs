@@ -22,21 +22,23 @@ use crate::state::State;
 /// What a command comes to: everything of it is written, or nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Carried {
-    /// The writes.
+    /// The writes of the first decision, which is the only one but where a command is about several jobs.
     pub changes: Vec<Change>,
+    /// Those of each further decision, which saw what those before it did.
+    pub more: Vec<Vec<Change>>,
     /// The answer, once they are on disk.
     pub reply: Reply,
 }
 
 impl From<Reply> for Carried {
     fn from(reply: Reply) -> Self {
-        Carried { changes: Vec::new(), reply }
+        Carried { changes: Vec::new(), more: Vec::new(), reply }
     }
 }
 
 impl From<(Reply, Vec<Change>)> for Carried {
     fn from((reply, changes): (Reply, Vec<Change>)) -> Self {
-        Carried { changes, reply }
+        Carried { changes, more: Vec::new(), reply }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The rules as tables, and what must hold after any sequence of them.
 
+mod batch;
 mod fuzz;
 mod interpreter;
 mod lawful;

@@ -5,10 +5,11 @@ use raincheck_core::interpreter::{
     self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName, Offered, Serving,
 };
 use raincheck_core::{
-    Change, ClaimScope, Command, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Refusal, Reply, State, Submitted,
+    Change, ClaimScope, Command, IdMint, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Reply, State,
 };
 use rusqlite::{OptionalExtension, Result, params};
 
+use super::forget::NewNames;
 use super::writer::{LeaseChange, Writer};
 use super::{chunks, claims, purge, ready, rows, sweep};
 
@@ -41,8 +42,14 @@ impl Writer<'_> {
             self.look_up(needs, &mut facts)?;
         }
         let carried = self.decide(|moment| interpreter::carry_out(command, facts, moment));
-        let Carried { changes, mut reply } = carried.map_err(unlawful)?;
-        let blobs = self.carry(changes)?;
+        self.write(carried.map_err(unlawful)?)
+    }
+
+    fn write(&mut self, Carried { changes, more, mut reply }: Carried) -> Result<Reply> {
+        let mut blobs = self.carry(changes)?;
+        for changes in more {
+            blobs.extend(self.carry(changes)?);
+        }
         if let Reply::Purged(purged) = &mut reply {
             purged.blobs = blobs;
         }
@@ -70,10 +77,11 @@ impl Writer<'_> {
             facts.part = chunks::part(self.db, place)?.into();
         }
         if let Some(name) = needs.queue {
-            let number = self.queue_number(name)?;
+            let has_room = self.has_room(name)?;
+            let number = self.shared.tables.queue_number(name.as_str());
             let known = number.and_then(|number| self.book.queues.get(&number));
             let settings = known.map(|queue| queue.settings.clone()).unwrap_or_default();
-            facts.queue = Fact::Here(NamedQueue { has_room: number.is_some(), settings });
+            facts.queue = Fact::Here(NamedQueue { has_room, settings });
         }
         Ok(())
     }
@@ -89,58 +97,43 @@ impl Writer<'_> {
 
     /// Calls a rule with the time and randomness of this moment.
     pub(super) fn decide<T>(&mut self, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
+        rule(&mut self.moment().0)
+    }
+
+    fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
         let now = self.shared.clock.now();
         self.tick = self.tick.max(now.0);
-        rule(&mut Moment { now, tick: self.tick, rng: &mut self.rng })
+        (Moment { now, tick: self.tick, rng: &mut self.rng }, &mut self.mint)
     }
 
-    fn submit(&mut self, jobs: Vec<NewJob>) -> Result<Reply> {
-        if jobs.len() == 1 {
-            return Ok(match jobs.into_iter().map(|new| self.submit_one(new)).next() {
-                Some(Ok(Ok(submitted))) => Reply::Submitted(vec![submitted]),
-                Some(Ok(Err(refusal))) => Reply::Refused(0, refusal),
-                Some(Err(error)) => return Err(error),
-                None => Reply::Submitted(Vec::new()),
-            });
+    fn submit(&mut self, mut jobs: Vec<NewJob>) -> Result<Reply> {
+        if jobs.len() == 1
+            && let Some(new) = jobs.pop()
+        {
+            let facts = self.facts_of(&new, std::slice::from_ref(&new), &mut NewNames::default())?;
+            return self.take([(new, facts)].into_iter());
         }
-        // All or none: what a refusal takes back must not take back what others did in this transaction.
-        self.book.flush(self.db, &self.shared.tables)?;
-        let (events, cursor, forgotten) = (self.events.len(), self.cursor, self.forgotten.len());
-        self.db.execute_batch("SAVEPOINT batch")?;
-        let mut done = Vec::with_capacity(jobs.len());
-        for (index, new) in jobs.into_iter().enumerate() {
-            match self.submit_one(new)? {
-                Ok(submitted) => done.push(submitted),
-                Err(refusal) => {
-                    self.db.execute_batch("ROLLBACK TO batch; RELEASE batch")?;
-                    self.events.truncate(events);
-                    self.cursor = cursor;
-                    self.book.reload(self.db)?;
-                    self.running.clear();
-                    self.forgotten.truncate(forgotten);
-                    self.remember()?;
-                    return Ok(Reply::Refused(index, refusal));
-                }
-            }
+        let (mut facts, mut names) = (Vec::with_capacity(jobs.len()), NewNames::default());
+        for new in &jobs {
+            facts.push(self.facts_of(new, &jobs, &mut names)?);
         }
-        self.db.execute_batch("RELEASE batch")?;
-        Ok(Reply::Submitted(done))
+        self.take(jobs.into_iter().zip(facts))
     }
 
-    fn submit_one(&mut self, new: NewJob) -> Result<std::result::Result<Submitted, Refusal>> {
-        let facts = match (self.queue_number(&new.queue)?, self.kind_number(&new.kind)?) {
-            (Some(queue), Some(_)) => self.facts_of(&new, queue)?,
-            _ => NewFacts::default(),
-        };
-        let fresh = self.mint.mint(self.shared.clock.now(), &mut self.rng);
-        match self.decide(|moment| interpreter::take(new, facts, fresh, moment)).map_err(unlawful)? {
-            Ok((submitted, changes)) => self.carry(changes).map(|_| Ok(submitted)),
-            Err(refusal) => Ok(Err(refusal)),
-        }
+    fn take(&mut self, jobs: impl ExactSizeIterator<Item = (NewJob, NewFacts)>) -> Result<Reply> {
+        let (mut moment, mint) = self.moment();
+        let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
+        let carried = interpreter::take(jobs, fresh, &mut moment).map_err(unlawful)?;
+        self.write(carried)
     }
 
-    /// What a new job must know, where there is room for its names.
-    fn facts_of(&self, new: &NewJob, queue: i64) -> Result<NewFacts> {
+    /// What one of the new jobs `all` must know; `names` are new with those before it.
+    fn facts_of<'j>(&mut self, new: &'j NewJob, all: &'j [NewJob], names: &mut NewNames<'j>) -> Result<NewFacts> {
+        if !self.has_room_beside(new, all, names)? {
+            return Ok(NewFacts::default());
+        }
+        // No queue has the number 0: there is nothing in one that is not there yet.
+        let queue = self.shared.tables.queue_number(new.queue.as_str()).unwrap_or_default();
         let in_queue = self.book.queues.get(&queue);
         Ok(NewFacts {
             has_room: true,
