@@ -62,6 +62,8 @@ pub struct Facts {
     pub part: Fact<Part>,
     /// The queue that it names.
     pub queue: Fact<NamedQueue>,
+    /// The jobs that it sweeps.
+    pub due: Fact<Vec<Job>>,
 }
 
 /// How a lease stands at this very moment.

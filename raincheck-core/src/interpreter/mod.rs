@@ -8,15 +8,18 @@ mod needs;
 mod room;
 mod settle;
 mod submit;
+mod sweep;
 
 pub use facts::{ChunkPlace, Fact, Facts, Held, NamedQueue, NotAsked, Part, Piece, Recorded};
 pub use lease::{Offered, Serving};
 pub use needs::{Needs, needs};
 pub use room::Room;
 pub use submit::{Claim, Look, NameFacts, NewFacts, NewName, take};
+pub use sweep::Due;
 
 use crate::command::{Change, Command, Purged, Refusal, Reply};
 use crate::decide::{self, Moment};
+use crate::job::Job;
 use crate::state::State;
 
 /// What a command comes to: everything of it is written, or nothing.
@@ -53,6 +56,14 @@ pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) ->
         let settings = patch.apply(queue.settings);
         return Ok((Reply::Queue(settings.clone()), vec![Change::Settings(name, settings)]).into());
     }
+    if let Some(due) = needs(&command, &Facts::default()).due {
+        let forget = |job: Job| decide::may_purge(&job).then(|| vec![Change::Forget(Box::new(job))]);
+        return match due {
+            Due::Scheduled(_) => sweep::sweep(facts.due, |job| Some(decide::promote(job, moment).1)),
+            Due::Late(_) => sweep::sweep(facts.due, |job| Some(decide::expire(job, moment)?.1)),
+            Due::Expired(_) => sweep::sweep(facts.due, forget),
+        };
+    }
     let Some(job) = std::mem::take(&mut facts.job).known("a job")? else { return Ok(Reply::Gone.into()) };
     Ok(match command {
         Command::Settle(settle) => return settle::settle(settle, job, facts, moment),
@@ -73,6 +84,12 @@ pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) ->
         Command::RunNow(_) => decide::run_now(job, moment).into(),
         Command::Purge(_) if !decide::may_purge(&job) => Reply::NotFinished(job).into(),
         Command::Purge(_) => (Reply::Purged(Purged::default()), vec![Change::Forget(Box::new(job))]).into(),
-        _ => return Err(NotAsked("what it is about")),
+        Command::Submit(_)
+        | Command::Lease(_)
+        | Command::SetQueue(..)
+        | Command::Promote(_)
+        | Command::Expire(_)
+        | Command::Retire(_)
+        | Command::Bury(_) => return Err(NotAsked("what it is about")),
     })
 }

@@ -1,5 +1,5 @@
 use super::facts::{ChunkPlace, Fact, Facts};
-use super::settle;
+use super::{Due, settle};
 use crate::command::Command;
 use crate::decide::may_append;
 use crate::id::JobNo;
@@ -21,6 +21,8 @@ pub struct Needs<'c> {
     pub part: Option<ChunkPlace>,
     /// [`Facts::queue`].
     pub queue: Option<&'c Name>,
+    /// [`Facts::due`].
+    pub due: Option<Due>,
 }
 
 impl Needs<'_> {
@@ -34,6 +36,7 @@ impl Needs<'_> {
 /// empty.
 pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
     let mut needs = Needs::default();
+    let sweeps = |due| Needs { due: facts.due.is_missing().then_some(due), ..Needs::default() };
     let no = match command {
         Command::Settle(settle) => settle.lease.no,
         Command::Append(append) => append.lease.no,
@@ -44,12 +47,10 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
             needs.queue = facts.queue.is_missing().then_some(name);
             return needs;
         }
-        Command::Submit(_)
-        | Command::Lease(_)
-        | Command::Promote(_)
-        | Command::Expire(_)
-        | Command::Retire(_)
-        | Command::Bury(_) => return needs,
+        Command::Promote(limit) => return sweeps(Due::Scheduled(*limit)),
+        Command::Expire(limit) => return sweeps(Due::Late(*limit)),
+        Command::Retire(limit) => return sweeps(Due::Expired(*limit)),
+        Command::Submit(_) | Command::Lease(_) | Command::Bury(_) => return needs,
     };
     let job = match &facts.job {
         Fact::Absent => return needs,
@@ -64,7 +65,18 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         Command::Append(append) if job.is_some_and(|job| may_append(job, append)) && facts.part.is_missing() => {
             needs.part = Some(ChunkPlace::of(append.lease, append.kind));
         }
-        _ => {}
+        Command::Append(_)
+        | Command::Progress(..)
+        | Command::Cancel(_)
+        | Command::RunNow(_)
+        | Command::Purge(_)
+        | Command::SetQueue(..)
+        | Command::Submit(_)
+        | Command::Lease(_)
+        | Command::Promote(_)
+        | Command::Expire(_)
+        | Command::Retire(_)
+        | Command::Bury(_) => {}
     }
     needs
 }

@@ -1,8 +1,10 @@
 //! One command: load its facts, let the rules decide, write what they say.
 
-use raincheck_core::decide::{self, Moment};
-use raincheck_core::interpreter::{self, Carried, Fact, Facts, Held, NamedQueue, Needs, NewFacts, NotAsked, Recorded};
-use raincheck_core::{Command, NewJob, Outcome, Overdue, Purged, QueueFacts, Reply, State};
+use raincheck_core::decide::Moment;
+use raincheck_core::interpreter::{
+    self, Carried, Due, Fact, Facts, Held, NamedQueue, Needs, NewFacts, NotAsked, Recorded,
+};
+use raincheck_core::{Command, NewJob, Outcome, Overdue, QueueFacts, Reply, State};
 
 use super::{Model, Stop};
 use crate::Flaw;
@@ -13,28 +15,21 @@ impl Model {
         match command {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Lease(request) => self.lease(&request),
-            Command::Promote(limit) => {
-                let jobs = self.disk.jobs.due(self.now, limit);
-                let swept = jobs.len();
-                for job in jobs {
-                    let (_, changes) = self.decide(|moment| decide::promote(job, moment));
-                    self.carry(changes)?;
-                }
-                Ok(Reply::Swept(swept, Purged::default()))
+            Command::Retire(_) => {
+                let reply = self.carry_out(command)?;
+                self.retire_by_age()?;
+                Ok(reply)
             }
-            Command::Expire(limit) => {
-                let jobs = self.disk.jobs.late(self.now, limit);
-                let swept = jobs.len();
-                for job in jobs {
-                    if let Some((_, changes)) = self.decide(|moment| decide::expire(job, moment)) {
-                        self.carry(changes)?;
-                    }
-                }
-                Ok(Reply::Swept(swept, Purged::default()))
-            }
-            Command::Retire(limit) => self.retire(limit),
             Command::Bury(limit) => self.bury(limit),
-            command => self.carry_out(command),
+            Command::Settle(_)
+            | Command::Progress(..)
+            | Command::Append(_)
+            | Command::Cancel(_)
+            | Command::RunNow(_)
+            | Command::Purge(_)
+            | Command::SetQueue(..)
+            | Command::Promote(_)
+            | Command::Expire(_) => self.carry_out(command),
         }
     }
 
@@ -84,6 +79,13 @@ impl Model {
         if let Some(name) = needs.queue {
             let settings = self.disk.queues.get(name).map(|row| row.settings.clone()).unwrap_or_default();
             facts.queue = Fact::Here(NamedQueue { has_room: true, settings });
+        }
+        if let Some(due) = needs.due {
+            facts.due = Fact::Here(match due {
+                Due::Scheduled(limit) => self.disk.jobs.due(self.now, limit),
+                Due::Late(limit) => self.disk.jobs.late(self.now, limit),
+                Due::Expired(limit) => self.disk.jobs.expired(self.now, limit),
+            });
         }
     }
 

@@ -24,11 +24,17 @@ impl Writer<'_> {
         match command {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Lease(request) => self.lease(&request),
-            Command::Promote(limit) => sweep::promote(self, limit),
-            Command::Expire(limit) => sweep::expire(self, limit),
-            Command::Retire(limit) => purge::retire(self, limit),
             Command::Bury(limit) => purge::bury(self, limit),
-            command => self.carry_out(command),
+            Command::Settle(_)
+            | Command::Progress(..)
+            | Command::Append(_)
+            | Command::Cancel(_)
+            | Command::RunNow(_)
+            | Command::Purge(_)
+            | Command::SetQueue(..)
+            | Command::Promote(_)
+            | Command::Expire(_)
+            | Command::Retire(_) => self.carry_out(command),
         }
     }
 
@@ -50,7 +56,7 @@ impl Writer<'_> {
         for changes in more {
             blobs.extend(self.carry(changes)?);
         }
-        if let Reply::Purged(purged) = &mut reply {
+        if let Reply::Purged(purged) | Reply::Swept(_, purged) = &mut reply {
             purged.blobs = blobs;
         }
         Ok(reply)
@@ -82,6 +88,9 @@ impl Writer<'_> {
             let known = number.and_then(|number| self.book.queues.get(&number));
             let settings = known.map(|queue| queue.settings.clone()).unwrap_or_default();
             facts.queue = Fact::Here(NamedQueue { has_room, settings });
+        }
+        if let Some(due) = needs.due {
+            facts.due = Fact::Here(sweep::due(self, due)?);
         }
         Ok(())
     }

@@ -183,6 +183,12 @@ pub const MUTANTS: &[Mutant] = &[
         killer: Killer::Tests(STORE),
     },
     Mutant {
+        name: "running-not-forgotten",
+        fault: "what the writer keeps of running jobs outlives a transaction that was taken back",
+        edits: &[Edit { file: WRITER, from: "        self.running.clear();\n", to: "" }],
+        killer: Killer::Tests(STORE),
+    },
+    Mutant {
         name: "batch-unseen",
         fault: "the jobs of one submit do not see the names that those before them took",
         edits: &[Edit {
