@@ -17,7 +17,7 @@ pub use lease::{lease, may_lease_more};
 pub use settle::{Settled, progress, settle};
 pub use steer::{Rerun, cancel, may_purge, may_rerun, run_now};
 pub use submit::{Known, SubmitFacts, submit};
-pub use sweep::{expire, promote};
+pub use sweep::{expire, is_late, promote};
 
 use rand::Rng;
 

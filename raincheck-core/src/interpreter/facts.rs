@@ -65,6 +65,8 @@ pub struct Facts {
     pub queue: Fact<NamedQueue>,
     /// The named object that it names.
     pub object: Fact<NamedObject>,
+    /// The jobs that it sweeps.
+    pub due: Fact<Vec<Job>>,
 }
 
 /// How a lease stands at this very moment.

@@ -3,37 +3,46 @@
 
 mod append;
 mod facts;
+mod lease;
 mod needs;
 mod object;
+mod room;
 mod settle;
 mod submit;
+mod sweep;
 
 pub use facts::{ChunkPlace, Fact, Facts, Held, NamedObject, NamedQueue, NotAsked, Part, Piece, Recorded};
+pub use lease::{Offered, Serving};
 pub use needs::{Needs, needs};
+pub use room::Room;
 pub use submit::{Claim, Look, NameFacts, NewFacts, NewName, take};
+pub use sweep::Due;
 
 use crate::command::{Change, Command, Purged, Refusal, Reply};
 use crate::decide::{self, Moment};
+use crate::job::Job;
 use crate::state::State;
 
 /// What a command comes to: everything of it is written, or nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Carried {
-    /// The writes.
+    /// The writes of the first decision, which is the only one but where a command is about several jobs.
     pub changes: Vec<Change>,
+    /// Those of each further decision, which saw what those before it did.
+    pub more: Vec<Vec<Change>>,
     /// The answer, once they are on disk.
     pub reply: Reply,
 }
 
 impl From<Reply> for Carried {
     fn from(reply: Reply) -> Self {
-        Carried { changes: Vec::new(), reply }
+        Carried { changes: Vec::new(), more: Vec::new(), reply }
     }
 }
 
 impl From<(Reply, Vec<Change>)> for Carried {
     fn from((reply, changes): (Reply, Vec<Change>)) -> Self {
-        Carried { changes, reply }
+        Carried { changes, more: Vec::new(), reply }
     }
 }
 
@@ -52,6 +61,14 @@ pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) ->
         }
         let settings = patch.apply(queue.settings);
         return Ok((Reply::Queue(settings.clone()), vec![Change::Settings(name, settings)]).into());
+    }
+    if let Some(due) = needs(&command, &Facts::default()).due {
+        let forget = |job: Job| decide::may_purge(&job).then(|| vec![Change::Forget(Box::new(job))]);
+        return match due {
+            Due::Scheduled(_) => sweep::sweep(facts.due, |job| Some(decide::promote(job, moment).1)),
+            Due::Late(_) => sweep::sweep(facts.due, |job| Some(decide::expire(job, moment)?.1)),
+            Due::Expired(_) => sweep::sweep(facts.due, forget),
+        };
     }
     let Some(job) = std::mem::take(&mut facts.job).known("a job")? else { return Ok(Reply::Gone.into()) };
     Ok(match command {
@@ -73,6 +90,14 @@ pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) ->
         Command::RunNow(_) => decide::run_now(job, moment).into(),
         Command::Purge(_) if !decide::may_purge(&job) => Reply::NotFinished(job).into(),
         Command::Purge(_) => (Reply::Purged(Purged::default()), vec![Change::Forget(Box::new(job))]).into(),
-        _ => return Err(NotAsked("what it is about")),
+        Command::Submit(_)
+        | Command::Lease(_)
+        | Command::SetQueue(..)
+        | Command::Put(_)
+        | Command::Delete(_)
+        | Command::Promote(_)
+        | Command::Expire(_)
+        | Command::Retire(_)
+        | Command::Bury(_) => return Err(NotAsked("what it is about")),
     })
 }

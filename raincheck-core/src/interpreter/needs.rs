@@ -1,5 +1,5 @@
 use super::facts::{ChunkPlace, Fact, Facts};
-use super::settle;
+use super::{Due, settle};
 use crate::command::Command;
 use crate::decide::may_append;
 use crate::id::JobNo;
@@ -24,6 +24,8 @@ pub struct Needs<'c> {
     pub queue: Option<&'c Name>,
     /// [`Facts::object`].
     pub object: Option<(ObjectKind, &'c Name)>,
+    /// [`Facts::due`].
+    pub due: Option<Due>,
 }
 
 impl Needs<'_> {
@@ -37,6 +39,7 @@ impl Needs<'_> {
 /// empty.
 pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
     let mut needs = Needs::default();
+    let sweeps = |due| Needs { due: facts.due.is_missing().then_some(due), ..Needs::default() };
     let no = match command {
         Command::Settle(settle) => settle.lease.no,
         Command::Append(append) => append.lease.no,
@@ -51,12 +54,10 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
             needs.object = facts.object.is_missing().then_some((*kind, name));
             return needs;
         }
-        Command::Submit(_)
-        | Command::Lease(_)
-        | Command::Promote(_)
-        | Command::Expire(_)
-        | Command::Retire(_)
-        | Command::Bury(_) => return needs,
+        Command::Promote(limit) => return sweeps(Due::Scheduled(*limit)),
+        Command::Expire(limit) => return sweeps(Due::Late(*limit)),
+        Command::Retire(limit) => return sweeps(Due::Expired(*limit)),
+        Command::Submit(_) | Command::Lease(_) | Command::Bury(_) => return needs,
     };
     let job = match &facts.job {
         Fact::Absent => return needs,
@@ -71,7 +72,20 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         Command::Append(append) if job.is_some_and(|job| may_append(job, append)) && facts.part.is_missing() => {
             needs.part = Some(ChunkPlace::of(append.lease, append.kind));
         }
-        _ => {}
+        Command::Append(_)
+        | Command::Progress(..)
+        | Command::Cancel(_)
+        | Command::RunNow(_)
+        | Command::Purge(_)
+        | Command::SetQueue(..)
+        | Command::Put(_)
+        | Command::Delete(_)
+        | Command::Submit(_)
+        | Command::Lease(_)
+        | Command::Promote(_)
+        | Command::Expire(_)
+        | Command::Retire(_)
+        | Command::Bury(_) => {}
     }
     needs
 }

@@ -1,8 +1,12 @@
+use std::collections::HashMap;
+
+use super::Carried;
 use super::facts::{Fact, NotAsked};
-use crate::command::{Change, ClaimScope, Refusal, Submitted};
+use crate::command::{Change, ClaimScope, Refusal, Reply, Submitted};
 use crate::decide::{self, Known, Moment, SubmitFacts};
 use crate::id::{JobId, JobNo};
 use crate::job::{Job, NewJob};
+use crate::name::Name;
 use crate::payload::Digest;
 use crate::queue::QueueFacts;
 
@@ -114,8 +118,39 @@ pub struct NewFacts {
     pub equal: NameFacts,
 }
 
-/// Takes one new job, or finds the one that it already is. `fresh` is the id it gets unless it chose one.
-pub fn take(
+/// Takes new jobs, all or none, or finds those that they already are. Facts are as they were before the first of them.
+/// `fresh` makes the ids of those that chose none.
+pub fn take<J: ExactSizeIterator<Item = (NewJob, NewFacts)>>(
+    mut jobs: J,
+    mut fresh: impl FnMut(&mut Moment<'_>) -> (JobNo, JobId),
+    moment: &mut Moment<'_>,
+) -> Result<Carried, NotAsked> {
+    let mut done = Vec::with_capacity(jobs.len());
+    let (mut changes, mut more) = (Vec::new(), Vec::new());
+    let mut before = Before::default();
+    while let Some((new, mut facts)) = jobs.next() {
+        if !done.is_empty() {
+            before.add_to(&mut facts, &new);
+        }
+        match take_one(new, facts, fresh(moment), moment)? {
+            Err(refusal) => return Ok(Reply::Refused(done.len(), refusal).into()),
+            Ok((submitted, decided)) => {
+                if jobs.len() > 0 {
+                    before.note(submitted.job(), &decided);
+                }
+                if done.is_empty() {
+                    changes = decided;
+                } else {
+                    more.push(decided);
+                }
+                done.push(submitted);
+            }
+        }
+    }
+    Ok(Carried { changes, more, reply: Reply::Submitted(done) })
+}
+
+fn take_one(
     new: NewJob,
     facts: NewFacts,
     fresh: (JobNo, JobId),
@@ -135,4 +170,77 @@ pub fn take(
         equal: known(facts.equal, new.equal_name())?.and_then(|known| known.job),
     };
     Ok(decide::submit(new, facts, fresh, moment))
+}
+
+/// Where a name is unique, and the name.
+type Place = (ClaimScope, Option<Name>, Box<[u8]>);
+
+/// What the jobs of a submit came to so far: those after them must see it, and it is not written yet.
+#[derive(Default)]
+struct Before {
+    jobs: HashMap<JobNo, Job>,
+    claims: HashMap<Place, Claim>,
+    /// How many are new in a queue.
+    new: HashMap<Name, u64>,
+    new_in_all: u64,
+}
+
+impl Before {
+    fn note(&mut self, job: &Job, decided: &[Change]) {
+        for change in decided {
+            match change {
+                Change::Insert(job, _) => {
+                    *self.new.entry(job.queue.clone()).or_default() += 1;
+                    self.new_in_all += 1;
+                }
+                Change::Claim { scope, key, no, fingerprint } => {
+                    let claim = Claim { no: *no, fingerprint: *fingerprint };
+                    self.claims.insert(place(*scope, &job.queue, key), claim);
+                }
+                Change::Update { .. }
+                | Change::Event(_)
+                | Change::Result(..)
+                | Change::Failure(..)
+                | Change::Progress(..)
+                | Change::Piece(_)
+                | Change::Settings(..)
+                | Change::Put { .. }
+                | Change::Delete { .. }
+                | Change::Forget(_)
+                | Change::AskToStop(_)
+                | Change::EndLease(_) => {}
+            }
+        }
+        self.jobs.insert(job.no, job.clone());
+    }
+
+    fn add_to(&self, facts: &mut NewFacts, new: &NewJob) {
+        let in_queue = self.new.get(&new.queue).copied().unwrap_or(0);
+        facts.queue.waiting += in_queue;
+        facts.queue.waiting_in_all += self.new_in_all;
+        facts.queue.next_ticket += in_queue.cast_signed();
+        let names = [new.chosen_id(), new.key_name(), new.equal_name()];
+        for (name, facts) in names.into_iter().zip([&mut facts.by_id, &mut facts.by_key, &mut facts.equal]) {
+            let Some(name) = name else { continue };
+            if let Some(claim) = self.claims.get(&place(name.scope, &new.queue, name.key)) {
+                facts.claim = Fact::Here(*claim);
+            }
+            let no = match &facts.claim {
+                Fact::NotAsked => None,
+                Fact::Absent => name.own.map(|(no, _)| no),
+                Fact::Here(claim) => Some(claim.no),
+            };
+            if let Some(job) = no.and_then(|no| self.jobs.get(&no)) {
+                facts.job = Fact::Here(job.clone());
+            }
+        }
+    }
+}
+
+fn place(scope: ClaimScope, queue: &Name, key: &[u8]) -> Place {
+    let queue = match scope {
+        ClaimScope::Id => None,
+        ClaimScope::Key | ClaimScope::Equal => Some(queue.clone()),
+    };
+    (scope, queue, key.into())
 }

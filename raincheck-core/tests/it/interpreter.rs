@@ -120,7 +120,7 @@ fn a_heartbeat_saves_a_run_that_was_taken_for_lost() {
         };
         assert!(words(&end(Some(overdue)).changes).ends_with("end lease"));
         for held in [None, Some(other)] {
-            assert_eq!(end(held), Carried { changes: Vec::new(), reply: Reply::Job(job.clone()) });
+            assert_eq!(end(held), Reply::Job(job.clone()).into());
         }
     }
 }
@@ -147,7 +147,7 @@ fn bytes_go_to_the_end_once_and_in_pieces() {
     let second = Job { attempt: 2, ..job(State::Running) };
     let to = |part: Part, offset, size: usize| {
         let command = append(&second, ChunkKind::Log, offset, Bytes::from(vec![b'x'; size]));
-        let Carried { changes, reply } = carried(command, Facts { part: Fact::Here(part), ..knows(&second) });
+        let Carried { changes, reply, .. } = carried(command, Facts { part: Fact::Here(part), ..knows(&second) });
         let pieces = changes.iter().map(|change| match change {
             raincheck_core::Change::Piece(piece) => (piece.start, piece.bytes.len(), piece.base),
             other => panic!("{other:?}"),
@@ -178,8 +178,8 @@ fn a_queue_is_set_where_there_is_room_for_its_name() {
     };
     let settings = QueueSettings { paused: true, max_queued: None, concurrency: Some(3) };
     let changes = vec![raincheck_core::Change::Settings(Name::new("q").expect("a name"), settings.clone())];
-    assert_eq!(set(true), Carried { changes, reply: Reply::Queue(settings) });
-    assert_eq!(set(false), Carried { changes: Vec::new(), reply: Reply::Refused(0, Refusal::TooManyNames) });
+    assert_eq!(set(true), (Reply::Queue(settings), changes).into());
+    assert_eq!(set(false), Reply::Refused(0, Refusal::TooManyNames).into());
 }
 
 const FINGERPRINT: Digest = [7; 16];
@@ -195,8 +195,12 @@ fn taken(id: Option<JobId>, key: Option<&str>, by_id: NameFacts, by_key: NameFac
     let queue = QueueFacts { max_queued: 9, max_in_all: 9, next_ticket: 1, ..QueueFacts::default() };
     let facts = NewFacts { has_room: true, queue, by_id, by_key, equal: NameFacts::default() };
     let fresh = (JobNo(8 << 15), JobId::from_parts(JobNo(8 << 15), 1));
-    let taken = at_now(|moment| take(new, facts, fresh, moment)).expect("it knows all");
-    taken.map(|(submitted, _)| submitted)
+    let carried = at_now(|moment| take([(new, facts)].into_iter(), |_| fresh, moment)).expect("it knows all");
+    match carried.reply {
+        Reply::Submitted(mut one) => Ok(one.remove(0)),
+        Reply::Refused(0, refusal) => Err(refusal),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// All there is to know of a name that was claimed.
@@ -253,9 +257,10 @@ fn a_new_job_that_was_told_nothing_of_its_names_is_not_taken() {
         let mut new = NewJob::new(name("q"), name("k"));
         new.spec.key = key.map(Into::into);
         let facts = NewFacts { has_room, ..NewFacts::default() };
-        at_now(|moment| raincheck_core::interpreter::take(new, facts, (JobNo(1), own_id()), moment))
+        let fresh = (JobNo(1), own_id());
+        at_now(|moment| raincheck_core::interpreter::take([(new, facts)].into_iter(), |_| fresh, moment))
     };
     assert!(take(true, Some("a")).is_err());
-    assert_eq!(take(true, None), Ok(Err(Refusal::StoreFull(0))));
-    assert_eq!(take(false, Some("a")), Ok(Err(Refusal::TooManyNames)));
+    assert_eq!(take(true, None), Ok(Reply::Refused(0, Refusal::StoreFull(0)).into()));
+    assert_eq!(take(false, Some("a")), Ok(Reply::Refused(0, Refusal::TooManyNames).into()));
 }

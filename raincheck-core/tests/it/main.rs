@@ -1,8 +1,10 @@
 //! The rules as tables, and what must hold after any sequence of them.
 
+mod batch;
 mod fuzz;
 mod interpreter;
 mod lawful;
+mod lease;
 mod make;
 mod object;
 mod settle;

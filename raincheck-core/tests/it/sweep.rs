@@ -1,7 +1,8 @@
 //! What time brings: due and expired jobs.
 
 use raincheck_core::decide;
-use raincheck_core::{Job, State, Timestamp, limits};
+use raincheck_core::interpreter::{Due, Fact, Facts, Needs, carry_out, needs};
+use raincheck_core::{Command, Job, Purged, Reply, State, Timestamp, limits};
 
 use crate::make::{NOW, at_now, job, words};
 
@@ -42,4 +43,34 @@ fn a_far_future_is_within_range() {
     let before = Job { run_at: Timestamp(i64::MAX), priority: -100, ..job(State::Scheduled) };
     let (after, _) = at_now(|moment| decide::promote(before, moment));
     assert_eq!(after.run_at, NOW);
+}
+
+#[test]
+fn a_sweep_is_one_decision_a_job_and_leaves_those_that_it_is_not_for() {
+    let late = || Job { start_by: Some(NOW), attempt: 0, ..job(State::Queued) };
+    let (due, failed, ready) = (job(State::Scheduled), job(State::Failed), job(State::Queued));
+    let cases = [
+        (Command::Promote(3), Due::Scheduled(3), vec![due.clone(), due], vec!["queued + update(scheduled 0)"; 2]),
+        (
+            Command::Expire(4),
+            Due::Late(4),
+            vec![ready.clone(), late()],
+            vec!["job-expired + failed + update(queued 0)"],
+        ),
+        (Command::Retire(5), Due::Expired(5), vec![failed.clone(), ready, failed], vec!["forget"; 2]),
+    ];
+    for (command, due, jobs, expected) in cases {
+        let asks = Needs { due: Some(due), ..Needs::default() };
+        assert_eq!(needs(&command, &Facts::default()), asks);
+        assert!(at_now(|moment| carry_out(command.clone(), Facts::default(), moment)).is_err());
+        let swept = Reply::Swept(jobs.len(), Purged::default());
+        let facts = Facts { due: Fact::Here(jobs), ..Facts::default() };
+        assert!(needs(&command, &facts).is_empty());
+        let carried = at_now(|moment| carry_out(command, facts, moment)).expect("it knows all");
+        let decisions: Vec<String> = [&carried.changes].into_iter().chain(&carried.more).map(|c| words(c)).collect();
+        assert_eq!((decisions, carried.reply), (expected.iter().map(|text| text.to_string()).collect(), swept));
+    }
+    let none = Facts { due: Fact::Here(Vec::new()), ..Facts::default() };
+    let carried = at_now(|moment| carry_out(Command::Promote(1), none, moment));
+    assert_eq!(carried, Ok(Reply::Swept(0, Purged::default()).into()));
 }

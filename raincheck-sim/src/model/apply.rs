@@ -1,9 +1,10 @@
 //! One command: load its facts, let the rules decide, write what they say.
 
+use raincheck_core::decide::Moment;
 use raincheck_core::interpreter::{
-    self, Carried, Fact, Facts, Held, NamedObject, NamedQueue, Needs, NewFacts, Recorded,
+    self, Carried, Due, Fact, Facts, Held, NamedObject, NamedQueue, Needs, NewFacts, NotAsked, Recorded,
 };
-use raincheck_core::{Command, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply, State, Submitted, decide};
+use raincheck_core::{Command, NewJob, Outcome, Overdue, QueueFacts, Reply, State};
 
 use super::{Model, Stop};
 use crate::Flaw;
@@ -14,28 +15,21 @@ impl Model {
         match command {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Lease(request) => self.lease(&request),
-            Command::Promote(limit) => {
-                let jobs = self.disk.jobs.due(self.now, limit);
-                let swept = jobs.len();
-                for job in jobs {
-                    let (_, changes) = self.decide(|moment| decide::promote(job, moment));
-                    self.carry(changes)?;
-                }
-                Ok(Reply::Swept(swept, Purged::default()))
+            Command::Retire(_) => {
+                let reply = self.carry_out(command)?;
+                self.retire_by_age()?;
+                Ok(reply)
             }
-            Command::Expire(limit) => {
-                let jobs = self.disk.jobs.late(self.now, limit);
-                let swept = jobs.len();
-                for job in jobs {
-                    if let Some((_, changes)) = self.decide(|moment| decide::expire(job, moment)) {
-                        self.carry(changes)?;
-                    }
-                }
-                Ok(Reply::Swept(swept, Purged::default()))
-            }
-            Command::Retire(limit) => self.retire(limit),
             Command::Bury(limit) => self.bury(limit),
-            command => self.carry_out(command),
+            Command::Settle(_)
+            | Command::Progress(..)
+            | Command::Append(_)
+            | Command::Cancel(_)
+            | Command::RunNow(_)
+            | Command::Purge(_)
+            | Command::SetQueue(..)
+            | Command::Promote(_)
+            | Command::Expire(_) => self.carry_out(command),
         }
     }
 
@@ -55,9 +49,7 @@ impl Model {
             self.look_up(&command, needs, &mut facts);
         }
         let carried = self.decide(|moment| interpreter::carry_out(command, facts, moment));
-        let Carried { changes, reply } = carried.map_err(|missing| Stop::Refused(missing.to_string()))?;
-        self.carry(changes)?;
-        Ok(reply)
+        self.write(carried)
     }
 
     fn look_up(&self, command: &Command, needs: Needs<'_>, facts: &mut Facts) {
@@ -92,32 +84,51 @@ impl Model {
             let object = self.disk.objects.get(&(kind, name.clone())).cloned();
             facts.object = Fact::Here(NamedObject { object, has_room: true });
         }
+        if let Some(due) = needs.due {
+            facts.due = Fact::Here(match due {
+                Due::Scheduled(limit) => self.disk.jobs.due(self.now, limit),
+                Due::Late(limit) => self.disk.jobs.late(self.now, limit),
+                Due::Expired(limit) => self.disk.jobs.expired(self.now, limit),
+            });
+        }
     }
 
-    /// All or none.
+    fn write(&mut self, carried: Result<Carried, NotAsked>) -> Result<Reply, Stop> {
+        let Carried { changes, more, reply } = carried.map_err(|missing| Stop::Refused(missing.to_string()))?;
+        self.carry(changes)?;
+        for changes in more {
+            self.carry(changes)?;
+        }
+        Ok(reply)
+    }
+
     fn submit(&mut self, jobs: Vec<NewJob>) -> Result<Reply, Stop> {
-        let (mark, events, cursor) = (self.disk.mark(), self.events.len(), self.cursor);
-        let mut done = Vec::with_capacity(jobs.len());
+        if self.has(Flaw::HalfABatch) && jobs.len() > 1 {
+            return self.submit_one_by_one(jobs);
+        }
+        let facts: Vec<NewFacts> = jobs.iter().map(|new| self.facts_of(new)).collect();
+        let (mut moment, mint) = self.moment();
+        let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
+        let carried = interpreter::take(jobs.into_iter().zip(facts), fresh, &mut moment);
+        self.write(carried)
+    }
+
+    fn submit_one_by_one(&mut self, jobs: Vec<NewJob>) -> Result<Reply, Stop> {
+        let mut done = Vec::new();
         for (index, new) in jobs.into_iter().enumerate() {
-            match self.submit_one(new)? {
-                Ok(submitted) => done.push(submitted),
-                Err(refusal) => {
-                    if !self.has(Flaw::HalfABatch) {
-                        self.disk.back_to(&mark);
-                        self.events.truncate(events);
-                        self.cursor = cursor;
-                    }
-                    return Ok(Reply::Refused(index, refusal));
-                }
+            match self.submit(vec![new])? {
+                Reply::Submitted(one) => done.extend(one),
+                Reply::Refused(_, refusal) => return Ok(Reply::Refused(index, refusal)),
+                other => return Ok(other),
             }
         }
         Ok(Reply::Submitted(done))
     }
 
-    fn submit_one(&mut self, new: NewJob) -> Result<Result<Submitted, Refusal>, Stop> {
+    fn facts_of(&self, new: &NewJob) -> NewFacts {
         let row = self.disk.queues.get(&new.queue);
         let waiting = |by_state: [u64; 7]| by_state[..State::Running as usize].iter().sum();
-        let facts = NewFacts {
+        NewFacts {
             has_room: true,
             queue: QueueFacts {
                 waiting: waiting(self.disk.jobs.count(|queue, _| *queue == new.queue)),
@@ -129,12 +140,6 @@ impl Model {
             by_id: self.stands_for(new.chosen_id(), &new.queue),
             by_key: self.stands_for(new.key_name(), &new.queue),
             equal: self.stands_for(new.equal_name(), &new.queue),
-        };
-        let fresh = self.mint.mint(self.now, &mut self.rng);
-        let taken = self.decide(|moment| interpreter::take(new, facts, fresh, moment));
-        match taken.map_err(|missing| Stop::Refused(missing.to_string()))? {
-            Ok((submitted, changes)) => self.carry(changes).map(|()| Ok(submitted)),
-            Err(refusal) => Ok(Err(refusal)),
         }
     }
 }

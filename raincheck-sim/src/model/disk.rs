@@ -61,26 +61,15 @@ macro_rules! disk {
             $($(#[doc = $doc])* pub $table: $type,)*
         }
 
-        /// A place within the open transaction to go back to.
-        pub struct Mark { jobs: usize, $($table: usize,)* }
-
         impl Disk {
             pub fn commit(&mut self) {
                 self.jobs.commit();
                 $(self.$table.commit();)*
             }
 
-            pub fn mark(&self) -> Mark {
-                Mark { jobs: self.jobs.mark(), $($table: self.$table.mark(),)* }
-            }
-
-            pub fn back_to(&mut self, mark: &Mark) {
-                self.jobs.back_to(mark.jobs);
-                $(self.$table.back_to(mark.$table);)*
-            }
-
             pub fn rollback(&mut self) {
-                self.back_to(&Mark { jobs: 0, $($table: 0,)* });
+                self.jobs.rollback();
+                $(self.$table.rollback();)*
             }
         }
     };

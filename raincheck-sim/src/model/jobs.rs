@@ -40,12 +40,8 @@ impl Jobs {
         self.undo.clear();
     }
 
-    pub fn mark(&self) -> usize {
-        self.undo.len()
-    }
-
-    pub fn back_to(&mut self, mark: usize) {
-        let undo: Vec<_> = self.undo.drain(mark..).rev().collect();
+    pub fn rollback(&mut self) {
+        let undo: Vec<_> = self.undo.drain(..).rev().collect();
         for (no, before) in undo {
             self.replace(no, before);
         }

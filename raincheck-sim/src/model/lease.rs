@@ -1,8 +1,7 @@
 //! Ready jobs for a worker.
 
-use std::collections::BTreeMap;
-
-use raincheck_core::{Job, LeaseJobs, LeaseRef, Name, Reply, Spec, State, decide, limits};
+use raincheck_core::interpreter::{Offered, Room, Serving};
+use raincheck_core::{Job, LeaseJobs, LeaseRef, Name, Payload, Reply, Spec, State};
 
 use super::{LeaseChange, Model, Stop};
 use crate::Flaw;
@@ -17,23 +16,25 @@ impl Model {
             let again = leases.iter().filter_map(|lease| self.still(*lease)).collect();
             return Ok(Reply::Leased(again));
         }
-        let (mut leased, mut late) = (Vec::new(), 0);
+        let (mut leased, mut serving, mut inputs) = (Vec::new(), Serving::new(request, 0), 0);
         loop {
-            let late_before = late;
-            for job in self.candidates(request, request.max - leased.len()) {
-                if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
-                    self.carry(changes)?;
-                    late += 1;
-                    continue;
+            let (jobs, mut room) = self.candidates(request, serving.begin_round());
+            for job in jobs {
+                match self.decide(|moment| serving.offer(job, &mut room, inputs, moment)) {
+                    Offered::Kept(_) => {}
+                    Offered::Late(changes) => self.carry(changes)?,
+                    Offered::Leased(job, changes) => {
+                        self.carry(changes)?;
+                        let spec = self.disk.specs.get(&job.no).cloned().unwrap_or_default();
+                        if let Payload::Inline(input) = &spec.input.payload {
+                            inputs += input.len();
+                        }
+                        self.lease_changes.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
+                        leased.push((job, spec));
+                    }
                 }
-                let (job, changes) = self.decide(|moment| decide::lease(job, &request.worker, request.ttl, moment));
-                self.carry(changes)?;
-                let spec = self.disk.specs.get(&job.no).cloned().unwrap_or_default();
-                self.lease_changes.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
-                leased.push((job, spec));
             }
-            // Jobs that came too late leave room for others; beyond this many the sweep goes on with them.
-            if late == late_before || late > limits::LEASE_JOBS {
+            if !serving.goes_on(inputs) {
                 break;
             }
         }
@@ -53,11 +54,9 @@ impl Model {
         Some((job, self.disk.specs.get(&lease.no).cloned().unwrap_or_default()))
     }
 
-    /// At most `max` ready jobs, best rank first, as many of each queue and kind as may still run.
-    fn candidates(&self, request: &LeaseJobs, max: usize) -> Vec<Job> {
-        let mut queue_room: BTreeMap<Name, u64> = BTreeMap::new();
-        let mut kind_room: BTreeMap<Name, u64> = BTreeMap::new();
-        let mut found: Vec<&Job> = Vec::new();
+    /// Ready jobs, best rank first, at most `max` of each queue and kind, and how many more may run.
+    fn candidates(&self, request: &LeaseJobs, max: usize) -> (Vec<Job>, Room) {
+        let (mut found, mut room) = (Vec::new(), Room::default());
         for (pair, _) in self.disk.jobs.pairs() {
             let (queue, kind) = pair;
             let asked = request.kinds.contains(kind) && (request.queues.is_empty() || request.queues.contains(queue));
@@ -67,22 +66,17 @@ impl Model {
             }
             let running = |of: &dyn Fn(&Name, &Name) -> bool| self.disk.jobs.count(of)[RUNNING];
             if let Some(cap) = settings.and_then(|settings| settings.concurrency) {
-                queue_room.insert(queue.clone(), u64::from(cap).saturating_sub(running(&|q, _| q == queue)));
+                room.cap_queue(queue.clone(), cap, running(&|q, _| q == queue));
             }
             if let Some(cap) = self.kind_caps.get(kind) {
-                kind_room.insert(kind.clone(), u64::from(*cap).saturating_sub(running(&|_, k| k == kind)));
+                room.cap_kind(kind.clone(), *cap, running(&|_, k| k == kind));
             }
-            found.extend(self.disk.jobs.ready(pair).take(max));
+            found.extend(self.disk.jobs.ready(pair).take(max).cloned());
         }
-        found.sort_unstable_by_key(|job| (job.rank, job.no));
-        let mut take = |job: &&Job| {
-            let (queue, kind) = (queue_room.get_mut(&job.queue), kind_room.get_mut(&job.kind));
-            let fits = queue.as_deref() != Some(&0) && kind.as_deref() != Some(&0);
-            for room in queue.into_iter().chain(kind).filter(|_| fits) {
-                *room -= 1;
-            }
-            fits || self.has(Flaw::CapIgnored)
-        };
-        found.into_iter().filter(&mut take).take(max).cloned().collect()
+        found.sort_unstable_by_key(|job: &Job| (job.rank, job.no));
+        if self.has(Flaw::CapIgnored) {
+            room = Room::default();
+        }
+        (found, room)
     }
 }

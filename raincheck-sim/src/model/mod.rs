@@ -245,7 +245,11 @@ impl Model {
 
     /// Calls a rule with the time and randomness of this moment.
     fn decide<T>(&mut self, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
+        rule(&mut self.moment().0)
+    }
+
+    fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
         self.tick = self.tick.max(self.now.0);
-        rule(&mut Moment { now: self.now, tick: self.tick, rng: &mut self.rng })
+        (Moment { now: self.now, tick: self.tick, rng: &mut self.rng }, &mut self.mint)
     }
 }

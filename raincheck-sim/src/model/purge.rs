@@ -44,16 +44,10 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn retire(&mut self, limit: usize) -> Result<Reply, Stop> {
-        let mut jobs = self.disk.jobs.expired(self.now, limit);
-        if self.has(Flaw::RetireWithoutState) {
-            let old = |job: &&Job| self.now.since(job.created_at) >= job.retention.failed;
-            jobs.extend(self.disk.jobs.iter().filter(|job| !job.state.is_final()).filter(old).take(1).cloned());
-        }
-        for job in &jobs {
-            self.purge(job)?;
-        }
-        Ok(Reply::Swept(jobs.len(), Purged::default()))
+    pub(super) fn retire_by_age(&mut self) -> Result<(), Stop> {
+        let old = |job: &&Job| !job.state.is_final() && self.now.since(job.created_at) >= job.retention.failed;
+        let found = self.disk.jobs.iter().find(old).filter(|_| self.has(Flaw::RetireWithoutState)).cloned();
+        found.map_or(Ok(()), |job| self.purge(&job))
     }
 
     /// Forgets tombstones whose time is over, with the claims of their jobs, and old answers to lease requests.

@@ -57,14 +57,9 @@ impl<K: Ord + Clone, V: Clone> Table<K, V> {
         self.undo.clear();
     }
 
-    /// A place to go back to.
-    pub fn mark(&self) -> usize {
-        self.undo.len()
-    }
-
-    /// Takes back what was written since `mark`.
-    pub fn back_to(&mut self, mark: usize) {
-        for (key, before) in self.undo.drain(mark..).rev() {
+    /// Takes back what was written since.
+    pub fn rollback(&mut self) {
+        for (key, before) in self.undo.drain(..).rev() {
             match before {
                 Some(row) => drop(self.rows.insert(key, row)),
                 None => drop(self.rows.remove(&key)),
@@ -83,13 +78,10 @@ mod tests {
         table.set(1, "a");
         table.commit();
         table.set(1, "b");
-        let mark = table.mark();
         table.set(2, "c");
         table.remove(&1);
         assert_eq!((table.get(&1), table.committed(&1), table.committed(&2)), (None, Some(&"a"), None));
-        table.back_to(mark);
-        assert_eq!((table.get(&1), table.get(&2)), (Some(&"b"), None));
-        table.back_to(0);
+        table.rollback();
         assert_eq!(table.iter().collect::<Vec<_>>(), [(&1, &"a")]);
     }
 }

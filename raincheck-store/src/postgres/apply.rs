@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
-use raincheck_core::interpreter::{self, Carried, Fact, NamedQueue, NewFacts};
-use raincheck_core::{Command, Millis, Name, NewJob, QueueFacts, Refusal, Reply, Submitted, limits};
+use raincheck_core::decide::Moment;
+use raincheck_core::interpreter::{self, Carried, Fact, NamedQueue, NewFacts, NotAsked};
+use raincheck_core::{Command, Millis, Name, NewJob, QueueFacts, Reply, limits};
 
 use super::batch::Batch;
 use super::names::Names;
@@ -22,53 +23,42 @@ impl Batch<'_> {
             command => {
                 let (mut facts, needs) = self.known_of(&command);
                 if let Some(name) = needs.queue {
-                    let has_room = !self.too_many_queues(name) || self.crowded()?;
+                    let has_room = !self.too_many_queues(name, &[]) || self.crowded()?;
                     facts.queue = Fact::Here(NamedQueue { has_room, settings: self.settings(name) });
                 }
                 let carried = self.decide(|moment| interpreter::carry_out(command, facts, moment));
-                let Carried { changes, reply } = carried.map_err(|missing| Trouble::Refused(missing.0))?;
-                self.carry(changes)?;
-                Ok(reply)
+                self.take_over(carried)
             }
         }
     }
 
     fn submit(&mut self, jobs: Vec<NewJob>) -> Result<Reply, Trouble> {
-        // All or none: what a refusal takes back must not take back what others did in this transaction.
-        if jobs.len() > 1 {
-            self.mark();
+        let mut facts = Vec::with_capacity(jobs.len());
+        for (index, new) in jobs.iter().enumerate() {
+            facts.push(self.facts_of(new, &jobs[..index])?);
         }
-        let mut done = Vec::with_capacity(jobs.len());
-        for (index, new) in jobs.into_iter().enumerate() {
-            match self.submit_one(new)? {
-                Ok(submitted) => done.push(submitted),
-                Err(refusal) => {
-                    self.go_back();
-                    return Ok(Reply::Refused(index, refusal));
-                }
-            }
-        }
-        self.go_on();
-        Ok(Reply::Submitted(done))
+        let (mut moment, mint) = self.moment();
+        let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
+        let carried = interpreter::take(jobs.into_iter().zip(facts), fresh, &mut moment);
+        self.take_over(carried)
     }
 
-    fn submit_one(&mut self, new: NewJob) -> Result<Result<Submitted, Refusal>, Trouble> {
-        let has_room = !(self.too_many_queues(&new.queue) || self.too_many_kinds(&new.kind)) || self.crowded()?;
-        let facts = self.facts_of(&new, has_room);
-        let fresh = self.mind.mint.mint(self.now, &mut self.mind.rng);
-        if !self.shared.stretches.cover(fresh.0) {
-            return Err(Trouble::Uncovered(fresh.0));
+    /// Takes over what a command comes to.
+    pub(super) fn take_over(&mut self, carried: Result<Carried, NotAsked>) -> Result<Reply, Trouble> {
+        let Carried { changes, more, reply } = carried.map_err(|missing| Trouble::Refused(missing.0))?;
+        self.carry(changes)?;
+        for changes in more {
+            self.carry(changes)?;
         }
-        let taken = self.decide(|moment| interpreter::take(new, facts, fresh, moment));
-        match taken.map_err(|missing| Trouble::Refused(missing.0))? {
-            Ok((submitted, changes)) => self.carry(changes).map(|()| Ok(submitted)),
-            Err(refusal) => Ok(Err(refusal)),
-        }
+        Ok(reply)
     }
 
-    fn facts_of(&self, new: &NewJob, has_room: bool) -> NewFacts {
+    /// What a new job must know that is submitted after those `before`.
+    fn facts_of(&self, new: &NewJob, before: &[NewJob]) -> Result<NewFacts, Trouble> {
+        let too_many = self.too_many_queues(&new.queue, before) || self.too_many_kinds(&new.kind, before);
+        let has_room = !too_many || self.crowded()?;
         let in_queue = self.in_queue(&new.queue);
-        NewFacts {
+        Ok(NewFacts {
             has_room,
             queue: QueueFacts {
                 waiting: super::batch::waiting(&in_queue).max(0).unsigned_abs(),
@@ -80,16 +70,18 @@ impl Batch<'_> {
             by_id: self.stands_for(new.chosen_id(), &new.queue),
             by_key: self.stands_for(new.key_name(), &new.queue),
             equal: self.stands_for(new.equal_name(), &new.queue),
-        }
+        })
     }
 
-    fn too_many_queues(&self, name: &Name) -> bool {
-        let here = || self.moves.keys().map(|(queue, _)| queue).chain(&self.set_queues);
+    fn too_many_queues(&self, name: &Name, before: &[NewJob]) -> bool {
+        let new = || before.iter().map(|new| &new.queue);
+        let here = || self.moves.keys().map(|(queue, _)| queue).chain(&self.set_queues).chain(new());
         too_many(&self.shared.queues, limits::QUEUES, name, here)
     }
 
-    fn too_many_kinds(&self, name: &Name) -> bool {
-        too_many(&self.shared.kinds, limits::KINDS, name, || self.moves.keys().map(|(_, kind)| kind))
+    fn too_many_kinds(&self, name: &Name, before: &[NewJob]) -> bool {
+        let new = || before.iter().map(|new| &new.kind);
+        too_many(&self.shared.kinds, limits::KINDS, name, || self.moves.keys().map(|(_, kind)| kind).chain(new()))
     }
 
     /// There is no room for one more name, unless the transaction is begun anew after some were forgotten.

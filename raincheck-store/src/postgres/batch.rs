@@ -111,21 +111,6 @@ pub(super) enum LeaseChange {
     End(LeaseRef),
 }
 
-/// How to take one step back.
-enum Undo {
-    Job(JobNo, Option<Option<Entry>>),
-    Claim(ClaimKey, Option<Option<Claim>>),
-    Counts((Name, Name), Counts),
-}
-
-/// A place to go back to.
-#[derive(Default)]
-struct Mark {
-    steps: Vec<Undo>,
-    events: usize,
-    due: usize,
-}
-
 pub(super) struct Batch<'a> {
     pub db: &'a Db,
     pub shared: &'a Shared,
@@ -183,7 +168,6 @@ pub(super) struct Batch<'a> {
     pub unheard: bool,
     /// Something was written.
     pub wrote: bool,
-    mark: Option<Mark>,
 }
 
 impl<'a> Batch<'a> {
@@ -228,49 +212,22 @@ impl<'a> Batch<'a> {
             swept: false,
             unheard: false,
             wrote: false,
-            mark: None,
         }
     }
 
     /// Calls a rule with the time and randomness of this transaction.
     pub fn decide<T>(&mut self, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
+        rule(&mut self.moment().0)
+    }
+
+    pub fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
         self.mind.tick = self.mind.tick.max(self.now.0);
-        rule(&mut Moment { now: self.now, tick: self.mind.tick, rng: &mut self.mind.rng })
+        (Moment { now: self.now, tick: self.mind.tick, rng: &mut self.mind.rng }, &mut self.mind.mint)
     }
 
     /// A job that was asked for in `load`.
     pub fn job(&self, no: JobNo) -> Option<&Job> {
         self.jobs.get(&no)?.as_ref().map(|entry| &entry.job)
-    }
-
-    /// Begins to remember the steps that [`Batch::go_back`] takes back.
-    pub fn mark(&mut self) {
-        self.mark = Some(Mark { steps: Vec::new(), events: self.events.len(), due: self.due.len() });
-    }
-
-    /// What was done since the mark stays.
-    pub fn go_on(&mut self) {
-        self.mark = None;
-    }
-
-    /// Takes back what submits did since the mark.
-    pub fn go_back(&mut self) {
-        let Some(mark) = self.mark.take() else { return };
-        for step in mark.steps.into_iter().rev() {
-            match step {
-                Undo::Job(no, Some(before)) => drop(self.jobs.insert(no, before)),
-                Undo::Job(no, None) => drop(self.jobs.remove(&no)),
-                Undo::Claim(key, Some(before)) => drop(self.claims.insert(key, before)),
-                Undo::Claim(key, None) => drop(self.claims.remove(&key)),
-                Undo::Counts(pair, counts) => {
-                    subtract(&mut self.queue_moves, pair.0.clone(), &counts);
-                    subtract(&mut self.unwritten, pair.clone(), &counts);
-                    subtract(&mut self.moves, pair, &counts);
-                }
-            }
-        }
-        self.events.truncate(mark.events);
-        self.due.truncate(mark.due);
     }
 
     /// Takes over what the rules decided.
@@ -279,7 +236,7 @@ impl<'a> Batch<'a> {
         let seq = decide::lawful(&changes).map_err(Trouble::Refused)?;
         for change in changes {
             match change {
-                Change::Insert(job, spec) => self.insert(*job, spec),
+                Change::Insert(job, spec) => self.insert(*job, spec)?,
                 Change::Update { state, attempt, job } => self.update((state, attempt, seq), *job)?,
                 Change::Claim { scope, key, no, fingerprint } => self.claim(scope, key, no, fingerprint)?,
                 Change::Event(event) => self.events.push(event),
@@ -318,7 +275,10 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn insert(&mut self, job: Job, spec: Box<Spec>) {
+    fn insert(&mut self, job: Job, spec: Box<Spec>) -> Result<(), Trouble> {
+        if !self.shared.stretches.cover(job.no) {
+            return Err(Trouble::Uncovered(job.no));
+        }
         let mut counts = Counts::default();
         counts[job.state as usize] += 1;
         counts[TICKETS] += 1;
@@ -327,7 +287,8 @@ impl<'a> Batch<'a> {
         self.due.extend(scheduled.into_iter().chain(job.start_by).map(|at| at.0));
         self.mind.floors.lower(&job);
         self.retries.insert(job.no, Some(spec.retry));
-        self.set_job(job.no, Some(Entry { job, row: None, dirty: true, spec: Some(spec) }));
+        self.jobs.insert(job.no, Some(Entry { job, row: None, dirty: true, spec: Some(spec) }));
+        Ok(())
     }
 
     fn update(&mut self, (state, attempt, seq): (State, u32, u32), job: Job) -> Result<(), Trouble> {
@@ -347,7 +308,7 @@ impl<'a> Batch<'a> {
         self.mind.floors.lower(&job);
         self.retirements.extend(job.expires_at.map(|at| at.0));
         let entry = Entry { job, dirty: true, ..entry };
-        self.set_job(no, Some(entry));
+        self.jobs.insert(no, Some(entry));
         Ok(())
     }
 
@@ -355,17 +316,13 @@ impl<'a> Batch<'a> {
         let Some(job) = self.job(no) else { return Err(Trouble::Refused("a claim on a job that is not there")) };
         let queue = job.queue.clone();
         let key = ClaimKey::of(scope, &queue, key);
-        let before = self.claims.get(&key).copied();
-        let write = match before.flatten() {
+        let write = match self.claims.get(&key).copied().flatten() {
             None => ClaimWrite::Insert,
             // Ids and keys stand for one job for as long as anyone remembers it.
             Some(_) if scope != ClaimScope::Equal => return Err(Trouble::Refused("a name stands for two jobs")),
             Some(claim) if claim.write == ClaimWrite::Insert => ClaimWrite::Insert,
             Some(_) => ClaimWrite::Move,
         };
-        if let Some(mark) = &mut self.mark {
-            mark.steps.push(Undo::Claim(key.clone(), before));
-        }
         self.claims.insert(key, Some(Claim { no, fingerprint, write }));
         Ok(())
     }
@@ -377,17 +334,7 @@ impl<'a> Batch<'a> {
         }
         sum(self.queue_moves.entry(pair.0.clone()).or_default(), &counts);
         sum(self.moves.entry(pair.clone()).or_default(), &counts);
-        sum(self.unwritten.entry(pair.clone()).or_default(), &counts);
-        if let Some(mark) = &mut self.mark {
-            mark.steps.push(Undo::Counts(pair, counts));
-        }
-    }
-
-    fn set_job(&mut self, no: JobNo, entry: Option<Entry>) {
-        let before = self.jobs.insert(no, entry);
-        if let Some(mark) = &mut self.mark {
-            mark.steps.push(Undo::Job(no, before));
-        }
+        sum(self.unwritten.entry(pair).or_default(), &counts);
     }
 
     /// Counts of a queue, with what this transaction changed.
@@ -417,13 +364,4 @@ impl<'a> Batch<'a> {
 /// How many of them wait.
 pub(super) fn waiting(counts: &Counts) -> i64 {
     counts[..State::Running as usize].iter().sum()
-}
-
-/// Takes away what was added; what nothing is left of goes, so that no queue is made for a job that was refused.
-fn subtract<K: std::hash::Hash + Eq + Clone>(all: &mut HashMap<K, Counts>, key: K, counts: &Counts) {
-    let at = all.entry(key.clone()).or_default();
-    at.iter_mut().zip(counts).for_each(|(at, n)| *at -= n);
-    if *at == Counts::default() {
-        all.remove(&key);
-    }
 }

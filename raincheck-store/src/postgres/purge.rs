@@ -7,12 +7,11 @@ use raincheck_core::{Command, Job, JobNo, Purged, Reply};
 use super::batch::{Batch, ClaimKey};
 use super::db::Parameters;
 use super::figures::Counts;
-use super::floors::Aim;
 use super::rows;
 use super::shared::Trouble;
 use super::stretch::{Span, TABLES};
 
-static EXPIRED: LazyLock<String> = LazyLock::new(|| {
+pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM job j WHERE j.expires_at IS NOT NULL AND j.expires_at <= $1 AND j.state > 3 \
          AND j.expires_at >= $3 ORDER BY j.expires_at, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
@@ -53,10 +52,13 @@ impl Batch<'_> {
     }
 
     pub(super) async fn retire(&mut self, limit: usize) -> Result<Reply, Trouble> {
-        let jobs = self.due(&EXPIRED, Aim::Expired, |job| job.expires_at, limit).await?;
+        let mut reply = self.sweep(&Command::Retire(limit)).await?;
+        let jobs = std::mem::take(&mut self.forgotten);
         let mut blobs = self.forget(&jobs).await?;
-        let blobs = jobs.iter().flat_map(|job| blobs.remove(&job.no).unwrap_or_default()).collect();
-        Ok(Reply::Swept(jobs.len(), Purged { blobs }))
+        if let Reply::Swept(_, purged) = &mut reply {
+            purged.blobs = jobs.iter().flat_map(|job| blobs.remove(&job.no).unwrap_or_default()).collect();
+        }
+        Ok(reply)
     }
 
     /// Forgets finished jobs but for their tombstones and the claims on them; answers the files they owned. What lies in

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use futures_util::try_join;
-use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Reply, Spec, State, decide, limits};
+use raincheck_core::interpreter::{Offered, Room, Serving};
+use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Reply, Spec, State, limits};
 
 use super::batch::{Batch, LeaseChange};
 use super::db::Parameters;
@@ -48,13 +49,8 @@ struct Stand {
     ready: Vec<Job>,
     /// Of their inputs that are read with them, bytes; unknown where they are few.
     sizes: HashMap<JobNo, usize>,
-    /// How many of them are left of a pair that may have more.
-    left: HashMap<Pair, usize>,
     looks: Vec<Look>,
-    /// A pair has none left: its next may come before those of others.
-    is_dry: bool,
-    queue_room: HashMap<Name, u64>,
-    kind_room: HashMap<Name, u64>,
+    room: Room,
 }
 
 type Pair = (Name, Name);
@@ -73,10 +69,10 @@ impl Batch<'_> {
     /// in the same round trip in which their inputs are read.
     pub(super) async fn lease_all(&mut self, requests: &[&LeaseJobs], is_last: bool) -> Result<Vec<Reply>, Trouble> {
         let mut leased: Vec<Vec<LeaseRef>> = vec![Vec::new(); requests.len()];
-        let (mut served, mut late, mut inputs) = (0, 0, 0);
+        let (mut served, mut open) = (0, None);
         while served < requests.len() {
-            let open = |request: &&LeaseJobs| request.request_id.is_none_or(|id| !self.given.contains_key(&id));
-            let asked: Vec<&LeaseJobs> = requests[served..].iter().copied().filter(open).collect();
+            let is_new = |request: &&LeaseJobs| request.request_id.is_none_or(|id| !self.given.contains_key(&id));
+            let asked: Vec<&LeaseJobs> = requests[served..].iter().copied().filter(is_new).collect();
             let mut stand = self.stand(&asked, leased[served].len()).await?;
             while served < requests.len() {
                 let request = requests[served];
@@ -84,9 +80,9 @@ impl Batch<'_> {
                 if let Some(again) = again {
                     leased[served].clone_from(again);
                 } else {
-                    let is_short = self.serve(request, &mut stand, &mut leased[served], &mut late, &mut inputs)?;
-                    // Jobs that came too late leave room for others; beyond this many the sweep goes on with them.
-                    if is_short && late <= limits::LEASE_JOBS {
+                    let serving = open.get_or_insert_with(|| Serving::new(request, self.inputs));
+                    self.serve(request, serving, &mut stand, &mut leased[served])?;
+                    if serving.goes_on(self.inputs) {
                         break;
                     }
                     if let Some(id) = request.request_id.filter(|_| !leased[served].is_empty()) {
@@ -94,7 +90,7 @@ impl Batch<'_> {
                         self.remember(&id, &leased[served]).await?;
                     }
                 }
-                (served, late, inputs) = (served + 1, 0, 0);
+                (served, open) = (served + 1, None);
             }
             self.learn_floors(stand);
             if served < requests.len() {
@@ -104,39 +100,34 @@ impl Batch<'_> {
         self.with_specs(leased, is_last).await
     }
 
-    /// Takes from the stand what a request asks for; answers whether it must be filled again before this goes on.
+    /// Takes from the stand what a request asks for.
     fn serve(
         &mut self,
         request: &LeaseJobs,
+        serving: &mut Serving<'_>,
         stand: &mut Stand,
         leased: &mut Vec<LeaseRef>,
-        late: &mut usize,
-        inputs: &mut usize,
-    ) -> Result<bool, Trouble> {
-        let mut kept = Vec::new();
+    ) -> Result<(), Trouble> {
+        serving.begin_round();
         for job in std::mem::take(&mut stand.ready) {
-            let fits = request.kinds.contains(&job.kind)
-                && (request.queues.is_empty() || request.queues.contains(&job.queue))
-                && stand.queue_room.get(&job.queue) != Some(&0)
-                && stand.kind_room.get(&job.kind) != Some(&0);
-            let is_full = leased.len() >= request.max || !decide::may_lease_more(*inputs, self.inputs);
-            if !fits || stand.is_dry || is_full {
-                kept.push(job);
-                continue;
-            }
-            if let Some(left) = stand.left.get_mut(&(job.queue.clone(), job.kind.clone())) {
-                *left -= 1;
-                stand.is_dry = *left == 0;
-            }
-            if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
-                self.carry(changes)?;
-                *late += 1;
-                continue;
-            }
-            for room in stand.queue_room.get_mut(&job.queue).into_iter().chain(stand.kind_room.get_mut(&job.kind)) {
-                *room -= 1;
-            }
-            let (job, changes) = self.decide(|moment| decide::lease(job, &request.worker, request.ttl, moment));
+            let fits =
+                request.kinds.contains(&job.kind) && (request.queues.is_empty() || request.queues.contains(&job.queue));
+            let inputs = self.inputs;
+            let offered = match fits {
+                true => self.decide(|moment| serving.offer(job, &mut stand.room, inputs, moment)),
+                false => Offered::Kept(job),
+            };
+            let (job, changes) = match offered {
+                Offered::Kept(job) => {
+                    stand.ready.push(job);
+                    continue;
+                }
+                Offered::Late(changes) => {
+                    self.carry(changes)?;
+                    continue;
+                }
+                Offered::Leased(job, changes) => (job, changes),
+            };
             self.carry(changes)?;
             self.lease_changes.push(LeaseChange::Start(KeptLease {
                 lease: job.lease_ref(),
@@ -147,13 +138,9 @@ impl Batch<'_> {
                 worker: request.worker.clone(),
             }));
             leased.push(job.lease_ref());
-            let input = stand.sizes.get(&job.no).copied().unwrap_or(0);
-            *inputs += input;
-            self.inputs += input;
+            self.inputs += stand.sizes.get(&job.no).copied().unwrap_or(0);
         }
-        stand.ready = kept;
-        let is_full = leased.len() >= request.max || !decide::may_lease_more(*inputs, self.inputs);
-        Ok(stand.is_dry && !is_full)
+        Ok(())
     }
 
     /// Ready jobs for all of these requests, best rank first. Only pairs of queue and kind that were asked for and have
@@ -170,13 +157,12 @@ impl Batch<'_> {
                 *pairs.entry(pair).or_default() += max as u64;
             }
         }
-        let mut stand = self.rooms(&pairs).await?;
+        let mut stand = Stand { room: self.room(&pairs).await?, ..Stand::default() };
         let (mut queues, mut kinds, mut limits, mut ranks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut asked: HashMap<Pair, (u64, i64)> = HashMap::new();
         for ((queue, kind), n) in pairs {
             let numbers = self.shared.queues.number(queue.as_str()).zip(self.shared.kinds.number(kind.as_str()));
-            let room = |room: Option<&u64>| room.copied().unwrap_or(u64::MAX);
-            let limit = n.min(room(stand.queue_room.get(&queue))).min(room(stand.kind_room.get(&kind)));
+            let limit = n.min(stand.room.of(&queue, &kind));
             if let Some((queue_number, kind_number)) = numbers
                 && limit > 0
                 && !self.settings(&queue).paused
@@ -199,16 +185,14 @@ impl Batch<'_> {
         stand.ready = found.iter().map(|row| rows::job(row, self.shared)).collect::<Result<_, _>>()?;
         stand.ready.sort_unstable_by_key(|job| (job.rank, job.no));
         stand.sizes = self.sizes(&stand.ready).await?;
-        let mut last: HashMap<Pair, i64> = HashMap::new();
+        let mut last: HashMap<Pair, (u64, i64)> = HashMap::new();
         for job in &stand.ready {
-            let pair = (job.queue.clone(), job.kind.clone());
-            *stand.left.entry(pair.clone()).or_default() += 1;
-            last.insert(pair, job.rank);
+            let (count, rank) = last.entry((job.queue.clone(), job.kind.clone())).or_default();
+            (*count, *rank) = (*count + 1, job.rank);
         }
-        stand.left.retain(|pair, left| asked.get(pair).is_some_and(|(limit, _)| *limit <= *left as u64));
-        for (pair, (_, from)) in asked {
-            let to = if stand.left.contains_key(&pair) { last.get(&pair).copied() } else { None };
-            stand.looks.push(Look { aim: Aim::Ready(pair.0, pair.1), from, to: to.unwrap_or(self.now.0), took });
+        for (pair, (limit, from)) in asked {
+            let to = last.get(&pair).filter(|(count, _)| *count >= limit).map_or(self.now.0, |(_, rank)| *rank);
+            stand.looks.push(Look { aim: Aim::Ready(pair.0, pair.1), from, to, took });
         }
         Ok(stand)
     }
@@ -253,8 +237,8 @@ impl Batch<'_> {
     }
 
     /// How many more may run where that is capped, counted while nobody else can fill the place.
-    async fn rooms(&mut self, pairs: &BTreeMap<Pair, u64>) -> Result<Stand, Trouble> {
-        let mut stand = Stand::default();
+    async fn room(&mut self, pairs: &BTreeMap<Pair, u64>) -> Result<Room, Trouble> {
+        let mut room = Room::default();
         let capped = |name: &&Name| self.settings(name).concurrency.is_some();
         let mut queues: Vec<i32> = pairs
             .keys()
@@ -271,7 +255,7 @@ impl Batch<'_> {
             }
         }
         if queues.is_empty() && kinds.is_empty() {
-            return Ok(stand);
+            return Ok(room);
         }
         // What is counted are rows.
         if self.is_pending() {
@@ -289,22 +273,20 @@ impl Batch<'_> {
                 .collect::<Result<HashMap<i32, i64>, Trouble>>()
         };
         let (in_queues, of_kinds) = (sums(&in_queues)?, sums(&of_kinds)?);
-        let room = |cap: u32, running: Option<&i64>| {
-            u64::from(cap).saturating_sub(running.map_or(0, |n| n.max(&0).unsigned_abs()))
-        };
+        let count = |running: Option<&i64>| running.map_or(0, |n| n.max(&0).unsigned_abs());
         for row in &locked {
             let number = row.try_get(0)?;
             let Some(name) = self.shared.queues.name(number) else { continue };
             let settings = figures::settings_of(row, 2)?;
             if let Some(cap) = settings.concurrency {
-                stand.queue_room.insert(name.clone(), room(cap, in_queues.get(&number)));
+                room.cap_queue(name.clone(), cap, count(in_queues.get(&number)));
             }
             self.settings.insert(name, settings);
         }
         for (number, (kind, cap)) in kinds {
-            stand.kind_room.insert(kind, room(cap, of_kinds.get(&number)));
+            room.cap_kind(kind, cap, count(of_kinds.get(&number)));
         }
-        Ok(stand)
+        Ok(room)
     }
 
     async fn remember(&self, id: &Digest, leases: &[LeaseRef]) -> Result<(), Trouble> {

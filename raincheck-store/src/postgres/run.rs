@@ -209,8 +209,7 @@ impl Batch<'_> {
             }
             Way::Purge => self.purge_all(group).await,
             Way::Sweep => match group {
-                [Command::Promote(limit)] => Ok(vec![self.promote(*limit).await?]),
-                [Command::Expire(limit)] => Ok(vec![self.expire(*limit).await?]),
+                [command @ (Command::Promote(_) | Command::Expire(_))] => Ok(vec![self.sweep(command).await?]),
                 [Command::Retire(limit)] => Ok(vec![self.retire(*limit).await?]),
                 [Command::Bury(limit)] => Ok(vec![self.bury(*limit).await?]),
                 _ => Err(Trouble::Refused("a command went the wrong way")),

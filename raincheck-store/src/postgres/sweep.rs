@@ -2,11 +2,13 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use raincheck_core::{Job, Purged, Reply, Timestamp, decide};
+use raincheck_core::interpreter::{self, Due, Fact, Facts};
+use raincheck_core::{Command, Job, Reply, Timestamp};
 
 use super::batch::Batch;
 use super::db::Db;
 use super::floors::{Aim, Floors};
+use super::purge::EXPIRED;
 use super::rows;
 use super::shared::{NEVER, Shared, Trouble};
 
@@ -29,36 +31,23 @@ const NEXT: &str = "SELECT (SELECT min(run_at) FROM job WHERE state = 0 AND run_
     (SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL AND expires_at >= $3)";
 
 impl Batch<'_> {
-    pub(super) async fn promote(&mut self, limit: usize) -> Result<Reply, Trouble> {
-        let jobs = self.due(&DUE, Aim::Due, |job| Some(job.run_at), limit).await?;
-        let swept = jobs.len();
-        for job in jobs {
-            let (_, changes) = self.decide(|moment| decide::promote(job, moment));
-            self.carry(changes)?;
+    /// Carries out a command about jobs whose time has come.
+    pub(super) async fn sweep(&mut self, command: &Command) -> Result<Reply, Trouble> {
+        let mut facts = Facts::default();
+        if let Some(due) = interpreter::needs(command, &facts).due {
+            facts.due = Fact::Here(self.due(due).await?);
         }
-        Ok(Reply::Swept(swept, Purged::default()))
+        let carried = self.decide(|moment| interpreter::carry_out(command.clone(), facts, moment));
+        self.take_over(carried)
     }
 
-    pub(super) async fn expire(&mut self, limit: usize) -> Result<Reply, Trouble> {
-        let jobs = self.due(&LATE, Aim::StartBy, |job| job.start_by, limit).await?;
-        let swept = jobs.len();
-        for job in jobs {
-            match self.decide(|moment| decide::expire(job.clone(), moment)) {
-                Some((_, changes)) => self.carry(changes)?,
-                None => self.mind.floors.lower(&job),
-            }
-        }
-        Ok(Reply::Swept(swept, Purged::default()))
-    }
-
-    /// Jobs an index by time says are due, at most `limit`; those that another node is at are left to it.
-    pub(super) async fn due(
-        &mut self,
-        sql: &'static str,
-        aim: Aim,
-        at: fn(&Job) -> Option<Timestamp>,
-        limit: usize,
-    ) -> Result<Vec<Job>, Trouble> {
+    /// Jobs an index by time says are due; those that another node is at are left to it.
+    async fn due(&mut self, due: Due) -> Result<Vec<Job>, Trouble> {
+        let (sql, aim, at, limit): (&'static str, Aim, fn(&Job) -> Option<Timestamp>, usize) = match due {
+            Due::Scheduled(limit) => (&DUE, Aim::Due, |job| Some(job.run_at), limit),
+            Due::Late(limit) => (&LATE, Aim::StartBy, |job| job.start_by, limit),
+            Due::Expired(limit) => (&EXPIRED, Aim::Expired, |job| job.expires_at, limit),
+        };
         self.swept = true;
         let (begin, from) = (Instant::now(), self.mind.floors.of(&aim));
         let most = i64::try_from(limit).unwrap_or(i64::MAX);

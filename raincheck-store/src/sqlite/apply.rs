@@ -2,14 +2,13 @@ use std::sync::atomic::Ordering;
 
 use raincheck_core::decide::{self, Moment};
 use raincheck_core::interpreter::{
-    self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName,
+    self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName, Offered, Serving,
 };
-use raincheck_core::{
-    Change, Command, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Refusal, Reply, State, Submitted, limits,
-};
+use raincheck_core::{Change, Command, IdMint, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Reply, State};
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::claims::Place;
+use super::forget::NewNames;
 use super::writer::{LeaseChange, Writer};
 use super::{chunks, claims, objects, purge, ready, rows, sweep};
 
@@ -24,11 +23,17 @@ impl Writer<'_> {
         match command {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Lease(request) => self.lease(&request),
-            Command::Promote(limit) => sweep::promote(self, limit),
-            Command::Expire(limit) => sweep::expire(self, limit),
-            Command::Retire(limit) => purge::retire(self, limit),
             Command::Bury(limit) => purge::bury(self, limit),
-            command => self.carry_out(command),
+            Command::Settle(_)
+            | Command::Progress(..)
+            | Command::Append(_)
+            | Command::Cancel(_)
+            | Command::RunNow(_)
+            | Command::Purge(_)
+            | Command::SetQueue(..)
+            | Command::Promote(_)
+            | Command::Expire(_)
+            | Command::Retire(_) => self.carry_out(command),
         }
     }
 
@@ -42,9 +47,15 @@ impl Writer<'_> {
             self.look_up(needs, &mut facts)?;
         }
         let carried = self.decide(|moment| interpreter::carry_out(command, facts, moment));
-        let Carried { changes, mut reply } = carried.map_err(unlawful)?;
-        let blobs = self.carry(changes)?;
-        if let Reply::Purged(purged) = &mut reply {
+        self.write(carried.map_err(unlawful)?)
+    }
+
+    fn write(&mut self, Carried { changes, more, mut reply }: Carried) -> Result<Reply> {
+        let mut blobs = self.carry(changes)?;
+        for changes in more {
+            blobs.extend(self.carry(changes)?);
+        }
+        if let Reply::Purged(purged) | Reply::Swept(_, purged) = &mut reply {
             purged.blobs = blobs;
         }
         Ok(reply)
@@ -71,10 +82,14 @@ impl Writer<'_> {
             facts.part = chunks::part(self.db, place)?.into();
         }
         if let Some(name) = needs.queue {
-            let number = self.queue_number(name)?;
+            let has_room = self.has_room(name)?;
+            let number = self.shared.tables.queue_number(name.as_str());
             let known = number.and_then(|number| self.book.queues.get(&number));
             let settings = known.map(|queue| queue.settings.clone()).unwrap_or_default();
-            facts.queue = Fact::Here(NamedQueue { has_room: number.is_some(), settings });
+            facts.queue = Fact::Here(NamedQueue { has_room, settings });
+        }
+        if let Some(due) = needs.due {
+            facts.due = Fact::Here(sweep::due(self, due)?);
         }
         if let Some((kind, name)) = needs.object {
             facts.object = Fact::Here(objects::named(self.db, kind, name)?);
@@ -93,58 +108,43 @@ impl Writer<'_> {
 
     /// Calls a rule with the time and randomness of this moment.
     pub(super) fn decide<T>(&mut self, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
+        rule(&mut self.moment().0)
+    }
+
+    fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
         let now = self.shared.clock.now();
         self.tick = self.tick.max(now.0);
-        rule(&mut Moment { now, tick: self.tick, rng: &mut self.rng })
+        (Moment { now, tick: self.tick, rng: &mut self.rng }, &mut self.mint)
     }
 
-    fn submit(&mut self, jobs: Vec<NewJob>) -> Result<Reply> {
-        if jobs.len() == 1 {
-            return Ok(match jobs.into_iter().map(|new| self.submit_one(new)).next() {
-                Some(Ok(Ok(submitted))) => Reply::Submitted(vec![submitted]),
-                Some(Ok(Err(refusal))) => Reply::Refused(0, refusal),
-                Some(Err(error)) => return Err(error),
-                None => Reply::Submitted(Vec::new()),
-            });
+    fn submit(&mut self, mut jobs: Vec<NewJob>) -> Result<Reply> {
+        if jobs.len() == 1
+            && let Some(new) = jobs.pop()
+        {
+            let facts = self.facts_of(&new, std::slice::from_ref(&new), &mut NewNames::default())?;
+            return self.take([(new, facts)].into_iter());
         }
-        // All or none: what a refusal takes back must not take back what others did in this transaction.
-        self.book.flush(self.db, &self.shared.tables)?;
-        let (events, cursor, forgotten) = (self.events.len(), self.cursor, self.forgotten.len());
-        self.db.execute_batch("SAVEPOINT batch")?;
-        let mut done = Vec::with_capacity(jobs.len());
-        for (index, new) in jobs.into_iter().enumerate() {
-            match self.submit_one(new)? {
-                Ok(submitted) => done.push(submitted),
-                Err(refusal) => {
-                    self.db.execute_batch("ROLLBACK TO batch; RELEASE batch")?;
-                    self.events.truncate(events);
-                    self.cursor = cursor;
-                    self.book.reload(self.db)?;
-                    self.running.clear();
-                    self.forgotten.truncate(forgotten);
-                    self.remember()?;
-                    return Ok(Reply::Refused(index, refusal));
-                }
-            }
+        let (mut facts, mut names) = (Vec::with_capacity(jobs.len()), NewNames::default());
+        for new in &jobs {
+            facts.push(self.facts_of(new, &jobs, &mut names)?);
         }
-        self.db.execute_batch("RELEASE batch")?;
-        Ok(Reply::Submitted(done))
+        self.take(jobs.into_iter().zip(facts))
     }
 
-    fn submit_one(&mut self, new: NewJob) -> Result<std::result::Result<Submitted, Refusal>> {
-        let facts = match (self.queue_number(&new.queue)?, self.kind_number(&new.kind)?) {
-            (Some(queue), Some(_)) => self.facts_of(&new, queue)?,
-            _ => NewFacts::default(),
-        };
-        let fresh = self.mint.mint(self.shared.clock.now(), &mut self.rng);
-        match self.decide(|moment| interpreter::take(new, facts, fresh, moment)).map_err(unlawful)? {
-            Ok((submitted, changes)) => self.carry(changes).map(|_| Ok(submitted)),
-            Err(refusal) => Ok(Err(refusal)),
-        }
+    fn take(&mut self, jobs: impl ExactSizeIterator<Item = (NewJob, NewFacts)>) -> Result<Reply> {
+        let (mut moment, mint) = self.moment();
+        let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
+        let carried = interpreter::take(jobs, fresh, &mut moment).map_err(unlawful)?;
+        self.write(carried)
     }
 
-    /// What a new job must know, where there is room for its names.
-    fn facts_of(&self, new: &NewJob, queue: i64) -> Result<NewFacts> {
+    /// What one of the new jobs `all` must know; `names` are new with those before it.
+    fn facts_of<'j>(&mut self, new: &'j NewJob, all: &'j [NewJob], names: &mut NewNames<'j>) -> Result<NewFacts> {
+        if !self.has_room_beside(new, all, names)? {
+            return Ok(NewFacts::default());
+        }
+        // No queue has the number 0: there is nothing in one that is not there yet.
+        let queue = self.shared.tables.queue_number(new.queue.as_str()).unwrap_or_default();
         let in_queue = self.book.queues.get(&queue);
         Ok(NewFacts {
             has_room: true,
@@ -181,30 +181,26 @@ impl Writer<'_> {
         {
             return Ok(Reply::Leased(again));
         }
-        let (mut leased, mut late, mut inputs) = (Vec::new(), 0, 0);
-        'all: loop {
-            let late_before = late;
-            for job in ready::candidates(self, request, request.max - leased.len())? {
-                if !decide::may_lease_more(inputs, self.inputs) {
-                    break 'all;
+        let (mut leased, mut serving) = (Vec::new(), Serving::new(request, self.inputs));
+        loop {
+            let (jobs, mut room) = ready::candidates(self, request, serving.begin_round())?;
+            for job in jobs {
+                let inputs = self.inputs;
+                match self.decide(|moment| serving.offer(job, &mut room, inputs, moment)) {
+                    Offered::Kept(_) => {}
+                    Offered::Late(changes) => drop(self.carry(changes)?),
+                    Offered::Leased(job, changes) => {
+                        self.carry(changes)?;
+                        let spec = ready::spec(self, &job)?;
+                        if let Payload::Inline(input) = &spec.input.payload {
+                            self.inputs += input.len();
+                        }
+                        self.leases.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
+                        leased.push((job, spec));
+                    }
                 }
-                if let Some((_, changes)) = self.decide(|moment| decide::expire(job.clone(), moment)) {
-                    self.carry(changes)?;
-                    late += 1;
-                    continue;
-                }
-                let (job, changes) = self.decide(|moment| decide::lease(job, &request.worker, request.ttl, moment));
-                self.carry(changes)?;
-                let spec = ready::spec(self, &job)?;
-                if let Payload::Inline(input) = &spec.input.payload {
-                    inputs += input.len();
-                    self.inputs += input.len();
-                }
-                self.leases.push(LeaseChange::Start(Box::new(job.clone()), request.worker.clone()));
-                leased.push((job, spec));
             }
-            // Jobs that came too late leave room for others; beyond this many the sweep goes on with them.
-            if late == late_before || late > limits::LEASE_JOBS {
+            if !serving.goes_on(self.inputs) {
                 break;
             }
         }

@@ -23,7 +23,7 @@ pub(super) struct FiguresBook {
     pub pairs: BTreeMap<(i64, i64), [u64; 7]>,
     pub waiting: u64,
     dirty_queues: BTreeSet<i64>,
-    /// Queues whose figures readers must be given once the transaction is on disk, written already or not.
+    /// Queues whose figures readers must be given once the transaction is on disk.
     touched: BTreeSet<i64>,
     dirty_pairs: BTreeSet<(i64, i64, u8)>,
     new_kinds: BTreeSet<i64>,
@@ -121,13 +121,6 @@ impl FiguresBook {
         self.new_kinds.remove(&number);
         self.pairs.retain(|(_, kind), _| *kind != number);
         self.dirty_pairs.retain(|(_, kind, _)| *kind != number);
-    }
-
-    /// Goes back to what is written, in this transaction or before.
-    pub fn reload(&mut self, db: &Connection) -> Result<()> {
-        let touched = take(&mut self.touched);
-        *self = FiguresBook { touched, ..FiguresBook::load(db)? };
-        Ok(())
     }
 
     /// Which queues changed in the transaction that is on disk now.

@@ -1,6 +1,8 @@
 //! Forgets names that nothing refers to, when there is no room for another one: their bound is one of those in use.
 
-use raincheck_core::{Millis, Name, limits};
+use std::collections::BTreeSet;
+
+use raincheck_core::{Millis, Name, NewJob, limits};
 use rusqlite::{Result, params};
 
 use super::writer::Writer;
@@ -25,38 +27,57 @@ impl Sort {
     }
 }
 
+/// Names that are new with the jobs of one submit.
+#[derive(Default)]
+pub(super) struct NewNames<'j> {
+    queues: BTreeSet<&'j Name>,
+    kinds: BTreeSet<&'j Name>,
+}
+
 impl Writer<'_> {
-    /// The number of a queue, old or new; `None` when there is no room for a new one.
-    pub(super) fn queue_number(&mut self, name: &Name) -> Result<Option<i64>> {
-        let known = self.shared.tables.queue_number(name.as_str());
-        if known.is_some() || !self.makes_room(Sort::Queue, limits::QUEUES)? {
-            return Ok(known);
-        }
-        Ok(Some(self.shared.tables.queues.write().intern(name)))
+    /// Whether there is this queue, or room for it.
+    pub(super) fn has_room(&mut self, queue: &Name) -> Result<bool> {
+        let is_known = self.shared.tables.queue_number(queue.as_str()).is_some();
+        Ok(is_known || self.makes_room(Sort::Queue, 0, &[])?)
     }
 
-    /// The number of a kind, likewise.
-    pub(super) fn kind_number(&mut self, name: &Name) -> Result<Option<i64>> {
-        let known = self.shared.tables.kind_number(name.as_str());
-        if known.is_some() || !self.makes_room(Sort::Kind, limits::KINDS)? {
-            return Ok(known);
+    /// Whether there are the queue and the kind of one of the new jobs `all`, or room for them beside those `names` that are
+    /// new with others.
+    pub(super) fn has_room_beside<'j>(
+        &mut self,
+        new: &'j NewJob,
+        all: &[NewJob],
+        names: &mut NewNames<'j>,
+    ) -> Result<bool> {
+        if self.shared.tables.queue_number(new.queue.as_str()).is_none() && !names.queues.contains(&new.queue) {
+            if !self.makes_room(Sort::Queue, names.queues.len(), all)? {
+                return Ok(false);
+            }
+            names.queues.insert(&new.queue);
         }
-        Ok(Some(self.shared.tables.kinds.write().intern(name)))
+        if self.shared.tables.kind_number(new.kind.as_str()).is_none() && !names.kinds.contains(&new.kind) {
+            if !self.makes_room(Sort::Kind, names.kinds.len(), all)? {
+                return Ok(false);
+            }
+            names.kinds.insert(&new.kind);
+        }
+        Ok(true)
     }
 
-    fn makes_room(&mut self, sort: Sort, most: usize) -> Result<bool> {
-        let names = match sort {
-            Sort::Queue => &self.shared.tables.queues,
-            Sort::Kind => &self.shared.tables.kinds,
+    /// Makes room for a name beside so many that are new as well. The names of the new jobs `all` stay.
+    fn makes_room(&mut self, sort: Sort, beside: usize, all: &[NewJob]) -> Result<bool> {
+        let (names, most) = match sort {
+            Sort::Queue => (&self.shared.tables.queues, limits::QUEUES),
+            Sort::Kind => (&self.shared.tables.kinds, limits::KINDS),
         };
-        if names.read().len() < most {
+        if names.read().len() + beside < most {
             return Ok(true);
         }
         let ticks = self.shared.clock.ticks();
         if self.found_none.is_some_and(|at| ticks - at < PAUSE) {
             return Ok(false);
         }
-        let unused = self.unused(sort)?;
+        let unused = self.unused(sort, all)?;
         if unused.is_empty() {
             self.found_none = Some(ticks);
             return Ok(false);
@@ -85,8 +106,8 @@ impl Writer<'_> {
         Ok(true)
     }
 
-    /// Names of no job, without settings or claims of their own.
-    fn unused(&self, sort: Sort) -> Result<Vec<(i64, Name)>> {
+    /// Names of no job, new ones among them, without settings or claims of their own.
+    fn unused(&self, sort: Sort, all: &[NewJob]) -> Result<Vec<(i64, Name)>> {
         let tables = &self.shared.tables;
         let mut unused = Vec::new();
         match sort {
@@ -95,17 +116,20 @@ impl Writer<'_> {
                 let mut claimed =
                     self.db.prepare_cached("SELECT 1 FROM claim WHERE scope IN (1, 2) AND queue=?1 LIMIT 1")?;
                 for (number, name) in tables.queues.read().all() {
-                    if self.book.is_idle_queue(number) && !claimed.exists([number])? {
+                    let is_idle = self.book.is_idle_queue(number) && all.iter().all(|new| new.queue != *name);
+                    if is_idle && !claimed.exists([number])? {
                         unused.push((number, name.clone()));
                     }
                 }
             }
             Sort::Kind => {
                 let (used, caps) = (self.book.used_kinds(), self.shared.kind_caps.read());
-                let idle = |number: i64| !used.contains(&number) && !caps.contains_key(&number);
-                unused.extend(
-                    tables.kinds.read().all().filter(|(n, _)| idle(*n)).map(|(number, name)| (number, name.clone())),
-                );
+                let is_idle = |number: i64| !used.contains(&number) && !caps.contains_key(&number);
+                for (number, name) in tables.kinds.read().all() {
+                    if is_idle(number) && all.iter().all(|new| new.kind != *name) {
+                        unused.push((number, name.clone()));
+                    }
+                }
             }
         }
         Ok(unused)

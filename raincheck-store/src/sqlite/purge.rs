@@ -3,10 +3,10 @@ use std::sync::LazyLock;
 use raincheck_core::{Job, Purged, Reply};
 use rusqlite::{Result, params};
 
+use super::rows;
 use super::writer::Writer;
-use super::{rows, sweep};
 
-static EXPIRED: LazyLock<String> = LazyLock::new(|| {
+pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM job j WHERE j.expires_at IS NOT NULL AND j.expires_at<=?1 AND j.state>3 \
          ORDER BY j.expires_at LIMIT ?2",
@@ -62,16 +62,6 @@ pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>>
     writer.book.moved(queue, kind, Some(job.state), None);
     writer.found_none = None;
     Ok(blobs)
-}
-
-pub(super) fn retire(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
-    let jobs = sweep::due(writer, &EXPIRED, limit)?;
-    let mut purged = Purged::default();
-    for job in &jobs {
-        purged.blobs.extend(purge(writer, job)?);
-    }
-    writer.swept = true;
-    Ok(Reply::Swept(jobs.len(), purged))
 }
 
 /// Forgets tombstones whose time is over, with the claims of their jobs, and old answers to lease requests.

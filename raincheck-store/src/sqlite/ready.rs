@@ -1,7 +1,7 @@
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Spec, State};
+use raincheck_core::interpreter::Room;
+use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Spec, State};
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::rows;
@@ -19,9 +19,10 @@ pub(super) static READY: LazyLock<String> = LazyLock::new(|| {
 pub(super) static SPEC: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {}, s.input FROM spec s WHERE s.no=?1", rows::SPEC));
 
-/// At most `max` ready jobs for a lease request, best rank first. Only pairs of queue and kind that were asked for and
-/// have something queued are looked at, so kinds nobody serves are never scanned past.
-pub(super) fn candidates(writer: &mut Writer<'_>, request: &LeaseJobs, max: usize) -> Result<Vec<Job>> {
+/// Ready jobs for a lease request, best rank first, at most `max` of each queue and kind, and how many may run. Only pairs
+/// of queue and kind that were asked for and have something queued are looked at, so kinds nobody serves are never scanned
+/// past.
+pub(super) fn candidates(writer: &mut Writer<'_>, request: &LeaseJobs, max: usize) -> Result<(Vec<Job>, Room)> {
     let tables = &writer.shared.tables;
     let kinds: Vec<i64> = request.kinds.iter().filter_map(|k| tables.kind_number(k.as_str())).collect();
     let queues: Vec<i64> = request.queues.iter().filter_map(|q| tables.queue_number(q.as_str())).collect();
@@ -34,25 +35,20 @@ pub(super) fn candidates(writer: &mut Writer<'_>, request: &LeaseJobs, max: usiz
     // A name given twice must not find a job twice.
     pairs.sort_unstable();
     pairs.dedup();
-    let mut queue_room: HashMap<Name, usize> = HashMap::new();
-    let mut kind_room: HashMap<Name, usize> = HashMap::new();
-    let mut found = Vec::new();
+    let (mut found, mut room) = (Vec::new(), Room::default());
     for (queue, kind) in pairs {
         if writer.book.pairs.get(&(queue, kind)).is_none_or(|n| n[QUEUED] == 0) {
             continue;
         }
         let Some(whole) = writer.book.queues.get(&queue).filter(|q| !q.settings.paused) else { continue };
-        let mut limit = max;
-        if let Some(cap) = whole.settings.concurrency {
-            let room = (cap as usize).saturating_sub(whole.by_state[RUNNING] as usize);
-            limit = limit.min(room);
-            tables.queue_name(queue).map(|name| queue_room.insert(name, room));
+        let mut limit = max as u64;
+        if let Some((cap, name)) = whole.settings.concurrency.and_then(|cap| Some((cap, tables.queue_name(queue)?))) {
+            limit = limit.min(room.cap_queue(name, cap, whole.by_state[RUNNING]));
         }
-        if let Some(cap) = writer.shared.kind_caps.read().get(&kind) {
-            let running: u64 = writer.book.pairs.iter().filter(|(p, _)| p.1 == kind).map(|(_, n)| n[RUNNING]).sum();
-            let room = (*cap as usize).saturating_sub(running as usize);
-            limit = limit.min(room);
-            tables.kind_name(kind).map(|name| kind_room.insert(name, room));
+        let cap = writer.shared.kind_caps.read().get(&kind).copied();
+        if let Some((cap, name)) = cap.and_then(|cap| Some((cap, tables.kind_name(kind)?))) {
+            let running = writer.book.pairs.iter().filter(|(p, _)| p.1 == kind).map(|(_, n)| n[RUNNING]).sum();
+            limit = limit.min(room.cap_kind(name, cap, running));
         }
         let mut rows = writer.kept.ready.get()?.query(params![queue, kind, limit as i64])?;
         while let Some(row) = rows.next()? {
@@ -60,16 +56,7 @@ pub(super) fn candidates(writer: &mut Writer<'_>, request: &LeaseJobs, max: usiz
         }
     }
     found.sort_unstable_by_key(|job: &Job| (job.rank, job.no));
-    found.retain(|job| {
-        let (queue, kind) = (queue_room.get_mut(&job.queue), kind_room.get_mut(&job.kind));
-        let fits = queue.as_deref() != Some(&0) && kind.as_deref() != Some(&0);
-        for room in queue.into_iter().chain(kind).filter(|_| fits) {
-            *room -= 1;
-        }
-        fits
-    });
-    found.truncate(max);
-    Ok(found)
+    Ok((found, room))
 }
 
 /// What a job asks for, with the bytes of its input.

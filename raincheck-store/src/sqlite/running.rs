@@ -1,7 +1,7 @@
 //! The jobs that run, as the writer last wrote them: each run ends with its job read once more, and here it needs no row.
 //!
 //! Only the writer writes jobs, so what stands here is what stands in the database, the transaction that is under way
-//! included. Whoever takes back a part of a transaction must [`Running::clear`] it.
+//! included. Whoever takes back a transaction must [`Running::clear`] it.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,11 @@
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
-use raincheck_core::{Job, Purged, Reply, decide};
+use raincheck_core::Job;
+use raincheck_core::interpreter::Due;
 use rusqlite::{Result, params};
 
+use super::purge::EXPIRED;
 use super::rows;
 use super::shared::NEVER;
 use super::writer::Writer;
@@ -19,31 +21,14 @@ static LATE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(super) fn promote(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
-    let jobs = due(writer, &DUE, limit)?;
-    let swept = jobs.len();
-    for job in jobs {
-        let (_, changes) = writer.decide(|moment| decide::promote(job, moment));
-        writer.carry(changes)?;
-    }
+/// Jobs an index by time says are due.
+pub(super) fn due(writer: &mut Writer<'_>, due: Due) -> Result<Vec<Job>> {
+    let (sql, limit) = match due {
+        Due::Scheduled(limit) => (&DUE, limit),
+        Due::Late(limit) => (&LATE, limit),
+        Due::Expired(limit) => (&EXPIRED, limit),
+    };
     writer.swept = true;
-    Ok(Reply::Swept(swept, Purged::default()))
-}
-
-pub(super) fn expire(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
-    let jobs = due(writer, &LATE, limit)?;
-    let swept = jobs.len();
-    for job in jobs {
-        if let Some((_, changes)) = writer.decide(|moment| decide::expire(job, moment)) {
-            writer.carry(changes)?;
-        }
-    }
-    writer.swept = true;
-    Ok(Reply::Swept(swept, Purged::default()))
-}
-
-/// Jobs an index by time says are due, at most `limit`.
-pub(super) fn due(writer: &Writer<'_>, sql: &str, limit: usize) -> Result<Vec<Job>> {
     let now = writer.shared.clock.now().0;
     writer
         .db

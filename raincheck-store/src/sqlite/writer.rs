@@ -243,7 +243,7 @@ impl Writer<'_> {
     }
 
     /// Knows again what was forgotten by what was taken back.
-    pub fn remember(&mut self) -> rusqlite::Result<()> {
+    fn remember(&mut self) -> rusqlite::Result<()> {
         if !self.forgot {
             return Ok(());
         }

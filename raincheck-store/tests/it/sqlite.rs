@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use raincheck_core::{
-    Clock, Command, Content, JobNo, LeaseJobs, LeaseRef, NewJob, Outcome, Overdue, Payload, Reply, Settle, State,
-    SteadyClock, SteppedClock, Timestamp,
+    Clock, Command, Content, JobNo, LeaseJobs, LeaseRef, Method, NewJob, Outcome, Overdue, Payload, Reply, Settle,
+    State, SteadyClock, SteppedClock, Timestamp,
 };
 use raincheck_store::conformance::{complete, name, new_job, new_of, worker_asks};
 use raincheck_store::{Overrun, Renewal, Renewed, SqliteOptions, SqliteStore, Store, StoreError};
@@ -95,6 +95,28 @@ async fn a_failed_transaction_leaves_nothing_behind() {
     assert!(matches!(replies[..], [Reply::Submitted(_)]));
     assert_eq!(commits.recv().await.unwrap().events[0].cursor.0, bounds.0.0 + 1);
     assert_eq!(store.figures().await.unwrap().kinds.len(), 2);
+    store.close().await;
+}
+
+/// Nor in what the writer remembers of the jobs that run.
+#[tokio::test]
+async fn a_failed_transaction_leaves_running_jobs_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(folder.path())).unwrap();
+    let mut file = new_job();
+    file.spec.input = Content { payload: Payload::Blob { name: "one-file".into(), size: 1 }, ..Content::default() };
+    let mut equal = NewJob { method: Method::Get, equal: Some([1; 16]), ..new_job() };
+    equal.kind = name("equal");
+    let commands = vec![Command::Submit(vec![equal.clone()]), Command::Lease(worker_asks(&["equal"], 1))];
+    let replies = store.apply(commands).await.unwrap();
+    let [_, Reply::Leased(leased)] = &replies[..] else { panic!("{replies:?}") };
+    let lease = leased[0].0.lease_ref();
+    let commands = vec![Command::Submit(vec![equal]), Command::Submit(vec![file.clone()]), Command::Submit(vec![file])];
+    assert!(store.apply(commands).await.is_err());
+    let settle = Command::Settle(Settle { lease, outcome: complete("1") });
+    let replies = store.apply(vec![settle]).await.unwrap();
+    let [Reply::Job(job)] = &replies[..] else { panic!("{replies:?}") };
+    assert_eq!((job.state, job.shared), (State::Succeeded, 1));
     store.close().await;
 }
 

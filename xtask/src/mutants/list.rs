@@ -194,13 +194,29 @@ pub const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "running-not-forgotten",
-        fault: "what the writer keeps of running jobs outlives the part of a transaction that was taken back",
-        edits: &[Edit {
-            file: APPLY,
-            from: "                    self.book.reload(self.db)?;\n                    self.running.clear();\n",
-            to: "                    self.book.reload(self.db)?;\n",
-        }],
+        fault: "what the writer keeps of running jobs outlives a transaction that was taken back",
+        edits: &[Edit { file: WRITER, from: "        self.running.clear();\n", to: "" }],
         killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "batch-unseen",
+        fault: "the jobs of one submit do not see the names that those before them took",
+        edits: &[Edit {
+            file: "raincheck-core/src/interpreter/submit.rs",
+            from: "                facts.claim = Fact::Here(*claim);\n",
+            to: "                let _ = claim;\n",
+        }],
+        killer: Killer::Tests(CORE),
+    },
+    Mutant {
+        name: "half-a-batch",
+        fault: "a refused submit keeps the jobs before the refused one",
+        edits: &[Edit {
+            file: "raincheck-core/src/interpreter/submit.rs",
+            from: "return Ok(Reply::Refused(done.len(), refusal).into())",
+            to: "return Ok(Carried { changes, more, reply: Reply::Refused(done.len(), refusal) })",
+        }],
+        killer: Killer::Tests(CORE),
     },
     Mutant {
         name: "losses-not-counted",
