@@ -20,7 +20,13 @@ impl Batch<'_> {
             Command::Lease(_) | Command::Promote(_) | Command::Expire(_) | Command::Retire(_) | Command::Bury(_) => {
                 Err(Trouble::Refused("a command went the wrong way"))
             }
-            command => {
+            Command::Settle(_)
+            | Command::Progress(..)
+            | Command::Append(_)
+            | Command::Cancel(_)
+            | Command::RunNow(_)
+            | Command::Purge(_)
+            | Command::SetQueue(..) => {
                 let (mut facts, needs) = self.known_of(&command);
                 if let Some(name) = needs.queue {
                     let has_room = !self.too_many_queues(name, &[]) || self.crowded()?;

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use raincheck_core::interpreter::{self, Due, Fact, Facts};
-use raincheck_core::{Command, Job, Reply, Timestamp};
+use raincheck_core::{Command, Job, Reply};
 
 use super::batch::Batch;
 use super::db::Db;
@@ -43,10 +43,15 @@ impl Batch<'_> {
 
     /// Jobs an index by time says are due; those that another node is at are left to it.
     async fn due(&mut self, due: Due) -> Result<Vec<Job>, Trouble> {
-        let (sql, aim, at, limit): (&'static str, Aim, fn(&Job) -> Option<Timestamp>, usize) = match due {
-            Due::Scheduled(limit) => (&DUE, Aim::Due, |job| Some(job.run_at), limit),
-            Due::Late(limit) => (&LATE, Aim::StartBy, |job| job.start_by, limit),
-            Due::Expired(limit) => (&EXPIRED, Aim::Expired, |job| job.expires_at, limit),
+        let (sql, aim, limit): (&'static str, _, _) = match due {
+            Due::Scheduled(limit) => (&DUE, Aim::Due, limit),
+            Due::Late(limit) => (&LATE, Aim::StartBy, limit),
+            Due::Expired(limit) => (&EXPIRED, Aim::Expired, limit),
+        };
+        let at = |job: &Job| match due {
+            Due::Scheduled(_) => Some(job.run_at),
+            Due::Late(_) => job.start_by,
+            Due::Expired(_) => job.expires_at,
         };
         self.swept = true;
         let (begin, from) = (Instant::now(), self.mind.floors.of(&aim));

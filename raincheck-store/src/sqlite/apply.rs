@@ -140,11 +140,7 @@ impl Writer<'_> {
 
     /// What one of the new jobs `all` must know; `names` are new with those before it.
     fn facts_of<'j>(&mut self, new: &'j NewJob, all: &'j [NewJob], names: &mut NewNames<'j>) -> Result<NewFacts> {
-        if !self.has_room_beside(new, all, names)? {
-            return Ok(NewFacts::default());
-        }
-        // No queue has the number 0: there is nothing in one that is not there yet.
-        let queue = self.shared.tables.queue_number(new.queue.as_str()).unwrap_or_default();
+        let Some(queue) = self.room_beside(new, all, names)? else { return Ok(NewFacts::default()) };
         let in_queue = self.book.queues.get(&queue);
         Ok(NewFacts {
             has_room: true,

@@ -41,27 +41,28 @@ impl Writer<'_> {
         Ok(is_known || self.makes_room(Sort::Queue, 0, &[])?)
     }
 
-    /// Whether there are the queue and the kind of one of the new jobs `all`, or room for them beside those `names` that are
-    /// new with others.
-    pub(super) fn has_room_beside<'j>(
+    /// The number of the queue of one of the new jobs `all`, which is 0 for one that is not there yet: none has that. `None`
+    /// when there is no room for its names beside those `names` that are new with others.
+    pub(super) fn room_beside<'j>(
         &mut self,
         new: &'j NewJob,
         all: &[NewJob],
         names: &mut NewNames<'j>,
-    ) -> Result<bool> {
-        if self.shared.tables.queue_number(new.queue.as_str()).is_none() && !names.queues.contains(&new.queue) {
+    ) -> Result<Option<i64>> {
+        let queue = self.shared.tables.queue_number(new.queue.as_str());
+        if queue.is_none() && !names.queues.contains(&new.queue) {
             if !self.makes_room(Sort::Queue, names.queues.len(), all)? {
-                return Ok(false);
+                return Ok(None);
             }
             names.queues.insert(&new.queue);
         }
         if self.shared.tables.kind_number(new.kind.as_str()).is_none() && !names.kinds.contains(&new.kind) {
             if !self.makes_room(Sort::Kind, names.kinds.len(), all)? {
-                return Ok(false);
+                return Ok(None);
             }
             names.kinds.insert(&new.kind);
         }
-        Ok(true)
+        Ok(Some(queue.unwrap_or_default()))
     }
 
     /// Makes room for a name beside so many that are new as well. The names of the new jobs `all` stay.
