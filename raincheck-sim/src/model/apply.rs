@@ -28,6 +28,8 @@ impl Model {
             | Command::RunNow(_)
             | Command::Purge(_)
             | Command::SetQueue(..)
+            | Command::Put(_)
+            | Command::Delete(_)
             | Command::Promote(_)
             | Command::Expire(_) => self.carry_out(command),
         }

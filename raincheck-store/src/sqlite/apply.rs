@@ -31,6 +31,8 @@ impl Writer<'_> {
             | Command::RunNow(_)
             | Command::Purge(_)
             | Command::SetQueue(..)
+            | Command::Put(_)
+            | Command::Delete(_)
             | Command::Promote(_)
             | Command::Expire(_)
             | Command::Retire(_) => self.carry_out(command),
