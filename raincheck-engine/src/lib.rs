@@ -47,6 +47,7 @@ mod tail;
 mod waiting;
 mod watch_feed;
 mod watch_job;
+pub mod wire;
 mod workers;
 
 pub use chunks::Follow;
