@@ -32,6 +32,7 @@ mod outlook;
 mod progress;
 mod pulse;
 mod rate;
+mod request;
 mod rerun;
 #[cfg(test)]
 mod samples;
@@ -60,8 +61,9 @@ pub use lease_request::{LeaseAnswer, LeaseError, LeaseRequest, Leased, WorkerId}
 pub use local::{LocalOptions, LocalWorker};
 pub use observe::Until;
 pub use outlook::{Outlook, WaitingFor};
+pub use raincheck_core::digest;
+pub use request::{InvalidRequest, compare, sameness};
 pub use rerun::RerunError;
-pub use secret::digest;
 pub use settings::Settings;
 pub use settle::Finish;
 pub use stats::KindStats;

@@ -1,9 +1,11 @@
 //! The rules as tables, and what must hold after any sequence of them.
 
+mod fingerprint;
 mod fuzz;
 mod interpreter;
 mod lawful;
 mod make;
+mod resolve;
 mod settle;
 mod steer;
 mod submit;

@@ -57,20 +57,15 @@ fn respell(value: &Value) -> String {
     }
 }
 
-fn digest(json: &str) -> raincheck_core::Digest {
-    let mut fingerprint = Fingerprint::default();
-    fingerprint.json("input", json.as_bytes());
-    fingerprint.finish()
-}
-
 #[test]
-fn fingerprint() {
+fn canonical_form() {
+    let form = |json: &str| canonical(json.as_bytes());
     check((value(), value()), |(one, other)| {
         let plain = one.to_string();
         for spelled in [respell(&one), serde_json::to_string_pretty(&one).unwrap()] {
-            assert_eq!(digest(&plain), digest(&spelled), "{plain} and {spelled}");
+            assert_eq!(form(&plain), form(&spelled), "{plain} and {spelled}");
         }
-        assert_eq!(digest(&plain) == digest(&other.to_string()), one == other, "{one} and {other}");
+        assert_eq!(form(&plain) == form(&other.to_string()), one == other, "{one} and {other}");
     });
 }
 
@@ -83,6 +78,11 @@ fn depth() {
         // serde_json gives up at the same depth, so that what we let pass can be read by whoever uses it.
         let read = serde_json::from_slice::<Value>(&text);
         assert!(!(too_deep(&text) && read.is_ok()), "refused, but {read:?}");
+        // What is taken has a canonical form, and only one.
+        if check_json(&text).is_ok() {
+            let spaced = [b" \n", &text[..], b"\t"].concat();
+            assert_eq!(canonical(&text), canonical(&spaced));
+        }
     });
 }
 

@@ -12,7 +12,7 @@ mod progress;
 pub mod time;
 
 pub use base::BaseUrl;
-pub use canonical::{Fingerprint, first_half, too_deep};
+pub use canonical::{JsonError, canonical, check_json, too_deep};
 pub use event::{write_event, write_note};
 pub use job::{JobView, write_failure, write_job, write_job_members};
 pub use json::Json;

@@ -7,7 +7,7 @@ use std::io;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use raincheck_core::{Digest, Payload, limits};
+use raincheck_core::{Digest, Payload, first_half, limits};
 use raincheck_store::{Arrival, BlobUse, Unclaimed};
 use sha2::{Digest as _, Sha256};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -17,7 +17,6 @@ use super::options::Largest;
 use super::pace::Pace;
 use super::problem::{self, Problem};
 use super::watch::slots::{Slot, Slots};
-use super::wire::first_half;
 use super::{App, body};
 
 /// Gathered before it is written, bytes. An upload holds this twice, and what came with one read.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use raincheck_core::{Progress, limits};
+use raincheck_core::{Deadline, Progress, limits};
 use raincheck_engine::wire::write_progress;
 use raincheck_fuzz::{bytes, check, texts};
 use serde::Deserialize;
@@ -186,8 +186,8 @@ fn shown(progress: &Progress) {
 fn moment() {
     let samples = ["2027-01-31T08:00:00Z", "2026-11-21T06:00:00.123456789+02:00", "2h", "90", ""];
     check(texts(&samples), |text| match Moment::parse(&text) {
-        Some(Moment::At(at)) => assert_eq!(time::parse(&text), Some(at)),
-        Some(Moment::In(millis)) => assert!(millis >= 0 && time::parse(&text).is_none(), "{text:?}"),
+        Some(Moment(Deadline::At(at))) => assert_eq!(time::parse(&text), Some(at)),
+        Some(Moment(Deadline::In(millis))) => assert!(millis >= 0 && time::parse(&text).is_none(), "{text:?}"),
         None => assert_eq!(time::parse(&text), None),
     });
 }

@@ -16,6 +16,6 @@ pub use new_job::{BatchBody, Moment, NewJobBody, RerunBody, RetentionBody, Retry
 pub use patch::QueuePatchBody;
 pub use progress::{ProgressBody, cut};
 pub use raincheck_engine::wire::{
-    Fingerprint, JobView, Json, first_half, time, too_deep, write_event, write_job, write_job_members, write_note,
+    JobView, Json, check_json, time, too_deep, write_event, write_job, write_job_members, write_note,
 };
 pub use read::{AtMost, Object, Present, escape, read, read_or_default};
