@@ -15,7 +15,7 @@ fn canonical(text: &[u8]) -> Vec<u8> {
 }
 
 fn made(request: &JobRequest<'_>, input: &Sameness, defaults: &Defaults) -> NewJob {
-    let mut new = resolve(request, defaults, || NOW, |_| true).unwrap();
+    let mut new = resolve(request, defaults, || NOW, |_| true).expect("a request within the limits");
     new.compare_by(request, input, canonical);
     new
 }

@@ -135,7 +135,7 @@ impl Upload<'_> {
             run.renew().await?;
         }
         let place = self.app.uploads.take(self.of())?;
-        let arrival = self.app.engine.store().blobs().begin(self.of(), announced).await;
+        let arrival = self.app.engine.blobs().begin(self.of(), announced).await;
         let arrival = arrival.map_err(|error| unwritten(self.of(), &error))?;
         Ok((place, Keeping::new(arrival)))
     }
@@ -247,7 +247,7 @@ pub async fn keep(app: &App, of: BlobUse, bytes: Bytes) -> Result<(Payload, Opti
         return Ok((if bytes.is_empty() { Payload::Empty } else { Payload::Inline(bytes) }, None));
     }
     let size = bytes.len() as u64;
-    let file = app.engine.store().blobs().hold(of, bytes).await.map_err(|error| unwritten(of, &error))?;
+    let file = app.engine.blobs().hold(of, bytes).await.map_err(|error| unwritten(of, &error))?;
     Ok((Payload::Blob { name: file.name().into(), size }, Some(file)))
 }
 

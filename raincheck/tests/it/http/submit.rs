@@ -340,3 +340,14 @@ async fn what_is_submitted_inside_is_the_same_as_over_http() {
     let told = bed.engine.new_job(&equal, raincheck_engine::json("{"), &Defaults::default()).unwrap_err().to_string();
     assert!(told.starts_with("the request is not valid: input is not valid JSON"), "{told}");
 }
+
+#[tokio::test]
+async fn a_raw_submit_has_no_more_tags_than_another() {
+    let bed = Bed::new().await;
+    let raw = async |count: usize| {
+        let tags: Vec<String> = (0..count).map(|n| format!("tag.{n}=x")).collect();
+        send(bed.ask(Method::POST, &format!("/kinds/k/jobs?{}", tags.join("&"))).body("x")).await
+    };
+    assert_eq!(raw(32).await.is(202).json()["tags"].as_object().unwrap().len(), 32);
+    assert_eq!(raw(33).await.is(422).json()["errors"][0]["pointer"], "/tags");
+}
