@@ -1,3 +1,4 @@
+use crate::limits::DURATION_MILLIS;
 use crate::time::Millis;
 
 /// Why a text is not a duration.
@@ -6,8 +7,6 @@ use crate::time::Millis;
 pub struct DurationError;
 
 const UNITS: [(&str, Millis); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-/// Longest duration taken anywhere: ten years.
-const LONGEST: Millis = 10 * 365 * 86_400_000;
 
 /// Reads `"500ms"`, `"90s"`, `"15m"`, `"2h"`, `"7d"` or whole seconds (`"90"`); milliseconds come out.
 /// Negative, fractional and longer than ten years are errors.
@@ -19,7 +18,7 @@ pub fn parse_duration(text: &str) -> Result<Millis, DurationError> {
         unit => UNITS.iter().find(|(name, _)| *name == unit).ok_or(DurationError)?.1,
     };
     let millis = number.parse::<Millis>().ok().and_then(|n| n.checked_mul(factor)).ok_or(DurationError)?;
-    if millis <= LONGEST { Ok(millis) } else { Err(DurationError) }
+    if millis <= DURATION_MILLIS { Ok(millis) } else { Err(DurationError) }
 }
 
 /// Writes a duration with the largest unit that loses nothing: 90000 becomes `"90s"`.
@@ -53,7 +52,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(millis in 0..LONGEST) {
+        fn what_is_written_reads_back(millis in 0..DURATION_MILLIS) {
             prop_assert_eq!(parse_duration(&format_duration(millis)), Ok(millis));
         }
     }

@@ -26,6 +26,17 @@ impl FailureCode {
         }
     }
 
+    /// One line for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            FailureCode::Failed => "The job failed",
+            FailureCode::Timeout => "The job took too long",
+            FailureCode::Lost => "The job's workers vanished",
+            FailureCode::Expired => "The job was not started in time",
+            FailureCode::Canceled => "The job was canceled",
+        }
+    }
+
     /// The code behind a slug, or `None`.
     pub fn from_slug(slug: &str) -> Option<FailureCode> {
         use FailureCode::*;

@@ -36,6 +36,16 @@ pub enum OnLost {
     Fail,
 }
 
+impl OnLost {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OnLost::Retry => "retry",
+            OnLost::Fail => "fail",
+        }
+    }
+}
+
 /// How long a finished job is kept, milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {

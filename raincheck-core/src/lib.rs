@@ -1,14 +1,16 @@
 //! The words and the rules of Raincheck.
 //!
 //! Everything here is pure: time, randomness and stored facts come in as arguments, changes go out as
-//! values. Nothing here does I/O, waits, or knows SQL, HTTP or JSON. See [`interpreter`] for how a command is
-//! carried out, [`decide`] for the rules and [`State`] for the drawn life of a job.
+//! values. Nothing here does I/O, waits, or knows SQL, HTTP or JSON. See [`resolve()`] for what becomes of a request,
+//! [`interpreter`] for how a command is carried out, [`decide`] for the rules and [`State`] for the drawn life of a job.
 
 mod command;
 pub mod decide;
+mod defaults;
 mod duration;
 mod event;
 mod failure;
+mod fingerprint;
 mod id;
 pub mod interpreter;
 mod job;
@@ -20,15 +22,19 @@ mod payload;
 mod progress;
 mod queue;
 mod rank;
+mod request;
+mod resolve;
 mod retry;
 mod state;
 mod steady;
 mod time;
 
 pub use command::{Append, Cancel, Change, ClaimScope, Command, LeaseJobs, Purged, Refusal, Reply, Settle, Submitted};
+pub use defaults::{Defaults, KindDefaults, Policy};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use event::{Cursor, Event, EventData, EventType};
 pub use failure::{Failure, FailureCode};
+pub use fingerprint::{Sameness, digest, first_half};
 pub use id::{IdMint, JobId, JobNo};
 pub use job::{Job, Method, NewJob, OnLost, Retention, Spec};
 pub use lease::{ChunkKind, LeaseRef, Outcome, Overdue, log_bytes};
@@ -38,6 +44,8 @@ pub use payload::{Content, Digest, Payload};
 pub use progress::Progress;
 pub use queue::{QueueFacts, QueuePatch, QueueSettings};
 pub use rank::rank;
+pub use request::{Deadline, JobRequest};
+pub use resolve::{Invalid, resolve};
 pub use retry::RetryPolicy;
 pub use state::State;
 pub use steady::SteadyClock;

@@ -42,6 +42,11 @@ impl Name {
         Ok(Name(text.into()))
     }
 
+    /// The queue of jobs that name none.
+    pub fn default_queue() -> Self {
+        Name("default".into())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_core::{Clock, Failure, FailureCode, Name, NewJob, Progress, Spec, SteadyClock};
+use raincheck_core::{Clock, Defaults, Failure, FailureCode, JobRequest, Name, Progress, SteadyClock};
 use raincheck_engine::{Engine, Handlers, LocalOptions, LocalWorker, Settings, Task, Until, json};
 use raincheck_store::{Found, SqliteOptions, SqliteStore};
 
@@ -29,16 +29,20 @@ async fn main() -> Result<(), Anything> {
         })
         .collect();
 
+    // Jobs may have a time limit of their own, a key under which they are made once, and all else that a client may ask
+    // for; what they leave out is filled in from these.
+    let defaults = Defaults::default();
     let jobs = (0..20).map(|n| {
         let (kind, input) = if n % 2 == 0 {
             ("text.count", format!("{:?}", "rain ".repeat(n)))
         } else {
             ("number.square", n.to_string())
         };
-        let spec = Spec { label: Some(format!("#{n}").into()), input: json(input), ..Spec::default() };
-        Ok(NewJob { spec, ..NewJob::new(Name::new("default")?, Name::new(kind)?) })
+        let label = format!("#{n}");
+        let request = JobRequest { kind, label: Some(&label), ..JobRequest::default() };
+        engine.new_job(&request, json(input), &defaults)
     });
-    let submitted = engine.submit(jobs.collect::<Result<_, Anything>>()?).await?;
+    let submitted = engine.submit(jobs.collect::<Result<_, _>>()?).await?;
 
     for one in &submitted {
         let Found::Here(record) = engine.wait(one.job().id, Until::Done, 30_000).await? else { continue };

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use raincheck_core::{Append, ChunkKind, Command, JobNo, Reply, log_bytes};
+use raincheck_core::{Append, ChunkKind, Command, JobNo, log_bytes};
 use raincheck_store::{Chunk, ChunkInfo, StoreError};
 
-use crate::Engine;
 use crate::hub::Watch;
+use crate::{Engine, replies};
 
 /// A follower looks again after this long even when nobody told it to.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -13,6 +13,19 @@ const LOOK_AGAIN: Duration = Duration::from_secs(15);
 pub struct Follow {
     engine: Engine,
     watch: Watch,
+}
+
+/// What became of bytes for a stream or log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendAnswer {
+    /// Those of this run are kept up to this offset.
+    Done(u64),
+    /// The run is over.
+    LeaseLost,
+    /// The stream or log is at its bound.
+    Full,
+    /// There is no such job any more.
+    Gone,
 }
 
 impl Engine {
@@ -34,11 +47,10 @@ impl Engine {
         self.store().chunk_info(no, kind, attempt).await
     }
 
-    /// Adds to a run's stream or log, within the engine's bounds. Answers [`Reply::Appended`],
-    /// [`Reply::LeaseLost`], [`Reply::Full`] or [`Reply::Gone`].
-    pub async fn append(&self, append: Append) -> Result<Reply, StoreError> {
+    /// Adds to a run's stream or log, within the engine's bounds.
+    pub async fn append(&self, append: Append) -> Result<AppendAnswer, StoreError> {
         let limit = append.limit.min(self.chunk_limit(append.kind, append.lease.attempt));
-        self.one(Command::Append(Append { limit, ..append })).await
+        replies::append(self.one(Command::Append(Append { limit, ..append })).await?)
     }
 
     /// Most bytes that a stream or log may have while this attempt writes it.

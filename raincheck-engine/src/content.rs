@@ -1,7 +1,5 @@
 use bytes::Bytes;
-use raincheck_core::{Content, Payload};
-
-use crate::digest;
+use raincheck_core::{Content, Payload, digest};
 
 /// JSON text as the input or result of a job, kept with the job; for text up to
 /// [`raincheck_core::limits::INLINE_BYTES`] bytes.

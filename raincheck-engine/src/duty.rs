@@ -1,11 +1,10 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use raincheck_core::{Command, Millis, Outcome, Overdue, Reply, Settle};
+use raincheck_core::{Command, Millis, Outcome, Overdue, Settle};
 use raincheck_store::StoreError;
 
-use crate::Engine;
-use crate::submit::odd;
+use crate::{Engine, replies};
 
 /// Jobs queued or expired in one transaction.
 const DUE_BATCH: usize = 512;
@@ -111,13 +110,9 @@ async fn settle(engine: &Engine) -> Result<bool, StoreError> {
 async fn swept(engine: &Engine, commands: Vec<Command>) -> Result<Vec<usize>, StoreError> {
     let (mut counts, mut files) = (Vec::new(), Vec::new());
     for reply in engine.store().apply(commands).await? {
-        match reply {
-            Reply::Swept(count, purged) => {
-                counts.push(count);
-                files.extend(purged.blobs);
-            }
-            other => return Err(odd(&other)),
-        }
+        let (count, left) = replies::sweep(reply)?;
+        counts.push(count);
+        files.extend(left.blobs);
     }
     engine.remove_files(files).await;
     Ok(counts)

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use raincheck_core::{Clock, Command, Payload, Reply, Timestamp, limits};
-use raincheck_store::{Store, StoreError, Unclaimed};
+use raincheck_store::{Blobs, Store, StoreError, Unclaimed};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -94,7 +94,17 @@ impl Engine {
         self.0.clock.now()
     }
 
-    /// The store below.
+    /// Whether the store takes writes now.
+    pub fn health(&self) -> Result<(), StoreError> {
+        self.0.store.health()
+    }
+
+    /// The large payloads.
+    pub fn blobs(&self) -> &Blobs {
+        self.0.store.blobs()
+    }
+
+    /// The store below, for those who set it up; what can be done with jobs is here.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
     }

@@ -1,9 +1,52 @@
 use raincheck_core::Name;
-use raincheck_store::{Figures, QueueFigures, StoreError};
+use raincheck_store::{CommitTimes, Figures, QueueFigures, StoreError};
 
 use crate::{Counters, Engine, KindStats, WorkerInfo};
 
+/// What the store below tells about itself.
+#[derive(Clone, Debug)]
+pub struct StoreFigures {
+    /// Transactions that were given up because they would have broken a promise.
+    pub refused_writes: u64,
+    /// How often the data came back without what was told of.
+    pub history_changes: u64,
+    /// Events that were acknowledged and are known to be missing.
+    pub missing_events: u64,
+    /// Large payloads moved aside because no job refers to them.
+    pub orphans: u64,
+    /// Reads of large payloads that were not there in full, or not as they were written.
+    pub unreadable: u64,
+    /// How long its transactions held up those who waited for them or behind them.
+    pub commit_times: CommitTimes,
+    /// The timeline of the server that the data is on, where it can move.
+    pub timeline: Option<i64>,
+    /// How many histories the data has had.
+    pub histories: u64,
+    /// Bytes free for the data, where that is known.
+    pub free_bytes: Option<u64>,
+    /// Whether submits are refused for lack of space.
+    pub is_low: bool,
+}
+
 impl Engine {
+    /// What the store tells about itself since the start, from memory.
+    pub fn store_figures(&self) -> StoreFigures {
+        let store = self.store();
+        let (free_bytes, is_low) = store.space();
+        StoreFigures {
+            refused_writes: store.refused_writes(),
+            history_changes: store.history_changes(),
+            missing_events: store.missing_events(),
+            orphans: store.blobs().count_set_aside(),
+            unreadable: store.blobs().count_unreadable(),
+            commit_times: store.commit_times(),
+            timeline: store.timeline(),
+            histories: store.histories(),
+            free_bytes,
+            is_low,
+        }
+    }
+
     /// Kept figures of everything.
     pub async fn figures(&self) -> Result<Figures, StoreError> {
         self.store().figures().await

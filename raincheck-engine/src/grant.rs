@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use raincheck_core::{Command, LeaseRef, Outcome, Reply, Settle};
 use raincheck_store::StoreError;
 
-use crate::Engine;
+use crate::{Engine, replies};
 
 type Applying = Pin<Box<dyn Future<Output = Result<Vec<Reply>, StoreError>> + Send>>;
 
@@ -55,10 +55,8 @@ impl Drop for Grant {
 }
 
 async fn give_back(engine: &Engine, replies: Vec<Reply>) {
-    let leased = replies.into_iter().filter_map(|reply| match reply {
-        Reply::Leased(jobs) => Some(jobs),
-        _ => None,
-    });
+    // The ends of runs on the same request stay as they are.
+    let leased = replies.into_iter().filter_map(|reply| replies::lease(reply).ok());
     release(engine, leased.flatten().map(|(job, _)| job.lease_ref())).await;
 }
 

@@ -6,8 +6,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::grant::Grant;
 use crate::settle::have_files;
-use crate::submit::odd;
-use crate::{Engine, LeaseAnswer, LeaseError, LeaseRequest, Leased, digest};
+use crate::{Engine, LeaseAnswer, LeaseError, LeaseRequest, Leased, digest, replies};
 
 impl Engine {
     /// Records the ends in the request, then hands out ready jobs, all in one transaction; waits for some when
@@ -81,12 +80,8 @@ impl Engine {
     }
 
     fn leased(&self, reply: Option<Reply>) -> Result<Vec<Leased>, StoreError> {
-        let jobs = match reply {
-            Some(Reply::Leased(jobs)) => jobs,
-            Some(other) => return Err(odd(&other)),
-            None => return Err(StoreError::Other("a lease was not answered".to_owned())),
-        };
-        let leased = jobs.into_iter().map(|(job, spec)| Leased {
+        let Some(reply) = reply else { return Err(StoreError::Other("a lease was not answered".to_owned())) };
+        let leased = replies::lease(reply)?.into_iter().map(|(job, spec)| Leased {
             lease: self.lease_string(job.lease_ref()),
             ttl: job.ttl,
             heartbeat: (job.ttl / 3).max(1),

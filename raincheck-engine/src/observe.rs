@@ -87,6 +87,16 @@ impl Engine {
         }
     }
 
+    /// The job of a number, as a lease names it, without its input's bytes; `None` when it is not there.
+    pub async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError> {
+        self.store().record(no).await
+    }
+
+    /// Whether there was a job of that number that was purged, as far as that is still remembered.
+    pub async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError> {
+        self.store().is_purged(no).await
+    }
+
     /// What the worker of a job gets, with its bytes unless they are a file; `None` when purged.
     pub async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
         self.store().input(no).await

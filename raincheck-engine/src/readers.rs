@@ -1,13 +1,10 @@
 //! Named readers of the change feed: their places are kept, and moved when they say so.
 
-use raincheck_core::{
-    Command, Cursor, Delete, Expected, Millis, Name, Object, ObjectKind, Put, Refusal, Reply, Timestamp, limits,
-};
+use raincheck_core::{Command, Cursor, Delete, Expected, Millis, Name, Object, ObjectKind, Put, Timestamp, limits};
 use raincheck_store::{EventFilter, Most, StoreError};
 
-use crate::Engine;
-use crate::submit::odd;
 use crate::watch_feed::FeedError;
+use crate::{Engine, replies};
 
 const KIND: ObjectKind = ObjectKind::Reader;
 /// The body's first byte: what follows is the cursor, 8 bytes, big-endian.
@@ -35,21 +32,35 @@ pub struct Lag {
     pub millis: Millis,
 }
 
-/// Why a reader was not moved or deleted.
+/// Why a named object was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// It is not as the caller takes for granted.
+    #[error("it has changed")]
+    OtherVersion,
+    /// It would be one more than there may be.
+    #[error("there are {} of its kind, and no more may be; delete others", limits::OBJECTS)]
+    TooMany,
+    /// See there.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a reader was not moved.
 #[derive(Debug, thiserror::Error)]
 pub enum ReaderError {
-    /// It is not as the caller takes for granted.
-    #[error("the reader has changed")]
-    Changed,
-    /// It would be one more than there may be.
-    #[error("there are {} readers, and no more may be; delete others", limits::OBJECTS)]
-    TooMany,
     /// The feed cannot be read from there.
     #[error(transparent)]
     Feed(#[from] FeedError),
     /// See there.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Object(#[from] ObjectError),
+}
+
+impl From<StoreError> for ReaderError {
+    fn from(error: StoreError) -> Self {
+        ObjectError::from(error).into()
+    }
 }
 
 impl Reader {
@@ -85,25 +96,17 @@ impl Engine {
         let place = self.feed_place(cursor).await?;
         let mut body = vec![FORMAT];
         body.extend(place.0.to_be_bytes());
-        match self.one(Command::Put(Put { kind: KIND, name, expected, body: body.into() })).await? {
-            Reply::Put { object, is_new } => Ok((Reader::of(&object)?, is_new)),
-            Reply::OtherVersion(_) => Err(ReaderError::Changed),
-            Reply::Refused(_, Refusal::TooManyNames) => Err(ReaderError::TooMany),
-            other => Err(odd(&other).into()),
-        }
+        let put = Put { kind: KIND, name, expected, body: body.into() };
+        let (object, is_new) = replies::put(self.one(Command::Put(put)).await?)?;
+        Ok((Reader::of(&object)?, is_new))
     }
 
     /// Deletes a reader; answers whether it was there.
     ///
     /// # Errors
-    /// See [`ReaderError`]; nothing was changed then.
-    pub async fn delete_reader(&self, name: Name, expected: Expected) -> Result<bool, ReaderError> {
-        match self.one(Command::Delete(Delete { kind: KIND, name, expected })).await? {
-            Reply::Deleted => Ok(true),
-            Reply::Gone => Ok(false),
-            Reply::OtherVersion(_) => Err(ReaderError::Changed),
-            other => Err(odd(&other).into()),
-        }
+    /// See [`ObjectError`]; nothing was changed then.
+    pub async fn delete_reader(&self, name: Name, expected: Expected) -> Result<bool, ObjectError> {
+        replies::delete(self.one(Command::Delete(Delete { kind: KIND, name, expected })).await?)
     }
 
     /// How far each reader is behind.

@@ -1,9 +1,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use raincheck_core::{Cursor, Digest, JobNo, LeaseRef};
+use raincheck_core::{Cursor, JobNo, LeaseRef};
 use raincheck_store::StoreError;
-use sha2::{Digest as _, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 /// Bytes of a message authentication code that are kept: half of SHA-256, as RFC 2104 section 5 allows.
@@ -68,11 +68,6 @@ fn same(ours: &str, theirs: &str) -> bool {
     ours.as_bytes().ct_eq(theirs.as_bytes()).into()
 }
 
-/// First 16 bytes of the SHA-256 (FIPS 180-4) of `bytes`.
-pub fn digest(bytes: &[u8]) -> Digest {
-    first(&Sha256::digest(bytes))
-}
-
 fn first(bytes: &[u8]) -> [u8; MAC_BYTES] {
     let mut out = [0; MAC_BYTES];
     out.copy_from_slice(&bytes[..MAC_BYTES]);
@@ -119,12 +114,5 @@ mod tests {
         for bad in ["", "1234567", "%00", &text[1..], &format!("{text}AA")] {
             assert_eq!(keys(1).cursor(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn digests_are_the_first_half_of_sha_256() {
-        // FIPS 180-4 example: SHA-256("abc") begins so.
-        let expected = [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23];
-        assert_eq!(digest(b"abc"), expected);
     }
 }

@@ -1,8 +1,8 @@
 use raincheck_core::{Command, Job, LeaseRef, Outcome, Payload, Reply, Settle};
 use raincheck_store::{StoreError, Unclaimed};
 
-use crate::Engine;
-use crate::submit::{keep_all, may_be_done, odd};
+use crate::submit::{keep_all, may_be_done};
+use crate::{Engine, replies};
 
 /// What a settle came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,13 +78,8 @@ impl Engine {
         let mut finishes = Vec::with_capacity(settling.len());
         for one in settling {
             let reply = replies.get_mut(one.at).map(|reply| std::mem::replace(reply, Reply::Gone));
-            let finish = match reply {
-                Some(Reply::Job(job)) => Finish::Done(job),
-                Some(Reply::LeaseLost(job)) => Finish::LeaseLost(job),
-                Some(Reply::Gone) => Finish::Gone,
-                Some(other) => return Err(odd(&other)),
-                None => return Err(StoreError::Other("a settle was not answered".to_owned())),
-            };
+            let Some(reply) = reply else { return Err(StoreError::Other("a settle was not answered".to_owned())) };
+            let finish = replies::settle(reply)?;
             self.drop_unkept(one, &finish).await;
             finishes.push(finish);
         }

@@ -1,45 +1,73 @@
 use std::sync::atomic::Ordering::Relaxed;
 
-use raincheck_core::{Cancel, Command, JobNo, Name, QueuePatch, QueueSettings, Refusal, Reply, limits};
+use raincheck_core::{Cancel, Command, Job, JobNo, Name, QueuePatch, QueueSettings, limits};
 use raincheck_store::StoreError;
 
-use crate::Engine;
-use crate::submit::odd;
+use crate::{Engine, replies};
+
+/// What a call to stop came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CancelAnswer {
+    /// It is canceled, or its worker is asked to stop; the job after it.
+    Done(Job),
+    /// It was final before, and was not changed.
+    Finished(Job),
+    /// Other callers share it.
+    Shared(Job),
+    /// There is no such job any more.
+    Gone,
+}
+
+/// What became of a job that is to run now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunNowAnswer {
+    /// It is due; the job after it.
+    Done(Job),
+    /// It does not wait for a time.
+    NotWaiting(Job),
+    /// There is no such job any more.
+    Gone,
+}
+
+/// What a purge came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PurgeAnswer {
+    /// The job is forgotten.
+    Done,
+    /// It is not final.
+    NotFinished,
+    /// There is no such job any more.
+    Gone,
+}
 
 impl Engine {
-    /// Calls a job off: at once while it waits, by asking its worker while it runs. Answers [`Reply::Job`],
-    /// [`Reply::Finished`], [`Reply::Shared`] (unless `force`) or [`Reply::Gone`].
-    pub async fn cancel(&self, no: JobNo, force: bool) -> Result<Reply, StoreError> {
-        self.one(Command::Cancel(Cancel { no, force })).await
+    /// Calls a job off: at once while it waits, by asking its worker while it runs. One that others share is left to
+    /// them unless `force`.
+    pub async fn cancel(&self, no: JobNo, force: bool) -> Result<CancelAnswer, StoreError> {
+        replies::cancel(self.one(Command::Cancel(Cancel { no, force })).await?)
     }
 
-    /// Makes a scheduled job due now. Answers [`Reply::Job`], [`Reply::NotWaiting`] or [`Reply::Gone`].
-    pub async fn run_now(&self, no: JobNo) -> Result<Reply, StoreError> {
-        self.one(Command::RunNow(no)).await
+    /// Makes a scheduled job due now.
+    pub async fn run_now(&self, no: JobNo) -> Result<RunNowAnswer, StoreError> {
+        replies::run_now(self.one(Command::RunNow(no)).await?)
     }
 
-    /// Forgets a finished job and removes its files; a tombstone stays. Answers [`Reply::Purged`],
-    /// [`Reply::NotFinished`] or [`Reply::Gone`].
-    pub async fn purge(&self, no: JobNo) -> Result<Reply, StoreError> {
-        let reply = self.one(Command::Purge(no)).await?;
-        if let Reply::Purged(purged) = &reply {
+    /// Forgets a finished job and removes its files; a tombstone stays.
+    pub async fn purge(&self, no: JobNo) -> Result<PurgeAnswer, StoreError> {
+        let (answer, left) = replies::purge(self.one(Command::Purge(no)).await?)?;
+        if answer == PurgeAnswer::Done {
             self.counters().purged.fetch_add(1, Relaxed);
-            self.remove_files(purged.blobs.clone()).await;
         }
-        Ok(reply)
+        self.remove_files(left.blobs).await;
+        Ok(answer)
     }
 
     /// Changes a queue's settings, making the queue if needed; answers them as they are now.
     pub async fn set_queue(&self, name: Name, patch: QueuePatch) -> Result<QueueSettings, QueueError> {
-        match self.one(Command::SetQueue(name, patch)).await? {
-            Reply::Queue(settings) => {
-                // No job changed, so no event wakes anybody: a queue that goes on has to be looked at.
-                self.0.dispatch.look();
-                Ok(settings)
-            }
-            Reply::Refused(_, Refusal::TooManyNames) => Err(QueueError::TooMany),
-            other => Err(odd(&other).into()),
-        }
+        let settings = replies::set_queue(self.one(Command::SetQueue(name, patch)).await?)?;
+        // No job changed, so no event wakes anybody: a queue that goes on has to be looked at.
+        self.0.dispatch.look();
+        Ok(settings)
     }
 }
 

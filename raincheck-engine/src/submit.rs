@@ -1,8 +1,8 @@
-use raincheck_core::{Command, NewJob, Payload, Refusal, Reply, Submitted};
+use raincheck_core::{Command, NewJob, Payload, Refusal, Submitted};
 use raincheck_store::{StoreError, Unclaimed};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::Engine;
+use crate::{Engine, replies};
 
 /// Why none of the jobs was submitted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -58,8 +58,8 @@ impl Engine {
         } else if jobs.is_empty() {
             return Ok(Vec::new());
         } else {
-            match self.one(Command::Submit(jobs)).await {
-                Ok(Reply::Submitted(submitted)) => {
+            match self.one(Command::Submit(jobs)).await.map(replies::submit) {
+                Ok(Ok(Ok(submitted))) => {
                     self.counters().count_submitted(&submitted);
                     let (taken, unused): (Vec<_>, Vec<_>) =
                         files.into_iter().zip(&submitted).partition(|(_, one)| matches!(one, Submitted::New(_)));
@@ -67,13 +67,13 @@ impl Engine {
                     self.remove_unclaimed(unused.into_iter().filter_map(|(file, _)| file)).await;
                     return Ok(submitted);
                 }
-                Ok(Reply::Refused(index, refusal)) => {
+                Ok(Ok(Err((index, refusal)))) => {
                     let retry_after = self.retry_after_refusal(&refusal);
                     SubmitError::Refused { index, refusal, retry_after }
                 }
-                Ok(other) => {
+                Ok(Err(odd)) => {
                     keep_all(files.into_iter().flatten());
-                    return Err(odd(&other).into());
+                    return Err(odd.into());
                 }
                 Err(StoreError::NoSpace) => SubmitError::NoSpace { retry_after: NO_SPACE_SECONDS },
                 Err(error) => {
@@ -115,9 +115,4 @@ pub(crate) fn may_be_done(error: &StoreError) -> bool {
 /// Leaves files where they are.
 pub(crate) fn keep_all(files: impl IntoIterator<Item = Unclaimed>) {
     files.into_iter().for_each(|file| drop(file.claim()));
-}
-
-/// A store answered a command with something that its contract does not allow.
-pub(crate) fn odd(reply: &Reply) -> StoreError {
-    StoreError::Other(format!("unexpected answer {reply:?}"))
 }

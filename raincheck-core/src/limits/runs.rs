@@ -43,6 +43,8 @@ pub const RETRY_INITIAL_MILLIS: Millis = 1_000;
 pub const RETRY_MAX_MILLIS: Millis = 10 * 60_000;
 /// Time limit of one attempt unless the job says otherwise.
 pub const TIMEOUT_MILLIS: Millis = 3_600_000;
+/// Longest duration taken anywhere: ten years.
+pub const DURATION_MILLIS: Millis = 10 * 365 * 86_400_000;
 /// Priorities run from minus this to this.
 pub const PRIORITY: i32 = 100;
 /// Head start that one step of priority gives.

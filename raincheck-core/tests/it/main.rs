@@ -1,12 +1,14 @@
 //! The rules as tables, and what must hold after any sequence of them.
 
 mod batch;
+mod fingerprint;
 mod fuzz;
 mod interpreter;
 mod lawful;
 mod lease;
 mod make;
 mod object;
+mod resolve;
 mod settle;
 mod steer;
 mod submit;

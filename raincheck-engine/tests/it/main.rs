@@ -12,3 +12,4 @@ mod selfcheck;
 mod steering;
 mod sweeping;
 mod watching;
+mod wire;

@@ -1,5 +1,7 @@
-use raincheck_core::{NewJob, Reply, Spec, State};
-use raincheck_engine::{Beat, LeaseError, RerunError, SubmitError, Until, json};
+use raincheck_core::{NewJob, Spec, State};
+use raincheck_engine::{
+    Beat, CancelAnswer, LeaseError, PurgeAnswer, RerunError, RunNowAnswer, SubmitError, Until, json,
+};
 use raincheck_store::{Found, Renewed};
 
 use crate::bed::{Bed, PATIENCE, failure, in_time, new_job, request};
@@ -16,7 +18,7 @@ async fn a_cancel_reaches_the_heartbeat_that_waits() {
     };
     let (heard, reply) = tokio::join!(in_time(bed.engine.heartbeat(vec![beat], PATIENCE)), canceling);
     assert_eq!(heard.unwrap(), [Renewed::Extended { ttl: 30_000, cancel_requested: true }]);
-    assert!(matches!(reply, Reply::Job(job) if job.cancel_requested));
+    assert!(matches!(reply, CancelAnswer::Done(job) if job.cancel_requested));
     bed.engine.settle(lease, failure()).await.unwrap();
     assert_eq!(bed.done(&job).await.job.state, State::Canceled);
     bed.engine.stop().await;
@@ -27,12 +29,12 @@ async fn waiting_jobs_are_canceled_hastened_and_purged() {
     let bed = Bed::new().await;
     let job = bed.submit(NewJob { delay: 60_000, ..new_job() }).await;
     assert_eq!(job.state, State::Scheduled);
-    assert!(matches!(bed.engine.run_now(job.no).await.unwrap(), Reply::Job(job) if job.state == State::Queued));
-    assert!(matches!(bed.engine.run_now(job.no).await.unwrap(), Reply::NotWaiting(_)));
-    assert!(matches!(bed.engine.purge(job.no).await.unwrap(), Reply::NotFinished(_)));
-    assert!(matches!(bed.engine.cancel(job.no, false).await.unwrap(), Reply::Job(_)));
-    assert!(matches!(bed.engine.purge(job.no).await.unwrap(), Reply::Purged(_)));
-    assert!(matches!(bed.engine.purge(job.no).await.unwrap(), Reply::Gone));
+    assert!(matches!(bed.engine.run_now(job.no).await.unwrap(), RunNowAnswer::Done(job) if job.state == State::Queued));
+    assert!(matches!(bed.engine.run_now(job.no).await.unwrap(), RunNowAnswer::NotWaiting(_)));
+    assert!(matches!(bed.engine.purge(job.no).await.unwrap(), PurgeAnswer::NotFinished));
+    assert!(matches!(bed.engine.cancel(job.no, false).await.unwrap(), CancelAnswer::Done(_)));
+    assert!(matches!(bed.engine.purge(job.no).await.unwrap(), PurgeAnswer::Done));
+    assert!(matches!(bed.engine.purge(job.no).await.unwrap(), PurgeAnswer::Gone));
     assert!(matches!(bed.engine.job(job.id).await.unwrap(), Found::Purged));
     bed.engine.stop().await;
 }

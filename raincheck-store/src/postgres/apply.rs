@@ -26,7 +26,9 @@ impl Batch<'_> {
             | Command::Cancel(_)
             | Command::RunNow(_)
             | Command::Purge(_)
-            | Command::SetQueue(..) => {
+            | Command::SetQueue(..)
+            | Command::Put(_)
+            | Command::Delete(_) => {
                 let (mut facts, needs) = self.known_of(&command);
                 if let Some(name) = needs.queue {
                     let has_room = !self.too_many_queues(name, &[]) || self.crowded()?;

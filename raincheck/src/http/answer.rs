@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::base::Base;
 use super::problem::{self, Problem};
 use super::query::Query;
-use super::wire::{JobView, Json, failure_row, write_job, write_job_members};
+use super::wire::{JobView, Json, write_job, write_job_members};
 use super::{App, negotiate, peer, prefer};
 
 /// Room for a job without its result.
@@ -189,7 +189,7 @@ fn failure(view: &JobView<'_>, status: StatusCode) -> Response {
     let mut body = Json::with_capacity(JOB_BYTES);
     body.begin();
     let failure = view.failure();
-    let row = failure.map_or(problem::JOB_FAILED, |failure| failure_row(failure.code));
+    let row = failure.map_or(problem::JOB_FAILED, |failure| problem::failure_row(failure.code));
     problem::write_head(&mut body, row, status.as_u16());
     if let Some(detail) = failure.and_then(|failure| failure.detail.as_ref().or(failure.title.as_ref())) {
         body.key("detail").text(detail);

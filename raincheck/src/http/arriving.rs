@@ -68,7 +68,7 @@ impl<'a> Arriving<'a> {
     }
 
     async fn over(&mut self) -> Result<(), Problem> {
-        let record = self.ask.engine().store().record(self.lease.no).await?;
+        let record = self.ask.engine().record(self.lease.no).await?;
         let is_same = |job: &Job| job.state == State::Succeeded && job.attempt == self.lease.attempt;
         if record.is_some_and(|record| is_same(&record.job)) {
             self.is_over = true;

@@ -83,7 +83,7 @@ impl Ask {
 
     /// The lease is over: with the job as it is, when it is still there.
     pub async fn lease_lost(&self, lease: LeaseRef) -> Result<Problem, Problem> {
-        let Some(record) = self.engine().store().record(lease.no).await? else {
+        let Some(record) = self.engine().record(lease.no).await? else {
             return self.gone(lease).await;
         };
         match self.engine().job(record.job.id).await? {
@@ -94,7 +94,7 @@ impl Ask {
 
     /// The job of a lease is not there: it was purged, or the data came back without it, be it that nobody has noticed yet.
     pub async fn gone(&self, lease: LeaseRef) -> Result<Problem, Problem> {
-        let is_purged = self.engine().store().is_purged(lease.no).await?;
+        let is_purged = self.engine().is_purged(lease.no).await?;
         Ok(Problem::new(if is_purged { problem::PURGED } else { problem::LEASE_LOST }))
     }
 }

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderValue, Uri};
+use raincheck_engine::wire::BaseUrl;
 
 use super::App;
 
@@ -35,7 +36,7 @@ impl Base {
     }
 
     /// Appends it.
-    pub fn push(&self, out: &mut Vec<u8>) {
+    fn push(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.scheme.as_bytes());
         out.extend_from_slice(self.rest.as_bytes());
     }
@@ -53,6 +54,12 @@ impl Base {
     /// The URL of `path`.
     pub fn url(&self, path: &str) -> String {
         String::from_utf8_lossy(self.header(&[path]).as_bytes()).into_owned()
+    }
+}
+
+impl<'a> From<&'a Base> for BaseUrl<'a> {
+    fn from(base: &'a Base) -> Self {
+        BaseUrl { scheme: base.scheme, rest: base.rest.as_bytes() }
     }
 }
 

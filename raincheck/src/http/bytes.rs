@@ -66,7 +66,7 @@ async fn body(app: &App, job: &Job, content: &Content, start: u64, end: u64) -> 
         Payload::Empty => Ok(Body::empty()),
         Payload::Inline(bytes) => Ok(Body::from(bytes.slice(start as usize..end as usize))),
         Payload::Blob { name, .. } if app.damaged.knows(name) => Err(lost::known(app, job)),
-        Payload::Blob { name, size } => match app.engine.store().blobs().read(name, start..end).await {
+        Payload::Blob { name, size } => match app.engine.blobs().read(name, start..end).await {
             Ok(bytes) => {
                 let known = (start, end) == (0, *size) && content.digest != Digest::default();
                 let digest = known.then_some(content.digest);

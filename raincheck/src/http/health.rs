@@ -22,7 +22,7 @@ pub async fn ready(AppState(app): AppState<App>) -> Result<Response, Problem> {
         return Err(Problem::new(problem::DRAINING).retry_after(2));
     }
     // The store says once that it goes and once that it is back; probes come by the second.
-    app.engine.store().health().map_err(|error| {
+    app.engine.health().map_err(|error| {
         tracing::debug!(%error, "not ready");
         Problem::unavailable(&error)
     })?;

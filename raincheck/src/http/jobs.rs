@@ -38,7 +38,7 @@ pub async fn get(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem
     }
     let record = answer::record(app, id, wait, headers).await?;
     let input = if with_input { app.engine.input(record.job.no).await? } else { None };
-    let mut view = JobView::of(&app.engine, base, &record);
+    let mut view = JobView::of(&app.engine, &*base, &record);
     if let Some(input) = &input {
         view = view.with_input(input, None);
     }

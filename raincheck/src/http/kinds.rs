@@ -79,12 +79,13 @@ impl Serving {
 
 fn write(out: &mut Json, app: &App, name: &Name, by_state: &ByState, serving: &Serving) {
     let defaults = app.options.defaults.get();
-    let options = defaults.kinds.get(name);
+    let told = app.options.kinds.get();
+    let (defaults, options) = (defaults.kinds.get(name), told.get(name));
     out.begin();
     out.key("name").text(name.as_str());
     out.key("description").maybe_text(options.and_then(|o| o.description.as_deref()));
-    out.key("queue").maybe_text(options.and_then(|o| o.queue.as_ref()).map(Name::as_str));
-    out.key("method").maybe_text(options.and_then(|o| o.method).map(|m| m.as_str()));
+    out.key("queue").maybe_text(defaults.and_then(|kind| kind.queue.as_ref()).map(Name::as_str));
+    out.key("method").maybe_text(defaults.and_then(|kind| kind.method).map(|m| m.as_str()));
     out.key("input_schema");
     match options.and_then(|o| o.input_schema.as_ref()) {
         Some(schema) => _ = out.raw(schema.to_string().as_bytes()),

@@ -59,12 +59,12 @@ impl Damaged {
 
 /// What is answered where a payload was not found.
 pub async fn missing(app: &App, job: &Job, name: &str) -> Problem {
-    if !app.engine.store().blobs().is_there().await {
+    if !app.engine.blobs().is_there().await {
         tracing::error!(job = %job.id, file = name, "a large payload cannot be read: none of them is there");
         return Problem::new(problem::STORE).detail("the bytes cannot be read now").retry_after(5);
     }
     // Retention may have removed it since the job was looked at, or a switch to another database lost both.
-    match app.engine.store().record(job.no).await {
+    match app.engine.record(job.no).await {
         Ok(None) => vanished(app, job.id).await,
         Ok(Some(_)) => {
             tracing::error!(job = %job.id, file = name, "a payload is lost: its file is not there");
@@ -84,7 +84,7 @@ pub fn cut(app: &App, job: &Job, name: &str) -> Problem {
 
 /// What is answered where it is known that a payload is damaged.
 pub fn known(app: &App, job: &Job) -> Problem {
-    app.engine.store().blobs().add_unreadable();
+    app.engine.blobs().add_unreadable();
     damaged(app, job)
 }
 
@@ -132,7 +132,7 @@ pub fn watched(
                 tracing::error!(job = %job.id, file = &*name, size, come, "a payload is damaged: these are not the bytes that were put there");
                 app.damaged.add(&name);
                 app.damaged.add_result(&job);
-                app.engine.store().blobs().add_unreadable();
+                app.engine.blobs().add_unreadable();
                 return Some((Err(io::ErrorKind::InvalidData.into()), None));
             }
             Some((Ok(piece), Some((bytes, hash, come))))

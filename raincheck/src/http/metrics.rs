@@ -93,20 +93,21 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     ] {
         registry.register(name, help, ConstCounter::new(counter.load(Relaxed)));
     }
-    let refused = ConstCounter::new(app.engine.store().refused_writes());
+    let store = app.engine.store_figures();
+    let refused = ConstCounter::new(store.refused_writes);
     registry.register("refused_writes", "Transactions given up because they would have broken a promise", refused);
-    let orphans = ConstCounter::new(app.engine.store().blobs().count_set_aside());
+    let orphans = ConstCounter::new(store.orphans);
     registry.register("orphans", "Large payloads moved aside since the start because no job refers to them", orphans);
-    let unreadable = ConstCounter::new(app.engine.store().blobs().count_unreadable());
+    let unreadable = ConstCounter::new(store.unreadable);
     registry.register(
         "payloads_unreadable",
         "Reads of large payloads that were not there in full, or not as they were written",
         unreadable,
     );
-    let histories = ConstCounter::new(app.engine.store().history_changes());
+    let histories = ConstCounter::new(store.history_changes);
     let help = "How often the database came back without what this server knew of";
     registry.register("history_changes", help, histories);
-    let missing = i64::try_from(app.engine.store().missing_events()).unwrap_or(i64::MAX);
+    let missing = i64::try_from(store.missing_events).unwrap_or(i64::MAX);
     let answers = Family::<Labels, Counter>::default();
     for (class, counter) in app.seen.by_class.iter().enumerate().skip(1) {
         answers.get_or_create(&vec![("class", format!("{class}xx"))]).inc_by(counter.load(Relaxed));
@@ -117,26 +118,25 @@ fn registry(app: &App, figures: &Figures) -> Registry {
         gauge.set(value);
         gauge
     };
-    let commits = Commits(app.engine.store().commit_times());
+    let commits = Commits(store.commit_times);
     registry.register("store_commit_seconds", "How long transactions held up those behind them", commits);
     registry.register("http_connections", "Connections open now", gauge(app.seen.connections.load(Relaxed) as i64));
     registry.register("http_streams", "Streams open now", gauge(app.streams.open() as i64));
     let help = "Events that were acknowledged and that are not there any more; see raincheck doctor";
     registry.register("missing_events", help, gauge(missing));
-    if let Some(timeline) = app.engine.store().timeline() {
+    if let Some(timeline) = store.timeline {
         let help = "Timeline of the PostgreSQL server that this server is on: another one after each promotion";
         registry.register("postgres_timeline", help, gauge(timeline));
     }
-    let histories = i64::try_from(app.engine.store().histories()).unwrap_or(i64::MAX);
+    let histories = i64::try_from(store.histories).unwrap_or(i64::MAX);
     let help = "Histories of the data: one more each time it went on elsewhere, or was put back";
     registry.register("histories", help, gauge(histories));
     registry.register("http_uploads", "Bodies on their way to a file now", gauge(app.uploads.open() as i64));
     registry.register("workers", "Workers seen within ten minutes", gauge(app.engine.workers().len() as i64));
-    let (free, low) = app.engine.store().space();
-    if let Some(free) = free {
+    if let Some(free) = store.free_bytes {
         registry.register("disk_free_bytes", "Bytes free for the data", gauge(i64::try_from(free).unwrap_or(i64::MAX)));
     }
-    registry.register("disk_low", "1 while submits are refused for lack of space", gauge(i64::from(low)));
+    registry.register("disk_low", "1 while submits are refused for lack of space", gauge(i64::from(store.is_low)));
     registry.register("queue_jobs", "Jobs by queue and state", by_queue(figures));
     registry.register("kind_jobs", "Jobs by kind and state", by_kind(figures));
     registry

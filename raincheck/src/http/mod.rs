@@ -56,7 +56,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use raincheck_core::Name;
 use raincheck_core::limits::{CONNECTIONS_KEPT, UNSENT_BYTES};
 use raincheck_engine::Engine;
 use socket2::SockRef;
@@ -65,7 +64,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use openapi::DOCUMENT as OPENAPI;
-pub use options::{Defaults, HttpLimits, HttpOptions, KindOptions, Live, Policy, Resolved, tells_failure};
+pub use options::{HttpLimits, HttpOptions, KindOptions, Live, tells_failure};
+pub use raincheck_core::Defaults;
 
 /// Connections that wait to be accepted: with the 128 of the standard library a herd of clients waits for seconds until
 /// it asks again. The system cuts it to its own bound.
@@ -82,7 +82,6 @@ pub(crate) struct Shared {
     options: Arc<HttpOptions>,
     /// From `public_url`.
     public: Option<base::Base>,
-    default_queue: Name,
     guard: guard::Guard,
     room: room::Room,
     streams: watch::slots::Slots,
@@ -106,7 +105,6 @@ impl App {
     fn new(engine: Engine, options: Arc<HttpOptions>) -> anyhow::Result<Self> {
         Ok(App(Arc::new(Shared {
             public: options.public_url.as_deref().map(base::Base::public).transpose()?,
-            default_queue: Name::new("default")?,
             guard: guard::Guard::new(&options),
             room: room::Room::default(),
             streams: watch::slots::Slots::new(options.limits.streams),

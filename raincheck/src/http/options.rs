@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use raincheck_core::{Method, Millis, Name, OnLost, Retention, RetryPolicy, limits};
+use raincheck_core::{Defaults, Millis, Name, limits};
 
 /// Everything the HTTP side is told by configuration.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct HttpOptions {
     pub limits: HttpLimits,
     /// What a submit leaves out.
     pub defaults: Live<Defaults>,
+    /// What is said about kinds.
+    pub kinds: Live<HashMap<Name, KindOptions>>,
 }
 
 impl Default for HttpOptions {
@@ -38,6 +40,7 @@ impl Default for HttpOptions {
             admin_token: None,
             limits: HttpLimits::default(),
             defaults: Live::default(),
+            kinds: Live::default(),
         }
     }
 }
@@ -136,146 +139,11 @@ impl HttpLimits {
     }
 }
 
-/// The defaults of a submit in their order: server < queue < kind < job. Queues and kinds that stand here are owned
-/// by the configuration file.
-#[derive(Clone, Debug)]
-pub struct Defaults {
-    /// Of every job.
-    pub server: Policy,
-    /// Of the jobs of a queue.
-    pub queues: HashMap<Name, Policy>,
-    /// Of the jobs of a kind.
-    pub kinds: HashMap<Name, KindOptions>,
-    /// Queues are made on first use; otherwise only those of the configuration and those made by `PATCH` are taken.
-    pub auto_queues: bool,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        Defaults { server: Policy::default(), queues: HashMap::new(), kinds: HashMap::new(), auto_queues: true }
-    }
-}
-
-/// What the configuration says about a kind.
+/// What the configuration says about a kind to people and tools; its defaults stand beside.
 #[derive(Clone, Debug, Default)]
 pub struct KindOptions {
     /// For people.
     pub description: Option<String>,
-    /// Where its jobs wait unless they say otherwise.
-    pub queue: Option<Name>,
-    /// Whether its jobs may be repeated, unless they say otherwise.
-    pub method: Option<Method>,
-    /// JSON Schema of its input, for people and tools.
+    /// JSON Schema of its input.
     pub input_schema: Option<serde_json::Value>,
-    /// Of its jobs.
-    pub policy: Policy,
-}
-
-/// How a job is run and kept; members that are `None` are left to the layer below.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Policy {
-    /// Time limit of one attempt, milliseconds.
-    pub timeout: Option<Millis>,
-    /// What to do when its worker vanishes.
-    pub on_lost: Option<OnLost>,
-    /// Failures in all.
-    pub max_attempts: Option<u32>,
-    /// Bound of the first pause, milliseconds.
-    pub retry_initial: Option<Millis>,
-    /// Growth of the bound per failure.
-    pub retry_factor: Option<f64>,
-    /// Largest bound, milliseconds.
-    pub retry_max: Option<Millis>,
-    /// Whether pauses are drawn from the whole range below the bound.
-    pub retry_jitter: Option<bool>,
-    /// How long it is kept after success, milliseconds.
-    pub keep_succeeded: Option<Millis>,
-    /// How long it is kept after failure or cancellation, milliseconds.
-    pub keep_failed: Option<Millis>,
-}
-
-/// A policy with nothing left open.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Resolved {
-    /// Time limit of one attempt, milliseconds.
-    pub timeout: Millis,
-    /// What to do when its worker vanishes.
-    pub on_lost: OnLost,
-    /// When a failed attempt is tried again.
-    pub retry: RetryPolicy,
-    /// How long it is kept once final.
-    pub retention: Retention,
-}
-
-impl Policy {
-    /// This policy, and `below` where it says nothing.
-    fn over(self, below: &Policy) -> Policy {
-        Policy {
-            timeout: self.timeout.or(below.timeout),
-            on_lost: self.on_lost.or(below.on_lost),
-            max_attempts: self.max_attempts.or(below.max_attempts),
-            retry_initial: self.retry_initial.or(below.retry_initial),
-            retry_factor: self.retry_factor.or(below.retry_factor),
-            retry_max: self.retry_max.or(below.retry_max),
-            retry_jitter: self.retry_jitter.or(below.retry_jitter),
-            keep_succeeded: self.keep_succeeded.or(below.keep_succeeded),
-            keep_failed: self.keep_failed.or(below.keep_failed),
-        }
-    }
-}
-
-impl Defaults {
-    /// The policy of a job of `kind` in `queue` that itself says `job`.
-    pub fn resolve(&self, queue: &Name, kind: &Name, job: Policy) -> Resolved {
-        let mut policy = job;
-        if let Some(kind) = self.kinds.get(kind) {
-            policy = policy.over(&kind.policy);
-        }
-        if let Some(queue) = self.queues.get(queue) {
-            policy = policy.over(queue);
-        }
-        let policy = policy.over(&self.server);
-        let (retry, retention) = (RetryPolicy::default(), Retention::default());
-        Resolved {
-            timeout: policy.timeout.unwrap_or(limits::TIMEOUT_MILLIS),
-            on_lost: policy.on_lost.unwrap_or(OnLost::Retry),
-            retry: RetryPolicy {
-                max_attempts: policy.max_attempts.unwrap_or(retry.max_attempts),
-                initial: policy.retry_initial.unwrap_or(retry.initial),
-                factor: policy.retry_factor.unwrap_or(retry.factor),
-                max: policy.retry_max.unwrap_or(retry.max),
-                jitter: policy.retry_jitter.unwrap_or(retry.jitter),
-            },
-            retention: Retention {
-                succeeded: policy.keep_succeeded.unwrap_or(retention.succeeded),
-                failed: policy.keep_failed.unwrap_or(retention.failed),
-            },
-        }
-    }
-
-    /// Whether the configuration file owns this queue.
-    pub fn owns_queue(&self, queue: &Name) -> bool {
-        self.queues.contains_key(queue)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearer_layer_wins() {
-        let name = |text| Name::new(text).unwrap();
-        let server = Policy { timeout: Some(1), max_attempts: Some(1), keep_failed: Some(1), ..Policy::default() };
-        let mut defaults = Defaults { server, ..Defaults::default() };
-        defaults.queues.insert(name("q"), Policy { timeout: Some(2), max_attempts: Some(2), ..Policy::default() });
-        let policy = Policy { timeout: Some(3), ..Policy::default() };
-        defaults.kinds.insert(name("k"), KindOptions { policy, ..KindOptions::default() });
-        let bare = defaults.resolve(&name("q"), &name("k"), Policy::default());
-        assert_eq!((bare.timeout, bare.retry.max_attempts, bare.retention.failed), (3, 2, 1));
-        let job = Policy { timeout: Some(4), ..Policy::default() };
-        assert_eq!(defaults.resolve(&name("q"), &name("k"), job).timeout, 4);
-        assert_eq!(defaults.resolve(&name("x"), &name("x"), Policy::default()).timeout, 1);
-        assert_eq!(bare.on_lost, OnLost::Retry);
-    }
 }

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use raincheck_core::limits;
+use raincheck_core::{FailureCode, limits};
 use raincheck_engine::QueueError;
 use raincheck_store::StoreError;
 
@@ -83,6 +83,17 @@ rows! {
     DRAINING = Row { slug: "draining", status: 503, title: "The server is shutting down" },
     OVERLOADED = Row { slug: "overloaded", status: 503, title: "The server has no room for this now" },
     STORE = Row { slug: "store-unavailable", status: 503, title: "The store does not take this now" },
+}
+
+/// The row of a failed job.
+pub fn failure_row(code: FailureCode) -> &'static Row {
+    match code {
+        FailureCode::Failed => JOB_FAILED,
+        FailureCode::Timeout => JOB_TIMEOUT,
+        FailureCode::Lost => JOB_LOST,
+        FailureCode::Expired => JOB_EXPIRED,
+        FailureCode::Canceled => JOB_CANCELED,
+    }
 }
 
 /// Why nothing that needs space is taken.
@@ -290,6 +301,14 @@ mod tests {
             assert!(ROWS[..index].iter().all(|other| other.slug != row.slug), "{}", row.slug);
             assert!(row.page.starts_with("# "), "docs/errors/{}.md", row.slug);
             assert!((400..600).contains(&row.status), "{}", row.slug);
+        }
+    }
+
+    #[test]
+    fn failures_are_told_in_the_words_of_the_core() {
+        use FailureCode::*;
+        for code in [Failed, Timeout, Lost, Expired, Canceled] {
+            assert_eq!((failure_row(code).slug, failure_row(code).title), (code.slug(), code.title()));
         }
     }
 }

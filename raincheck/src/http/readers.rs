@@ -5,15 +5,15 @@ use axum::extract::State as AppState;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{ETAG, LOCATION};
-use raincheck_core::{Name, limits};
-use raincheck_engine::{Lag, Reader, ReaderError};
+use raincheck_core::Name;
+use raincheck_engine::{Lag, ObjectError, Reader, ReaderError};
 
 use super::App;
 use super::answer::json;
 use super::ask::Ask;
 use super::path::NamePath;
 use super::precondition;
-use super::problem::{self, Problem};
+use super::problem::{self, Problem, Violation};
 use super::query::Query;
 use super::watch::feed;
 use super::wire::{Json, ReaderBody, read};
@@ -112,11 +112,18 @@ fn write(out: &mut Json, app: &App, reader: &Reader, lag: Lag) {
 impl From<ReaderError> for Problem {
     fn from(error: ReaderError) -> Self {
         match error {
-            ReaderError::Changed => Problem::new(problem::PRECONDITION).detail("GET shows the reader as it is now"),
-            ReaderError::TooMany => Problem::new(problem::VALIDATION)
-                .detail(format!("there are {} readers, and no more may be; delete others", limits::OBJECTS)),
             ReaderError::Feed(error) => feed::refused(error),
-            ReaderError::Store(error) => error.into(),
+            ReaderError::Object(error) => error.into(),
+        }
+    }
+}
+
+impl From<ObjectError> for Problem {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::OtherVersion => Problem::new(problem::PRECONDITION).detail("GET shows it as it is now"),
+            ObjectError::TooMany => Problem::invalid(vec![Violation::new(String::new(), error.to_string())]),
+            ObjectError::Store(error) => error.into(),
         }
     }
 }

@@ -35,7 +35,7 @@ pub async fn get(method: Method, JobPath(id): JobPath, mut ask: Ask) -> Result<R
         let content = app.engine.result(record.job.no).await?.unwrap_or_default();
         serve(app, &record.job, &method, headers, &content).await?
     } else {
-        answer::status(base, &JobView::of(&app.engine, base, &record), &HeaderMap::new(), failed_status)
+        answer::status(base, &JobView::of(&app.engine, &*base, &record), &HeaderMap::new(), failed_status)
     };
     wait.tell(&mut response);
     Ok(response)

@@ -3,14 +3,14 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use raincheck_core::{Content, JobId, Reply};
-use raincheck_engine::RerunError;
+use raincheck_core::{Content, Job};
+use raincheck_engine::{CancelAnswer, PurgeAnswer, RerunError, RunNowAnswer};
 use raincheck_store::Unclaimed;
 
 use super::answer::{self, found, vanished};
 use super::ask::Ask;
 use super::path::JobPath;
-use super::problem::{self, Problem};
+use super::problem::{self, Problem, Row};
 use super::submit;
 use super::wire::{RerunBody, read_or_default};
 
@@ -24,8 +24,12 @@ pub async fn cancel(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Prob
     let force = ask.query.flag("force")?;
     ask.query.done()?;
     let record = found(ask.engine().job(id).await?)?;
-    let reply = ask.engine().cancel(record.job.no, force).await?;
-    changed(&ask, id, reply).await
+    match ask.engine().cancel(record.job.no, force).await? {
+        CancelAnswer::Done(job) => changed(&ask, &job).await,
+        CancelAnswer::Finished(job) => refused(&ask, &job, problem::JOB_FINISHED).await,
+        CancelAnswer::Shared(job) => refused(&ask, &job, problem::JOB_SHARED).await,
+        CancelAnswer::Gone => Err(vanished(&ask.app, id).await),
+    }
 }
 
 /// Makes a job that waits for a time due now.
@@ -34,8 +38,11 @@ pub async fn cancel(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Prob
 pub async fn run_now(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
     let record = found(ask.engine().job(id).await?)?;
-    let reply = ask.engine().run_now(record.job.no).await?;
-    changed(&ask, id, reply).await
+    match ask.engine().run_now(record.job.no).await? {
+        RunNowAnswer::Done(job) => changed(&ask, &job).await,
+        RunNowAnswer::NotWaiting(job) => refused(&ask, &job, problem::JOB_NOT_WAITING).await,
+        RunNowAnswer::Gone => Err(vanished(&ask.app, id).await),
+    }
 }
 
 /// Forgets a finished job.
@@ -45,8 +52,9 @@ pub async fn purge(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> 
     ask.query.done()?;
     let record = found(ask.engine().job(id).await?)?;
     match ask.engine().purge(record.job.no).await? {
-        Reply::Purged(_) => Ok(StatusCode::NO_CONTENT.into_response()),
-        other => changed(&ask, id, other).await,
+        PurgeAnswer::Done => Ok(StatusCode::NO_CONTENT.into_response()),
+        PurgeAnswer::NotFinished => refused(&ask, &record.job, problem::JOB_NOT_FINISHED).await,
+        PurgeAnswer::Gone => Err(vanished(&ask.app, id).await),
     }
 }
 
@@ -82,23 +90,15 @@ pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Res
     }
 }
 
-async fn changed(ask: &Ask, id: JobId, reply: Reply) -> Result<Response, Problem> {
-    let (job, row) = match reply {
-        Reply::Job(job) => (job, None),
-        Reply::Finished(job) => (job, Some(problem::JOB_FINISHED)),
-        Reply::Shared(job) => (job, Some(problem::JOB_SHARED)),
-        Reply::NotWaiting(job) => (job, Some(problem::JOB_NOT_WAITING)),
-        Reply::NotFinished(job) => (job, Some(problem::JOB_NOT_FINISHED)),
-        Reply::Gone => return Err(vanished(&ask.app, id).await),
-        other => {
-            tracing::error!(?other, "an odd answer of the store");
-            return Err(Problem::new(problem::STORE));
-        }
-    };
+async fn changed(ask: &Ask, job: &Job) -> Result<Response, Problem> {
     let record = found(ask.engine().job(job.id).await?)?;
-    match row {
-        Some(row) => Err(ask.refusal(row, &record)),
-        None if job.state.is_final() => Ok(answer::job(StatusCode::OK, &ask.view(&record))),
-        None => Ok(answer::accepted(&ask.base, &ask.view(&record))),
+    if job.state.is_final() {
+        return Ok(answer::job(StatusCode::OK, &ask.view(&record)));
     }
+    Ok(answer::accepted(&ask.base, &ask.view(&record)))
+}
+
+async fn refused(ask: &Ask, job: &Job, row: &'static Row) -> Result<Response, Problem> {
+    let record = found(ask.engine().job(job.id).await?)?;
+    Err(ask.refusal(row, &record))
 }

@@ -7,7 +7,7 @@ use std::io;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use raincheck_core::{Digest, Payload, limits};
+use raincheck_core::{Digest, Payload, first_half, limits};
 use raincheck_store::{Arrival, BlobUse, Unclaimed};
 use sha2::{Digest as _, Sha256};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -17,7 +17,6 @@ use super::options::Largest;
 use super::pace::Pace;
 use super::problem::{self, Problem};
 use super::watch::slots::{Slot, Slots};
-use super::wire::first_half;
 use super::{App, body};
 
 /// Gathered before it is written, bytes. An upload holds this twice, and what came with one read.
@@ -136,7 +135,7 @@ impl Upload<'_> {
             run.renew().await?;
         }
         let place = self.app.uploads.take(self.of())?;
-        let arrival = self.app.engine.store().blobs().begin(self.of(), announced).await;
+        let arrival = self.app.engine.blobs().begin(self.of(), announced).await;
         let arrival = arrival.map_err(|error| unwritten(self.of(), &error))?;
         Ok((place, Keeping::new(arrival)))
     }
@@ -248,7 +247,7 @@ pub async fn keep(app: &App, of: BlobUse, bytes: Bytes) -> Result<(Payload, Opti
         return Ok((if bytes.is_empty() { Payload::Empty } else { Payload::Inline(bytes) }, None));
     }
     let size = bytes.len() as u64;
-    let file = app.engine.store().blobs().hold(of, bytes).await.map_err(|error| unwritten(of, &error))?;
+    let file = app.engine.blobs().hold(of, bytes).await.map_err(|error| unwritten(of, &error))?;
     Ok((Payload::Blob { name: file.name().into(), size }, Some(file)))
 }
 

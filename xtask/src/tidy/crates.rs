@@ -105,6 +105,21 @@ pub fn sql_stays_in_the_store(files: &[File]) -> Vec<String> {
     complaints
 }
 
+pub fn handlers_ask_the_engine(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| file.path.starts_with("raincheck/src/http/") && file.ends(".rs")) {
+        for (number, line) in file.code() {
+            if line.contains(".store()") || has_word(line, "Reply") {
+                complaints.push(format!(
+                    "{}:{number}: a handler asks the engine, not the store: add a verb there, with an answer of its own",
+                    file.path
+                ));
+            }
+        }
+    }
+    complaints
+}
+
 /// Every crate's manifest with the crate's name.
 fn manifests(files: &[File]) -> impl Iterator<Item = (&File, &str)> {
     files.iter().filter(|file| file.ends("Cargo.toml")).filter_map(|file| {
@@ -165,6 +180,22 @@ mod tests {
         assert!(pure_core(&[file("raincheck-core/src/a.rs", "// no tokio here")]).is_empty());
         assert_eq!(pure_core(&[file("raincheck-core/src/a.rs", "use tokio::time;")]).len(), 1);
         assert_eq!(pure_core(&[file("raincheck-core/Cargo.toml", "serde_json.workspace = true")]).len(), 1);
+    }
+
+    #[test]
+    fn a_handler_that_reaches_through_to_the_store_is_found() {
+        let found = |path: &str, text: &str| handlers_ask_the_engine(&[file(path, text)]).len();
+        assert_eq!(found("raincheck/src/http/a.rs", "app.engine.store().record(no)"), 1);
+        assert_eq!(found("raincheck/src/http/a/b.rs", "use raincheck_core::Reply;"), 1);
+        assert_eq!(
+            found(
+                "raincheck/src/http/a.rs",
+                "// not engine.store()
+app.engine.record(no)"
+            ),
+            0
+        );
+        assert_eq!(found("raincheck/src/cli/a.rs", "engine.store().own_workers()"), 0);
     }
 
     #[test]

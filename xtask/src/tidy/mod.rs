@@ -24,6 +24,7 @@ const RULES: &[Rule] = &[
     crates::names,
     crates::pure_core,
     crates::sql_stays_in_the_store,
+    crates::handlers_ask_the_engine,
     code::size,
     code::unfinished,
     docs::links,

@@ -1,14 +1,14 @@
 //! From settings to what store, engine and HTTP are told.
 
-use std::{net::SocketAddr, path::Path, path::PathBuf};
+use std::{collections::HashMap, net::SocketAddr, path::Path, path::PathBuf};
 
-use raincheck_core::{Method, Name, OnLost};
+use raincheck_core::{Defaults, KindDefaults, Method, Name, OnLost, Policy};
 use raincheck_store::{BlobPlace, PostgresOptions, SqliteOptions, StoreOptions};
 
 use crate::{
     cli::exit::Failure,
     config::{self, Config, Secret, defaults, kind},
-    http::{Defaults, HttpLimits, HttpOptions, KindOptions, Live, Policy},
+    http::{HttpLimits, HttpOptions, KindOptions, Live},
 };
 
 /// What HTTP is told.
@@ -44,13 +44,14 @@ pub fn http(config: &Config) -> Result<HttpOptions, Failure> {
             stalled: limits.stalled.0,
         },
         defaults: Live::new(submit_defaults(config)?),
+        kinds: Live::new(kinds(config)?),
     })
 }
 
 /// What a submit leaves out.
 ///
 /// # Errors
-/// A schema that can't be read any more.
+/// A name that is none.
 pub fn submit_defaults(config: &Config) -> Result<Defaults, Failure> {
     let settings = &config.settings;
     let mut all = Defaults {
@@ -66,17 +67,23 @@ pub fn submit_defaults(config: &Config) -> Result<Defaults, Failure> {
             kind::Method::Get => Method::Get,
             kind::Method::Post => Method::Post,
         });
-        let schema = options.input_schema.as_deref().map(|path| config::schema(Path::new(path)));
-        let told = KindOptions {
-            description: options.description.clone(),
-            queue: options.queue.as_deref().map(name).transpose()?,
-            method,
-            input_schema: schema.transpose().map_err(Failure::usage)?,
-            policy: policy(&options.defaults()),
-        };
-        all.kinds.insert(name(kind)?, told);
+        let queue = options.queue.as_deref().map(name).transpose()?;
+        all.kinds.insert(name(kind)?, KindDefaults { queue, method, policy: policy(&options.defaults()) });
     }
     Ok(all)
+}
+
+/// What is said about kinds.
+///
+/// # Errors
+/// A schema that can't be read any more.
+pub fn kinds(config: &Config) -> Result<HashMap<Name, KindOptions>, Failure> {
+    let told = config.settings.kinds.iter().map(|(kind, options)| {
+        let schema = options.input_schema.as_deref().map(|path| config::schema(Path::new(path)));
+        let input_schema = schema.transpose().map_err(Failure::usage)?;
+        Ok((name(kind)?, KindOptions { description: options.description.clone(), input_schema }))
+    });
+    told.collect()
 }
 
 /// A checked name as the core's type.

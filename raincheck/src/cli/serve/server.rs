@@ -1,9 +1,9 @@
 //! A running server: store, engine, HTTP and the built-in workers, started in this order and stopped in the other.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use raincheck_client::Client;
-use raincheck_core::QueuePatch;
+use raincheck_core::{Name, QueuePatch};
 use raincheck_engine::{Engine, Settings};
 use raincheck_store::{Store, StoreError};
 use tokio::{task::JoinHandle, time::Instant};
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cli::exit::{Exit, Failure},
     config::Config,
-    http::{self, Defaults, Live},
+    http::{self, Defaults, KindOptions, Live},
 };
 
 /// From the order to stop to the end, whatever hangs.
@@ -32,6 +32,7 @@ pub struct Server {
     token: Option<String>,
     engine: Engine,
     defaults: Live<Defaults>,
+    kinds: Live<HashMap<Name, KindOptions>>,
     commands: Commands,
     http: JoinHandle<anyhow::Result<()>>,
     shutdown: CancellationToken,
@@ -52,12 +53,13 @@ impl Server {
         for (kind, settings) in &config.settings.kinds {
             store.cap_kind(&options::name(kind)?, settings.concurrency);
         }
-        let defaults = options.defaults.clone();
+        let (defaults, kinds) = (options.defaults.clone(), options.kinds.clone());
         let token = options.admin_token.clone();
         let shutdown = CancellationToken::new();
         let http = tokio::spawn(http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
         let client = Client::builder(local_url(address)).maybe_token(token.clone()).build()?;
-        let mut server = Self { address, token, engine, defaults, commands: Commands::default(), http, shutdown };
+        let mut server =
+            Self { address, token, engine, defaults, kinds, commands: Commands::default(), http, shutdown };
         let ready = match Change::of(&server.commands, config, &client, store.own_workers().unwrap_or_default()) {
             Ok(change) => {
                 server.commands.apply(change);
@@ -111,7 +113,7 @@ impl Server {
     /// # Errors
     /// When a program or schema is not there, or the store does not take it.
     pub async fn reload(&mut self, old: &Config, new: &Config) -> Result<(), Failure> {
-        let defaults = options::submit_defaults(new)?;
+        let (defaults, kinds) = (options::submit_defaults(new)?, options::kinds(new)?);
         let own = self.engine.store().own_workers().unwrap_or_default();
         let change = Change::of(&self.commands, new, &self.client()?, own)?;
         self.own_queues(new).await?;
@@ -120,6 +122,7 @@ impl Server {
             self.engine.store().cap_kind(&options::name(kind)?, cap);
         }
         self.defaults.set(defaults);
+        self.kinds.set(kinds);
         self.commands.apply(change);
         Ok(())
     }

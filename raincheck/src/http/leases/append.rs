@@ -7,8 +7,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use raincheck_core::{Append, ChunkKind, LeaseRef, Reply, State};
-use raincheck_engine::Beat;
+use raincheck_core::{Append, ChunkKind, LeaseRef, State};
+use raincheck_engine::{AppendAnswer, Beat};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::http::answer::json;
@@ -112,7 +112,7 @@ fn limit(ask: &Ask, to: &Target) -> u64 {
 
 /// Fails unless the run goes on.
 async fn look(ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
-    match ask.engine().store().record(lease.no).await? {
+    match ask.engine().record(lease.no).await? {
         Some(record) if record.job.state == State::Running && record.job.attempt == lease.attempt => Ok(()),
         Some(_) => Err(ask.lease_lost(lease).await?),
         None => Err(ask.gone(lease).await?),
@@ -145,18 +145,14 @@ async fn write(ask: &Ask, to: &Target, bytes: Bytes) -> Result<u64, Problem> {
         limit: u64::MAX,
     };
     match ask.engine().append(append).await? {
-        Reply::Appended(end) => Ok(end),
-        Reply::LeaseLost(_) => Err(ask.lease_lost(to.lease).await?),
-        Reply::Full => {
+        AppendAnswer::Done(end) => Ok(end),
+        AppendAnswer::LeaseLost => Err(ask.lease_lost(to.lease).await?),
+        AppendAnswer::Full => {
             let what = if to.kind == ChunkKind::Log { "log" } else { "stream" };
             let most = limit(ask, to);
             let detail = format!("the {what} may have {most} bytes: write less, or have `{what}` in [limits] raised");
             Err(Problem::new(problem::TOO_LARGE).detail(detail))
         }
-        Reply::Gone => Err(ask.gone(to.lease).await?),
-        other => {
-            tracing::error!(?other, "an odd answer of the store");
-            Err(Problem::new(problem::STORE))
-        }
+        AppendAnswer::Gone => Err(ask.gone(to.lease).await?),
     }
 }

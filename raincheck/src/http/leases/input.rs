@@ -18,7 +18,7 @@ use crate::http::problem::Problem;
 pub async fn get(method: Method, LeasePath(lease): LeasePath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
     let engine = ask.engine();
-    let Some(record) = engine.store().record(lease.no).await? else { return Err(ask.gone(lease).await?) };
+    let Some(record) = engine.record(lease.no).await? else { return Err(ask.gone(lease).await?) };
     if record.job.attempt != lease.attempt || record.job.state != State::Running {
         return Err(ask.lease_lost(lease).await?);
     }

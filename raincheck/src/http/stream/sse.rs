@@ -159,7 +159,7 @@ impl Stream {
     async fn next_attempt(&mut self) -> Option<Option<Bytes>> {
         loop {
             let mut grown = self.app.engine.follow(self.no);
-            let job = self.app.engine.store().record(self.no).await.ok()??.job;
+            let job = self.app.engine.record(self.no).await.ok()??.job;
             if self.app.engine.is_draining() || job.state.is_final() || self.place.attempt.is_some() {
                 return None;
             }

@@ -92,7 +92,7 @@ impl Tail {
     }
 
     async fn is_over(&self) -> Result<bool, StoreError> {
-        let Some(record) = self.engine.store().record(self.no).await? else { return Ok(true) };
+        let Some(record) = self.engine.record(self.no).await? else { return Ok(true) };
         Ok(match self.kind {
             ChunkKind::Log => record.job.state.is_final(),
             ChunkKind::Stream => record.job.state != State::Running || record.job.attempt != self.attempt,

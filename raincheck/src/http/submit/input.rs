@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName};
-use raincheck_core::{Content, Digest};
+use raincheck_core::{Content, Digest, Sameness};
 use raincheck_engine::digest;
 use raincheck_store::BlobUse;
 
-use super::resolve::{Input, Sameness};
+use super::resolve::Input;
 use crate::http::problem::{Problem, Violation};
 use crate::http::wire::{Present, too_deep};
 use crate::http::{App, upload};
@@ -24,7 +24,7 @@ pub async fn json(app: &App, text: &Bytes, input: Option<Present<'_>>) -> Result
     let (payload, file) = upload::keep(app, BlobUse::Input, bytes.clone()).await?;
     // Of what is kept apart from its job, to tell later whether it is what it was.
     let digest = if file.is_some() { digest(&bytes) } else { Digest::default() };
-    Ok(Input { content: Content { payload, digest, ..Content::default() }, sameness: Sameness::Json(bytes), file })
+    Ok(Input { content: Content { payload, digest, ..Content::default() }, sameness: Sameness::Text(bytes), file })
 }
 
 /// The W3C Trace Context of the request, when it is well formed.

@@ -5,10 +5,11 @@ use axum::extract::State as AppState;
 use axum::response::Response;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use raincheck_core::{Content, Name, NewJob, Payload};
-use serde_json::value::RawValue;
+use raincheck_core::{Content, Name, NewJob};
+use raincheck_engine::sameness;
+use raincheck_engine::wire::JsonError;
 
-use super::resolve::{Input, Sameness};
+use super::resolve::Input;
 use super::{answer, input, key, resolve};
 use crate::http::answer::Wait;
 use crate::http::base::Base;
@@ -16,8 +17,8 @@ use crate::http::path::NamePath;
 use crate::http::problem::{self, Problem};
 use crate::http::query::Query;
 use crate::http::upload::{Received, Upload};
-use crate::http::wire::{Duration, Moment, NewJobBody, Object, RetentionBody, RetryBody, Tags, too_deep};
-use crate::http::{App, body, filename};
+use crate::http::wire::{Duration, Moment, NewJobBody, Object, RetentionBody, RetryBody, Tags};
+use crate::http::{App, body, filename, wire};
 
 /// Submits a job with the body as its input.
 #[utoipa::path(post, path = "/kinds/{kind}/jobs", tag = "submit",
@@ -110,24 +111,18 @@ fn parameters(query: &mut Query) -> Result<NewJobBody<'static>, Problem> {
 /// The input and what it is compared by.
 fn input(received: Received, content_type: Option<Box<str>>, headers: &HeaderMap) -> Result<Input, Problem> {
     let Received { payload, digest, file } = received;
-    let sameness = match (&payload, &content_type) {
-        (Payload::Empty, _) => Sameness::Empty,
-        (Payload::Inline(text), None) => {
-            check_json(text)?;
-            Sameness::Json(text.clone())
-        }
-        _ => Sameness::Bytes(digest),
-    };
-    Ok(Input { content: Content { payload, content_type, filename: filename::of(headers), digest }, sameness, file })
+    let content = Content { payload, content_type, filename: filename::of(headers), digest };
+    let sameness = sameness(&content).map_err(not_json)?;
+    Ok(Input { content, sameness, file })
 }
 
 /// Small JSON is shown as what it says it is, so it has to be.
 pub fn check_json(text: &[u8]) -> Result<(), Problem> {
-    match serde_json::from_slice::<&RawValue>(text) {
-        Err(error) => Err(Problem::bad(format!("the body is not valid JSON: {error}"))),
-        Ok(_) if too_deep(text) => Err(Problem::bad("the body is nested deeper than 128")),
-        Ok(_) => Ok(()),
-    }
+    wire::check_json(text).map_err(not_json)
+}
+
+fn not_json(error: JsonError) -> Problem {
+    Problem::bad(format!("the body is {error}"))
 }
 
 /// The media type of the body; `None` is JSON. Without one the bytes are just bytes.

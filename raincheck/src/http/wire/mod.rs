@@ -1,13 +1,8 @@
-//! The wire twins of the core's words: what JSON comes in and goes out.
-//!
-//! What comes in is read by serde with unknown members refused; what goes out is written straight into a buffer.
+//! What JSON comes in, read by serde with unknown members refused. What goes out is [`raincheck_engine::wire`]'s.
 
-mod canonical;
-mod event;
+mod duration;
 #[cfg(test)]
 mod fuzz;
-mod job;
-mod json;
 mod lease;
 mod names;
 mod new_job;
@@ -15,16 +10,14 @@ mod patch;
 mod progress;
 mod read;
 mod reader;
-pub mod time;
 
-pub use canonical::{Fingerprint, first_half, too_deep};
-pub use event::{write_event, write_note};
-pub use job::{JobView, failure_row, write_job, write_job_members};
-pub use json::Json;
+pub use duration::Duration;
 pub use lease::{FailBody, FinishBody, HeartbeatBody, HeartbeatsBody, LeaseBody, ReleaseBody};
 pub use new_job::{BatchBody, Moment, NewJobBody, RerunBody, RetentionBody, RetryBody, Tags};
 pub use patch::QueuePatchBody;
 pub use progress::{ProgressBody, cut};
+pub use raincheck_engine::wire::{
+    JobView, Json, check_json, time, too_deep, write_event, write_job, write_job_members, write_note,
+};
 pub use read::{AtMost, Object, Present, escape, read, read_or_default};
 pub use reader::ReaderBody;
-pub use time::Duration;

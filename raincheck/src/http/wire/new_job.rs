@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use raincheck_core::{Millis, Timestamp, limits, parse_duration};
+use raincheck_core::{Deadline, limits, parse_duration};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
@@ -132,25 +132,13 @@ pub struct RerunBody<'a> {
 
 /// A time, or a duration from now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// Then.
-    At(Timestamp),
-    /// So many milliseconds from now.
-    In(Millis),
-}
+pub struct Moment(pub Deadline);
 
 impl Moment {
     /// Reads either.
     pub fn parse(text: &str) -> Option<Self> {
-        parse_duration(text).ok().map(Moment::In).or_else(|| time::parse(text).map(Moment::At))
-    }
-
-    /// Which time that is.
-    pub fn after(self, now: Timestamp) -> Timestamp {
-        match self {
-            Moment::At(at) => at,
-            Moment::In(millis) => now.plus(millis),
-        }
+        let deadline = parse_duration(text).ok().map(Deadline::In).or_else(|| time::parse(text).map(Deadline::At));
+        deadline.map(Moment)
     }
 }
 

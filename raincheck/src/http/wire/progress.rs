@@ -1,4 +1,4 @@
-//! How far a run has come, as its worker reports it and as everyone is shown it.
+//! How far a run has come, as its worker reports it.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use raincheck_core::{Progress, limits};
 use serde::Deserialize;
 
-use super::{Json, Present, too_deep};
+use super::{Present, too_deep};
 use crate::http::problem::Violation;
 
 /// A worker's report.
@@ -90,25 +90,4 @@ impl std::fmt::Write for Cut {
         self.is_whole &= fits.len() == piece.len();
         if self.is_whole { Ok(()) } else { Err(std::fmt::Error) }
     }
-}
-
-/// Writes the members that there are.
-pub fn write_progress(out: &mut Json, progress: &Progress) {
-    out.begin();
-    if let Some(percent) = progress.percent {
-        out.key("percent").float(percent);
-    }
-    if let Some(current) = progress.current {
-        out.key("current").number(current);
-    }
-    if let Some(total) = progress.total {
-        out.key("total").number(total);
-    }
-    if let Some(message) = &progress.message {
-        out.key("message").text(message);
-    }
-    if let Some(data) = &progress.data {
-        out.key("data").raw(data);
-    }
-    out.end();
 }

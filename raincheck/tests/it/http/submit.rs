@@ -1,5 +1,9 @@
 //! Slow work in, a handle out.
 
+use raincheck_core::{
+    Deadline, Defaults, JobRequest, Method as JobMethod, OnLost, Policy, Refusal, Submitted, Timestamp,
+};
+use raincheck_engine::SubmitError;
 use reqwest::Method;
 use serde_json::json;
 
@@ -280,4 +284,70 @@ async fn a_queue_of_the_configuration_can_be_paused_but_its_limits_stand_there()
     }
     assert_eq!(patch(json!({"paused": true})).await.is(200).json()["paused"], true);
     assert_eq!(patch(json!({"paused": false})).await.is(200).json()["paused"], false);
+}
+
+/// A program with the engine inside it asks for the same thing in the same words.
+#[tokio::test]
+async fn what_is_submitted_inside_is_the_same_as_over_http() {
+    let bed = Bed::new().await;
+    let tags = [("b", "2"), ("a", "1")].map(|(name, value)| (Box::from(name), Box::from(value)));
+    let request = JobRequest {
+        kind: "k",
+        queue: Some("q"),
+        label: Some("clip"),
+        key: Some("once"),
+        id: None,
+        method: Some(JobMethod::Get),
+        priority: Some(7),
+        delay: None,
+        run_at: Some(Timestamp(4_070_908_800_000)),
+        start_by: Some(Deadline::In(7_200_000)),
+        max_age: Some(300_000),
+        policy: Policy {
+            timeout: Some(90_000),
+            on_lost: Some(OnLost::Fail),
+            max_attempts: Some(2),
+            retry_initial: Some(1_000),
+            retry_factor: Some(2.5),
+            retry_max: Some(60_000),
+            retry_jitter: Some(false),
+            keep_succeeded: Some(86_400_000),
+            keep_failed: Some(0),
+        },
+        tags: &tags,
+    };
+    let input = raincheck_engine::json(r#"{"b": [1, 2.50], "a": "\u00e9"}"#);
+    let new = bed.engine.new_job(&request, input.clone(), &Defaults::default()).unwrap();
+    let id = bed.engine.submit(vec![new]).await.unwrap()[0].job().id;
+    let body = r#"{"input":{"a":"é","b":[1,2.50]},"tags":{"a":"1","b":"2"},"on_lost":"fail","max_age":"5m","start_by":"2h",
+        "retention":{"failed":0,"succeeded":"1d"},"retry":{"jitter":false,"max":"1m","factor":2.5,"initial":"1s",
+        "max_attempts":2},"timeout":90,"run_at":"2099-01-01T01:00:00+01:00","priority":7,"method":"GET","key":"once",
+        "label":"clip","queue":"q","kind":"k"}"#;
+    let replayed = send(bed.ask(Method::POST, "/jobs").body(body)).await;
+    assert_eq!(replayed.is(202).header("idempotency-replayed"), "true");
+    assert_eq!(replayed.json()["id"], id.to_string());
+    let other = JobRequest { label: Some("another"), ..request };
+    let new = bed.engine.new_job(&other, input, &Defaults::default()).unwrap();
+    let refused = bed.engine.submit(vec![new]).await;
+    assert!(matches!(refused, Err(SubmitError::Refused { refusal: Refusal::KeyReused(kept), .. }) if kept == id));
+    // And the other way round, where there is no key.
+    let first = bed.post("/jobs", json!({"kind": "k", "method": "GET", "input": {"b": 1, "a": 2}})).await;
+    let equal = JobRequest { kind: "k", method: Some(JobMethod::Get), ..JobRequest::default() };
+    let input = raincheck_engine::json(r#"{"a":2,"b":1}"#);
+    let new = bed.engine.new_job(&equal, input, &Defaults::default()).unwrap();
+    let joined = bed.engine.submit(vec![new]).await.unwrap();
+    assert!(matches!(&joined[0], Submitted::Coalesced(job) if first.json()["id"] == job.id.to_string()));
+    let told = bed.engine.new_job(&equal, raincheck_engine::json("{"), &Defaults::default()).unwrap_err().to_string();
+    assert!(told.starts_with("the request is not valid: input is not valid JSON"), "{told}");
+}
+
+#[tokio::test]
+async fn a_raw_submit_has_no_more_tags_than_another() {
+    let bed = Bed::new().await;
+    let raw = async |count: usize| {
+        let tags: Vec<String> = (0..count).map(|n| format!("tag.{n}=x")).collect();
+        send(bed.ask(Method::POST, &format!("/kinds/k/jobs?{}", tags.join("&"))).body("x")).await
+    };
+    assert_eq!(raw(32).await.is(202).json()["tags"].as_object().unwrap().len(), 32);
+    assert_eq!(raw(33).await.is(422).json()["errors"][0]["pointer"], "/tags");
 }

@@ -1,9 +1,6 @@
-//! RFC 3339 times and durations on the wire.
+//! RFC 3339 times.
 
-use std::fmt;
-
-use raincheck_core::{Millis, Timestamp, parse_duration};
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use raincheck_core::Timestamp;
 
 /// Last moment that RFC 3339 can write.
 const LATEST: i64 = 253_402_300_799_999;
@@ -42,32 +39,6 @@ fn civil(days: i64) -> (i64, i64, i64) {
 pub fn parse(text: &str) -> Option<Timestamp> {
     let at: jiff::Timestamp = text.parse().ok()?;
     Some(Timestamp(at.as_millisecond()))
-}
-
-/// A duration on the wire: `"90s"` or whole seconds, as a number or as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Duration(pub Millis);
-
-impl<'de> Deserialize<'de> for Duration {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = Duration;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration: \"500ms\", \"90s\", \"15m\", \"2h\", \"7d\" or whole seconds")
-            }
-
-            fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Duration, E> {
-                self.visit_str(&seconds.to_string())
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-                parse_duration(text).map(Duration).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
-//! Compares what clients ask for: a canonical form of JSON and digests over it.
+//! A canonical form of JSON, by which what clients ask for is compared.
 
-use raincheck_core::Digest;
-use sha2::{Digest as _, Sha256};
+use serde_json::value::RawValue;
 
 /// Deepest nesting of arrays and objects in a payload.
 const DEPTH: usize = 128;
@@ -40,52 +39,30 @@ fn openings(json: &[u8]) -> usize {
     json.chunks(128).map(|piece| usize::from(of(piece))).sum()
 }
 
-/// A digest over named parts, each told apart by its length.
-#[derive(Clone, Debug, Default)]
-pub struct Fingerprint(Sha256);
-
-impl Fingerprint {
-    /// Adds a part.
-    pub fn add(&mut self, name: &str, value: &[u8]) {
-        for part in [name.as_bytes(), value] {
-            self.0.update((part.len() as u64).to_le_bytes());
-            self.0.update(part);
-        }
-    }
-
-    /// Adds a part that may be missing, which is not the same as empty.
-    pub fn maybe(&mut self, name: &str, value: Option<impl AsRef<[u8]>>) {
-        if let Some(value) = value {
-            self.add(name, value.as_ref());
-        }
-    }
-
-    /// Adds a number that may be missing.
-    pub fn number(&mut self, name: &str, value: Option<i64>) {
-        self.maybe(name, value.map(i64::to_le_bytes));
-    }
-
-    /// Adds valid JSON text by its canonical form: members sorted, no white space, strings in their plainest spelling,
-    /// numbers as they are written. The text must have passed [`too_deep`].
-    pub fn json(&mut self, name: &str, json: &[u8]) {
-        // A comma is more than in the text, for each object and list: to grow for that would cost a copy of all.
-        let mut out = Vec::with_capacity(json.len() + json.len() / 8 + 8);
-        Scanner { json, at: 0 }.value(&mut out);
-        self.add(name, &out);
-    }
-
-    /// The digest.
-    pub fn finish(self) -> Digest {
-        first_half(self.0)
-    }
+/// The canonical form of valid JSON text: members sorted, no white space, strings in their plainest spelling, numbers as
+/// they are written. Only for comparing: it is no JSON itself. The text must have passed [`too_deep`].
+pub fn canonical(json: &[u8]) -> Vec<u8> {
+    // A comma is more than in the text, for each object and list: to grow for that would cost a copy of all.
+    let mut out = Vec::with_capacity(json.len() + json.len() / 8 + 8);
+    Scanner { json, at: 0 }.value(&mut out);
+    out
 }
 
-/// The part of a SHA-256 that is kept.
-pub fn first_half(hash: Sha256) -> Digest {
-    let whole: [u8; 32] = hash.finalize().into();
-    let mut digest = Digest::default();
-    digest.copy_from_slice(&whole[..16]);
-    digest
+/// Why a text from outside is not taken for JSON.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    /// It is none.
+    #[error("not valid JSON: {0}")]
+    Invalid(#[from] serde_json::Error),
+    /// See [`too_deep`].
+    #[error("nested deeper than 128")]
+    TooDeep,
+}
+
+/// Checks that a text is JSON that any reader can bear.
+pub fn check_json(text: &[u8]) -> Result<(), JsonError> {
+    serde_json::from_slice::<&RawValue>(text)?;
+    if too_deep(text) { Err(JsonError::TooDeep) } else { Ok(()) }
 }
 
 /// Walks over JSON text that is known to be valid.
@@ -214,35 +191,28 @@ fn key(text: &[u8], at: u32) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn digest(json: &str) -> Digest {
-        let mut fingerprint = Fingerprint::default();
-        fingerprint.json("input", json.as_bytes());
-        fingerprint.finish()
+    fn form(json: &str) -> Vec<u8> {
+        canonical(json.as_bytes())
     }
 
     #[test]
     fn spelling_does_not_matter_and_content_does() {
-        let same = digest(r#"{"a":[1,{"x":"A"}],"b":"é\n","c":{}}"#);
-        assert_eq!(same, digest(" { \"c\" : { } ,\"b\":\"\\u00e9\\n\", \"a\" : [ 1 , {\"x\":\"\\u0041\"} ] } "));
+        let same = form(r#"{"a":[1,{"x":"A"}],"b":"é\n","c":{}}"#);
+        assert_eq!(same, form(" { \"c\" : { } ,\"b\":\"\\u00e9\\n\", \"a\" : [ 1 , {\"x\":\"\\u0041\"} ] } "));
         for other in
             [r#"{"a":[{"x":"A"},1],"b":"é\n","c":{}}"#, r#"{"a":[1,{"x":"A"}],"b":"é","c":{}}"#, "{}", "[]", "null"]
         {
-            assert_ne!(same, digest(other), "{other}");
+            assert_ne!(same, form(other), "{other}");
         }
-        assert_ne!(digest("[1,2]"), digest("[12]"));
-        assert_ne!(digest(r#""\ud800""#), digest(r#""\ud801""#));
+        assert_ne!(form("[1,2]"), form("[12]"));
+        assert_ne!(form(r#""\ud800""#), form(r#""\ud801""#));
     }
 
     #[test]
     fn members_are_sorted_wherever_they_stand() {
-        let canonical = |json: &str| {
-            let mut out = Vec::new();
-            Scanner { json: json.as_bytes(), at: 0 }.value(&mut out);
-            String::from_utf8(out).unwrap()
-        };
         let text = r#"{"b":{"y":1,"x":[{"d":0,"c":0}]},"a\"":2,"a":{},"":3,"b":4}"#;
-        assert_eq!(canonical(text), r#"{"":3,"a":{},"a\"":2,"b":{"x":[{"c":0,"d":0,},],"y":1,},"b":4,}"#);
-        assert_eq!(canonical("{}"), "{}");
+        assert_eq!(form(text), br#"{"":3,"a":{},"a\"":2,"b":{"x":[{"c":0,"d":0,},],"y":1,},"b":4,}"#);
+        assert_eq!(form("{}"), b"{}");
     }
 
     #[test]

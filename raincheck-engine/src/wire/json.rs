@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use raincheck_core::Timestamp;
 
-use crate::http::base::Base;
+use super::base::BaseUrl;
 
 /// The name of a member that is not the first of its object; the rest is as with [`Json::key`].
 macro_rules! member {
@@ -14,7 +14,7 @@ macro_rules! member {
         $out.after_comma(concat!(",\"", $name, "\":"))
     };
 }
-pub(in crate::http) use member;
+pub(super) use member;
 
 /// A JSON text being written. Commas take care of themselves.
 #[derive(Debug, Default)]
@@ -51,10 +51,11 @@ impl Json {
     }
 
     /// A URL: `base` and a path, in pieces that need no escaping. Answers where it stands, for [`Json::below`].
-    pub fn url(&mut self, base: &Base, path: &[&str]) -> Range<usize> {
+    pub fn url(&mut self, base: BaseUrl<'_>, path: &[&str]) -> Range<usize> {
         self.out.push(b'"');
         let begin = self.out.len();
-        base.push(&mut self.out);
+        self.out.extend_from_slice(base.scheme.as_bytes());
+        self.out.extend_from_slice(base.rest);
         for piece in path {
             self.out.extend_from_slice(piece.as_bytes());
         }

@@ -1,15 +1,13 @@
 //! A job, as every answer shows it.
 
-use raincheck_core::{Content, Failure, FailureCode, Job, JobId, Payload, Progress, Spec, State};
-use raincheck_engine::{Engine, Outlook};
+use raincheck_core::{Content, Failure, Job, JobId, Payload, Progress, Spec, State};
 use raincheck_store::{Record, ResultInfo};
-
 use uuid::Uuid;
 
+use super::base::BaseUrl;
 use super::json::{Json, member};
 use super::progress::write_progress;
-use crate::http::base::Base;
-use crate::http::problem::{self, Row};
+use crate::{Engine, Outlook};
 
 /// Everything that one answer shows of a job.
 #[derive(Clone, Copy)]
@@ -24,12 +22,12 @@ pub struct JobView<'a> {
     result: Option<&'a ResultInfo>,
     input: Option<(&'a Content, Option<&'a str>)>,
     outlook: Outlook,
-    base: &'a Base,
+    base: BaseUrl<'a>,
 }
 
 impl<'a> JobView<'a> {
     /// Of a job that has no progress, failure or result to show.
-    pub fn new(engine: &Engine, base: &'a Base, job: &'a Job, spec: &'a Spec) -> Self {
+    pub fn new(engine: &Engine, base: impl Into<BaseUrl<'a>>, job: &'a Job, spec: &'a Spec) -> Self {
         let outlook = engine.outlook(job);
         JobView {
             job,
@@ -42,12 +40,12 @@ impl<'a> JobView<'a> {
             result: None,
             input: None,
             outlook,
-            base,
+            base: base.into(),
         }
     }
 
     /// Of a stored job.
-    pub fn of(engine: &Engine, base: &'a Base, record: &'a Record) -> Self {
+    pub fn of(engine: &Engine, base: impl Into<BaseUrl<'a>>, record: &'a Record) -> Self {
         let view = JobView::new(engine, base, &record.job, &record.spec);
         JobView {
             progress: record.progress.as_ref(),
@@ -159,30 +157,18 @@ fn write_result(out: &mut Json, view: &JobView<'_>, id: &str, result: &ResultInf
     out.end();
 }
 
-/// Writes a failure as a problem; the worker's own type and title win over the row's.
+/// Writes a failure as a problem (RFC 9457); the worker's own type and title win over the code's.
 pub fn write_failure(out: &mut Json, failure: &Failure) {
-    let row = failure_row(failure.code);
     out.begin();
     match &failure.kind {
         Some(kind) => out.key("type").text(kind),
-        None => out.key("type").plain(format_args!("/problems/{}", row.slug)),
+        None => out.key("type").plain(format_args!("/problems/{}", failure.code.slug())),
     }
-    out.key("title").text(failure.title.as_deref().unwrap_or(row.title));
+    out.key("title").text(failure.title.as_deref().unwrap_or(failure.code.title()));
     if let Some(detail) = &failure.detail {
         out.key("detail").text(detail);
     }
     out.end();
-}
-
-/// The row of a failure.
-pub fn failure_row(code: FailureCode) -> &'static Row {
-    match code {
-        FailureCode::Failed => problem::JOB_FAILED,
-        FailureCode::Timeout => problem::JOB_TIMEOUT,
-        FailureCode::Lost => problem::JOB_LOST,
-        FailureCode::Expired => problem::JOB_EXPIRED,
-        FailureCode::Canceled => problem::JOB_CANCELED,
-    }
 }
 
 fn write_links(out: &mut Json, view: &JobView<'_>, id: &str) {

@@ -1,11 +1,11 @@
 //! An event, the same on every transport.
 
 use raincheck_core::{Event, EventData};
-use raincheck_engine::Engine;
 
 use super::Json;
 use super::job::write_failure;
 use super::progress::write_progress;
+use crate::Engine;
 
 /// Writes the envelope of an event.
 pub fn write_event(out: &mut Json, event: &Event, engine: &Engine) {

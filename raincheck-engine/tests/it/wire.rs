@@ -1,0 +1,61 @@
+use raincheck_core::{Defaults, Failure, FailureCode, JobRequest};
+use raincheck_engine::json;
+use raincheck_engine::wire::{BaseUrl, JobView, Json, write_event, write_failure, write_job};
+use serde_json::Value;
+
+use crate::bed::Bed;
+
+fn written(write: impl FnOnce(&mut Json)) -> Value {
+    let mut out = Json::default();
+    write(&mut out);
+    serde_json::from_slice(&out.into_bytes()).unwrap()
+}
+
+#[tokio::test]
+async fn a_job_and_its_events_are_shown_without_http() {
+    let bed = Bed::new().await;
+    let input = json(r#"{"x":1}"#);
+    let request = JobRequest { kind: "k", label: Some("a \"b\""), ..JobRequest::default() };
+    let new = bed.engine.new_job(&request, input.clone(), &Defaults::default()).unwrap();
+    let job = bed.submit(new).await;
+    bed.complete(bed.lease().await.job.lease_ref()).await;
+    let record = bed.record(&job).await;
+    let base = BaseUrl { scheme: "https://", rest: b"example.test/rain" };
+    let view = JobView::of(&bed.engine, base, &record);
+    let shown = written(|out| write_job(out, &view.with_input(&input, None)));
+    let this = format!("https://example.test/rain/jobs/{}", job.id);
+    assert_eq!(
+        (&shown["label"], &shown["queue"], &shown["state"]),
+        (&"a \"b\"".into(), &"default".into(), &"succeeded".into())
+    );
+    assert_eq!(
+        (&shown["links"]["self"], &shown["links"]["events"]),
+        (&this.clone().into(), &format!("{this}/events").into())
+    );
+    assert_eq!(
+        (&shown["result"]["href"], &shown["result"]["value"]["ok"]),
+        (&format!("{this}/result").into(), &true.into())
+    );
+    assert_eq!(shown["input"]["x"], 1);
+    let bare = written(|out| write_job(out, &view));
+    assert_eq!(bare.get("input"), None, "shown to those who ask for it");
+    let events = bed.engine.job_events(job.no, 0, 10).await.unwrap();
+    let shown: Vec<_> = events.iter().map(|event| written(|out| write_event(out, event, &bed.engine))).collect();
+    assert_eq!(shown.len(), events.len());
+    let last = shown.last().unwrap();
+    assert_eq!((&last["type"], &last["job"]), (&"succeeded".into(), &job.id.to_string().into()));
+    bed.engine.stop().await;
+}
+
+#[test]
+fn a_failure_is_a_problem_in_the_workers_words_or_ours() {
+    let shown = |failure: &Failure| written(|out| write_failure(out, failure));
+    let ours = shown(&Failure::of(FailureCode::Timeout, "after 5 s"));
+    assert_eq!(
+        ours,
+        serde_json::json!({"type": "/problems/job-timeout", "title": "The job took too long", "detail": "after 5 s"})
+    );
+    let kind = Some("https://example.test/broken".into());
+    let theirs = shown(&Failure { kind, title: Some("Broken".into()), ..Failure::of(FailureCode::Failed, "") });
+    assert_eq!((&theirs["type"], &theirs["title"]), (&"https://example.test/broken".into(), &"Broken".into()));
+}
