@@ -89,7 +89,7 @@ impl Json {
     /// A member's name as text between a comma and a colon, for [`member`]. Such a piece of a known length is copied
     /// in place, without a call.
     #[inline(always)]
-    pub fn after_comma(&mut self, piece: &'static str) -> &mut Self {
+    pub(super) fn after_comma(&mut self, piece: &'static str) -> &mut Self {
         self.out.extend_from_slice(piece.as_bytes());
         self
     }
