@@ -70,25 +70,26 @@ impl Batch<'_> {
         let these: Parameters<'_> = &[&nos];
         let seqs: Vec<i32> = jobs.iter().map(|job| rows::count(job.seq)).collect();
         let last: Parameters<'_> = &[&nos, &seqs];
-        let (blobs, last) = try_join!(self.db.query(BLOBS, these), self.ask_within(LAST_EVENT, &nos, last))?;
+        let ids: Vec<uuid::Uuid> = jobs.iter().map(|job| job.id.0).collect();
+        let states: Vec<i16> = jobs.iter().map(|job| job.state as i16).collect();
+        let until = self.now.plus(self.mind.bounds.tombstone).0;
+        let (finished, kept): (Parameters<'_>, Parameters<'_>) = (&[&nos, &states], &[&nos, &ids, &until]);
+        let (gone, blobs, last, ..) = try_join!(
+            self.db.execute(JOBS, finished),
+            self.db.query(BLOBS, these),
+            self.ask_within(LAST_EVENT, &nos, last),
+            self.db.execute("DELETE FROM claim WHERE no = ANY($1) AND scope > 0 AND scope % 2 = 0", these),
+            self.db.execute(TOMBSTONES, kept),
+        )?;
+        if gone != jobs.len() as u64 {
+            return Err(Trouble::Refused("a job that is not finished was to be forgotten"));
+        }
         for row in &blobs {
             owned.entry(JobNo(row.try_get(0)?)).or_default().push(row.try_get::<_, &str>(1)?.into());
         }
         for row in &last {
             // Readers of the whole feed who have not come this far must learn that they missed something.
             self.floor = self.floor.max(row.try_get(0)?);
-        }
-        let ids: Vec<uuid::Uuid> = jobs.iter().map(|job| job.id.0).collect();
-        let states: Vec<i16> = jobs.iter().map(|job| job.state as i16).collect();
-        let until = self.now.plus(self.mind.bounds.tombstone).0;
-        let (finished, kept): (Parameters<'_>, Parameters<'_>) = (&[&nos, &states], &[&nos, &ids, &until]);
-        let (gone, ..) = try_join!(
-            self.db.execute(JOBS, finished),
-            self.db.execute("DELETE FROM claim WHERE no = ANY($1) AND scope > 0 AND scope % 2 = 0", these),
-            self.db.execute(TOMBSTONES, kept),
-        )?;
-        if gone != jobs.len() as u64 {
-            return Err(Trouble::Refused("a job that is not finished was to be forgotten"));
         }
         self.wrote = true;
         self.mind.found_no_name = None;
@@ -100,9 +101,8 @@ impl Batch<'_> {
             self.tombstones.insert(job.no, Some(job.id));
             self.gone.insert(job.no);
         }
-        let forgotten = |no| jobs.iter().any(|job| job.no == no);
         for (key, claim) in &mut self.claims {
-            if matches!(key, ClaimKey::Equal(..)) && claim.is_some_and(|claim| forgotten(claim.no)) {
+            if matches!(key, ClaimKey::Equal(..)) && claim.is_some_and(|claim| self.gone.contains(&claim.no)) {
                 *claim = None;
             }
         }
@@ -125,8 +125,8 @@ impl Batch<'_> {
     pub(super) async fn bury(&mut self, limit: usize) -> Result<Reply, Trouble> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let before = self.now.0 - REMEMBER_REQUESTS;
-        self.db.execute(OLD_REQUESTS, &[&before]).await?;
-        let over = self.db.query(OVER, &[&self.now.0, &limit]).await?;
+        let (requests, tombstones): (Parameters<'_>, Parameters<'_>) = (&[&before], &[&self.now.0, &limit]);
+        let (_, over) = try_join!(self.db.execute(OLD_REQUESTS, requests), self.db.query(OVER, tombstones))?;
         let over: Vec<i64> = over.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         if let Some(last) = over.iter().max() {
             // Numbers are not given twice, even when nothing is left that remembers them.
