@@ -20,6 +20,7 @@ use super::figures::{Counts, SERVED, TICKETS, sum};
 use super::floors::Floors;
 use super::run;
 use super::shared::{Shared, Trouble};
+use super::trim::FeedCut;
 use crate::codec;
 use crate::leases::KeptLease;
 
@@ -171,8 +172,7 @@ pub(super) struct Batch<'a> {
     pub forgotten: Vec<Job>,
     /// Jobs that were purged; their events are told of and not kept.
     pub gone: BTreeSet<JobNo>,
-    /// The highest cursor among events that were deleted.
-    pub floor: Option<i64>,
+    pub cut: FeedCut,
     pub due: Vec<i64>,
     pub retirements: Vec<i64>,
     /// Names that are on disk once the transaction is.
@@ -219,7 +219,7 @@ impl<'a> Batch<'a> {
             written_events: 0,
             forgotten: Vec::new(),
             gone: BTreeSet::new(),
-            floor: None,
+            cut: FeedCut::default(),
             due: Vec::new(),
             retirements: Vec::new(),
             named: Vec::new(),
@@ -307,7 +307,7 @@ impl<'a> Batch<'a> {
                     self.jobs.insert(job.no, None);
                     self.forgotten.push(*job);
                 }
-                // All that was written about it goes with it, so far.
+                // What goes of jobs that are forgotten this way is all erased, see [`Batch::purge_all`].
                 Change::Erase(_) => {}
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),

@@ -52,6 +52,7 @@ mod sweep;
 mod tail;
 mod tend;
 mod thin;
+mod trim;
 mod trouble;
 mod unverified;
 mod visit;

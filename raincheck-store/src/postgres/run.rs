@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use futures_util::try_join;
-use raincheck_core::{Command, LeaseJobs, Outcome, Purged, Reply};
+use raincheck_core::{Command, LeaseJobs, Outcome, Reply};
 
 use super::batch::Batch;
 use super::forget::ROUND;
@@ -215,7 +215,7 @@ impl Batch<'_> {
                 [Command::Expire(limit)] => Ok(vec![self.expire(*limit).await?]),
                 [Command::Retire(limit)] => Ok(vec![self.retire(*limit).await?]),
                 [Command::Bury(limit)] => Ok(vec![self.bury(*limit).await?]),
-                [Command::Trim(_)] => Ok(vec![Reply::Swept(0, Purged::default())]),
+                [Command::Trim(limit)] => Ok(vec![self.trim(*limit).await?]),
                 _ => Err(Trouble::Refused("a command went the wrong way")),
             },
         }

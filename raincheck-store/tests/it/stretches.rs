@@ -1,14 +1,14 @@
 //! What is written about jobs lies in partitions by time on PostgreSQL: there before it is needed, invisible with its job,
 //! gone with the last of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use raincheck_core::{
-    Append, Cancel, ChunkKind, Clock as _, Command, Content, FeedRetention, Job, LeaseRef, Millis, NewJob, Outcome,
-    Payload, Progress, Reply, Retention, Settle, State, SteppedClock, Submitted, Timestamp, limits,
+    Append, Cancel, ChunkKind, Clock as _, Command, Content, Event, EventData, FeedRetention, Job, LeaseRef, Millis,
+    NewJob, Outcome, Payload, Progress, Reply, Retention, Settle, State, SteppedClock, Submitted, Timestamp, limits,
 };
 use raincheck_store::conformance::{KIND, Setup, complete, content, new_job, worker_asks};
 use raincheck_store::{EventFilter, Filter, Found, PostgresOptions, PostgresStore, Store, Tended};
@@ -32,6 +32,10 @@ struct Site {
 
 impl Site {
     async fn new() -> Site {
+        Site::keeping(FeedRetention::default()).await
+    }
+
+    async fn keeping(feed: FeedRetention) -> Site {
         // Some days behind what the database was made with, which goes.
         let clock = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000 + 10 * 24 * HOUR)));
         let setup = Setup {
@@ -40,11 +44,12 @@ impl Site {
             max_queued: limits::QUEUED_PER_QUEUE,
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
-            feed: FeedRetention::default(),
+            feed,
         };
         let base = Base::new();
         let store = PostgresStore::open(Site::options(&base, &setup)).await.unwrap();
         assert!(store.tend().await.unwrap().dropped > 0);
+        assert!(store.tend().await.unwrap().trimmed > 0);
         Site { base, setup, store }
     }
 
@@ -99,8 +104,22 @@ impl Site {
         }
     }
 
+    /// Trims the feed as far as it may be.
+    async fn trim(&self) {
+        while self.one(Command::Trim(1_000)).await != Reply::Swept(0, Default::default()) {}
+    }
+
+    async fn events(&self) -> Vec<Event> {
+        self.store.events(Default::default(), &EventFilter::default(), 9_999).await.unwrap().items
+    }
+
     fn sql(&self, sql: &str) -> String {
         self.base.database.run(sql).unwrap()
+    }
+
+    /// How many partitions `event` has.
+    fn event_partitions(&self) -> usize {
+        self.sql("SELECT count(*) FROM pg_inherits WHERE inhparent='event'::regclass").parse().unwrap()
     }
 
     /// How many partitions `spec` has.
@@ -108,9 +127,10 @@ impl Site {
         let of = |table: &str| {
             self.sql(&format!("SELECT count(*) FROM pg_inherits WHERE inhparent='{table}'::regclass")).parse().unwrap()
         };
-        let all: [usize; 5] = ["spec", "result", "report", "chunk", "event"].map(of);
+        let all: [usize; 4] = ["spec", "result", "report", "chunk"].map(of);
         assert!(all.iter().all(|n| *n == all[0]), "{all:?}");
-        assert_eq!(self.sql("SELECT count(*) FROM stretch"), all[0].to_string());
+        assert_eq!(self.sql("SELECT count(suffix) FROM stretch"), all[0].to_string());
+        assert_eq!(self.sql("SELECT count(*) FROM stretch"), self.event_partitions().to_string());
         all[0]
     }
 
@@ -175,8 +195,9 @@ async fn expired_jobs_are_gone_while_their_partition_stands() {
     }
     let listed = store.jobs(Filter::default(), 9).await.unwrap().items;
     assert_eq!(listed.iter().map(|record| record.job.no).collect::<Vec<_>>(), [stays.no]);
-    let events = store.events(Default::default(), &EventFilter::default(), 99).await.unwrap().items;
-    assert!(!events.is_empty() && events.iter().all(|event| event.no == stays.no), "{events:?}");
+    let (gone, there): (Vec<_>, Vec<_>) = site.events().await.into_iter().partition(|event| event.no == no);
+    assert_eq!((gone.len(), there.len()), (4, 1));
+    assert!(gone.iter().all(|event| matches!(event.data, EventData::Gone(_))), "{gone:?}");
     assert_eq!(site.one(Command::Purge(no)).await, Reply::Gone);
     assert_eq!(site.one(Command::Settle(Settle { lease, outcome: complete("1") })).await, Reply::Gone);
     site.is_sound().await;
@@ -184,9 +205,10 @@ async fn expired_jobs_are_gone_while_their_partition_stands() {
     // What somebody asks to be gone is.
     site.one(Command::Cancel(Cancel { no: stays.no, force: false })).await;
     assert!(matches!(site.one(Command::Purge(stays.no)).await, Reply::Purged(_)));
-    for table in ["spec", "result", "report", "chunk", "event"] {
+    for table in ["spec", "result", "report", "chunk"] {
         assert_eq!(site.sql(&format!("SELECT count(*) FROM {table} WHERE no={}", stays.no.0)), "0", "{table}");
     }
+    assert_eq!(site.sql(&format!("SELECT count(*), count(data) FROM event WHERE no={}", stays.no.0)), "2|0");
     site.close().await;
 }
 
@@ -211,12 +233,92 @@ async fn partitions_go_with_their_last_job() {
     assert_eq!(site.retire().await, 1);
     assert!(stands());
     assert_eq!(site.store.tend().await.unwrap(), Tended { dropped: 1, ..Tended::default() });
-    assert!(!stands());
-    for job in [short, long] {
+    for job in [&short, &long] {
         assert_eq!(site.store.job(job.id).await.unwrap(), Found::Purged, "the tombstone stays");
     }
     // In a stretch that is young, nothing is dropped, though nothing is in it.
     assert_eq!(site.store.tend().await.unwrap(), Tended::default());
+
+    // Its events stay for as long as the feed keeps them.
+    site.pass(limits::FEED_KEEP_MILLIS - 4 * HOUR);
+    site.trim().await;
+    assert_eq!(site.store.tend().await.unwrap().trimmed, 0);
+    assert!(stands() && site.events().await.len() == 6);
+    site.pass(4 * HOUR);
+    assert_eq!(site.store.tend().await.unwrap().trimmed, 0, "nobody has trimmed it");
+    site.trim().await;
+    assert!(stands() && site.events().await.is_empty());
+    let (head, floor) = site.store.feed_bounds().await.unwrap();
+    assert_eq!(head, floor);
+    site.is_sound().await;
+    while site.store.tend().await.unwrap().trimmed > 0 {}
+    assert!(!stands());
+    site.close().await;
+}
+
+/// A reader who is behind is told of what another node forgot meanwhile, in its place; with names that are forgotten, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_of_another_node_misses_nothing() {
+    let site = Site::new().await;
+    let other = site.node().await;
+    let mut jobs = Vec::new();
+    for _ in 0..5 {
+        jobs.push(site.done(MINUTE).await);
+    }
+    let all = site.events().await;
+    let page = other.events(Default::default(), &EventFilter::default(), 4).await.unwrap();
+    assert_eq!(page.items, all[..4]);
+    site.pass(MINUTE);
+    assert_eq!(site.retire().await, 5);
+    site.pass(SETTLED);
+    while site.store.tend().await.unwrap().dropped > 0 {}
+    let rest = other.events(page.read_to, &EventFilter::default(), 99).await.unwrap();
+    let told = |event: &Event| (event.cursor, event.job, event.queue.clone(), event.kind.clone(), event.state);
+    assert_eq!(rest.items.iter().map(told).collect::<Vec<_>>(), all[4..].iter().map(told).collect::<Vec<_>>());
+    let types = all[4..].iter().map(|event| EventData::Gone(event.data.event_type()));
+    assert!(rest.items.iter().map(|event| event.data.clone()).eq(types), "{rest:?}");
+    // Both trim at once: each event is removed once.
+    site.pass(limits::FEED_KEEP_MILLIS);
+    let trim = |store: Arc<PostgresStore>| async move {
+        let mut passed = 0;
+        while let Reply::Swept(some @ 1.., _) = store.apply(vec![Command::Trim(2)]).await.unwrap().remove(0) {
+            passed += some;
+        }
+        passed
+    };
+    let (one, two) = tokio::join!(trim(site.store.clone()), trim(other.clone()));
+    assert_eq!(one + two, all.len());
+    assert_eq!(site.store.figures().await.unwrap().feed.forgotten_bytes, 0);
+    assert_eq!(other.feed_bounds().await.unwrap().1, all.last().unwrap().cursor);
+    other.close().await;
+    site.close().await;
+}
+
+/// However short jobs are kept, the feed takes no more than it may, and partitions that it is trimmed past go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_feed_stays_as_large_as_it_may() {
+    let feed = FeedRetention { max_bytes: 10_000, ..FeedRetention::default() };
+    let site = Site::keeping(feed).await;
+    let events = |n: usize| n as u64 * 3 * limits::EVENT_BYTES;
+    for round in 0..5 {
+        site.one(Command::Submit((0..100).map(|_| kept(1_000)).collect())).await;
+        for lease in site.lease(100).await {
+            site.settle(lease, complete("1")).await;
+        }
+        site.pass(2 * HOUR);
+        assert_eq!(site.retire().await, 100);
+        let before = site.store.figures().await.unwrap().feed.forgotten_bytes;
+        assert!(before >= events(100), "{before}");
+        site.trim().await;
+        let after = site.store.figures().await.unwrap().feed.forgotten_bytes;
+        assert!((9_000..=10_000).contains(&after), "{after}");
+        let floor = site.store.feed_bounds().await.unwrap().1;
+        let left = site.events().await;
+        assert!(left.len() as u64 * limits::EVENT_BYTES <= 10_000 && left[0].cursor > floor, "{left:?}");
+        while site.store.tend().await.unwrap() != Tended::default() {}
+        assert!(site.event_partitions() <= 4, "round {round}");
+        site.is_sound().await;
+    }
     site.close().await;
 }
 
@@ -280,7 +382,7 @@ async fn a_thinned_partition_keeps_what_lives() {
         let low = site.sql("SELECT min(no) FROM job");
         let sum = format!(
             "SELECT sum(pg_total_relation_size((t || '_' || suffix)::regclass)) FROM stretch, \
-             unnest(ARRAY['spec', 'result', 'report', 'chunk', 'event']) t WHERE low <= {low} AND high > {low}"
+             unnest(ARRAY['spec', 'result', 'report', 'chunk']) t WHERE low <= {low} AND high > {low}"
         );
         site.sql(&sum).parse::<u64>().unwrap()
     };
@@ -304,6 +406,18 @@ async fn a_thinned_partition_keeps_what_lives() {
     let (one, two) = tokio::join!(site.store.tend(), other.tend());
     assert_eq!(one.unwrap().thinned + two.unwrap().thinned, 1, "by one of them");
     assert!(size() < fat / 5, "{} of {fat} bytes are left", size());
+    assert_eq!(seen().await, before);
+    site.is_sound().await;
+    assert_eq!(site.store.tend().await.unwrap().thinned, 0, "once");
+
+    // Events of the others go when the feed is trimmed past them.
+    site.pass(limits::FEED_KEEP_MILLIS - SETTLED);
+    site.trim().await;
+    let before = seen().await;
+    assert_eq!(before.1.iter().map(|event| event.no).collect::<BTreeSet<_>>().len(), 3);
+    assert_eq!(site.sql("SELECT count(DISTINCT no) FROM event"), "103");
+    assert_eq!(site.store.tend().await.unwrap().thinned, 1);
+    assert_eq!(site.sql("SELECT count(DISTINCT no) FROM event"), "3");
     assert_eq!(seen().await, before);
     site.is_sound().await;
     assert_eq!(site.store.tend().await.unwrap().thinned, 0, "once");
@@ -456,7 +570,9 @@ async fn a_drop_never_touches_a_live_job() {
         site.is_sound().await;
         site.pass(24 * HOUR);
         site.retire().await;
-        while site.store.tend().await.unwrap().dropped > 0 {}
+        site.pass(limits::FEED_KEEP_MILLIS);
+        site.trim().await;
+        while site.store.tend().await.unwrap() != Tended::default() {}
         assert_eq!(site.partitions(), 2, "this minute's and the next one's");
         assert_eq!(site.sql("SELECT count(*) FROM spec") + &site.sql("SELECT count(*) FROM event"), "00");
         other.close().await;
