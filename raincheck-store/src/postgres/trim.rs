@@ -32,9 +32,9 @@ static STATE: LazyLock<String> =
 /// What the events of these jobs take that are above the place, and the last one that is not.
 static OF_FORGOTTEN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT coalesce(sum($3 + coalesce(octet_length(e.data), 0)) FILTER (WHERE f.first + e.idx > m.trimmed), 0)::bigint, \
+        "SELECT coalesce(sum($3::bigint + coalesce(octet_length(e.data), 0)) FILTER (WHERE f.first + e.idx > m.trimmed), 0)::bigint, \
          max(f.first + e.idx) FILTER (WHERE f.first + e.idx <= m.trimmed) \
-         FROM (SELECT greatest($2, {TRIMMED}) AS trimmed) AS m CROSS JOIN unnest($1::bigint[]) AS u (no) \
+         FROM (SELECT greatest($2::bigint, {TRIMMED}) AS trimmed) AS m CROSS JOIN unnest($1::bigint[]) AS u (no) \
          JOIN event e ON e.no = u.no AND e.no >= {{low}} AND e.no < {{high}} JOIN feed f ON f.batch = e.batch"
     )
 });
@@ -42,7 +42,7 @@ static OF_FORGOTTEN: LazyLock<String> = LazyLock::new(|| {
 static TOLD_OF: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT u.no FROM unnest($1::bigint[]) AS u (no) WHERE EXISTS (SELECT FROM event e JOIN feed f ON f.batch = e.batch \
-         WHERE e.no = u.no AND e.no >= {{low}} AND e.no < {{high}} AND f.first + e.idx > greatest($2, {TRIMMED}))"
+         WHERE e.no = u.no AND e.no >= {{low}} AND e.no < {{high}} AND f.first + e.idx > greatest($2::bigint, {TRIMMED}))"
     )
 });
 /// Events above a place in their order; written so that no other way through the tables comes to mind.
