@@ -26,7 +26,7 @@ mod time;
 
 pub use command::{Append, Cancel, Change, ClaimScope, Command, LeaseJobs, Purged, Refusal, Reply, Settle, Submitted};
 pub use duration::{DurationError, format_duration, parse_duration};
-pub use event::{Cursor, Event, EventData, EventType};
+pub use event::{Cursor, Event, EventData, EventType, FeedRetention};
 pub use failure::{Failure, FailureCode};
 pub use id::{IdMint, JobId, JobNo};
 pub use job::{Job, Method, NewJob, OnLost, Retention, Spec};

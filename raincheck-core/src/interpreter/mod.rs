@@ -66,7 +66,10 @@ pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) ->
         }
         Command::RunNow(_) => decide::run_now(job, moment).into(),
         Command::Purge(_) if !decide::may_purge(&job) => Reply::NotFinished(job).into(),
-        Command::Purge(_) => (Reply::Purged(Purged::default()), vec![Change::Forget(Box::new(job))]).into(),
+        Command::Purge(no) => {
+            let changes = vec![Change::Forget(Box::new(job)), Change::Erase(no)];
+            (Reply::Purged(Purged::default()), changes).into()
+        }
         _ => return Err(NotAsked("what it is about")),
     })
 }

@@ -49,7 +49,8 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         | Command::Promote(_)
         | Command::Expire(_)
         | Command::Retire(_)
-        | Command::Bury(_) => return needs,
+        | Command::Bury(_)
+        | Command::Trim(_) => return needs,
     };
     let job = match &facts.job {
         Fact::Absent => return needs,

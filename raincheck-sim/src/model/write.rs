@@ -52,6 +52,8 @@ impl Model {
                     self.disk.queues.set(name, QueueRow { settings, ..row });
                 }
                 Change::Forget(job) => self.purge(&job)?,
+                // All that was written about it went with it, so far.
+                Change::Erase(_) => {}
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
             }

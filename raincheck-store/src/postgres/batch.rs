@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use raincheck_core::decide::{self, Moment};
 use raincheck_core::interpreter::{ChunkPlace, Part, Piece, Recorded};
 use raincheck_core::{
-    Change, ChunkKind, ClaimScope, Content, Digest, Event, IdMint, Job, JobId, JobNo, LeaseRef, Millis, Name,
-    QueueSettings, RetryPolicy, Spec, State, Timestamp,
+    Change, ChunkKind, ClaimScope, Content, Digest, Event, FeedRetention, IdMint, Job, JobId, JobNo, LeaseRef, Millis,
+    Name, QueueSettings, RetryPolicy, Spec, State, Timestamp,
 };
 use rand::rngs::StdRng;
 use uuid::Uuid;
@@ -66,6 +66,7 @@ pub(super) struct Bounds {
     pub max_queued: u64,
     pub max_in_all: u64,
     pub tombstone: Millis,
+    pub feed: FeedRetention,
 }
 
 /// A name that stands for a job.
@@ -306,6 +307,8 @@ impl<'a> Batch<'a> {
                     self.jobs.insert(job.no, None);
                     self.forgotten.push(*job);
                 }
+                // All that was written about it goes with it, so far.
+                Change::Erase(_) => {}
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
             }

@@ -240,7 +240,7 @@ impl Store for PostgresStore {
 
     async fn figures(&self) -> Result<Figures, StoreError> {
         let book = self.shared.book.read();
-        Ok(Figures { queues: book.all_queues(), kinds: book.all_kinds() })
+        Ok(Figures { queues: book.all_queues(), kinds: book.all_kinds(), ..Figures::default() })
     }
 
     fn queue(&self, name: &Name) -> Option<QueueFigures> {

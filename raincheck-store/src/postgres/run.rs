@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use futures_util::try_join;
-use raincheck_core::{Command, LeaseJobs, Outcome, Reply};
+use raincheck_core::{Command, LeaseJobs, Outcome, Purged, Reply};
 
 use super::batch::Batch;
 use super::forget::ROUND;
@@ -82,7 +82,9 @@ fn way(command: &Command) -> Way {
     match command {
         Command::Lease(_) => Way::Lease,
         Command::Purge(_) => Way::Purge,
-        Command::Promote(_) | Command::Expire(_) | Command::Retire(_) | Command::Bury(_) => Way::Sweep,
+        Command::Promote(_) | Command::Expire(_) | Command::Retire(_) | Command::Bury(_) | Command::Trim(_) => {
+            Way::Sweep
+        }
         _ => Way::Point,
     }
 }
@@ -213,6 +215,7 @@ impl Batch<'_> {
                 [Command::Expire(limit)] => Ok(vec![self.expire(*limit).await?]),
                 [Command::Retire(limit)] => Ok(vec![self.retire(*limit).await?]),
                 [Command::Bury(limit)] => Ok(vec![self.bury(*limit).await?]),
+                [Command::Trim(_)] => Ok(vec![Reply::Swept(0, Purged::default())]),
                 _ => Err(Trouble::Refused("a command went the wrong way")),
             },
         }

@@ -11,7 +11,7 @@ use raincheck_core::{
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::writer::{LeaseChange, Writer};
-use super::{chunks, claims, purge, ready, rows, sweep};
+use super::{chunks, claims, purge, ready, rows, sweep, trim};
 
 /// What stands for a fault of the rules: the transaction is given up, and counted.
 fn unlawful(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
@@ -28,6 +28,7 @@ impl Writer<'_> {
             Command::Expire(limit) => sweep::expire(self, limit),
             Command::Retire(limit) => purge::retire(self, limit),
             Command::Bury(limit) => purge::bury(self, limit),
+            Command::Trim(limit) => trim::trim(self, limit),
             command => self.carry_out(command),
         }
     }
@@ -260,6 +261,7 @@ impl Writer<'_> {
                     self.book.queue(number).settings = settings;
                 }
                 Change::Forget(job) => blobs.extend(purge::purge(self, &job)?),
+                Change::Erase(no) => trim::erase(self.db, no)?,
                 Change::AskToStop(lease) => self.leases.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.leases.push(LeaseChange::End(lease)),
             }

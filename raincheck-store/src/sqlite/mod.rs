@@ -29,6 +29,7 @@ mod shared;
 mod space;
 mod sweep;
 mod tables;
+mod trim;
 mod visit;
 mod watch;
 mod writer;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raincheck_core::{
-    Append, Cancel, ChunkKind, Clock as _, Command, Content, Job, LeaseRef, Millis, NewJob, Outcome, Payload, Progress,
-    Reply, Retention, Settle, State, SteppedClock, Submitted, Timestamp, limits,
+    Append, Cancel, ChunkKind, Clock as _, Command, Content, FeedRetention, Job, LeaseRef, Millis, NewJob, Outcome,
+    Payload, Progress, Reply, Retention, Settle, State, SteppedClock, Submitted, Timestamp, limits,
 };
 use raincheck_store::conformance::{KIND, Setup, complete, content, new_job, worker_asks};
 use raincheck_store::{EventFilter, Filter, Found, PostgresOptions, PostgresStore, Store, Tended};
@@ -40,6 +40,7 @@ impl Site {
             max_queued: limits::QUEUED_PER_QUEUE,
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
+            feed: FeedRetention::default(),
         };
         let base = Base::new();
         let store = PostgresStore::open(Site::options(&base, &setup)).await.unwrap();
