@@ -13,6 +13,10 @@ const DUE_BATCH: usize = 512;
 const OVERDUE_BATCH: usize = 256;
 /// Jobs purged in one transaction: few, because their payloads are read and written to go.
 const RETIRE_BATCH: usize = 128;
+/// Events that one transaction goes through at the beginning of the feed.
+const TRIM_BATCH: usize = 1_024;
+/// The feed is looked at so often, milliseconds: at most what is written meanwhile is too much of it.
+const TRIM_EVERY: Millis = 5_000;
 /// Tombstones removed in one transaction.
 const BURY_BATCH: usize = 512;
 /// Tombstones are looked for at least this often, milliseconds.
@@ -26,6 +30,11 @@ pub(crate) enum Duty {
     Promote,
     /// Purge finished jobs past their retention.
     Retire,
+    /// Trim the feed; the store does not say when, so from time to time.
+    Trim {
+        /// Monotonic milliseconds of the next time.
+        at: Millis,
+    },
     /// Forget tombstones; the store does not say when, so from time to time.
     Bury {
         /// Monotonic milliseconds of the next time.
@@ -35,8 +44,9 @@ pub(crate) enum Duty {
 
 impl Duty {
     /// Every duty, the most urgent first.
-    pub(crate) fn all(engine: &Engine) -> [Duty; 4] {
-        [Duty::Settle, Duty::Promote, Duty::Retire, Duty::Bury { at: engine.0.clock.ticks() }]
+    pub(crate) fn all(engine: &Engine) -> [Duty; 5] {
+        let at = engine.0.clock.ticks();
+        [Duty::Settle, Duty::Promote, Duty::Retire, Duty::Trim { at }, Duty::Bury { at }]
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -44,13 +54,14 @@ impl Duty {
             Duty::Settle => "settling lost runs",
             Duty::Promote => "queueing due jobs",
             Duty::Retire => "purging old jobs",
+            Duty::Trim { .. } => "trimming the feed",
             Duty::Bury { .. } => "forgetting tombstones",
         }
     }
 
     /// Whether nobody minds when it is late.
     pub(crate) fn can_wait(&self) -> bool {
-        matches!(self, Duty::Retire | Duty::Bury { .. })
+        matches!(self, Duty::Retire | Duty::Trim { .. } | Duty::Bury { .. })
     }
 
     /// How long until there is something to do; `None` when nothing is in sight.
@@ -60,7 +71,7 @@ impl Duty {
             Duty::Settle => store.next_overdue()? - clock.ticks(),
             Duty::Promote => store.next_due()?.since(clock.now()),
             Duty::Retire => store.next_retirement()?.since(clock.now()),
-            Duty::Bury { at } => at - clock.ticks(),
+            Duty::Trim { at } | Duty::Bury { at } => at - clock.ticks(),
         };
         Some(Duration::from_millis(left.max(0) as u64))
     }
@@ -78,6 +89,13 @@ impl Duty {
                 let count: usize = counts.iter().sum();
                 engine.counters().purged.fetch_add(count as u64, Relaxed);
                 Ok(count >= RETIRE_BATCH)
+            }
+            Duty::Trim { at } => {
+                let more = swept(engine, vec![Command::Trim(TRIM_BATCH)]).await?.iter().any(|c| *c >= TRIM_BATCH);
+                if !more {
+                    *at = engine.0.clock.ticks() + TRIM_EVERY;
+                }
+                Ok(more)
             }
             Duty::Bury { at } => {
                 let more = swept(engine, vec![Command::Bury(BURY_BATCH)]).await?.iter().any(|c| *c >= BURY_BATCH);
