@@ -14,6 +14,10 @@ const OVERDUE_BATCH: usize = 256;
 /// Jobs purged in one transaction: few, because their payloads are read and written to go, and somebody may wait for the
 /// transaction behind it.
 const RETIRE_BATCH: usize = 128;
+/// Events that one transaction goes through at the beginning of the feed.
+const TRIM_BATCH: usize = 1_024;
+/// The feed is looked at so often, milliseconds: at most what is written meanwhile is too much of it.
+const TRIM_EVERY: Millis = 5_000;
 /// Tombstones removed in one transaction.
 const BURY_BATCH: usize = 512;
 /// When cleaning up is so much later than it should be, milliseconds, it is twice as urgent, and so on.
@@ -33,6 +37,11 @@ pub(crate) enum Duty {
     Promote,
     /// Purge finished jobs past their retention.
     Retire,
+    /// Trim the feed; the store does not say when, so from time to time.
+    Trim {
+        /// Monotonic milliseconds of the next time.
+        at: Millis,
+    },
     /// Forget tombstones; the store does not say when, so from time to time.
     Bury {
         /// Monotonic milliseconds of the next time.
@@ -42,8 +51,9 @@ pub(crate) enum Duty {
 
 impl Duty {
     /// Every duty, the most urgent first.
-    pub(crate) fn all(engine: &Engine) -> [Duty; 4] {
-        [Duty::Settle, Duty::Promote, Duty::Retire, Duty::Bury { at: engine.0.clock.ticks() }]
+    pub(crate) fn all(engine: &Engine) -> [Duty; 5] {
+        let at = engine.0.clock.ticks();
+        [Duty::Settle, Duty::Promote, Duty::Retire, Duty::Trim { at }, Duty::Bury { at }]
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -51,13 +61,14 @@ impl Duty {
             Duty::Settle => "settling lost runs",
             Duty::Promote => "queueing due jobs",
             Duty::Retire => "purging old jobs",
+            Duty::Trim { .. } => "trimming the feed",
             Duty::Bury { .. } => "forgetting tombstones",
         }
     }
 
     /// Whether nobody minds when it is late.
     pub(crate) fn can_wait(&self) -> bool {
-        matches!(self, Duty::Retire | Duty::Bury { .. })
+        matches!(self, Duty::Retire | Duty::Trim { .. } | Duty::Bury { .. })
     }
 
     /// How long until there is something to do; `None` when nothing is in sight.
@@ -77,7 +88,7 @@ impl Duty {
             Duty::Settle => store.next_overdue()? - clock.ticks(),
             Duty::Promote => store.next_due()?.since(clock.now()),
             Duty::Retire => store.next_retirement()?.since(clock.now()),
-            Duty::Bury { at } => at - clock.ticks(),
+            Duty::Trim { at } | Duty::Bury { at } => at - clock.ticks(),
         })
     }
 
@@ -95,6 +106,14 @@ impl Duty {
                 let count: usize = swept(engine, vec![Command::Retire(most)]).await?.iter().sum();
                 engine.counters().purged.fetch_add(count as u64, Relaxed);
                 Ok(count >= most)
+            }
+            Duty::Trim { at } => {
+                let most = TRIM_BATCH * times;
+                let more = swept(engine, vec![Command::Trim(most)]).await?.iter().any(|count| *count >= most);
+                if !more {
+                    *at = engine.0.clock.ticks() + TRIM_EVERY;
+                }
+                Ok(more)
             }
             Duty::Bury { at } => {
                 let most = BURY_BATCH * times;

@@ -33,7 +33,7 @@ impl Model {
             }
             Command::Retire(limit) => self.retire(limit),
             Command::Bury(limit) => self.bury(limit),
-            Command::Trim(_) => Ok(Reply::Swept(0, Purged::default())),
+            Command::Trim(limit) => self.trim(limit),
             command => self.carry_out(command),
         }
     }

@@ -58,6 +58,7 @@ fn worlds_meet_everything() {
         "fault: wall clock set",
         "fault: worker gave up",
         "fault: worker stopped",
+        "events trimmed",
         "purged: by hand",
         "purged: by retention",
         "reads: cursor too old",

@@ -210,6 +210,17 @@ impl World {
         }
     }
 
+    /// Trims the feed as far as it goes; answers how many events that went through.
+    pub async fn trim(&self) -> usize {
+        let mut all = 0;
+        loop {
+            match self.sweep(Command::Trim(7)).await {
+                0 => return all,
+                n => all += n,
+            }
+        }
+    }
+
     /// A job that must be there.
     pub async fn record(&self, no: JobNo) -> Record {
         self.store.record(no).await.unwrap().unwrap()
