@@ -29,22 +29,21 @@ pub(super) const FORGETS: &str = "SELECT pg_advisory_xact_lock_shared(8241990467
 const TRIMS: &str = "SELECT pg_advisory_xact_lock(8241990467026)";
 static STATE: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {TRIMMED}, {BYTES}, (SELECT last FROM feed ORDER BY pos DESC LIMIT 1)"));
+/// The events of these jobs and their cursors: written so that no other way through the tables comes to mind.
+const OF_THESE: &str = "unnest($1::bigint[]) AS u (no) CROSS JOIN LATERAL (SELECT * FROM event \
+    WHERE no = u.no AND no >= {low} AND no < {high} ORDER BY seq) e CROSS JOIN LATERAL \
+    (SELECT first + e.idx AS cursor FROM feed WHERE batch = e.batch LIMIT 1) f";
 /// What the events of these jobs take that are above the place, and the last one that is not.
 static OF_FORGOTTEN: LazyLock<String> = LazyLock::new(|| {
+    let place = format!("greatest($2::bigint, {TRIMMED})");
     format!(
-        "SELECT coalesce(sum($3::bigint + coalesce(octet_length(e.data), 0)) FILTER (WHERE f.first + e.idx > m.trimmed), 0)::bigint, \
-         max(f.first + e.idx) FILTER (WHERE f.first + e.idx <= m.trimmed) \
-         FROM (SELECT greatest($2::bigint, {TRIMMED}) AS trimmed) AS m CROSS JOIN unnest($1::bigint[]) AS u (no) \
-         JOIN event e ON e.no = u.no AND e.no >= {{low}} AND e.no < {{high}} JOIN feed f ON f.batch = e.batch"
+        "SELECT coalesce(sum($3::bigint + coalesce(octet_length(e.data), 0)) FILTER (WHERE f.cursor > {place}), 0)::bigint, \
+         max(f.cursor) FILTER (WHERE f.cursor <= {place}) FROM {OF_THESE}"
     )
 });
 /// Those of them that have events above the place.
-static TOLD_OF: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT u.no FROM unnest($1::bigint[]) AS u (no) WHERE EXISTS (SELECT FROM event e JOIN feed f ON f.batch = e.batch \
-         WHERE e.no = u.no AND e.no >= {{low}} AND e.no < {{high}} AND f.first + e.idx > greatest($2::bigint, {TRIMMED}))"
-    )
-});
+static TOLD_OF: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT DISTINCT u.no FROM {OF_THESE} WHERE f.cursor > greatest($2::bigint, {TRIMMED})"));
 /// Events above a place in their order; written so that no other way through the tables comes to mind.
 const OLDEST: &str = "SELECT f.first + e.idx, e.no, e.at, coalesce(octet_length(e.data), 0)::bigint, \
     EXISTS (SELECT FROM job j WHERE j.no = e.no) \

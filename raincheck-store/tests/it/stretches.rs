@@ -2,162 +2,19 @@
 //! gone with the last of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use raincheck_core::{
-    Append, Cancel, ChunkKind, Clock as _, Command, Content, Event, EventData, FeedRetention, Job, LeaseRef, Millis,
-    NewJob, Outcome, Payload, Progress, Reply, Retention, Settle, State, SteppedClock, Submitted, Timestamp, limits,
+    Append, Cancel, ChunkKind, Clock as _, Command, Content, EventData, Job, NewJob, Payload, Progress, Reply, Settle,
+    State, Timestamp, limits,
 };
-use raincheck_store::conformance::{KIND, Setup, complete, content, new_job, worker_asks};
+use raincheck_store::conformance::{complete, content, new_job};
 use raincheck_store::{EventFilter, Filter, Found, PostgresOptions, PostgresStore, Store, Tended};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use tokio_postgres::{Client, NoTls};
 
-use crate::postgres::Base;
-
-const MINUTE: Millis = 60_000;
-const HOUR: Millis = 60 * MINUTE;
-/// So long after its end, a stretch is looked at.
-const SETTLED: Millis = HOUR + MINUTE;
-
-/// A database with stretches of a minute, and a node on it.
-struct Site {
-    base: Base,
-    setup: Setup,
-    store: Arc<PostgresStore>,
-}
-
-impl Site {
-    async fn new() -> Site {
-        Site::keeping(FeedRetention::default()).await
-    }
-
-    async fn keeping(feed: FeedRetention) -> Site {
-        // Some days behind what the database was made with, which goes.
-        let clock = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000 + 10 * 24 * HOUR)));
-        let setup = Setup {
-            clock,
-            seed: 1,
-            max_queued: limits::QUEUED_PER_QUEUE,
-            max_in_all: limits::QUEUED_IN_ALL,
-            tombstone: limits::TOMBSTONE_MILLIS,
-            feed,
-        };
-        let base = Base::new();
-        let store = PostgresStore::open(Site::options(&base, &setup)).await.unwrap();
-        assert!(store.tend().await.unwrap().dropped > 0);
-        assert!(store.tend().await.unwrap().trimmed > 0);
-        Site { base, setup, store }
-    }
-
-    fn options(base: &Base, setup: &Setup) -> PostgresOptions {
-        PostgresOptions { stretch: MINUTE, ..base.options(setup) }
-    }
-
-    /// Another node.
-    async fn node(&self) -> Arc<PostgresStore> {
-        PostgresStore::open(Site::options(&self.base, &self.setup)).await.unwrap()
-    }
-
-    fn pass(&self, time: Millis) {
-        self.setup.clock.advance(time);
-    }
-
-    async fn one(&self, command: Command) -> Reply {
-        self.store.apply(vec![command]).await.unwrap().remove(0)
-    }
-
-    async fn create(&self, new: NewJob) -> Job {
-        match self.one(Command::Submit(vec![new])).await {
-            Reply::Submitted(all) if matches!(all[..], [Submitted::New(_)]) => all[0].job().clone(),
-            other => panic!("not new: {other:?}"),
-        }
-    }
-
-    async fn lease(&self, max: usize) -> Vec<LeaseRef> {
-        match self.one(Command::Lease(worker_asks(&[KIND], max))).await {
-            Reply::Leased(leased) => leased.iter().map(|(job, _)| job.lease_ref()).collect(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn settle(&self, lease: LeaseRef, outcome: Outcome) {
-        let reply = self.one(Command::Settle(Settle { lease, outcome })).await;
-        assert!(matches!(reply, Reply::Job(_)), "{reply:?}");
-    }
-
-    /// A job that succeeded, and is kept so long.
-    async fn done(&self, keep: Millis) -> Job {
-        let job = self.create(kept(keep)).await;
-        let leases = self.lease(1).await;
-        self.settle(leases[0], complete("\"result\"")).await;
-        job
-    }
-
-    async fn retire(&self) -> usize {
-        match self.one(Command::Retire(1_000)).await {
-            Reply::Swept(n, _) => n,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Trims the feed as far as it may be.
-    async fn trim(&self) {
-        while self.one(Command::Trim(1_000)).await != Reply::Swept(0, Default::default()) {}
-    }
-
-    async fn events(&self) -> Vec<Event> {
-        self.store.events(Default::default(), &EventFilter::default(), 9_999).await.unwrap().items
-    }
-
-    fn sql(&self, sql: &str) -> String {
-        self.base.database.run(sql).unwrap()
-    }
-
-    /// How many partitions `event` has.
-    fn event_partitions(&self) -> usize {
-        self.sql("SELECT count(*) FROM pg_inherits WHERE inhparent='event'::regclass").parse().unwrap()
-    }
-
-    /// How many partitions `spec` has.
-    fn partitions(&self) -> usize {
-        let of = |table: &str| {
-            self.sql(&format!("SELECT count(*) FROM pg_inherits WHERE inhparent='{table}'::regclass")).parse().unwrap()
-        };
-        let all: [usize; 4] = ["spec", "result", "report", "chunk"].map(of);
-        assert!(all.iter().all(|n| *n == all[0]), "{all:?}");
-        assert_eq!(self.sql("SELECT count(suffix) FROM stretch"), all[0].to_string());
-        assert_eq!(self.sql("SELECT count(*) FROM stretch"), self.event_partitions().to_string());
-        all[0]
-    }
-
-    async fn is_sound(&self) {
-        let mut checkup = self.store.check().unwrap();
-        while let Some(page) = checkup.page().await.unwrap() {
-            assert_eq!(page.findings, []);
-        }
-    }
-
-    async fn close(self) {
-        self.is_sound().await;
-        assert_eq!(self.store.refused_writes(), 0);
-        self.store.close().await;
-    }
-}
-
-fn kept(keep: Millis) -> NewJob {
-    NewJob { retention: Retention { succeeded: keep, failed: keep }, ..new_job() }
-}
-
-/// Somebody else's connection.
-async fn stranger(site: &Site) -> Client {
-    let (client, connection) = tokio_postgres::connect(&site.base.database.url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
+use crate::site::{HOUR, MINUTE, SETTLED, Site, kept, stranger};
 
 /// A job whose retention is over is gone at once, whatever of it is still on the disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -254,72 +111,6 @@ async fn partitions_go_with_their_last_job() {
     site.is_sound().await;
     while site.store.tend().await.unwrap().trimmed > 0 {}
     assert!(!stands());
-    site.close().await;
-}
-
-/// A reader who is behind is told of what another node forgot meanwhile, in its place; with names that are forgotten, too.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_of_another_node_misses_nothing() {
-    let site = Site::new().await;
-    let other = site.node().await;
-    let mut jobs = Vec::new();
-    for _ in 0..5 {
-        jobs.push(site.done(MINUTE).await);
-    }
-    let all = site.events().await;
-    let page = other.events(Default::default(), &EventFilter::default(), 4).await.unwrap();
-    assert_eq!(page.items, all[..4]);
-    site.pass(MINUTE);
-    assert_eq!(site.retire().await, 5);
-    site.pass(SETTLED);
-    while site.store.tend().await.unwrap().dropped > 0 {}
-    let rest = other.events(page.read_to, &EventFilter::default(), 99).await.unwrap();
-    let told = |event: &Event| (event.cursor, event.job, event.queue.clone(), event.kind.clone(), event.state);
-    assert_eq!(rest.items.iter().map(told).collect::<Vec<_>>(), all[4..].iter().map(told).collect::<Vec<_>>());
-    let types = all[4..].iter().map(|event| EventData::Gone(event.data.event_type()));
-    assert!(rest.items.iter().map(|event| event.data.clone()).eq(types), "{rest:?}");
-    // Both trim at once: each event is removed once.
-    site.pass(limits::FEED_KEEP_MILLIS);
-    let trim = |store: Arc<PostgresStore>| async move {
-        let mut passed = 0;
-        while let Reply::Swept(some @ 1.., _) = store.apply(vec![Command::Trim(2)]).await.unwrap().remove(0) {
-            passed += some;
-        }
-        passed
-    };
-    let (one, two) = tokio::join!(trim(site.store.clone()), trim(other.clone()));
-    assert_eq!(one + two, all.len());
-    assert_eq!(site.store.figures().await.unwrap().feed.forgotten_bytes, 0);
-    assert_eq!(other.feed_bounds().await.unwrap().1, all.last().unwrap().cursor);
-    other.close().await;
-    site.close().await;
-}
-
-/// However short jobs are kept, the feed takes no more than it may, and partitions that it is trimmed past go.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_feed_stays_as_large_as_it_may() {
-    let feed = FeedRetention { max_bytes: 10_000, ..FeedRetention::default() };
-    let site = Site::keeping(feed).await;
-    let events = |n: usize| n as u64 * 3 * limits::EVENT_BYTES;
-    for round in 0..5 {
-        site.one(Command::Submit((0..100).map(|_| kept(1_000)).collect())).await;
-        for lease in site.lease(100).await {
-            site.settle(lease, complete("1")).await;
-        }
-        site.pass(2 * HOUR);
-        assert_eq!(site.retire().await, 100);
-        let before = site.store.figures().await.unwrap().feed.forgotten_bytes;
-        assert!(before >= events(100), "{before}");
-        site.trim().await;
-        let after = site.store.figures().await.unwrap().feed.forgotten_bytes;
-        assert!((9_000..=10_000).contains(&after), "{after}");
-        let floor = site.store.feed_bounds().await.unwrap().1;
-        let left = site.events().await;
-        assert!(left.len() as u64 * limits::EVENT_BYTES <= 10_000 && left[0].cursor > floor, "{left:?}");
-        while site.store.tend().await.unwrap() != Tended::default() {}
-        assert!(site.event_partitions() <= 4, "round {round}");
-        site.is_sound().await;
-    }
     site.close().await;
 }
 
