@@ -47,6 +47,9 @@ pub enum Command {
     Retire(usize),
     /// Forgets up to so many tombstones and the claims of their jobs. Answered by [`Reply::Swept`].
     Bury(usize),
+    /// Goes through up to so many events from where it last came to, as far as [`crate::FeedRetention`] lets them go, and
+    /// removes those of forgotten jobs. Answered by [`Reply::Swept`] with how many it went through.
+    Trim(usize),
 }
 
 /// What a worker asks for.
@@ -285,8 +288,11 @@ pub enum Change {
         /// Its version.
         version: i64,
     },
-    /// A finished job goes, but for its tombstone and the claims on it; the write must find its state as it was.
+    /// A finished job goes, but for its tombstone, the claims on it and the places of its events in the feed; the write must
+    /// find its state as it was.
     Forget(Box<Job>),
+    /// What the events of a forgotten job held goes at once: somebody asked for that. Their places stay.
+    Erase(JobNo),
     /// A run is asked to stop.
     AskToStop(LeaseRef),
     /// A run is over.

@@ -1,9 +1,10 @@
 use crate::failure::Failure;
 use crate::id::{JobId, JobNo};
+use crate::limits;
 use crate::name::Name;
 use crate::progress::Progress;
 use crate::state::State;
-use crate::time::Timestamp;
+use crate::time::{Millis, Timestamp};
 
 /// A place in the whole change feed; grows, with gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -38,6 +39,7 @@ impl Event {
     /// About how much there is of it, bytes: for whoever reads or keeps many.
     pub fn weight(&self) -> usize {
         let data = match &self.data {
+            EventData::Created { key: Some(key) } => key.len(),
             EventData::Progress(report) => report.weight(),
             EventData::Retrying { failure, .. } | EventData::Failed(failure) => failure.weight(),
             _ => 0,
@@ -50,7 +52,10 @@ impl Event {
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventData {
     /// Submitted; the event's state is the one it starts in.
-    Created,
+    Created {
+        /// The idempotency key that its client gave.
+        key: Option<Box<str>>,
+    },
     /// Became ready.
     Queued,
     /// Waits for a slot or another job.
@@ -84,6 +89,23 @@ pub enum EventData {
     Failed(Failure),
     /// Final.
     Canceled,
+    /// The job is forgotten: what else there was to say is not told. Only read, never written.
+    Gone(EventType),
+}
+
+/// How much of the feed stays when its jobs are forgotten. Events of jobs that are there stay in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedRetention {
+    /// An event stays for so long, milliseconds.
+    pub keep: Millis,
+    /// All of them together take no more, bytes: the oldest go first.
+    pub max_bytes: u64,
+}
+
+impl Default for FeedRetention {
+    fn default() -> Self {
+        FeedRetention { keep: limits::FEED_KEEP_MILLIS, max_bytes: limits::FEED_BYTES }
+    }
 }
 
 /// The bare type of an event.
@@ -150,7 +172,7 @@ impl EventData {
     /// The bare type.
     pub fn event_type(&self) -> EventType {
         match self {
-            EventData::Created => EventType::Created,
+            EventData::Created { .. } => EventType::Created,
             EventData::Queued => EventType::Queued,
             EventData::Blocked => EventType::Blocked,
             EventData::Started { .. } => EventType::Started,
@@ -162,6 +184,7 @@ impl EventData {
             EventData::Succeeded => EventType::Succeeded,
             EventData::Failed(_) => EventType::Failed,
             EventData::Canceled => EventType::Canceled,
+            EventData::Gone(event_type) => *event_type,
         }
     }
 }

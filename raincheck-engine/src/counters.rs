@@ -78,7 +78,11 @@ impl Counters {
             EventData::Lost { .. } => &self.lost,
             EventData::Released => &self.released,
             EventData::Progress(_) => &self.progress,
-            EventData::Created | EventData::Queued | EventData::Blocked | EventData::CancelRequested => return,
+            EventData::Created { .. }
+            | EventData::Queued
+            | EventData::Blocked
+            | EventData::CancelRequested
+            | EventData::Gone(_) => return,
         };
         counter.fetch_add(1, Relaxed);
     }

@@ -10,10 +10,21 @@ use crate::{Engine, replies};
 const DUE_BATCH: usize = 512;
 /// Runs settled in one transaction.
 const OVERDUE_BATCH: usize = 256;
-/// Jobs purged in one transaction: few, because their payloads are read and written to go.
+/// Jobs purged in one transaction: few, because their payloads are read and written to go, and somebody may wait for the
+/// transaction behind it.
 const RETIRE_BATCH: usize = 128;
+/// Events that one transaction goes through at the beginning of the feed.
+const TRIM_BATCH: usize = 1_024;
+/// The feed is looked at so often, milliseconds: at most what is written meanwhile is too much of it.
+const TRIM_EVERY: Millis = 5_000;
 /// Tombstones removed in one transaction.
 const BURY_BATCH: usize = 512;
+/// When cleaning up is so much later than it should be, milliseconds, it is twice as urgent, and so on.
+const LATE: Millis = 250;
+/// It is never more urgent than so.
+const URGENT: u32 = 8;
+/// However urgent it is, transactions get no larger than so many times.
+const LARGE: u32 = 4;
 /// Tombstones are looked for at least this often, milliseconds.
 const BURY_EVERY_MOST: Millis = 3_600_000;
 
@@ -25,6 +36,11 @@ pub(crate) enum Duty {
     Promote,
     /// Purge finished jobs past their retention.
     Retire,
+    /// Trim the feed; the store does not say when, so from time to time.
+    Trim {
+        /// Monotonic milliseconds of the next time.
+        at: Millis,
+    },
     /// Forget tombstones; the store does not say when, so from time to time.
     Bury {
         /// Monotonic milliseconds of the next time.
@@ -34,8 +50,9 @@ pub(crate) enum Duty {
 
 impl Duty {
     /// Every duty, the most urgent first.
-    pub(crate) fn all(engine: &Engine) -> [Duty; 4] {
-        [Duty::Settle, Duty::Promote, Duty::Retire, Duty::Bury { at: engine.0.clock.ticks() }]
+    pub(crate) fn all(engine: &Engine) -> [Duty; 5] {
+        let at = engine.0.clock.ticks();
+        [Duty::Settle, Duty::Promote, Duty::Retire, Duty::Trim { at }, Duty::Bury { at }]
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -43,29 +60,40 @@ impl Duty {
             Duty::Settle => "settling lost runs",
             Duty::Promote => "queueing due jobs",
             Duty::Retire => "purging old jobs",
+            Duty::Trim { .. } => "trimming the feed",
             Duty::Bury { .. } => "forgetting tombstones",
         }
     }
 
     /// Whether nobody minds when it is late.
     pub(crate) fn can_wait(&self) -> bool {
-        matches!(self, Duty::Retire | Duty::Bury { .. })
+        matches!(self, Duty::Retire | Duty::Trim { .. } | Duty::Bury { .. })
     }
 
     /// How long until there is something to do; `None` when nothing is in sight.
     pub(crate) fn due_in(&self, engine: &Engine) -> Option<Duration> {
+        Some(Duration::from_millis(self.left(engine)?.max(0) as u64))
+    }
+
+    /// From 1, when what can wait is on time, to [`URGENT`], when it is far behind: it takes so much more of the time then.
+    pub(crate) fn urgency(&self, engine: &Engine) -> u32 {
+        self.left(engine).map_or(1, |left| urgency(-left))
+    }
+
+    /// Milliseconds until there is something to do; less than none when it is late.
+    fn left(&self, engine: &Engine) -> Option<Millis> {
         let (store, clock) = (engine.store(), &engine.0.clock);
-        let left = match self {
+        Some(match self {
             Duty::Settle => store.next_overdue()? - clock.ticks(),
             Duty::Promote => store.next_due()?.since(clock.now()),
             Duty::Retire => store.next_retirement()?.since(clock.now()),
-            Duty::Bury { at } => at - clock.ticks(),
-        };
-        Some(Duration::from_millis(left.max(0) as u64))
+            Duty::Trim { at } | Duty::Bury { at } => at - clock.ticks(),
+        })
     }
 
     /// Does one batch; answers whether there may be more.
     pub(crate) async fn act(&mut self, engine: &Engine) -> Result<bool, StoreError> {
+        let times = self.urgency(engine).min(LARGE) as usize;
         match self {
             Duty::Settle => settle(engine).await,
             Duty::Promote => {
@@ -73,13 +101,22 @@ impl Duty {
                 Ok(swept(engine, commands).await?.iter().any(|count| *count >= DUE_BATCH))
             }
             Duty::Retire => {
-                let counts = swept(engine, vec![Command::Retire(RETIRE_BATCH)]).await?;
-                let count: usize = counts.iter().sum();
+                let most = RETIRE_BATCH * times;
+                let count: usize = swept(engine, vec![Command::Retire(most)]).await?.iter().sum();
                 engine.counters().purged.fetch_add(count as u64, Relaxed);
-                Ok(count >= RETIRE_BATCH)
+                Ok(count >= most)
+            }
+            Duty::Trim { at } => {
+                let most = TRIM_BATCH * times;
+                let more = swept(engine, vec![Command::Trim(most)]).await?.iter().any(|count| *count >= most);
+                if !more {
+                    *at = engine.0.clock.ticks() + TRIM_EVERY;
+                }
+                Ok(more)
             }
             Duty::Bury { at } => {
-                let more = swept(engine, vec![Command::Bury(BURY_BATCH)]).await?.iter().any(|c| *c >= BURY_BATCH);
+                let most = BURY_BATCH * times;
+                let more = swept(engine, vec![Command::Bury(most)]).await?.iter().any(|count| *count >= most);
                 if !more {
                     *at = engine.0.clock.ticks() + (engine.settings().tombstone / 10).clamp(1_000, BURY_EVERY_MOST);
                 }
@@ -87,6 +124,10 @@ impl Duty {
             }
         }
     }
+}
+
+fn urgency(late: Millis) -> u32 {
+    u32::try_from(late.max(0) / LATE).map_or(URGENT, |times| times.saturating_add(1).min(URGENT))
 }
 
 async fn settle(engine: &Engine) -> Result<bool, StoreError> {
@@ -116,4 +157,15 @@ async fn swept(engine: &Engine, commands: Vec<Command>) -> Result<Vec<usize>, St
     }
     engine.remove_files(files).await;
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_later_is_more_urgent() {
+        let late = [Millis::MIN / 2, -1, 0, LATE - 1, LATE, 3 * LATE, 7 * LATE, 8 * LATE, 86_400_000, Millis::MAX];
+        assert_eq!(late.map(urgency), [1, 1, 1, 1, 2, 4, 8, 8, 8, URGENT]);
+    }
 }

@@ -53,6 +53,12 @@ pub(crate) async fn run(engine: Engine) {
     }
 }
 
+/// How long cleaning up rests after a batch that took so long: a fifth of the time is its own while it is on time, so that
+/// a busy store is left to those who wait for it; the further it is behind, the more, or it would never catch up.
+fn rest(took: Duration, urgency: u32) -> Duration {
+    (took * 4).clamp(TOO_EARLY, TICK * 4) / urgency
+}
+
 impl Plan {
     async fn act_if_due(&mut self, engine: &Engine) {
         if self.left(engine).is_zero() {
@@ -71,8 +77,7 @@ impl Plan {
             Ok(more) => {
                 self.failures = 0;
                 match more {
-                    // Cleaning up takes a fifth of the time at most: the busier the store, the longer it pauses.
-                    true if self.duty.can_wait() => (start.elapsed() * 4).clamp(TOO_EARLY, TICK * 4),
+                    true if self.duty.can_wait() => rest(start.elapsed(), self.duty.urgency(engine)),
                     true => Duration::ZERO,
                     false => TOO_EARLY,
                 }
@@ -84,5 +89,20 @@ impl Plan {
             }
         };
         self.not_before = Instant::now() + pause;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleaning_up_takes_a_fifth_of_the_time_and_more_when_it_is_late() {
+        let took = Duration::from_millis(50);
+        let share = |urgency| took.as_secs_f64() / (took + rest(took, urgency)).as_secs_f64();
+        assert_eq!([1, 4].map(share), [0.2, 0.5]);
+        assert!(share(8) > 0.66);
+        assert_eq!([1, 2].map(|urgency| rest(Duration::ZERO, urgency)), [TOO_EARLY, TOO_EARLY / 2]);
+        assert_eq!(rest(Duration::from_secs(60), 1), TICK * 4, "a stall is not paid for with minutes");
     }
 }

@@ -83,7 +83,7 @@ impl Workers {
     pub(crate) fn note(&self, event: &Event) -> Option<Millis> {
         let mut seen = self.0.lock();
         match &event.data {
-            EventData::Progress(_) | EventData::CancelRequested => None,
+            EventData::Progress(_) | EventData::CancelRequested | EventData::Gone(_) => None,
             EventData::Started { worker } => {
                 seen.runs.insert(event.no, (worker.clone(), event.at));
                 if let Some((info, _)) = seen.workers.get_mut(worker) {

@@ -48,6 +48,10 @@ flaws! {
     NumbersFromClock = "numbers-from-clock",
     /// A purge forgets the keys of the job as well.
     PurgeForgetsKeys = "purge-forgets-keys",
+    /// A purge takes the events of the job out of the feed.
+    PurgeDropsEvents = "purge-drops-events",
+    /// Trimming the feed takes events of jobs that are there.
+    TrimTakesAll = "trim-takes-all",
     /// A refused batch keeps the jobs before the refused one.
     HalfABatch = "half-a-batch",
     /// A lease does not look how many run already.

@@ -33,6 +33,8 @@ struct StoredProgress {
 #[derive(Default, Serialize, Deserialize)]
 struct StoredEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Box<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     worker: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     progress: Option<StoredProgress>,
@@ -126,6 +128,7 @@ pub(crate) fn tags(text: &str) -> Result<Vec<(Box<str>, Box<str>)>> {
 
 pub(crate) fn event_text(data: &EventData) -> Result<Option<String>> {
     let stored = match data {
+        EventData::Created { key: Some(key) } => StoredEvent { key: Some(key.clone()), ..StoredEvent::default() },
         EventData::Started { worker } | EventData::Lost { worker } => {
             StoredEvent { worker: Some(worker.clone()), ..StoredEvent::default() }
         }
@@ -144,7 +147,7 @@ pub(crate) fn event_data(kind: EventType, stored: Option<&str>) -> Result<EventD
     let worker = stored.worker.unwrap_or_default();
     let failure = || stored.failure.map_or_else(|| Failure::of(FailureCode::Failed, ""), Failure::from);
     Ok(match kind {
-        EventType::Created => EventData::Created,
+        EventType::Created => EventData::Created { key: stored.key },
         EventType::Queued => EventData::Queued,
         EventType::Blocked => EventData::Blocked,
         EventType::Started => EventData::Started { worker },

@@ -33,8 +33,8 @@ pub use migrate::{Moved, migrate};
 pub use open::{StoreOptions, doctor, open};
 pub use postgres::{Anew, PostgresDoctor, PostgresOptions, PostgresStore, Stranger, TableSize, Tended, Time};
 pub use records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Most, Overrun,
-    QueueFigures, Record, Renewal, Renewed, ResultInfo,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, FeedFigures, Figures, Filter, Found, JobPage, KindFigures, Most,
+    Overrun, QueueFigures, Record, Renewal, Renewed, ResultInfo,
 };
 pub use sqlite::{BackedUp, Damaged, SqliteDoctor, SqliteOptions, SqliteStore};
 pub use store::Store;

@@ -110,7 +110,11 @@ const TABLES: &[Table] = &[
         select: "SELECT no, kind, attempt, offset, run, base, content_type, bytes FROM chunk",
     },
     Table { name: "blob", columns: "name, no, digest", select: "SELECT name, no, digest FROM blob" },
-    Table { name: "tombstone", columns: "no, id, until", select: "SELECT no, id, until FROM tombstone" },
+    Table {
+        name: "tombstone",
+        columns: "no, id, until, queue, kind",
+        select: "SELECT no, id, until, queue, kind FROM tombstone",
+    },
 ];
 
 /// What counters of its own a database needs to go on with.
@@ -171,7 +175,13 @@ async fn all(
 /// more locks than a server has.
 async fn stretches(from: &Connection, to: &mut Client, options: &PostgresOptions) -> Result<(), StoreError> {
     let stretches = Stretches::of(options.stretch);
-    let mut next = from.prepare("SELECT min(no) FROM job WHERE no >= ?1").map_err(other)?;
+    // Events outlive their jobs.
+    let mut next = from
+        .prepare(
+            "SELECT min(no) FROM (SELECT min(no) AS no FROM job WHERE no >= ?1 \
+             UNION ALL SELECT min(no) FROM event WHERE no >= ?1)",
+        )
+        .map_err(other)?;
     let mut from = 0;
     while let Some(no) = next.query_row([from], |row| row.get::<_, Option<i64>>(0)).map_err(other)? {
         if no < from {
@@ -191,7 +201,7 @@ async fn rows(from: &Connection, to: &Transaction<'_>, tell: &mut impl FnMut(&st
     if taken {
         return Err(StoreError::Other("the database holds jobs already; move into an empty one".to_owned()));
     }
-    let number = |sql| from.query_row(sql, [], |row| row.get::<_, i64>(0)).optional().map_err(other);
+    let number = |sql: &str| from.query_row(sql, [], |row| row.get::<_, i64>(0)).optional().map_err(other);
     let first = number("SELECT min(cursor) FROM event HAVING count(*) > 0")?.unwrap_or(1);
     let now =
         to.query_one(&format!("SELECT {NOW}"), &[]).await.and_then(|row| row.try_get(0)).map_err(Trouble::from)?;
@@ -207,10 +217,7 @@ async fn rows(from: &Connection, to: &Transaction<'_>, tell: &mut impl FnMut(&st
     }
     let secret: Option<Vec<u8>> =
         from.query_row("SELECT value FROM meta WHERE name='secret'", [], |row| row.get(0)).optional().map_err(other)?;
-    let (floor, buried) = (
-        number("SELECT value FROM meta WHERE name='feed_floor'")?,
-        number("SELECT value FROM meta WHERE name='last_buried'")?,
-    );
+    let floor = number("SELECT value FROM meta WHERE name='feed_floor'")?;
     // The feed goes on behind what it once held, whatever retention left of that.
     let behind = "UPDATE feed SET last=greatest(last, $1), first=CASE WHEN pos=0 THEN $1+1 ELSE first END \
                   WHERE pos=(SELECT max(pos) FROM feed)";
@@ -219,11 +226,12 @@ async fn rows(from: &Connection, to: &Transaction<'_>, tell: &mut impl FnMut(&st
     if let Some(floor) = floor {
         to.execute(behind, &[&floor]).await.map_err(Trouble::from)?;
     }
-    for (name, number, bytes) in [("secret", None, secret), ("feed_floor", floor, None), ("last_buried", buried, None)]
-    {
-        if number.is_some() || bytes.is_some() {
-            to.execute(kept, &[&name, &number, &bytes]).await.map_err(Trouble::from)?;
-        }
+    let mut facts = vec![("secret", None, secret)];
+    for name in ["feed_floor", "feed_trimmed", "feed_forgotten_bytes", "last_buried"] {
+        facts.push((name, number(&format!("SELECT value FROM meta WHERE name='{name}'"))?, None));
+    }
+    for (name, number, bytes) in facts.into_iter().filter(|(_, number, bytes)| number.is_some() || bytes.is_some()) {
+        to.execute(kept, &[&name, &number, &bytes]).await.map_err(Trouble::from)?;
     }
     requests(from, to).await?;
     // Leases begin anew now: nobody kept them from being renewed before.

@@ -266,6 +266,15 @@ pub struct KindFigures {
     pub by_state: [u64; 7],
 }
 
+/// What there is of the change feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedFigures {
+    /// When the oldest event that is there happened.
+    pub oldest: Option<Timestamp>,
+    /// What the events of forgotten jobs take, about, bytes.
+    pub forgotten_bytes: u64,
+}
+
 /// Kept figures of the whole store.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
@@ -273,4 +282,6 @@ pub struct Figures {
     pub queues: Vec<QueueFigures>,
     /// Of every kind, by name.
     pub kinds: Vec<KindFigures>,
+    /// Of the change feed.
+    pub feed: FeedFigures,
 }

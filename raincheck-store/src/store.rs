@@ -6,7 +6,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
-    Record, Renewal, Renewed,
+    Record, Renewal, Renewed, ResultInfo,
 };
 use crate::{Blobs, Checkup, CommitTimes, OrphanSearch, StoreError};
 
@@ -39,6 +39,14 @@ pub trait Store: Send + Sync + 'static {
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError>;
     /// What the worker made, with its bytes unless they are a file; `None` when there is none.
     async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError>;
+    /// The results of some jobs, as a job shows its own; `None` where there is none.
+    async fn results(&self, jobs: &[JobNo]) -> Result<Vec<Option<ResultInfo>>, StoreError> {
+        let mut results = Vec::with_capacity(jobs.len());
+        for no in jobs {
+            results.push(self.record(*no).await?.and_then(|record| record.result));
+        }
+        Ok(results)
+    }
     /// Jobs, newest first; stops looking after two seconds.
     async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError>;
 
@@ -54,7 +62,8 @@ pub trait Store: Send + Sync + 'static {
     async fn some_job_events(&self, no: JobNo, after: u32, most: Most) -> Result<EventPage, StoreError>;
     /// Events of the whole feed above `after`, oldest first; those behind them are not read, but to be filtered.
     async fn some_events(&self, after: Cursor, filter: &EventFilter, most: Most) -> Result<EventPage, StoreError>;
-    /// The place of the latest event, and of the oldest one that is still kept (0 when the feed is whole).
+    /// The place of the latest event, and of the latest one that was removed (0 when the feed is whole): whoever has read up
+    /// to there or further misses nothing. Events of jobs that are there are kept below it, too.
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError>;
 
     /// Whether events up to this place were told of that are not in the data any more: the place means nothing.

@@ -140,7 +140,7 @@ fn create(new: NewJob, ticket: i64, fresh: (JobNo, JobId), moment: &mut Moment<'
     if let Some(equal) = &new.equal {
         claim(ClaimScope::Equal, equal);
     }
-    changes.push(Change::Event(event(&job, EventData::Created, now)));
+    changes.push(Change::Event(event(&job, EventData::Created { key: new.spec.key.clone() }, now)));
     changes.insert(0, Change::Insert(Box::new(job.clone()), Box::new(new.spec)));
     (Submitted::New(job), changes)
 }

@@ -89,7 +89,10 @@ pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) ->
         }
         Command::RunNow(_) => decide::run_now(job, moment).into(),
         Command::Purge(_) if !decide::may_purge(&job) => Reply::NotFinished(job).into(),
-        Command::Purge(_) => (Reply::Purged(Purged::default()), vec![Change::Forget(Box::new(job))]).into(),
+        Command::Purge(no) => {
+            let changes = vec![Change::Forget(Box::new(job)), Change::Erase(no)];
+            (Reply::Purged(Purged::default()), changes).into()
+        }
         Command::Submit(_)
         | Command::Lease(_)
         | Command::SetQueue(..)
@@ -98,6 +101,7 @@ pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) ->
         | Command::Promote(_)
         | Command::Expire(_)
         | Command::Retire(_)
-        | Command::Bury(_) => return Err(NotAsked("what it is about")),
+        | Command::Bury(_)
+        | Command::Trim(_) => return Err(NotAsked("what it is about")),
     })
 }

@@ -57,7 +57,7 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         Command::Promote(limit) => return sweeps(Due::Scheduled(*limit)),
         Command::Expire(limit) => return sweeps(Due::Late(*limit)),
         Command::Retire(limit) => return sweeps(Due::Expired(*limit)),
-        Command::Submit(_) | Command::Lease(_) | Command::Bury(_) => return needs,
+        Command::Submit(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => return needs,
     };
     let job = match &facts.job {
         Fact::Absent => return needs,
@@ -85,7 +85,8 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         | Command::Promote(_)
         | Command::Expire(_)
         | Command::Retire(_)
-        | Command::Bury(_) => {}
+        | Command::Bury(_)
+        | Command::Trim(_) => {}
     }
     needs
 }

@@ -28,6 +28,12 @@ pub const KEEP_SUCCEEDED_MILLIS: Millis = 3 * 86_400_000;
 pub const KEEP_FAILED_MILLIS: Millis = 90 * 86_400_000;
 /// How long a purged job still answers 410.
 pub const TOMBSTONE_MILLIS: Millis = 30 * 86_400_000;
+/// How long an event stays whose job is forgotten.
+pub const FEED_KEEP_MILLIS: Millis = 3 * 86_400_000;
+/// Most that events of forgotten jobs take, bytes.
+pub const FEED_BYTES: u64 = 2 << 30;
+/// What an event takes beside its data, about, bytes.
+pub const EVENT_BYTES: u64 = 64;
 /// How long no job has referred to a large payload, while a server looks on, before it is moved out of the way.
 pub const ORPHANS_MILLIS: Millis = 86_400_000;
 /// Between two small steps of the search for those; after a walk through everything it rests for so many of them.

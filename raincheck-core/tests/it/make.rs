@@ -106,6 +106,7 @@ pub fn words(changes: &[Change]) -> String {
         Change::Put { replaced, .. } => if replaced.is_some() { "replace" } else { "make" }.to_owned(),
         Change::Delete { .. } => "delete".to_owned(),
         Change::Forget(..) => "forget".to_owned(),
+        Change::Erase(..) => "erase".to_owned(),
         Change::AskToStop(..) => "ask to stop".to_owned(),
         Change::EndLease(..) => "end lease".to_owned(),
     };

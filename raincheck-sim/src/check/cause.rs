@@ -172,6 +172,7 @@ impl Checker {
             (Command::Retire(most) | Command::Bury(most), Reply::Swept(n, _)) => {
                 !wrote && *n == done.gone.len() && n <= most
             }
+            (Command::Trim(most), Reply::Swept(n, _)) => !wrote && done.gone.is_empty() && n <= most,
             _ => false,
         };
         if !fits {

@@ -107,7 +107,7 @@ impl Checker {
         let starts = kind == EventType::Started;
         demand!(event.attempt == life.attempt + u32::from(starts), no, "attempts are not dense: {event:?}");
         let expected = match &event.data {
-            EventData::Created => None,
+            EventData::Created { .. } | EventData::Gone(_) => None,
             EventData::Queued => (life.state == State::Scheduled).then_some(State::Queued),
             EventData::Blocked => None,
             EventData::Started { .. } => (life.state == State::Queued).then_some(State::Running),

@@ -11,7 +11,10 @@ mod submits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use raincheck_core::{Command, Digest, Event, JobId, JobNo, LeaseRef, Millis, Name, Outcome, Reply, State, Timestamp};
+use raincheck_core::{
+    Command, Cursor, Digest, Event, FeedRetention, JobId, JobNo, LeaseRef, Millis, Name, Outcome, Reply, State,
+    Timestamp,
+};
 
 use crate::model::{Found, Model};
 use books::Books;
@@ -86,12 +89,14 @@ pub struct Checker {
     /// Ends that a worker was told were taken.
     accepted: BTreeMap<JobNo, (u32, Digest)>,
     /// Every event in the order of the commits, as far back as somebody reads.
-    feed: BTreeMap<i64, (JobNo, u32)>,
+    feed: BTreeMap<i64, (JobNo, u32, Timestamp)>,
+    floor: Cursor,
     last_cursor: i64,
     /// How often the server was started, and how often a job was queued.
     starts: u64,
     line: u64,
     tombstone: Millis,
+    retention: FeedRetention,
 }
 
 impl Checker {
@@ -109,10 +114,12 @@ impl Checker {
             acknowledged: BTreeSet::new(),
             accepted: BTreeMap::new(),
             feed: BTreeMap::new(),
+            floor: Cursor(0),
             last_cursor: 0,
             starts: 0,
             line: 0,
             tombstone: setup.tombstone,
+            retention: setup.feed,
         }
     }
 
@@ -140,14 +147,14 @@ impl Checker {
             let (Some(life), Some(row)) = (self.lives.get(&no), store.job(no)) else { continue };
             demand!(life.row == *row, no, "a job changed without an event: {:#?} became {row:#?}", life.row);
         }
-        Ok(())
+        self.trimmed(store.feed_bounds().1)
     }
 
     fn one(&mut self, done: &Done) -> Verdict {
         for event in &done.events {
             demand!(event.cursor.0 > self.last_cursor, event.no, "an event behind the last cursor: {event:?}");
             self.last_cursor = event.cursor.0;
-            self.feed.insert(event.cursor.0, (event.no, event.seq));
+            self.feed.insert(event.cursor.0, (event.no, event.seq, event.at));
         }
         match (&done.command, &done.reply) {
             (Command::Submit(asked), Reply::Submitted(got)) => return self.submitted(asked, got, &done.events),

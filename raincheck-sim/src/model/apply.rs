@@ -21,6 +21,7 @@ impl Model {
                 Ok(reply)
             }
             Command::Bury(limit) => self.bury(limit),
+            Command::Trim(limit) => self.trim(limit),
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)

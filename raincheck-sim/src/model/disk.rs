@@ -46,8 +46,10 @@ pub struct Chunks {
 /// Numbers that stand by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Meta {
-    /// The highest cursor that was forgotten.
+    /// The highest cursor that was removed.
     Floor,
+    /// Up to here only events of jobs that are there are left.
+    Trimmed,
     /// The highest number whose tombstone was forgotten.
     Buried,
 }

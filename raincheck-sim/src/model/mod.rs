@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 
 use raincheck_core::decide::Moment;
 use raincheck_core::{
-    Cursor, Event, EventData, IdMint, Job, JobNo, LeaseRef, Millis, Name, Overdue, Reading, State, Timestamp, limits,
+    Cursor, Event, EventData, FeedRetention, IdMint, Job, JobNo, LeaseRef, Millis, Name, Overdue, Reading, State,
+    Timestamp, limits,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -49,6 +50,8 @@ pub struct Setup {
     pub max_in_all: u64,
     /// How long purged jobs are remembered.
     pub tombstone: Millis,
+    /// How much of the feed stays when its jobs are forgotten.
+    pub feed: FeedRetention,
     /// What it does wrong.
     pub flaw: Option<Flaw>,
 }
@@ -57,7 +60,14 @@ impl Setup {
     /// Every bound at its default.
     pub fn new(seed: u64) -> Self {
         let (max_queued, max_in_all) = (limits::QUEUED_PER_QUEUE, limits::QUEUED_IN_ALL);
-        Setup { seed, max_queued, max_in_all, tombstone: limits::TOMBSTONE_MILLIS, flaw: None }
+        Setup {
+            seed,
+            max_queued,
+            max_in_all,
+            tombstone: limits::TOMBSTONE_MILLIS,
+            feed: FeedRetention::default(),
+            flaw: None,
+        }
     }
 }
 

@@ -11,20 +11,22 @@ use crate::Flaw;
 const REMEMBER_REQUESTS: i64 = 10 * 60_000;
 
 impl Model {
-    /// Forgets a finished job but for its tombstone and the claims on it.
+    /// Forgets a finished job but for its tombstone, the claims on it and the places of its events.
     pub(super) fn purge(&mut self, job: &Job) -> Result<(), Stop> {
         self.effect()?;
         let no = job.no;
         if !job.state.is_final() && !self.has(Flaw::RetireWithoutState) {
             return Err(Stop::Refused(format!("a purge of what is not final: {job:?}")));
         }
-        let events: Vec<_> =
-            self.disk.events.range((no, 0)..=(no, u32::MAX)).map(|(_, e)| (e.cursor.0, e.seq)).collect();
-        for (cursor, seq) in events {
-            // Readers of the whole feed who have not come this far must learn that they missed something.
-            self.disk.raise(Meta::Floor, cursor);
-            self.disk.feed.remove(&cursor);
-            self.disk.events.remove(&(no, seq));
+        // These would have gone before if the job had not been there.
+        let trimmed = self.disk.meta(Meta::Trimmed);
+        let all = self.has(Flaw::PurgeDropsEvents);
+        let events = self.disk.events.range((no, 0)..=(no, u32::MAX)).map(|(_, event)| event.cursor.0);
+        for cursor in events.filter(|cursor| all || *cursor <= trimmed).collect::<Vec<_>>() {
+            self.drop_event(cursor);
+            if !all {
+                self.disk.raise(Meta::Floor, cursor);
+            }
         }
         let place = |kind, attempt| ChunkPlace { no, kind, attempt };
         let all = place(ChunkKind::Stream, 0)..=place(ChunkKind::Log, u32::MAX);
@@ -67,6 +69,38 @@ impl Model {
             self.gone.push(*no);
         }
         Ok(Reply::Swept(over.len(), Purged::default()))
+    }
+
+    /// Goes on through the feed as far as its retention lets events go, and removes those of forgotten jobs.
+    pub(super) fn trim(&mut self, limit: usize) -> Result<Reply, Stop> {
+        self.effect()?;
+        let (keep, most) = (self.setup.feed.keep, self.setup.feed.max_bytes);
+        let old = self.now.plus(-keep);
+        let forgotten = self.disk.events.iter().filter(|((no, _), _)| self.disk.jobs.get(*no).is_none());
+        let mut bytes: u64 = forgotten.map(|(_, event)| event.weight() as u64).sum();
+        let oldest = self.disk.feed.range(self.disk.meta(Meta::Trimmed) + 1..).take(limit);
+        let oldest: Vec<_> = oldest.map(|(cursor, at)| (*cursor, *at)).collect();
+        let mut passed = 0;
+        for (cursor, at) in oldest {
+            let Some(event) = self.disk.events.get(&at) else { continue };
+            if event.at > old && bytes <= most {
+                break;
+            }
+            let (weight, is_there) = (event.weight() as u64, self.disk.jobs.get(at.0).is_some());
+            (passed, bytes) = (passed + 1, if is_there { bytes } else { bytes - weight });
+            self.disk.raise(Meta::Trimmed, cursor);
+            if !is_there || self.has(Flaw::TrimTakesAll) {
+                self.drop_event(cursor);
+                self.disk.raise(Meta::Floor, cursor);
+            }
+        }
+        Ok(Reply::Swept(passed, Purged::default()))
+    }
+
+    fn drop_event(&mut self, cursor: i64) {
+        if let Some(at) = self.disk.feed.remove(&cursor) {
+            self.disk.events.remove(&at);
+        }
     }
 
     fn bury_one(&mut self, no: JobNo) {

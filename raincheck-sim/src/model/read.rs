@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use raincheck_core::interpreter::ChunkPlace;
 use raincheck_core::{
-    ChunkKind, Content, Cursor, Event, Failure, Job, JobId, JobNo, LeaseRef, Millis, Name, Object, Progress,
+    ChunkKind, Content, Cursor, Event, EventData, Failure, Job, JobId, JobNo, LeaseRef, Millis, Name, Object, Progress,
     QueueSettings, Spec, Timestamp,
 };
 
@@ -54,16 +54,25 @@ impl Model {
     }
 
     /// Events above `after`, oldest first, and how far that was read.
-    pub fn events(&self, after: Cursor, limit: usize) -> (Vec<&Event>, Cursor) {
+    pub fn events(&self, after: Cursor, limit: usize) -> (Vec<Event>, Cursor) {
         let above = (Bound::Excluded(after.0), Bound::Included(self.head.0.max(after.0)));
         let feed = self.disk.feed.range(above).take(limit);
-        let found: Vec<&Event> = feed.filter_map(|(_, at)| self.disk.events.get(at)).collect();
+        let found: Vec<Event> =
+            feed.filter_map(|(_, at)| self.disk.events.get(at)).map(|event| self.told(event)).collect();
         let full = found.len() == limit;
         let to = found.last().filter(|_| full).map_or(self.head.max(after), |event| event.cursor);
         (found, to)
     }
 
-    /// The place of the latest event and of the latest that was forgotten.
+    /// As a reader sees it.
+    fn told(&self, event: &Event) -> Event {
+        match self.disk.jobs.get(event.no) {
+            Some(_) => event.clone(),
+            None => Event { data: EventData::Gone(event.data.event_type()), ..event.clone() },
+        }
+    }
+
+    /// The place of the latest event and of the latest that was removed.
     pub fn feed_bounds(&self) -> (Cursor, Cursor) {
         (self.head, Cursor(self.disk.meta(Meta::Floor)))
     }

@@ -1,6 +1,6 @@
 //! Carries out what the rules decided, each write guarded as a database would.
 
-use raincheck_core::{Change, Job, Spec, State};
+use raincheck_core::{Change, Event, EventData, Job, JobNo, Spec, State};
 
 use super::disk::{Claim, QueueRow};
 use super::{LeaseChange, Model, Stop};
@@ -62,11 +62,21 @@ impl Model {
                     refuse(found != Some(version), || format!("version {found:?} where {version} was expected"))?;
                 }
                 Change::Forget(job) => self.purge(&job)?,
+                Change::Erase(no) => self.erase(no),
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
             }
         }
         Ok(())
+    }
+
+    /// What the events of a job that is forgotten held is not told in any case; here it is not kept, either.
+    fn erase(&mut self, no: JobNo) {
+        let events: Vec<_> = self.disk.events.range((no, 0)..=(no, u32::MAX)).map(|(_, event)| event.clone()).collect();
+        for event in events {
+            let data = EventData::Gone(event.data.event_type());
+            self.disk.events.set((no, event.seq), Event { data, ..event });
+        }
     }
 
     fn insert(&mut self, job: Job, spec: Spec) -> Result<(), Stop> {

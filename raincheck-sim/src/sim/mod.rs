@@ -107,8 +107,8 @@ impl Sim {
     /// A world that another store can follow step by step: see [`Sim::take_trace`].
     pub fn traced(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
-        // Another store cannot be told to be out of space at will, nor to stand still.
-        let plan = Plan { refuse: 0, ..Plan::draw(&mut rng) };
+        // Another store cannot be told to be out of space at will, nor to stand still; how much it takes for an event is its own.
+        let plan = Plan { refuse: 0, trims: false, ..Plan::draw(&mut rng) };
         let mut sim = Sim::of(seed, rng, plan, None);
         sim.server.trace = Some(Vec::new());
         sim.next_stand = u64::MAX;
@@ -116,8 +116,8 @@ impl Sim {
     }
 
     fn of(seed: u64, rng: StdRng, plan: Plan, flaw: Option<Flaw>) -> Self {
-        let Plan { max_queued, max_in_all, tombstone, .. } = plan;
-        let setup = Setup { seed, max_queued, max_in_all, tombstone, flaw };
+        let Plan { max_queued, max_in_all, tombstone, feed, .. } = plan;
+        let setup = Setup { seed, max_queued, max_in_all, tombstone, feed, flaw };
         let mut store = Model::new(setup.clone(), BEGIN);
         store.kind_caps.extend(plan.kind_cap.map(|cap| (ask::name("x"), cap)));
         Sim {
@@ -303,11 +303,12 @@ impl Sim {
     /// What nobody asks for and still has to happen. Its commands travel too, so they may be late.
     fn sweep(&mut self) {
         let some = self.rng.random_range(1..20);
-        let commands = match self.rng.random_range(0..10) {
+        let commands = match self.rng.random_range(0..if self.plan.trims { 13 } else { 10 }) {
             0..4 => settle_overdue(&self.server).into_iter().take(some).collect(),
             4..7 => vec![Command::Promote(some), Command::Expire(some)],
             7..9 => vec![Command::Retire(some)],
-            _ => vec![Command::Bury(some)],
+            9 => vec![Command::Bury(some)],
+            _ => vec![Command::Trim(some * 20)],
         };
         if !commands.is_empty() {
             self.send(From::Sweep, commands);

@@ -1,6 +1,6 @@
 //! How a world is: drawn from its seed, so that some worlds are full, some crash all the time, some are calm.
 
-use raincheck_core::{Millis, Retention};
+use raincheck_core::{FeedRetention, Millis, Retention};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -37,6 +37,10 @@ pub struct Plan {
     pub max_in_all: u64,
     /// How long purged jobs are remembered.
     pub tombstone: Millis,
+    /// How much of the feed stays.
+    pub feed: FeedRetention,
+    /// Whether it is trimmed.
+    pub trims: bool,
     /// How long finished jobs are kept.
     pub retention: Retention,
     /// Most running of kind `x`.
@@ -65,6 +69,11 @@ impl Plan {
             max_queued: rng.random_range(5..200),
             max_in_all: rng.random_range(20..400),
             tombstone: rng.random_range(1_000..120_000),
+            feed: FeedRetention {
+                keep: rng.random_range(1_000..120_000),
+                max_bytes: if rng.random() { u64::MAX } else { rng.random_range(0..200_000) },
+            },
+            trims: true,
             retention: Retention { succeeded: rng.random_range(0..60_000), failed: rng.random_range(0..90_000) },
             kind_cap: rng.random_bool(0.5).then(|| rng.random_range(1..6)),
         }

@@ -43,7 +43,7 @@ impl Tally {
                     FailureCode::Timeout => "event: failed, timeout",
                     FailureCode::Failed | FailureCode::Canceled => "event: failed",
                 },
-                EventData::Created => "event: created",
+                EventData::Created { .. } => "event: created",
                 EventData::Queued => "event: queued",
                 EventData::Blocked => "event: blocked",
                 EventData::Started { .. } => "event: started",
@@ -54,6 +54,7 @@ impl Tally {
                 EventData::CancelRequested => "event: cancel requested",
                 EventData::Succeeded => "event: succeeded",
                 EventData::Canceled => "event: canceled",
+                EventData::Gone(_) => "event: of a forgotten job",
             });
         }
         match &done.reply {
@@ -84,6 +85,7 @@ impl Tally {
                 let what = match done.command {
                     Command::Retire(_) => "purged: by retention",
                     Command::Bury(_) => "tombstones buried",
+                    Command::Trim(_) => "events trimmed",
                     _ => return,
                 };
                 *self.0.entry(what).or_default() += *n as u64;

@@ -62,6 +62,7 @@ fn worlds_meet_everything() {
         "object: replaced",
         "object: other version",
         "object: deleted",
+        "events trimmed",
         "purged: by hand",
         "purged: by retention",
         "reads: cursor too old",

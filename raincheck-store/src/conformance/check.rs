@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures_util::{StreamExt as _, stream};
-use raincheck_core::{Cursor, Event, EventType, JobNo, LeaseRef, State};
+use raincheck_core::{Cursor, Event, EventData, EventType, JobNo, LeaseRef, State};
 
 use crate::{EventFilter, Filter, Found, Record, Store};
 
@@ -46,6 +46,11 @@ pub async fn no_findings(store: &dyn Store) {
     assert!(looked > 0 || jobs.is_empty());
 }
 
+/// What is told of an event whose job is forgotten.
+pub(super) fn forgotten(event: &Event) -> Event {
+    Event { data: EventData::Gone(event.data.event_type()), ..event.clone() }
+}
+
 /// Checks every invariant; `told` is what the store told of since the data was new.
 pub(super) async fn check(store: &dyn Store, told: &[Event]) {
     no_findings(store).await;
@@ -55,17 +60,21 @@ pub(super) async fn check(store: &dyn Store, told: &[Event]) {
     assert!(records.is_sorted_by(|a, b| a.job.no > b.job.no), "newest first, nothing twice");
 
     let here: HashMap<JobNo, &Record> = records.iter().map(|record| (record.job.no, record)).collect();
-    let kept: Vec<&Event> = told.iter().filter(|event| here.contains_key(&event.no)).collect();
-    assert_eq!(feed.iter().collect::<Vec<_>>(), kept, "commits are the feed");
-    assert!(told.is_sorted_by(|a, b| a.cursor < b.cursor), "cursors grow");
     let (head, floor) = store.feed_bounds().await.unwrap();
+    let kept: Vec<Event> = told
+        .iter()
+        .filter(|event| event.cursor > floor || here.contains_key(&event.no))
+        .map(|event| if here.contains_key(&event.no) { event.clone() } else { forgotten(event) })
+        .collect();
+    assert_eq!(feed, kept, "commits are the feed");
+    assert!(told.is_sorted_by(|a, b| a.cursor < b.cursor), "cursors grow");
     assert_eq!(
         head,
         told.last().map(|event| event.cursor).unwrap_or_default().max(floor),
         "the head is the last event"
     );
-    let forgotten = told.iter().filter(|event| !here.contains_key(&event.no)).map(|event| event.cursor).max();
-    assert_eq!(floor, forgotten.unwrap_or_default(), "the floor is the last event that was forgotten");
+    let trimmed = |event: &Event| event.cursor == floor && !here.contains_key(&event.no);
+    assert!(floor == Cursor(0) || told.iter().any(trimmed), "the floor is an event of a forgotten job");
 
     let mut by_job: BTreeMap<JobNo, Vec<Event>> = BTreeMap::new();
     for event in told {

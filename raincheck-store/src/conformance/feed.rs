@@ -1,10 +1,10 @@
 //! The whole change feed: ordered, without holes, resumable.
 
-use raincheck_core::{Clock, Command, Cursor, Event, EventType, Name, NewJob, Retention, State};
+use raincheck_core::{Clock, Command, Cursor, Event, EventData, EventType, Name, NewJob, Retention, State};
 
-use super::check::whole_feed;
+use super::check::{forgotten, no_findings, whole_feed};
 use super::{KIND, World, complete, fail, name, new_job, new_of, worker_asks};
-use crate::{EventFilter, Most};
+use crate::{EventFilter, Found, Most};
 
 /// Pages of any size give every event once, in the order of their cursors.
 pub async fn is_ordered_and_paged(world: &mut World) {
@@ -137,33 +137,137 @@ pub async fn commits_are_the_feed(world: &mut World) {
     assert_eq!(words, [EventType::Created, EventType::Started, EventType::CancelRequested, EventType::Succeeded]);
 }
 
-/// Who has not read what is forgotten can tell: the floor rises, by retention and by hand.
-pub async fn floor_rises_with_what_is_forgotten(world: &mut World) {
-    assert_eq!(world.store.feed_bounds().await.unwrap(), (Cursor(0), Cursor(0)));
-    let short = NewJob { retention: Retention { succeeded: 1_000, failed: 1_000 }, ..new_job() };
+fn all_forgotten(events: &[Event]) -> Vec<Event> {
+    events.iter().map(forgotten).collect()
+}
+
+/// A created job is told of with the key that its client gave.
+pub async fn created_carries_the_key(world: &mut World) {
+    let mut keyed = new_job();
+    keyed.spec.key = Some("order-1017".into());
+    world.create(keyed).await;
+    world.create(new_job()).await;
+    let keys = whole_feed(&*world.store).await.into_iter().map(|event| match event.data {
+        EventData::Created { key } => key,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(keys.collect::<Vec<_>>(), [Some("order-1017".into()), None]);
+    let told = world.told().to_vec();
+    assert_eq!(told, whole_feed(&*world.store).await);
+}
+
+/// Events of forgotten jobs stay in their place, by retention and by hand, and do not tell what they held; nobody who is
+/// behind misses anything, also when nothing else is left of their jobs, their queues and kinds.
+pub async fn outlives_its_jobs(world: &mut World) {
+    let short = NewJob { retention: Retention { succeeded: 1_000, failed: 1_000 }, ..new_of("brief", "brief") };
     let first = world.create(short).await;
     world.cancel(first.no).await;
     let second = world.create(new_job()).await;
     world.cancel(second.no).await;
+    world.create(new_job()).await;
     let all = whole_feed(&*world.store).await;
-    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[3].cursor, Cursor(0)));
     world.clock.advance(1_000);
     assert_eq!(world.sweep(Command::Retire(9)).await, 1);
-    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[3].cursor, all[1].cursor));
-    assert_eq!(whole_feed(&*world.store).await, all[2..]);
     world.one(Command::Purge(second.no)).await;
-    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[3].cursor, all[3].cursor));
-    world.restart().await;
-    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[3].cursor, all[3].cursor));
+    let left = [all_forgotten(&all[..4]), all[4..].to_vec()].concat();
+    for round in 0..3 {
+        assert_eq!(whole_feed(&*world.store).await, left, "{round}");
+        let rest = world.store.events(all[1].cursor, &EventFilter::default(), 99).await.unwrap();
+        assert_eq!(rest.items, left[2..], "{round}");
+        let brief = EventFilter { queue: Some(name("brief")), ..EventFilter::default() };
+        assert_eq!(world.store.events(Cursor(0), &brief, 99).await.unwrap().items, left[..2], "{round}");
+        assert_eq!(world.store.feed_bounds().await.unwrap(), (all[4].cursor, Cursor(0)), "{round}");
+        no_findings(&*world.store).await;
+        match round {
+            0 => world.restart().await,
+            // Their tombstones go, not their events.
+            _ => {
+                world.clock.advance(world.setup.tombstone);
+                world.sweep(Command::Bury(9)).await;
+                assert_eq!(world.store.job(first.id).await.unwrap(), Found::Unknown);
+            }
+        }
+    }
 }
 
-/// A cursor stands for one event for ever, also when the last events were forgotten and the store was opened anew.
+/// The feed is trimmed of forgotten jobs' events when they are as old as it keeps them, and not a millisecond before; those
+/// of jobs that are there stay, and go at once when their jobs do. Who has not come so far can tell.
+pub async fn is_trimmed_by_age(world: &mut World) {
+    let keep = world.setup.feed.keep;
+    let stays = world.create(new_job()).await;
+    let goes = world.create(new_job()).await;
+    world.cancel(goes.no).await;
+    world.one(Command::Purge(goes.no)).await;
+    let all = whole_feed(&*world.store).await;
+    world.clock.advance(keep - 1);
+    assert_eq!(world.trim().await, 0);
+    let later = world.create(new_job()).await;
+    world.cancel(later.no).await;
+    let all = [all, whole_feed(&*world.store).await[3..].to_vec()].concat();
+    assert_eq!(world.store.feed_bounds().await.unwrap().1, Cursor(0));
+    world.clock.advance(1);
+    world.trim().await;
+    let left = [&all[..1], &all[3..]].concat();
+    assert_eq!(whole_feed(&*world.store).await, left);
+    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[4].cursor, all[2].cursor));
+    assert_eq!(world.store.job_events(stays.no, 0, 9).await.unwrap(), all[..1]);
+    world.restart().await;
+    assert_eq!(whole_feed(&*world.store).await, left);
+    assert_eq!(world.store.feed_bounds().await.unwrap(), (all[4].cursor, all[2].cursor));
+    world.cancel(stays.no).await;
+    world.one(Command::Purge(stays.no)).await;
+    world.trim().await;
+    let events = whole_feed(&*world.store).await;
+    assert!(events.iter().all(|event| event.cursor > all[2].cursor), "{events:?}");
+    assert_eq!(events.len(), 3, "its end is not old: {events:?}");
+    no_findings(&*world.store).await;
+    world.clock.advance(world.setup.tombstone);
+    while world.sweep(Command::Bury(9)).await > 0 {}
+    world.trim().await;
+    assert_eq!(whole_feed(&*world.store).await, all[3..], "those of the job that is there");
+    no_findings(&*world.store).await;
+}
+
+/// It is trimmed by size, too: however young, events of forgotten jobs take no more than they may.
+pub async fn is_trimmed_by_size(world: &mut World) {
+    world.setup.feed.max_bytes = 100_000;
+    world.restart().await;
+    let mut new = new_job();
+    new.spec.retry.max_attempts = 1;
+    new.retention.failed = 1_000;
+    for _ in 0..10 {
+        let lease = world.running(new.clone()).await;
+        world.end(lease, fail(&"x".repeat(20_000))).await;
+    }
+    let stays = world.create(new_job()).await;
+    let all = whole_feed(&*world.store).await;
+    assert_eq!(world.trim().await, 0, "the jobs are there");
+    world.clock.advance(1_000);
+    assert_eq!(world.sweep(Command::Retire(99)).await, 10);
+    world.trim().await;
+    let left = whole_feed(&*world.store).await;
+    let floor = world.store.feed_bounds().await.unwrap().1;
+    let (first, last) = (left.first().unwrap(), left.last().unwrap());
+    assert!(first.cursor > floor && floor > all[0].cursor, "{floor:?}");
+    assert_eq!((last.no, left.len()), (stays.no, all.iter().filter(|event| event.cursor > floor).count()));
+    assert!((4..=5).contains(&left.iter().filter(|event| event.state == State::Failed).count()), "{left:?}");
+    world.setup.feed.max_bytes = 0;
+    world.restart().await;
+    world.trim().await;
+    assert_eq!(whole_feed(&*world.store).await, all[30..]);
+    no_findings(&*world.store).await;
+}
+
+/// A cursor stands for one event for ever, also when the last events were removed and the store was opened anew.
 pub async fn cursors_are_never_given_twice(world: &mut World) {
+    (world.setup.feed.keep, world.setup.feed.max_bytes) = (0, 0);
+    world.restart().await;
     for _ in 0..3 {
         let job = world.create(new_job()).await;
         world.cancel(job.no).await;
         let (head, _) = world.store.feed_bounds().await.unwrap();
         world.one(Command::Purge(job.no)).await;
+        world.trim().await;
         world.restart().await;
         assert_eq!(world.store.feed_bounds().await.unwrap().0, head);
         world.create(new_job()).await;

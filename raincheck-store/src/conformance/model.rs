@@ -31,6 +31,7 @@ async fn follow(mut world: World, seed: u64) {
     let setup = sim.setup();
     (world.setup.max_queued, world.setup.max_in_all) = (setup.max_queued, setup.max_in_all);
     world.setup.tombstone = setup.tombstone;
+    world.setup.feed = setup.feed;
     restart(&mut world, sim.store()).await;
     while sim.ops() < OPS {
         sim.step().unwrap();

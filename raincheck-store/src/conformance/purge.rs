@@ -1,6 +1,8 @@
 //! Forgetting finished jobs, and forgetting that there were any.
 
-use raincheck_core::{Append, ChunkKind, Clock, Command, LeaseRef, NewJob, Progress, Reply, Retention, State};
+use raincheck_core::{
+    Append, ChunkKind, Clock, Command, EventData, LeaseRef, NewJob, Progress, Reply, Retention, State,
+};
 
 use super::{World, complete, fail, new_job};
 use crate::Found;
@@ -109,7 +111,9 @@ pub async fn takes_everything_of_the_job(world: &mut World) {
     world.one(Command::Purge(no)).await;
     assert_eq!(world.store.input(no).await.unwrap(), None);
     assert_eq!(world.store.result(no).await.unwrap(), None);
-    assert_eq!(world.store.job_events(no, 0, 9).await.unwrap(), []);
+    for event in world.store.job_events(no, 0, 9).await.unwrap() {
+        assert!(matches!(event.data, EventData::Gone(_)), "{event:?}");
+    }
     for kind in [ChunkKind::Stream, ChunkKind::Log] {
         assert_eq!(world.store.chunks(no, kind, attempt, 0, 99).await.unwrap(), []);
         assert_eq!(world.store.chunk_info(no, kind, attempt).await.unwrap().size, 0);

@@ -153,7 +153,8 @@ fn command(rng: &mut StdRng, known: &mut Known, now: Timestamp) -> Command {
         89..94 => Command::Promote(rng.random_range(0..9)),
         94..96 => Command::Expire(rng.random_range(0..9)),
         96..98 => Command::Retire(rng.random_range(0..9)),
-        _ => Command::Bury(9),
+        98 => Command::Bury(9),
+        _ => Command::Trim(99),
     }
 }
 

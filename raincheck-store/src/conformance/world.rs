@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use raincheck_core::{
-    Cancel, Command, Event, Job, JobNo, LeaseJobs, LeaseRef, NewJob, Outcome, Refusal, Reply, Settle, Spec,
-    SteppedClock, Submitted, Timestamp, limits,
+    Cancel, Command, Event, FeedRetention, Job, JobNo, LeaseJobs, LeaseRef, NewJob, Outcome, Refusal, Reply, Settle,
+    Spec, SteppedClock, Submitted, Timestamp, limits,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -40,6 +40,8 @@ pub struct Setup {
     pub max_in_all: u64,
     /// How long purged jobs are remembered, milliseconds.
     pub tombstone: i64,
+    /// How much of the feed stays when its jobs are forgotten.
+    pub feed: FeedRetention,
 }
 
 /// One store and all around it.
@@ -76,6 +78,7 @@ impl World {
             max_queued: limits::QUEUED_PER_QUEUE,
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
+            feed: FeedRetention::default(),
         };
         let store = place.open(&setup).await.unwrap();
         let commits = store.commits();
@@ -204,6 +207,17 @@ impl World {
         match self.one(command).await {
             Reply::Swept(n, _) => n,
             other => panic!("not an answer to a sweep: {other:?}"),
+        }
+    }
+
+    /// Trims the feed as far as it goes; answers how many events that went through.
+    pub async fn trim(&self) -> usize {
+        let mut all = 0;
+        loop {
+            match self.sweep(Command::Trim(7)).await {
+                0 => return all,
+                n => all += n,
+            }
         }
     }
 

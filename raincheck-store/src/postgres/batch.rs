@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use raincheck_core::decide::{self, Moment};
 use raincheck_core::interpreter::{ChunkPlace, Part, Piece, Recorded};
 use raincheck_core::{
-    Change, ChunkKind, ClaimScope, Content, Digest, Event, IdMint, Job, JobId, JobNo, LeaseRef, Millis, Name,
-    QueueSettings, RetryPolicy, Spec, State, Timestamp,
+    Change, ChunkKind, ClaimScope, Content, Digest, Event, FeedRetention, IdMint, Job, JobId, JobNo, LeaseRef, Millis,
+    Name, QueueSettings, RetryPolicy, Spec, State, Timestamp,
 };
 use rand::rngs::StdRng;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ use super::floors::Floors;
 use super::objects::Objects;
 use super::run;
 use super::shared::{Shared, Trouble};
+use super::trim::FeedCut;
 use crate::codec;
 use crate::leases::KeptLease;
 
@@ -67,6 +68,7 @@ pub(super) struct Bounds {
     pub max_queued: u64,
     pub max_in_all: u64,
     pub tombstone: Millis,
+    pub feed: FeedRetention,
 }
 
 /// A name that stands for a job.
@@ -157,8 +159,7 @@ pub(super) struct Batch<'a> {
     pub forgotten: Vec<Job>,
     /// Jobs that were purged; their events are told of and not kept.
     pub gone: BTreeSet<JobNo>,
-    /// The highest cursor among events that were deleted.
-    pub floor: Option<i64>,
+    pub cut: FeedCut,
     pub due: Vec<i64>,
     pub retirements: Vec<i64>,
     /// Names that are on disk once the transaction is.
@@ -205,7 +206,7 @@ impl<'a> Batch<'a> {
             written_events: 0,
             forgotten: Vec::new(),
             gone: BTreeSet::new(),
-            floor: None,
+            cut: FeedCut::default(),
             due: Vec::new(),
             retirements: Vec::new(),
             named: Vec::new(),
@@ -268,6 +269,8 @@ impl<'a> Batch<'a> {
                     self.jobs.insert(job.no, None);
                     self.forgotten.push(*job);
                 }
+                // What goes of jobs that are forgotten this way is all erased, see [`Batch::purge_all`].
+                Change::Erase(_) => {}
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
             }

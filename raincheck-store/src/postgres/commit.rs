@@ -7,6 +7,7 @@ use super::batch::Batch;
 use super::feed::Told;
 use super::rows;
 use super::shared::Trouble;
+use super::trim::CUT;
 use crate::codec;
 use crate::records::Commit;
 
@@ -16,28 +17,23 @@ const INSERT: &str = "INSERT INTO event SELECT $1, u.* FROM unnest($2::integer[]
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8241990467021)";
 const PLACE: &str = "INSERT INTO feed SELECT pos + 1, $1, last + 1, last + $2, $3, $4, $5, $6, $7 \
     FROM (SELECT pos, last FROM feed ORDER BY pos DESC LIMIT 1) AS latest RETURNING pos, first";
-const FLOOR: &str = "INSERT INTO meta (name, number) SELECT 'feed_floor', greatest($1, f.first + $2) FROM feed f \
-    WHERE f.batch = $3 ON CONFLICT (name) DO UPDATE SET number = greatest(meta.number, excluded.number)";
 
 /// Takes the place in the feed and commits, both sent at once; everything else is written.
 pub(super) async fn commit(batch: &mut Batch<'_>) -> Result<Told, Trouble> {
     let mut told = std::mem::take(&mut batch.events);
     let grown = std::mem::take(&mut batch.grown);
     // Known by now, or the commit would overtake what is still being prepared.
-    batch.db.prepare(&[LOCK, PLACE, FLOOR]).await?;
+    batch.db.prepare(&[LOCK, PLACE, CUT]).await?;
+    batch.count_forgotten(&told);
     if batch.history != batch.shared.history.current() {
         return Err(Trouble::OtherHistory);
     }
     let (placed, committed) = {
         let batch = &*batch;
-        let (locked, placed, floor, committed) = join!(
-            batch.db.query(LOCK, &[]),
-            place(batch, &told, &grown),
-            raise_floor(batch, &told),
-            batch.db.commit(),
-        );
+        let (locked, placed, cut, committed) =
+            join!(batch.db.query(LOCK, &[]), place(batch, &told, &grown), batch.write_cut(), batch.db.commit(),);
         locked?;
-        floor?;
+        cut?;
         (placed?, committed)
     };
     let row = placed.first().ok_or(Trouble::Refused("the feed has no end to go on from"))?;
@@ -51,22 +47,25 @@ pub(super) async fn commit(batch: &mut Batch<'_>) -> Result<Told, Trouble> {
 }
 
 pub(super) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {
-    // What belongs to a job that is purged by now has its place and is not kept.
-    let kept: Vec<(i32, &Event)> = (0..).zip(&batch.events).filter(|(_, e)| !batch.gone.contains(&e.no)).collect();
-    if kept.is_empty() {
+    let events = &batch.events;
+    if events.is_empty() {
         return Ok(());
     }
-    let data: Vec<Option<String>> =
-        kept.iter().map(|(_, event)| codec::event_text(&event.data)).collect::<Result<_, _>>()?;
+    // What belongs to a job that is purged by now has its place, and no more.
+    let text = |event: &Event| match batch.gone.contains(&event.no) {
+        true => Ok(None),
+        false => codec::event_text(&event.data),
+    };
+    let data: Vec<Option<String>> = events.iter().map(text).collect::<Result<_, _>>()?;
     let parameters: super::db::Parameters<'_> = &[
         &batch.number,
-        &kept.iter().map(|(index, _)| *index).collect::<Vec<_>>(),
-        &kept.iter().map(|(_, event)| event.no.0).collect::<Vec<_>>(),
-        &kept.iter().map(|(_, event)| rows::count(event.seq)).collect::<Vec<_>>(),
-        &kept.iter().map(|(_, event)| event.data.event_type() as i16).collect::<Vec<_>>(),
-        &kept.iter().map(|(_, event)| event.state as i16).collect::<Vec<_>>(),
-        &kept.iter().map(|(_, event)| rows::count(event.attempt)).collect::<Vec<_>>(),
-        &kept.iter().map(|(_, event)| event.at.0).collect::<Vec<_>>(),
+        &(0..).zip(events).map(|(index, _)| index).collect::<Vec<i32>>(),
+        &events.iter().map(|event| event.no.0).collect::<Vec<_>>(),
+        &events.iter().map(|event| rows::count(event.seq)).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.data.event_type() as i16).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.state as i16).collect::<Vec<_>>(),
+        &events.iter().map(|event| rows::count(event.attempt)).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.at.0).collect::<Vec<_>>(),
         &data,
     ];
     batch.db.execute(INSERT, parameters).await.map(|_| ())
@@ -83,15 +82,4 @@ async fn place(
     let low = told.iter().map(|event| event.no.0).min();
     let high = told.iter().map(|event| event.no.0).max();
     batch.db.query(PLACE, &[&batch.number, &(told.len() as i64), &node, &nos, &kinds, &low, &high]).await
-}
-
-/// Raises the floor of the feed to the last event that was forgotten, be it of this transaction.
-async fn raise_floor(batch: &Batch<'_>, told: &[Event]) -> Result<u64, Trouble> {
-    if batch.gone.is_empty() {
-        return Ok(0);
-    }
-    let own = told.iter().rposition(|event| batch.gone.contains(&event.no));
-    // Without one of its own: below everything.
-    let own = own.map_or(i64::MIN / 2, |index| index as i64);
-    batch.db.execute(FLOOR, &[&batch.floor.unwrap_or(0), &own, &batch.number]).await
 }

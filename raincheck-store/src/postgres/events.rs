@@ -20,15 +20,16 @@ static OF_JOB: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {}, e.so_far FROM (SELECT *, {} FROM event e \
          WHERE e.no=$1 AND e.no >= {{low}} AND e.no < {{high}} AND e.seq>$2 ORDER BY e.seq LIMIT $3) e \
-         JOIN feed f ON f.batch=e.batch JOIN job j ON j.no=e.no \
-         WHERE e.so_far - {WEIGHT} < $4 ORDER BY e.seq",
+         JOIN feed f ON f.batch=e.batch {} WHERE {} AND e.so_far - {WEIGHT} < $4 ORDER BY e.seq",
         read::EVENT,
-        so_far("e.seq")
+        so_far("e.seq"),
+        read::OF_EVENT,
+        *read::SHOWN
     )
 });
 /// The least and the greatest number of a job among the events that the next statement looks through, where the last of
 /// those transactions ends, and how many they are: events may have been forgotten out of any of them.
-const RANGE: &str = "SELECT min(low), max(high), max(last), count(*) FROM \
+pub(super) const RANGE: &str = "SELECT min(low), max(high), max(last), count(*) FROM \
     (SELECT low, high, last FROM feed WHERE last>$1 AND last>=first AND first<=$2 ORDER BY last LIMIT $3) f";
 /// Transactions in order, then the events of each: written so that no other way through the tables comes to mind, and only
 /// the partitions that a transaction wrote to are looked into for it.
@@ -37,11 +38,13 @@ static OF_ALL: LazyLock<String> = LazyLock::new(|| {
         "SELECT * FROM (SELECT {}, {} \
          FROM (SELECT * FROM feed WHERE last>$1 AND last>=first AND first<=$2 ORDER BY last LIMIT $3) f \
          CROSS JOIN LATERAL (SELECT * FROM event WHERE batch=f.batch AND no >= f.low AND no <= f.high \
-         AND no >= {{low}} AND no < {{high}} ORDER BY idx) e JOIN job j ON j.no=e.no \
-         WHERE f.first + e.idx > $1 AND f.first + e.idx <= $2 ORDER BY f.last, e.idx LIMIT $3) e \
+         AND no >= {{low}} AND no < {{high}} ORDER BY idx) e {} \
+         WHERE f.first + e.idx > $1 AND f.first + e.idx <= $2 AND {} ORDER BY f.last, e.idx LIMIT $3) e \
          WHERE e.so_far - {WEIGHT} < $4 ORDER BY e.cursor",
         read::EVENT.replacen("e.idx", "e.idx AS cursor", 1),
-        so_far("f.last, e.idx")
+        so_far("f.last, e.idx").replace("e.data", "CASE WHEN j.no IS NOT NULL THEN e.data END"),
+        read::OF_EVENT,
+        *read::SHOWN
     )
 });
 /// The cursor of the latest event, the highest one that was forgotten, and the history that both are of.

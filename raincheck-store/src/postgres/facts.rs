@@ -33,7 +33,7 @@ const LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker
 pub(super) const ALL_LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease";
 pub(super) const SOME_LEASES: &str =
     "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease WHERE no = ANY($1)";
-const TOMBSTONES: &str = "SELECT no, id FROM tombstone WHERE no = ANY($1)";
+const TOMBSTONES: &str = "SELECT no, id FROM tombstone WHERE no = ANY($1) AND until IS NOT NULL";
 const RESULTS: &str = "SELECT no, digest, content_type, filename FROM result \
     WHERE no = ANY($1) AND no >= {low} AND no < {high}";
 const RETRIES: &str = "SELECT no, retry_initial, retry_factor, retry_max, retry_jitter FROM spec \

@@ -53,6 +53,7 @@ mod sweep;
 mod tail;
 mod tend;
 mod thin;
+mod trim;
 mod trouble;
 mod unverified;
 mod visit;

@@ -108,7 +108,8 @@ impl Names {
         history: i64,
     ) -> Result<(), Trouble> {
         for row in rows {
-            if self.name(row.try_get(column)?).is_none() {
+            let number: Option<i32> = row.try_get(column)?;
+            if number.is_some_and(|number| self.name(number).is_none()) {
                 return self.load(db, history).await;
             }
         }

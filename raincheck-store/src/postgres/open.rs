@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use parking_lot::{Mutex, RwLock};
-use raincheck_core::{Clock, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
+use raincheck_core::{Clock, FeedRetention, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
@@ -56,6 +56,8 @@ pub struct PostgresOptions {
     pub max_in_all: u64,
     /// How long purged jobs are remembered, milliseconds.
     pub tombstone: Millis,
+    /// How much of the feed stays when its jobs are forgotten.
+    pub feed: FeedRetention,
     /// How long a stretch of time is whose jobs share partitions, milliseconds: what is forgotten gives its space back by
     /// the stretch.
     pub stretch: Millis,
@@ -81,6 +83,7 @@ impl PostgresOptions {
             max_queued: limits::QUEUED_PER_QUEUE,
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
+            feed: FeedRetention::default(),
             stretch: STRETCH,
             slow_look: Duration::from_millis(5),
             readers: 8,
@@ -222,6 +225,7 @@ impl PostgresStore {
                 max_queued: options.max_queued,
                 max_in_all: options.max_in_all,
                 tombstone: options.tombstone,
+                feed: options.feed,
             },
             counters: Mutex::default(),
             floors,

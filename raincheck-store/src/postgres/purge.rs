@@ -9,7 +9,8 @@ use super::db::Parameters;
 use super::figures::Counts;
 use super::rows;
 use super::shared::Trouble;
-use super::stretch::{Span, TABLES};
+use super::stretch::{PAYLOADS, Span};
+use super::trim::FORGETS;
 
 pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -19,15 +20,14 @@ pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
     )
 });
 const BLOBS: &str = "DELETE FROM blob WHERE no = ANY($1) RETURNING no, name";
-/// Each by its key: so only the partitions are looked into that these are in.
-const LAST_EVENT: &str = "SELECT max(f.first + e.idx) FROM unnest($1::bigint[], $2::integer[]) AS u (no, seq) \
-    JOIN event e ON e.no = u.no AND e.seq = u.seq JOIN feed f ON f.batch = e.batch \
-    WHERE e.no >= {low} AND e.no < {high}";
-const TOMBSTONES: &str = "INSERT INTO tombstone SELECT no, id, $3 FROM unnest($1::bigint[], $2::uuid[]) AS u (no, id)";
+const TOMBSTONES: &str = "INSERT INTO tombstone (no, id, until, queue, kind) SELECT no, id, $3, queue, kind \
+    FROM unnest($1::bigint[], $2::uuid[], $4::text[], $5::text[]) AS u (no, id, queue, kind)";
 /// The full predicate: whatever led here, a job that is not final stays.
 const JOBS: &str = "DELETE FROM job j USING unnest($1::bigint[], $2::smallint[]) AS u (no, state) \
     WHERE j.no = u.no AND j.state = u.state AND j.state > 3";
 const OVER: &str = "SELECT no FROM tombstone WHERE until <= $1 ORDER BY until, no LIMIT $2 FOR UPDATE SKIP LOCKED";
+/// What stays of those that the feed still tells of.
+const NAMES: &str = "UPDATE tombstone SET until = NULL WHERE no = ANY($1)";
 const LAST_BURIED: &str = "INSERT INTO meta (name, number) VALUES ('last_buried', $1) \
     ON CONFLICT (name) DO UPDATE SET number = greatest(meta.number, excluded.number)";
 const OLD_REQUESTS: &str = "DELETE FROM lease_request WHERE at < $1";
@@ -41,8 +41,8 @@ impl Batch<'_> {
         let mut replies =
             commands.iter().map(|command| self.apply((*command).clone())).collect::<Result<Vec<_>, _>>()?;
         let forgotten = std::mem::take(&mut self.forgotten);
-        let mut blobs = self.forget(&forgotten).await?;
         self.erase(&forgotten).await?;
+        let mut blobs = self.forget(&forgotten).await?;
         for (command, reply) in commands.iter().zip(&mut replies) {
             if let (Command::Purge(no), Reply::Purged(purged)) = (command, reply) {
                 purged.blobs = blobs.remove(no).unwrap_or_default();
@@ -70,28 +70,29 @@ impl Batch<'_> {
         }
         let nos: Vec<i64> = jobs.iter().map(|job| job.no.0).collect();
         let these: Parameters<'_> = &[&nos];
-        let seqs: Vec<i32> = jobs.iter().map(|job| rows::count(job.seq)).collect();
-        let last: Parameters<'_> = &[&nos, &seqs];
-        let (blobs, last) = try_join!(self.db.query(BLOBS, these), self.ask_within(LAST_EVENT, &nos, last))?;
-        for row in &blobs {
-            owned.entry(JobNo(row.try_get(0)?)).or_default().push(row.try_get::<_, &str>(1)?.into());
-        }
-        for row in &last {
-            // Readers of the whole feed who have not come this far must learn that they missed something.
-            self.floor = self.floor.max(row.try_get(0)?);
-        }
         let ids: Vec<uuid::Uuid> = jobs.iter().map(|job| job.id.0).collect();
         let states: Vec<i16> = jobs.iter().map(|job| job.state as i16).collect();
+        let queues: Vec<&str> = jobs.iter().map(|job| job.queue.as_str()).collect();
+        let kinds: Vec<&str> = jobs.iter().map(|job| job.kind.as_str()).collect();
         let until = self.now.plus(self.mind.bounds.tombstone).0;
-        let (finished, kept): (Parameters<'_>, Parameters<'_>) = (&[&nos, &states], &[&nos, &ids, &until]);
-        let (gone, ..) = try_join!(
+        let (finished, kept): (Parameters<'_>, Parameters<'_>) =
+            (&[&nos, &states], &[&nos, &ids, &until, &queues, &kinds]);
+        // Known by now, or what counts events would overtake what is to be done before it.
+        self.db.prepare(&[FORGETS]).await?;
+        let (gone, blobs, _, _, weighed) = try_join!(
             self.db.execute(JOBS, finished),
+            self.db.query(BLOBS, these),
             self.db.execute("DELETE FROM claim WHERE no = ANY($1) AND scope = 2", these),
             self.db.execute(TOMBSTONES, kept),
+            self.weigh(&nos),
         )?;
         if gone != jobs.len() as u64 {
             return Err(Trouble::Refused("a job that is not finished was to be forgotten"));
         }
+        for row in &blobs {
+            owned.entry(JobNo(row.try_get(0)?)).or_default().push(row.try_get::<_, &str>(1)?.into());
+        }
+        self.let_go(&weighed)?;
         self.wrote = true;
         self.mind.found_no_name = None;
         for job in jobs {
@@ -102,9 +103,8 @@ impl Batch<'_> {
             self.tombstones.insert(job.no, Some(job.id));
             self.gone.insert(job.no);
         }
-        let forgotten = |no| jobs.iter().any(|job| job.no == no);
         for (key, claim) in &mut self.claims {
-            if matches!(key, ClaimKey::Equal(..)) && claim.is_some_and(|claim| forgotten(claim.no)) {
+            if matches!(key, ClaimKey::Equal(..)) && claim.is_some_and(|claim| self.gone.contains(&claim.no)) {
                 *claim = None;
             }
         }
@@ -115,10 +115,12 @@ impl Batch<'_> {
     async fn erase(&self, jobs: &[Job]) -> Result<(), Trouble> {
         let nos: Vec<i64> = jobs.iter().map(|job| job.no.0).collect();
         let Span { low, high } = self.shared.stretches.around_all(nos.iter().copied());
-        for table in TABLES {
-            let erase = format!("DELETE FROM {table} WHERE no = ANY($1) AND no >= {low} AND no < {high}");
-            self.db.execute_within(erase, &[&nos]).await?;
+        let these = format!("WHERE no = ANY($1) AND no >= {low} AND no < {high}");
+        for table in PAYLOADS {
+            self.db.execute_within(format!("DELETE FROM {table} {these}"), &[&nos]).await?;
         }
+        // That something happened stays in its place in the feed.
+        self.db.execute_within(format!("UPDATE event SET data = NULL {these} AND data IS NOT NULL"), &[&nos]).await?;
         Ok(())
     }
 
@@ -127,15 +129,19 @@ impl Batch<'_> {
     pub(super) async fn bury(&mut self, limit: usize) -> Result<Reply, Trouble> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let before = self.now.0 - REMEMBER_REQUESTS;
-        self.db.execute(OLD_REQUESTS, &[&before]).await?;
-        let over = self.db.query(OVER, &[&self.now.0, &limit]).await?;
+        let (requests, tombstones): (Parameters<'_>, Parameters<'_>) = (&[&before], &[&self.now.0, &limit]);
+        let (_, over) = try_join!(self.db.execute(OLD_REQUESTS, requests), self.db.query(OVER, tombstones))?;
         let over: Vec<i64> = over.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         if let Some(last) = over.iter().max() {
             // Numbers are not given twice, even when nothing is left that remembers them.
+            let told_of = self.told_of(&over).await?;
+            let (named, silent): (Vec<i64>, Vec<i64>) = over.iter().copied().partition(|no| told_of.contains(no));
             let (these, latest): (Parameters<'_>, Parameters<'_>) = (&[&over], &[last]);
+            let (named, silent): (Parameters<'_>, Parameters<'_>) = (&[&named], &[&silent]);
             try_join!(
                 self.db.execute("DELETE FROM claim WHERE no = ANY($1)", these),
-                self.db.execute("DELETE FROM tombstone WHERE no = ANY($1)", these),
+                self.db.execute(NAMES, named),
+                self.db.execute("DELETE FROM tombstone WHERE no = ANY($1)", silent),
                 self.db.execute(LAST_BURIED, latest),
             )?;
             self.wrote = true;

@@ -12,7 +12,7 @@ use super::history::{BEGAN, IS_VOID};
 use super::pool::Object;
 use super::reader::{row, row_within};
 use super::shared::{NEVER, Shared, Trouble};
-use super::{PostgresStore, check, chunks, events, list, objects, rows};
+use super::{PostgresStore, check, chunks, events, list, objects, rows, trim};
 use crate::blobs::Blobs;
 use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
@@ -35,7 +35,7 @@ const INPUT: &str = "SELECT content_type, filename, blob, size, input, (SELECT b
     WHERE no=$1 AND no >= {low} AND no < {high} AND EXISTS (SELECT FROM job WHERE no=$1)";
 const RESULT: &str = "SELECT content_type, filename, blob, size, bytes, digest FROM result \
     WHERE no=$1 AND no >= {low} AND no < {high} AND EXISTS (SELECT FROM job WHERE no=$1)";
-const TOMBSTONE: &str = "SELECT id FROM tombstone WHERE no=$1";
+const TOMBSTONE: &str = "SELECT id FROM tombstone WHERE no=$1 AND until IS NOT NULL";
 const CHOSEN: &str = "SELECT no FROM claim WHERE scope=0 AND queue=0 AND key=$1";
 
 /// What a look-up reads of a job.
@@ -253,8 +253,9 @@ impl Store for PostgresStore {
     }
 
     async fn figures(&self) -> Result<Figures, StoreError> {
+        let feed = self.shared.read(|db| async move { trim::figures(&db).await }).await?;
         let book = self.shared.book.read();
-        Ok(Figures { queues: book.all_queues(), kinds: book.all_kinds() })
+        Ok(Figures { queues: book.all_queues(), kinds: book.all_kinds(), feed })
     }
 
     fn queue(&self, name: &Name) -> Option<QueueFigures> {

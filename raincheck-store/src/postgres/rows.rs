@@ -1,16 +1,18 @@
 //! Rows to values and back; the only place that knows the order of columns.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use raincheck_core::{
-    Content, Cursor, Digest, Event, EventType, Job, JobId, JobNo, Method, OnLost, Payload, Retention, RetryPolicy,
-    Spec, State, Timestamp,
+    Content, Cursor, Digest, Event, EventData, EventType, Job, JobId, JobNo, Method, Name, OnLost, Payload, Retention,
+    RetryPolicy, Spec, State, Timestamp,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::shared::{Shared, Trouble};
+use super::trim::TRIMMED;
 use crate::codec;
 use crate::records::{Record, ResultInfo};
 
@@ -30,9 +32,14 @@ pub(super) const SPEC_COLUMNS: usize = 13;
 /// Columns of reports and results that a record shows, after job and spec.
 pub(super) const REST: &str = "p.progress, p.failure, r.content_type, r.filename, r.digest, r.size, \
     CASE WHEN r.content_type IS NULL AND r.size <= 65536 THEN r.bytes END";
-/// Columns of an event, of its feed row and of the job it belongs to.
-pub(super) const EVENT: &str =
-    "f.first + e.idx, e.no, e.seq, e.type, e.state, e.attempt, e.at, e.data, j.id, j.queue, j.kind";
+/// Columns of an event, of its feed row and of the job it belongs to, or of what is left of that, see [`OF_EVENT`].
+pub(super) const EVENT: &str = "f.first + e.idx, e.no, e.seq, e.type, e.state, e.attempt, e.at, \
+    CASE WHEN j.no IS NOT NULL THEN e.data END AS data, coalesce(j.id, t.id), j.queue, j.kind, t.queue, t.kind";
+/// What an event is joined with.
+pub(super) const OF_EVENT: &str = "LEFT JOIN job j ON j.no=e.no LEFT JOIN tombstone t ON t.no=e.no AND j.no IS NULL";
+/// Which are shown: where the job is forgotten, those that the feed is not trimmed past.
+pub(super) static SHOWN: LazyLock<String> =
+    LazyLock::new(|| format!("(j.no IS NOT NULL OR t.no IS NOT NULL AND f.first + e.idx > {TRIMMED})"));
 /// Columns of [`EVENT`] that hold numbers of a queue and of a kind, for [`Shared::learn`].
 pub(super) const EVENT_NAMES: (usize, usize) = (9, 10);
 
@@ -216,7 +223,16 @@ pub(super) fn record(row: &Row, shared: &Shared) -> Result<Record> {
 
 /// Reads [`EVENT`]; the names behind its numbers must be known, see [`Shared::learn`].
 pub(super) fn event(row: &Row, shared: &Shared) -> Result<Event> {
-    let kind = EventType::from_number(get::<i16>(row, 3)?.into()).ok_or_else(|| unreadable("unknown event"))?;
+    let event_type = EventType::from_number(get::<i16>(row, 3)?.into()).ok_or_else(|| unreadable("unknown event"))?;
+    let name = |column| Name::new(get(row, column)?).map_err(|e| unreadable(&e.to_string()));
+    let (queue, kind, data) = match get::<Option<i32>>(row, 9)?.zip(get::<Option<i32>>(row, 10)?) {
+        Some((queue, kind)) => (
+            shared.queues.name(queue).ok_or_else(|| unreadable("unknown queue"))?,
+            shared.kinds.name(kind).ok_or_else(|| unreadable("unknown kind"))?,
+            codec::event_data(event_type, get(row, 7)?)?,
+        ),
+        None => (name(11)?, name(12)?, EventData::Gone(event_type)),
+    };
     Ok(Event {
         cursor: Cursor(get(row, 0)?),
         no: JobNo(get(row, 1)?),
@@ -224,10 +240,10 @@ pub(super) fn event(row: &Row, shared: &Shared) -> Result<Event> {
         state: state(row, 4)?,
         attempt: number(row, 5)?,
         at: Timestamp(get(row, 6)?),
-        data: codec::event_data(kind, get(row, 7)?)?,
+        data,
         job: JobId(get(row, 8)?),
-        queue: shared.queues.name(get(row, 9)?).ok_or_else(|| unreadable("unknown queue"))?,
-        kind: shared.kinds.name(get(row, 10)?).ok_or_else(|| unreadable("unknown kind"))?,
+        queue,
+        kind,
     })
 }
 

@@ -82,7 +82,9 @@ fn way(command: &Command) -> Way {
     match command {
         Command::Lease(_) => Way::Lease,
         Command::Purge(_) => Way::Purge,
-        Command::Promote(_) | Command::Expire(_) | Command::Retire(_) | Command::Bury(_) => Way::Sweep,
+        Command::Promote(_) | Command::Expire(_) | Command::Retire(_) | Command::Bury(_) | Command::Trim(_) => {
+            Way::Sweep
+        }
         _ => Way::Point,
     }
 }
@@ -212,6 +214,7 @@ impl Batch<'_> {
                 [command @ (Command::Promote(_) | Command::Expire(_))] => Ok(vec![self.sweep(command).await?]),
                 [Command::Retire(limit)] => Ok(vec![self.retire(*limit).await?]),
                 [Command::Bury(limit)] => Ok(vec![self.bury(*limit).await?]),
+                [Command::Trim(limit)] => Ok(vec![self.trim(*limit).await?]),
                 _ => Err(Trouble::Refused("a command went the wrong way")),
             },
         }

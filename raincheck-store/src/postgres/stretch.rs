@@ -8,16 +8,20 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 
 use super::shared::Trouble;
 
-/// The tables that are cut into partitions.
-pub(super) const TABLES: [&str; 5] = ["spec", "result", "report", "chunk", "event"];
+/// The tables that are cut into partitions: those of what goes with its job, and the feed's.
+pub(super) const PAYLOADS: [&str; 4] = ["spec", "result", "report", "chunk"];
+pub(super) const EVENTS: [&str; 1] = ["event"];
 /// Bits of a job's number below the millisecond it was made in.
 const BELOW_MILLIS: u32 = 15;
 /// One stretch is made at a time, whichever node does it.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8241990467023)";
-const KNOWN: &str = "SELECT low, high FROM stretch";
-const MAKE: &str = "INSERT INTO stretch (low, high, suffix) \
-    SELECT $1, $2, to_char(to_timestamp($3::double precision / 1000) AT TIME ZONE 'UTC', 'YYYYMMDD') || '_' || nextval('stretch_number') \
-    RETURNING suffix";
+const KNOWN: &str = "SELECT low, high, suffix IS NOT NULL FROM stretch";
+const MAKE: &str = "INSERT INTO stretch (low, high, suffix, events) SELECT $1, $2, name, name \
+    FROM (SELECT to_char(to_timestamp($3::double precision / 1000) AT TIME ZONE 'UTC', 'YYYYMMDD') || '_' || \
+    nextval('stretch_number') AS name) AS new RETURNING suffix";
+/// Where nothing but events is left: a clock was set back by much.
+const REVIVE: &str = "UPDATE stretch SET suffix = split_part(events, '_', 1) || '_' || nextval('stretch_number'), last = NULL \
+    WHERE low <= $1 AND high > $1 AND suffix IS NULL RETURNING suffix, low, high";
 
 /// Job numbers from the first to before the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +47,8 @@ pub(super) fn first_of(at: Timestamp) -> i64 {
 #[derive(Debug)]
 pub(crate) struct Stretches {
     length: i64,
-    /// Where each ends, by where it begins.
-    known: RwLock<BTreeMap<i64, i64>>,
+    /// Where each ends, by where it begins; and whether there are all partitions, not only that of events.
+    known: RwLock<BTreeMap<i64, (i64, bool)>>,
 }
 
 impl Stretches {
@@ -54,14 +58,14 @@ impl Stretches {
 
     /// Whether there are partitions for this number.
     pub fn cover(&self, no: JobNo) -> bool {
-        self.known.read().range(..=no.0).next_back().is_some_and(|(_, high)| no.0 < *high)
+        self.known.read().range(..=no.0).next_back().is_some_and(|(_, (high, whole))| no.0 < *high && *whole)
     }
 
     /// Where the stretch of a number ends.
     pub fn end_of(&self, no: JobNo) -> i64 {
         let known = self.known.read();
-        let stretch = known.range(..=no.0).next_back().filter(|(_, high)| no.0 < **high);
-        stretch.map_or_else(|| self.around(no).high, |(_, high)| *high)
+        let stretch = known.range(..=no.0).next_back().filter(|(_, (high, _))| no.0 < *high);
+        stretch.map_or_else(|| self.around(no).high, |(_, (high, _))| *high)
     }
 
     /// Where a number lies, by the length alone: whatever stretches there are.
@@ -84,7 +88,7 @@ impl Stretches {
     /// Reads which there are.
     pub async fn load(&self, db: &impl GenericClient) -> Result<(), Trouble> {
         let rows = db.query(KNOWN, &[]).await?;
-        let known = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let known = rows.iter().map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?))));
         let known = known.collect::<Result<_, tokio_postgres::Error>>()?;
         *self.known.write() = known;
         Ok(())
@@ -117,20 +121,31 @@ impl Stretches {
         if self.cover(no) {
             return Ok(false);
         }
+        if let Some(row) = db.query_opt(REVIVE, &[&no.0]).await? {
+            let span = Span { low: row.try_get(1)?, high: row.try_get(2)? };
+            make_all(db, &PAYLOADS, row.try_get(0)?, span).await?;
+            return Ok(true);
+        }
         // Up to its neighbors, which may have been made when stretches were longer or shorter.
         let Span { low, high } = self.around(no);
-        let low = self.known.read().range(..=no.0).next_back().map_or(low, |(_, end)| low.max(*end));
+        let low = self.known.read().range(..=no.0).next_back().map_or(low, |(_, (end, _))| low.max(*end));
         let high = self.known.read().range(no.0..).next().map_or(high, |(begin, _)| high.min(*begin));
         let at = (low >> BELOW_MILLIS) as f64;
         let row = db.query_one(MAKE, &[&low, &high, &at]).await?;
         let suffix: &str = row.try_get(0)?;
-        for table in TABLES {
-            db.batch_execute(&partition(table, suffix)).await?;
-            db.batch_execute(&attachment(table, suffix, Span { low, high })).await?;
-        }
+        make_all(db, &PAYLOADS, suffix, Span { low, high }).await?;
+        make_all(db, &EVENTS, suffix, Span { low, high }).await?;
         tracing::debug!(suffix, "made partitions");
         Ok(true)
     }
+}
+
+async fn make_all(db: &Transaction<'_>, tables: &[&str], suffix: &str, span: Span) -> Result<(), Trouble> {
+    for table in tables {
+        db.batch_execute(&partition(table, suffix)).await?;
+        db.batch_execute(&attachment(table, suffix, span)).await?;
+    }
+    Ok(())
 }
 
 /// Makes a table like a partition of `table`, which it is not yet: so nobody waits for it who uses the others.
@@ -165,8 +180,9 @@ mod tests {
     #[test]
     fn only_what_is_known_is_covered() {
         let stretches = Stretches::of(1_000);
-        stretches.known.write().extend([(100, 200), (300, 400)]);
-        let covered = [99, 100, 199, 200, 299, 300, 399, 400].map(|no| stretches.cover(JobNo(no)));
-        assert_eq!(covered, [false, true, true, false, false, true, true, false]);
+        stretches.known.write().extend([(100, (200, true)), (300, (400, true)), (500, (600, false))]);
+        let covered = [99, 100, 199, 200, 299, 300, 399, 400, 550].map(|no| stretches.cover(JobNo(no)));
+        assert_eq!(covered, [false, true, true, false, false, true, true, false, false]);
+        assert_eq!(stretches.end_of(JobNo(550)), 600);
     }
 }

@@ -39,13 +39,15 @@ static FEED: LazyLock<String> = LazyLock::new(|| {
 static OF_THESE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {}, f.pos FROM feed f CROSS JOIN LATERAL (SELECT * FROM event WHERE batch=f.batch AND no >= f.low \
-         AND no <= f.high AND no >= {{low}} AND no < {{high}} ORDER BY idx) e JOIN job j ON j.no=e.no \
-         WHERE f.pos>$1 AND f.pos<=$2 ORDER BY f.pos, e.idx",
-        read::EVENT
+         AND no <= f.high AND no >= {{low}} AND no < {{high}} ORDER BY idx) e {} \
+         WHERE f.pos>$1 AND f.pos<=$2 AND {} ORDER BY f.pos, e.idx",
+        read::EVENT,
+        read::OF_EVENT,
+        *read::SHOWN
     )
 });
 /// Behind the columns of [`read::EVENT`].
-const EVENT_POS: usize = 11;
+const EVENT_POS: usize = 13;
 
 /// Follows until it is dropped.
 pub(super) async fn follow(shared: Arc<Shared>) {

@@ -4,17 +4,19 @@
 //! What another transaction has in use is left for the next round: whoever waits for a lock on a whole table lets nobody
 //! else at it meanwhile.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use raincheck_core::Millis;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
 
 use super::run::WRITERS_LOCK;
 use super::shared::{Shared, Trouble};
-use super::stretch::{Span, TABLES, first_of};
+use super::stretch::{EVENTS, PAYLOADS, Span, first_of};
+use super::trim::TRIMMED;
 use super::{PostgresStore, thin};
 use crate::StoreError;
 
@@ -27,15 +29,25 @@ const FEW: usize = 8;
 const SOON: Duration = Duration::from_secs(1);
 /// One node at a time takes partitions away; and these are as they were read.
 const ALONE: &str = "SELECT pg_try_advisory_xact_lock(8241990467024) \
-    AND EXISTS (SELECT FROM stretch WHERE low = $1 AND suffix = $2)";
+    AND EXISTS (SELECT FROM stretch WHERE low = $1 AND suffix IS NOT DISTINCT FROM $2 AND events = $3)";
 /// How long a lock that others wait behind is waited for, and all of them together.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '50ms'; SET LOCAL statement_timeout = '150ms'";
-const OVER: &str = "SELECT low, high, suffix, held, EXISTS (SELECT FROM job j WHERE j.no >= s.low AND j.no < s.high) \
-    FROM stretch s WHERE high <= $1 ORDER BY low";
+static OVER: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT low, high, suffix, events, held, EXISTS (SELECT FROM job j WHERE j.no >= s.low AND j.no < s.high), \
+         coalesce(last <= {TRIMMED}, false) FROM stretch s WHERE high <= $1 ORDER BY low"
+    )
+});
+/// After what goes with jobs has gone: up to where the feed must be trimmed before events may.
+pub(super) const LAST: &str = "(SELECT last FROM feed ORDER BY pos DESC LIMIT 1)";
 const LEFT: &str = "SELECT EXISTS (SELECT FROM job WHERE no >= $1 AND no < $2)";
-const FEED_PAGE: &str =
-    "SELECT max(pos) FROM (SELECT pos FROM feed WHERE pos > $1 AND pos < $2 ORDER BY pos LIMIT 1000) AS page";
-/// Rows of the feed none of whose jobs is left.
+static FEED_PAGE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT max(pos) FROM (SELECT pos FROM feed WHERE pos > $1 AND pos < $2 AND last <= {TRIMMED} ORDER BY pos \
+         LIMIT 1000) AS page"
+    )
+});
+/// Rows of the feed none of whose jobs is left, where it is trimmed past them.
 const OLD_FEED: &str = "DELETE FROM feed f WHERE f.pos > $1 AND f.pos <= $2 AND NOT EXISTS (SELECT FROM \
     (SELECT 1 FROM job j WHERE j.no >= f.low AND j.no <= f.high LIMIT 1) AS any_of_them, LATERAL (SELECT FROM event e \
     JOIN job j ON j.no = e.no WHERE e.batch = f.batch AND e.no >= f.low AND e.no <= f.high LIMIT 1) AS one_of_its)";
@@ -48,8 +60,10 @@ const KEEP_FEED: i64 = 10_000;
 pub struct Tended {
     /// Stretches of time that got partitions.
     pub made: usize,
-    /// Those that no job was left of, and whose partitions are dropped.
+    /// Those that no job was left of, and whose partitions are dropped, but for that of their events.
     pub dropped: usize,
+    /// Those whose events went, too.
+    pub trimmed: usize,
     /// Those whose few remaining jobs were moved to smaller partitions.
     pub thinned: usize,
     /// Those that would have been, had nobody used their tables.
@@ -59,17 +73,15 @@ pub struct Tended {
 /// A stretch that is over.
 pub(super) struct Stretch {
     pub span: Span,
-    pub suffix: String,
+    /// Of the partitions of what goes with jobs; `None` when those are gone.
+    pub suffix: Option<String>,
+    /// Of the partition of events.
+    pub events: String,
     /// About how many jobs had rows in it, if that is known.
     pub held: Option<i64>,
 }
 
-impl Stretch {
-    /// The names of its partitions.
-    pub fn partitions(&self) -> [String; TABLES.len()] {
-        TABLES.map(|table| format!("{table}_{}", self.suffix))
-    }
-}
+impl Stretch {}
 
 /// What became of one.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,7 +112,7 @@ pub(super) async fn keep(shared: Arc<Shared>) {
         // Woken or not: it looks.
         let _ = timeout(pause, shared.untended.notified()).await;
         pause = match round(&shared, 9).await {
-            Ok(done) if done.dropped + done.thinned >= FEW => SOON,
+            Ok(done) if done.dropped + done.trimmed + done.thinned >= FEW => SOON,
             Ok(_) => ROUND,
             Err(trouble) => {
                 tracing::warn!(%trouble, "partitions are not looked after; this is tried again");
@@ -116,14 +128,21 @@ async fn round(shared: &Shared, rests: u32) -> Result<Tended, Trouble> {
     shared.stretches.load(&***db).await?;
     let mut done = Tended { made: shared.stretches.make_ahead(&mut db, shared.now()).await?, ..Tended::default() };
     let settled = first_of(shared.now().plus(-SETTLED));
-    for row in db.query(OVER, &[&settled]).await? {
+    for row in db.query(&*OVER, &[&settled]).await? {
         let span = Span { low: row.try_get(0)?, high: row.try_get(1)? };
-        let stretch = Stretch { span, suffix: row.try_get(2)?, held: row.try_get(3)? };
-        let is_used = row.try_get(4)?;
-        let fate = if is_used { thin::thin(&mut db, &stretch).await? } else { drop_empty(&mut db, &stretch).await? };
+        let stretch = Stretch { span, suffix: row.try_get(2)?, events: row.try_get(3)?, held: row.try_get(4)? };
+        let (is_used, is_trimmed): (bool, bool) = (row.try_get(5)?, row.try_get(6)?);
+        let fate = match &stretch.suffix {
+            Some(suffix) if is_used && is_trimmed => thin::thin_events(&mut db, &stretch, suffix).await?,
+            Some(suffix) if is_used => thin::thin(&mut db, &stretch, suffix).await?,
+            Some(suffix) => drop_part(&mut db, &stretch, &PAYLOADS, suffix).await?,
+            None if is_trimmed && !is_used => drop_part(&mut db, &stretch, &EVENTS, &stretch.events).await?,
+            None => Fate::Stays,
+        };
         match fate {
             Fate::Done if is_used => done.thinned += 1,
-            Fate::Done => done.dropped += 1,
+            Fate::Done if stretch.suffix.is_some() => done.dropped += 1,
+            Fate::Done => done.trimmed += 1,
             Fate::Stays => {}
             Fate::InUse => {
                 // So are the others then, and nobody is to be kept waiting for nothing.
@@ -131,7 +150,7 @@ async fn round(shared: &Shared, rests: u32) -> Result<Tended, Trouble> {
                 break;
             }
         }
-        if done.dropped + done.thinned >= FEW {
+        if done.dropped + done.trimmed + done.thinned >= FEW {
             break;
         }
     }
@@ -141,36 +160,41 @@ async fn round(shared: &Shared, rests: u32) -> Result<Tended, Trouble> {
     Ok(done)
 }
 
-/// Drops its partitions, if no job is left.
-async fn drop_empty(db: &mut Client, stretch: &Stretch) -> Result<Fate, Trouble> {
+/// Drops its partitions of some tables, if no job is left.
+async fn drop_part(db: &mut Client, stretch: &Stretch, tables: &[&str], suffix: &str) -> Result<Fate, Trouble> {
     let transaction = db.transaction().await?;
     if !alone(&transaction, stretch).await? {
         return Ok(Fate::Stays);
     }
-    if !take_tables(&transaction).await? {
+    if !take_tables(&transaction, tables).await? {
         return Ok(Fate::InUse);
     }
     // Nobody writes about any job now: if none of the stretch is there, there will be none.
     if transaction.query_one(LEFT, &[&stretch.span.low, &stretch.span.high]).await?.try_get(0)? {
         return Ok(Fate::Stays);
     }
-    drop_partitions(&transaction, stretch).await?;
-    transaction.execute("DELETE FROM stretch WHERE low = $1", &[&stretch.span.low]).await?;
+    drop_partitions(&transaction, &partitions(tables, suffix)).await?;
+    let dropped = match stretch.suffix {
+        Some(_) => format!("UPDATE stretch SET suffix = NULL, last = {LAST} WHERE low = $1"),
+        None => "DELETE FROM stretch WHERE low = $1".to_owned(),
+    };
+    transaction.execute(&dropped, &[&stretch.span.low]).await?;
     transaction.commit().await?;
-    tracing::info!(stretch = stretch.suffix, "dropped the partitions of jobs that are all forgotten");
+    tracing::info!(stretch = suffix, ?tables, "dropped the partitions of jobs that are all forgotten");
     Ok(Fate::Done)
 }
 
 /// Whether no other node takes partitions away, until the transaction ends.
 pub(super) async fn alone(db: &Transaction<'_>, stretch: &Stretch) -> Result<bool, Trouble> {
     // Two statements: what the first saw may be older than its lock.
-    db.query_one(ALONE, &[&stretch.span.low, &stretch.suffix]).await?;
-    Ok(db.query_one(ALONE, &[&stretch.span.low, &stretch.suffix]).await?.try_get(0)?)
+    let these: &[&(dyn ToSql + Sync)] = &[&stretch.span.low, &stretch.suffix, &stretch.events];
+    db.query_one(ALONE, these).await?;
+    Ok(db.query_one(ALONE, these).await?.try_get(0)?)
 }
 
 /// Locks the tables against everybody; answers whether that was possible at once.
-pub(super) async fn take_tables(db: &Transaction<'_>) -> Result<bool, Trouble> {
-    let tables = TABLES.map(|table| format!("ONLY {table}")).join(", ");
+pub(super) async fn take_tables(db: &Transaction<'_>, tables: &[&str]) -> Result<bool, Trouble> {
+    let tables = tables.iter().map(|table| format!("ONLY {table}")).collect::<Vec<_>>().join(", ");
     // Writers first, so that none of them has one table and waits for another.
     lock(db, &format!("SELECT pg_advisory_xact_lock({WRITERS_LOCK}); LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
         .await
@@ -190,8 +214,13 @@ pub(super) async fn lock(db: &Transaction<'_>, sql: &str) -> Result<bool, Troubl
     }
 }
 
-pub(super) async fn drop_partitions(db: &Transaction<'_>, stretch: &Stretch) -> Result<(), Trouble> {
-    Ok(db.batch_execute(&format!("DROP TABLE {}", stretch.partitions().join(", "))).await?)
+/// The names of a stretch's partitions of some tables.
+pub(super) fn partitions(tables: &[&str], suffix: &str) -> Vec<String> {
+    tables.iter().map(|table| format!("{table}_{suffix}")).collect()
+}
+
+pub(super) async fn drop_partitions(db: &Transaction<'_>, partitions: &[String]) -> Result<(), Trouble> {
+    Ok(db.batch_execute(&format!("DROP TABLE {}", partitions.join(", "))).await?)
 }
 
 /// Goes through the feed from its beginning, page by page.
@@ -201,7 +230,7 @@ async fn forget_feed(shared: &Shared, rests: u32) -> Result<(), Trouble> {
         let begin = Instant::now();
         let db = shared.reader(Instant::now() + ROUND).await?;
         let settled = shared.feed.at().pos - KEEP_FEED;
-        let Some(to) = db.query_one(FEED_PAGE, &[&from, &settled]).await?.try_get::<_, Option<i64>>(0)? else {
+        let Some(to) = db.query_one(&*FEED_PAGE, &[&from, &settled]).await?.try_get::<_, Option<i64>>(0)? else {
             return Ok(());
         };
         db.execute(OLD_FEED, &[&from, &to]).await?;

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Result, params};
 use super::claims::Place;
 use super::forget::NewNames;
 use super::writer::{LeaseChange, Writer};
-use super::{chunks, claims, objects, purge, ready, rows, sweep};
+use super::{chunks, claims, objects, purge, ready, rows, sweep, trim};
 
 /// What stands for a fault of the rules: the transaction is given up, and counted.
 fn unlawful(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
@@ -24,6 +24,7 @@ impl Writer<'_> {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Lease(request) => self.lease(&request),
             Command::Bury(limit) => purge::bury(self, limit),
+            Command::Trim(limit) => trim::trim(self, limit),
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)
@@ -258,6 +259,7 @@ impl Writer<'_> {
                 Change::Put { replaced, object } => objects::put(self.db, replaced, &object)?,
                 Change::Delete { kind, name, version } => objects::delete(self.db, kind, &name, version)?,
                 Change::Forget(job) => blobs.extend(purge::purge(self, &job)?),
+                Change::Erase(no) => trim::erase(self.db, no)?,
                 Change::AskToStop(lease) => self.leases.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.leases.push(LeaseChange::End(lease)),
             }

@@ -28,7 +28,7 @@ pub(super) fn find(db: &Connection, Place { scope, queue }: Place, key: &[u8]) -
 }
 
 pub(super) fn tombstone(db: &Connection, no: JobNo) -> Result<Option<JobId>> {
-    db.prepare_cached("SELECT id FROM tombstone WHERE no=?1")?
+    db.prepare_cached("SELECT id FROM tombstone WHERE no=?1 AND until IS NOT NULL")?
         .query_row([no.0], |row| Ok(JobId(Uuid::from_bytes(row.get(0)?))))
         .optional()
 }

@@ -10,13 +10,13 @@ use crate::records::{EventFilter, EventPage, Most};
 
 static OF_JOB: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM event e JOIN job j ON j.no=e.no WHERE e.no=?1 AND e.seq>?2 ORDER BY e.seq LIMIT ?3",
+        "SELECT {} FROM event e LEFT JOIN job j ON j.no=e.no WHERE e.no=?1 AND e.seq>?2 ORDER BY e.seq LIMIT ?3",
         rows::EVENT
     )
 });
 static OF_ALL: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM event e CROSS JOIN job j ON j.no=e.no WHERE e.cursor>?1 AND e.cursor<=?2 ORDER BY e.cursor LIMIT ?3",
+        "SELECT {} FROM event e LEFT JOIN job j ON j.no=e.no WHERE e.cursor>?1 AND e.cursor<=?2 ORDER BY e.cursor LIMIT ?3",
         rows::EVENT
     )
 });
@@ -50,7 +50,7 @@ pub(super) fn of_job(db: &Connection, tables: &Tables, no: JobNo, after: u32, mo
             page.at_head = page.items.len() < most.rows;
             break;
         };
-        let event = rows::event(row, tables)?;
+        let event = rows::event(db, row, tables)?;
         size += event.weight();
         page.read_to = event.cursor;
         page.items.push(event);
@@ -72,7 +72,7 @@ pub(super) fn of_all(
     let mut rows = statement.query(params![after.0, head.0, LOOK as i64])?;
     let (mut looked, mut weight, mut size) = (0, 0, 0);
     while let Some(row) = rows.next()? {
-        let event = rows::event(row, tables)?;
+        let event = rows::event(db, row, tables)?;
         looked += 1;
         weight += event.weight();
         page.read_to = event.cursor;

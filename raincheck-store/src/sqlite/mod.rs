@@ -30,6 +30,7 @@ mod shared;
 mod space;
 mod sweep;
 mod tables;
+mod trim;
 mod visit;
 mod watch;
 mod writer;

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use raincheck_core::{Clock, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
+use raincheck_core::{Clock, FeedRetention, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
@@ -55,6 +55,8 @@ pub struct SqliteOptions {
     pub max_in_all: u64,
     /// How long purged jobs are remembered, milliseconds.
     pub tombstone: Millis,
+    /// How much of the feed stays when its jobs are forgotten.
+    pub feed: FeedRetention,
     /// Submits are refused while less than this is free on the disk, bytes: what is left serves everything else.
     pub reserve_bytes: u64,
     /// Sync every transaction to disk before it is answered. Off is for tests that show what that costs.
@@ -72,6 +74,7 @@ impl SqliteOptions {
             max_queued: limits::QUEUED_PER_QUEUE,
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
+            feed: FeedRetention::default(),
             reserve_bytes: limits::DISK_RESERVE_BYTES,
             durable: true,
         }
@@ -169,8 +172,12 @@ impl SqliteStore {
 
         let (sender, receiver) = mpsc::unbounded_channel();
         let rng = options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64);
-        let bounds =
-            Bounds { max_queued: options.max_queued, max_in_all: options.max_in_all, tombstone: options.tombstone };
+        let bounds = Bounds {
+            max_queued: options.max_queued,
+            max_in_all: options.max_in_all,
+            tombstone: options.tombstone,
+            feed: options.feed,
+        };
         let (shared_too, postman) = (shared.clone(), Postman::new());
         let write = move || {
             let writer = Writer {

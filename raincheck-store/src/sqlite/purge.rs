@@ -1,9 +1,10 @@
 use std::sync::LazyLock;
 
-use raincheck_core::{Job, Purged, Reply};
+use raincheck_core::{Job, JobNo, Purged, Reply};
 use rusqlite::{Result, params};
 
 use super::rows;
+use super::trim;
 use super::writer::Writer;
 
 pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
@@ -17,7 +18,7 @@ pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
 /// How long the answer of a lease request is remembered, milliseconds: a client that lost it asks again at once.
 const REMEMBER_REQUESTS: i64 = 10 * 60_000;
 
-/// Forgets a finished job but for its tombstone and the claims on it; answers the files it owned.
+/// Forgets a finished job but for its tombstone, the claims on it and the places of its events; answers the files it owned.
 pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>> {
     let (db, no) = (writer.db, job.no.0);
     let blobs: Vec<Box<str>> = db
@@ -27,14 +28,8 @@ pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>>
     for blob in &blobs {
         db.prepare_cached("DELETE FROM blob WHERE name=?1")?.execute([blob])?;
     }
-    // Readers of the whole feed who have not come this far must learn that they missed something.
-    db.prepare_cached(
-        "INSERT INTO meta SELECT 'feed_floor', coalesce(max(cursor), 0) FROM event WHERE no=?1 \
-         ON CONFLICT (name) DO UPDATE SET value=max(value, excluded.value)",
-    )?
-    .execute([no])?;
+    trim::let_go(db, job.no)?;
     for sql in [
-        "DELETE FROM event WHERE no=?1",
         "DELETE FROM chunk WHERE no=?1",
         "DELETE FROM report WHERE no=?1",
         "DELETE FROM result WHERE no=?1",
@@ -51,10 +46,12 @@ pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>>
         return Err(rusqlite::Error::StatementChangedRows(gone));
     }
     let until = writer.shared.clock.now().plus(writer.bounds.tombstone);
-    db.prepare_cached("INSERT INTO tombstone VALUES (?1,?2,?3)")?.execute(params![
+    db.prepare_cached("INSERT INTO tombstone VALUES (?1,?2,?3,?4,?5)")?.execute(params![
         no,
         job.id.0.into_bytes(),
-        until.0
+        until.0,
+        job.queue.as_str(),
+        job.kind.as_str()
     ])?;
     let tables = &writer.shared.tables;
     let queue = tables.queue_number(job.queue.as_str()).unwrap_or_default();
@@ -85,7 +82,7 @@ pub(super) fn bury(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
     }
     for no in &over {
         db.prepare_cached("DELETE FROM claim WHERE no=?1")?.execute([no])?;
-        db.prepare_cached("DELETE FROM tombstone WHERE no=?1")?.execute([no])?;
+        trim::bury(db, JobNo(*no))?;
     }
     Ok(Reply::Swept(over.len(), Purged::default()))
 }

@@ -15,7 +15,7 @@ use super::claims::Place;
 use super::shared::{NEVER, other};
 use super::tables::Tables;
 use super::writer::Request;
-use super::{SqliteStore, chunks, claims, events, list, objects, rows};
+use super::{SqliteStore, chunks, claims, events, list, objects, rows, trim};
 use crate::blobs::Blobs;
 use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Most, Overrun,
@@ -206,7 +206,8 @@ impl Store for SqliteStore {
         let mut queues: Vec<QueueFigures> = self.shared.queues.read().values().cloned().collect();
         queues.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let kinds = self.shared.read(|db| kinds(db, &self.shared.tables))?;
-        Ok(Figures { queues, kinds })
+        let feed = self.shared.read(trim::figures)?;
+        Ok(Figures { queues, kinds, feed })
     }
 
     fn queue(&self, name: &Name) -> Option<QueueFigures> {

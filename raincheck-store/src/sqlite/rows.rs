@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use raincheck_core::interpreter::Recorded;
 use raincheck_core::{
-    Content, Cursor, Digest, Event, EventType, Job, JobId, JobNo, Method, OnLost, Payload, Retention, RetryPolicy,
-    Spec, State, Timestamp,
+    Content, Cursor, Digest, Event, EventData, EventType, Job, JobId, JobNo, Method, Name, OnLost, Payload, Retention,
+    RetryPolicy, Spec, State, Timestamp,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
@@ -157,21 +157,44 @@ pub(super) fn record(row: &Row<'_>, tables: &Tables) -> Result<Record> {
 pub(super) const EVENT: &str =
     "e.cursor, e.no, e.seq, e.type, e.state, e.attempt, e.at, e.data, j.salt, j.given, j.queue, j.kind";
 
-pub(super) fn event(row: &Row<'_>, tables: &Tables) -> Result<Event> {
-    let no: i64 = row.get(1)?;
-    let kind = EventType::from_number(row.get(3)?).ok_or_else(|| broken(3, "unknown event"))?;
+/// Reads [`EVENT`]; what there is no job of any more is joined with its tombstone.
+pub(super) fn event(db: &Connection, row: &Row<'_>, tables: &Tables) -> Result<Event> {
+    let no = row.get(1)?;
+    let event_type = EventType::from_number(row.get(3)?).ok_or_else(|| broken(3, "unknown event"))?;
+    let (job, queue, kind, data) = match row.get(8)? {
+        Some(salt) => (
+            id(no, salt, row.get(9)?),
+            tables.queue_name(row.get(10)?).ok_or_else(|| broken(10, "unknown queue"))?,
+            tables.kind_name(row.get(11)?).ok_or_else(|| broken(11, "unknown kind"))?,
+            codec::event_data(event_type, row.get_ref(7)?.as_str_or_null()?)?,
+        ),
+        None => {
+            let (job, queue, kind) = tombstone(db, no)?;
+            (job, queue, kind, EventData::Gone(event_type))
+        }
+    };
     Ok(Event {
         cursor: Cursor(row.get(0)?),
         seq: row.get(2)?,
         no: JobNo(no),
-        job: id(no, row.get(8)?, row.get(9)?),
-        queue: tables.queue_name(row.get(10)?).ok_or_else(|| broken(10, "unknown queue"))?,
-        kind: tables.kind_name(row.get(11)?).ok_or_else(|| broken(11, "unknown kind"))?,
+        job,
+        queue,
+        kind,
         state: State::from_number(row.get(4)?).ok_or_else(|| broken(4, "unknown state"))?,
         attempt: row.get(5)?,
         at: Timestamp(row.get(6)?),
-        data: codec::event_data(kind, row.get_ref(7)?.as_str_or_null()?)?,
+        data,
     })
+}
+
+/// What events say of a job that is forgotten.
+fn tombstone(db: &Connection, no: i64) -> Result<(JobId, Name, Name)> {
+    let name = |row: &Row<'_>, column| {
+        Name::new(row.get_ref(column)?.as_str()?)
+            .map_err(|e| Error::FromSqlConversionFailure(column, Type::Text, e.into()))
+    };
+    db.prepare_cached("SELECT id, queue, kind FROM tombstone WHERE no=?1")?
+        .query_row([no], |row| Ok((JobId(Uuid::from_bytes(row.get(0)?)), name(row, 1)?, name(row, 2)?)))
 }
 
 pub(super) const INSERT_JOB: &str = "INSERT INTO job VALUES \

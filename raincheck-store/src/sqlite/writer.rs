@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use raincheck_core::{ChunkKind, Command, Event, IdMint, Job, JobNo, LeaseRef, Millis, Name, Outcome, Reply};
+use raincheck_core::{
+    ChunkKind, Command, Event, FeedRetention, IdMint, Job, JobNo, LeaseRef, Millis, Name, Outcome, Reply,
+};
 use rand::rngs::StdRng;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
@@ -40,6 +42,7 @@ pub(super) struct Bounds {
     pub max_queued: u64,
     pub max_in_all: u64,
     pub tombstone: Millis,
+    pub feed: FeedRetention,
 }
 
 /// What becomes of a lease once the transaction is on disk.

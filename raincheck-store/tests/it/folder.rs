@@ -30,6 +30,7 @@ impl Folder {
             max_queued: setup.max_queued,
             max_in_all: setup.max_in_all,
             tombstone: setup.tombstone,
+            feed: setup.feed,
             reserve_bytes: 0,
             ..SqliteOptions::in_folder(self.0.path())
         }

@@ -16,10 +16,12 @@ mod nodes;
 mod orphans;
 mod postgres;
 mod silence;
+mod site;
 mod sqlite;
 mod straddle;
 mod stranger;
 mod stretches;
+mod trimmed;
 
 mod on_sqlite {
     raincheck_store::conformance_tests!(crate::folder::Folder::new);

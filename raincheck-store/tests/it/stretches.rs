@@ -1,142 +1,20 @@
 //! What is written about jobs lies in partitions by time on PostgreSQL: there before it is needed, invisible with its job,
 //! gone with the last of them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use raincheck_core::{
-    Append, Cancel, ChunkKind, Clock as _, Command, Content, Job, LeaseRef, Millis, NewJob, Outcome, Payload, Progress,
-    Reply, Retention, Settle, State, SteppedClock, Submitted, Timestamp, limits,
+    Append, Cancel, ChunkKind, Clock as _, Command, Content, EventData, Job, NewJob, Payload, Progress, Reply, Settle,
+    State, Timestamp, limits,
 };
-use raincheck_store::conformance::{KIND, Setup, complete, content, new_job, worker_asks};
+use raincheck_store::conformance::{complete, content, new_job};
 use raincheck_store::{EventFilter, Filter, Found, PostgresOptions, PostgresStore, Store, Tended};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use tokio_postgres::{Client, NoTls};
 
-use crate::postgres::Base;
-
-const MINUTE: Millis = 60_000;
-const HOUR: Millis = 60 * MINUTE;
-/// So long after its end, a stretch is looked at.
-const SETTLED: Millis = HOUR + MINUTE;
-
-/// A database with stretches of a minute, and a node on it.
-struct Site {
-    base: Base,
-    setup: Setup,
-    store: Arc<PostgresStore>,
-}
-
-impl Site {
-    async fn new() -> Site {
-        // Some days behind what the database was made with, which goes.
-        let clock = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000 + 10 * 24 * HOUR)));
-        let setup = Setup {
-            clock,
-            seed: 1,
-            max_queued: limits::QUEUED_PER_QUEUE,
-            max_in_all: limits::QUEUED_IN_ALL,
-            tombstone: limits::TOMBSTONE_MILLIS,
-        };
-        let base = Base::new();
-        let store = PostgresStore::open(Site::options(&base, &setup)).await.unwrap();
-        assert!(store.tend().await.unwrap().dropped > 0);
-        Site { base, setup, store }
-    }
-
-    fn options(base: &Base, setup: &Setup) -> PostgresOptions {
-        PostgresOptions { stretch: MINUTE, ..base.options(setup) }
-    }
-
-    /// Another node.
-    async fn node(&self) -> Arc<PostgresStore> {
-        PostgresStore::open(Site::options(&self.base, &self.setup)).await.unwrap()
-    }
-
-    fn pass(&self, time: Millis) {
-        self.setup.clock.advance(time);
-    }
-
-    async fn one(&self, command: Command) -> Reply {
-        self.store.apply(vec![command]).await.unwrap().remove(0)
-    }
-
-    async fn create(&self, new: NewJob) -> Job {
-        match self.one(Command::Submit(vec![new])).await {
-            Reply::Submitted(all) if matches!(all[..], [Submitted::New(_)]) => all[0].job().clone(),
-            other => panic!("not new: {other:?}"),
-        }
-    }
-
-    async fn lease(&self, max: usize) -> Vec<LeaseRef> {
-        match self.one(Command::Lease(worker_asks(&[KIND], max))).await {
-            Reply::Leased(leased) => leased.iter().map(|(job, _)| job.lease_ref()).collect(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn settle(&self, lease: LeaseRef, outcome: Outcome) {
-        let reply = self.one(Command::Settle(Settle { lease, outcome })).await;
-        assert!(matches!(reply, Reply::Job(_)), "{reply:?}");
-    }
-
-    /// A job that succeeded, and is kept so long.
-    async fn done(&self, keep: Millis) -> Job {
-        let job = self.create(kept(keep)).await;
-        let leases = self.lease(1).await;
-        self.settle(leases[0], complete("\"result\"")).await;
-        job
-    }
-
-    async fn retire(&self) -> usize {
-        match self.one(Command::Retire(1_000)).await {
-            Reply::Swept(n, _) => n,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn sql(&self, sql: &str) -> String {
-        self.base.database.run(sql).unwrap()
-    }
-
-    /// How many partitions `spec` has.
-    fn partitions(&self) -> usize {
-        let of = |table: &str| {
-            self.sql(&format!("SELECT count(*) FROM pg_inherits WHERE inhparent='{table}'::regclass")).parse().unwrap()
-        };
-        let all: [usize; 5] = ["spec", "result", "report", "chunk", "event"].map(of);
-        assert!(all.iter().all(|n| *n == all[0]), "{all:?}");
-        assert_eq!(self.sql("SELECT count(*) FROM stretch"), all[0].to_string());
-        all[0]
-    }
-
-    async fn is_sound(&self) {
-        let mut checkup = self.store.check().unwrap();
-        while let Some(page) = checkup.page().await.unwrap() {
-            assert_eq!(page.findings, []);
-        }
-    }
-
-    async fn close(self) {
-        self.is_sound().await;
-        assert_eq!(self.store.refused_writes(), 0);
-        self.store.close().await;
-    }
-}
-
-fn kept(keep: Millis) -> NewJob {
-    NewJob { retention: Retention { succeeded: keep, failed: keep }, ..new_job() }
-}
-
-/// Somebody else's connection.
-async fn stranger(site: &Site) -> Client {
-    let (client, connection) = tokio_postgres::connect(&site.base.database.url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
-    client
-}
+use crate::site::{HOUR, MINUTE, SETTLED, Site, kept, stranger};
 
 /// A job whose retention is over is gone at once, whatever of it is still on the disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,15 +45,17 @@ async fn expired_jobs_are_gone_while_their_partition_stands() {
     assert_eq!(store.record(no).await.unwrap(), None);
     assert_eq!(store.input(no).await.unwrap(), None);
     assert_eq!(store.result(no).await.unwrap(), None);
-    assert_eq!(store.job_events(no, 0, 9).await.unwrap(), []);
+    let events = store.job_events(no, 0, 9).await.unwrap();
+    assert!(events.iter().all(|event| matches!(event.data, EventData::Gone(_))), "{events:?}");
     for kind in [ChunkKind::Stream, ChunkKind::Log] {
         assert_eq!(store.chunks(no, kind, 1, 0, 99).await.unwrap(), []);
         assert_eq!(store.chunk_info(no, kind, 1).await.unwrap(), Default::default());
     }
     let listed = store.jobs(Filter::default(), 9).await.unwrap().items;
     assert_eq!(listed.iter().map(|record| record.job.no).collect::<Vec<_>>(), [stays.no]);
-    let events = store.events(Default::default(), &EventFilter::default(), 99).await.unwrap().items;
-    assert!(!events.is_empty() && events.iter().all(|event| event.no == stays.no), "{events:?}");
+    let (gone, there): (Vec<_>, Vec<_>) = site.events().await.into_iter().partition(|event| event.no == no);
+    assert_eq!((gone.len(), there.len()), (4, 1));
+    assert!(gone.iter().all(|event| matches!(event.data, EventData::Gone(_))), "{gone:?}");
     assert_eq!(site.one(Command::Purge(no)).await, Reply::Gone);
     assert_eq!(site.one(Command::Settle(Settle { lease, outcome: complete("1") })).await, Reply::Gone);
     site.is_sound().await;
@@ -183,9 +63,10 @@ async fn expired_jobs_are_gone_while_their_partition_stands() {
     // What somebody asks to be gone is.
     site.one(Command::Cancel(Cancel { no: stays.no, force: false })).await;
     assert!(matches!(site.one(Command::Purge(stays.no)).await, Reply::Purged(_)));
-    for table in ["spec", "result", "report", "chunk", "event"] {
+    for table in ["spec", "result", "report", "chunk"] {
         assert_eq!(site.sql(&format!("SELECT count(*) FROM {table} WHERE no={}", stays.no.0)), "0", "{table}");
     }
+    assert_eq!(site.sql(&format!("SELECT count(*), count(data) FROM event WHERE no={}", stays.no.0)), "2|0");
     site.close().await;
 }
 
@@ -210,12 +91,26 @@ async fn partitions_go_with_their_last_job() {
     assert_eq!(site.retire().await, 1);
     assert!(stands());
     assert_eq!(site.store.tend().await.unwrap(), Tended { dropped: 1, ..Tended::default() });
-    assert!(!stands());
-    for job in [short, long] {
+    for job in [&short, &long] {
         assert_eq!(site.store.job(job.id).await.unwrap(), Found::Purged, "the tombstone stays");
     }
     // In a stretch that is young, nothing is dropped, though nothing is in it.
     assert_eq!(site.store.tend().await.unwrap(), Tended::default());
+
+    // Its events stay for as long as the feed keeps them.
+    site.pass(limits::FEED_KEEP_MILLIS - 5 * HOUR);
+    site.trim().await;
+    assert_eq!(site.store.tend().await.unwrap().trimmed, 0);
+    assert!(stands() && site.events().await.len() == 6);
+    site.pass(5 * HOUR);
+    assert_eq!(site.store.tend().await.unwrap().trimmed, 0, "nobody has trimmed it");
+    site.trim().await;
+    assert!(stands() && site.events().await.is_empty());
+    let (head, floor) = site.store.feed_bounds().await.unwrap();
+    assert_eq!(head, floor);
+    site.is_sound().await;
+    while site.store.tend().await.unwrap().trimmed > 0 {}
+    assert!(!stands());
     site.close().await;
 }
 
@@ -279,7 +174,7 @@ async fn a_thinned_partition_keeps_what_lives() {
         let low = site.sql("SELECT min(no) FROM job");
         let sum = format!(
             "SELECT sum(pg_total_relation_size((t || '_' || suffix)::regclass)) FROM stretch, \
-             unnest(ARRAY['spec', 'result', 'report', 'chunk', 'event']) t WHERE low <= {low} AND high > {low}"
+             unnest(ARRAY['spec', 'result', 'report', 'chunk']) t WHERE low <= {low} AND high > {low}"
         );
         site.sql(&sum).parse::<u64>().unwrap()
     };
@@ -303,6 +198,18 @@ async fn a_thinned_partition_keeps_what_lives() {
     let (one, two) = tokio::join!(site.store.tend(), other.tend());
     assert_eq!(one.unwrap().thinned + two.unwrap().thinned, 1, "by one of them");
     assert!(size() < fat / 5, "{} of {fat} bytes are left", size());
+    assert_eq!(seen().await, before);
+    site.is_sound().await;
+    assert_eq!(site.store.tend().await.unwrap().thinned, 0, "once");
+
+    // Events of the others go when the feed is trimmed past them.
+    site.pass(limits::FEED_KEEP_MILLIS - SETTLED);
+    site.trim().await;
+    let before = seen().await;
+    assert_eq!(before.1.iter().map(|event| event.no).collect::<BTreeSet<_>>().len(), 3);
+    assert_eq!(site.sql("SELECT count(DISTINCT no) FROM event"), "103");
+    assert_eq!(site.store.tend().await.unwrap().thinned, 1);
+    assert_eq!(site.sql("SELECT count(DISTINCT no) FROM event"), "3");
     assert_eq!(seen().await, before);
     site.is_sound().await;
     assert_eq!(site.store.tend().await.unwrap().thinned, 0, "once");
@@ -455,7 +362,9 @@ async fn a_drop_never_touches_a_live_job() {
         site.is_sound().await;
         site.pass(24 * HOUR);
         site.retire().await;
-        while site.store.tend().await.unwrap().dropped > 0 {}
+        site.pass(limits::FEED_KEEP_MILLIS);
+        site.trim().await;
+        while site.store.tend().await.unwrap() != Tended::default() {}
         assert_eq!(site.partitions(), 2, "this minute's and the next one's");
         assert_eq!(site.sql("SELECT count(*) FROM spec") + &site.sql("SELECT count(*) FROM event"), "00");
         other.close().await;

@@ -1,26 +1,12 @@
 //! A steady load on PostgreSQL, while somebody else leaves a transaction open for a while: what is done a second before,
 //! meanwhile and long after, and how the tables grow.
 
-use std::{
-    iter::repeat_n,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{iter::repeat_n, sync::Arc, time::Duration};
 
 use raincheck_store::{PostgresOptions, Stranger, TableSize};
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 
-use super::{
-    Options, broken,
-    connection::post,
-    feed,
-    report::Row,
-    series::Series,
-    server::{Server, job},
-};
+use super::{Options, broken, report::Row, series::Series, server::Server, steady::Load};
 use crate::cli::exit::Failure;
 
 /// Pieces of the run, each with a figure of its own: half minutes of half an hour.
@@ -31,19 +17,8 @@ const WARM: usize = 2;
 const OPEN: usize = PIECES as usize / 3;
 const SHUT: usize = PIECES as usize / 2;
 const AFTER: usize = PIECES as usize * 2 / 3;
-/// With so many jobs waiting, submitters wait too: a load that grows is none that is steady.
-const WAITING: usize = 4_000;
-/// Until a submitter that waits looks again.
-const PAUSE: Duration = Duration::from_millis(2);
 /// Finished jobs go soon, so that they are cleaned up after as well.
 const SETTINGS: &str = "[defaults]\nretention = { succeeded = \"1m\" }\n";
-
-/// The load and how far it is.
-struct Load {
-    progress: Arc<feed::Progress>,
-    submitted: AtomicUsize,
-    over: AtomicBool,
-}
 
 /// What was seen of a run.
 struct Seen {
@@ -65,23 +40,12 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     std::fs::write(&settings, format!("{SETTINGS}{}", std::fs::read_to_string(&settings)?))?;
     let server = Server::start(folder.path())?;
     let database = PostgresOptions::at(store.reveal(), &folder.path().join("data/blobs"));
-    let progress = Arc::new(feed::Progress::towards(usize::MAX));
-    let load = Arc::new(Load { progress, submitted: AtomicUsize::new(0), over: AtomicBool::new(false) });
+    let load = Arc::new(Load::default());
     let piece = Duration::from_secs_f64(options.minutes * 60.0) / PIECES;
     // Whatever fails, nothing goes on for half an hour that is void.
-    let (seen, (), ()) = tokio::try_join!(
-        watch(&load, &database, piece),
-        submit(&load, &server, options.callers),
-        feed::work_on(server.address, &load.progress, 32),
-    )?;
+    let (seen, ()) = tokio::try_join!(watch(&load, &database, piece), load.keep_up(&server, options.callers))?;
     server.stop()?;
-    Ok(rows(&seen, piece, load.progress.done(), options.callers))
-}
-
-impl Load {
-    fn waiting(&self) -> usize {
-        self.submitted.load(Relaxed).saturating_sub(self.progress.done())
-    }
+    Ok(rows(&seen, piece, load.done(), options.callers))
 }
 
 /// Looks at the load, and opens and ends the transaction. The load is over when all is seen.
@@ -91,7 +55,7 @@ async fn watch(load: &Load, database: &PostgresOptions, piece: Duration) -> Resu
     let mut seen =
         Seen { rates: Vec::new(), waiting: Vec::new(), sizes: vec![watcher.tables().await.map_err(broken)?] };
     let begin = Instant::now();
-    let (mut then, mut before) = (begin, load.progress.done());
+    let (mut then, mut before) = (begin, load.done());
     for number in 0..PIECES as usize {
         match number {
             OPEN => {
@@ -106,7 +70,7 @@ async fn watch(load: &Load, database: &PostgresOptions, piece: Duration) -> Resu
         }
         let end = piece * u32::try_from(number + 1).map_err(broken)?;
         tokio::time::sleep_until(begin + end).await;
-        let (now, done) = (Instant::now(), load.progress.done());
+        let (now, done) = (Instant::now(), load.done());
         let rate = (done - before) as f64 / (now - then).as_secs_f64();
         (then, before) = (now, done);
         seen.rates.push(rate);
@@ -115,33 +79,8 @@ async fn watch(load: &Load, database: &PostgresOptions, piece: Duration) -> Resu
         eprintln!("{:.2} min: {rate:.0} jobs/s, {} waiting{open}", end.as_secs_f64() / 60.0, load.waiting());
     }
     seen.sizes.push(watcher.tables().await.map_err(broken)?);
-    load.over.store(true, Relaxed);
+    load.end();
     Ok(seen)
-}
-
-/// Submits, one job a call, until it is over; then it is known how many there are.
-async fn submit(load: &Arc<Load>, server: &Server, callers: usize) -> Result<(), Failure> {
-    let request: Arc<[u8]> = post("/jobs", &job()).into();
-    let mut tasks = JoinSet::new();
-    for _ in 0..callers {
-        let (mut connection, request, load) = (server.connect().await?, request.clone(), load.clone());
-        tasks.spawn(async move {
-            while !load.over.load(Relaxed) {
-                if load.waiting() >= WAITING {
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-                connection.expect(&request, 202).await?;
-                load.submitted.fetch_add(1, Relaxed);
-            }
-            Ok::<_, Failure>(())
-        });
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended.map_err(broken)??;
-    }
-    load.progress.end_at(load.submitted.load(Relaxed));
-    Ok(())
 }
 
 fn rows(seen: &Seen, piece: Duration, jobs: usize, callers: usize) -> Vec<Row> {

@@ -14,6 +14,7 @@ mod disk;
 mod drain;
 mod feed;
 mod finished;
+mod forget;
 mod forks;
 mod group;
 mod idle;
@@ -31,6 +32,7 @@ mod server;
 mod side;
 mod start;
 mod status;
+mod steady;
 mod submit;
 mod tell;
 #[cfg(test)]
@@ -83,6 +85,7 @@ impl Workload {
             Self::Status => status::measure(options).await,
             Self::Depth => depth::measure(options).await,
             Self::Finished => finished::measure(options).await,
+            Self::Forget => forget::measure(options).await,
             Self::Memory => memory::measure(options).await,
             Self::Start => start::measure(options).await,
             Self::Command => forks::measure(options).await,

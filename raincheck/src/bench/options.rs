@@ -87,6 +87,7 @@ pub enum Workload {
     Status,
     Depth,
     Finished,
+    Forget,
     Memory,
     Start,
     Command,

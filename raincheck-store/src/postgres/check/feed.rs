@@ -7,14 +7,14 @@ use crate::checkup::Invariant;
 
 /// Where histories begin: the last event before, and the place before the first one.
 const HISTORIES: &str = "SELECT last, first - 1 FROM history ORDER BY first";
-const FLOOR: &str = "SELECT number FROM meta WHERE name='feed_floor'";
-/// Transactions, and of each: how many of its events above the floor are here, and one that has lost its job. Below the
-/// floor, jobs may be forgotten whose events are not gone yet.
+const TRIMMED: &str = "SELECT number FROM meta WHERE name='feed_trimmed'";
+/// Transactions, and of each: how many of its events that the feed is not trimmed past are here, and one that has lost its
+/// job and what is left of that. Of others, jobs may be forgotten whose events are not gone yet.
 const PAGE: &str = "SELECT f.pos, f.first, f.last, e.n, e.below, e.above, e.lost, e.seq FROM (SELECT * FROM feed \
     WHERE pos>$1 ORDER BY pos LIMIT $2) f CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE f.first + e.idx > $3) AS n, \
-    min(f.first + e.idx) AS below, max(f.first + e.idx) AS above, min(e.no) FILTER (WHERE j.no IS NULL AND f.first + e.idx > $3) AS lost, \
-    min(e.seq::bigint) FILTER (WHERE j.no IS NULL AND f.first + e.idx > $3) AS seq FROM event e \
-    LEFT JOIN job j ON j.no=e.no WHERE e.batch=f.batch AND e.no >= f.low AND e.no <= f.high) e ORDER BY f.pos";
+    min(f.first + e.idx) AS below, max(f.first + e.idx) AS above, min(e.no) FILTER (WHERE j.no IS NULL AND t.no IS NULL AND f.first + e.idx > $3) AS lost, \
+    min(e.seq::bigint) FILTER (WHERE j.no IS NULL AND t.no IS NULL AND f.first + e.idx > $3) AS seq FROM event e \
+    LEFT JOIN job j ON j.no=e.no LEFT JOIN tombstone t ON t.no=e.no WHERE e.batch=f.batch AND e.no >= f.low AND e.no <= f.high) e ORDER BY f.pos";
 /// The transaction up to which the feed was read, and the cursor of its last event.
 pub(super) struct Feed {
     pos: i64,
@@ -30,16 +30,15 @@ impl Default for Feed {
 #[async_trait]
 impl Stage for Feed {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        // Purging leaves holes, and raises the floor above them in the same transaction.
-        let floor = look.rows(FLOOR, &[]).await?;
-        let floor: i64 = floor.first().map(|row| row.try_get(0)).transpose()?.flatten().unwrap_or(0);
+        let trimmed = look.rows(TRIMMED, &[]).await?;
+        let trimmed: i64 = trimmed.first().map(|row| row.try_get(0)).transpose()?.flatten().unwrap_or(0);
         let histories = look.rows(HISTORIES, &[]).await?;
-        let rows = look.rows(PAGE, &[&self.pos, &(BATCH as i64), &floor]).await?;
+        let rows = look.rows(PAGE, &[&self.pos, &(BATCH as i64), &trimmed]).await?;
         for row in &rows {
             let number = |column: usize| row.try_get::<_, i64>(column);
             let (pos, first, last, here) = (number(0)?, number(1)?, number(2)?, number(3)?);
             let subject = || format!("transaction {pos} of the feed");
-            let mut before = self.last.max(floor);
+            let mut before = self.last.max(trimmed);
             for history in histories.iter() {
                 let (last, place): (i64, i64) = (history.try_get(0)?, history.try_get(1)?);
                 before = if (last..place).contains(&before) && place < first { place } else { before };
@@ -54,7 +53,7 @@ impl Stage for Feed {
             }
             let bounds: (Option<i64>, Option<i64>) = (row.try_get(4)?, row.try_get(5)?);
             let outside = bounds.0.is_some_and(|below| below < first) || bounds.1.is_some_and(|above| above > last);
-            let due = (last - floor.max(first - 1)).max(0);
+            let due = (last - trimmed.max(first - 1)).max(0);
             if outside || here != due {
                 look.page.found(Invariant::Feed, subject(), format!("it has {here} of its {due} events"));
             }

@@ -1,4 +1,5 @@
--- Facts of the store itself: its secret, how far the feed was cut, the highest number that was buried.
+-- Facts of the store itself: its secret, the highest number that was buried; of the feed the last event that was removed,
+-- up to where it was trimmed, and what the events of forgotten jobs above that take.
 CREATE TABLE meta (name text PRIMARY KEY, number bigint, bytes bytea);
 
 -- Who serves this data. A node holds its number for as long as it is seen; the number is its lane among job numbers.
@@ -94,7 +95,17 @@ CREATE INDEX lease_over ON lease (least(until, timeout_at));
 -- that stretch: of `spec`, `result`, `report`, `chunk` and `event`, each named after its table and the `suffix`. Nothing
 -- is read of them but by way of a row of `job`: when that is gone, what is left here is invisible, and goes with the
 -- partition. `held` is about how many jobs had rows there when the stretch was over, or when it was last thinned.
-CREATE TABLE stretch (low bigint PRIMARY KEY, high bigint NOT NULL, suffix text NOT NULL UNIQUE, held bigint);
+-- Events outlive their jobs, so their partition has a suffix of its own, and a life: where `last` is said, no forgotten job
+-- of the stretch has an event above that cursor, and when the feed is trimmed so far, they go. Without a `suffix`, nothing
+-- else is left.
+CREATE TABLE stretch (
+    low bigint PRIMARY KEY,
+    high bigint NOT NULL,
+    suffix text UNIQUE,
+    events text NOT NULL UNIQUE,
+    held bigint,
+    last bigint
+);
 CREATE SEQUENCE stretch_number;
 
 -- What the client asked for; written once. A zero character, which text can't hold here, is written as \u{1}0, and \u{1}
@@ -217,6 +228,8 @@ CREATE TABLE chunk (
 CREATE TABLE blob (name text PRIMARY KEY, no bigint NOT NULL, digest bytea, swept_at bigint);
 CREATE INDEX blob_of_job ON blob (no);
 
-CREATE TABLE tombstone (no bigint PRIMARY KEY, id uuid NOT NULL, until bigint NOT NULL)
+-- What is left of a forgotten job: that there was one (until then), and what its events in the feed say of it, for as long
+-- as one is left.
+CREATE TABLE tombstone (no bigint PRIMARY KEY, id uuid NOT NULL, until bigint, queue text NOT NULL, kind text NOT NULL)
     WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX tombstone_until ON tombstone (until, no);

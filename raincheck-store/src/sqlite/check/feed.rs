@@ -15,11 +15,11 @@ pub(super) struct Feed {
 
 impl Stage for Feed {
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        // Purging leaves holes, and raises the floor above them in the same transaction.
+        // Trimming leaves holes, and raises the floor above them in the same transaction.
         let floor = floor(look.db)?.unwrap_or(0);
         let mut statement = look.db.prepare_cached(
-            "SELECT e.cursor, e.no, e.seq, j.no IS NULL FROM event e LEFT JOIN job j ON j.no=e.no \
-             WHERE e.cursor>?1 ORDER BY e.cursor LIMIT ?2",
+            "SELECT e.cursor, e.no, e.seq, j.no IS NULL AND NOT EXISTS (SELECT 1 FROM tombstone t WHERE t.no=e.no) \
+             FROM event e LEFT JOIN job j ON j.no=e.no WHERE e.cursor>?1 ORDER BY e.cursor LIMIT ?2",
         )?;
         let mut rows = statement.query(params![self.last, BATCH as i64])?;
         let mut count = 0;
@@ -32,7 +32,7 @@ impl Stage for Feed {
             }
             if row.get(3)? {
                 let detail = format!(
-                    "event {} of the job number {}, which is not here",
+                    "event {} of the job number {}, which is not here and was not forgotten",
                     row.get::<_, i64>(2)?,
                     row.get::<_, i64>(1)?
                 );

@@ -149,5 +149,13 @@ CREATE UNIQUE INDEX chunk_place ON chunk (no, kind, attempt, offset);
 -- Files that rows refer to; others are orphans. The digest is that of their bytes, where it was worked out.
 CREATE TABLE blob (name TEXT PRIMARY KEY, no INTEGER NOT NULL, digest BLOB) WITHOUT ROWID;
 
-CREATE TABLE tombstone (no INTEGER PRIMARY KEY, id BLOB NOT NULL, until INTEGER NOT NULL);
+-- What is left of a forgotten job: that there was one (until then), and what its events in the feed say of it, for as long
+-- as one is left.
+CREATE TABLE tombstone (
+    no INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,
+    until INTEGER,
+    queue TEXT NOT NULL,
+    kind TEXT NOT NULL
+);
 CREATE INDEX tombstone_until ON tombstone (until);

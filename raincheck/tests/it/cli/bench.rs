@@ -17,6 +17,7 @@ const WORKLOADS: &[(&str, &[(&str, usize)])] = &[
     ("status", &[("P16", 2)]),
     ("depth", &[("P9", 4)]),
     ("finished", &[("P10", 4)]),
+    ("forget", &[("P17", 2)]),
     ("memory", &[("P11", 3)]),
     ("start", &[("P12", 4)]),
     ("command", &[("P14", 1)]),

@@ -1,0 +1,75 @@
+//! The feed on PostgreSQL outlives jobs, and no more than it may.
+
+use std::sync::Arc;
+
+use raincheck_core::{Command, Event, EventData, FeedRetention, Reply, limits};
+use raincheck_store::conformance::complete;
+use raincheck_store::{EventFilter, PostgresStore, Store, Tended};
+
+use crate::site::{HOUR, MINUTE, SETTLED, Site, kept};
+
+/// A reader who is behind is told of what another node forgot meanwhile, in its place; with names that are forgotten, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_of_another_node_misses_nothing() {
+    let site = Site::new().await;
+    let other = site.node().await;
+    let mut jobs = Vec::new();
+    for _ in 0..5 {
+        jobs.push(site.done(MINUTE).await);
+    }
+    let all = site.events().await;
+    let page = other.events(Default::default(), &EventFilter::default(), 4).await.unwrap();
+    assert_eq!(page.items, all[..4]);
+    site.pass(MINUTE);
+    assert_eq!(site.retire().await, 5);
+    site.pass(SETTLED);
+    while site.store.tend().await.unwrap().dropped > 0 {}
+    let rest = other.events(page.read_to, &EventFilter::default(), 99).await.unwrap();
+    let told = |event: &Event| (event.cursor, event.job, event.queue.clone(), event.kind.clone(), event.state);
+    assert_eq!(rest.items.iter().map(told).collect::<Vec<_>>(), all[4..].iter().map(told).collect::<Vec<_>>());
+    let types = all[4..].iter().map(|event| EventData::Gone(event.data.event_type()));
+    assert!(rest.items.iter().map(|event| event.data.clone()).eq(types), "{rest:?}");
+    // Both trim at once: each event is removed once.
+    site.pass(limits::FEED_KEEP_MILLIS);
+    let trim = |store: Arc<PostgresStore>| async move {
+        let mut passed = 0;
+        while let Reply::Swept(some @ 1.., _) = store.apply(vec![Command::Trim(2)]).await.unwrap().remove(0) {
+            passed += some;
+        }
+        passed
+    };
+    let (one, two) = tokio::join!(trim(site.store.clone()), trim(other.clone()));
+    assert_eq!(one + two, all.len());
+    assert_eq!(site.store.figures().await.unwrap().feed.forgotten_bytes, 0);
+    assert_eq!(other.feed_bounds().await.unwrap().1, all.last().unwrap().cursor);
+    other.close().await;
+    site.close().await;
+}
+
+/// However short jobs are kept, the feed takes no more than it may, and partitions that it is trimmed past go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_feed_stays_as_large_as_it_may() {
+    let feed = FeedRetention { max_bytes: 10_000, ..FeedRetention::default() };
+    let site = Site::keeping(feed).await;
+    let events = |n: usize| n as u64 * 3 * limits::EVENT_BYTES;
+    for round in 0..5 {
+        site.one(Command::Submit((0..100).map(|_| kept(1_000)).collect())).await;
+        for lease in site.lease(100).await {
+            site.settle(lease, complete("1")).await;
+        }
+        site.pass(2 * HOUR);
+        assert_eq!(site.retire().await, 100);
+        let before = site.store.figures().await.unwrap().feed.forgotten_bytes;
+        assert!(before >= events(100), "{before}");
+        site.trim().await;
+        let after = site.store.figures().await.unwrap().feed.forgotten_bytes;
+        assert!((9_000..=10_000).contains(&after), "{after}");
+        let floor = site.store.feed_bounds().await.unwrap().1;
+        let left = site.events().await;
+        assert!(left.len() as u64 * limits::EVENT_BYTES <= 10_000 && left[0].cursor > floor, "{left:?}");
+        while site.store.tend().await.unwrap() != Tended::default() {}
+        assert!(site.event_partitions() <= 4, "round {round}");
+        site.is_sound().await;
+    }
+    site.close().await;
+}
