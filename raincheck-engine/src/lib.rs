@@ -33,6 +33,7 @@ mod progress;
 mod pulse;
 mod rate;
 mod rerun;
+mod results;
 #[cfg(test)]
 mod samples;
 mod secret;

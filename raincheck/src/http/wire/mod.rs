@@ -17,7 +17,7 @@ mod read;
 pub mod time;
 
 pub use canonical::{Fingerprint, first_half, too_deep};
-pub use event::{write_event, write_note};
+pub use event::{Form, write_event, write_note};
 pub use job::{JobView, failure_row, write_job, write_job_members};
 pub use json::Json;
 pub use lease::{FailBody, FinishBody, HeartbeatBody, HeartbeatsBody, LeaseBody, ReleaseBody};
