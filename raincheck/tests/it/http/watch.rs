@@ -133,7 +133,7 @@ async fn the_feed_outlives_jobs() {
     let bed = Bed::new().await;
     let job = bed.submit(json!({"kind": "k", "key": "order-7"})).await;
     let lease = bed.lease("k").await;
-    bed.post(&format!("/leases/{}/complete", text(&lease["lease"])), json!({"result": 5})).await.is(200);
+    bed.post(&format!("/leases/{}/complete", text(&lease["lease"])), json!(5)).await.is(200);
     let before = bed.get("/events?after=0&include=result").await.json();
     let before = before["items"].as_array().unwrap();
     assert_eq!(before[0]["data"]["key"], "order-7");
