@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use crate::dispatch::Dispatch;
 use crate::hub::Hub;
 use crate::progress::Reports;
+use crate::results::Results;
 use crate::secret::Keys;
 use crate::stats::Stats;
 use crate::sweep::Sweep;
@@ -25,6 +26,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) keys: Keys,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) results: Results,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) reports: Reports,
     /// Places for runs whose heartbeats wait.
@@ -54,6 +56,7 @@ impl Engine {
             settings,
             keys,
             hub: Arc::new(Hub::default()),
+            results: Results::default(),
             dispatch: Arc::new(Dispatch::default()),
             reports: Reports::default(),
             beats: Semaphore::new(limits::WAITING_BEATS),

@@ -1,4 +1,4 @@
-use raincheck_core::Name;
+use raincheck_core::{Name, Timestamp};
 use raincheck_store::{CommitTimes, Figures, QueueFigures, StoreError};
 
 use crate::{Counters, Engine, KindStats, WorkerInfo};
@@ -26,6 +26,8 @@ pub struct StoreFigures {
     pub free_bytes: Option<u64>,
     /// Whether submits are refused for lack of space.
     pub is_low: bool,
+    /// The wall clock that decides.
+    pub now: Timestamp,
 }
 
 impl Engine {
@@ -44,6 +46,7 @@ impl Engine {
             histories: store.histories(),
             free_bytes,
             is_low,
+            now: store.now(),
         }
     }
 

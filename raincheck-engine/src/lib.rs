@@ -36,6 +36,7 @@ mod readers;
 mod replies;
 mod request;
 mod rerun;
+mod results;
 #[cfg(test)]
 mod samples;
 mod secret;

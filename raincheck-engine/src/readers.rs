@@ -120,12 +120,14 @@ impl Engine {
     }
 
     async fn lag(&self, reader: &Reader, head: Cursor) -> Result<Lag, StoreError> {
-        if reader.cursor >= head {
+        // One below the oldest event is negative, see `FeedWatch::place`.
+        let seen = Cursor(reader.cursor.0.saturating_abs());
+        if seen >= head {
             return Ok(Lag::default());
         }
         let one = Most { rows: 1, ..Most::ahead() };
-        let first = self.store().some_events(reader.cursor, &EventFilter::default(), one).await?.items.pop();
+        let first = self.store().some_events(seen, &EventFilter::default(), one).await?.items.pop();
         let millis = first.map_or(0, |event| self.store().now().since(event.at).max(0));
-        Ok(Lag { events: (head.0 - reader.cursor.0).unsigned_abs(), millis })
+        Ok(Lag { events: (head.0 - seen.0).unsigned_abs(), millis })
     }
 }

@@ -17,6 +17,7 @@ impl Engine {
     fn tell(&self, commit: Commit) {
         let inner = &self.0;
         if commit.history_changed {
+            inner.results.forget();
             inner.dispatch.nothing_queued.store(false, SeqCst);
             inner.dispatch.look();
         }

@@ -40,40 +40,45 @@ pub struct FeedWatch {
     position: Cursor,
     /// The store has events above `seen` that the hub will not bring.
     behind: bool,
+    /// It began below this place, at the oldest event: between there and here, events of forgotten jobs are not there any
+    /// more, and its reader does not expect them.
+    gaps_below: Cursor,
 }
 
 impl Engine {
-    /// A place that the feed can be read from, and its head.
-    async fn place(&self, after: Option<Cursor>) -> Result<(Cursor, Cursor), FeedError> {
+    /// A place that the feed can be read from: where, what its head is, and below which place there are gaps in what is read.
+    async fn feed_from(&self, after: Option<Cursor>) -> Result<(Cursor, Cursor, Cursor), FeedError> {
         let (head, oldest) = self.store().feed_bounds().await?;
-        let seen = match after {
-            None => head,
-            Some(Cursor(0)) => oldest,
-            Some(after) => after,
+        let (seen, gaps_below) = match after {
+            None => (head, Cursor(0)),
+            Some(Cursor(at)) if at <= 0 => (Cursor(at.saturating_neg()), oldest),
+            Some(after) => (after, Cursor(0)),
         };
         // A cursor is signed: what lies ahead was told of once. In the first history, every other place is one.
         if seen > head || self.store().history() > 0 && self.store().is_void(seen).await? {
             return Err(FeedError::Lost);
         }
-        if seen < oldest {
+        if seen < oldest.min(head) && gaps_below == Cursor(0) {
             return Err(FeedError::Expired);
         }
-        Ok((seen, head))
+        Ok((seen, head, gaps_below))
     }
 
-    /// A place that the feed can be read from: `after`, where 0 is the oldest one; else where it is now.
+    /// A place that the feed can be read from: `after`, else where it is now.
     pub(crate) async fn feed_place(&self, after: Option<Cursor>) -> Result<Cursor, FeedError> {
-        self.place(after).await.map(|(seen, _)| seen)
+        let (seen, ..) = self.feed_from(after).await?;
+        Ok(after.unwrap_or(seen))
     }
 
-    /// Watches the whole feed after a cursor, or from now on. The cursor 0 is the oldest place from which nothing is
-    /// missing.
+    /// Watches the whole feed after a cursor, or from now on. The cursor 0 is the oldest event that is there; one below it,
+    /// see [`FeedWatch::place`], goes on with that.
     pub async fn watch_feed(&self, after: Option<Cursor>, filter: EventFilter) -> Result<FeedWatch, FeedError> {
         let live = self.0.hub.watch_all();
         let history = self.store().history();
-        let (seen, head) = self.place(after).await?;
+        let (seen, head, gaps_below) = self.feed_from(after).await?;
         let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);
-        Ok(FeedWatch { engine, filter, live, seen, history, began_in: history, read, position: seen, behind })
+        let began_in = history;
+        Ok(FeedWatch { engine, filter, live, seen, history, began_in, read, position: seen, behind, gaps_below })
     }
 }
 
@@ -81,19 +86,24 @@ impl FeedWatch {
     /// The events after a place where this watch has been that pass the filter, at most `limit`.
     ///
     /// # Errors
-    /// [`FeedError::Lost`] when the data has another history since the watch began, in which that place means nothing.
-    pub async fn page(&self, from: Cursor, limit: usize) -> Result<EventPage, FeedError> {
-        let store = self.engine.store();
+    /// [`FeedError::Lost`] when the data has another history since the watch began, in which that place means nothing,
+    /// [`FeedError::Expired`] when events above it were removed meanwhile.
+    pub async fn page(&mut self, from: Cursor, limit: usize) -> Result<EventPage, FeedError> {
+        let engine = self.engine.clone();
+        let store = engine.store();
         let page = store.events(from, &self.filter, limit).await?;
         // After it was read: it is of the history that is known by now, or of one before.
         if store.history() != self.began_in && store.is_void(from).await? {
             return Err(FeedError::Lost);
         }
+        if self.is_overtaken(from).await? {
+            return Err(FeedError::Expired);
+        }
         Ok(page)
     }
 
     /// The next event that passes the filter, when there is one; `None` when draining begins, or when its place means
-    /// nothing any more. May be dropped and called again: nothing is lost.
+    /// nothing any more or events above it were removed. May be dropped and called again: nothing is lost.
     pub async fn next(&mut self) -> Result<Option<Arc<Event>>, StoreError> {
         let draining = self.engine.draining();
         loop {
@@ -138,6 +148,21 @@ impl FeedWatch {
         self.position
     }
 
+    /// A place where this watch has been, to be handed out: one between the oldest event and those that nothing is missing of
+    /// is marked, so that it can be gone on from. Whoever comes with another place there has missed something.
+    pub fn place(&self, at: Cursor) -> Cursor {
+        if at < self.gaps_below { Cursor(-at.0) } else { at }
+    }
+
+    /// Whether events above `from`, where this watch has been, were removed before they were read. Asked after reading.
+    async fn is_overtaken(&mut self, from: Cursor) -> Result<bool, StoreError> {
+        let (_, oldest) = self.engine.store().feed_bounds().await?;
+        if from < self.gaps_below {
+            self.gaps_below = self.gaps_below.max(oldest);
+        }
+        Ok(from < oldest && from >= self.gaps_below)
+    }
+
     /// Whether the place means nothing any more: the data has another history, in which nobody was ever there.
     async fn is_void(&mut self) -> Result<bool, StoreError> {
         let history = self.engine.store().history();
@@ -155,7 +180,7 @@ impl FeedWatch {
         let _turn = engine.0.catching_up.acquire().await;
         let page = engine.store().some_events(self.seen, &self.filter, Most::ahead()).await?;
         // It may be of a history that came after the look before this one.
-        if self.is_void().await? {
+        if self.is_void().await? || self.is_overtaken(self.seen).await? {
             return Ok(false);
         }
         self.seen = self.seen.max(page.read_to);

@@ -207,6 +207,7 @@ impl Before {
                 | Change::Put { .. }
                 | Change::Delete { .. }
                 | Change::Forget(_)
+                | Change::Erase(_)
                 | Change::AskToStop(_)
                 | Change::EndLease(_) => {}
             }

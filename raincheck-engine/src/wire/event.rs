@@ -1,14 +1,41 @@
 //! An event, the same on every transport.
 
 use raincheck_core::{Event, EventData};
+use raincheck_store::ResultInfo;
 
 use super::Json;
-use super::job::write_failure;
+use super::job::{write_failure, write_result_members};
 use super::progress::write_progress;
 use crate::Engine;
 
-/// Writes the envelope of an event.
-pub fn write_event(out: &mut Json, event: &Event, engine: &Engine) {
+/// What an event says besides itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Its place in the whole feed, as a number.
+    pub position: bool,
+    /// The result that it tells of.
+    pub result: bool,
+}
+
+impl Form {
+    /// Of the events of one job.
+    pub const JOB: Form = Form { position: false, result: true };
+    /// All there are.
+    pub const COUNT: usize = 3;
+
+    /// Of the whole feed, with results or without.
+    pub fn feed(result: bool) -> Form {
+        Form { position: true, result }
+    }
+
+    /// Its number.
+    pub fn index(self) -> usize {
+        usize::from(self.position) + usize::from(self.position && self.result)
+    }
+}
+
+/// Writes the envelope of an event, with the result that it tells of where `form` has that.
+pub fn write_event(out: &mut Json, event: &Event, engine: &Engine, form: Form, result: Option<&ResultInfo>) {
     out.begin();
     out.key("seq").number(event.seq);
     out.key("job").plain(event.job);
@@ -19,8 +46,29 @@ pub fn write_event(out: &mut Json, event: &Event, engine: &Engine) {
     out.key("attempt").number(event.attempt);
     out.key("at").time(event.at);
     out.key("cursor").text(&engine.encode_cursor(event.cursor));
-    out.key("data");
-    write_data(out, &event.data);
+    if form.position {
+        out.key("position").number(event.cursor.0);
+    }
+    match &event.data {
+        EventData::Gone(_) => {}
+        EventData::Succeeded if form.result => {
+            out.key("data").begin();
+            match result.filter(|result| result.size > 0) {
+                Some(result) => {
+                    out.key("result").begin();
+                    out.key("href").plain(format_args!("/jobs/{}/result", event.job));
+                    write_result_members(out, result);
+                    out.end();
+                }
+                None => out.key("result").null(),
+            }
+            out.end();
+        }
+        data => {
+            out.key("data");
+            write_data(out, data);
+        }
+    }
     out.end();
 }
 
@@ -30,6 +78,7 @@ fn write_data(out: &mut Json, data: &EventData) {
     }
     out.begin();
     match data {
+        EventData::Created { key: Some(key) } => out.key("key").text(key),
         EventData::Started { worker } | EventData::Lost { worker } => out.key("worker").text(worker),
         EventData::Retrying { failure, run_at } => {
             out.key("problem");

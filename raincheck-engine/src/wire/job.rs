@@ -148,13 +148,18 @@ fn write_end(out: &mut Json, view: &JobView<'_>, id: &str) {
 fn write_result(out: &mut Json, view: &JobView<'_>, id: &str, result: &ResultInfo) {
     member!(out, "result").begin();
     out.key("href").url(view.base, &["/jobs/", id, "/result"]);
+    write_result_members(out, result);
+    out.end();
+}
+
+/// Writes what there is to say of a result besides where it is.
+pub fn write_result_members(out: &mut Json, result: &ResultInfo) {
     member!(out, "content_type").text(result.content_type.as_deref().unwrap_or("application/json"));
     member!(out, "filename").maybe_text(result.filename.as_deref());
     member!(out, "size").number(result.size);
     if let Some(value) = &result.value {
         member!(out, "value").raw(value);
     }
-    out.end();
 }
 
 /// Writes a failure as a problem (RFC 9457); the worker's own type and title win over the code's.

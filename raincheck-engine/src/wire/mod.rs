@@ -13,7 +13,7 @@ pub mod time;
 
 pub use base::BaseUrl;
 pub use canonical::{JsonError, canonical, check_json, too_deep};
-pub use event::{write_event, write_note};
+pub use event::{Form, write_event, write_note};
 pub use job::{JobView, write_failure, write_job, write_job_members};
 pub use json::Json;
 pub use progress::write_progress;

@@ -1,4 +1,4 @@
-use raincheck_core::{Cursor, State};
+use raincheck_core::{Cancel, Command, Cursor, State};
 use raincheck_engine::{Engine, FeedError};
 use raincheck_store::EventFilter;
 
@@ -91,5 +91,35 @@ async fn cursors_of_the_future_are_refused() {
     let ahead = bed.engine.watch_feed(Some(Cursor(1_000_000)), EventFilter::default()).await;
     assert!(matches!(ahead.err(), Some(FeedError::Lost)));
     assert_eq!(bed.engine.decode_cursor("AAAA"), None);
+    bed.engine.stop().await;
+}
+
+/// Who begins at the oldest event is led on through the part that lost events of forgotten jobs, page by page; whoever comes
+/// with another place there has missed something.
+#[tokio::test]
+async fn the_oldest_part_of_a_trimmed_feed_is_read_page_by_page() {
+    let bed = Bed::with(|options| options.feed.max_bytes = 0).await;
+    let (one, goes, two) = (bed.submit(new_job()).await, bed.submit(new_job()).await, bed.submit(new_job()).await);
+    let last = bed.submit(new_job()).await;
+    for no in [goes.no, last.no] {
+        bed.engine.store().apply(vec![Command::Cancel(Cancel { no, force: false }), Command::Purge(no)]).await.unwrap();
+    }
+    let later = bed.submit(new_job()).await;
+    bed.engine.store().apply(vec![Command::Trim(99)]).await.unwrap();
+    let (_, floor) = bed.engine.store().feed_bounds().await.unwrap();
+    let (mut jobs, mut place) = (Vec::new(), Cursor(0));
+    while jobs.len() < 3 {
+        let mut watch = bed.engine.watch_feed(Some(place), EventFilter::default()).await.unwrap();
+        let page = watch.page(watch.position(), 1).await.unwrap();
+        jobs.extend(page.items.iter().map(|event| event.no));
+        place = watch.place(page.read_to);
+        if page.read_to < floor {
+            let bare = bed.engine.watch_feed(Some(page.read_to), EventFilter::default()).await;
+            assert!(matches!(bare, Err(FeedError::Expired)));
+            place = bed.engine.decode_cursor(&bed.engine.encode_cursor(place)).unwrap();
+        }
+    }
+    assert_eq!(jobs, [one.no, two.no, later.no]);
+    assert!(place >= floor, "nothing is missing from here on: {place:?}");
     bed.engine.stop().await;
 }

@@ -17,9 +17,12 @@ impl Batch<'_> {
     pub(super) fn apply(&mut self, command: Command) -> Result<Reply, Trouble> {
         match command {
             Command::Submit(jobs) => self.submit(jobs),
-            Command::Lease(_) | Command::Promote(_) | Command::Expire(_) | Command::Retire(_) | Command::Bury(_) => {
-                Err(Trouble::Refused("a command went the wrong way"))
-            }
+            Command::Lease(_)
+            | Command::Promote(_)
+            | Command::Expire(_)
+            | Command::Retire(_)
+            | Command::Bury(_)
+            | Command::Trim(_) => Err(Trouble::Refused("a command went the wrong way")),
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)

@@ -214,12 +214,13 @@ const DAMAGES: &[Damage] = &[
     },
     // ends
     Damage {
-        sql: "UPDATE event SET type=4, state=3 WHERE type=9",
+        sql: "UPDATE event SET type=4, state=3 WHERE type=9 AND no IN (SELECT no FROM job)",
         found: Invariant::FinalEvent,
         says: "0 final events",
     },
     Damage {
-        sql: "INSERT INTO event SELECT 900, no, seq + 1, type, state, attempt, at, data FROM event WHERE type=9; \
+        sql: "INSERT INTO event SELECT 900, no, seq + 1, type, state, attempt, at, data FROM event \
+              WHERE type=9 AND no IN (SELECT no FROM job); \
               UPDATE job SET seq=seq+1 WHERE state=4",
         found: Invariant::FinalEvent,
         says: "follows the end",
@@ -346,7 +347,7 @@ const DAMAGES: &[Damage] = &[
         says: "does not refer to it",
     },
     Damage {
-        sql: "INSERT INTO tombstone SELECT no, x'00', 9 FROM job WHERE state=3",
+        sql: "INSERT INTO tombstone SELECT no, x'00', 9, 'q', 'k' FROM job WHERE state=3",
         found: Invariant::Belongings,
         says: "still here",
     },

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use raincheck_core::limits;
+use raincheck_core::{FeedRetention, limits};
 use raincheck_store::S3Options;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ pub struct Settings {
     pub server: Server,
     /// Where jobs live.
     pub store: Store,
+    /// What stays of the change feed.
+    pub feed: Feed,
     /// What it says about itself.
     pub log: Log,
     /// Sizes and numbers at which it refuses.
@@ -129,6 +131,29 @@ impl S3 {
             access_key_id: self.access_key_id.clone(),
             secret_access_key: self.secret_access_key.as_ref().map(|secret| secret.reveal().to_owned()),
         }
+    }
+}
+
+/// `[feed]`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Feed {
+    /// An event stays for so long when its job is forgotten.
+    pub keep: Period,
+    /// All events of forgotten jobs take no more.
+    pub max: Size,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self { keep: Period(limits::FEED_KEEP_MILLIS), max: Size(limits::FEED_BYTES) }
+    }
+}
+
+impl Feed {
+    /// What the store is told.
+    pub fn retention(&self) -> FeedRetention {
+        FeedRetention { keep: self.keep.0, max_bytes: self.max.0 }
     }
 }
 

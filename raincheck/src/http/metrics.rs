@@ -137,6 +137,12 @@ fn registry(app: &App, figures: &Figures) -> Registry {
         registry.register("disk_free_bytes", "Bytes free for the data", gauge(i64::try_from(free).unwrap_or(i64::MAX)));
     }
     registry.register("disk_low", "1 while submits are refused for lack of space", gauge(i64::from(store.is_low)));
+    let forgotten = i64::try_from(figures.feed.forgotten_bytes).unwrap_or(i64::MAX);
+    registry.register("feed_forgotten_bytes", "What events of forgotten jobs take, about", gauge(forgotten));
+    if let Some(oldest) = figures.feed.oldest {
+        let age = store.now.since(oldest) / 1_000;
+        registry.register("feed_oldest_seconds", "Age of the oldest event that is there", gauge(age.max(0)));
+    }
     registry.register("queue_jobs", "Jobs by queue and state", by_queue(figures));
     registry.register("kind_jobs", "Jobs by kind and state", by_kind(figures));
     registry

@@ -86,8 +86,8 @@ pub(crate) struct Shared {
     room: room::Room,
     streams: watch::slots::Slots,
     uploads: upload::Places,
-    /// Of watched jobs, and of the whole feed, whose frames have other names.
-    frames: [watch::frames::LastFrame; 2],
+    /// Of watched jobs, and of the whole feed without results and with them, each with frames of its own.
+    frames: [watch::frames::LastFrame; wire::Form::COUNT],
     sockets: TaskTracker,
     damaged: lost::Damaged,
     seen: metrics::Seen,

@@ -121,6 +121,7 @@ pub fn store(config: &Config) -> Result<StoreOptions, Failure> {
             max_queued: limits.queued_per_queue,
             max_in_all: limits.queued,
             tombstone: store.tombstone.0,
+            feed: config.settings.feed.retention(),
             // To read another kind of file again would wait for a writer that is gone.
             password_file: store
                 .password
@@ -138,6 +139,7 @@ pub fn store(config: &Config) -> Result<StoreOptions, Failure> {
         max_queued: limits.queued_per_queue,
         max_in_all: limits.queued,
         tombstone: store.tombstone.0,
+        feed: config.settings.feed.retention(),
         reserve_bytes: store.reserve.0,
         ..SqliteOptions::in_folder(&folder)
     }))

@@ -26,7 +26,7 @@ pub struct TailParameters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FeedParameters {
-    /// Events after this cursor; `0` is the oldest place from which nothing is missing, none is now.
+    /// Events after this cursor; `0` is the oldest that is there, none is now.
     after: Option<String>,
     /// Events after the place of this named reader, instead of `after`.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
@@ -42,6 +42,8 @@ pub struct FeedParameters {
     state: Option<String>,
     /// Of this job.
     job: Option<uuid::Uuid>,
+    /// `result`: what succeeded is told of with its result.
+    include: Option<String>,
 }
 
 /// What a change takes for granted.

@@ -153,9 +153,12 @@ pub struct Event {
     attempt: u32,
     #[schema(format = DateTime)]
     at: String,
-    /// Place in the whole feed.
+    /// Place in the whole feed, to go on from.
     cursor: String,
-    data: Value,
+    /// The same as a number that only grows; in the whole feed.
+    position: Option<i64>,
+    /// What there is to say about it; not there when the job is gone.
+    data: Option<Value>,
 }
 
 /// Events, oldest first.

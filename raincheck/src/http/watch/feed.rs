@@ -11,6 +11,7 @@ use super::{Note, Opened, Source, poll, sse, ws};
 use crate::http::answer::{self, Wait};
 use crate::http::problem::{self, Problem};
 use crate::http::query::Query;
+use crate::http::wire::Form;
 use crate::http::{App, readers};
 
 /// The events of all jobs from a cursor on: JSON by long poll, `text/event-stream`, or WebSocket on `Upgrade`.
@@ -26,13 +27,15 @@ pub async fn get(AppState(app): AppState<App>, mut query: Query, request: Reques
     let headers = request.headers();
     let wait = Wait::of(&app, headers, &mut query)?;
     let after = after(&app, &mut query).await?;
+    let results = query.read("include", "must be result", |text| (text == "result").then_some(()))?.is_some();
+    let form = Form::feed(results);
     let filter = filter(&app, &mut query).await?;
     query.done()?;
     let upgrade = headers.contains_key(header::UPGRADE);
     if !upgrade && !sse::wanted(headers)? {
-        return poll::feed(&app, cursor(&app, after.as_deref())?, filter, wait).await;
+        return poll::feed(&app, cursor(&app, after.as_deref())?, filter, form, wait).await;
     }
-    let opened = open(&app, headers, after.as_deref(), filter).await?;
+    let opened = open(&app, headers, after.as_deref(), filter, form).await?;
     if upgrade { ws::upgrade(&app, opened, request).await } else { Ok(sse::stream(&app, opened)) }
 }
 
@@ -54,7 +57,7 @@ async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
     Ok(EventFilter { queue: query.name("queue")?, kind: query.name("kind")?, states: query.states()?, job })
 }
 
-/// `0` is the beginning of what is kept; nothing is now.
+/// `0` is the oldest event that is there; nothing is now.
 pub fn cursor(app: &App, text: Option<&str>) -> Result<Option<Cursor>, Problem> {
     match text {
         None => Ok(None),
@@ -76,7 +79,13 @@ pub fn refused(error: FeedError) -> Problem {
 }
 
 /// A reconnect whose place is not known goes on from now, and is told so.
-async fn open(app: &App, headers: &HeaderMap, after: Option<&str>, filter: EventFilter) -> Result<Opened, Problem> {
+async fn open(
+    app: &App,
+    headers: &HeaderMap,
+    after: Option<&str>,
+    filter: EventFilter,
+    form: Form,
+) -> Result<Opened, Problem> {
     let last_seen = headers.get("last-event-id");
     let start = match last_seen {
         Some(id) => id.to_str().map_err(|_| ()).and_then(|id| cursor(app, Some(id.trim())).map_err(|_| ())),
@@ -96,5 +105,5 @@ async fn open(app: &App, headers: &HeaderMap, after: Option<&str>, filter: Event
             (watch, Some(Note { name: "reset", id, data: b"null".to_vec(), seq: 0 }))
         }
     };
-    Ok(Opened { source: Source::Feed(Box::new(watch)), note, over: false })
+    Ok(Opened { source: Source::Feed(Box::new(watch)), form, note, over: false })
 }

@@ -12,7 +12,7 @@ use crate::http::base::Base;
 use crate::http::path::JobPath;
 use crate::http::problem::{self, Problem};
 use crate::http::query::Query;
-use crate::http::wire::{JobView, Json, write_job};
+use crate::http::wire::{Form, JobView, Json, write_job};
 
 /// The events of a job: JSON by long poll, `text/event-stream`, or WebSocket on `Upgrade`.
 #[utoipa::path(get, path = "/jobs/{id}/events", tag = "learn",
@@ -74,5 +74,5 @@ fn open(app: &App, base: &Base, record: &Record, after: Option<&str>, headers: &
         Note { name, id: seq.to_string(), data: out.into_vec(), seq }
     });
     let source = Source::Job(Box::new(app.engine.watch_job(record.job.no, start)));
-    Ok(Opened { source, note, over: done && start >= seq })
+    Ok(Opened { source, form: Form::JOB, note, over: done && start >= seq })
 }

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use raincheck_core::Event;
 use raincheck_engine::{Engine, FeedWatch, JobWatch};
-use raincheck_store::StoreError;
+use raincheck_store::{ResultInfo, StoreError};
 
-use super::wire::{Json, write_event};
+use super::wire::{Form, Json, write_event};
 
 /// Events, one after the other, none missed and none doubled.
 pub enum Source {
@@ -55,16 +55,24 @@ pub struct Note {
 }
 
 /// The envelope of an event as JSON text.
-pub fn envelope(engine: &Engine, event: &Event) -> Vec<u8> {
-    let mut out = Json::with_capacity(320);
-    write_event(&mut out, event, engine);
+pub fn envelope(engine: &Engine, form: Form, event: &Event, result: Option<&ResultInfo>) -> Vec<u8> {
+    let mut out =
+        Json::with_capacity(320 + result.and_then(|result| result.value.as_ref()).map_or(0, |text| text.len()));
+    write_event(&mut out, event, engine, form, result);
     out.into_vec()
+}
+
+/// The result that goes with an event in this form.
+pub async fn joined(engine: &Engine, form: Form, event: &Event) -> Result<Option<Arc<ResultInfo>>, StoreError> {
+    if form.result { engine.told_result(event).await } else { Ok(None) }
 }
 
 /// What a caller gets who wants to watch.
 pub struct Opened {
     /// Where its events come from.
     pub source: Source,
+    /// What they say.
+    pub form: Form,
     /// Said first.
     pub note: Option<Note>,
     /// Nothing follows.

@@ -6,16 +6,18 @@ use axum::response::Response;
 use http::StatusCode;
 use raincheck_core::{Cursor, Event, JobId};
 use raincheck_engine::Until;
-use raincheck_store::EventFilter;
+use raincheck_store::{EventFilter, ResultInfo};
 
 use super::feed::refused;
 use crate::http::App;
 use crate::http::answer::{self, Wait, found};
 use crate::http::problem::Problem;
-use crate::http::wire::{Json, write_event};
+use crate::http::wire::{Form, Json, write_event};
 
 /// Events on a page.
 const PAGE: usize = 1_000;
+/// The same with results, each of which may be as long as a page of them.
+const PAGE_OF_RESULTS: usize = 100;
 
 /// Events of one job above a number; when there are none yet, those that come within the wait.
 pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Response, Problem> {
@@ -31,11 +33,15 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
         Some(event) => event.state.is_final(),
         None => record.job.state.is_final() && after >= record.job.seq,
     };
-    let weight = weight(&events);
+    let results = app.engine.told_results(&events).await?;
+    let weight = weight(&events, &results);
     let out = app.room.work(weight, || {
         let mut out = Json::with_capacity(weight + 64);
         out.begin();
-        out.key("items").list(&events, |out, event| write_event(out, event, &app.engine));
+        let items = events.iter().zip(&results);
+        out.key("items").list(items, |out, (event, result)| {
+            write_event(out, event, &app.engine, Form::JOB, result.as_ref());
+        });
         out.key("next_after").number(next);
         out.key("done").bool(done);
         out.end();
@@ -45,33 +51,45 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
 }
 
 /// Events of all jobs above a cursor; when there are none yet, those that come within the wait.
-pub async fn feed(app: &App, after: Option<Cursor>, filter: EventFilter, wait: Wait) -> Result<Response, Problem> {
+pub async fn feed(
+    app: &App,
+    after: Option<Cursor>,
+    filter: EventFilter,
+    form: Form,
+    wait: Wait,
+) -> Result<Response, Problem> {
+    let most = if form.result { PAGE_OF_RESULTS } else { PAGE };
     // The watch comes first, so that nothing falls between reading and waiting.
     let mut watch = app.engine.watch_feed(after, filter).await.map_err(refused)?;
     let mut turn = app.room.page().await;
-    let mut page_ = watch.page(watch.position(), PAGE).await.map_err(refused)?;
+    let mut page_ = watch.page(watch.position(), most).await.map_err(refused)?;
     let mut next = page_.read_to;
     // One that passed over much without finding anything goes on from there the next time.
     if page_.items.is_empty() && page_.at_head && wait.millis() > 0 {
-        let most = Duration::from_millis(wait.millis() as u64);
+        let longest = Duration::from_millis(wait.millis() as u64);
         // Others read while this waits.
         drop(turn);
-        let waited = tokio::time::timeout(most, watch.next()).await;
+        let waited = tokio::time::timeout(longest, watch.next()).await;
         turn = app.room.page().await;
         match waited {
             Ok(Ok(Some(_))) => {
-                page_ = watch.page(next, PAGE).await.map_err(refused)?;
+                page_ = watch.page(next, most).await.map_err(refused)?;
                 next = page_.read_to;
             }
             Ok(Err(error)) => return Err(error.into()),
             Ok(Ok(None)) | Err(_) => next = next.max(watch.position()),
         }
     }
-    let weight = weight(&page_.items);
+    let results = if form.result { app.engine.told_results(&page_.items).await? } else { Vec::new() };
+    let weight = weight(&page_.items, &results);
+    let next = watch.place(next);
     let out = app.room.work(weight, || {
         let mut out = Json::with_capacity(weight + 128);
         out.begin();
-        out.key("items").list(&page_.items, |out, event| write_event(out, event, &app.engine));
+        let results = results.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        out.key("items").list(page_.items.iter().zip(results), |out, (event, result)| {
+            write_event(out, event, &app.engine, form, result);
+        });
         out.key("next_after").text(&app.engine.encode_cursor(next));
         out.key("done").bool(false);
         out.end();
@@ -82,8 +100,9 @@ pub async fn feed(app: &App, after: Option<Cursor>, filter: EventFilter, wait: W
     Ok(page(out, wait))
 }
 
-fn weight(events: &[Event]) -> usize {
-    events.iter().map(Event::weight).sum()
+fn weight(events: &[Event], results: &[Option<ResultInfo>]) -> usize {
+    let values = results.iter().flatten().filter_map(|result| result.value.as_ref()).map(|value| value.len());
+    events.iter().map(Event::weight).chain(values).sum()
 }
 
 fn page(out: Json, wait: Wait) -> Response {

@@ -10,14 +10,16 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use raincheck_core::Event;
+use raincheck_core::{Event, EventData};
 use raincheck_engine::Engine;
+use raincheck_store::ResultInfo;
 use tokio::time::{Instant, timeout_at};
 
 use super::pieces::{Frame, pieces};
 use super::slots::Slot;
-use super::{Note, Opened, Source, envelope};
+use super::{Note, Opened, Source, envelope, joined};
 use crate::http::problem::{self, Problem};
+use crate::http::wire::Form;
 use crate::http::{App, failed, negotiate, peer};
 
 /// Something is said at least this often.
@@ -39,7 +41,7 @@ pub fn wanted(headers: &HeaderMap) -> Result<bool, Problem> {
 
 /// A stream of events, or 204 when the caller has seen all of them.
 pub fn stream(app: &App, opened: Opened) -> Response {
-    let Opened { source, note, over } = opened;
+    let Opened { source, form, note, over } = opened;
     if over && note.is_none() {
         return StatusCode::NO_CONTENT.into_response();
     }
@@ -50,10 +52,11 @@ pub fn stream(app: &App, opened: Opened) -> Response {
     }
     // The job is in it, which may be as long as an answer.
     let Some(first) = app.room.keep(first.into()) else { return later() };
-    let (app, is_feed) = (app.clone(), matches!(source, Source::Feed(_)));
+    let app = app.clone();
     let state = Stream {
         app: app.clone(),
         source,
+        form,
         first: Some(first),
         over,
         comment: Instant::now() + COMMENT_EVERY,
@@ -63,13 +66,15 @@ pub fn stream(app: &App, opened: Opened) -> Response {
     let again = move |event| {
         let app = app.clone();
         async move {
-            let last = &app.frames[usize::from(is_feed)];
+            let last = &app.frames[form.index()];
             if let Some(frame) = last.get(event) {
                 return Some(frame);
             }
             // Who has read a part of it only comes again, and is told what became of it.
-            let event = app.engine.event(event).await.ok()??;
-            Some(last.of(event.cursor, || frame(&app.engine, is_feed, &event)))
+            let event =
+                app.engine.event(event).await.ok()?.filter(|event| !matches!(event.data, EventData::Gone(_)))?;
+            let result = joined(&app.engine, form, &event).await.ok()?;
+            Some(last.of(event.cursor, || frame(&app.engine, form, &event, result.as_deref())))
         }
     };
     let frames = peer::probed(frames, Frame::from(Bytes::from_static(COMMENT)));
@@ -95,6 +100,7 @@ pub fn dress(body: Body) -> Response {
 struct Stream {
     app: App,
     source: Source,
+    form: Form,
     first: Option<Bytes>,
     over: bool,
     comment: Instant,
@@ -109,14 +115,20 @@ impl Stream {
         if self.over {
             return None;
         }
-        let event = match timeout_at(self.comment, self.source.next()).await {
+        let next = match timeout_at(self.comment, self.source.next()).await {
             Err(_) => {
                 self.comment = Instant::now() + COMMENT_EVERY;
                 return Some(Bytes::from_static(COMMENT).into());
             }
-            Ok(Ok(Some(event))) => event,
-            Ok(Ok(None)) => return None,
-            Ok(Err(error)) => {
+            Ok(Ok(Some(event))) => {
+                joined(&self.app.engine, self.form, &event).await.map(|result| Some((event, result)))
+            }
+            Ok(Ok(None)) => Ok(None),
+            Ok(Err(error)) => Err(error),
+        };
+        let (event, result) = match next {
+            Ok(next) => next?,
+            Err(error) => {
                 // The client comes again and goes on where it was.
                 failed::say("a stream of events ends early", &error);
                 return None;
@@ -124,17 +136,17 @@ impl Stream {
         };
         self.comment = Instant::now() + COMMENT_EVERY;
         self.over = self.source.ends_with(&event);
-        let is_feed = matches!(self.source, Source::Feed(_));
-        let bytes = self.app.frames[usize::from(is_feed)].of(event.cursor, || frame(&self.app.engine, is_feed, &event));
+        let (engine, form) = (&self.app.engine, self.form);
+        let bytes = self.app.frames[form.index()].of(event.cursor, || frame(engine, form, &event, result.as_deref()));
         Some(Frame { bytes, event: Some(event.cursor) })
     }
 }
 
 /// An event as it goes on the wire, with the name under which a client continues after it.
-fn frame(engine: &Engine, is_feed: bool, event: &Event) -> Bytes {
-    let id = if is_feed { engine.encode_cursor(event.cursor) } else { event.seq.to_string() };
+fn frame(engine: &Engine, form: Form, event: &Event, result: Option<&ResultInfo>) -> Bytes {
+    let id = if form.position { engine.encode_cursor(event.cursor) } else { event.seq.to_string() };
     let mut frame = Vec::with_capacity(384);
-    push_frame(&mut frame, None, Some(&id), &envelope(engine, event));
+    push_frame(&mut frame, None, Some(&id), &envelope(engine, form, event, result));
     frame.into()
 }
 

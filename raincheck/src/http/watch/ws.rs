@@ -11,10 +11,10 @@ use raincheck_core::{Event, limits::PIECE_BYTES};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::slots::Slot;
-use super::{Note, Opened, Source, envelope};
+use super::{Note, Opened, Source, envelope, joined};
 use crate::http::App;
 use crate::http::problem::{self, Problem};
-use crate::http::wire::{Json, write_note};
+use crate::http::wire::{Form, Json, write_note};
 
 const PROTOCOL: &str = "raincheck.v1";
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -83,7 +83,7 @@ async fn serve(app: &App, opened: Opened, slot: Option<Slot>, mut socket: WebSoc
 
 /// Sends until there is a reason to close.
 async fn run(app: &App, opened: Opened, socket: &mut WebSocket) -> (u16, &'static str) {
-    let Opened { mut source, note, mut over } = opened;
+    let Opened { mut source, form, note, mut over } = opened;
     if let Some(note) = note
         && let Err(code) = send(socket, note_text(&note)).await
     {
@@ -97,13 +97,13 @@ async fn run(app: &App, opened: Opened, socket: &mut WebSocket) -> (u16, &'stati
             event = source.next() => match event {
                 Ok(Some(event)) => {
                     over = source.ends_with(&event);
-                    if let Err(code) = tell(app, socket, event).await {
+                    if let Err(code) = tell(app, socket, form, event).await {
                         return code;
                     }
                 }
                 Ok(None) if app.engine.is_draining() => return (GOING_AWAY, "the server is shutting down"),
                 Ok(None) if matches!(source, Source::Feed(_)) => {
-                    return (LOST, "the data came back without some of these events: begin again with after=0");
+                    return (LOST, "some of these events are gone: begin again with after=0");
                 }
                 Ok(None) => return (NORMAL, "done"),
                 Err(_) => return (TRY_LATER, "the store does not answer"),
@@ -127,19 +127,24 @@ async fn run(app: &App, opened: Opened, socket: &mut WebSocket) -> (u16, &'stati
 }
 
 /// Sends an event. A large one is held by no more sockets than there is room for: who waits for it reads it again.
-async fn tell(app: &App, socket: &mut WebSocket, event: Arc<Event>) -> Result<(), (u16, &'static str)> {
+async fn tell(app: &App, socket: &mut WebSocket, form: Form, event: Arc<Event>) -> Result<(), (u16, &'static str)> {
     let (at, weight) = (event.cursor, event.weight());
     if weight <= PIECE_BYTES {
-        return send(socket, envelope(&app.engine, &event)).await;
+        return send_event(app, socket, form, &event).await;
     }
     drop(event);
     // Others keep their room no longer than this, either.
     let _room = timeout(SEND_MOST, app.room.socket(weight)).await.map_err(|_| (TRY_LATER, "no room"))?;
     match app.engine.event(at).await {
-        Ok(Some(event)) => send(socket, envelope(&app.engine, &event)).await,
-        Ok(None) => Err((NORMAL, "the job is gone")),
+        Ok(Some(event)) => send_event(app, socket, form, &event).await,
+        Ok(None) => Err((LOST, "the event is gone: begin again with after=0")),
         Err(_) => Err((TRY_LATER, "the store does not answer")),
     }
+}
+
+async fn send_event(app: &App, socket: &mut WebSocket, form: Form, event: &Event) -> Result<(), (u16, &'static str)> {
+    let result = joined(&app.engine, form, event).await.map_err(|_| (TRY_LATER, "the store does not answer"))?;
+    send(socket, envelope(&app.engine, form, event, result.as_deref())).await
 }
 
 async fn send(socket: &mut WebSocket, text: Vec<u8>) -> Result<(), (u16, &'static str)> {

@@ -17,7 +17,7 @@ pub use new_job::{BatchBody, Moment, NewJobBody, RerunBody, RetentionBody, Retry
 pub use patch::QueuePatchBody;
 pub use progress::{ProgressBody, cut};
 pub use raincheck_engine::wire::{
-    JobView, Json, check_json, time, too_deep, write_event, write_job, write_job_members, write_note,
+    Form, JobView, Json, check_json, time, too_deep, write_event, write_job, write_job_members, write_note,
 };
 pub use read::{AtMost, Object, Present, escape, read, read_or_default};
 pub use reader::ReaderBody;

@@ -82,6 +82,10 @@ async fn three_transports_tell_the_same() {
         assert!(event["cursor"].is_string() && event["data"].is_object() && event["at"].is_string());
     }
     assert_eq!((&page["next_after"], &page["done"]), (&json!(6), &json!(true)));
+    assert_eq!(polled[0]["data"], json!({}), "no key was given");
+    let result = &polled[5]["data"]["result"];
+    assert_eq!((&result["value"], &result["size"]), (&json!(1), &json!(1)));
+    assert_eq!(result["href"], format!("{}/result", path(&bed.get(&job).await.json())));
     assert_eq!(polled[1]["data"]["worker"], "test");
     assert_eq!(polled[2]["data"]["percent"], 5.0);
     assert_eq!(polled[3]["data"]["problem"]["title"], "x");
@@ -102,10 +106,71 @@ async fn three_transports_tell_the_same() {
     assert_eq!(&streamed, polled);
     assert_eq!(&websocket(&bed, &format!("{events}?after=0")).await, polled);
 
-    let feed = bed.get("/events?after=0").await.is(200).json();
-    assert_eq!(feed["items"].as_array().unwrap(), polled);
-    let rest = bed.get(&format!("/events?after={}", text(&polled[3]["cursor"]))).await.json();
-    assert_eq!(rest["items"].as_array().unwrap(), &polled[4..]);
+    // In the whole feed they have a position besides, and results where somebody asks for them.
+    let feed = bed.get("/events?after=0&include=result").await.is(200).json();
+    let feed = feed["items"].as_array().unwrap();
+    let positions: Vec<i64> = feed.iter().map(|event| event["position"].as_i64().unwrap()).collect();
+    assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
+    let mut plain = feed.clone();
+    plain.iter_mut().for_each(|event| _ = event.as_object_mut().unwrap().remove("position"));
+    assert_eq!(&plain, polled);
+    let rest = bed.get(&format!("/events?after={}&include=result", text(&polled[3]["cursor"]))).await.json();
+    assert_eq!(rest["items"].as_array().unwrap(), &feed[4..]);
+    let bare = bed.get("/events?after=0").await.json();
+    assert_eq!((&bare["items"][4], &bare["items"][5]["data"]), (&feed[4], &json!({})));
+    bed.get("/events?include=input").await.is(400);
+    let mut live = sse(&bed, "/events?after=0&include=result", None).send().await.unwrap().bytes_stream();
+    let mut seen = String::new();
+    while frames(&seen).len() < 6 {
+        seen += std::str::from_utf8(&live.next().await.unwrap().unwrap()).unwrap();
+    }
+    let streamed: Vec<Value> = frames(&seen).iter().map(|frame| serde_json::from_str(&frame.data).unwrap()).collect();
+    assert_eq!(&streamed, feed);
+}
+
+#[tokio::test]
+async fn the_feed_outlives_jobs() {
+    let bed = Bed::new().await;
+    let job = bed.submit(json!({"kind": "k", "key": "order-7"})).await;
+    let lease = bed.lease("k").await;
+    bed.post(&format!("/leases/{}/complete", text(&lease["lease"])), json!(5)).await.is(200);
+    let before = bed.get("/events?after=0&include=result").await.json();
+    let before = before["items"].as_array().unwrap();
+    assert_eq!(before[0]["data"]["key"], "order-7");
+    assert_eq!(before[2]["data"]["result"]["value"], 5);
+    send(bed.ask(Method::DELETE, &path(&job))).await.is(204);
+    // Who is behind, or begins anew, is given all of them, each in its place, and nothing of what they held.
+    for after in ["0", text(&before[0]["cursor"])] {
+        let page = bed.get(&format!("/events?include=result&after={after}")).await.is(200).json();
+        let mut expected = before.clone();
+        expected.iter_mut().for_each(|event| _ = event.as_object_mut().unwrap().remove("data"));
+        let expected = if after == "0" { &expected[..] } else { &expected[1..] };
+        assert_eq!(page["items"].as_array().unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_trimmed_feed_is_read_from_its_oldest_event_on() {
+    let bed = Bed::on(|_| {}, |store| store.feed.keep = 0).await;
+    let stays = bed.submit(json!({"kind": "stays"})).await;
+    let goes = path(&bed.submit(json!({"kind": "k"})).await);
+    let first = bed.get("/events?after=0").await.json()["items"][0]["cursor"].clone();
+    bed.complete("k", json!(1)).await;
+    send(bed.ask(Method::DELETE, &goes)).await.is(204);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    let expired = loop {
+        let page = bed.get(&format!("/events?wait=1s&kind=nobodys&after={}", text(&first))).await;
+        if page.status != 200 {
+            break page;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the feed is not trimmed");
+    };
+    assert_eq!(expired.is(410).slug(), "cursor-expired");
+    let oldest = bed.get("/events?after=0&kind=stays").await.is(200).json();
+    assert_eq!(oldest["items"][0]["job"], stays["id"]);
+    let later = bed.submit(json!({"kind": "later"})).await;
+    let page = bed.get(&format!("/events?after={}", text(&oldest["next_after"]))).await.is(200).json();
+    assert_eq!(page["items"][0]["job"], later["id"]);
 }
 
 #[tokio::test]
@@ -226,11 +291,11 @@ async fn the_whole_feed_by_stream() {
     }
     bed.get("/events?job=abc").await.is(400);
     bed.get("/events?job=0193a7a0-0000-7000-8000-000000000000").await.is(404);
-    // What was purged leaves a hole, and 0 is the place behind it: there is always one to begin at.
     let purged = bed.get("/jobs?limit=1").await.json()["items"][0].clone();
     let cursor = text(&bed.get("/events?after=0").await.json()["items"][0]["cursor"]).to_owned();
     send(bed.ask(Method::DELETE, &path(&purged))).await.is(204);
-    assert_eq!(bed.get(&format!("/events?after={cursor}")).await.is(410).slug(), "cursor-expired");
+    let behind = bed.get(&format!("/events?after={cursor}")).await.is(200).json();
+    assert_eq!(behind["items"].as_array().unwrap().len(), 5, "nobody who is behind misses anything");
     let later = bed.submit(json!({"kind": "k"})).await;
     let kept = bed.get("/events?after=0").await.is(200).json();
     assert_eq!(kept["items"].as_array().unwrap().last().unwrap()["job"], later["id"]);
