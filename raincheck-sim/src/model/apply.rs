@@ -17,8 +17,7 @@ impl Model {
             Command::Lease(request) => self.lease(&request),
             Command::Retire(_) => {
                 let reply = self.carry_out(command)?;
-                self.retire_by_age()?;
-                Ok(reply)
+                self.retire_by_age(reply)
             }
             Command::Bury(limit) => self.bury(limit),
             Command::Trim(limit) => self.trim(limit),

@@ -46,10 +46,14 @@ impl Model {
         Ok(())
     }
 
-    pub(super) fn retire_by_age(&mut self) -> Result<(), Stop> {
+    /// Purges one more than a sweep did, whatever its state, if that is the flaw.
+    pub(super) fn retire_by_age(&mut self, reply: Reply) -> Result<Reply, Stop> {
         let old = |job: &&Job| !job.state.is_final() && self.now.since(job.created_at) >= job.retention.failed;
         let found = self.disk.jobs.iter().find(old).filter(|_| self.has(Flaw::RetireWithoutState)).cloned();
-        found.map_or(Ok(()), |job| self.purge(&job))
+        match (found, reply) {
+            (Some(job), Reply::Swept(swept, purged)) => self.purge(&job).map(|()| Reply::Swept(swept + 1, purged)),
+            (_, reply) => Ok(reply),
+        }
     }
 
     /// Forgets tombstones whose time is over, with the claims of their jobs, and old answers to lease requests.
