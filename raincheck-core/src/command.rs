@@ -7,6 +7,7 @@ use crate::interpreter::Piece;
 use crate::job::{Job, NewJob, Spec};
 use crate::lease::{ChunkKind, LeaseRef, Outcome};
 use crate::name::Name;
+use crate::pattern::Pattern;
 use crate::payload::{Content, Digest};
 use crate::progress::Progress;
 use crate::queue::{QueuePatch, QueueSettings};
@@ -51,14 +52,33 @@ pub struct LeaseJobs {
     pub worker: Box<str>,
     /// From these queues; empty is all.
     pub queues: Vec<Name>,
-    /// Of these kinds.
+    /// Of these kinds, or of any kind in `queues` where neither kinds nor patterns are named.
     pub kinds: Vec<Name>,
+    /// Of the kinds that one of these matches, too.
+    pub patterns: Vec<Pattern>,
     /// At most so many.
     pub max: usize,
     /// Length of the leases, milliseconds.
     pub ttl: Millis,
     /// Digest of the request's own id: the same again gets the same leases while they last.
     pub request_id: Option<Digest>,
+}
+
+impl LeaseJobs {
+    /// Whether it asks for whatever kind there is in the queues that it names.
+    pub fn any_kind(&self) -> bool {
+        !self.queues.is_empty() && self.kinds.is_empty() && self.patterns.is_empty()
+    }
+
+    /// Whether it asks for jobs of this kind, in a queue that it asks for.
+    pub fn wants_kind(&self, kind: &Name) -> bool {
+        self.any_kind() || self.kinds.contains(kind) || self.patterns.iter().any(|pattern| pattern.matches(kind))
+    }
+
+    /// Whether it asks for jobs of this kind in this queue.
+    pub fn wants(&self, queue: &Name, kind: &Name) -> bool {
+        (self.queues.is_empty() || self.queues.contains(queue)) && self.wants_kind(kind)
+    }
 }
 
 /// The end of a run, bound to job and attempt.

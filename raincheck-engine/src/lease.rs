@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::grant::Grant;
 use crate::settle::have_files;
 use crate::submit::odd;
+use crate::waiting::Wanted;
 use crate::{Engine, LeaseAnswer, LeaseError, LeaseRequest, Leased, digest};
 
 impl Engine {
@@ -17,22 +18,25 @@ impl Engine {
     /// May be dropped at any time: work leased for a caller that is gone is given back, unless the request has an
     /// id under which the caller will ask again.
     pub async fn lease(&self, request: LeaseRequest) -> Result<LeaseAnswer, LeaseError> {
-        let LeaseRequest { worker, queues, kinds, max, wait, ttl, request_id, finish } = request;
+        let LeaseRequest { worker, queues, kinds, patterns, max, wait, ttl, request_id, finish } = request;
         let mut commands = Vec::with_capacity(finish.len() * 2 + 1);
         let mut settling = self.settle_commands(finish, &mut commands);
         if self.is_draining() && settling.is_empty() {
             return Err(LeaseError::Draining);
         }
-        self.0.workers.asked(&worker, &queues, &kinds, self.0.clock.ticks(), self.now());
+        let wanted = Wanted { queues: &queues, kinds: &kinds, patterns: &patterns };
+        self.0.workers.asked(&worker, wanted, self.0.clock.ticks(), self.now());
         let ask = LeaseJobs {
             request_id: request_id.map(|id| digest(format!("{}\0{id}", worker.name).as_bytes())),
             worker: worker.name,
             queues,
             kinds,
+            patterns,
             max: max.min(limits::LEASE_JOBS),
             ttl: ttl.clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS),
         };
-        let asks = ask.max > 0 && !ask.kinds.is_empty() && !self.is_draining();
+        let wants = !(ask.queues.is_empty() && ask.kinds.is_empty() && ask.patterns.is_empty());
+        let asks = ask.max > 0 && wants && !self.is_draining();
         if !settling.is_empty() || wait <= 0 || !asks {
             let mut finished = Vec::new();
             if have_files(&settling) {
@@ -57,7 +61,11 @@ impl Engine {
     }
 
     async fn lease_when_ready(&self, ask: LeaseJobs, deadline: Instant) -> Result<Vec<Leased>, LeaseError> {
-        let mut waiter = self.0.dispatch.waiter(&ask.queues, &ask.kinds).ok_or(LeaseError::TooMany)?;
+        let mut waiter = self
+            .0
+            .dispatch
+            .waiter(Wanted { queues: &ask.queues, kinds: &ask.kinds, patterns: &ask.patterns })
+            .ok_or(LeaseError::TooMany)?;
         loop {
             // Armed before the store is asked: a job that becomes ready after the answer wakes this waiter.
             waiter.arm();

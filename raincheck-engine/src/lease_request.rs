@@ -1,6 +1,6 @@
 use std::fmt;
 
-use raincheck_core::{Job, LeaseRef, Millis, Name, Outcome, Spec};
+use raincheck_core::{Job, LeaseRef, Millis, Name, Outcome, Pattern, Spec};
 use raincheck_store::StoreError;
 
 use crate::Finish;
@@ -21,8 +21,10 @@ pub struct LeaseRequest {
     pub worker: WorkerId,
     /// From these queues; empty is all.
     pub queues: Vec<Name>,
-    /// Of these kinds; with none there is nothing to lease.
+    /// Of these kinds; without kinds and patterns of any kind in the queues, and without those there is nothing to lease.
     pub kinds: Vec<Name>,
+    /// Of the kinds that one of these matches, too.
+    pub patterns: Vec<Pattern>,
     /// At most so many jobs; 0 only finishes. Bounded by [`raincheck_core::limits::LEASE_JOBS`].
     pub max: usize,
     /// How long to wait for the first job, milliseconds; with ends in `finish` the answer comes at once.

@@ -91,6 +91,7 @@ impl Loop {
             worker: WorkerId { name: self.options.name.clone(), version: None },
             queues: self.options.queues.clone(),
             kinds: self.handlers.kinds(),
+            patterns: Vec::new(),
             max,
             wait: WAIT_MILLIS,
             ttl: self.options.ttl,

@@ -65,7 +65,7 @@ impl Outlook {
                 queue: engine.queue(&job.queue).unwrap_or_default(),
                 kind: engine.kind_stats(&job.kind),
                 drain_rate: engine.drain_rate(&job.queue),
-                served: engine.served(&job.kind),
+                served: engine.served(Some(&job.queue), &job.kind),
             },
         )
     }

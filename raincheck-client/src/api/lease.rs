@@ -19,7 +19,8 @@ pub struct LeaseRequest {
     /// From which queues; empty means all that the token may see.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub queues: Vec<String>,
-    /// Which kinds; empty means all.
+    /// Which kinds; `*` stands for any run of characters (`shop.*`). Empty means any kind in the queues, which must be named
+    /// then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<String>,
     /// How many at most, 0 to 1,000.

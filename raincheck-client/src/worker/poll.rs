@@ -90,7 +90,7 @@ async fn fit(shared: &Shared) -> bool {
 /// Asks each runner, once where it serves several kinds.
 async fn ready(shared: &Shared) -> Result<(), Error> {
     let mut asked: Vec<&Arc<dyn Runner>> = Vec::new();
-    for runner in shared.kinds.values() {
+    for runner in shared.kinds.runners() {
         if !asked.iter().any(|one| Arc::ptr_eq(one, runner)) {
             runner.ready().await?;
             asked.push(runner);

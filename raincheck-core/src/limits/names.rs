@@ -12,6 +12,8 @@ pub const TAGS: usize = 32;
 pub const TAG_BYTES: usize = 256;
 /// Most names in one lease request.
 pub const LEASE_NAMES: usize = 1_000;
+/// Most patterns among them: each is held against every kind that has jobs.
+pub const LEASE_PATTERNS: usize = 100;
 /// Most queues.
 pub const QUEUES: usize = 10_000;
 /// Most kinds.
@@ -24,5 +26,7 @@ pub const WORKERS: usize = 10_000;
 pub const WORKER_NAMES: usize = 100_000;
 /// Names of kinds and queues in all requests that wait for work.
 pub const WAITING_NAMES: usize = 100_000;
+/// Patterns in all of them, equal ones counted once: each is held against the kind of every job that becomes ready.
+pub const WAITING_PATTERNS: usize = 1_000;
 /// A request that names no more than these may wait even then.
 pub const FEW_NAMES: usize = 16;

@@ -4,6 +4,7 @@ mod fuzz;
 mod interpreter;
 mod lawful;
 mod make;
+mod pattern;
 mod settle;
 mod steer;
 mod submit;

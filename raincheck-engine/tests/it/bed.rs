@@ -44,6 +44,7 @@ pub fn request(max: usize, wait: Millis) -> LeaseRequest {
         worker: WorkerId { name: "tester".into(), version: None },
         queues: Vec::new(),
         kinds: vec![name("k")],
+        patterns: Vec::new(),
         max,
         wait,
         ttl: 30_000,

@@ -62,7 +62,7 @@ macro_rules! conformance_tests {
                 a_job_asked_to_stop_is_not_joined, posts_never_coalesce }
             names { each_by_its_own, unused_ones_make_room, a_refused_batch_forgets_none }
             bounds { of_a_queue, of_the_whole_store, of_a_queue_by_its_setting, replays_pass_a_full_queue }
-            lease { hands_out_and_counts_the_attempt, only_what_was_asked_for, by_rank_over_queues_and_kinds,
+            lease { hands_out_and_counts_the_attempt, only_what_was_asked_for, by_patterns_and_by_queues_alone, by_rank_over_queues_and_kinds,
                 priority_goes_first_but_not_for_ever, names_given_twice_count_once, two_workers_never_get_one_job,
                 sees_what_stands_before_it_in_the_request, skips_what_came_too_late, inputs_end_a_request,
                 the_same_request_gets_the_same_leases, a_request_does_not_get_leases_that_are_over }

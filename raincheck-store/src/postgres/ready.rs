@@ -115,8 +115,7 @@ impl Batch<'_> {
     ) -> Result<bool, Trouble> {
         let mut kept = Vec::new();
         for job in std::mem::take(&mut stand.ready) {
-            let fits = request.kinds.contains(&job.kind)
-                && (request.queues.is_empty() || request.queues.contains(&job.queue))
+            let fits = request.wants(&job.queue, &job.kind)
                 && stand.queue_room.get(&job.queue) != Some(&0)
                 && stand.kind_room.get(&job.kind) != Some(&0);
             let is_full = leased.len() >= request.max || !decide::may_lease_more(*inputs, self.inputs);
@@ -243,9 +242,14 @@ impl Batch<'_> {
             let moved = self.moves.get(pair).map_or(0, |counts| counts[State::Queued as usize]);
             known + moved > 0 || book.maybe_ready.contains(pair)
         };
-        if request.queues.is_empty() {
+        if request.queues.is_empty() || request.any_kind() || !request.patterns.is_empty() {
+            let mut matched: HashMap<Name, bool> = HashMap::new();
+            let mut wants = |(queue, kind): &Pair| {
+                (request.queues.is_empty() || request.queues.contains(queue))
+                    && *matched.entry(kind.clone()).or_insert_with(|| request.wants_kind(kind))
+            };
             let all = book.pairs.keys().chain(self.moves.keys()).chain(&book.maybe_ready);
-            all.filter(|pair| request.kinds.contains(&pair.1) && queued(pair)).cloned().collect()
+            all.filter(|pair| queued(pair) && wants(pair)).cloned().collect()
         } else {
             let all = request.queues.iter().flat_map(|q| request.kinds.iter().map(|k| (q.clone(), k.clone())));
             all.filter(queued).collect()

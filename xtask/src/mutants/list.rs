@@ -3,6 +3,7 @@
 
 use super::{Edit, Killer, Mutant};
 
+const ENGINE: &[&str] = &["test", "-p", "raincheck-engine", "--lib", "dispatch"];
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
 const DAMAGE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "damage"];
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];

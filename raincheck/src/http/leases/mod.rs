@@ -6,11 +6,13 @@ pub mod heartbeat;
 pub mod input;
 mod unsure;
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
-use raincheck_core::{ChunkKind, Millis, Name, limits};
+use raincheck_core::{ChunkKind, Millis, Name, Pattern, limits};
 use raincheck_engine::{LeaseError, LeaseRequest, Leased, WorkerId};
 
 use super::answer::json;
@@ -63,9 +65,8 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
 fn refused(error: LeaseError) -> Problem {
     match error {
         LeaseError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(1..=3)),
-        LeaseError::TooMany => {
-            Problem::no_room().detail("too many kinds are waited for: ask for fewer in one request, or again later")
-        }
+        LeaseError::TooMany => Problem::no_room()
+            .detail("too many kinds and patterns are waited for: ask for fewer in one request, or again later"),
         LeaseError::Store(error) => error.into(),
     }
 }
@@ -79,14 +80,14 @@ async fn request(
     let mut errors = Vec::new();
     let (AtMost(queues), AtMost(kinds), AtMost(finish)) = (asked.queues, asked.kinds, asked.finish);
     let queues = names("/queues", &queues, &mut errors);
-    let none = kinds.is_empty();
-    let kinds = names("/kinds", &kinds, &mut errors);
+    let nothing = kinds.is_empty() && queues.is_empty();
+    let (kinds, patterns) = kinds_and_patterns(&kinds, &mut errors);
     let max = asked.max.unwrap_or(1);
     if max > limits::LEASE_JOBS {
         errors.push(Violation::new("/max", "must be at most 1000"));
     }
-    if max > 0 && none && finish.is_empty() {
-        errors.push(Violation::new("/kinds", "must name at least one kind"));
+    if max > 0 && nothing && finish.is_empty() {
+        errors.push(Violation::new("/kinds", "must name at least one kind or pattern where no queues are named"));
     }
     let ttl = ttl("/ttl", asked.ttl, &mut errors).unwrap_or(limits::TTL_MILLIS);
     if asked.request_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits::KEY_BYTES) {
@@ -114,10 +115,27 @@ async fn request(
     );
     let request_id = asked.request_id.map(Into::into);
     let finish = ends.take(app, text, finish).await?;
-    Ok(LeaseRequest { worker, queues, kinds, max, wait, ttl, request_id, finish })
+    Ok(LeaseRequest { worker, queues, kinds, patterns, max, wait, ttl, request_id, finish })
 }
 
-fn names(pointer: &str, texts: &[std::borrow::Cow<'_, str>], errors: &mut Vec<Violation>) -> Vec<Name> {
+fn kinds_and_patterns(texts: &[Cow<'_, str>], errors: &mut Vec<Violation>) -> (Vec<Name>, Vec<Pattern>) {
+    let (mut kinds, mut patterns) = (Vec::with_capacity(texts.len()), Vec::new());
+    for (index, text) in texts.iter().enumerate() {
+        let taken = match Pattern::is_meant(text) {
+            true => Pattern::new(text).map(|pattern| patterns.push(pattern)),
+            false => Name::new(text).map(|name| kinds.push(name)),
+        };
+        if let Err(error) = taken {
+            errors.push(Violation::new(format!("/kinds/{index}"), error.to_string()));
+        }
+    }
+    if patterns.len() > limits::LEASE_PATTERNS {
+        errors.push(Violation::new("/kinds", "must not hold more than 100 patterns"));
+    }
+    (kinds, patterns)
+}
+
+fn names(pointer: &str, texts: &[Cow<'_, str>], errors: &mut Vec<Violation>) -> Vec<Name> {
     let mut names = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         match Name::new(text) {

@@ -22,7 +22,8 @@ pub struct LeaseBody<'a> {
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 1000)]
     pub queues: AtMost<Cow<'a, str>, { limits::LEASE_NAMES }>,
-    /// Of these kinds.
+    /// Of these kinds; `*` in one stands for any run of characters (`shop.*`), in at most 100 of them. May be left out where
+    /// queues are named: then any kind in them.
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 1000)]
     pub kinds: AtMost<Cow<'a, str>, { limits::LEASE_NAMES }>,

@@ -51,6 +51,47 @@ async fn lease_and_complete() {
 }
 
 #[tokio::test]
+async fn by_patterns_and_by_queues_alone() {
+    let bed = Bed::new().await;
+    let submit = async |queue: &str, kind: &str| {
+        let job = bed.post("/jobs", json!({"kind": kind, "queue": queue})).await.is(202).json();
+        bed.get(&path(&job)).await.json()["waiting_for"].clone()
+    };
+    assert_eq!(submit("a", "shop.email").await, "no worker");
+    let kinds = async |ask: serde_json::Value| {
+        let answer = bed.post("/leases", ask).await.json();
+        let leases = answer["leases"].as_array().unwrap().iter();
+        leases.map(|lease| text(&lease["job"]["kind"]).to_owned()).collect::<Vec<_>>()
+    };
+    let by_pattern = json!({"worker": {"name": "p"}, "kinds": ["shop.*", "x"], "max": 8});
+    assert_eq!(kinds(by_pattern.clone()).await, ["shop.email"]);
+    assert_eq!(submit("b", "shop.sms").await, serde_json::Value::Null, "somebody asked for it lately");
+    assert_eq!(submit("a", "mail").await, "no worker");
+    let by_queue = json!({"worker": {"name": "q"}, "queues": ["a"], "max": 8, "wait": "30s"});
+    assert_eq!(kinds(by_queue.clone()).await, ["mail"]);
+    let (kinds, waiting_for) = tokio::join!(kinds(by_queue), async {
+        let waits = async || {
+            bed.engine
+                .served(Some(&raincheck_core::Name::new("a").unwrap()), &raincheck_core::Name::new("any").unwrap())
+        };
+        super::super::server::until("it is served", Duration::from_secs(5), waits).await;
+        submit("a", "any").await
+    });
+    assert_eq!((kinds, waiting_for), (vec!["any".to_owned()], serde_json::Value::Null));
+    let workers = bed.get("/workers").await.json();
+    assert_eq!((&workers["items"][0]["kinds"], &workers["items"][1]["kinds"]), (&json!(["x", "shop.*"]), &json!([])));
+    assert_eq!(bed.get("/kinds/shop.sms").await.json()["workers"], json!(["p"]));
+    for (bad, pointer) in [
+        (json!({"max": 1}), "/kinds"),
+        (json!({"kinds": ["shop.?"]}), "/kinds/0"),
+        (json!({"queues": ["a*"]}), "/queues/0"),
+        (json!({"kinds": (0..101).map(|n| format!("{n}*")).collect::<Vec<_>>()}), "/kinds"),
+    ] {
+        assert_eq!(bed.post("/leases", bad).await.is(422).json()["errors"][0]["pointer"], pointer);
+    }
+}
+
+#[tokio::test]
 async fn nothing_in_time_is_204() {
     let bed = Bed::new().await;
     let ask = json!({"kinds": ["k"], "max": 1});
