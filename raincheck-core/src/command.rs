@@ -25,6 +25,9 @@ pub enum Command {
     Settle(Settle),
     /// A report from a run. Answered as a settle is.
     Progress(LeaseRef, Progress),
+    /// Hands a run over: its lease is to last so long from now on, milliseconds, after every restart as well. A length that
+    /// it has already changes nothing. Answered as a settle is, or by [`Reply::TooLong`].
+    Extend(LeaseRef, Millis),
     /// Bytes for a run's stream or log. Answered by [`Reply::Appended`], [`Reply::LeaseLost`], [`Reply::Full`].
     Append(Append),
     /// Calls a job off. Answered by [`Reply::Job`], [`Reply::Finished`], [`Reply::Shared`] or [`Reply::Gone`].
@@ -182,6 +185,8 @@ pub enum Reply {
     Job(Job),
     /// The lease is over; the job as it is now.
     LeaseLost(Job),
+    /// The run's time limit comes before the end of the lease that was asked for.
+    TooLong(Job),
     /// Bytes of this run are kept up to this offset.
     Appended(u64),
     /// The stream or log is at its bound.
@@ -254,6 +259,8 @@ pub enum Change {
     Settings(Name, QueueSettings),
     /// A finished job goes, but for its tombstone and the claims on it; the write must find its state as it was.
     Forget(Box<Job>),
+    /// A run's lease lasts so long from now on, milliseconds.
+    Extend(LeaseRef, Millis),
     /// A run is asked to stop.
     AskToStop(LeaseRef),
     /// A run is over.

@@ -37,7 +37,7 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
     let no = match command {
         Command::Settle(settle) => settle.lease.no,
         Command::Append(append) => append.lease.no,
-        Command::Progress(lease, _) => lease.no,
+        Command::Progress(lease, _) | Command::Extend(lease, _) => lease.no,
         Command::Cancel(cancel) => cancel.no,
         Command::RunNow(no) | Command::Purge(no) => *no,
         Command::SetQueue(name, _) => {

@@ -10,6 +10,8 @@ pub const KEY_BYTES: usize = 255;
 pub const TAGS: usize = 32;
 /// Longest tag name or value, bytes.
 pub const TAG_BYTES: usize = 256;
+/// Longest words of a worker about its own trouble, bytes.
+pub const TROUBLE_BYTES: usize = 1 << 10;
 /// Most names in one lease request.
 pub const LEASE_NAMES: usize = 1_000;
 /// Most patterns among them: each is held against every kind that has jobs.

@@ -104,6 +104,7 @@ pub fn words(changes: &[Change]) -> String {
         Change::Piece(..) => "piece".to_owned(),
         Change::Settings(..) => "settings".to_owned(),
         Change::Forget(..) => "forget".to_owned(),
+        Change::Extend(..) => "extend lease".to_owned(),
         Change::AskToStop(..) => "ask to stop".to_owned(),
         Change::EndLease(..) => "end lease".to_owned(),
     };

@@ -143,6 +143,14 @@ impl Checker {
             (Command::Settle(_), Reply::LeaseLost(_) | Reply::Gone) => !wrote,
             (Command::Progress(..), Reply::Job(_)) => wrote,
             (Command::Progress(..), Reply::LeaseLost(_) | Reply::Gone) => !wrote,
+            (Command::Extend(lease, ttl), Reply::Job(job)) => {
+                let live = self.lives.get_mut(&lease.no).filter(|life| life.runs(lease.attempt));
+                if let Some(life) = live.filter(|life| life.row.ttl < *ttl) {
+                    (life.row.ttl, life.deadline) = (*ttl, self.ticks + ttl);
+                }
+                !wrote && job.is_on(*lease) && job.ttl >= *ttl
+            }
+            (Command::Extend(..), Reply::TooLong(_) | Reply::LeaseLost(_) | Reply::Gone) => !wrote,
             (Command::Append(_), Reply::Appended(_) | Reply::Full | Reply::LeaseLost(_) | Reply::Gone) => !wrote,
             (Command::Cancel(_), Reply::Job(job)) => wrote || job.cancel_requested || job.state == State::Canceled,
             (Command::Cancel(_), Reply::Finished(_) | Reply::Shared(_) | Reply::Gone) => !wrote,

@@ -91,7 +91,7 @@ macro_rules! conformance_tests {
             search { tags_match_exactly, text_is_literal, text_looks_everywhere, every_filter_together }
             figures { follow_every_move, of_queues_and_kinds, tickets_and_served }
             blobs { referenced_stay_and_orphans_go, orphans_go_while_it_is_open, of_purged_jobs_are_handed_back, results_may_be_files, are_read_copied_and_removed }
-            restart { everything_is_there, leases_get_their_full_length_again, numbers_grow_though_the_clock_steps_back,
+            restart { everything_is_there, leases_get_their_full_length_again, a_hand_over_outlives_a_restart, numbers_grow_though_the_clock_steps_back,
                 due_times_are_known_again, secret_and_settings_stay, closed_takes_nothing }
             model { five_worlds_from_0, five_worlds_from_5, five_worlds_from_10, five_worlds_from_15 }
             script { fifty_seeds_from_0, fifty_seeds_from_50, fifty_seeds_from_100, fifty_seeds_from_150 }

@@ -106,6 +106,8 @@ pub(super) struct Entry {
 /// What becomes of a lease once the transaction is on disk.
 pub(super) enum LeaseChange {
     Start(KeptLease),
+    /// Of this length, until then.
+    Extend(LeaseRef, Millis, Millis),
     AskToStop(LeaseRef),
     End(LeaseRef),
 }
@@ -305,6 +307,9 @@ impl<'a> Batch<'a> {
                 Change::Forget(job) => {
                     self.jobs.insert(job.no, None);
                     self.forgotten.push(*job);
+                }
+                Change::Extend(lease, ttl) => {
+                    self.lease_changes.push(LeaseChange::Extend(lease, ttl, self.ticks.saturating_add(ttl)));
                 }
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),

@@ -26,11 +26,11 @@ const HOLDS: &str =
     "SELECT id, name, paused, max_queued, concurrency FROM queue WHERE paused OR concurrency IS NOT NULL";
 const GIVEN: &str = "SELECT id, nos, attempts FROM lease_request WHERE id = ANY($1)";
 const QUEUES: &str = "SELECT id, name FROM queue WHERE name = ANY($1)";
-const LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease WHERE no = ANY($1) \
+const LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease WHERE no = ANY($1) \
     ORDER BY no FOR UPDATE";
-pub(super) const ALL_LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease";
+pub(super) const ALL_LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease";
 pub(super) const SOME_LEASES: &str =
-    "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease WHERE no = ANY($1)";
+    "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease WHERE no = ANY($1)";
 const TOMBSTONES: &str = "SELECT no, id FROM tombstone WHERE no = ANY($1)";
 const RESULTS: &str = "SELECT no, digest, content_type, filename FROM result \
     WHERE no = ANY($1) AND no >= {low} AND no < {high}";
@@ -350,5 +350,6 @@ pub(super) fn kept_lease(row: &Row) -> Result<KeptLease, Trouble> {
         time_until: row.try_get(4)?,
         cancel_requested: row.try_get(5)?,
         worker: rows::plain(row.try_get(6)?),
+        kept: row.try_get(7)?,
     })
 }

@@ -140,6 +140,7 @@ impl Batch<'_> {
             self.lease_changes.push(LeaseChange::Start(KeptLease {
                 lease: job.lease_ref(),
                 ttl: job.ttl,
+                kept: job.ttl,
                 lease_until: self.ticks.saturating_add(job.ttl),
                 time_until: self.ticks.saturating_add(job.timeout.max(0)),
                 cancel_requested: job.cancel_requested,

@@ -260,6 +260,7 @@ impl Writer<'_> {
                     self.book.queue(number).settings = settings;
                 }
                 Change::Forget(job) => blobs.extend(purge::purge(self, &job)?),
+                Change::Extend(lease, ttl) => self.leases.push(LeaseChange::Extend(lease, ttl)),
                 Change::AskToStop(lease) => self.leases.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.leases.push(LeaseChange::End(lease)),
             }
