@@ -30,6 +30,11 @@ impl Engine {
         self.0.dispatch.waits_for(queue, kind) || self.0.workers.serve(queue, kind, self.0.clock.ticks())
     }
 
+    /// Why those who would serve such a job take none now, in words.
+    pub(crate) fn trouble(&self, queue: &Name, kind: &Name) -> Option<Box<str>> {
+        self.0.workers.trouble(queue, kind, self.0.clock.ticks())
+    }
+
     /// Jobs a second that workers lately took from a queue; `None` until some were.
     pub fn drain_rate(&self, queue: &Name) -> Option<f64> {
         self.0.stats.drain_rate(queue, self.0.clock.ticks())

@@ -12,7 +12,7 @@ use crate::{Engine, LeaseAnswer, LeaseError, LeaseRequest, Leased, digest};
 
 impl Engine {
     /// Records the ends in the request, then hands out ready jobs, all in one transaction; waits for some when
-    /// there are none and the request has no ends. While draining only ends are taken. Ends with a result in a file are a
+    /// there are none and the request has no ends. While draining only ends are taken, and who waits is answered. Ends with a result in a file are a
     /// transaction of their own before: they are seen through, and the leases are not.
     ///
     /// May be dropped at any time: work leased for a caller that is gone is given back, unless the request has an
@@ -22,7 +22,7 @@ impl Engine {
         let mut commands = Vec::with_capacity(finish.len() * 2 + 1);
         let mut settling = self.settle_commands(finish, &mut commands);
         if self.is_draining() && settling.is_empty() {
-            return Err(LeaseError::Draining);
+            return Ok(LeaseAnswer { drain: true, ..LeaseAnswer::default() });
         }
         let wanted = Wanted { queues: &queues, kinds: &kinds, patterns: &patterns };
         self.0.workers.asked(&worker, wanted, self.0.clock.ticks(), self.now());
@@ -46,18 +46,18 @@ impl Engine {
                 commands.push(Command::Lease(ask.clone()));
             }
             if commands.is_empty() {
-                return Ok(LeaseAnswer { leases: Vec::new(), finished });
+                return Ok(LeaseAnswer { leases: Vec::new(), finished, drain: self.is_draining() });
             }
             let mut replies = Grant::new(self, commands, ask.request_id.is_some()).await?;
             let leases = if asks { self.leased(replies.pop())? } else { Vec::new() };
             if !settling.is_empty() {
                 finished = self.finishes(settling, replies).await?;
             }
-            return Ok(LeaseAnswer { leases, finished });
+            return Ok(LeaseAnswer { leases, finished, drain: self.is_draining() });
         }
         let wait = Duration::from_millis(wait.min(self.0.settings.wait_most) as u64);
         let leases = self.lease_when_ready(ask, Instant::now() + wait).await?;
-        Ok(LeaseAnswer { leases, finished: Vec::new() })
+        Ok(LeaseAnswer { leases, finished: Vec::new(), drain: self.is_draining() })
     }
 
     async fn lease_when_ready(&self, ask: LeaseJobs, deadline: Instant) -> Result<Vec<Leased>, LeaseError> {
@@ -78,7 +78,7 @@ impl Engine {
             }
             tokio::select! {
                 woken = timeout_at(deadline, waiter.woken()) => if woken.is_err() { return Ok(leases) },
-                () = self.0.draining.cancelled() => return Err(LeaseError::Draining),
+                () = self.0.draining.cancelled() => return Ok(leases),
             }
         }
     }

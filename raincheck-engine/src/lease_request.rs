@@ -12,6 +12,8 @@ pub struct WorkerId {
     pub name: Box<str>,
     /// The version of its program.
     pub version: Option<Box<str>>,
+    /// Why it can take no jobs now, in its own words; gone with its next request without it.
+    pub trouble: Option<Box<str>>,
 }
 
 /// A worker's request for work, and what became of the work it had.
@@ -66,14 +68,13 @@ pub struct LeaseAnswer {
     pub leases: Vec<Leased>,
     /// What became of each end in the request, in order.
     pub finished: Vec<Finish>,
+    /// The server is about to stop and hands out no more work.
+    pub drain: bool,
 }
 
 /// Why a worker got no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// The server is shutting down and hands out no more work.
-    #[error("the server is shutting down")]
-    Draining,
     /// So many names are waited for already that this request cannot wait.
     #[error("too many workers wait for too many kinds")]
     TooMany,

@@ -25,6 +25,8 @@ pub struct WorkerInfo {
     pub patterns: Arc<[Pattern]>,
     /// From where; empty is everywhere.
     pub queues: Arc<[Name]>,
+    /// Why it can take no jobs now.
+    pub trouble: Option<Box<str>>,
     /// Jobs it runs now, as far as they started since this process did.
     pub running: usize,
     /// When it last asked, reported or finished.
@@ -103,23 +105,27 @@ impl<K: Ord + Clone> Lately<K> {
 }
 
 impl Workers {
-    /// A worker asks for work.
+    /// A worker asks for work, or says why it cannot.
     pub(crate) fn asked(&self, id: &WorkerId, wanted: Wanted<'_>, ticks: Millis, now: Timestamp) {
         let mut seen = self.0.lock();
         seen.clear(ticks);
-        seen.note(wanted, ticks);
-        if let Some((info, at)) = seen.workers.get_mut(&id.name) {
-            (info.last_seen, *at) = (now, ticks);
-            if info.version == id.version && info.wants(wanted) {
-                return;
-            }
-            if let Some((info, _)) = seen.workers.remove(&id.name) {
-                seen.names -= info.shown();
-                seen.add(id, wanted, info.running, ticks, now);
-            }
-            return;
+        if id.trouble.is_none() {
+            seen.note(wanted, ticks);
         }
-        seen.add(id, wanted, 0, ticks, now);
+        let Some((info, at)) = seen.workers.get_mut(&id.name) else { return seen.add(id, wanted, 0, ticks, now) };
+        (info.last_seen, *at) = (now, ticks);
+        let (running, begins) = (info.running, info.trouble.is_none() && id.trouble.is_some());
+        let is_same = info.version == id.version && info.wants(wanted);
+        if info.trouble != id.trouble {
+            info.trouble.clone_from(&id.trouble);
+        }
+        if begins {
+            seen.withdraw(wanted, ticks);
+        }
+        if !is_same && let Some((info, _)) = seen.workers.remove(&id.name) {
+            seen.names -= info.shown();
+            seen.add(id, wanted, running, ticks, now);
+        }
     }
 
     /// A worker gave a sign of life.
@@ -166,15 +172,45 @@ impl Workers {
         let seen = self.0.lock();
         let recent = |at: Millis| ticks - at <= SERVED_MILLIS;
         let asked = |(pattern, at): (&Pattern, &Millis)| recent(*at) && pattern.matches(kind);
-        let busy = |(info, at): &(WorkerInfo, Millis)| info.running > 0 && recent(*at) && info.serves(queue, kind);
+        let busy = |(info, at): &(WorkerInfo, Millis)| {
+            info.running > 0 && info.trouble.is_none() && recent(*at) && info.serves(queue, kind)
+        };
         seen.kinds.has(kind, ticks)
             || queue.is_some_and(|queue| seen.queues.has(queue, ticks))
             || seen.patterns.0.iter().any(asked)
             || seen.workers.values().any(busy)
     }
+
+    /// Who would serve such a job but cannot take any now, and why.
+    pub(crate) fn trouble(&self, queue: &Name, kind: &Name, ticks: Millis) -> Option<Box<str>> {
+        let seen = self.0.lock();
+        let told = seen.workers.values().filter(|(info, at)| info.trouble.is_some() && ticks - at <= SERVED_MILLIS);
+        let serving = told
+            .map(|(info, _)| info)
+            .filter(|info| info.serves(Some(queue), kind) && (info.queues.is_empty() || info.queues.contains(queue)));
+        let first = serving.min_by(|a, b| a.name.cmp(&b.name))?;
+        let why = first.trouble.as_deref().unwrap_or_default();
+        Some(format!("worker {} takes no jobs now: {why}", first.name).into())
+    }
 }
 
 impl Seen {
+    /// What nobody but a worker in trouble asked for lately is not served.
+    fn withdraw(&mut self, wanted: Wanted<'_>, ticks: Millis) {
+        let (mut kinds, mut patterns, mut queues) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for (info, at) in self.workers.values() {
+            if info.trouble.is_none() && ticks - at <= SERVED_MILLIS {
+                kinds.extend(info.kinds.iter().cloned());
+                patterns.extend(info.patterns.iter().cloned());
+                let any_kind = info.kinds.is_empty() && info.patterns.is_empty();
+                queues.extend(info.queues.iter().filter(|_| any_kind).cloned());
+            }
+        }
+        self.kinds.0.retain(|kind, _| kinds.contains(kind) || !wanted.kinds.contains(kind));
+        self.patterns.0.retain(|pattern, _| patterns.contains(pattern) || !wanted.patterns.contains(pattern));
+        self.queues.0.retain(|queue, _| queues.contains(queue) || !wanted.queues.contains(queue));
+    }
+
     fn note(&mut self, wanted: Wanted<'_>, ticks: Millis) {
         let Wanted { queues, kinds, patterns } = wanted;
         kinds.iter().for_each(|kind| self.kinds.ask(kind, ticks, limits::KINDS));
@@ -189,9 +225,10 @@ impl Seen {
 
     fn add(&mut self, id: &WorkerId, wanted: Wanted<'_>, running: usize, ticks: Millis, now: Timestamp) {
         let (kinds, queues) = (self.list(wanted.kinds), self.list(wanted.queues));
-        let WorkerId { name, version } = id.clone();
+        let WorkerId { name, version, trouble } = id.clone();
         let patterns = wanted.patterns.into();
-        let info = WorkerInfo { name: name.clone(), version, kinds, patterns, queues, running, last_seen: now };
+        let info =
+            WorkerInfo { name: name.clone(), version, kinds, patterns, queues, trouble, running, last_seen: now };
         let names = info.shown();
         let full = |seen: &Seen| seen.workers.len() >= limits::WORKERS || seen.names + names > limits::WORKER_NAMES;
         if full(self) {
@@ -252,7 +289,7 @@ mod tests {
     use crate::samples::name;
 
     fn ask(workers: &Workers, worker: &str, kinds: &[Name], ticks: Millis) {
-        let id = WorkerId { name: worker.into(), version: None };
+        let id = WorkerId { name: worker.into(), version: None, trouble: None };
         workers.asked(&id, Wanted { queues: &[], kinds, patterns: &[] }, ticks, Timestamp(ticks));
     }
 
@@ -291,7 +328,7 @@ mod tests {
     #[test]
     fn patterns_and_queues_serve_what_they_stand_for_for_a_while() {
         let workers = Workers::default();
-        let id = WorkerId { name: "w".into(), version: None };
+        let id = WorkerId { name: "w".into(), version: None, trouble: None };
         let patterns = [Pattern::new("shop.*").unwrap()];
         workers.asked(&id, Wanted { queues: &[], kinds: &[], patterns: &patterns }, 0, Timestamp(0));
         workers.asked(&id, Wanted { queues: &[name("q")], kinds: &[], patterns: &[] }, 1, Timestamp(1));
@@ -302,5 +339,29 @@ mod tests {
         assert!(!serve(None, "shop.email", SERVED_MILLIS + 1), "it asks for something else by now");
         assert!(serve(Some("q"), "email", SERVED_MILLIS + 1) && !serve(Some("q"), "email", SERVED_MILLIS + 2));
         assert_eq!((workers.list(1).len(), workers.0.lock().names), (1, 1));
+    }
+
+    #[test]
+    fn a_worker_in_trouble_serves_nothing_until_it_asks_again() {
+        let workers = Workers::default();
+        let patterns = [Pattern::new("shop.*").unwrap()];
+        let kinds = [name("k"), name("shared")];
+        let all = Wanted { queues: &[], kinds: &kinds, patterns: &patterns };
+        let say = |worker: &str, wanted: Wanted<'_>, trouble: Option<&str>, ticks| {
+            let id = WorkerId { name: worker.into(), version: None, trouble: trouble.map(Into::into) };
+            workers.asked(&id, wanted, ticks, Timestamp(ticks));
+        };
+        let served = |ticks| ["k", "shared", "shop.a"].map(|kind| workers.serve(None, &name(kind), ticks));
+        say("a", all, None, 0);
+        say("b", Wanted { queues: &[], kinds: &kinds[1..], patterns: &[] }, None, 0);
+        assert_eq!(served(1), [true; 3]);
+        say("a", all, Some("the disk is full"), 1);
+        assert_eq!(served(1), [false, true, false]);
+        let why = |kind: &str, ticks| workers.trouble(&name("q"), &name(kind), ticks);
+        assert_eq!(why("shop.a", 1).as_deref(), Some("worker a takes no jobs now: the disk is full"));
+        assert_eq!((why("other", 1), why("k", SERVED_MILLIS + 2)), (None, None));
+        assert_eq!(workers.list(1)[0].trouble.as_deref(), Some("the disk is full"));
+        say("a", all, None, 2);
+        assert_eq!((served(2), why("k", 2), workers.list(2)[0].trouble.clone()), ([true; 3], None, None));
     }
 }

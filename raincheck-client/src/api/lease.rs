@@ -48,6 +48,9 @@ pub struct WorkerName {
     /// Of the worker's own program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Why it can take no jobs now; goes with a `max` of 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What a lease request is answered.
@@ -58,6 +61,8 @@ pub struct LeaseAnswer {
     pub leases: Vec<Lease>,
     /// One for each member of `finish`.
     pub finished: Vec<Finished>,
+    /// The server is about to stop and hands out no more.
+    pub drain: bool,
 }
 
 /// One run of one job, bound to its attempt. The lease string is a secret: it is the right to finish the job.

@@ -23,7 +23,7 @@ pub struct WorkerBuilder {
 
 impl WorkerBuilder {
     pub(super) fn new(client: Client) -> Self {
-        let name = WorkerName { name: format!("worker-{}", std::process::id()), version: None };
+        let name = WorkerName { name: format!("worker-{}", std::process::id()), version: None, trouble: None };
         Self {
             client,
             name,

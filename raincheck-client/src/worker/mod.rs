@@ -144,8 +144,9 @@ impl Shared {
 
     /// A request for up to `max` jobs, under an id of its own.
     fn request(&self, max: usize) -> LeaseRequest {
+        let trouble = if max == 0 { self.trouble.now() } else { None };
         LeaseRequest {
-            worker: self.name.clone(),
+            worker: WorkerName { trouble, ..self.name.clone() },
             queues: self.queues.clone(),
             kinds: self.kinds.asked(&self.queues),
             max: u32::try_from(max).unwrap_or(u32::MAX),

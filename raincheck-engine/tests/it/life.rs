@@ -87,7 +87,7 @@ async fn finishing_and_leasing_are_one_request() {
     assert_eq!(leased.job.id, first.id);
     let mut next = request(5, PATIENCE);
     next.finish = vec![(leased.job.lease_ref(), Outcome::Complete(json("1")))];
-    let LeaseAnswer { leases, finished } = bed.engine.lease(next).await.unwrap();
+    let LeaseAnswer { leases, finished, drain: _ } = bed.engine.lease(next).await.unwrap();
     assert_eq!(leases[0].job.id, second.id);
     assert!(matches!(&finished[..], [Finish::Done(job)] if job.state == State::Succeeded));
     let mut last = request(5, PATIENCE);

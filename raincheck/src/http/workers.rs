@@ -27,6 +27,7 @@ pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response
         let kinds = worker.kinds.iter().map(Name::as_str).chain(worker.patterns.iter().map(Pattern::as_str));
         out.key("kinds").list(kinds, |out, kind| out.text(kind));
         out.key("queues").list(&*worker.queues, |out, queue| out.text(queue.as_str()));
+        out.key("trouble").maybe_text(worker.trouble.as_deref());
         out.key("running").number(worker.running as u64);
         out.key("last_seen").time(worker.last_seen);
         out.end();

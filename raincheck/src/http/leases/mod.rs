@@ -18,7 +18,7 @@ use raincheck_engine::{LeaseError, LeaseRequest, Leased, WorkerId};
 use super::answer::json;
 use super::ask::Ask;
 use super::base::Base;
-use super::problem::{self, Problem, Violation};
+use super::problem::{Problem, Violation};
 use super::wire::{AtMost, Duration, JobView, Json, LeaseBody, Object, cut, read, write_job};
 use super::{App, body, peer};
 
@@ -50,7 +50,7 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     if !keeps {
         peer::handed(answer.leases.iter().map(|leased| leased.job.lease_ref()));
     }
-    if answer.leases.is_empty() && !finishing {
+    if answer.leases.is_empty() && !finishing && !answer.drain {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let mut out = Json::with_capacity(2_048 * answer.leases.len() + 128 * answer.finished.len() + 64);
@@ -58,13 +58,13 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     write_leases(&mut out, &ask, &answer.leases);
     out.key("finished");
     ends.write(&mut out, &ask, &answer.finished).await?;
+    write_drain(&mut out, answer.drain);
     out.end();
     Ok(json(StatusCode::OK, out))
 }
 
 fn refused(error: LeaseError) -> Problem {
     match error {
-        LeaseError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(1..=3)),
         LeaseError::TooMany => Problem::no_room()
             .detail("too many kinds and patterns are waited for: ask for fewer in one request, or again later"),
         LeaseError::Store(error) => error.into(),
@@ -82,7 +82,11 @@ async fn request(
     let queues = names("/queues", &queues, &mut errors);
     let nothing = kinds.is_empty() && queues.is_empty();
     let (kinds, patterns) = kinds_and_patterns(&kinds, &mut errors);
-    let max = asked.max.unwrap_or(1);
+    let is_troubled = asked.worker.as_ref().is_some_and(|Object(worker)| worker.trouble.is_some());
+    let max = asked.max.unwrap_or(usize::from(!is_troubled));
+    if max > 0 && is_troubled {
+        errors.push(Violation::new("/max", "must be 0 for a worker that says it can take no jobs"));
+    }
     if max > limits::LEASE_JOBS {
         errors.push(Violation::new("/max", "must be at most 1000"));
     }
@@ -107,10 +111,11 @@ async fn request(
     let wait = asked.wait.filter(|_| finish.is_empty() && !peer::is_kept());
     let wait = wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait));
     let worker = asked.worker.map_or_else(
-        || WorkerId { name: "unnamed".into(), version: None },
+        || WorkerId { name: "unnamed".into(), version: None, trouble: None },
         |Object(worker)| WorkerId {
             name: cut(&worker.name, limits::LABEL_BYTES).into(),
             version: worker.version.map(|version| cut(&version, limits::LABEL_BYTES).into()),
+            trouble: worker.trouble.map(|trouble| cut(&trouble, limits::TROUBLE_BYTES).into()),
         },
     );
     let request_id = asked.request_id.map(Into::into);
@@ -162,6 +167,13 @@ fn write_leases(out: &mut Json, ask: &Ask, leases: &[Leased]) {
         write_lease(out, &ask.app, &ask.base, leased, riding < limits::RIDING_BYTES);
         riding += leased.spec.input.payload.size() as usize;
     });
+}
+
+/// Says so where the server is about to stop.
+fn write_drain(out: &mut Json, drain: bool) {
+    if drain {
+        out.key("drain").bool(true);
+    }
 }
 
 fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased, rides: bool) {

@@ -111,6 +111,7 @@ pub fn write_job_members(out: &mut Json, view: &JobView<'_>) {
     }
     member!(out, "position").maybe_number(view.outlook.position);
     member!(out, "eta_seconds").maybe_number(view.outlook.eta_seconds);
+    member!(out, "waiting_detail").maybe_text(view.outlook.waiting_detail.as_deref());
     member!(out, "created_at").time(job.created_at);
     member!(out, "run_at").time(job.run_at);
     member!(out, "started_at").maybe_time(job.started_at);

@@ -92,6 +92,49 @@ async fn by_patterns_and_by_queues_alone() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_hands_a_run_over() {
+    let bed = Bed::new().await;
+    bed.job().await;
+    let lease = bed.lease("k").await["lease"].clone();
+    let url = format!("/leases/{}/heartbeat", text(&lease));
+    let beat = async |ttl: &str| bed.post(&url, json!({"ttl": ttl})).await;
+    assert_eq!(beat("10m").await.is(200).json()["ttl_seconds"], 600);
+    assert_eq!(beat("2h").await.is(422).json()["errors"][0]["pointer"], "/ttl");
+    assert_eq!(bed.post(&url, json!({})).await.is(200).json()["ttl_seconds"], 600, "it goes on as it was");
+    let many = json!({"heartbeats": [{"lease": lease, "ttl": "2h"}, {"lease": lease, "ttl": "20m"}]});
+    let many = bed.post("/leases/heartbeat", many).await.is(200).json();
+    assert_eq!(many["heartbeats"][0]["problem"]["status"], 422);
+    assert_eq!(many["heartbeats"][1]["ttl_seconds"], 1_200);
+}
+
+#[tokio::test]
+async fn a_worker_says_what_troubles_it() {
+    let bed = Bed::new().await;
+    let ask = |trouble: Option<&str>, max: u64| {
+        let mut ask = json!({"worker": {"name": "w"}, "kinds": ["k"], "max": max});
+        if let Some(trouble) = trouble {
+            ask["worker"]["trouble"] = json!(trouble);
+        }
+        ask
+    };
+    bed.post("/leases", ask(None, 1)).await.is(204);
+    let job = bed.job().await;
+    assert_eq!(bed.get(&job).await.json()["waiting_for"], serde_json::Value::Null);
+    bed.post("/leases", ask(Some("the scratch folder is full"), 0)).await.is(204);
+    assert_eq!(bed.get("/workers").await.json()["items"][0]["trouble"], "the scratch folder is full");
+    let waits = bed.get(&job).await.json();
+    assert_eq!(waits["waiting_for"], "no worker");
+    assert_eq!(waits["waiting_detail"], "worker w takes no jobs now: the scratch folder is full");
+    assert_eq!(bed.post("/leases", ask(Some("x"), 1)).await.is(422).json()["errors"][0]["pointer"], "/max");
+    let long = json!({"worker": {"name": "w", "trouble": "x".repeat(5_000)}, "kinds": ["k"]});
+    bed.post("/leases", long).await.is(204);
+    assert_eq!(text(&bed.get("/workers").await.json()["items"][0]["trouble"]).len(), 1_024);
+    bed.post("/leases", ask(None, 1)).await.is(200);
+    assert_eq!(bed.get("/workers").await.json()["items"][0]["trouble"], serde_json::Value::Null);
+    assert_eq!(bed.get(&job).await.json()["waiting_detail"], serde_json::Value::Null);
+}
+
+#[tokio::test]
 async fn nothing_in_time_is_204() {
     let bed = Bed::new().await;
     let ask = json!({"kinds": ["k"], "max": 1});
