@@ -3,7 +3,7 @@
 use raincheck_core::interpreter::{self, Carried, Fact, Facts, Held, NamedQueue, Needs, NewFacts, Recorded};
 use raincheck_core::{Command, NewJob, Outcome, Overdue, Purged, QueueFacts, Refusal, Reply, State, Submitted, decide};
 
-use super::{Model, Stop};
+use super::{LeaseChange, Model, Stop};
 use crate::Flaw;
 
 impl Model {
@@ -68,6 +68,8 @@ impl Model {
                     Outcome::TimedOut => Some(Overdue::TimedOut),
                     _ => Some(Overdue::Lost),
                 },
+                // What a hand-over in this transaction gave counts at once.
+                _ if self.lease_changes.iter().any(|c| matches!(c, LeaseChange::Extend(it, _) if *it == lease)) => None,
                 _ => self.leases.overrun(lease, self.lease_clock()),
             };
             let worker = self.leases.worker(lease).unwrap_or_default().into();

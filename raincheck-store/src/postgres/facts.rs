@@ -9,7 +9,7 @@ use raincheck_core::interpreter::{self, ChunkPlace, Facts, Held, Needs, Part, Re
 use raincheck_core::{Command, Digest, JobId, JobNo, LeaseRef, Overdue};
 use tokio_postgres::Row;
 
-use super::batch::{Batch, Claim, ClaimKey, ClaimWrite, Entry};
+use super::batch::{Batch, Claim, ClaimKey, ClaimWrite, Entry, LeaseChange};
 use super::shared::Trouble;
 use super::tail::chunk_kind;
 use super::{figures, rows};
@@ -135,7 +135,9 @@ impl Batch<'_> {
     fn held(&self, run: LeaseRef, kept: &KeptLease) -> Held {
         let grace = self.shared.regained.load(Ordering::Acquire).saturating_add(kept.ttl);
         let is_on = kept.lease == run && self.job(run.no).is_some_and(|job| job.attempt == run.attempt);
-        let overdue = if self.unheard || !is_on {
+        // What a hand-over in this transaction gave counts at once.
+        let is_extended = |c: &LeaseChange| matches!(c, LeaseChange::Extend(it, ..) if *it == run);
+        let overdue = if self.unheard || !is_on || self.lease_changes.iter().any(is_extended) {
             None
         } else if kept.lease_until.max(grace) <= self.ticks {
             Some(Overdue::Lost)

@@ -56,7 +56,10 @@ impl Writer<'_> {
         }
         if let Some(lease) = needs.lease {
             let leases = self.shared.leases.lock();
+            // What a hand-over in this transaction gave counts at once.
+            let is_extended = |c: &LeaseChange| matches!(c, LeaseChange::Extend(it, _) if *it == lease);
             let overdue = leases.overrun(lease, self.shared.clock.reading());
+            let overdue = overdue.filter(|_| !self.leases.iter().any(is_extended));
             facts.lease = Fact::Here(Held { overdue, worker: leases.worker(lease).unwrap_or_default() });
         }
         if let Some(no) = needs.recorded {

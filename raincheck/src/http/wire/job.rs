@@ -12,7 +12,7 @@ use crate::http::base::Base;
 use crate::http::problem::{self, Row};
 
 /// Everything that one answer shows of a job.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct JobView<'a> {
     job: &'a Job,
     label: Option<&'a str>,
