@@ -8,6 +8,7 @@ use crate::job::{Job, NewJob, Spec};
 use crate::lease::{ChunkKind, LeaseRef, Outcome};
 use crate::name::Name;
 use crate::object::{Delete, Object, ObjectKind, Put};
+use crate::pattern::Pattern;
 use crate::payload::{Content, Digest};
 use crate::progress::Progress;
 use crate::queue::{QueuePatch, QueueSettings};
@@ -25,6 +26,9 @@ pub enum Command {
     Settle(Settle),
     /// A report from a run. Answered as a settle is.
     Progress(LeaseRef, Progress),
+    /// Hands a run over: its lease is to last so long from now on, milliseconds, after every restart as well. A length that
+    /// it has already changes nothing. Answered as a settle is, or by [`Reply::TooLong`].
+    Extend(LeaseRef, Millis),
     /// Bytes for a run's stream or log. Answered by [`Reply::Appended`], [`Reply::LeaseLost`], [`Reply::Full`].
     Append(Append),
     /// Calls a job off. Answered by [`Reply::Job`], [`Reply::Finished`], [`Reply::Shared`] or [`Reply::Gone`].
@@ -59,14 +63,33 @@ pub struct LeaseJobs {
     pub worker: Box<str>,
     /// From these queues; empty is all.
     pub queues: Vec<Name>,
-    /// Of these kinds.
+    /// Of these kinds, or of any kind in `queues` where neither kinds nor patterns are named.
     pub kinds: Vec<Name>,
+    /// Of the kinds that one of these matches, too.
+    pub patterns: Vec<Pattern>,
     /// At most so many.
     pub max: usize,
     /// Length of the leases, milliseconds.
     pub ttl: Millis,
     /// Digest of the request's own id: the same again gets the same leases while they last.
     pub request_id: Option<Digest>,
+}
+
+impl LeaseJobs {
+    /// Whether it asks for whatever kind there is in the queues that it names.
+    pub fn any_kind(&self) -> bool {
+        !self.queues.is_empty() && self.kinds.is_empty() && self.patterns.is_empty()
+    }
+
+    /// Whether it asks for jobs of this kind, in a queue that it asks for.
+    pub fn wants_kind(&self, kind: &Name) -> bool {
+        self.any_kind() || self.kinds.contains(kind) || self.patterns.iter().any(|pattern| pattern.matches(kind))
+    }
+
+    /// Whether it asks for jobs of this kind in this queue.
+    pub fn wants(&self, queue: &Name, kind: &Name) -> bool {
+        (self.queues.is_empty() || self.queues.contains(queue)) && self.wants_kind(kind)
+    }
 }
 
 /// The end of a run, bound to job and attempt.
@@ -170,6 +193,8 @@ pub enum Reply {
     Job(Job),
     /// The lease is over; the job as it is now.
     LeaseLost(Job),
+    /// The run's time limit comes before the end of the lease that was asked for.
+    TooLong(Job),
     /// Bytes of this run are kept up to this offset.
     Appended(u64),
     /// The stream or log is at its bound.
@@ -293,6 +318,8 @@ pub enum Change {
     Forget(Box<Job>),
     /// What the events of a forgotten job held goes at once: somebody asked for that. Their places stay.
     Erase(JobNo),
+    /// A run's lease lasts so long from now on, milliseconds.
+    Extend(LeaseRef, Millis),
     /// A run is asked to stop.
     AskToStop(LeaseRef),
     /// A run is over.

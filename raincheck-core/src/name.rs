@@ -29,16 +29,7 @@ pub enum NameError {
 impl Name {
     /// Checks `text` and makes it a name.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        let Some(first) = text.chars().next() else { return Err(NameError::Empty) };
-        if let Some(bad) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | ':' | '-')) {
-            return Err(NameError::Character(bad));
-        }
-        if !first.is_ascii_alphanumeric() {
-            return Err(NameError::Beginning(first));
-        }
-        if text.len() > NAME_BYTES {
-            return Err(NameError::TooLong);
-        }
+        check(text, None)?;
         Ok(Name(text.into()))
     }
 
@@ -51,6 +42,22 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Holds `text` to what a name is, but that `wild` may stand anywhere in it.
+pub(crate) fn check(text: &str, wild: Option<char>) -> Result<(), NameError> {
+    let Some(first) = text.chars().next() else { return Err(NameError::Empty) };
+    let may_begin = |c: char| c.is_ascii_alphanumeric() || Some(c) == wild;
+    if let Some(bad) = text.chars().find(|c| !may_begin(*c) && !matches!(c, '.' | '_' | ':' | '-')) {
+        return Err(NameError::Character(bad));
+    }
+    if !may_begin(first) {
+        return Err(NameError::Beginning(first));
+    }
+    if text.len() > NAME_BYTES {
+        return Err(NameError::TooLong);
+    }
+    Ok(())
 }
 
 impl Borrow<str> for Name {

@@ -6,10 +6,10 @@ use raincheck_core::{Event, EventData, JobNo, Name, State};
 use raincheck_store::Store;
 use tokio::sync::Notify;
 
-use crate::waiting::{Waiting, Wake};
+use crate::waiting::{Waiting, Wake, Wanted};
 
 /// Wakes workers that wait. One is woken per job that becomes ready: the one that waits longest among those that
-/// serve its kind and queue.
+/// serve its kind in its queue.
 #[derive(Default)]
 pub(crate) struct Dispatch {
     pub(crate) waiting: Mutex<Waiting>,
@@ -31,15 +31,14 @@ pub(crate) struct Waiter {
 }
 
 impl Dispatch {
-    /// A place in the line of those who serve `kinds` in `queues` (empty is all), unless the line is full. Not armed
-    /// yet.
-    pub(crate) fn waiter(self: &Arc<Self>, queues: &[Name], kinds: &[Name]) -> Option<Waiter> {
+    /// A place in the line of those who serve, unless the line is full. Not armed yet.
+    pub(crate) fn waiter(self: &Arc<Self>, wanted: Wanted<'_>) -> Option<Waiter> {
         let notify = Arc::new(Notify::new());
         let mut waiting = self.waiting.lock();
         if waiting.is_empty() {
             self.somebody.notify_one();
         }
-        let id = waiting.join(queues, kinds, notify.clone())?;
+        let id = waiting.join(wanted, notify.clone())?;
         drop(waiting);
         Some(Waiter { dispatch: self.clone(), id, notify, owed: None })
     }
@@ -55,10 +54,11 @@ impl Dispatch {
             return;
         }
         for event in events {
-            let (queue, kind) = (Some(event.queue.clone()), event.kind.clone());
+            let (queue, kind) = (Some(event.queue.clone()), Some(event.kind.clone()));
             if event.state == State::Queued {
                 waiting.wake(Wake { queue, kind, job: Some(event.no), chain: false });
-            } else if ended_a_run(event) && waiting.serves(&event.kind) && any_queued(store, &event.queue) {
+            } else if ended_a_run(event) && waiting.serves(&event.queue, &event.kind) && any_queued(store, &event.queue)
+            {
                 waiting.wake(Wake { queue, kind, job: None, chain: false });
             }
         }
@@ -69,9 +69,10 @@ impl Dispatch {
         self.now.notify_one();
     }
 
-    /// Whether somebody waits for jobs of this kind.
-    pub(crate) fn waits_for(&self, kind: &Name) -> bool {
-        self.waiting.lock().serves(kind)
+    /// Whether somebody waits for jobs of this kind, in this queue where one is given.
+    pub(crate) fn waits_for(&self, queue: Option<&Name>, kind: &Name) -> bool {
+        let waiting = self.waiting.lock();
+        queue.map_or_else(|| waiting.serves_kind(kind), |queue| waiting.serves(queue, kind))
     }
 }
 

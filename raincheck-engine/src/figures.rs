@@ -70,9 +70,15 @@ impl Engine {
         self.0.stats.kind(kind)
     }
 
-    /// Whether somebody asked for jobs of this kind within two minutes, or waits for them now.
-    pub fn served(&self, kind: &Name) -> bool {
-        self.0.dispatch.waits_for(kind) || self.0.workers.serve(kind, self.0.clock.ticks())
+    /// Whether somebody asked for jobs of this kind within two minutes, or waits for them now. Who takes any kind of a
+    /// queue counts where that is given.
+    pub fn served(&self, queue: Option<&Name>, kind: &Name) -> bool {
+        self.0.dispatch.waits_for(queue, kind) || self.0.workers.serve(queue, kind, self.0.clock.ticks())
+    }
+
+    /// Why those who would serve such a job take none now, in words.
+    pub(crate) fn trouble(&self, queue: &Name, kind: &Name) -> Option<Box<str>> {
+        self.0.workers.trouble(queue, kind, self.0.clock.ticks())
     }
 
     /// Jobs a second that workers lately took from a queue; `None` until some were.

@@ -8,13 +8,15 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::Engine;
 use crate::hub::Watch;
+use crate::replies::{self, Extension};
 
 /// A sign of life from a run.
 #[derive(Clone, Debug)]
 pub struct Beat {
     /// Which run.
     pub lease: LeaseRef,
-    /// New length of its lease, milliseconds, kept within the limits; `None` keeps it.
+    /// New length of its lease, milliseconds, kept within the limits; `None` keeps it. Longer than what it was taken with is
+    /// a hand-over: on disk before the answer, and refused beyond the time limit of the run.
     pub ttl: Option<Millis>,
     /// How far it has come.
     pub progress: Option<Progress>,
@@ -45,8 +47,8 @@ impl Engine {
         // Registered before the leases are looked at: what happens later is heard of.
         let watches: Vec<(LeaseRef, Watch)> =
             beats.iter().filter(|_| waits).map(|beat| (beat.lease, self.0.hub.watch(beat.lease.no))).collect();
-        let answers = self.0.store.renew(renewals).await?;
-        self.take_reports(beats, &answers).await?;
+        let mut answers = self.0.store.renew(renewals).await?;
+        self.take_reports(beats, &mut answers).await?;
         if !waits || answers.is_empty() || answers.iter().any(calls_back) {
             return Ok(answers);
         }
@@ -63,21 +65,33 @@ impl Engine {
         self.0.store.leases(leases).await
     }
 
-    async fn take_reports(&self, beats: Vec<Beat>, answers: &[Renewed]) -> Result<(), StoreError> {
-        let mut commands = Vec::new();
+    async fn take_reports(&self, beats: Vec<Beat>, answers: &mut [Renewed]) -> Result<(), StoreError> {
+        let (mut commands, mut longer) = (Vec::new(), Vec::new());
         for (beat, answer) in beats.into_iter().zip(answers) {
-            if matches!(answer, Renewed::Lost) {
-                continue;
-            }
+            let Renewed::Extended { ttl, .. } = answer else { continue };
             self.saw_run(beat.lease);
+            if let Some(asked) = renewal(&beat).ttl.filter(|asked| *asked > *ttl) {
+                longer.push((commands.len(), answer));
+                commands.push(Command::Extend(beat.lease, asked));
+            }
             if let Some(report) = beat.progress
                 && let Some(report) = self.0.reports.offer(beat.lease, report, Instant::now())
             {
                 commands.push(Command::Progress(beat.lease, report));
             }
         }
-        if !commands.is_empty() {
-            self.0.store.apply(commands).await?;
+        if commands.is_empty() {
+            return Ok(());
+        }
+        let replies = self.0.store.apply(commands).await?;
+        let mut replies = replies.into_iter().enumerate();
+        for (at, answer) in longer {
+            let reply = replies.find(|(index, _)| *index == at).map(|(_, reply)| replies::extend(reply));
+            match (reply.transpose()?.flatten(), &mut *answer) {
+                (Some(Extension::Lasts(length)), Renewed::Extended { ttl, .. }) => *ttl = length,
+                (Some(Extension::TooLong), _) => *answer = Renewed::TooLong,
+                (Some(Extension::Lasts(_)) | None, _) => *answer = Renewed::Lost,
+            }
         }
         Ok(())
     }
@@ -98,13 +112,13 @@ fn renewal(beat: &Beat) -> Renewal {
 fn ttl(answer: &Renewed) -> Option<Millis> {
     match answer {
         Renewed::Extended { ttl, .. } => Some(*ttl),
-        Renewed::Lost => None,
+        Renewed::TooLong | Renewed::Lost => None,
     }
 }
 
 /// Whether the worker should hear this answer at once.
 fn calls_back(answer: &Renewed) -> bool {
-    matches!(answer, Renewed::Lost | Renewed::Extended { cancel_requested: true, .. })
+    matches!(answer, Renewed::Lost | Renewed::TooLong | Renewed::Extended { cancel_requested: true, .. })
 }
 
 /// Resolves when the run is over or asked to stop, or may be.

@@ -6,32 +6,36 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::grant::Grant;
 use crate::settle::have_files;
+use crate::waiting::Wanted;
 use crate::{Engine, LeaseAnswer, LeaseError, LeaseRequest, Leased, digest, replies};
 
 impl Engine {
     /// Records the ends in the request, then hands out ready jobs, all in one transaction; waits for some when
-    /// there are none and the request has no ends. While draining only ends are taken. Ends with a result in a file are a
+    /// there are none and the request has no ends. While draining only ends are taken, and who waits is answered. Ends with a result in a file are a
     /// transaction of their own before: they are seen through, and the leases are not.
     ///
     /// May be dropped at any time: work leased for a caller that is gone is given back, unless the request has an
     /// id under which the caller will ask again.
     pub async fn lease(&self, request: LeaseRequest) -> Result<LeaseAnswer, LeaseError> {
-        let LeaseRequest { worker, queues, kinds, max, wait, ttl, request_id, finish } = request;
+        let LeaseRequest { worker, queues, kinds, patterns, max, wait, ttl, request_id, finish } = request;
         let mut commands = Vec::with_capacity(finish.len() * 2 + 1);
         let mut settling = self.settle_commands(finish, &mut commands);
         if self.is_draining() && settling.is_empty() {
-            return Err(LeaseError::Draining);
+            return Ok(LeaseAnswer { drain: true, ..LeaseAnswer::default() });
         }
-        self.0.workers.asked(&worker, &queues, &kinds, self.0.clock.ticks(), self.now());
+        let wanted = Wanted { queues: &queues, kinds: &kinds, patterns: &patterns };
+        self.0.workers.asked(&worker, wanted, self.0.clock.ticks(), self.now());
         let ask = LeaseJobs {
             request_id: request_id.map(|id| digest(format!("{}\0{id}", worker.name).as_bytes())),
             worker: worker.name,
             queues,
             kinds,
+            patterns,
             max: max.min(limits::LEASE_JOBS),
             ttl: ttl.clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS),
         };
-        let asks = ask.max > 0 && !ask.kinds.is_empty() && !self.is_draining();
+        let wants = !(ask.queues.is_empty() && ask.kinds.is_empty() && ask.patterns.is_empty());
+        let asks = ask.max > 0 && wants && !self.is_draining();
         if !settling.is_empty() || wait <= 0 || !asks {
             let mut finished = Vec::new();
             if have_files(&settling) {
@@ -41,22 +45,26 @@ impl Engine {
                 commands.push(Command::Lease(ask.clone()));
             }
             if commands.is_empty() {
-                return Ok(LeaseAnswer { leases: Vec::new(), finished });
+                return Ok(LeaseAnswer { leases: Vec::new(), finished, drain: self.is_draining() });
             }
             let mut replies = Grant::new(self, commands, ask.request_id.is_some()).await?;
             let leases = if asks { self.leased(replies.pop())? } else { Vec::new() };
             if !settling.is_empty() {
                 finished = self.finishes(settling, replies).await?;
             }
-            return Ok(LeaseAnswer { leases, finished });
+            return Ok(LeaseAnswer { leases, finished, drain: self.is_draining() });
         }
         let wait = Duration::from_millis(wait.min(self.0.settings.wait_most) as u64);
         let leases = self.lease_when_ready(ask, Instant::now() + wait).await?;
-        Ok(LeaseAnswer { leases, finished: Vec::new() })
+        Ok(LeaseAnswer { leases, finished: Vec::new(), drain: self.is_draining() })
     }
 
     async fn lease_when_ready(&self, ask: LeaseJobs, deadline: Instant) -> Result<Vec<Leased>, LeaseError> {
-        let mut waiter = self.0.dispatch.waiter(&ask.queues, &ask.kinds).ok_or(LeaseError::TooMany)?;
+        let mut waiter = self
+            .0
+            .dispatch
+            .waiter(Wanted { queues: &ask.queues, kinds: &ask.kinds, patterns: &ask.patterns })
+            .ok_or(LeaseError::TooMany)?;
         loop {
             // Armed before the store is asked: a job that becomes ready after the answer wakes this waiter.
             waiter.arm();
@@ -69,7 +77,7 @@ impl Engine {
             }
             tokio::select! {
                 woken = timeout_at(deadline, waiter.woken()) => if woken.is_err() { return Ok(leases) },
-                () = self.0.draining.cancelled() => return Err(LeaseError::Draining),
+                () = self.0.draining.cancelled() => return Ok(leases),
             }
         }
     }

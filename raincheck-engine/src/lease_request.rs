@@ -1,6 +1,6 @@
 use std::fmt;
 
-use raincheck_core::{Job, LeaseRef, Millis, Name, Outcome, Spec};
+use raincheck_core::{Job, LeaseRef, Millis, Name, Outcome, Pattern, Spec};
 use raincheck_store::StoreError;
 
 use crate::Finish;
@@ -12,6 +12,8 @@ pub struct WorkerId {
     pub name: Box<str>,
     /// The version of its program.
     pub version: Option<Box<str>>,
+    /// Why it can take no jobs now, in its own words; gone with its next request without it.
+    pub trouble: Option<Box<str>>,
 }
 
 /// A worker's request for work, and what became of the work it had.
@@ -21,8 +23,10 @@ pub struct LeaseRequest {
     pub worker: WorkerId,
     /// From these queues; empty is all.
     pub queues: Vec<Name>,
-    /// Of these kinds; with none there is nothing to lease.
+    /// Of these kinds; without kinds and patterns of any kind in the queues, and without those there is nothing to lease.
     pub kinds: Vec<Name>,
+    /// Of the kinds that one of these matches, too.
+    pub patterns: Vec<Pattern>,
     /// At most so many jobs; 0 only finishes. Bounded by [`raincheck_core::limits::LEASE_JOBS`].
     pub max: usize,
     /// How long to wait for the first job, milliseconds; with ends in `finish` the answer comes at once.
@@ -64,14 +68,13 @@ pub struct LeaseAnswer {
     pub leases: Vec<Leased>,
     /// What became of each end in the request, in order.
     pub finished: Vec<Finish>,
+    /// The server is about to stop and hands out no more work.
+    pub drain: bool,
 }
 
 /// Why a worker got no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// The server is shutting down and hands out no more work.
-    #[error("the server is shutting down")]
-    Draining,
     /// So many names are waited for already that this request cannot wait.
     #[error("too many workers wait for too many kinds")]
     TooMany,

@@ -87,10 +87,12 @@ impl Loop {
 
     /// Reports ends and asks for work; an error of `None` is that there will be no more.
     async fn ask(&self, max: usize, finish: Vec<(LeaseRef, Outcome)>) -> Result<Vec<Leased>, Option<StoreError>> {
+        let reports = !finish.is_empty();
         let request = LeaseRequest {
-            worker: WorkerId { name: self.options.name.clone(), version: None },
+            worker: WorkerId { name: self.options.name.clone(), version: None, trouble: None },
             queues: self.options.queues.clone(),
             kinds: self.handlers.kinds(),
+            patterns: Vec::new(),
             max,
             wait: WAIT_MILLIS,
             ttl: self.options.ttl,
@@ -98,10 +100,12 @@ impl Loop {
             finish,
         };
         let answer = self.engine.lease(request).await.map_err(|error| match error {
-            LeaseError::Draining => None,
             LeaseError::TooMany => Some(StoreError::Other(LeaseError::TooMany.to_string())),
             LeaseError::Store(error) => Some(error),
         })?;
+        if answer.drain && !reports {
+            return Err(None);
+        }
         self.told(&answer.finished);
         Ok(answer.leases)
     }

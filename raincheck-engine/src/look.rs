@@ -35,13 +35,19 @@ async fn look(engine: &Engine) -> Result<(), StoreError> {
     dispatch.nothing_queued.store(true, SeqCst);
     let figures = engine.figures().await;
     let kinds = figures.as_ref().map_or(&[][..], |figures| &figures.kinds);
-    let queued: Vec<_> = kinds.iter().filter(|kind| kind.by_state[State::Queued as usize] > 0).collect();
-    if figures.is_err() || !queued.is_empty() {
+    let queues = figures.as_ref().map_or(&[][..], |figures| &figures.queues);
+    let has_queued = |by_state: &[u64; 7]| by_state[State::Queued as usize] > 0;
+    let kinds: Vec<_> = kinds.iter().filter(|kind| has_queued(&kind.by_state)).collect();
+    if figures.is_err() || !kinds.is_empty() {
         dispatch.nothing_queued.store(false, SeqCst);
     }
     let mut waiting = dispatch.waiting.lock();
-    for kind in queued {
-        waiting.wake(Wake { queue: None, kind: kind.name.clone(), job: None, chain: true });
+    for kind in kinds {
+        waiting.wake(Wake { queue: None, kind: Some(kind.name.clone()), job: None, chain: true });
+    }
+    // For those who take any kind of a queue.
+    for queue in queues.iter().filter(|queue| has_queued(&queue.by_state)) {
+        waiting.wake(Wake { queue: queue.name.clone(), kind: None, job: None, chain: true });
     }
     figures.map(drop)
 }

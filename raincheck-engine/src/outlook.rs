@@ -32,7 +32,7 @@ impl WaitingFor {
 }
 
 /// When and for what a job waits; approximate, from memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outlook {
     /// Its place in its queue, from 1, while it is queued.
     pub position: Option<u64>,
@@ -40,6 +40,8 @@ pub struct Outlook {
     pub eta_seconds: Option<u64>,
     /// Why it does not run yet.
     pub waiting_for: Option<WaitingFor>,
+    /// The same in words for people, where there is more to say.
+    pub waiting_detail: Option<Box<str>>,
     /// Seconds after which to ask again, 1 to 60.
     pub retry_after_seconds: u64,
 }
@@ -55,16 +57,20 @@ struct Facts {
 
 impl Outlook {
     pub(crate) fn of(engine: &Engine, job: &Job) -> Outlook {
-        look(
+        let mut outlook = look(
             job,
             &Facts {
                 now: engine.now(),
                 queue: engine.queue(&job.queue).unwrap_or_default(),
                 kind: engine.kind_stats(&job.kind),
                 drain_rate: engine.drain_rate(&job.queue),
-                served: engine.served(&job.kind),
+                served: engine.served(Some(&job.queue), &job.kind),
             },
-        )
+        );
+        if outlook.waiting_for == Some(WaitingFor::NoWorker) {
+            outlook.waiting_detail = engine.trouble(&job.queue, &job.kind);
+        }
+        outlook
     }
 }
 
@@ -82,7 +88,7 @@ fn look(job: &Job, facts: &Facts) -> Outlook {
         None => age / 4.0,
     };
     let retry_after_seconds = seconds(ask_again).min(RETRY_MOST);
-    Outlook { position, eta_seconds: left.map(seconds), waiting_for, retry_after_seconds }
+    Outlook { position, eta_seconds: left.map(seconds), waiting_for, waiting_detail: None, retry_after_seconds }
 }
 
 fn waiting_for(job: &Job, facts: &Facts) -> Option<WaitingFor> {

@@ -1,7 +1,7 @@
 //! What a store may answer to each command. Every way to answer is named in each, so that the compiler asks of a new one what
 //! it means to whom.
 
-use raincheck_core::{Job, Object, Purged, QueueSettings, Refusal, Reply, Spec, Submitted};
+use raincheck_core::{Job, Millis, Object, Purged, QueueSettings, Refusal, Reply, Spec, Submitted};
 use raincheck_store::StoreError;
 
 use crate::{AppendAnswer, CancelAnswer, Finish, ObjectError, PurgeAnswer, QueueError, RunNowAnswer};
@@ -16,7 +16,7 @@ pub(crate) fn submit(reply: Reply) -> Result<Result<Vec<Submitted>, (usize, Refu
     match reply {
         Reply::Submitted(submitted) => Ok(Ok(submitted)),
         Reply::Refused(index, refusal) => Ok(Err((index, refusal))),
-        reply @ never!(Leased Job LeaseLost Appended Full Finished Shared NotWaiting
+        reply @ never!(TooLong Leased Job LeaseLost Appended Full Finished Shared NotWaiting
             NotFinished Purged Gone Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -26,7 +26,7 @@ pub(crate) fn submit(reply: Reply) -> Result<Result<Vec<Submitted>, (usize, Refu
 pub(crate) fn lease(reply: Reply) -> Result<Vec<(Job, Spec)>, StoreError> {
     match reply {
         Reply::Leased(jobs) => Ok(jobs),
-        reply @ never!(Submitted Refused Job LeaseLost Appended Full Finished Shared
+        reply @ never!(TooLong Submitted Refused Job LeaseLost Appended Full Finished Shared
             NotWaiting NotFinished Purged Gone Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -38,10 +38,29 @@ pub(crate) fn settle(reply: Reply) -> Result<Finish, StoreError> {
         Reply::Job(job) => Ok(Finish::Done(job)),
         Reply::LeaseLost(job) => Ok(Finish::LeaseLost(job)),
         Reply::Gone => Ok(Finish::Gone),
-        reply @ never!(Submitted Refused Leased Appended Full Finished Shared
+        reply @ never!(TooLong Submitted Refused Leased Appended Full Finished Shared
             NotWaiting NotFinished Purged Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
+}
+
+/// To a hand-over: how the lease stands then, or `None` where the run is over.
+pub(crate) fn extend(reply: Reply) -> Result<Option<Extension>, StoreError> {
+    match reply {
+        Reply::Job(job) => Ok(Some(Extension::Lasts(job.ttl))),
+        Reply::TooLong(_) => Ok(Some(Extension::TooLong)),
+        Reply::LeaseLost(_) | Reply::Gone => Ok(None),
+        reply @ never!(Submitted Refused Leased Appended Full Finished Shared NotWaiting
+            NotFinished Purged Queue Put OtherVersion Deleted Swept) => Err(odd(&reply)),
+    }
+}
+
+/// What a hand-over comes to while the run is under way.
+pub(crate) enum Extension {
+    /// The lease lasts so long, milliseconds.
+    Lasts(Millis),
+    /// It would last longer than the run may.
+    TooLong,
 }
 
 /// To an append.
@@ -51,7 +70,7 @@ pub(crate) fn append(reply: Reply) -> Result<AppendAnswer, StoreError> {
         Reply::LeaseLost(_) => Ok(AppendAnswer::LeaseLost),
         Reply::Full => Ok(AppendAnswer::Full),
         Reply::Gone => Ok(AppendAnswer::Gone),
-        reply @ never!(Submitted Refused Leased Job Finished Shared NotWaiting
+        reply @ never!(TooLong Submitted Refused Leased Job Finished Shared NotWaiting
             NotFinished Purged Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -64,7 +83,7 @@ pub(crate) fn cancel(reply: Reply) -> Result<CancelAnswer, StoreError> {
         Reply::Finished(job) => Ok(CancelAnswer::Finished(job)),
         Reply::Shared(job) => Ok(CancelAnswer::Shared(job)),
         Reply::Gone => Ok(CancelAnswer::Gone),
-        reply @ never!(Submitted Refused Leased LeaseLost Appended Full NotWaiting
+        reply @ never!(TooLong Submitted Refused Leased LeaseLost Appended Full NotWaiting
             NotFinished Purged Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -76,7 +95,7 @@ pub(crate) fn run_now(reply: Reply) -> Result<RunNowAnswer, StoreError> {
         Reply::Job(job) => Ok(RunNowAnswer::Done(job)),
         Reply::NotWaiting(job) => Ok(RunNowAnswer::NotWaiting(job)),
         Reply::Gone => Ok(RunNowAnswer::Gone),
-        reply @ never!(Submitted Refused Leased LeaseLost Appended Full Finished
+        reply @ never!(TooLong Submitted Refused Leased LeaseLost Appended Full Finished
             Shared NotFinished Purged Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -88,7 +107,7 @@ pub(crate) fn purge(reply: Reply) -> Result<(PurgeAnswer, Purged), StoreError> {
         Reply::Purged(purged) => Ok((PurgeAnswer::Done, purged)),
         Reply::NotFinished(_) => Ok((PurgeAnswer::NotFinished, Purged::default())),
         Reply::Gone => Ok((PurgeAnswer::Gone, Purged::default())),
-        reply @ never!(Submitted Refused Leased Job LeaseLost Appended Full
+        reply @ never!(TooLong Submitted Refused Leased Job LeaseLost Appended Full
             Finished Shared NotWaiting Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -107,7 +126,7 @@ pub(crate) fn set_queue(reply: Reply) -> Result<QueueSettings, QueueError> {
             | Refusal::QueueFull(..)
             | Refusal::StoreFull(_),
         ) => Err(odd(&reply).into()),
-        reply @ never!(Submitted Leased Job LeaseLost Appended Full Finished Shared
+        reply @ never!(TooLong Submitted Leased Job LeaseLost Appended Full Finished Shared
             NotWaiting NotFinished Purged Gone Put OtherVersion Deleted Swept) => Err(odd(&reply).into()),
     }
 }
@@ -126,7 +145,7 @@ pub(crate) fn put(reply: Reply) -> Result<(Object, bool), ObjectError> {
             | Refusal::QueueFull(..)
             | Refusal::StoreFull(_),
         ) => Err(odd(&reply).into()),
-        reply @ never!(Submitted Leased Job LeaseLost Appended Full Finished Shared
+        reply @ never!(TooLong Submitted Leased Job LeaseLost Appended Full Finished Shared
             NotWaiting NotFinished Purged Gone Queue Deleted Swept) => Err(odd(&reply).into()),
     }
 }
@@ -137,7 +156,7 @@ pub(crate) fn delete(reply: Reply) -> Result<bool, ObjectError> {
         Reply::Deleted => Ok(true),
         Reply::Gone => Ok(false),
         Reply::OtherVersion(_) => Err(ObjectError::OtherVersion),
-        reply @ never!(Submitted Refused Leased Job LeaseLost Appended Full Finished Shared
+        reply @ never!(TooLong Submitted Refused Leased Job LeaseLost Appended Full Finished Shared
             NotWaiting NotFinished Purged Queue Put Swept) => Err(odd(&reply).into()),
     }
 }
@@ -146,7 +165,7 @@ pub(crate) fn delete(reply: Reply) -> Result<bool, ObjectError> {
 pub(crate) fn sweep(reply: Reply) -> Result<(usize, Purged), StoreError> {
     match reply {
         Reply::Swept(count, purged) => Ok((count, purged)),
-        reply @ never!(Submitted Refused Leased Job LeaseLost Appended Full Finished
+        reply @ never!(TooLong Submitted Refused Leased Job LeaseLost Appended Full Finished
             Shared NotWaiting NotFinished Purged Gone Queue Put OtherVersion Deleted) => Err(odd(&reply)),
     }
 }

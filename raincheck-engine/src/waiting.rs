@@ -1,7 +1,8 @@
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
-use raincheck_core::{JobNo, Name, limits};
+use raincheck_core::{JobNo, Name, Pattern, limits};
 use tokio::sync::Notify;
 
 /// The line of those who wait for work, oldest first.
@@ -9,22 +10,52 @@ use tokio::sync::Notify;
 pub(crate) struct Waiting {
     last: u64,
     all: HashMap<u64, Place>,
-    /// Waiters by what they serve. One that was woken is taken out of the kind that woke it until it is armed
-    /// again, and passed over in its other kinds.
-    by_kind: HashMap<Name, BTreeSet<u64>>,
+    /// Waiters by what they serve: kinds, kinds that a pattern matches, or whatever there is in a queue. One that was
+    /// woken is taken out of what woke it until it is armed again, and passed over elsewhere.
+    by_kind: Served<Name>,
+    by_pattern: Served<Pattern>,
+    by_queue: Served<Name>,
     /// In all places together: what each costs.
     names: usize,
+}
+
+type Served<K> = HashMap<K, Line>;
+
+/// Those who serve the same.
+#[derive(Default)]
+struct Line {
+    ids: BTreeSet<u64>,
+    /// Who was woken last by a chain: the next one goes on behind it. It may have been told of a job in a queue that it
+    /// does not serve, and those behind it must have their turn.
+    turn: u64,
+}
+
+/// What a request asks for; without kinds and patterns it is any kind in the queues.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) queues: &'a [Name],
+    pub(crate) kinds: &'a [Name],
+    pub(crate) patterns: &'a [Pattern],
 }
 
 /// One place in the line.
 struct Place {
     queues: Box<[Name]>,
     kinds: Box<[Name]>,
+    patterns: Box<[Pattern]>,
     armed: bool,
     wake: Option<Wake>,
-    /// The kind it was taken out of.
-    out_of: Option<Name>,
+    /// What it was taken out of.
+    out_of: Option<Serving>,
     notify: Arc<Notify>,
+}
+
+/// A way in which a waiter serves.
+#[derive(Clone, Debug)]
+enum Serving {
+    Kind(Name),
+    Pattern(Pattern),
+    Queue(Name),
 }
 
 /// Why somebody is woken.
@@ -32,8 +63,8 @@ struct Place {
 pub(crate) struct Wake {
     /// Where work may be; `None` is anywhere.
     pub(crate) queue: Option<Name>,
-    /// Of what kind.
-    pub(crate) kind: Name,
+    /// Of what kind; `None` is any, for those who take any.
+    pub(crate) kind: Option<Name>,
     /// The job that became ready.
     pub(crate) job: Option<JobNo>,
     /// Whoever finds something wakes the next: nobody knows how much there is.
@@ -45,23 +76,39 @@ impl Waiting {
         self.all.is_empty()
     }
 
-    pub(crate) fn serves(&self, kind: &Name) -> bool {
-        self.by_kind.contains_key(kind)
+    /// Whether somebody waits for jobs of this kind in this queue.
+    pub(crate) fn serves(&self, queue: &Name, kind: &Name) -> bool {
+        self.by_queue.contains_key(queue) || self.serves_kind(kind)
+    }
+
+    /// Whether somebody waits for jobs of this kind, wherever.
+    pub(crate) fn serves_kind(&self, kind: &Name) -> bool {
+        self.by_kind.contains_key(kind) || self.by_pattern.keys().any(|pattern| pattern.matches(kind))
     }
 
     /// A new place at the end, unless the line is full.
-    pub(crate) fn join(&mut self, queues: &[Name], kinds: &[Name], notify: Arc<Notify>) -> Option<u64> {
-        let names = queues.len() + kinds.len();
+    pub(crate) fn join(&mut self, wanted: Wanted<'_>, notify: Arc<Notify>) -> Option<u64> {
+        let Wanted { queues, kinds, patterns } = wanted;
+        let names = queues.len() + kinds.len() + patterns.len();
         if self.names + names > limits::WAITING_NAMES && names > limits::FEW_NAMES {
+            return None;
+        }
+        let others = patterns.iter().filter(|pattern| !self.by_pattern.contains_key(*pattern)).count();
+        if others > 0 && self.by_pattern.len() + others > limits::WAITING_PATTERNS {
             return None;
         }
         self.names += names;
         self.last += 1;
-        for kind in kinds {
-            self.by_kind.entry(kind.clone()).or_default().insert(self.last);
-        }
-        let place =
-            Place { queues: queues.into(), kinds: kinds.into(), armed: false, wake: None, out_of: None, notify };
+        let place = Place {
+            queues: queues.into(),
+            kinds: kinds.into(),
+            patterns: patterns.into(),
+            armed: false,
+            wake: None,
+            out_of: None,
+            notify,
+        };
+        place.servings().for_each(|serving| self.put(serving, self.last));
         self.all.insert(self.last, place);
         Some(self.last)
     }
@@ -70,10 +117,11 @@ impl Waiting {
     pub(crate) fn arm(&mut self, id: u64) -> Option<Wake> {
         let place = self.all.get_mut(&id)?;
         place.armed = true;
-        if let Some(kind) = place.out_of.take() {
-            self.by_kind.entry(kind).or_default().insert(id);
+        let wake = place.wake.take();
+        if let Some(serving) = place.out_of.take() {
+            self.put(serving, id);
         }
-        place.wake.take()
+        wake
     }
 
     /// Takes back the wake of a waiter when it is `used`.
@@ -86,13 +134,12 @@ impl Waiting {
     /// Removes a waiter, and answers the wake it did not use.
     pub(crate) fn leave(&mut self, id: u64) -> Option<Wake> {
         let place = self.all.remove(&id)?;
-        self.names -= place.queues.len() + place.kinds.len();
-        for kind in &place.kinds {
-            if let Some(ids) = self.by_kind.get_mut(kind) {
-                ids.remove(&id);
-                if ids.is_empty() {
-                    self.by_kind.remove(kind);
-                }
+        self.names -= place.queues.len() + place.kinds.len() + place.patterns.len();
+        for serving in place.servings() {
+            match serving {
+                Serving::Kind(kind) => take_out(&mut self.by_kind, &kind, id),
+                Serving::Pattern(pattern) => take_out(&mut self.by_pattern, &pattern, id),
+                Serving::Queue(queue) => take_out(&mut self.by_queue, &queue, id),
             }
         }
         place.wake
@@ -100,19 +147,79 @@ impl Waiting {
 
     /// Wakes the first armed waiter that serves; answers whether there was one.
     pub(crate) fn wake(&mut self, wake: Wake) -> bool {
-        let Some(ids) = self.by_kind.get_mut(&wake.kind) else { return false };
-        let serves = |place: &Place| {
-            let queue = wake.queue.as_ref().filter(|_| !place.queues.is_empty());
-            place.armed && queue.is_none_or(|queue| place.queues.contains(queue))
+        let Some((id, serving)) = self.first(&wake) else { return false };
+        let line = match &serving {
+            Serving::Kind(kind) => self.by_kind.get_mut(kind),
+            Serving::Pattern(pattern) => self.by_pattern.get_mut(pattern),
+            Serving::Queue(queue) => self.by_queue.get_mut(queue),
         };
-        let Some(id) = ids.iter().copied().find(|id| self.all.get(id).is_some_and(serves)) else { return false };
-        ids.remove(&id);
+        if let Some(line) = line {
+            line.ids.remove(&id);
+            line.turn = if wake.chain { id } else { line.turn };
+        }
         if let Some(place) = self.all.get_mut(&id) {
             place.armed = false;
-            place.out_of = Some(wake.kind.clone());
+            place.out_of = Some(serving);
             place.wake = Some(wake);
             place.notify.notify_one();
         }
         true
+    }
+
+    /// The oldest of those who serve, whichever way they do.
+    fn first(&self, wake: &Wake) -> Option<(u64, Serving)> {
+        let serves = |place: &Place| {
+            let queue = wake.queue.as_ref().filter(|_| !place.queues.is_empty());
+            place.armed && queue.is_none_or(|queue| place.queues.contains(queue))
+        };
+        let mut found: Option<((bool, u64), Serving)> = None;
+        let mut offer = |line: &Line, serving: &dyn Fn() -> Serving| {
+            let turn = if wake.chain { line.turn } else { 0 };
+            let mut ids = line.ids.range(turn + 1..).chain(line.ids.range(..=turn)).copied();
+            let first = ids.find(|id| self.all.get(id).is_some_and(serves)).map(|id| (id <= turn, id));
+            if let Some(first) = first.filter(|first| found.as_ref().is_none_or(|(oldest, _)| first < oldest)) {
+                found = Some((first, serving()));
+            }
+        };
+        if let Some(kind) = &wake.kind {
+            if let Some(line) = self.by_kind.get(kind) {
+                offer(line, &|| Serving::Kind(kind.clone()));
+            }
+            for (pattern, line) in self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(kind)) {
+                offer(line, &|| Serving::Pattern(pattern.clone()));
+            }
+        }
+        if let Some((queue, line)) = wake.queue.as_ref().and_then(|queue| self.by_queue.get_key_value(queue)) {
+            offer(line, &|| Serving::Queue(queue.clone()));
+        }
+        found.map(|((_, id), serving)| (id, serving))
+    }
+
+    fn put(&mut self, serving: Serving, id: u64) {
+        let line = match serving {
+            Serving::Kind(kind) => self.by_kind.entry(kind).or_default(),
+            Serving::Pattern(pattern) => self.by_pattern.entry(pattern).or_default(),
+            Serving::Queue(queue) => self.by_queue.entry(queue).or_default(),
+        };
+        line.ids.insert(id);
+    }
+}
+
+impl Place {
+    /// Every way in which it serves.
+    fn servings(&self) -> impl Iterator<Item = Serving> {
+        let any_kind = self.kinds.is_empty() && self.patterns.is_empty();
+        let queues = self.queues.iter().filter(move |_| any_kind).cloned().map(Serving::Queue);
+        let (kinds, patterns) = (self.kinds.iter().cloned(), self.patterns.iter().cloned());
+        kinds.map(Serving::Kind).chain(patterns.map(Serving::Pattern)).chain(queues)
+    }
+}
+
+fn take_out<K: Eq + Hash>(served: &mut Served<K>, key: &K, id: u64) {
+    if let Some(line) = served.get_mut(key) {
+        line.ids.remove(&id);
+        if line.ids.is_empty() {
+            served.remove(key);
+        }
     }
 }

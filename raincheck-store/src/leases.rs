@@ -17,6 +17,8 @@ pub(crate) struct Leases {
 pub(crate) struct KeptLease {
     pub lease: LeaseRef,
     pub ttl: Millis,
+    /// What a restart grants, and the most that a heartbeat takes it to.
+    pub kept: Millis,
     pub lease_until: Millis,
     pub time_until: Millis,
     pub cancel_requested: bool,
@@ -27,6 +29,7 @@ pub(crate) struct KeptLease {
 struct Live {
     attempt: u32,
     ttl: Millis,
+    kept: Millis,
     lease_until: Millis,
     time_until: Millis,
     cancel_requested: bool,
@@ -40,6 +43,7 @@ impl Leases {
         let live = Live {
             attempt: job.attempt,
             ttl: job.ttl,
+            kept: job.ttl,
             lease_until: at.served().saturating_add(job.ttl),
             time_until: at.ticks.saturating_add((job.timeout - elapsed).max(0)),
             cancel_requested: job.cancel_requested,
@@ -50,8 +54,8 @@ impl Leases {
 
     /// Takes over what the database says of a lease.
     pub fn put(&mut self, kept: KeptLease) {
-        let KeptLease { lease, ttl, lease_until, time_until, cancel_requested, worker } = kept;
-        let live = Live { attempt: lease.attempt, ttl, lease_until, time_until, cancel_requested, worker };
+        let KeptLease { lease, ttl, kept, lease_until, time_until, cancel_requested, worker } = kept;
+        let live = Live { attempt: lease.attempt, ttl, kept, lease_until, time_until, cancel_requested, worker };
         self.live.insert(lease.no, live);
     }
 
@@ -71,7 +75,7 @@ impl Leases {
         let Some(live) = self.live.get_mut(&renewal.lease.no).filter(|l| l.attempt == renewal.lease.attempt) else {
             return Renewed::Lost;
         };
-        live.ttl = renewal.ttl.unwrap_or(live.ttl).clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS);
+        live.ttl = renewal.ttl.unwrap_or(live.ttl).max(limits::TTL_LEAST_MILLIS).min(live.kept);
         live.lease_until = at.into().served().saturating_add(live.ttl);
         Renewed::Extended { ttl: live.ttl, cancel_requested: live.cancel_requested }
     }
@@ -83,6 +87,13 @@ impl Leases {
             ttl: left(live),
             cancel_requested: live.cancel_requested,
         })
+    }
+
+    /// Takes over a length that is on disk.
+    pub fn hand_over(&mut self, lease: LeaseRef, ttl: Millis, until: Millis) {
+        if let Some(live) = self.live.get_mut(&lease.no).filter(|live| live.attempt == lease.attempt) {
+            (live.ttl, live.kept, live.lease_until) = (ttl, ttl, until);
+        }
     }
 
     /// Takes over a heartbeat that the database has.

@@ -94,10 +94,10 @@ const TABLES: &[Table] = &[
     },
     Table {
         name: "lease",
-        columns: "no, attempt, ttl, until, timeout_at, cancel, worker",
+        columns: "no, attempt, ttl, until, timeout_at, cancel, worker, kept",
         select: "SELECT no, attempt, ttl, :now + ttl, :now + max(timeout - max(:now - started_at, 0), 0), \
                  flags & 2, coalesce((SELECT e.data ->> 'worker' FROM event e \
-                 WHERE e.no=j.no AND e.type=3 AND e.attempt=j.attempt), '') FROM job j WHERE state=3",
+                 WHERE e.no=j.no AND e.type=3 AND e.attempt=j.attempt), ''), ttl FROM job j WHERE state=3",
     },
     Table {
         name: "claim",

@@ -222,6 +222,9 @@ pub enum Renewed {
         /// The run is asked to stop.
         cancel_requested: bool,
     },
+    /// The hand-over that was asked for would last beyond the time limit of the run: the lease goes on as it was. A store
+    /// refuses that with [`raincheck_core::Reply::TooLong`], and never says it here.
+    TooLong,
     /// The lease is over.
     Lost,
 }

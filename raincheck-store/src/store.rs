@@ -109,7 +109,7 @@ pub trait Store: Send + Sync + 'static {
     /// What there is of a stream or log.
     async fn chunk_info(&self, no: JobNo, kind: ChunkKind, attempt: u32) -> Result<ChunkInfo, StoreError>;
 
-    /// Extends leases; answers each.
+    /// Extends leases, each by no more than it was taken with or handed over for ([`Command::Extend`]); answers each.
     async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError>;
     /// How leases stand, as a heartbeat would be answered, but without extending any; answers each.
     async fn leases(&self, leases: Vec<LeaseRef>) -> Result<Vec<Renewed>, StoreError>;

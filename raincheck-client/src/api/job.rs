@@ -33,6 +33,8 @@ pub struct Job {
     pub cancel_requested: bool,
     /// `time`, `slot`, `jobs`, `paused` or `no worker`; absent when it waits for nothing.
     pub waiting_for: Option<String>,
+    /// Why it waits, in words, where there is more to say.
+    pub waiting_detail: Option<String>,
     /// Higher goes first, within limits.
     pub priority: i64,
     /// How often it was leased.

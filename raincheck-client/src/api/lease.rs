@@ -19,7 +19,8 @@ pub struct LeaseRequest {
     /// From which queues; empty means all that the token may see.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub queues: Vec<String>,
-    /// Which kinds; empty means all.
+    /// Which kinds; `*` stands for any run of characters (`shop.*`). Empty means any kind in the queues, which must be named
+    /// then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<String>,
     /// How many at most, 0 to 1,000.
@@ -47,6 +48,9 @@ pub struct WorkerName {
     /// Of the worker's own program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Why it can take no jobs now; goes with a `max` of 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What a lease request is answered.
@@ -57,6 +61,8 @@ pub struct LeaseAnswer {
     pub leases: Vec<Lease>,
     /// One for each member of `finish`.
     pub finished: Vec<Finished>,
+    /// The server is about to stop and hands out no more.
+    pub drain: bool,
 }
 
 /// One run of one job, bound to its attempt. The lease string is a secret: it is the right to finish the job.

@@ -16,6 +16,8 @@ pub struct WorkerInfo {
     pub queues: Vec<String>,
     /// What it can do.
     pub kinds: Vec<String>,
+    /// Why it can take no jobs now.
+    pub trouble: Option<String>,
     /// Everything else that the server knows of it.
     #[serde(flatten)]
     pub more: BTreeMap<String, serde_json::Value>,

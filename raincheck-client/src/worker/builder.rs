@@ -1,11 +1,11 @@
 //! What a worker is made of.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Shared, Worker, board::Board, trouble::Trouble};
+use super::{Shared, Worker, board::Board, kinds::Kinds, trouble::Trouble};
 use crate::{Client, Error, api::WorkerName, run::Runner};
 
 /// Makes a [`Worker`].
@@ -14,7 +14,7 @@ pub struct WorkerBuilder {
     client: Client,
     name: WorkerName,
     queues: Vec<String>,
-    kinds: BTreeMap<String, Arc<dyn Runner>>,
+    kinds: Kinds,
     concurrency: usize,
     ttl: Option<Duration>,
     grace: Option<Duration>,
@@ -23,12 +23,12 @@ pub struct WorkerBuilder {
 
 impl WorkerBuilder {
     pub(super) fn new(client: Client) -> Self {
-        let name = WorkerName { name: format!("worker-{}", std::process::id()), version: None };
+        let name = WorkerName { name: format!("worker-{}", std::process::id()), version: None, trouble: None };
         Self {
             client,
             name,
             queues: Vec::new(),
-            kinds: BTreeMap::new(),
+            kinds: Kinds::default(),
             concurrency: 1,
             ttl: None,
             grace: None,
@@ -54,7 +54,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Runs jobs of this kind with this runner.
+    /// Runs jobs of this kind with this runner; `*` in it stands for any run of characters (`shop.*`). A kind that is named
+    /// goes before patterns, and the longest pattern that matches before others.
     pub fn kind(self, kind: impl Into<String>, runner: impl Runner) -> Self {
         self.shared_kind(kind, Arc::new(runner))
     }
@@ -62,6 +63,12 @@ impl WorkerBuilder {
     /// As [`WorkerBuilder::kind`], with a runner that serves several kinds.
     pub fn shared_kind(mut self, kind: impl Into<String>, runner: Arc<dyn Runner>) -> Self {
         self.kinds.insert(kind.into(), runner);
+        self
+    }
+
+    /// Runs jobs of any kind that no other runner serves, in the queues that are named.
+    pub fn any_kind(mut self, runner: Arc<dyn Runner>) -> Self {
+        self.kinds.insert_any(runner);
         self
     }
 

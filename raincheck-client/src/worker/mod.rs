@@ -10,6 +10,7 @@
 mod board;
 mod builder;
 mod deliver;
+mod kinds;
 mod poll;
 mod pulse;
 mod run;
@@ -17,7 +18,7 @@ mod settle;
 mod trouble;
 
 pub use builder::WorkerBuilder;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -25,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Client, Error,
     api::{LeaseRequest, WireDuration, WorkerName},
-    run::{Runner, StopReason},
+    run::StopReason,
 };
 
 /// The most leases that one request may ask for.
@@ -46,7 +47,7 @@ struct Shared {
     client: Client,
     name: WorkerName,
     queues: Vec<String>,
-    kinds: BTreeMap<String, Arc<dyn Runner>>,
+    kinds: kinds::Kinds,
     ttl: Option<Duration>,
     slots: Arc<Semaphore>,
     board: board::Board,
@@ -119,7 +120,7 @@ impl Shared {
                 () = self.hurry.cancelled() => {}
             }
             self.board.stop_all(StopReason::Drain);
-            let stops = self.kinds.values().map(|runner| runner.stops_within()).max().unwrap_or_default();
+            let stops = self.kinds.runners().map(|runner| runner.stops_within()).max().unwrap_or_default();
             tokio::time::sleep(stops).await;
         };
         tokio::select! {
@@ -143,10 +144,11 @@ impl Shared {
 
     /// A request for up to `max` jobs, under an id of its own.
     fn request(&self, max: usize) -> LeaseRequest {
+        let trouble = if max == 0 { self.trouble.now() } else { None };
         LeaseRequest {
-            worker: self.name.clone(),
+            worker: WorkerName { trouble, ..self.name.clone() },
             queues: self.queues.clone(),
-            kinds: self.kinds.keys().cloned().collect(),
+            kinds: self.kinds.asked(&self.queues),
             max: u32::try_from(max).unwrap_or(u32::MAX),
             wait: None,
             ttl: self.ttl.map(WireDuration),

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use rand::RngExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{LEASE_MAX, Shared, run};
@@ -44,6 +45,9 @@ pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
                 Ok(answer) => {
                     (proven, backoff) = (true, Backoff::default());
                     start(shared, answer.leases, slots);
+                    if answer.drain {
+                        elsewhere(shared).await;
+                    }
                     break;
                 }
                 Err(error) if proven || error.is_transient() => {
@@ -63,11 +67,29 @@ pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
     }
 }
 
+/// The server is about to stop: whoever answers in a moment is another one, or the next start of this one.
+async fn elsewhere(shared: &Shared) {
+    let pause = Duration::from_millis(rand::rng().random_range(1_000..3_000));
+    tokio::select! {
+        () = tokio::time::sleep(pause) => {}
+        () = shared.draining.cancelled() => {}
+    }
+}
+
 /// Resolves when jobs can be run: no pause is on, and every runner says so. False when the worker drains.
 async fn fit(shared: &Shared) -> bool {
     loop {
+        let told = async {
+            if shared.trouble.must_tell()
+                && let Err(error) = shared.client.lease(&shared.request(0)).await
+            {
+                tracing::warn!(%error, "cannot tell the server why no work is taken");
+            }
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
             () = shared.trouble.paused() => {}
+            () = told => {}
             () = shared.draining.cancelled() => return false,
         }
         if !shared.trouble.is_doubtful() {
@@ -90,7 +112,7 @@ async fn fit(shared: &Shared) -> bool {
 /// Asks each runner, once where it serves several kinds.
 async fn ready(shared: &Shared) -> Result<(), Error> {
     let mut asked: Vec<&Arc<dyn Runner>> = Vec::new();
-    for runner in shared.kinds.values() {
+    for runner in shared.kinds.runners() {
         if !asked.iter().any(|one| Arc::ptr_eq(one, runner)) {
             runner.ready().await?;
             asked.push(runner);

@@ -33,7 +33,7 @@ pub(super) fn run(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit)
 }
 
 async fn run_whole(shared: Arc<Shared>, lease: Lease, slot: OwnedSemaphorePermit, at_work: TaskTrackerToken) {
-    let Some(runner) = shared.kinds.get(&lease.job.kind).cloned() else {
+    let Some(runner) = shared.kinds.runner(&lease.job.kind).cloned() else {
         tracing::error!(kind = lease.job.kind, "leased a kind that was not asked for");
         return give_back(shared, lease).await;
     };

@@ -30,8 +30,9 @@ struct State {
     /// When the last one began, and when it ends.
     begun: Option<Instant>,
     until: Option<Instant>,
-    /// What it is, in words.
+    /// What it is, in words, and whether the server was told.
     what: Option<String>,
+    told: bool,
     /// It was looked whether jobs can be run, and they could.
     looked: bool,
     /// Jobs that met it, and how often.
@@ -66,6 +67,18 @@ impl Trouble {
     /// For how many of so many free slots it may take jobs.
     pub(super) fn room(&self, slots: usize) -> usize {
         self.lock().room(slots, Instant::now())
+    }
+
+    /// What it is, while a pause is on.
+    pub(super) fn now(&self) -> Option<String> {
+        let state = self.lock();
+        state.what.clone().filter(|_| state.is_pausing(Instant::now()))
+    }
+
+    /// Whether the server is to be told of the pause that is on: once.
+    pub(super) fn must_tell(&self) -> bool {
+        let mut state = self.lock();
+        state.is_pausing(Instant::now()) && !std::mem::replace(&mut state.told, true)
     }
 
     /// Whether it should be looked, before a job is taken, if any can be run.
@@ -105,6 +118,7 @@ impl State {
         self.pauses = self.pauses.saturating_add(1);
         let pause = spread(step(self.pauses));
         (self.begun, self.until, self.what) = (Some(now), Some(now + pause), Some(what.to_owned()));
+        self.told = false;
         Some(pause)
     }
 

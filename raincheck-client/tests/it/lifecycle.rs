@@ -192,3 +192,14 @@ async fn a_worker_that_stops_does_not_wait_for_ever_for_a_server_that_is_gone() 
     };
     tokio::join!(gone(false), gone(true));
 }
+
+#[tokio::test]
+async fn a_server_that_is_about_to_stop_is_asked_again_later() {
+    let mock = Mock::start();
+    mock.table().drain = 1;
+    let running = Running::start(worker(&mock).kind("k", function(|_| async { Outcome::complete(&1) })));
+    let id = mock.json("k", "1");
+    assert_eq!(ended(&mock, id).await.state, "succeeded");
+    assert_eq!(mock.table().drain, 0);
+    running.drain().await;
+}

@@ -57,6 +57,10 @@ pub struct Table {
     /// Does the work of the next such request, then breaks the connection: `lease`, `finish`, `result`.
     pub lose_answer: HashSet<&'static str>,
     pub refuse_leases: Option<StatusCode>,
+    /// Answers the next so many requests for work as a server does that is about to stop.
+    pub drain: u32,
+    /// What workers said about themselves.
+    pub troubles: Vec<String>,
     pub limits: Limits,
     /// Holds what is appended to logs until this is over.
     pub log_is_slow: bool,

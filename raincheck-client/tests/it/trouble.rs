@@ -56,6 +56,8 @@ async fn a_program_that_vanishes_and_comes_back() {
         eventually("it is given back", || mock.job(id).releases > 0).await;
         let log = String::from_utf8(mock.job(id).log).unwrap();
         assert!(log.starts_with("raincheck: given back, as this worker cannot run it: cannot start `"), "{log}");
+        eventually("the server is told", || mock.table().troubles.iter().any(|it| it.starts_with("cannot start `")))
+            .await;
         let answer = r#"printf '{"job":"0","attempt":%s,"result":1}\n' ${1:-2}"#;
         install(&program, if keep { answer } else { "echo 1" });
         let job = ended(&mock, id).await;

@@ -1,7 +1,8 @@
 use super::{Draft, Moment};
-use crate::command::Change;
+use crate::command::{Change, Reply};
 use crate::event::EventData;
 use crate::job::Job;
+use crate::lease::LeaseRef;
 use crate::limits;
 use crate::state::State;
 use crate::time::Millis;
@@ -15,6 +16,25 @@ pub fn lease(job: Job, worker: &str, ttl: Millis, moment: &Moment<'_>) -> (Job, 
     draft.job.started_at = Some(moment.now);
     draft.step(State::Running, EventData::Started { worker: worker.into() }, moment.now);
     draft.done()
+}
+
+/// Gives a run's lease a length that outlives restarts. Not beyond what is left of the job's time limit: whoever is told
+/// that it need not report for so long would be stopped before.
+pub fn extend(job: Job, run: LeaseRef, ttl: Millis, moment: &Moment<'_>) -> (Reply, Vec<Change>) {
+    if !job.is_on(run) {
+        return (Reply::LeaseLost(job), Vec::new());
+    }
+    if ttl <= job.ttl {
+        return (Reply::Job(job), Vec::new());
+    }
+    let spent = job.started_at.map_or(0, |at| moment.now.since(at).max(0));
+    if ttl > job.timeout - spent {
+        return (Reply::TooLong(job), Vec::new());
+    }
+    let longer = Job { ttl, ..job };
+    let (job, mut changes) = Draft::of(longer).done();
+    changes.push(Change::Extend(run, ttl));
+    (Reply::Job(job), changes)
 }
 
 /// Whether a request is handed one more job: `own` bytes of inputs it has already, `all` have those that are answered with

@@ -13,7 +13,7 @@ mod sweep;
 
 pub use append::may_append;
 pub use lawful::lawful;
-pub use lease::{lease, may_lease_more};
+pub use lease::{extend, lease, may_lease_more};
 pub use settle::{Settled, progress, settle};
 pub use steer::{Rerun, cancel, may_purge, may_rerun, run_now};
 pub use submit::{Known, SubmitFacts, submit};

@@ -78,6 +78,7 @@ pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) ->
             Ok((job, changes)) => (Reply::Job(job), changes).into(),
             Err(job) => Reply::LeaseLost(*job).into(),
         },
+        Command::Extend(lease, ttl) => decide::extend(job, lease, ttl, moment).into(),
         Command::Cancel(cancel) => {
             let (reply, mut changes) = decide::cancel(job, cancel.force, moment);
             if let Reply::Job(job) = &reply

@@ -43,7 +43,7 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
     let no = match command {
         Command::Settle(settle) => settle.lease.no,
         Command::Append(append) => append.lease.no,
-        Command::Progress(lease, _) => lease.no,
+        Command::Progress(lease, _) | Command::Extend(lease, _) => lease.no,
         Command::Cancel(cancel) => cancel.no,
         Command::RunNow(no) | Command::Purge(no) => *no,
         Command::SetQueue(name, _) => {
@@ -74,6 +74,7 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         }
         Command::Append(_)
         | Command::Progress(..)
+        | Command::Extend(..)
         | Command::Cancel(_)
         | Command::RunNow(_)
         | Command::Purge(_)

@@ -208,6 +208,7 @@ impl Before {
                 | Change::Delete { .. }
                 | Change::Forget(_)
                 | Change::Erase(_)
+                | Change::Extend(..)
                 | Change::AskToStop(_)
                 | Change::EndLease(_) => {}
             }

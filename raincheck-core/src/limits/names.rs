@@ -10,8 +10,12 @@ pub const KEY_BYTES: usize = 255;
 pub const TAGS: usize = 32;
 /// Longest tag name or value, bytes.
 pub const TAG_BYTES: usize = 256;
+/// Longest words of a worker about its own trouble, bytes.
+pub const TROUBLE_BYTES: usize = 1 << 10;
 /// Most names in one lease request.
 pub const LEASE_NAMES: usize = 1_000;
+/// Most patterns among them: each is held against every kind that has jobs.
+pub const LEASE_PATTERNS: usize = 100;
 /// Most queues.
 pub const QUEUES: usize = 10_000;
 /// Most kinds.
@@ -28,5 +32,7 @@ pub const WORKERS: usize = 10_000;
 pub const WORKER_NAMES: usize = 100_000;
 /// Names of kinds and queues in all requests that wait for work.
 pub const WAITING_NAMES: usize = 100_000;
+/// Patterns in all of them, equal ones counted once: each is held against the kind of every job that becomes ready.
+pub const WAITING_PATTERNS: usize = 1_000;
 /// A request that names no more than these may wait even then.
 pub const FEW_NAMES: usize = 16;

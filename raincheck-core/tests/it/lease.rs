@@ -6,7 +6,15 @@ use raincheck_core::{Job, JobNo, LeaseJobs, State, limits};
 use crate::make::{NOW, at_now, job, name};
 
 fn request(max: usize) -> LeaseJobs {
-    LeaseJobs { worker: "w".into(), queues: Vec::new(), kinds: vec![name("k")], max, ttl: 1_000, request_id: None }
+    LeaseJobs {
+        worker: "w".into(),
+        queues: Vec::new(),
+        kinds: vec![name("k")],
+        patterns: Vec::new(),
+        max,
+        ttl: 1_000,
+        request_id: None,
+    }
 }
 
 fn ready(no: i64, queue: &str, is_late: bool) -> Job {

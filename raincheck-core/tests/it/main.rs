@@ -8,6 +8,7 @@ mod lawful;
 mod lease;
 mod make;
 mod object;
+mod pattern;
 mod resolve;
 mod settle;
 mod steer;

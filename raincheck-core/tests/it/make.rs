@@ -107,6 +107,7 @@ pub fn words(changes: &[Change]) -> String {
         Change::Delete { .. } => "delete".to_owned(),
         Change::Forget(..) => "forget".to_owned(),
         Change::Erase(..) => "erase".to_owned(),
+        Change::Extend(..) => "extend lease".to_owned(),
         Change::AskToStop(..) => "ask to stop".to_owned(),
         Change::EndLease(..) => "end lease".to_owned(),
     };

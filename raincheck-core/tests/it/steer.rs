@@ -111,3 +111,25 @@ fn lease() {
     let Some(Change::Event(event)) = changes.first() else { panic!("{changes:?}") };
     assert_eq!((event.seq, event.attempt, event.state), (3, 4, State::Running));
 }
+
+#[test]
+fn a_run_is_handed_over_within_its_time() {
+    let running = Job { started_at: Some(NOW), ..job(State::Running) };
+    let run = running.lease_ref();
+    let extend = |job: &Job, ttl| at_now(|moment| decide::extend(job.clone(), run, ttl, moment));
+    assert_eq!(extend(&running, 10_000), (Reply::Job(running.clone()), Vec::new()), "it has that already");
+    let (reply, changes) = extend(&running, 60_000);
+    assert_eq!(reply, Reply::Job(Job { ttl: 60_000, ..running.clone() }));
+    assert_eq!(words(&changes), "update(running 1) + extend lease");
+    assert_eq!(extend(&running, 60_001), (Reply::TooLong(running.clone()), Vec::new()));
+    let begun = Job { started_at: Some(NOW.plus(-45_000)), ..running.clone() };
+    assert!(matches!(extend(&begun, 15_000).0, Reply::Job(_)));
+    assert_eq!(extend(&begun, 15_001).0, Reply::TooLong(begun));
+    let ahead = Job { started_at: Some(NOW.plus(5_000)), ..running };
+    assert!(matches!(extend(&ahead, 60_001).0, Reply::TooLong(_)), "a clock that was set back gives no more");
+    for state in State::ALL.into_iter().filter(|state| *state != State::Running) {
+        assert_eq!(extend(&job(state), 20_000), (Reply::LeaseLost(job(state)), Vec::new()));
+    }
+    let again = Job { attempt: 2, ..job(State::Running) };
+    assert_eq!(extend(&again, 20_000).0, Reply::LeaseLost(again));
+}

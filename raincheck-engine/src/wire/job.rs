@@ -10,7 +10,7 @@ use super::progress::write_progress;
 use crate::{Engine, Outlook};
 
 /// Everything that one answer shows of a job.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct JobView<'a> {
     job: &'a Job,
     label: Option<&'a str>,
@@ -109,6 +109,7 @@ pub fn write_job_members(out: &mut Json, view: &JobView<'_>) {
     }
     member!(out, "position").maybe_number(view.outlook.position);
     member!(out, "eta_seconds").maybe_number(view.outlook.eta_seconds);
+    member!(out, "waiting_detail").maybe_text(view.outlook.waiting_detail.as_deref());
     member!(out, "created_at").time(job.created_at);
     member!(out, "run_at").time(job.run_at);
     member!(out, "started_at").maybe_time(job.started_at);

@@ -41,9 +41,10 @@ pub fn failure() -> Outcome {
 /// A request for up to `max` jobs of kind `k`.
 pub fn request(max: usize, wait: Millis) -> LeaseRequest {
     LeaseRequest {
-        worker: WorkerId { name: "tester".into(), version: None },
+        worker: WorkerId { name: "tester".into(), version: None, trouble: None },
         queues: Vec::new(),
         kinds: vec![name("k")],
+        patterns: Vec::new(),
         max,
         wait,
         ttl: 30_000,

@@ -167,6 +167,7 @@ async fn a_waiter_that_came_too_late_is_woken_again() {
             worker: "thief".into(),
             queues: Vec::new(),
             kinds: vec![name("k")],
+            patterns: Vec::new(),
             max: 1,
             ttl: 30_000,
             request_id: None,

@@ -47,7 +47,7 @@ async fn a_waiter_that_came_first_is_woken_by_the_submit() {
         let begun = Instant::now();
         let leasing = bed.lease();
         let submitting = async {
-            while !bed.engine.served(&name("k")) {
+            while !bed.engine.served(None, &name("k")) {
                 tokio::task::yield_now().await;
             }
             bed.submit(new_job()).await
@@ -87,7 +87,7 @@ async fn finishing_and_leasing_are_one_request() {
     assert_eq!(leased.job.id, first.id);
     let mut next = request(5, PATIENCE);
     next.finish = vec![(leased.job.lease_ref(), Outcome::Complete(json("1")))];
-    let LeaseAnswer { leases, finished } = bed.engine.lease(next).await.unwrap();
+    let LeaseAnswer { leases, finished, drain: _ } = bed.engine.lease(next).await.unwrap();
     assert_eq!(leases[0].job.id, second.id);
     assert!(matches!(&finished[..], [Finish::Done(job)] if job.state == State::Succeeded));
     let mut last = request(5, PATIENCE);

@@ -1,7 +1,5 @@
 use raincheck_core::{NewJob, Spec, State};
-use raincheck_engine::{
-    Beat, CancelAnswer, LeaseError, PurgeAnswer, RerunError, RunNowAnswer, SubmitError, Until, json,
-};
+use raincheck_engine::{Beat, CancelAnswer, PurgeAnswer, RerunError, RunNowAnswer, SubmitError, Until, json};
 use raincheck_store::{Found, Renewed};
 
 use crate::bed::{Bed, PATIENCE, failure, in_time, new_job, request};
@@ -59,6 +57,25 @@ async fn running_again_makes_a_new_job() {
 }
 
 #[tokio::test]
+async fn a_heartbeat_hands_a_run_over_within_its_time() {
+    let bed = Bed::new().await;
+    bed.submit(new_job()).await;
+    let lease = bed.lease().await.job.lease_ref();
+    let beat = async |ttl| {
+        let beat = Beat { lease, ttl, progress: None };
+        bed.engine.heartbeat(vec![beat], 0).await.unwrap()[0]
+    };
+    let extended = |ttl| Renewed::Extended { ttl, cancel_requested: false };
+    assert_eq!(beat(Some(10_000)).await, extended(10_000));
+    assert_eq!(beat(Some(600_000)).await, extended(600_000));
+    assert_eq!(bed.engine.store().record(lease.no).await.unwrap().unwrap().job.ttl, 600_000);
+    assert_eq!(beat(Some(7_200_000)).await, Renewed::TooLong, "the job may run for an hour");
+    assert_eq!(beat(None).await, extended(600_000));
+    assert_eq!(beat(Some(5_000)).await, extended(5_000));
+    assert_eq!(bed.engine.store().record(lease.no).await.unwrap().unwrap().job.ttl, 600_000);
+}
+
+#[tokio::test]
 async fn draining_ends_waits_and_takes_ends_only() {
     let bed = Bed::new().await;
     let job = bed.submit(new_job()).await;
@@ -84,14 +101,15 @@ async fn draining_ends_waits_and_takes_ends_only() {
     })
     .await;
     assert!(matches!(waited.unwrap(), Found::Here(record) if record.job.state == State::Running));
-    assert!(matches!(leased, Err(LeaseError::Draining)));
+    assert!(leased.is_ok_and(|answer| answer.drain && answer.leases.is_empty()));
     assert!(watched.unwrap().is_none() && fed.unwrap().is_none());
     assert!(matches!(beaten.unwrap()[..], [Renewed::Extended { .. }]));
     assert!(matches!(bed.engine.submit(vec![new_job()]).await, Err(SubmitError::Draining)));
     let mut end = request(1, PATIENCE);
     end.finish = vec![(lease, failure())];
     let answer = bed.engine.lease(end).await.unwrap();
-    assert!(answer.leases.is_empty() && answer.finished.len() == 1);
+    assert!(answer.drain && answer.leases.is_empty() && answer.finished.len() == 1);
+    assert!(bed.engine.lease(request(1, PATIENCE)).await.is_ok_and(|answer| answer.drain), "at once");
     bed.engine.stop().await;
     bed.engine.stop().await;
 }

@@ -1,6 +1,6 @@
 use raincheck_core::{Defaults, Failure, FailureCode, JobRequest};
 use raincheck_engine::json;
-use raincheck_engine::wire::{BaseUrl, JobView, Json, write_event, write_failure, write_job};
+use raincheck_engine::wire::{BaseUrl, Form, JobView, Json, write_event, write_failure, write_job};
 use serde_json::Value;
 
 use crate::bed::Bed;
@@ -22,6 +22,7 @@ async fn a_job_and_its_events_are_shown_without_http() {
     let record = bed.record(&job).await;
     let base = BaseUrl { scheme: "https://", rest: b"example.test/rain" };
     let view = JobView::of(&bed.engine, base, &record);
+    let bare = written(|out| write_job(out, &view));
     let shown = written(|out| write_job(out, &view.with_input(&input, None)));
     let this = format!("https://example.test/rain/jobs/{}", job.id);
     assert_eq!(
@@ -37,10 +38,12 @@ async fn a_job_and_its_events_are_shown_without_http() {
         (&format!("{this}/result").into(), &true.into())
     );
     assert_eq!(shown["input"]["x"], 1);
-    let bare = written(|out| write_job(out, &view));
     assert_eq!(bare.get("input"), None, "shown to those who ask for it");
     let events = bed.engine.job_events(job.no, 0, 10).await.unwrap();
-    let shown: Vec<_> = events.iter().map(|event| written(|out| write_event(out, event, &bed.engine))).collect();
+    let shown: Vec<_> = events
+        .iter()
+        .map(|event| written(|out| write_event(out, event, &bed.engine, Form::feed(false), None)))
+        .collect();
     assert_eq!(shown.len(), events.len());
     let last = shown.last().unwrap();
     assert_eq!((&last["type"], &last["job"]), (&"succeeded".into(), &job.id.to_string().into()));

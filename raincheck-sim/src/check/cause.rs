@@ -110,9 +110,11 @@ impl Checker {
         life.time_until = ticks + life.row.timeout;
         let late = life.attempt == 1 && life.row.start_by.is_some_and(|by| by <= now);
         demand!(!late, no, "started after its start_by");
-        let asked = request.kinds.contains(&life.row.kind)
-            && (request.queues.is_empty() || request.queues.contains(&life.row.queue));
-        demand!(asked, no, "handed to a worker that did not ask for it: {request:?}");
+        demand!(
+            request.wants(&life.row.queue, &life.row.kind),
+            no,
+            "handed to a worker that did not ask for it: {request:?}"
+        );
         let (queue, kind) = (&self.books.queues[&life.row.queue], &self.books.kinds[&life.row.kind]);
         demand!(!queue.settings.paused, no, "leased from a paused queue");
         demand!(!queue.over_cap() && !kind.over_cap(), no, "more run than may: {queue:?} {kind:?}");
@@ -141,6 +143,14 @@ impl Checker {
             (Command::Settle(_), Reply::LeaseLost(_) | Reply::Gone) => !wrote,
             (Command::Progress(..), Reply::Job(_)) => wrote,
             (Command::Progress(..), Reply::LeaseLost(_) | Reply::Gone) => !wrote,
+            (Command::Extend(lease, ttl), Reply::Job(job)) => {
+                let live = self.lives.get_mut(&lease.no).filter(|life| life.runs(lease.attempt));
+                if let Some(life) = live.filter(|life| life.row.ttl < *ttl) {
+                    (life.row.ttl, life.deadline) = (*ttl, self.ticks + ttl);
+                }
+                !wrote && job.is_on(*lease) && job.ttl >= *ttl
+            }
+            (Command::Extend(..), Reply::TooLong(_) | Reply::LeaseLost(_) | Reply::Gone) => !wrote,
             (Command::Append(_), Reply::Appended(_) | Reply::Full | Reply::LeaseLost(_) | Reply::Gone) => !wrote,
             (Command::Cancel(_), Reply::Job(job)) => wrote || job.cancel_requested || job.state == State::Canceled,
             (Command::Cancel(_), Reply::Finished(_) | Reply::Shared(_) | Reply::Gone) => !wrote,

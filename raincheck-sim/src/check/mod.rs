@@ -275,7 +275,7 @@ impl Checker {
 fn names(command: &Command) -> Option<JobNo> {
     match command {
         Command::Settle(settle) => Some(settle.lease.no),
-        Command::Progress(lease, _) => Some(lease.no),
+        Command::Progress(lease, _) | Command::Extend(lease, _) => Some(lease.no),
         Command::Append(append) => Some(append.lease.no),
         Command::Cancel(cancel) => Some(cancel.no),
         Command::RunNow(no) | Command::Purge(no) => Some(*no),

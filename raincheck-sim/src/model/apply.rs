@@ -6,7 +6,7 @@ use raincheck_core::interpreter::{
 };
 use raincheck_core::{Command, NewJob, Outcome, Overdue, QueueFacts, Reply, State};
 
-use super::{Model, Stop};
+use super::{LeaseChange, Model, Stop};
 use crate::Flaw;
 
 impl Model {
@@ -24,6 +24,7 @@ impl Model {
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)
+            | Command::Extend(..)
             | Command::Cancel(_)
             | Command::RunNow(_)
             | Command::Purge(_)
@@ -64,6 +65,8 @@ impl Model {
                     Outcome::TimedOut => Some(Overdue::TimedOut),
                     _ => Some(Overdue::Lost),
                 },
+                // What a hand-over in this transaction gave counts at once.
+                _ if self.lease_changes.iter().any(|c| matches!(c, LeaseChange::Extend(it, _) if *it == lease)) => None,
                 _ => self.leases.overrun(lease, self.lease_clock()),
             };
             let worker = self.leases.worker(lease).unwrap_or_default().into();

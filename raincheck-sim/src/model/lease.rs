@@ -59,9 +59,8 @@ impl Model {
         let (mut found, mut room) = (Vec::new(), Room::default());
         for (pair, _) in self.disk.jobs.pairs() {
             let (queue, kind) = pair;
-            let asked = request.kinds.contains(kind) && (request.queues.is_empty() || request.queues.contains(queue));
             let settings = self.disk.queues.get(queue).map(|row| &row.settings);
-            if !asked || settings.is_some_and(|settings| settings.paused) {
+            if !request.wants(queue, kind) || settings.is_some_and(|settings| settings.paused) {
                 continue;
             }
             let running = |of: &dyn Fn(&Name, &Name) -> bool| self.disk.jobs.count(of)[RUNNING];

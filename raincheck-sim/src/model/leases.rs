@@ -12,6 +12,8 @@ pub struct Leases(BTreeMap<JobNo, Live>);
 struct Live {
     attempt: u32,
     ttl: Millis,
+    /// The most that a heartbeat takes it to.
+    kept: Millis,
     lease_until: Millis,
     time_until: Millis,
     cancel_requested: bool,
@@ -23,6 +25,7 @@ impl Leases {
         let live = Live {
             attempt: job.attempt,
             ttl: job.ttl,
+            kept: job.ttl,
             lease_until: at.served() + job.ttl,
             time_until: at.ticks + (job.timeout - elapsed).max(0),
             cancel_requested: job.cancel_requested,
@@ -43,10 +46,17 @@ impl Leases {
         }
     }
 
+    /// A length that is on disk.
+    pub fn hand_over(&mut self, lease: LeaseRef, ttl: Millis, at: Reading) {
+        if let Some(live) = self.live(lease) {
+            (live.ttl, live.kept, live.lease_until) = (ttl, ttl, at.served() + ttl);
+        }
+    }
+
     /// The length of the extended lease and whether its run is asked to stop; `None` when it is over.
     pub fn renew(&mut self, lease: LeaseRef, ttl: Option<Millis>, at: Reading) -> Option<(Millis, bool)> {
         let live = self.live(lease)?;
-        live.ttl = ttl.unwrap_or(live.ttl).clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS);
+        live.ttl = ttl.unwrap_or(live.ttl).max(limits::TTL_LEAST_MILLIS).min(live.kept);
         live.lease_until = at.served() + live.ttl;
         Some((live.ttl, live.cancel_requested))
     }

@@ -73,6 +73,7 @@ impl Setup {
 
 enum LeaseChange {
     Start(Box<Job>, Box<str>),
+    Extend(LeaseRef, Millis),
     AskToStop(LeaseRef),
     End(LeaseRef),
 }
@@ -181,6 +182,7 @@ impl Model {
         for change in std::mem::take(&mut self.lease_changes) {
             match change {
                 LeaseChange::Start(job, worker) => self.leases.start(&job, worker, at, 0),
+                LeaseChange::Extend(lease, ttl) => self.leases.hand_over(lease, ttl, at),
                 LeaseChange::AskToStop(lease) => self.leases.ask_to_stop(lease),
                 LeaseChange::End(lease) => self.leases.end(lease),
             }

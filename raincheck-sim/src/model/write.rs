@@ -13,7 +13,7 @@ impl Model {
     pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<(), Stop> {
         for change in changes {
             // Leases are in memory; a purge has effects of its own.
-            if !matches!(change, Change::AskToStop(_) | Change::EndLease(_) | Change::Forget(_)) {
+            if !matches!(change, Change::Extend(..) | Change::AskToStop(_) | Change::EndLease(_) | Change::Forget(_)) {
                 self.effect()?;
             }
             match change {
@@ -63,6 +63,7 @@ impl Model {
                 }
                 Change::Forget(job) => self.purge(&job)?,
                 Change::Erase(no) => self.erase(no),
+                Change::Extend(lease, ttl) => self.lease_changes.push(LeaseChange::Extend(lease, ttl)),
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
             }

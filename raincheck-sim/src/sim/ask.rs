@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use raincheck_core::{
-    Content, Digest, Failure, FailureCode, JobId, LeaseJobs, Method, Name, NewJob, OnLost, Outcome, Payload, Progress,
-    Timestamp,
+    Content, Digest, Failure, FailureCode, JobId, LeaseJobs, Method, Name, NewJob, OnLost, Outcome, Pattern, Payload,
+    Progress, Timestamp,
 };
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -83,10 +83,17 @@ pub fn new_job(rng: &mut StdRng, plan: &Plan, label: u64, now: Timestamp) -> New
 /// A worker's request. Its id, where it has one, is new.
 pub fn lease(rng: &mut StdRng, worker: &str, id: u64) -> LeaseJobs {
     let all = [name(KINDS[0]), name(KINDS[1])];
+    let queues = if rng.random_bool(0.3) { vec![name("a"), name("b")] } else { Vec::new() };
+    let (mut kinds, mut patterns) = (all[rng.random_range(0..2)..].to_vec(), Vec::new());
+    if rng.random_bool(0.3) {
+        kinds.truncate(rng.random_range(0..2));
+        patterns.extend(Pattern::new(&format!("*{}", KINDS[1])).ok().filter(|_| rng.random_bool(0.7)));
+    }
     LeaseJobs {
         worker: worker.into(),
-        queues: if rng.random_bool(0.3) { vec![name("a"), name("b")] } else { Vec::new() },
-        kinds: all[rng.random_range(0..2)..].to_vec(),
+        queues,
+        kinds,
+        patterns,
         max: rng.random_range(0..5),
         ttl: rng.random_range(2_000..6_000),
         request_id: rng.random_bool(0.3).then(|| digest(id)),

@@ -25,6 +25,7 @@ impl Sim {
                 worker: "calm".into(),
                 queues: Vec::new(),
                 kinds: ask::KINDS.iter().map(|kind| ask::name(kind)).collect(),
+                patterns: Vec::new(),
                 max: 1_000,
                 ttl: 5_000,
                 request_id: None,

@@ -76,6 +76,7 @@ impl Tally {
                 Refusal::TooManyNames => "refused: too many names",
             }),
             Reply::LeaseLost(_) => self.count("answer: lease lost"),
+            Reply::TooLong(_) => self.count("answer: too long a hand-over"),
             Reply::Gone => self.count("answer: gone"),
             Reply::Finished(_) | Reply::Shared(_) | Reply::NotWaiting(_) | Reply::NotFinished(_) => {
                 self.count("answer: not now");

@@ -69,7 +69,8 @@ impl Sim {
     fn report(&mut self, who: usize, at: usize, turn: u32) -> Command {
         let lease = self.workers[who].runs[at].lease;
         match turn {
-            60..64 => Command::Progress(lease, ask::progress(&mut self.rng)),
+            60..63 => Command::Progress(lease, ask::progress(&mut self.rng)),
+            63..64 => Command::Extend(lease, self.rng.random_range(2_000..12_000)),
             64..68 => {
                 let kind = if self.rng.random() { ChunkKind::Stream } else { ChunkKind::Log };
                 let offset = self.rng.random_bool(0.5).then(|| self.rng.random_range(0..8));

@@ -77,8 +77,15 @@ impl StateMachineTest for Rules {
             Move::Submit { key, content } => system.submit(key, content),
             Move::Lease => {
                 let kinds = vec![ask::name("x")];
-                let ask =
-                    LeaseJobs { worker: "w".into(), queues: Vec::new(), kinds, max: 1, ttl: TTL, request_id: None };
+                let ask = LeaseJobs {
+                    worker: "w".into(),
+                    queues: Vec::new(),
+                    kinds,
+                    patterns: Vec::new(),
+                    max: 1,
+                    ttl: TTL,
+                    request_id: None,
+                };
                 system.one(Command::Lease(ask));
             }
             Move::Finish { job, late, end } => {

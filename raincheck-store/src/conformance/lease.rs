@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use raincheck_core::{Command, Content, EventData, LeaseJobs, NewJob, Payload, Reply, State, limits};
+use raincheck_core::{Command, Content, EventData, LeaseJobs, NewJob, Pattern, Payload, Reply, State, limits};
 
 use super::{KIND, World, complete, digest, name, new_job, new_of, worker_asks};
 
@@ -32,7 +32,7 @@ pub async fn only_what_was_asked_for(world: &mut World) {
         world.create(new_of(queue, kind)).await;
     }
     let none =
-        [from(&["a"], &[], 9), from(&["nowhere"], &["x"], 9), from(&["a"], &["nothing"], 9), from(&["a"], &["x"], 0)];
+        [from(&[], &[], 9), from(&["nowhere"], &["x"], 9), from(&["a"], &["nothing"], 9), from(&["a"], &["x"], 0)];
     for request in none {
         assert_eq!(world.ask(request).await, []);
     }
@@ -44,6 +44,33 @@ pub async fn only_what_was_asked_for(world: &mut World) {
         [("a", "y"), ("b", "y")]
     );
     assert_eq!(world.ask(from(&["b", "a"], &["y", "x"], 9)).await.len(), 1);
+}
+
+/// Patterns stand for the kinds that they match, and queues alone for any kind in them; what nobody asked for stays.
+pub async fn by_patterns_and_by_queues_alone(world: &mut World) {
+    let made = [("a", "shop.email"), ("a", "shop.sms"), ("b", "mail"), ("b", "shop.email"), ("c", "mail")];
+    for (queue, kind) in made {
+        world.create(new_of(queue, kind)).await;
+    }
+    let like = |queues: &[&str], patterns: &[&str]| LeaseJobs {
+        patterns: patterns.iter().map(|text| Pattern::new(text).unwrap()).collect(),
+        ..from(queues, &[], 9)
+    };
+    for request in [like(&["a"], &["mail*"]), like(&[], &["*.none"]), from(&["d"], &[], 9), like(&["d"], &["*"])] {
+        assert_eq!(world.ask(request).await, []);
+    }
+    let names = |leased: &[(raincheck_core::Job, raincheck_core::Spec)]| {
+        leased.iter().map(|(job, _)| format!("{}/{}", job.queue, job.kind)).collect::<Vec<_>>().join(" ")
+    };
+    let one = world.ask(LeaseJobs { max: 1, ..like(&["b", "a"], &["*email", "shop.*"]) }).await;
+    assert_eq!(names(&one), "a/shop.email");
+    assert_eq!(names(&world.ask(like(&[], &["*.email"])).await), "b/shop.email");
+    // Both in one transaction, each by its own words.
+    let both = vec![Command::Lease(from(&["b"], &[], 9)), Command::Lease(like(&[], &["s*p.*", "shop.sms"]))];
+    let replies = world.store.apply(both).await.unwrap();
+    let [Reply::Leased(first), Reply::Leased(second)] = &replies[..] else { panic!("{replies:?}") };
+    assert_eq!((names(first).as_str(), names(second).as_str()), ("b/mail", "a/shop.sms"));
+    assert_eq!(names(&world.ask(from(&["c", "a", "c"], &[], 9)).await), "c/mail");
 }
 
 /// What became ready first goes first, over all queues and kinds of the request.

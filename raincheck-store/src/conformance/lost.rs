@@ -37,15 +37,18 @@ pub async fn a_heartbeat_saves(world: &mut World) {
     assert_eq!(world.end(lease, complete("1")).await.state, State::Succeeded);
 }
 
-/// A heartbeat may ask for another length; it hears of a call to stop.
+/// A heartbeat may ask for another length, up to what the lease was taken with; it hears of a call to stop.
 pub async fn a_heartbeat_may_change_the_length(world: &mut World) {
     let lease = world.running(new_job()).await;
     let renew = async |ttl| world.store.renew(vec![Renewal { lease, ttl }]).await.unwrap()[0];
-    assert_eq!(renew(Some(60_000)).await, Renewed::Extended { ttl: 60_000, cancel_requested: false });
-    world.clock.advance(59_999);
+    assert_eq!(renew(Some(60_000)).await, Renewed::Extended { ttl: 10_000, cancel_requested: false });
+    assert_eq!(renew(Some(4_000)).await, Renewed::Extended { ttl: 4_000, cancel_requested: false });
+    world.clock.advance(3_999);
     assert_eq!(world.store.overdue(9).await.unwrap(), []);
     world.cancel(lease.no).await;
-    assert_eq!(renew(None).await, Renewed::Extended { ttl: 60_000, cancel_requested: true });
+    assert_eq!(renew(None).await, Renewed::Extended { ttl: 4_000, cancel_requested: true });
+    world.clock.advance(4_000);
+    assert_eq!(world.store.overdue(9).await.unwrap().len(), 1);
     let stranger = raincheck_core::LeaseRef { attempt: 2, ..lease };
     let both = vec![Renewal { lease: stranger, ttl: None }, Renewal { lease, ttl: Some(10_000) }];
     let answers = world.store.renew(both).await.unwrap();

@@ -61,6 +61,7 @@ pub fn worker_asks(kinds: &[&str], max: usize) -> LeaseJobs {
         worker: "worker-1".into(),
         queues: Vec::new(),
         kinds: kinds.iter().map(|kind| name(kind)).collect(),
+        patterns: Vec::new(),
         max,
         ttl: 10_000,
         request_id: None,

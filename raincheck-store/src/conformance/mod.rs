@@ -63,7 +63,7 @@ macro_rules! conformance_tests {
                 a_job_asked_to_stop_is_not_joined, posts_never_coalesce }
             names { each_by_its_own, unused_ones_make_room, a_refused_batch_forgets_none }
             bounds { of_a_queue, of_the_whole_store, of_a_queue_by_its_setting, replays_pass_a_full_queue }
-            lease { hands_out_and_counts_the_attempt, only_what_was_asked_for, by_rank_over_queues_and_kinds,
+            lease { hands_out_and_counts_the_attempt, only_what_was_asked_for, by_patterns_and_by_queues_alone, by_rank_over_queues_and_kinds,
                 priority_goes_first_but_not_for_ever, names_given_twice_count_once, two_workers_never_get_one_job,
                 sees_what_stands_before_it_in_the_request, skips_what_came_too_late, inputs_end_a_request,
                 the_same_request_gets_the_same_leases, a_request_does_not_get_leases_that_are_over }
@@ -94,7 +94,7 @@ macro_rules! conformance_tests {
             search { tags_match_exactly, text_is_literal, text_looks_everywhere, every_filter_together }
             figures { follow_every_move, of_queues_and_kinds, tickets_and_served }
             blobs { referenced_stay_and_orphans_go, orphans_go_while_it_is_open, of_purged_jobs_are_handed_back, results_may_be_files, are_read_copied_and_removed }
-            restart { everything_is_there, leases_get_their_full_length_again, numbers_grow_though_the_clock_steps_back,
+            restart { everything_is_there, leases_get_their_full_length_again, a_hand_over_outlives_a_restart, numbers_grow_though_the_clock_steps_back,
                 due_times_are_known_again, secret_and_settings_stay, closed_takes_nothing }
             model { five_worlds_from_0, five_worlds_from_5, five_worlds_from_10, five_worlds_from_15 }
             script { fifty_seeds_from_0, fifty_seeds_from_50, fifty_seeds_from_100, fifty_seeds_from_150 }

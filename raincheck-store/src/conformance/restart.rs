@@ -1,10 +1,36 @@
 //! Closing, and opening the same data again.
 
-use raincheck_core::{Clock, Command, NewJob, Outcome, Retention, State};
+use raincheck_core::{Clock, Command, NewJob, Outcome, Reply, Retention, State};
 
 use super::check::{everything, whole_feed};
 use super::{World, complete, fail, name, new_job, new_of};
 use crate::{Renewal, Renewed, StoreError};
+
+/// A lease that was handed over has its new length after every restart, whatever heartbeats asked for since; none goes
+/// beyond the time limit of its run.
+pub async fn a_hand_over_outlives_a_restart(world: &mut World) {
+    let lease = world.running(NewJob { timeout: 3_600_000, ..new_job() }).await;
+    let extend = async |world: &World, ttl| world.one(Command::Extend(lease, ttl)).await;
+    let renew = async |world: &World, ttl| world.store.renew(vec![Renewal { lease, ttl }]).await.unwrap()[0];
+    world.clock.advance(9_000);
+    let Reply::Job(job) = extend(world, 600_000).await else { panic!("not extended") };
+    assert_eq!((job.ttl, job.attempt, job.seq, job.state), (600_000, 1, 2, State::Running));
+    assert_eq!(world.record(lease.no).await.job, job);
+    for _ in 0..3 {
+        world.clock.advance(599_999);
+        assert_eq!(world.store.overdue(9).await.unwrap(), []);
+        world.restart().await;
+    }
+    assert_eq!(renew(world, Some(5_000)).await, Renewed::Extended { ttl: 5_000, cancel_requested: false });
+    assert_eq!(renew(world, Some(900_000)).await, Renewed::Extended { ttl: 600_000, cancel_requested: false });
+    assert_eq!(extend(world, 20_000).await, Reply::Job(job.clone()), "it has that already");
+    assert_eq!(extend(world, 3_000_000).await, Reply::TooLong(job.clone()));
+    assert_eq!(world.record(lease.no).await.job, job);
+    world.clock.advance(600_000);
+    assert_eq!(world.store.overdue(9).await.unwrap().len(), 1);
+    let done = world.end(lease, complete("1")).await;
+    assert_eq!(extend(world, 700_000).await, Reply::LeaseLost(done));
+}
 
 /// Jobs in every state, their events, the figures: as they were.
 pub async fn everything_is_there(world: &mut World) {

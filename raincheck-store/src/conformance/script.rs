@@ -136,7 +136,8 @@ fn command(rng: &mut StdRng, known: &mut Known, now: Timestamp) -> Command {
             };
             Command::Settle(Settle { lease, outcome })
         }
-        70..73 => Command::Progress(lease, ask::progress(rng)),
+        70..72 => Command::Progress(lease, ask::progress(rng)),
+        72..73 => Command::Extend(lease, rng.random_range(2_000..20_000)),
         73..76 => {
             let kind = if rng.random() { ChunkKind::Stream } else { ChunkKind::Log };
             let offset = rng.random_bool(0.5).then(|| rng.random_range(0..8));

@@ -50,6 +50,7 @@ impl After {
             for change in self.lease_changes {
                 match change {
                     LeaseChange::Start(kept) => leases.put(kept),
+                    LeaseChange::Extend(lease, ttl, until) => leases.hand_over(lease, ttl, until),
                     LeaseChange::AskToStop(lease) => leases.ask_to_stop(lease),
                     LeaseChange::End(lease) => leases.end(lease),
                 }

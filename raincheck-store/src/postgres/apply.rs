@@ -26,6 +26,7 @@ impl Batch<'_> {
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)
+            | Command::Extend(..)
             | Command::Cancel(_)
             | Command::RunNow(_)
             | Command::Purge(_)

@@ -109,6 +109,8 @@ pub(super) struct Entry {
 /// What becomes of a lease once the transaction is on disk.
 pub(super) enum LeaseChange {
     Start(KeptLease),
+    /// Of this length, until then.
+    Extend(LeaseRef, Millis, Millis),
     AskToStop(LeaseRef),
     End(LeaseRef),
 }
@@ -271,6 +273,9 @@ impl<'a> Batch<'a> {
                 }
                 // What goes of jobs that are forgotten this way is all erased, see [`Batch::purge_all`].
                 Change::Erase(_) => {}
+                Change::Extend(lease, ttl) => {
+                    self.lease_changes.push(LeaseChange::Extend(lease, ttl, self.ticks.saturating_add(ttl)));
+                }
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
             }

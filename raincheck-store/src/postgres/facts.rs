@@ -9,7 +9,7 @@ use raincheck_core::interpreter::{self, ChunkPlace, Fact, Facts, Held, Needs, Pa
 use raincheck_core::{Command, Digest, JobId, JobNo, LeaseRef, Overdue};
 use tokio_postgres::Row;
 
-use super::batch::{Batch, Claim, ClaimKey, ClaimWrite, Entry};
+use super::batch::{Batch, Claim, ClaimKey, ClaimWrite, Entry, LeaseChange};
 use super::shared::Trouble;
 use super::tail::chunk_kind;
 use super::{figures, objects, rows};
@@ -28,11 +28,11 @@ const HOLDS: &str =
     "SELECT id, name, paused, max_queued, concurrency FROM queue WHERE paused OR concurrency IS NOT NULL";
 const GIVEN: &str = "SELECT id, nos, attempts FROM lease_request WHERE id = ANY($1)";
 const QUEUES: &str = "SELECT id, name FROM queue WHERE name = ANY($1)";
-const LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease WHERE no = ANY($1) \
+const LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease WHERE no = ANY($1) \
     ORDER BY no FOR UPDATE";
-pub(super) const ALL_LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease";
+pub(super) const ALL_LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease";
 pub(super) const SOME_LEASES: &str =
-    "SELECT no, attempt, ttl, until, timeout_at, cancel, worker FROM lease WHERE no = ANY($1)";
+    "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease WHERE no = ANY($1)";
 const TOMBSTONES: &str = "SELECT no, id FROM tombstone WHERE no = ANY($1) AND until IS NOT NULL";
 const RESULTS: &str = "SELECT no, digest, content_type, filename FROM result \
     WHERE no = ANY($1) AND no >= {low} AND no < {high}";
@@ -43,11 +43,14 @@ const CHUNK_ENDS: &str = "SELECT u.no, u.kind, u.attempt, c.start + length(c.byt
     base FROM chunk WHERE no = u.no AND no >= {low} AND no < {high} AND kind = u.kind AND attempt = u.attempt \
     ORDER BY start DESC LIMIT 1) AS c";
 
+type ClaimPlace = ((i16, i32), Box<[u8]>);
+
 /// What a number of commands ask for before anything is known.
 #[derive(Default)]
 pub(super) struct Wanted {
     jobs: BTreeSet<i64>,
-    claims: BTreeMap<((i16, i32), Box<[u8]>), ClaimKey>,
+    /// By the numbers of their scopes and queues, and their keys.
+    claims: BTreeMap<ClaimPlace, ClaimKey>,
     leases: BTreeSet<i64>,
     settings: BTreeSet<String>,
     objects: BTreeSet<objects::Key>,
@@ -142,7 +145,9 @@ impl Batch<'_> {
     fn held(&self, run: LeaseRef, kept: &KeptLease) -> Held {
         let grace = self.shared.regained.load(Ordering::Acquire).saturating_add(kept.ttl);
         let is_on = kept.lease == run && self.job(run.no).is_some_and(|job| job.attempt == run.attempt);
-        let overdue = if self.unheard || !is_on {
+        // What a hand-over in this transaction gave counts at once.
+        let is_extended = |c: &LeaseChange| matches!(c, LeaseChange::Extend(it, ..) if *it == run);
+        let overdue = if self.unheard || !is_on || self.lease_changes.iter().any(is_extended) {
             None
         } else if kept.lease_until.max(grace) <= self.ticks {
             Some(Overdue::Lost)
@@ -360,5 +365,6 @@ pub(super) fn kept_lease(row: &Row) -> Result<KeptLease, Trouble> {
         time_until: row.try_get(4)?,
         cancel_requested: row.try_get(5)?,
         worker: rows::plain(row.try_get(6)?),
+        kept: row.try_get(7)?,
     })
 }

@@ -23,7 +23,7 @@ static RENEW_ONE: LazyLock<String> = LazyLock::new(|| renewal(""));
 fn renewal(locked: &str) -> String {
     format!(
         "WITH u AS (SELECT * FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS u (no, attempt, ttl)), \
-         kept AS (SELECT l.no, least(greatest(coalesce(u.ttl, l.ttl), $4), $5) AS ttl, coalesce($6, {NOW}) AS now \
+         kept AS (SELECT l.no, least(greatest(coalesce(u.ttl, l.ttl), $4), l.kept) AS ttl, coalesce($5, {NOW}) AS now \
          FROM lease l JOIN u ON u.no = l.no AND u.attempt = l.attempt FOR UPDATE OF l {locked}) \
          UPDATE lease l SET ttl = kept.ttl, until = kept.now + kept.ttl FROM kept WHERE l.no = kept.no \
          RETURNING l.no, l.attempt, l.ttl, l.until, l.cancel"
@@ -95,9 +95,9 @@ impl PostgresStore {
         let attempts: Vec<i32> = asked.keys().map(|lease| rows::count(lease.attempt)).collect();
         let ttls: Vec<Option<i64>> = asked.values().copied().collect();
         let statement = db.prepare_cached(sql).await?;
-        let (least, most) = (limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS);
+        let least = limits::TTL_LEAST_MILLIS;
         let ticks = self.shared.given_ticks();
-        let found = db.query(&statement, &[&nos, &attempts, &ttls, &least, &most, &ticks]).await?;
+        let found = db.query(&statement, &[&nos, &attempts, &ttls, &least, &ticks]).await?;
         let mut leases = self.shared.leases.lock();
         for row in &found {
             let attempt: i32 = row.try_get(1)?;

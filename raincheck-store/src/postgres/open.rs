@@ -316,7 +316,7 @@ async fn kept<const N: usize>(db: &impl GenericClient, name: &str, fresh: [u8; N
 /// worker's fault. As long as another node lives, nothing is renewed.
 async fn resume_leases(db: &impl GenericClient, shared: &Shared) -> Result<(), Trouble> {
     let sql = format!(
-        "UPDATE lease l SET ttl = j.ttl, until = m.ticks + j.ttl, \
+        "UPDATE lease l SET ttl = j.ttl, kept = j.ttl, until = m.ticks + j.ttl, \
          timeout_at = m.ticks + greatest(j.timeout - greatest(m.now - j.started_at, 0), 0) \
          FROM job j, (SELECT coalesce($1, {NOW}) AS ticks, coalesce($2, {NOW}) AS now) AS m WHERE j.no = l.no"
     );

@@ -110,8 +110,7 @@ impl Batch<'_> {
     ) -> Result<(), Trouble> {
         serving.begin_round();
         for job in std::mem::take(&mut stand.ready) {
-            let fits =
-                request.kinds.contains(&job.kind) && (request.queues.is_empty() || request.queues.contains(&job.queue));
+            let fits = request.wants(&job.queue, &job.kind);
             let inputs = self.inputs;
             let offered = match fits {
                 true => self.decide(|moment| serving.offer(job, &mut stand.room, inputs, moment)),
@@ -132,6 +131,7 @@ impl Batch<'_> {
             self.lease_changes.push(LeaseChange::Start(KeptLease {
                 lease: job.lease_ref(),
                 ttl: job.ttl,
+                kept: job.ttl,
                 lease_until: self.ticks.saturating_add(job.ttl),
                 time_until: self.ticks.saturating_add(job.timeout.max(0)),
                 cancel_requested: job.cancel_requested,
@@ -227,9 +227,14 @@ impl Batch<'_> {
             let moved = self.moves.get(pair).map_or(0, |counts| counts[State::Queued as usize]);
             known + moved > 0 || book.maybe_ready.contains(pair)
         };
-        if request.queues.is_empty() {
+        if request.queues.is_empty() || request.any_kind() || !request.patterns.is_empty() {
+            let mut matched: HashMap<Name, bool> = HashMap::new();
+            let mut wants = |(queue, kind): &Pair| {
+                (request.queues.is_empty() || request.queues.contains(queue))
+                    && *matched.entry(kind.clone()).or_insert_with(|| request.wants_kind(kind))
+            };
             let all = book.pairs.keys().chain(self.moves.keys()).chain(&book.maybe_ready);
-            all.filter(|pair| request.kinds.contains(&pair.1) && queued(pair)).cloned().collect()
+            all.filter(|pair| queued(pair) && wants(pair)).cloned().collect()
         } else {
             let all = request.queues.iter().flat_map(|q| request.kinds.iter().map(|k| (q.clone(), k.clone())));
             all.filter(queued).collect()

@@ -234,6 +234,7 @@ mod tests {
                 worker: "w".into(),
                 queues: Vec::new(),
                 kinds: Vec::new(),
+                patterns: Vec::new(),
                 max: 1,
                 ttl: 1_000,
                 request_id: None,

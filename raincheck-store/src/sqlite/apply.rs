@@ -28,6 +28,7 @@ impl Writer<'_> {
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)
+            | Command::Extend(..)
             | Command::Cancel(_)
             | Command::RunNow(_)
             | Command::Purge(_)
@@ -70,7 +71,10 @@ impl Writer<'_> {
         }
         if let Some(lease) = needs.lease {
             let leases = self.shared.leases.lock();
+            // What a hand-over in this transaction gave counts at once.
+            let is_extended = |c: &LeaseChange| matches!(c, LeaseChange::Extend(it, _) if *it == lease);
             let overdue = leases.overrun(lease, self.shared.clock.reading());
+            let overdue = overdue.filter(|_| !self.leases.iter().any(is_extended));
             facts.lease = Fact::Here(Held { overdue, worker: leases.worker(lease).unwrap_or_default() });
         }
         if let Some(no) = needs.recorded {
@@ -260,6 +264,7 @@ impl Writer<'_> {
                 Change::Delete { kind, name, version } => objects::delete(self.db, kind, &name, version)?,
                 Change::Forget(job) => blobs.extend(purge::purge(self, &job)?),
                 Change::Erase(no) => trim::erase(self.db, no)?,
+                Change::Extend(lease, ttl) => self.leases.push(LeaseChange::Extend(lease, ttl)),
                 Change::AskToStop(lease) => self.leases.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.leases.push(LeaseChange::End(lease)),
             }

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use raincheck_core::interpreter::Room;
@@ -23,23 +24,10 @@ pub(super) static SPEC: LazyLock<String> =
 /// of queue and kind that were asked for and have something queued are looked at, so kinds nobody serves are never scanned
 /// past.
 pub(super) fn candidates(writer: &mut Writer<'_>, request: &LeaseJobs, max: usize) -> Result<(Vec<Job>, Room)> {
+    let pairs = pairs(writer, request);
     let tables = &writer.shared.tables;
-    let kinds: Vec<i64> = request.kinds.iter().filter_map(|k| tables.kind_number(k.as_str())).collect();
-    let queues: Vec<i64> = request.queues.iter().filter_map(|q| tables.queue_number(q.as_str())).collect();
-    let mut pairs: Vec<(i64, i64)> = if request.queues.is_empty() {
-        let served = |pair: &&(i64, i64)| kinds.contains(&pair.1);
-        writer.book.pairs.keys().filter(served).copied().collect()
-    } else {
-        queues.iter().flat_map(|q| kinds.iter().map(|k| (*q, *k))).collect()
-    };
-    // A name given twice must not find a job twice.
-    pairs.sort_unstable();
-    pairs.dedup();
     let (mut found, mut room) = (Vec::new(), Room::default());
     for (queue, kind) in pairs {
-        if writer.book.pairs.get(&(queue, kind)).is_none_or(|n| n[QUEUED] == 0) {
-            continue;
-        }
         let Some(whole) = writer.book.queues.get(&queue).filter(|q| !q.settings.paused) else { continue };
         let mut limit = max as u64;
         if let Some((cap, name)) = whole.settings.concurrency.and_then(|cap| Some((cap, tables.queue_name(queue)?))) {
@@ -57,6 +45,33 @@ pub(super) fn candidates(writer: &mut Writer<'_>, request: &LeaseJobs, max: usiz
     }
     found.sort_unstable_by_key(|job: &Job| (job.rank, job.no));
     Ok((found, room))
+}
+
+/// The pairs of queue and kind that a request asks for and that have something queued, in order.
+fn pairs(writer: &Writer<'_>, request: &LeaseJobs) -> Vec<(i64, i64)> {
+    let (tables, pairs) = (&writer.shared.tables, &writer.book.pairs);
+    let kinds: Vec<i64> = request.kinds.iter().filter_map(|k| tables.kind_number(k.as_str())).collect();
+    let queues: Vec<i64> = request.queues.iter().filter_map(|q| tables.queue_number(q.as_str())).collect();
+    let is_by_number = request.patterns.is_empty() && !request.any_kind();
+    let mut matched: HashMap<i64, bool> = HashMap::new();
+    let mut served = |kind: i64| {
+        let matches = || tables.kind_name(kind).is_some_and(|name| request.wants_kind(&name));
+        kinds.contains(&kind) || !is_by_number && *matched.entry(kind).or_insert_with(matches)
+    };
+    let mut found: Vec<(i64, i64)> = if request.queues.is_empty() {
+        let queued = pairs.iter().filter(|(pair, n)| n[QUEUED] > 0 && served(pair.1));
+        queued.map(|(pair, _)| *pair).collect()
+    } else if is_by_number {
+        let all = queues.iter().flat_map(|q| kinds.iter().map(|k| (*q, *k)));
+        all.filter(|pair| pairs.get(pair).is_some_and(|n| n[QUEUED] > 0)).collect()
+    } else {
+        let all = queues.iter().flat_map(|q| pairs.range((*q, i64::MIN)..=(*q, i64::MAX)));
+        all.filter(|(pair, n)| n[QUEUED] > 0 && served(pair.1)).map(|(pair, _)| *pair).collect()
+    };
+    // A name given twice must not find a job twice.
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// What a job asks for, with the bytes of its input.

@@ -48,6 +48,7 @@ pub(super) struct Bounds {
 /// What becomes of a lease once the transaction is on disk.
 pub(super) enum LeaseChange {
     Start(Box<Job>, Box<str>),
+    Extend(LeaseRef, Millis),
     AskToStop(LeaseRef),
     End(LeaseRef),
 }
@@ -229,6 +230,7 @@ impl Writer<'_> {
             for change in self.leases.drain(..) {
                 match change {
                     LeaseChange::Start(job, worker) => leases.start(&job, worker, at, 0),
+                    LeaseChange::Extend(lease, ttl) => leases.hand_over(lease, ttl, at.served().saturating_add(ttl)),
                     LeaseChange::AskToStop(lease) => leases.ask_to_stop(lease),
                     LeaseChange::End(lease) => leases.end(lease),
                 }

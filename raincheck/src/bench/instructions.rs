@@ -174,6 +174,7 @@ pub async fn walk(path: HotPath, times: usize, folder: &Path) -> Result<Exit, Fa
         worker: "bench".into(),
         queues: Vec::new(),
         kinds: vec![kind],
+        patterns: Vec::new(),
         max: BATCH,
         ttl: 3_600_000,
         request_id: None,

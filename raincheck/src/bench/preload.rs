@@ -103,6 +103,7 @@ async fn some(store: &SqliteStore, count: usize, jobs: Jobs, now: Timestamp) -> 
                 worker,
                 queues: Vec::new(),
                 kinds,
+                patterns: Vec::new(),
                 max: batch,
                 ttl: 3_600_000,
                 request_id: None,

@@ -64,7 +64,7 @@ pub fn words(job: &Job) -> String {
         (State::Running, _) if job.cancel_requested => "stopping".to_owned(),
         (State::Running, Some(text)) => text,
         (State::Queued, _) => match job.waiting_for.as_deref() {
-            Some("no worker") => "no worker serves this kind".to_owned(),
+            Some("no worker") => job.waiting_detail.clone().unwrap_or_else(|| "no worker serves this kind".to_owned()),
             Some(what) => format!("waits: {what}"),
             None => job.position.map_or_else(String::new, |position| format!("position {position}")),
         },

@@ -37,7 +37,7 @@ impl WorkerCommand {
         output::many(
             &workers,
             options.output.format,
-            &["WORKER", "VERSION", "KINDS", "QUEUES", "RUNNING", "SEEN"],
+            &["WORKER", "VERSION", "KINDS", "QUEUES", "RUNNING", "SEEN", "TROUBLE"],
             worker,
         )?;
         Ok(Exit::Done)
@@ -67,5 +67,6 @@ fn worker(worker: &WorkerInfo) -> Vec<Cell> {
         (if worker.queues.is_empty() { "all".to_owned() } else { worker.queues.join(",") }, None),
         (text("running"), None),
         (when::ago(&text("last_seen")), Some(Ink::Dim)),
+        (worker.trouble.clone().unwrap_or_default(), None),
     ]
 }

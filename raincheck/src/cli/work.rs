@@ -19,8 +19,9 @@ use crate::config::sections::LogFormat;
 #[derive(Args, Debug)]
 #[command(after_help = AFTER)]
 pub struct Options {
-    /// Run the program for jobs of this kind; can be given again.
-    #[arg(long = "kind", value_name = "KIND", required = true)]
+    /// Run the program for jobs of this kind, `*` standing for any run of characters ('shop.*'); can be given again; for any
+    /// kind in the queues if not said.
+    #[arg(long = "kind", value_name = "KIND", required_unless_present = "queues")]
     kinds: Vec<String>,
     /// Take jobs from this queue; can be given again; from all if not said.
     #[arg(long = "queue", value_name = "NAME")]
@@ -87,6 +88,9 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         Worker::builder(client).name(&name).version(env!("CARGO_PKG_VERSION")).concurrency(options.concurrency);
     for kind in &options.kinds {
         worker = worker.shared_kind(kind, runner.clone());
+    }
+    if options.kinds.is_empty() {
+        worker = worker.any_kind(runner);
     }
     for queue in options.queues {
         worker = worker.queue(queue);

@@ -48,7 +48,7 @@ impl<'a> Arriving<'a> {
         }
         match beat(self.ask.engine(), self.lease).await {
             Some(Renewed::Extended { ttl, .. }) => self.every = third(ttl),
-            Some(Renewed::Lost) => self.over().await?,
+            Some(Renewed::TooLong | Renewed::Lost) => self.over().await?,
             None => {}
         }
         self.due = Instant::now() + self.every;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use axum::extract::State as AppState;
 use axum::response::Response;
 use http::StatusCode;
-use raincheck_core::{Name, State, limits};
+use raincheck_core::{Name, Pattern, State, limits};
 
 use super::App;
 use super::answer::json;
@@ -16,6 +16,8 @@ use super::wire::Json;
 
 type ByState = [u64; 7];
 
+/// So many patterns of workers are held against each kind.
+const PATTERNS: usize = 100;
 /// Room for a kind.
 const KIND_BYTES: usize = 384;
 
@@ -59,12 +61,13 @@ async fn known(app: &App) -> Result<BTreeMap<Name, ByState>, Problem> {
 /// Workers by what they serve; of very many, as many as an answer has room for.
 struct Serving {
     by_kind: HashMap<Name, Vec<Box<str>>>,
+    by_pattern: Vec<(Pattern, Box<str>)>,
 }
 
 impl Serving {
     fn of(app: &App) -> Self {
         let mut by_kind: HashMap<Name, Vec<Box<str>>> = HashMap::new();
-        let mut room = limits::RIDING_BYTES;
+        let (mut by_pattern, mut room) = (Vec::new(), limits::RIDING_BYTES);
         for worker in app.engine.workers() {
             for kind in worker.kinds.iter() {
                 room = room.saturating_sub(worker.name.len() + 3);
@@ -72,8 +75,17 @@ impl Serving {
                     by_kind.entry(kind.clone()).or_default().push(worker.name.clone());
                 }
             }
+            by_pattern.extend(worker.patterns.iter().map(|pattern| (pattern.clone(), worker.name.clone())));
         }
-        Serving { by_kind }
+        by_pattern.truncate(PATTERNS);
+        Serving { by_kind, by_pattern }
+    }
+
+    fn of_kind<'s>(&'s self, kind: &'s Name) -> impl Iterator<Item = &'s str> {
+        let by_name = self.by_kind.get(kind).map_or(&[][..], Vec::as_slice);
+        let matching =
+            self.by_pattern.iter().filter(|(pattern, name)| pattern.matches(kind) && !by_name.contains(name));
+        by_name.iter().chain(matching.map(|(_, name)| name)).map(AsRef::as_ref)
     }
 }
 
@@ -93,9 +105,8 @@ fn write(out: &mut Json, app: &App, name: &Name, by_state: &ByState, serving: &S
     }
     let mean = app.engine.kind_stats(name).map(|stats| stats.mean_ms / 1_000.0);
     out.key("typical_seconds").maybe_float(mean);
-    out.key("served").bool(app.engine.served(name));
-    let workers = serving.by_kind.get(name).into_iter().flatten();
-    out.key("workers").list(workers, |out, worker| out.text(worker));
+    out.key("served").bool(app.engine.served(None, name));
+    out.key("workers").list(serving.of_kind(name), |out, worker| out.text(worker));
     for state in State::ALL {
         out.key(state.as_str()).number(by_state[state as usize]);
     }

@@ -3,6 +3,7 @@
 use axum::extract::State as AppState;
 use axum::response::Response;
 use http::StatusCode;
+use raincheck_core::{Name, Pattern};
 
 use super::App;
 use super::answer::json;
@@ -23,8 +24,10 @@ pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response
         out.begin();
         out.key("name").text(&worker.name);
         out.key("version").maybe_text(worker.version.as_deref());
-        out.key("kinds").list(&*worker.kinds, |out, kind| out.text(kind.as_str()));
+        let kinds = worker.kinds.iter().map(Name::as_str).chain(worker.patterns.iter().map(Pattern::as_str));
+        out.key("kinds").list(kinds, |out, kind| out.text(kind));
         out.key("queues").list(&*worker.queues, |out, queue| out.text(queue.as_str()));
+        out.key("trouble").maybe_text(worker.trouble.as_deref());
         out.key("running").number(worker.running as u64);
         out.key("last_seen").time(worker.last_seen);
         out.end();

@@ -3,6 +3,7 @@
 
 use super::{Edit, Killer, Mutant};
 
+const ENGINE: &[&str] = &["test", "-p", "raincheck-engine", "--lib", "dispatch"];
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
 const DAMAGE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "damage"];
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];
@@ -402,6 +403,26 @@ pub const MUTANTS: &[Mutant] = &[
             to: "let Some(name) = self.name.take().filter(|_| false) else { return };\n        // Outside",
         }],
         killer: Killer::Campaign("torn-upload", 6),
+    },
+    Mutant {
+        name: "hand-over-in-memory",
+        fault: "a lease that was handed over has its old length after a restart",
+        edits: &[Edit {
+            file: "raincheck-core/src/decide/lease.rs",
+            from: "let longer = Job { ttl, ..job };",
+            to: "let longer = job;",
+        }],
+        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "a_hand_over_outlives_a_restart"]),
+    },
+    Mutant {
+        name: "patterns-wake-nobody",
+        fault: "a job wakes only those who wait for its kind by name",
+        edits: &[Edit {
+            file: "raincheck-engine/src/waiting.rs",
+            from: "self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(kind))",
+            to: "self.by_pattern.iter().filter(|(pattern, _)| pattern.as_str() == kind.as_str())",
+        }],
+        killer: Killer::Tests(ENGINE),
     },
     Mutant {
         name: "own-trouble-fails",

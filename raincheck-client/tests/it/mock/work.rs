@@ -6,9 +6,18 @@ pub async fn lease(State(table): State<Shared>, Json(request): Json<Value>) -> R
     let finish = request["finish"].as_array().cloned().unwrap_or_default();
     {
         let mut table = table.lock().unwrap();
-        table.lease_calls += 1;
+        if let Some(trouble) = request["worker"]["trouble"].as_str() {
+            assert_eq!(request["max"], 0);
+            table.troubles.push(trouble.to_owned());
+        } else {
+            table.lease_calls += 1;
+        }
         if let Some(status) = table.refuse_leases {
             return problem(status.as_u16(), "forbidden");
+        }
+        if table.drain > 0 && finish.is_empty() {
+            table.drain -= 1;
+            return Json(json!({"leases": [], "finished": [], "drain": true})).into_response();
         }
     }
     let mut finished = Vec::new();

@@ -87,7 +87,9 @@ CREATE TABLE lease (
     until bigint NOT NULL,
     timeout_at bigint NOT NULL,
     cancel boolean NOT NULL,
-    worker text NOT NULL
+    worker text NOT NULL,
+    -- What a restart grants, and the most that a heartbeat takes `ttl` to.
+    kept bigint NOT NULL
 ) WITH (fillfactor = 60, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.1);
 CREATE INDEX lease_over ON lease (least(until, timeout_at));
 

@@ -28,8 +28,10 @@ pub async fn one(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Re
     }
     let beats = vec![Beat { lease, ttl, progress }];
     let renewed = ask.engine().heartbeat_while(beats, wait(&ask.app, beat.wait), peer::half_closed()).await?;
-    let Some(Renewed::Extended { ttl, cancel_requested }) = renewed.into_iter().next() else {
-        return Err(ask.lease_lost(lease).await?);
+    let (ttl, cancel_requested) = match renewed.into_iter().next() {
+        Some(Renewed::Extended { ttl, cancel_requested }) => (ttl, cancel_requested),
+        Some(Renewed::TooLong) => return Err(too_long()),
+        Some(Renewed::Lost) | None => return Err(ask.lease_lost(lease).await?),
     };
     let mut out = Json::with_capacity(64);
     out.begin();
@@ -71,6 +73,7 @@ pub async fn many(ask: Ask, body: Body) -> Result<Response, Problem> {
             None => Err(Problem::new(problem::NOT_FOUND).detail("not a lease of this server")),
             Some(lease) => match renewed.next() {
                 Some(Renewed::Extended { ttl, cancel_requested }) => Ok((ttl, cancel_requested)),
+                Some(Renewed::TooLong) => Err(too_long()),
                 _ => Err(ask.one_lease_lost(lease, &mut room).await?),
             },
         };
@@ -92,6 +95,11 @@ pub async fn many(ask: Ask, body: Body) -> Result<Response, Problem> {
     });
     out.end();
     Ok(json(StatusCode::OK, out))
+}
+
+/// Of a lease that is to last beyond its run; it goes on as it was.
+fn too_long() -> Problem {
+    Problem::invalid(vec![Violation::new("/ttl", "must not be longer than what is left of the job's timeout")])
 }
 
 fn wait(app: &App, wait: Option<Duration>) -> i64 {

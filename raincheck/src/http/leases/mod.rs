@@ -6,17 +6,19 @@ pub mod heartbeat;
 pub mod input;
 mod unsure;
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
-use raincheck_core::{ChunkKind, Millis, Name, limits};
+use raincheck_core::{ChunkKind, Millis, Name, Pattern, limits};
 use raincheck_engine::{LeaseError, LeaseRequest, Leased, WorkerId};
 
 use super::answer::json;
 use super::ask::Ask;
 use super::base::Base;
-use super::problem::{self, Problem, Violation};
+use super::problem::{Problem, Violation};
 use super::wire::{AtMost, Duration, JobView, Json, LeaseBody, Object, cut, read, write_job};
 use super::{App, body, peer};
 
@@ -48,7 +50,7 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     if !keeps {
         peer::handed(answer.leases.iter().map(|leased| leased.job.lease_ref()));
     }
-    if answer.leases.is_empty() && !finishing {
+    if answer.leases.is_empty() && !finishing && !answer.drain {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let mut out = Json::with_capacity(2_048 * answer.leases.len() + 128 * answer.finished.len() + 64);
@@ -56,16 +58,15 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     write_leases(&mut out, &ask, &answer.leases);
     out.key("finished");
     ends.write(&mut out, &ask, &answer.finished).await?;
+    write_drain(&mut out, answer.drain);
     out.end();
     Ok(json(StatusCode::OK, out))
 }
 
 fn refused(error: LeaseError) -> Problem {
     match error {
-        LeaseError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(1..=3)),
-        LeaseError::TooMany => {
-            Problem::no_room().detail("too many kinds are waited for: ask for fewer in one request, or again later")
-        }
+        LeaseError::TooMany => Problem::no_room()
+            .detail("too many kinds and patterns are waited for: ask for fewer in one request, or again later"),
         LeaseError::Store(error) => error.into(),
     }
 }
@@ -79,14 +80,18 @@ async fn request(
     let mut errors = Vec::new();
     let (AtMost(queues), AtMost(kinds), AtMost(finish)) = (asked.queues, asked.kinds, asked.finish);
     let queues = names("/queues", &queues, &mut errors);
-    let none = kinds.is_empty();
-    let kinds = names("/kinds", &kinds, &mut errors);
-    let max = asked.max.unwrap_or(1);
+    let nothing = kinds.is_empty() && queues.is_empty();
+    let (kinds, patterns) = kinds_and_patterns(&kinds, &mut errors);
+    let is_troubled = asked.worker.as_ref().is_some_and(|Object(worker)| worker.trouble.is_some());
+    let max = asked.max.unwrap_or(usize::from(!is_troubled));
+    if max > 0 && is_troubled {
+        errors.push(Violation::new("/max", "must be 0 for a worker that says it can take no jobs"));
+    }
     if max > limits::LEASE_JOBS {
         errors.push(Violation::new("/max", "must be at most 1000"));
     }
-    if max > 0 && none && finish.is_empty() {
-        errors.push(Violation::new("/kinds", "must name at least one kind"));
+    if max > 0 && nothing && finish.is_empty() {
+        errors.push(Violation::new("/kinds", "must name at least one kind or pattern where no queues are named"));
     }
     let ttl = ttl("/ttl", asked.ttl, &mut errors).unwrap_or(limits::TTL_MILLIS);
     if asked.request_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits::KEY_BYTES) {
@@ -106,18 +111,36 @@ async fn request(
     let wait = asked.wait.filter(|_| finish.is_empty() && !peer::is_kept());
     let wait = wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait));
     let worker = asked.worker.map_or_else(
-        || WorkerId { name: "unnamed".into(), version: None },
+        || WorkerId { name: "unnamed".into(), version: None, trouble: None },
         |Object(worker)| WorkerId {
             name: cut(&worker.name, limits::LABEL_BYTES).into(),
             version: worker.version.map(|version| cut(&version, limits::LABEL_BYTES).into()),
+            trouble: worker.trouble.map(|trouble| cut(&trouble, limits::TROUBLE_BYTES).into()),
         },
     );
     let request_id = asked.request_id.map(Into::into);
     let finish = ends.take(app, text, finish).await?;
-    Ok(LeaseRequest { worker, queues, kinds, max, wait, ttl, request_id, finish })
+    Ok(LeaseRequest { worker, queues, kinds, patterns, max, wait, ttl, request_id, finish })
 }
 
-fn names(pointer: &str, texts: &[std::borrow::Cow<'_, str>], errors: &mut Vec<Violation>) -> Vec<Name> {
+fn kinds_and_patterns(texts: &[Cow<'_, str>], errors: &mut Vec<Violation>) -> (Vec<Name>, Vec<Pattern>) {
+    let (mut kinds, mut patterns) = (Vec::with_capacity(texts.len()), Vec::new());
+    for (index, text) in texts.iter().enumerate() {
+        let taken = match Pattern::is_meant(text) {
+            true => Pattern::new(text).map(|pattern| patterns.push(pattern)),
+            false => Name::new(text).map(|name| kinds.push(name)),
+        };
+        if let Err(error) = taken {
+            errors.push(Violation::new(format!("/kinds/{index}"), error.to_string()));
+        }
+    }
+    if patterns.len() > limits::LEASE_PATTERNS {
+        errors.push(Violation::new("/kinds", "must not hold more than 100 patterns"));
+    }
+    (kinds, patterns)
+}
+
+fn names(pointer: &str, texts: &[Cow<'_, str>], errors: &mut Vec<Violation>) -> Vec<Name> {
     let mut names = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         match Name::new(text) {
@@ -144,6 +167,13 @@ fn write_leases(out: &mut Json, ask: &Ask, leases: &[Leased]) {
         write_lease(out, &ask.app, &ask.base, leased, riding < limits::RIDING_BYTES);
         riding += leased.spec.input.payload.size() as usize;
     });
+}
+
+/// Says so where the server is about to stop.
+fn write_drain(out: &mut Json, drain: bool) {
+    if drain {
+        out.key("drain").bool(true);
+    }
 }
 
 fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased, rides: bool) {

@@ -13,7 +13,7 @@ use http::StatusCode;
 use raincheck_engine::{LeaseAnswer, LeaseError, LeaseRequest};
 use raincheck_store::StoreError;
 
-use super::write_leases;
+use super::{write_drain, write_leases};
 use crate::http::answer::json;
 use crate::http::ask::Ask;
 use crate::http::wire::Json;
@@ -31,7 +31,7 @@ pub fn answer(ask: Ask, request: Option<LeaseRequest>) -> Response {
             Some(request) => match ask.engine().lease(request).await {
                 Ok(answer) => answer,
                 Err(LeaseError::Store(error)) => return Err(error),
-                Err(LeaseError::Draining | LeaseError::TooMany) => LeaseAnswer::default(),
+                Err(LeaseError::TooMany) => LeaseAnswer::default(),
             },
             None => LeaseAnswer::default(),
         };
@@ -39,6 +39,7 @@ pub fn answer(ask: Ask, request: Option<LeaseRequest>) -> Response {
         out.begin();
         write_leases(&mut out, &ask, &answer.leases);
         out.key("finished").raw(b"[]");
+        write_drain(&mut out, answer.drain);
         out.end();
         Ok(out.into_bytes())
     });

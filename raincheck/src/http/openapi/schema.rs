@@ -33,6 +33,8 @@ pub struct Job {
     progress: Option<ProgressBody<'static>>,
     position: Option<u64>,
     eta_seconds: Option<u64>,
+    /// Why it waits, in words for people, where there is more to say.
+    waiting_detail: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
@@ -250,6 +252,8 @@ pub struct Worker {
     version: Option<String>,
     kinds: Vec<String>,
     queues: Vec<String>,
+    /// Why it can take no jobs now.
+    trouble: Option<String>,
     running: u64,
     #[schema(format = DateTime)]
     last_seen: String,
@@ -266,6 +270,8 @@ pub struct Workers {
 pub struct LeaseAnswer {
     leases: Vec<Lease>,
     finished: Vec<Finished>,
+    /// The server is about to stop and hands out no more: ask another one, or again in a few seconds. Absent otherwise.
+    drain: Option<bool>,
 }
 
 /// One run of one job.

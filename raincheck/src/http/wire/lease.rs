@@ -22,11 +22,12 @@ pub struct LeaseBody<'a> {
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 1000)]
     pub queues: AtMost<Cow<'a, str>, { limits::LEASE_NAMES }>,
-    /// Of these kinds.
+    /// Of these kinds; `*` in one stands for any run of characters (`shop.*`), in at most 100 of them. May be left out where
+    /// queues are named: then any kind in them.
     #[serde(default)]
     #[schema(value_type = Vec<String>, max_items = 1000)]
     pub kinds: AtMost<Cow<'a, str>, { limits::LEASE_NAMES }>,
-    /// At most so many; 1 unless given, 0 only finishes.
+    /// At most so many; 1 unless given, 0 only finishes, and says what troubles the worker.
     #[schema(maximum = 1000)]
     pub max: Option<usize>,
     /// How long to wait for the first.
@@ -58,6 +59,10 @@ pub struct WorkerBody<'a> {
     #[serde(borrow)]
     #[schema(max_length = 256)]
     pub version: Option<Cow<'a, str>>,
+    /// Why it can take no jobs now, with a `max` of 0: shown to people until its next request without it.
+    #[serde(borrow)]
+    #[schema(max_length = 1024)]
+    pub trouble: Option<Cow<'a, str>>,
 }
 
 /// The end of a run: exactly one of `complete`, `fail` and `release`.
@@ -158,7 +163,8 @@ pub struct HeartbeatBody<'a> {
     #[serde(borrow)]
     #[schema(value_type = Option<ProgressBody>)]
     pub progress: Option<Object<ProgressBody<'a>>>,
-    /// The lease lasts so long from now.
+    /// The lease lasts so long from now. Longer than it was taken with is a hand-over: it outlives every restart of the
+    /// server, and must not be longer than what is left of the job's timeout.
     #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub ttl: Option<Duration>,
     /// Answer when the run should stop, at the latest after so long.
@@ -192,7 +198,8 @@ pub struct BeatBody<'a> {
     #[serde(borrow)]
     #[schema(value_type = Option<ProgressBody>)]
     pub progress: Option<Object<ProgressBody<'a>>>,
-    /// The lease lasts so long from now.
+    /// The lease lasts so long from now. Longer than it was taken with is a hand-over: it outlives every restart of the
+    /// server, and must not be longer than what is left of the job's timeout.
     #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub ttl: Option<Duration>,
 }

@@ -17,6 +17,18 @@ fn submit_and_wait_prints_the_result_alone() {
 }
 
 #[test]
+fn a_pattern_or_a_queue_alone_says_what_is_run() {
+    let cli = Cli::new();
+    let mut by_pattern = cli.work(&["--kind", "shop.*", "--", "tr", "a-z", "A-Z"]);
+    assert_eq!(cli.run(&["submit", "shop.upper", "\"a\"", "--wait=20s"]).well(), "\"A\"");
+    assert_eq!(by_pattern.stop(), Some(0));
+    let mut by_queue = cli.work(&["--queue", "q", "--", "tr", "a-z", "A-Z"]);
+    assert_eq!(cli.run(&["submit", "any.kind", "\"b\"", "--queue", "q", "--wait=20s"]).well(), "\"B\"");
+    assert_eq!(by_queue.stop(), Some(0));
+    assert!(cli.run(&["work", "--", "true"]).err.contains("--kind"));
+}
+
+#[test]
 fn progress_log_stream_and_events_are_followed() {
     let cli = Cli::new();
     let script =

@@ -39,8 +39,7 @@ async fn everything_that_waits_ends() {
     waiting.await.unwrap().is(202);
     polling.await.unwrap().is(200);
     let leased = leasing.await.unwrap();
-    assert_eq!(leased.is(503).slug(), "draining");
-    assert!(!leased.header("retry-after").is_empty());
+    assert_eq!(leased.is(200).json(), json!({"leases": [], "finished": [], "drain": true}));
     log.bytes().await.unwrap();
     while let Some(Ok(message)) = socket.next().await {
         if let tokio_tungstenite::tungstenite::Message::Close(Some(frame)) = message {
@@ -65,8 +64,11 @@ async fn while_draining_nothing_is_taken_in() {
     assert_eq!(bed.get("/readyz").await.is(503).slug(), "draining");
     bed.get("/livez").await.is(200);
     // What runs may still be finished.
-    let complete = format!("/leases/{}/complete", super::bed::text(&lease["lease"]));
-    bed.post(&complete, json!(1)).await.is(200);
+    let ends = json!({"kinds": ["k"], "finish": [{"lease": lease["lease"], "complete": {"result": 1}}]});
+    let answer = bed.post("/leases", ends).await.is(200).json();
+    assert_eq!((&answer["finished"][0]["state"], &answer["drain"]), (&json!("succeeded"), &json!(true)));
+    let answer = bed.post("/leases", json!({"kinds": ["k"], "wait": "30s"})).await.is(200).json();
+    assert_eq!(answer, json!({"leases": [], "finished": [], "drain": true}), "at once");
 }
 
 #[tokio::test]

@@ -216,7 +216,7 @@ async fn witnesses(bed: &Bed, jobs: &[String]) -> Vec<Value> {
     for job in jobs {
         let mut shown = bed.get(&format!("{job}?include=input&on_failure=200")).await.json();
         // What it waits for, and how long, depends on the others.
-        for member in ["waiting_for", "position", "eta_seconds"] {
+        for member in ["waiting_for", "position", "eta_seconds", "waiting_detail"] {
             shown[member] = Value::Null;
         }
         let events = bed.get(&format!("{job}/events")).await.json();

@@ -51,6 +51,90 @@ async fn lease_and_complete() {
 }
 
 #[tokio::test]
+async fn by_patterns_and_by_queues_alone() {
+    let bed = Bed::new().await;
+    let submit = async |queue: &str, kind: &str| {
+        let job = bed.post("/jobs", json!({"kind": kind, "queue": queue})).await.is(202).json();
+        bed.get(&path(&job)).await.json()["waiting_for"].clone()
+    };
+    assert_eq!(submit("a", "shop.email").await, "no worker");
+    let kinds = async |ask: serde_json::Value| {
+        let answer = bed.post("/leases", ask).await.json();
+        let leases = answer["leases"].as_array().unwrap().iter();
+        leases.map(|lease| text(&lease["job"]["kind"]).to_owned()).collect::<Vec<_>>()
+    };
+    let by_pattern = json!({"worker": {"name": "p"}, "kinds": ["shop.*", "x"], "max": 8});
+    assert_eq!(kinds(by_pattern.clone()).await, ["shop.email"]);
+    assert_eq!(submit("b", "shop.sms").await, serde_json::Value::Null, "somebody asked for it lately");
+    assert_eq!(submit("a", "mail").await, "no worker");
+    let by_queue = json!({"worker": {"name": "q"}, "queues": ["a"], "max": 8, "wait": "30s"});
+    assert_eq!(kinds(by_queue.clone()).await, ["mail"]);
+    let (kinds, waiting_for) = tokio::join!(kinds(by_queue), async {
+        let waits = async || {
+            bed.engine
+                .served(Some(&raincheck_core::Name::new("a").unwrap()), &raincheck_core::Name::new("any").unwrap())
+        };
+        super::super::server::until("it is served", Duration::from_secs(5), waits).await;
+        submit("a", "any").await
+    });
+    assert_eq!((kinds, waiting_for), (vec!["any".to_owned()], serde_json::Value::Null));
+    let workers = bed.get("/workers").await.json();
+    assert_eq!((&workers["items"][0]["kinds"], &workers["items"][1]["kinds"]), (&json!(["x", "shop.*"]), &json!([])));
+    assert_eq!(bed.get("/kinds/shop.sms").await.json()["workers"], json!(["p"]));
+    for (bad, pointer) in [
+        (json!({"max": 1}), "/kinds"),
+        (json!({"kinds": ["shop.?"]}), "/kinds/0"),
+        (json!({"queues": ["a*"]}), "/queues/0"),
+        (json!({"kinds": (0..101).map(|n| format!("{n}*")).collect::<Vec<_>>()}), "/kinds"),
+    ] {
+        assert_eq!(bed.post("/leases", bad).await.is(422).json()["errors"][0]["pointer"], pointer);
+    }
+}
+
+#[tokio::test]
+async fn a_heartbeat_hands_a_run_over() {
+    let bed = Bed::new().await;
+    bed.job().await;
+    let lease = bed.lease("k").await["lease"].clone();
+    let url = format!("/leases/{}/heartbeat", text(&lease));
+    let beat = async |ttl: &str| bed.post(&url, json!({"ttl": ttl})).await;
+    assert_eq!(beat("10m").await.is(200).json()["ttl_seconds"], 600);
+    assert_eq!(beat("2h").await.is(422).json()["errors"][0]["pointer"], "/ttl");
+    assert_eq!(bed.post(&url, json!({})).await.is(200).json()["ttl_seconds"], 600, "it goes on as it was");
+    let many = json!({"heartbeats": [{"lease": lease, "ttl": "2h"}, {"lease": lease, "ttl": "20m"}]});
+    let many = bed.post("/leases/heartbeat", many).await.is(200).json();
+    assert_eq!(many["heartbeats"][0]["problem"]["status"], 422);
+    assert_eq!(many["heartbeats"][1]["ttl_seconds"], 1_200);
+}
+
+#[tokio::test]
+async fn a_worker_says_what_troubles_it() {
+    let bed = Bed::new().await;
+    let ask = |trouble: Option<&str>, max: u64| {
+        let mut ask = json!({"worker": {"name": "w"}, "kinds": ["k"], "max": max});
+        if let Some(trouble) = trouble {
+            ask["worker"]["trouble"] = json!(trouble);
+        }
+        ask
+    };
+    bed.post("/leases", ask(None, 1)).await.is(204);
+    let job = bed.job().await;
+    assert_eq!(bed.get(&job).await.json()["waiting_for"], serde_json::Value::Null);
+    bed.post("/leases", ask(Some("the scratch folder is full"), 0)).await.is(204);
+    assert_eq!(bed.get("/workers").await.json()["items"][0]["trouble"], "the scratch folder is full");
+    let waits = bed.get(&job).await.json();
+    assert_eq!(waits["waiting_for"], "no worker");
+    assert_eq!(waits["waiting_detail"], "worker w takes no jobs now: the scratch folder is full");
+    assert_eq!(bed.post("/leases", ask(Some("x"), 1)).await.is(422).json()["errors"][0]["pointer"], "/max");
+    let long = json!({"worker": {"name": "w", "trouble": "x".repeat(5_000)}, "kinds": ["k"]});
+    bed.post("/leases", long).await.is(204);
+    assert_eq!(text(&bed.get("/workers").await.json()["items"][0]["trouble"]).len(), 1_024);
+    bed.post("/leases", ask(None, 1)).await.is(200);
+    assert_eq!(bed.get("/workers").await.json()["items"][0]["trouble"], serde_json::Value::Null);
+    assert_eq!(bed.get(&job).await.json()["waiting_detail"], serde_json::Value::Null);
+}
+
+#[tokio::test]
 async fn nothing_in_time_is_204() {
     let bed = Bed::new().await;
     let ask = json!({"kinds": ["k"], "max": 1});
