@@ -15,8 +15,10 @@ const OVERDUE_BATCH: usize = 256;
 const RETIRE_BATCH: usize = 128;
 /// Events that one transaction goes through at the beginning of the feed.
 const TRIM_BATCH: usize = 1_024;
-/// The feed is looked at so often, milliseconds: at most what is written meanwhile is too much of it.
+/// While jobs are forgotten the feed is looked at so often, milliseconds: at most what is told meanwhile is too much of it.
 const TRIM_EVERY: Millis = 5_000;
+/// Else at least so often, milliseconds.
+const TRIM_EVERY_MOST: Millis = 600_000;
 /// Tombstones removed in one transaction.
 const BURY_BATCH: usize = 512;
 /// When cleaning up is so much later than it should be, milliseconds, it is twice as urgent, and so on.
@@ -38,8 +40,10 @@ pub(crate) enum Duty {
     Retire,
     /// Trim the feed; the store does not say when, so from time to time.
     Trim {
-        /// Monotonic milliseconds of the next time.
-        at: Millis,
+        /// Monotonic milliseconds of the last time.
+        last: Millis,
+        /// How many jobs had been forgotten then.
+        purged: u64,
     },
     /// Forget tombstones; the store does not say when, so from time to time.
     Bury {
@@ -52,7 +56,13 @@ impl Duty {
     /// Every duty, the most urgent first.
     pub(crate) fn all(engine: &Engine) -> [Duty; 5] {
         let at = engine.0.clock.ticks();
-        [Duty::Settle, Duty::Promote, Duty::Retire, Duty::Trim { at }, Duty::Bury { at }]
+        [
+            Duty::Settle,
+            Duty::Promote,
+            Duty::Retire,
+            Duty::Trim { last: at - TRIM_EVERY_MOST, purged: 0 },
+            Duty::Bury { at },
+        ]
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -87,7 +97,12 @@ impl Duty {
             Duty::Settle => store.next_overdue()? - clock.ticks(),
             Duty::Promote => store.next_due()?.since(clock.now()),
             Duty::Retire => store.next_retirement()?.since(clock.now()),
-            Duty::Trim { at } | Duty::Bury { at } => at - clock.ticks(),
+            Duty::Trim { last, purged } => {
+                let idle = (engine.settings().feed_keep / 10).clamp(TRIM_EVERY, TRIM_EVERY_MOST);
+                let forgot = engine.counters().purged.load(Relaxed) != *purged;
+                last + if forgot { TRIM_EVERY } else { idle } - clock.ticks()
+            }
+            Duty::Bury { at } => at - clock.ticks(),
         })
     }
 
@@ -106,11 +121,11 @@ impl Duty {
                 engine.counters().purged.fetch_add(count as u64, Relaxed);
                 Ok(count >= most)
             }
-            Duty::Trim { at } => {
-                let most = TRIM_BATCH * times;
+            Duty::Trim { last, purged } => {
+                let (most, before) = (TRIM_BATCH * times, engine.counters().purged.load(Relaxed));
                 let more = swept(engine, vec![Command::Trim(most)]).await?.iter().any(|count| *count >= most);
                 if !more {
-                    *at = engine.0.clock.ticks() + TRIM_EVERY;
+                    (*last, *purged) = (engine.0.clock.ticks(), before);
                 }
                 Ok(more)
             }

@@ -11,6 +11,9 @@ pub struct Settings {
     pub log_limit: u64,
     /// How long the store keeps tombstones, milliseconds: old ones are looked for at a tenth of it, at least hourly.
     pub tombstone: Millis,
+    /// How long the feed keeps events of forgotten jobs, milliseconds: what grew old is looked for at a tenth of it, at least
+    /// every ten minutes.
+    pub feed_keep: Millis,
     /// How often half-written payloads are looked for that nobody writes any more, milliseconds.
     pub litter_every: Millis,
     /// Between two small steps of the search for payloads that no job refers to, milliseconds.
@@ -26,6 +29,7 @@ impl Default for Settings {
             stream_limit: limits::STREAM_BYTES,
             log_limit: limits::LOG_BYTES,
             tombstone: limits::TOMBSTONE_MILLIS,
+            feed_keep: limits::FEED_KEEP_MILLIS,
             litter_every: limits::LITTER_MILLIS,
             orphans_step: limits::ORPHANS_STEP_MILLIS,
             version: env!("CARGO_PKG_VERSION").to_owned(),

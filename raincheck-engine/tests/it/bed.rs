@@ -72,7 +72,8 @@ impl Bed {
         let mut options =
             SqliteOptions { clock: clock.clone(), seed: Some(1), ..SqliteOptions::in_folder(folder.path()) };
         change(&mut options);
-        let mut settings = Settings { tombstone: options.tombstone, ..Settings::default() };
+        let (tombstone, feed_keep) = (options.tombstone, options.feed.keep);
+        let mut settings = Settings { tombstone, feed_keep, ..Settings::default() };
         change_settings(&mut settings);
         let seen = options.clock.clone();
         let store = SqliteStore::open(options).unwrap();

@@ -182,6 +182,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failu
         stream_limit: limits.stream.0,
         log_limit: limits.log.0,
         tombstone: config.settings.store.tombstone.0,
+        feed_keep: config.settings.feed.keep.0,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..Settings::default()
     };
