@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::event::Event;
+use crate::event::{Event, Trim};
 use crate::failure::Failure;
 use crate::id::{JobId, JobNo};
 use crate::interpreter::Piece;
@@ -51,9 +51,9 @@ pub enum Command {
     Retire(usize),
     /// Forgets up to so many tombstones and the claims of their jobs. Answered by [`Reply::Swept`].
     Bury(usize),
-    /// Goes through up to so many events from where it last came to, as far as [`crate::FeedRetention`] lets them go, and
+    /// Goes through events from where it last came to, as far as [`crate::FeedRetention`] lets them go, and
     /// removes those of forgotten jobs. Answered by [`Reply::Swept`] with how many it went through.
-    Trim(usize),
+    Trim(Trim),
 }
 
 /// What a worker asks for.

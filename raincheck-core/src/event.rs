@@ -102,6 +102,31 @@ pub struct FeedRetention {
     pub max_bytes: u64,
 }
 
+/// A look at the beginning of the feed for what may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trim {
+    /// At so many events, at most.
+    pub limit: usize,
+    /// Up to here every named reader has read; what is behind it stays longer, within the bound of bytes.
+    pub read: Cursor,
+}
+
+impl Trim {
+    /// At most so many events, whoever has read them.
+    pub fn of(limit: usize) -> Self {
+        Trim { limit, read: Cursor(i64::MAX) }
+    }
+}
+
+impl FeedRetention {
+    /// Whether an event stays that is the oldest of the feed, be its job forgotten: all those of forgotten jobs together take
+    /// so many bytes now.
+    pub fn keeps(&self, (cursor, at): (Cursor, Timestamp), bytes: i64, now: Timestamp, trim: Trim) -> bool {
+        let has_room = u64::try_from(bytes).is_ok_and(|bytes| bytes <= self.max_bytes);
+        (has_room || bytes < 0) && (at > now.plus(-self.keep) || cursor > trim.read)
+    }
+}
+
 impl Default for FeedRetention {
     fn default() -> Self {
         FeedRetention { keep: limits::FEED_KEEP_MILLIS, max_bytes: limits::FEED_BYTES }

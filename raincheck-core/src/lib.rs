@@ -33,7 +33,7 @@ mod time;
 pub use command::{Append, Cancel, Change, ClaimScope, Command, LeaseJobs, Purged, Refusal, Reply, Settle, Submitted};
 pub use defaults::{Defaults, KindDefaults, Policy};
 pub use duration::{DurationError, format_duration, parse_duration};
-pub use event::{Cursor, Event, EventData, EventType, FeedRetention};
+pub use event::{Cursor, Event, EventData, EventType, FeedRetention, Trim};
 pub use failure::{Failure, FailureCode};
 pub use fingerprint::{Sameness, digest, first_half};
 pub use id::{IdMint, JobId, JobNo};

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use raincheck_core::{Command, Millis, Outcome, Overdue, Settle};
+use raincheck_core::{Command, Millis, Outcome, Overdue, Settle, Trim};
 use raincheck_store::StoreError;
 
 use crate::{Engine, replies};
@@ -123,7 +123,8 @@ impl Duty {
             }
             Duty::Trim { last, purged } => {
                 let (most, before) = (TRIM_BATCH * times, engine.counters().purged.load(Relaxed));
-                let more = swept(engine, vec![Command::Trim(most)]).await?.iter().any(|count| *count >= most);
+                let trim = Trim { limit: most, read: engine.read_by_all().await? };
+                let more = swept(engine, vec![Command::Trim(trim)]).await?.iter().any(|count| *count >= most);
                 if !more {
                     (*last, *purged) = (engine.0.clock.ticks(), before);
                 }

@@ -109,6 +109,12 @@ impl Engine {
         replies::delete(self.one(Command::Delete(Delete { kind: KIND, name, expected })).await?)
     }
 
+    /// Up to where every named reader has read; the end of all feeds where there is none.
+    pub(crate) async fn read_by_all(&self) -> Result<Cursor, StoreError> {
+        let readers = self.readers(None, limits::OBJECTS).await?;
+        Ok(readers.iter().map(|reader| Cursor(reader.cursor.0.saturating_abs())).min().unwrap_or(Cursor(i64::MAX)))
+    }
+
     /// How far each reader is behind.
     pub async fn lags(&self, readers: &[Reader]) -> Result<Vec<Lag>, StoreError> {
         let (head, _) = self.store().feed_bounds().await?;

@@ -1,6 +1,7 @@
 //! The rules as tables, and what must hold after any sequence of them.
 
 mod batch;
+mod feed;
 mod fingerprint;
 mod fuzz;
 mod interpreter;

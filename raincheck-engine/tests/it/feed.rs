@@ -1,4 +1,4 @@
-use raincheck_core::{Cancel, Command, Cursor, State};
+use raincheck_core::{Cancel, Command, Cursor, State, Trim};
 use raincheck_engine::{Engine, FeedError};
 use raincheck_store::EventFilter;
 
@@ -105,7 +105,7 @@ async fn the_oldest_part_of_a_trimmed_feed_is_read_page_by_page() {
         bed.engine.store().apply(vec![Command::Cancel(Cancel { no, force: false }), Command::Purge(no)]).await.unwrap();
     }
     let later = bed.submit(new_job()).await;
-    bed.engine.store().apply(vec![Command::Trim(99)]).await.unwrap();
+    bed.engine.store().apply(vec![Command::Trim(Trim::of(99))]).await.unwrap();
     let (_, floor) = bed.engine.store().feed_bounds().await.unwrap();
     let (mut jobs, mut place) = (Vec::new(), Cursor(0));
     while jobs.len() < 3 {

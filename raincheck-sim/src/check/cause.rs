@@ -182,7 +182,7 @@ impl Checker {
             (Command::Retire(most) | Command::Bury(most), Reply::Swept(n, _)) => {
                 !wrote && *n == done.gone.len() && n <= most
             }
-            (Command::Trim(most), Reply::Swept(n, _)) => !wrote && done.gone.is_empty() && n <= most,
+            (Command::Trim(trim), Reply::Swept(n, _)) => !wrote && done.gone.is_empty() && *n <= trim.limit,
             _ => false,
         };
         if !fits {

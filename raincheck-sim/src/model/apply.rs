@@ -20,7 +20,7 @@ impl Model {
                 self.retire_by_age(reply)
             }
             Command::Bury(limit) => self.bury(limit),
-            Command::Trim(limit) => self.trim(limit),
+            Command::Trim(trim) => self.trim(trim),
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)

@@ -1,7 +1,7 @@
 //! Forgetting finished jobs, and forgetting that there were any.
 
 use raincheck_core::interpreter::ChunkPlace;
-use raincheck_core::{ChunkKind, Job, JobNo, Purged, Reply};
+use raincheck_core::{ChunkKind, Job, JobNo, Purged, Reply, Trim};
 
 use super::disk::{Claim, Meta};
 use super::{Model, Stop};
@@ -76,18 +76,17 @@ impl Model {
     }
 
     /// Goes on through the feed as far as its retention lets events go, and removes those of forgotten jobs.
-    pub(super) fn trim(&mut self, limit: usize) -> Result<Reply, Stop> {
+    pub(super) fn trim(&mut self, trim: Trim) -> Result<Reply, Stop> {
         self.effect()?;
-        let (keep, most) = (self.setup.feed.keep, self.setup.feed.max_bytes);
-        let old = self.now.plus(-keep);
+        let retention = self.setup.feed;
         let forgotten = self.disk.events.iter().filter(|((no, _), _)| self.disk.jobs.get(*no).is_none());
         let mut bytes: u64 = forgotten.map(|(_, event)| event.weight() as u64).sum();
-        let oldest = self.disk.feed.range(self.disk.meta(Meta::Trimmed) + 1..).take(limit);
+        let oldest = self.disk.feed.range(self.disk.meta(Meta::Trimmed) + 1..).take(trim.limit);
         let oldest: Vec<_> = oldest.map(|(cursor, at)| (*cursor, *at)).collect();
         let mut passed = 0;
         for (cursor, at) in oldest {
             let Some(event) = self.disk.events.get(&at) else { continue };
-            if event.at > old && bytes <= most {
+            if retention.keeps((event.cursor, event.at), bytes.cast_signed(), self.now, trim) {
                 break;
             }
             let (weight, is_there) = (event.weight() as u64, self.disk.jobs.get(at.0).is_some());

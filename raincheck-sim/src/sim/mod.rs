@@ -12,7 +12,9 @@ mod worker;
 
 use std::collections::VecDeque;
 
-use raincheck_core::{Command, JobId, JobNo, LeaseRef, Millis, Outcome, Overdue, Reply, Settle, Timestamp};
+use raincheck_core::{
+    Command, Cursor, JobId, JobNo, LeaseRef, Millis, Outcome, Overdue, Reply, Settle, Timestamp, Trim,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -308,7 +310,11 @@ impl Sim {
             4..7 => vec![Command::Promote(some), Command::Expire(some)],
             7..9 => vec![Command::Retire(some)],
             9 => vec![Command::Bury(some)],
-            _ => vec![Command::Trim(some * 20)],
+            _ => {
+                let slowest = self.readers.iter().map(Reader::after).min();
+                let read = slowest.filter(|_| self.rng.random()).unwrap_or(Cursor(i64::MAX));
+                vec![Command::Trim(Trim { limit: some * 20, read })]
+            }
         };
         if !commands.is_empty() {
             self.send(From::Sweep, commands);

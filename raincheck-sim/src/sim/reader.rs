@@ -12,6 +12,13 @@ pub(super) struct Reader {
     after: Cursor,
 }
 
+impl Reader {
+    /// How far it came.
+    pub fn after(&self) -> Cursor {
+        self.after
+    }
+}
+
 impl Sim {
     pub(super) fn reader_reads(&mut self, who: usize) -> Verdict {
         let (head, floor) = self.server.store.feed_bounds();

@@ -1,6 +1,6 @@
 //! The whole change feed: ordered, without holes, resumable.
 
-use raincheck_core::{Clock, Command, Cursor, Event, EventData, EventType, Name, NewJob, Retention, State};
+use raincheck_core::{Clock, Command, Cursor, Event, EventData, EventType, Name, NewJob, Retention, State, Trim};
 
 use super::check::{forgotten, no_findings, whole_feed};
 use super::{KIND, World, complete, fail, name, new_job, new_of, worker_asks};
@@ -187,6 +187,22 @@ pub async fn outlives_its_jobs(world: &mut World) {
                 assert_eq!(world.store.job(first.id).await.unwrap(), Found::Unknown);
             }
         }
+    }
+}
+
+/// What some reader has not read stays though it is old, and goes when it has.
+pub async fn waits_for_its_readers(world: &mut World) {
+    let job = world.create(new_job()).await;
+    world.cancel(job.no).await;
+    world.one(Command::Purge(job.no)).await;
+    let all = whole_feed(&*world.store).await;
+    assert_eq!(all.len(), 2);
+    world.clock.advance(world.setup.feed.keep);
+    let mut left = all.len();
+    for read in [Cursor(0), all[0].cursor, all[1].cursor] {
+        world.sweep(Command::Trim(Trim { limit: 9, read })).await;
+        left = all.iter().filter(|event| event.cursor > read).count().min(left);
+        assert_eq!(whole_feed(&*world.store).await, all[all.len() - left..]);
     }
 }
 

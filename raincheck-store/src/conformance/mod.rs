@@ -85,7 +85,7 @@ macro_rules! conformance_tests {
                 a_started_job_does_not_expire, limits_hold }
             purge { forgets_and_remembers_that_it_did, only_finished_jobs, retires_by_final_state, retire_takes_the_oldest_few,
                 buries_tombstones, takes_everything_of_the_job }
-            feed { is_ordered_and_paged, pages_end_where_they_are_full, filters, commits_are_the_feed, created_carries_the_key, outlives_its_jobs, is_trimmed_by_age, is_trimmed_by_size,
+            feed { is_ordered_and_paged, pages_end_where_they_are_full, filters, commits_are_the_feed, created_carries_the_key, outlives_its_jobs, is_trimmed_by_age, waits_for_its_readers, is_trimmed_by_size,
                 cursors_are_never_given_twice, readers_beside_writers_miss_nothing, a_second_reader_of_commits_takes_over }
             chunks { offsets_grow_and_read_back, repeats_are_not_doubled, holes_are_not_written, caps_hold,
                 large_pieces_are_cut_and_read_anywhere, streams_are_per_attempt, the_log_is_one, last_lines_of_a_run_are_kept, only_the_running_attempt_writes }

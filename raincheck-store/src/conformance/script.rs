@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use raincheck_core::{
     Append, Cancel, ChunkKind, Clock, Command, JobNo, LeaseRef, NewJob, Outcome, Overdue, QueuePatch, Reply, Settle,
-    Timestamp,
+    Timestamp, Trim,
 };
 use raincheck_sim::{Plan, ask};
 use rand::rngs::StdRng;
@@ -155,7 +155,7 @@ fn command(rng: &mut StdRng, known: &mut Known, now: Timestamp) -> Command {
         94..96 => Command::Expire(rng.random_range(0..9)),
         96..98 => Command::Retire(rng.random_range(0..9)),
         98 => Command::Bury(9),
-        _ => Command::Trim(99),
+        _ => Command::Trim(Trim::of(99)),
     }
 }
 

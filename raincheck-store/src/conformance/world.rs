@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use raincheck_core::{
     Cancel, Command, Event, FeedRetention, Job, JobNo, LeaseJobs, LeaseRef, NewJob, Outcome, Refusal, Reply, Settle,
-    Spec, SteppedClock, Submitted, Timestamp, limits,
+    Spec, SteppedClock, Submitted, Timestamp, Trim, limits,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -214,7 +214,7 @@ impl World {
     pub async fn trim(&self) -> usize {
         let mut all = 0;
         loop {
-            match self.sweep(Command::Trim(7)).await {
+            match self.sweep(Command::Trim(Trim::of(7))).await {
                 0 => return all,
                 n => all += n,
             }

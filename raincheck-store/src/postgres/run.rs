@@ -214,7 +214,7 @@ impl Batch<'_> {
                 [command @ (Command::Promote(_) | Command::Expire(_))] => Ok(vec![self.sweep(command).await?]),
                 [Command::Retire(limit)] => Ok(vec![self.retire(*limit).await?]),
                 [Command::Bury(limit)] => Ok(vec![self.bury(*limit).await?]),
-                [Command::Trim(limit)] => Ok(vec![self.trim(*limit).await?]),
+                [Command::Trim(trim)] => Ok(vec![self.trim(*trim).await?]),
                 _ => Err(Trouble::Refused("a command went the wrong way")),
             },
         }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use futures_util::try_join;
 use raincheck_core::limits::EVENT_BYTES;
-use raincheck_core::{Event, Purged, Reply, Timestamp};
+use raincheck_core::{Cursor, Event, Purged, Reply, Timestamp, Trim};
 use tokio_postgres::Row;
 
 use super::batch::Batch;
@@ -111,13 +111,11 @@ impl Batch<'_> {
     }
 
     /// Goes on from where it last came to, see [`raincheck_core::Command::Trim`].
-    pub(super) async fn trim(&mut self, limit: usize) -> Result<Reply, Trouble> {
+    pub(super) async fn trim(&mut self, trim: Trim) -> Result<Reply, Trouble> {
         self.db.execute(TRIMS, &[]).await?;
         let (mut trimmed, mut bytes, head) = self.trimmed().await?;
         let retention = self.mind.bounds.feed;
-        let old = self.now.plus(-retention.keep);
-        let most = i64::try_from(retention.max_bytes).unwrap_or(i64::MAX);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let limit = i64::try_from(trim.limit).unwrap_or(i64::MAX);
         let with: Parameters<'_> = &[&trimmed, &head, &limit];
         let mut ends = Vec::new();
         for row in self.db.query(RANGE, with).await? {
@@ -127,10 +125,11 @@ impl Batch<'_> {
         let rows = self.ask_within(OLDEST, &ends, with).await?;
         let (mut passed, mut jobs) = (0, BTreeSet::new());
         for row in &rows {
-            if Timestamp(row.try_get(2)?) > old && bytes <= most {
+            let cursor = row.try_get(0)?;
+            if retention.keeps((Cursor(cursor), Timestamp(row.try_get(2)?)), bytes, self.now, trim) {
                 break;
             }
-            (passed, trimmed) = (passed + 1, row.try_get(0)?);
+            (passed, trimmed) = (passed + 1, cursor);
             if !row.try_get::<_, bool>(4)? {
                 let weight = EVENT_BYTES as i64 + row.try_get::<_, i64>(3)?;
                 (bytes, self.cut.bytes) = (bytes - weight, self.cut.bytes - weight);

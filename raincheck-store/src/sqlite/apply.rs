@@ -24,7 +24,7 @@ impl Writer<'_> {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Lease(request) => self.lease(&request),
             Command::Bury(limit) => purge::bury(self, limit),
-            Command::Trim(limit) => trim::trim(self, limit),
+            Command::Trim(trim) => trim::trim(self, trim),
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)

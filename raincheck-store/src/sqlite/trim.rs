@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use raincheck_core::limits::EVENT_BYTES;
-use raincheck_core::{JobNo, Purged, Reply, Timestamp};
+use raincheck_core::{Cursor, JobNo, Purged, Reply, Timestamp, Trim};
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::writer::Writer;
@@ -73,19 +73,19 @@ fn leave(db: &Connection, no: JobNo) -> Result<()> {
 }
 
 /// Goes on from where it last came to, see [`raincheck_core::Command::Trim`].
-pub(super) fn trim(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
+pub(super) fn trim(writer: &mut Writer<'_>, trim: Trim) -> Result<Reply> {
     let (db, retention) = (writer.db, writer.bounds.feed);
-    let old = writer.shared.clock.now().plus(-retention.keep);
-    let most = i64::try_from(retention.max_bytes).unwrap_or(i64::MAX);
+    let now = writer.shared.clock.now();
     let (mut trimmed, mut bytes) = (number(db, TRIMMED)?, number(db, FORGOTTEN_BYTES)?);
     let (mut passed, mut removed, mut jobs) = (0, Vec::new(), BTreeSet::new());
     let mut statement = db.prepare_cached(OLDEST)?;
-    let mut rows = statement.query(params![trimmed, limit as i64])?;
+    let mut rows = statement.query(params![trimmed, trim.limit as i64])?;
     while let Some(row) = rows.next()? {
-        if Timestamp(row.get(2)?) > old && bytes <= most {
+        let cursor = row.get(0)?;
+        if retention.keeps((Cursor(cursor), Timestamp(row.get(2)?)), bytes, now, trim) {
             break;
         }
-        (passed, trimmed) = (passed + 1, row.get(0)?);
+        (passed, trimmed) = (passed + 1, cursor);
         if !row.get(4)? {
             bytes -= EVENT_BYTES as i64 + row.get::<_, i64>(3)?;
             removed.push(trimmed);

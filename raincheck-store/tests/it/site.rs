@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use raincheck_core::{
     Command, Event, FeedRetention, Job, LeaseRef, Millis, NewJob, Outcome, Reply, Retention, Settle, SteppedClock,
-    Submitted, Timestamp, limits,
+    Submitted, Timestamp, Trim, limits,
 };
 use raincheck_store::conformance::{KIND, Setup, complete, new_job, worker_asks};
 use raincheck_store::{EventFilter, PostgresOptions, PostgresStore, Store};
@@ -100,7 +100,7 @@ impl Site {
 
     /// Trims the feed as far as it may be.
     pub async fn trim(&self) {
-        while self.one(Command::Trim(1_000)).await != Reply::Swept(0, Default::default()) {}
+        while self.one(Command::Trim(Trim::of(1_000))).await != Reply::Swept(0, Default::default()) {}
     }
 
     pub async fn events(&self) -> Vec<Event> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use raincheck_core::{Command, Event, EventData, FeedRetention, Reply, limits};
+use raincheck_core::{Command, Event, EventData, FeedRetention, Reply, Trim, limits};
 use raincheck_store::conformance::complete;
 use raincheck_store::{EventFilter, PostgresStore, Store, Tended};
 
@@ -33,7 +33,7 @@ async fn a_reader_of_another_node_misses_nothing() {
     site.pass(limits::FEED_KEEP_MILLIS);
     let trim = |store: Arc<PostgresStore>| async move {
         let mut passed = 0;
-        while let Reply::Swept(some @ 1.., _) = store.apply(vec![Command::Trim(2)]).await.unwrap().remove(0) {
+        while let Reply::Swept(some @ 1.., _) = store.apply(vec![Command::Trim(Trim::of(2))]).await.unwrap().remove(0) {
             passed += some;
         }
         passed
