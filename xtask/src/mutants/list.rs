@@ -160,9 +160,9 @@ pub const MUTANTS: &[Mutant] = &[
                      .map_err(|_| rusqlite::Error::InvalidQuery)?.into()",
             },
             Edit {
-                file: APPLY,
-                from: "let moves = scope == ClaimScope::Equal;",
-                to: "let moves = scope != ClaimScope::Id;",
+                file: "raincheck-store/src/sqlite/claims.rs",
+                from: "if place.scope == ClaimScope::Equal {",
+                to: "if place.scope != ClaimScope::Id {",
             },
         ],
         killer: Killer::Tests(STORE),
