@@ -67,6 +67,8 @@ async fn work_is_not_given_to_who_is_gone() {
         drop(stream);
         alone(&bed).await;
     }
+    // What they asked the store for is through when this is: it is asked in turn, and there was nothing yet.
+    assert_eq!(bed.post("/leases", json!({"kinds": ["k"]})).await.status, 204);
     bed.job().await;
     let lease = bed.lease("k").await;
     assert_eq!(lease["attempt"], 1, "a worker that is gone had it");
