@@ -38,56 +38,27 @@ impl Needs<'_> {
 /// What `command` must still know. Some of it shows only when the rest is known: who has answered asks again, until it is
 /// empty.
 pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
-    let mut needs = Needs::default();
-    let sweeps = |due| Needs { due: facts.due.is_missing().then_some(due), ..Needs::default() };
-    let no = match command {
-        Command::Settle(settle) => settle.lease.no,
-        Command::Append(append) => append.lease.no,
-        Command::Progress(lease, _) | Command::Extend(lease, _) => lease.no,
-        Command::Cancel(cancel) => cancel.no,
-        Command::RunNow(no) | Command::Purge(no) => *no,
-        Command::SetQueue(name, _) => {
-            needs.queue = facts.queue.is_missing().then_some(name);
-            return needs;
-        }
-        Command::Put(Put { kind, name, .. }) | Command::Delete(Delete { kind, name, .. }) => {
-            needs.object = facts.object.is_missing().then_some((*kind, name));
-            return needs;
-        }
-        Command::Promote(limit) => return sweeps(Due::Scheduled(*limit)),
-        Command::Expire(limit) => return sweeps(Due::Late(*limit)),
-        Command::Retire(limit) => return sweeps(Due::Expired(*limit)),
-        Command::Submit(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => return needs,
-    };
-    let job = match &facts.job {
-        Fact::Absent => return needs,
-        Fact::NotAsked => {
-            needs.job = Some(no);
-            None
-        }
-        Fact::Here(job) => Some(job),
-    };
+    let nothing = Needs::default();
+    let of_job = |no| Needs { job: facts.job.is_missing().then_some(no), ..nothing };
+    let sweeps = |due| Needs { due: facts.due.is_missing().then_some(due), ..nothing };
     match command {
-        Command::Settle(settle) => settle::add_needs(&mut needs, settle, job, facts),
-        Command::Append(append) if job.is_some_and(|job| may_append(job, append)) && facts.part.is_missing() => {
-            needs.part = Some(ChunkPlace::of(append.lease, append.kind));
+        Command::Settle(settle) => settle::needs(settle, facts, of_job(settle.lease.no)),
+        Command::Append(append) => match &facts.job {
+            Fact::Here(job) if may_append(job, append) && facts.part.is_missing() => {
+                Needs { part: Some(ChunkPlace::of(append.lease, append.kind)), ..nothing }
+            }
+            Fact::Here(_) | Fact::Absent | Fact::NotAsked => of_job(append.lease.no),
+        },
+        Command::Progress(lease, _) | Command::Extend(lease, _) => of_job(lease.no),
+        Command::Cancel(cancel) => of_job(cancel.no),
+        Command::RunNow(no) | Command::Purge(no) => of_job(*no),
+        Command::SetQueue(name, _) => Needs { queue: facts.queue.is_missing().then_some(name), ..nothing },
+        Command::Put(Put { kind, name, .. }) | Command::Delete(Delete { kind, name, .. }) => {
+            Needs { object: facts.object.is_missing().then_some((*kind, name)), ..nothing }
         }
-        Command::Append(_)
-        | Command::Progress(..)
-        | Command::Extend(..)
-        | Command::Cancel(_)
-        | Command::RunNow(_)
-        | Command::Purge(_)
-        | Command::SetQueue(..)
-        | Command::Put(_)
-        | Command::Delete(_)
-        | Command::Submit(_)
-        | Command::Lease(_)
-        | Command::Promote(_)
-        | Command::Expire(_)
-        | Command::Retire(_)
-        | Command::Bury(_)
-        | Command::Trim(_) => {}
+        Command::Promote(limit) => sweeps(Due::Scheduled(*limit)),
+        Command::Expire(limit) => sweeps(Due::Late(*limit)),
+        Command::Retire(limit) => sweeps(Due::Expired(*limit)),
+        Command::Submit(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => nothing,
     }
-    needs
 }

@@ -1,4 +1,4 @@
-use super::facts::Facts;
+use super::facts::{Fact, Facts};
 use super::{Carried, Needs, NotAsked, Recorded};
 use crate::command::{Change, Reply, Settle};
 use crate::decide::{self, Moment, Settled};
@@ -6,17 +6,21 @@ use crate::job::Job;
 use crate::lease::{Outcome, Overdue};
 use crate::state::State;
 
-pub(super) fn add_needs(needs: &mut Needs<'_>, settle: &Settle, job: Option<&Job>, facts: &Facts) {
+/// What an end must still know, beside the job that `needs` names.
+pub(super) fn needs<'c>(settle: &Settle, facts: &Facts, mut needs: Needs<'c>) -> Needs<'c> {
+    let job = match &facts.job {
+        Fact::Absent => return needs,
+        Fact::NotAsked => None,
+        Fact::Here(job) => Some(job),
+    };
     if claims(&settle.outcome).is_some() && facts.lease.is_missing() {
         needs.lease = Some(settle.lease);
     }
-    let Some(job) = job else { return };
-    if may_repeat(settle, job) && facts.recorded.is_missing() {
-        needs.recorded = Some(job.no);
+    if let Some(job) = job {
+        needs.recorded = (may_repeat(settle, job) && facts.recorded.is_missing()).then_some(job.no);
+        needs.retry = (may_retry(settle, job) && facts.retry.is_missing()).then_some(job.no);
     }
-    if may_retry(settle, job) && facts.retry.is_missing() {
-        needs.retry = Some(job.no);
-    }
+    needs
 }
 
 /// What whoever watches over leases says of this one.
