@@ -48,61 +48,60 @@ impl From<(Reply, Vec<Change>)> for Carried {
 
 /// Decides what `command` comes to, as its facts are. It must know all that [`needs`] asks for: what was not asked is an
 /// error, never taken for what is not there.
-pub fn carry_out(command: Command, mut facts: Facts, moment: &mut Moment<'_>) -> Result<Carried, NotAsked> {
-    let command = match command {
-        Command::Put(put) => return object::put(put, facts.object, moment),
-        Command::Delete(delete) => return object::delete(delete, facts.object),
-        command => command,
-    };
-    if let Command::SetQueue(name, patch) = command {
-        let queue = facts.queue.known("a queue")?.unwrap_or_default();
-        if !queue.has_room {
-            return Ok(Reply::Refused(0, Refusal::TooManyNames).into());
+pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Result<Carried, NotAsked> {
+    match command {
+        Command::Settle(settle) => of_job(facts, |job, facts| settle::settle(settle, job, facts, moment)),
+        Command::Append(append) => of_job(facts, |job, facts| append::append(append, job, facts.part)),
+        Command::Progress(lease, progress) => {
+            of_job(facts, |job, _| match decide::progress(job, lease.attempt, progress, moment) {
+                Ok((job, changes)) => Ok((Reply::Job(job), changes).into()),
+                Err(job) => Ok(Reply::LeaseLost(*job).into()),
+            })
         }
-        let settings = patch.apply(queue.settings);
-        return Ok((Reply::Queue(settings.clone()), vec![Change::Settings(name, settings)]).into());
-    }
-    if let Some(due) = needs(&command, &Facts::default()).due {
-        let forget = |job: Job| decide::may_purge(&job).then(|| vec![Change::Forget(Box::new(job))]);
-        return match due {
-            Due::Scheduled(_) => sweep::sweep(facts.due, |job| Some(decide::promote(job, moment).1)),
-            Due::Late(_) => sweep::sweep(facts.due, |job| Some(decide::expire(job, moment)?.1)),
-            Due::Expired(_) => sweep::sweep(facts.due, forget),
-        };
-    }
-    let Some(job) = std::mem::take(&mut facts.job).known("a job")? else { return Ok(Reply::Gone.into()) };
-    Ok(match command {
-        Command::Settle(settle) => return settle::settle(settle, job, facts, moment),
-        Command::Append(append) => return append::append(append, job, facts.part),
-        Command::Progress(lease, progress) => match decide::progress(job, lease.attempt, progress, moment) {
-            Ok((job, changes)) => (Reply::Job(job), changes).into(),
-            Err(job) => Reply::LeaseLost(*job).into(),
-        },
-        Command::Extend(lease, ttl) => decide::extend(job, lease, ttl, moment).into(),
-        Command::Cancel(cancel) => {
+        Command::Extend(lease, ttl) => of_job(facts, |job, _| Ok(decide::extend(job, lease, ttl, moment).into())),
+        Command::Cancel(cancel) => of_job(facts, |job, _| {
             let (reply, mut changes) = decide::cancel(job, cancel.force, moment);
             if let Reply::Job(job) = &reply
                 && job.state == State::Running
             {
                 changes.push(Change::AskToStop(job.lease_ref()));
             }
-            (reply, changes).into()
-        }
-        Command::RunNow(_) => decide::run_now(job, moment).into(),
-        Command::Purge(_) if !decide::may_purge(&job) => Reply::NotFinished(job).into(),
-        Command::Purge(no) => {
+            Ok((reply, changes).into())
+        }),
+        Command::RunNow(_) => of_job(facts, |job, _| Ok(decide::run_now(job, moment).into())),
+        Command::Purge(no) => of_job(facts, |job, _| {
+            if !decide::may_purge(&job) {
+                return Ok(Reply::NotFinished(job).into());
+            }
             let changes = vec![Change::Forget(Box::new(job)), Change::Erase(no)];
-            (Reply::Purged(Purged::default()), changes).into()
+            Ok((Reply::Purged(Purged::default()), changes).into())
+        }),
+        Command::SetQueue(name, patch) => {
+            let queue = facts.queue.known("a queue")?.unwrap_or_default();
+            if !queue.has_room {
+                return Ok(Reply::Refused(0, Refusal::TooManyNames).into());
+            }
+            let settings = patch.apply(queue.settings);
+            Ok((Reply::Queue(settings.clone()), vec![Change::Settings(name, settings)]).into())
         }
-        Command::Submit(_)
-        | Command::Lease(_)
-        | Command::SetQueue(..)
-        | Command::Put(_)
-        | Command::Delete(_)
-        | Command::Promote(_)
-        | Command::Expire(_)
-        | Command::Retire(_)
-        | Command::Bury(_)
-        | Command::Trim(_) => return Err(NotAsked("what it is about")),
-    })
+        Command::Put(put) => object::put(put, facts.object, moment),
+        Command::Delete(delete) => object::delete(delete, facts.object),
+        Command::Promote(_) => sweep::sweep(facts.due, |job| Some(decide::promote(job, moment).1)),
+        Command::Expire(_) => sweep::sweep(facts.due, |job| Some(decide::expire(job, moment)?.1)),
+        Command::Retire(_) => {
+            sweep::sweep(facts.due, |job| decide::may_purge(&job).then(|| vec![Change::Forget(Box::new(job))]))
+        }
+        // These go by other doors: `take`, `Serving`, and what stores clean up by themselves.
+        Command::Submit(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => {
+            Err(NotAsked("what it is about"))
+        }
+    }
+}
+
+/// A command about one job comes to what `rule` says, or to nothing where the job is gone.
+fn of_job(mut facts: Facts, rule: impl FnOnce(Job, Facts) -> Result<Carried, NotAsked>) -> Result<Carried, NotAsked> {
+    match std::mem::take(&mut facts.job).known("a job")? {
+        Some(job) => rule(job, facts),
+        None => Ok(Reply::Gone.into()),
+    }
 }

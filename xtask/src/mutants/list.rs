@@ -199,8 +199,8 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             Edit {
                 file: "raincheck-core/src/interpreter/mod.rs",
-                from: "Command::Purge(_) if !decide::may_purge(&job) =>",
-                to: "Command::Purge(_) if job.no.0 == 0 =>",
+                from: "if !decide::may_purge(&job) {",
+                to: "if job.no.0 == 0 {",
             },
             Edit { file: PURGE, from: "WHERE no=?1 AND state=?2 AND state>3", to: "WHERE no=?1 AND state=?2" },
         ],
