@@ -127,21 +127,22 @@ fn create(new: NewJob, ticket: i64, fresh: (JobNo, JobId), moment: &mut Moment<'
         finished_at: None,
         expires_at: None,
     };
+    let key = new.spec.key.clone();
     let mut changes = Vec::with_capacity(2);
+    changes.push(Change::Insert(Box::new(job.clone()), Box::new(new.spec)));
     let mut claim = |scope, key: &[u8]| {
         changes.push(Change::Claim { scope, key: key.into(), no: job.no, fingerprint: new.fingerprint });
     };
     if new.id.is_some() {
         claim(ClaimScope::Id, job.id.0.as_bytes());
     }
-    if let Some(key) = &new.spec.key {
+    if let Some(key) = &key {
         claim(ClaimScope::Key, key.as_bytes());
     }
     if let Some(equal) = &new.equal {
         claim(ClaimScope::Equal, equal);
     }
-    changes.push(Change::Event(event(&job, EventData::Created { key: new.spec.key.clone() }, now)));
-    changes.insert(0, Change::Insert(Box::new(job.clone()), Box::new(new.spec)));
+    changes.push(Change::Event(event(&job, EventData::Created { key }, now)));
     (Submitted::New(job), changes)
 }
 
