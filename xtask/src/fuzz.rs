@@ -19,7 +19,7 @@ pub fn command(args: &[&str]) -> Result<()> {
         [target, rest @ ..] if !target.starts_with("--") => (*target, rest),
         _ => ("", args),
     };
-    let (mut seconds, mut seed) = (60, draw());
+    let (mut seconds, mut seed) = (60, schemathesis::draw());
     while let [option, value, rest @ ..] = options {
         let number = value.parse::<u64>().with_context(|| format!("{option} takes a number"))?;
         match *option {
@@ -52,11 +52,6 @@ pub fn command(args: &[&str]) -> Result<()> {
     }
     println!("{} targets, {seconds} s each, seed {seed}", targets.len() + usize::from(schema));
     Ok(())
-}
-
-/// A seed that nobody chose, small enough to be typed again.
-pub fn draw() -> u64 {
-    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), "seed") % 1_000_000_000
 }
 
 /// Crate and full name of each target whose name has `part` in it.

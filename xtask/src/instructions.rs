@@ -38,7 +38,7 @@ pub fn command(args: &[&str]) -> Result<()> {
     bench.args(["bench", "instructions", "--rounds", "2", "-o", "json"]).stderr(Stdio::inherit());
     let said = bench.output().context("cannot start the bench")?;
     ensure!(said.status.success(), "the bench ended with {}", said.status);
-    let path = crate::root().join(KEPT);
+    let path = crate::run::root().join(KEPT);
     if write {
         let text = serde_json::to_string_pretty(&counted(&said.stdout, "value")?)? + "\n";
         return std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()));
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_can_be_read_and_names_every_row_once() {
-        let kept = read(&crate::root().join(KEPT)).expect("it is there");
+        let kept = read(&crate::run::root().join(KEPT)).expect("it is there");
         assert!(kept.values().all(|count| *count > 0.0) && kept.len() > 5, "{kept:?}");
     }
 

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::root;
-use crate::run::{run, signal, wait};
+use crate::run::{root, run, signal, wait};
 
 /// `raincheck demo --once` in an empty folder: ends by itself, with 0 only if every job succeeded.
 pub fn demo() -> Result<()> {

@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask test` is all that continuous integration runs.
 
 mod fuzz;
+mod graph;
 mod instructions;
 mod live;
 mod mutants;
@@ -12,14 +13,20 @@ mod tidy;
 mod tools;
 mod torture;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use run::root;
 
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   test      everything that must pass before a change goes in (under 45 minutes on two cores)
-  tidy      only the house rules: crate line, sizes, links, spelling, leftovers
+  quick     what shows most faults while you write: format, tidy, clippy, unit tests, conformance on SQLite (under two
+            minutes when little changed)
+  tidy      only the house rules: crate line, circles, sizes, links, spelling, leftovers; with `--graph [--depth N]` prints
+            the modules and who uses whom, for Graphviz
   setup     only the tools that `test` needs: install them as root, else say what to install
   fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
   instructions  [--write]: counts the instructions of the hot paths and fails where one grew by more than 5 %
@@ -32,7 +39,9 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
         ["test"] => steps::test(),
+        ["quick"] => steps::quick(),
         ["tidy"] => tidy::check(&root()),
+        ["tidy", "--graph", rest @ ..] => draw(rest),
         ["setup"] => tools::ensure(),
         ["fuzz", rest @ ..] => fuzz::command(rest),
         ["instructions", rest @ ..] => instructions::command(rest),
@@ -53,7 +62,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// The repository's root: this crate lies one folder below it.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+/// Prints the picture of the modules.
+fn draw(options: &[&str]) -> anyhow::Result<()> {
+    let depth = match options {
+        [] => 1,
+        ["--depth", depth] => depth.parse().context("a depth is a whole number")?,
+        _ => anyhow::bail!("usage: cargo xtask tidy --graph [--depth N]"),
+    };
+    let arrows = graph::of(&root())?;
+    print!("{}", graph::dot(&arrows, depth));
+    Ok(())
 }

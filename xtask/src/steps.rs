@@ -1,4 +1,4 @@
-//! The steps of `cargo xtask test`, in order; the first failure ends the run.
+//! The steps of `cargo xtask test` and `cargo xtask quick`, in order; the first failure ends the run.
 //! A step is never skipped: what it needs is installed or named by the first step.
 
 use std::process::Command;
@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::run::{cargo, run};
-use crate::{live, root, schemathesis, sim, tidy, tools, torture};
+use crate::run::{cargo, root, run};
+use crate::{live, schemathesis, sim, tidy, tools, torture};
 
 struct Step {
     name: &'static str,
@@ -36,18 +36,43 @@ const STEPS: &[Step] = &[
     Step { name: "torture", run: || torture::command(&["--short"]) },
 ];
 
+/// What shows most faults while one writes: nothing that needs a server, a browser or a release build.
+const QUICK: &[Step] = &[
+    Step { name: "format", run: || run(cargo(&["fmt", "--all", "--check"]), MINUTE) },
+    Step { name: "tidy", run: || tidy::check(&root()) },
+    Step {
+        name: "clippy",
+        run: || run(cargo(&["clippy", "--workspace", "--all-targets", S3, "--", "-D", "warnings"]), LONG),
+    },
+    Step { name: "unit tests", run: || run(cargo(&["test", "--workspace", S3, "--lib", "--bins"]), LONG) },
+    Step { name: "core", run: || run(cargo(&["test", "-p", "raincheck-core", "--test", "it"]), LONG) },
+    Step {
+        name: "conformance on SQLite",
+        run: || run(cargo(&["test", "--workspace", S3, "--test", "it", "--", "on_sqlite"]), LONG),
+    },
+];
+
 /// Lint and tests see the program with all that it may have; it is built for release as most have it.
 const S3: &str = "--features=raincheck/s3";
 const MINUTE: Duration = Duration::from_secs(60);
 /// Far above what a step takes from cold on two cores: it ends a hang, it does not judge speed.
 const LONG: Duration = Duration::from_secs(40 * 60);
 
-/// Runs every step.
+/// Everything.
 pub fn test() -> Result<()> {
-    let total = STEPS.len();
+    go(STEPS)
+}
+
+/// The quick ones.
+pub fn quick() -> Result<()> {
+    go(QUICK)
+}
+
+fn go(steps: &[Step]) -> Result<()> {
+    let total = steps.len();
     let begin = Instant::now();
     let mut passed = 0;
-    for Step { name, run } in STEPS {
+    for Step { name, run } in steps {
         println!("\n[{}/{total}] {name}", passed + 1);
         let start = Instant::now();
         let done = run();

@@ -1,7 +1,7 @@
 //! The mutants: one row each, a fault that someone could write one day and that the suite must see. Those of PostgreSQL
 //! stand beside.
 
-use super::{Edit, Killer, Mutant};
+use super::mutant::{Edit, Killer, Mutant};
 
 const ENGINE: &[&str] = &["test", "-p", "raincheck-engine", "--lib", "dispatch"];
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];

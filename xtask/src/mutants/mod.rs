@@ -2,6 +2,7 @@
 //! copy of the last commit; it must build, and its test or campaign must fail.
 
 mod list;
+mod mutant;
 mod postgres;
 
 use std::fs;
@@ -11,34 +12,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::root;
-use crate::run::{run, wait};
+use crate::run::{root, run, wait};
 use list::MUTANTS;
+use mutant::{Edit, Killer, Mutant};
 use postgres::ON_POSTGRES;
-
-/// A fault on purpose.
-struct Mutant {
-    name: &'static str,
-    fault: &'static str,
-    edits: &'static [Edit],
-    killer: Killer,
-}
-
-/// Text that stands exactly once in a file, and what the mutant puts there.
-struct Edit {
-    file: &'static str,
-    from: &'static str,
-    to: &'static str,
-}
-
-/// What must fail.
-#[derive(Clone, Copy, PartialEq)]
-enum Killer {
-    /// `cargo …`
-    Tests(&'static [&'static str]),
-    /// A torture campaign with so many loops.
-    Campaign(&'static str, u32),
-}
 
 fn all() -> impl Iterator<Item = &'static Mutant> {
     MUTANTS.iter().chain(ON_POSTGRES)

@@ -1,6 +1,6 @@
 //! The mutants of PostgreSQL.
 
-use super::{Edit, Killer, Mutant};
+use super::mutant::{Edit, Killer, Mutant};
 
 const FEED: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes::the_feed"];
 const FAILOVER: &[&str] = &["test", "-p", "raincheck", "--test", "it", "failover"];

@@ -1,6 +1,6 @@
 //! Rules for source files: a size, nothing half done.
 
-use super::File;
+use super::file::File;
 
 const MOST_LINES: usize = 500;
 const MANY_LINES: usize = 300;
@@ -41,7 +41,7 @@ fn over(files: &[File], most: usize) -> impl Iterator<Item = (&File, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::file;
+    use crate::tidy::file::file;
 
     #[test]
     fn size_warns_then_refuses() {

@@ -1,6 +1,6 @@
 //! The line of crates: core <- store <- engine <- raincheck, with the client beside it.
 
-use super::{File, has_word};
+use super::file::{File, has_word};
 
 /// Which of our crates each crate may depend on, in any section of its manifest.
 const ALLOWED: &[(&str, &[&str])] = &[
@@ -145,7 +145,7 @@ fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::file;
+    use crate::tidy::file::file;
 
     fn manifest(name: &str, rest: &str) -> File {
         file(&format!("{name}/Cargo.toml"), &format!("[package]\nname = \"{name}\"\n{rest}"))

@@ -1,6 +1,6 @@
 //! Rules for documents: links between them resolve, and every problem has a page and every page a problem.
 
-use super::File;
+use super::file::File;
 
 const PROBLEMS: &str = "raincheck/src/http/problem.rs";
 const PAGES: &str = "docs/errors/";
@@ -97,7 +97,7 @@ fn has_heading(text: &str, anchor: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::file;
+    use crate::tidy::file::file;
 
     #[test]
     fn links_resolve_or_are_named() {

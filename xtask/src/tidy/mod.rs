@@ -1,9 +1,11 @@
 //! House rules that neither the compiler nor clippy knows. A rule is a function from the repository's
 //! text files to complaints; each complaint says where, what and how to put it right.
 
+mod circles;
 mod code;
 mod crates;
 mod docs;
+mod file;
 mod text;
 
 use std::fs;
@@ -11,11 +13,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-/// A text file of the repository, with its path from the root, `/` between the parts.
-pub struct File {
-    path: String,
-    text: String,
-}
+use file::File;
 
 type Rule = fn(&[File]) -> Vec<String>;
 
@@ -44,11 +42,12 @@ pub fn check(root: &Path) -> Result<()> {
     for note in code::long(&files) {
         println!("note: {note}");
     }
-    let complaints: Vec<String> = RULES.iter().flat_map(|rule| rule(&files)).collect();
+    let mut complaints: Vec<String> = RULES.iter().flat_map(|rule| rule(&files)).collect();
+    complaints.extend(circles::complaints(root)?);
     if !complaints.is_empty() {
         bail!("{}\n{} tidy complaints", complaints.join("\n"), complaints.len());
     }
-    println!("{} rules hold in {} files", RULES.len(), files.len());
+    println!("{} rules hold in {} files", RULES.len() + 1, files.len());
     Ok(())
 }
 
@@ -71,49 +70,13 @@ fn read(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<()> {
     Ok(())
 }
 
-impl File {
-    fn ends(&self, suffix: &str) -> bool {
-        self.path.ends_with(suffix)
-    }
-
-    /// Lines with their numbers from 1.
-    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
-    }
-
-    /// Lines without those that are only a comment.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.lines().filter(|(_, line)| !line.trim_start().starts_with("//"))
-    }
-}
-
-/// True if `word` stands in `line` with no letter, digit or underscore at either side.
-fn has_word(line: &str, word: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '_';
-    line.match_indices(word).any(|(at, _)| {
-        let (before, after) = (&line[..at], &line[at + word.len()..]);
-        !before.ends_with(part) && !after.starts_with(part)
-    })
-}
-
-#[cfg(test)]
-fn file(path: &str, text: &str) -> File {
-    File { path: path.to_owned(), text: text.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn words_end_where_identifiers_end() {
-        assert!(has_word("use tokio::spawn;", "tokio"));
-        assert!(!has_word("let tokio_like = 1;", "tokio"));
-    }
-
-    #[test]
     fn this_repository_is_tidy() {
-        if let Err(complaints) = check(&crate::root()) {
+        if let Err(complaints) = check(&crate::run::root()) {
             panic!("{complaints}");
         }
     }

@@ -1,6 +1,6 @@
 //! Rules for every text file: one spelling, no leftovers, no path that exists on one machine only.
 
-use super::File;
+use super::file::File;
 
 /// Identifiers of other people's code that are spelled the British way.
 const FOREIGN: &[&str] = &["is_cancelled", ".cancelled(", "cancelled_owned", "run_until_cancelled", "CancelledError"];
@@ -58,7 +58,7 @@ pub fn machine_paths(files: &[File]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::file;
+    use crate::tidy::file::file;
 
     #[test]
     fn one_spelling_but_for_foreign_names() {
