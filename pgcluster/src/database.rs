@@ -1,5 +1,7 @@
 //! A database of its own for one test.
 
+use std::sync::atomic::Ordering;
+
 use anyhow::Result;
 
 use crate::Cluster;
@@ -46,6 +48,25 @@ impl<'a> Database<'a> {
     /// When the server does not run.
     pub fn disconnect(&self) -> Result<usize> {
         self.cluster.disconnect(&self.name)
+    }
+}
+
+impl Cluster {
+    /// Makes a new, empty database; it is dropped soon after the value.
+    ///
+    /// # Errors
+    /// When the server does not run.
+    pub fn database(&self) -> Result<Database<'_>> {
+        self.database_like("template1")
+    }
+
+    /// Makes a copy of a database that nobody is connected to; it is dropped soon after the value.
+    ///
+    /// # Errors
+    /// When the server does not run, or somebody is connected to `template`.
+    pub fn database_like(&self, template: &str) -> Result<Database<'_>> {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed) + 1);
+        Database::create(self, name, template)
     }
 }
 

@@ -16,6 +16,7 @@ mod pooler;
 mod postmaster;
 mod programs;
 mod proxy;
+mod settings;
 mod standby;
 
 pub use database::Database;
@@ -23,12 +24,13 @@ pub use identity::Identity;
 pub use pooler::{Pooler, Pooling};
 pub use programs::{OLDEST, Programs};
 pub use proxy::Proxy;
+pub use settings::{Settings, Stop};
 pub use standby::Replication;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, ensure};
 use parking_lot::Mutex;
@@ -39,38 +41,6 @@ use postmaster::Postmaster;
 
 /// The superuser of every cluster; it needs no password.
 pub const USER: &str = "raincheck";
-
-/// How a server is started.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Write through to the disk, as a real one does. Without it a cluster survives its own crashes, but not the
-    /// machine's: right for tests of anything but that, and many times faster.
-    pub fsync: bool,
-    /// Offer TLS as whom.
-    pub identity: Option<Identity>,
-    /// More settings by name, as in `postgresql.conf`.
-    pub more: Vec<(String, String)>,
-}
-
-impl Settings {
-    /// Where the files go: into memory where nothing is to be written through, for each new database is some three hundred
-    /// files.
-    fn home(&self) -> PathBuf {
-        let memory = Path::new("/dev/shm");
-        if !self.fsync && memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
-    }
-}
-
-/// How a server is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Open transactions are rolled back, everything is written.
-    Fast,
-    /// As in a crash: nothing is written, the next start recovers.
-    Immediate,
-    /// The same, of every process at once: not even those who are connected are told.
-    Kill,
-}
 
 /// A cluster of databases and, most of the time, a server on it.
 #[derive(Debug)]
@@ -219,23 +189,6 @@ impl Cluster {
     /// The address of a database.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port())
-    }
-
-    /// Makes a new, empty database; it is dropped soon after the value.
-    ///
-    /// # Errors
-    /// When the server does not run.
-    pub fn database(&self) -> Result<Database<'_>> {
-        self.database_like("template1")
-    }
-
-    /// Makes a copy of a database that nobody is connected to; it is dropped soon after the value.
-    ///
-    /// # Errors
-    /// When the server does not run, or somebody is connected to `template`.
-    pub fn database_like(&self, template: &str) -> Result<Database<'_>> {
-        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed) + 1);
-        Database::create(self, name, template)
     }
 
     /// Carries out SQL as the superuser; answers the rows, a line each, `|` between columns.

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use libc::c_int;
 
-use crate::record::{Path, give_up};
+use crate::path::Path;
+use crate::real::give_up;
 
 /// More than the server opens under the campaign's load.
 const MOST: usize = 4_096;

@@ -6,6 +6,8 @@
 //! SQLite's write-ahead log are left out: what `PRAGMA synchronous=NORMAL` would leave out of its commits.
 
 mod files;
+mod path;
+mod real;
 mod record;
 
 use std::ffi::CStr;
@@ -13,27 +15,8 @@ use std::ffi::CStr;
 use libc::{AT_FDCWD, c_char, c_int, c_void, iovec, mode_t, off64_t, size_t, ssize_t};
 
 use files::Kind;
+use real::real;
 use record::{Op, Recorder};
-
-/// The next definition of a function, the C library's own, as the type that the caller says it has.
-macro_rules! real {
-    ($name:literal as fn($($argument:ty),*) -> $result:ty) => {{
-        static FOUND: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-        let found = *FOUND.get_or_init(|| $crate::next($name));
-        // SAFETY: the C library's function of this name has this signature.
-        unsafe { std::mem::transmute::<usize, unsafe extern "C" fn($($argument),*) -> $result>(found) }
-    }};
-}
-pub(crate) use real;
-
-fn next(name: &CStr) -> usize {
-    // SAFETY: the name is a C string.
-    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
-    if found.is_null() {
-        record::give_up("a function of the C library is missing");
-    }
-    found as usize
-}
 
 /// The bytes of a C string.
 ///

@@ -3,13 +3,15 @@
 //! An entry is its operation (1 byte), a file's number (8), a place (8), the length of what follows (4), and that:
 //! bytes that were written, or a path below the folder, or two with a zero between. All little-endian.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use libc::{AT_FDCWD, c_char, c_int, c_void, mode_t, size_t, ssize_t};
 
-use crate::{files, real};
+use crate::files;
+use crate::path::Path;
+use crate::real::{give_up, real};
 
 /// What was done.
 #[derive(Clone, Copy)]
@@ -33,24 +35,6 @@ pub enum Op {
     Rename = b'R',
     /// A second name was given: both paths.
     Link = b'L',
-}
-
-/// A path below the folder.
-pub struct Path {
-    whole: Vec<u8>,
-    folder: usize,
-}
-
-impl Path {
-    /// Without the folder; empty for the folder itself.
-    pub fn below(&self) -> Vec<u8> {
-        self.whole.get(self.folder + 1..).unwrap_or_default().to_vec()
-    }
-
-    /// Whether something is there.
-    pub fn exists(&self) -> bool {
-        std::path::Path::new(OsStr::from_bytes(&self.whole)).symlink_metadata().is_ok()
-    }
 }
 
 /// Where to write down what.
@@ -145,10 +129,4 @@ impl Record {
         }
         self.length += entry.len() as u64;
     }
-}
-
-/// Without a true record nothing may go on.
-pub fn give_up(why: &str) -> ! {
-    eprintln!("powercut: {why}");
-    std::process::abort()
 }

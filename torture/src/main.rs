@@ -9,6 +9,7 @@ mod load;
 mod log;
 mod oracle;
 mod platter;
+mod queues;
 mod round;
 mod scratch;
 mod server;

@@ -13,6 +13,7 @@ use crate::http::Http;
 use crate::load::{Load, Mix};
 use crate::log::{Complaint, Log};
 use crate::oracle;
+use crate::queues::{NARROW, SMALL};
 use crate::scratch::{Scratch, built};
 use crate::server::{Launch, Server};
 use crate::tally::Tally;
@@ -24,12 +25,6 @@ const ENDS: Duration = Duration::from_secs(60);
 const MEMORY: u64 = 256;
 /// Most descriptors.
 const DESCRIPTORS: usize = 256;
-/// At most so many jobs run at once in the queue `narrow`.
-pub const NARROW: u64 = 3;
-/// At most so many wait in the queue `small`.
-pub const SMALL: u64 = 5;
-/// The queue and kind of what a campaign itself submits; it is not in the clients' log.
-pub const PROBE: &str = "probe";
 
 /// How long a restart took.
 pub struct Restart {

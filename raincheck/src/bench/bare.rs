@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{broken, connection::Answer};
+use super::{broken::broken, connection::Answer};
 use crate::cli::exit::{Exit, Failure};
 
 /// An answer of the real server, to be given again.

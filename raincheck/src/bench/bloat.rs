@@ -6,7 +6,7 @@ use std::{iter::repeat_n, sync::Arc, time::Duration};
 use raincheck_store::{PostgresOptions, Stranger, TableSize};
 use tokio::time::Instant;
 
-use super::{Options, broken, report::Row, series::Series, server::Server, steady::Load};
+use super::{Options, broken::broken, report::Row, series::Series, server::Server, steady::Load};
 use crate::cli::exit::Failure;
 
 /// Pieces of the run, each with a figure of its own: half minutes of half an hour.

@@ -1,6 +1,6 @@
 //! The server's own histogram of its transactions.
 
-use super::{broken, server::Server};
+use super::{broken::broken, server::Server};
 use crate::cli::exit::Failure;
 
 const BUCKET: &str = "raincheck_store_commit_seconds_bucket{le=\"";

@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::broken;
+use super::broken::broken;
 use crate::cli::exit::Failure;
 
 /// A kept connection.

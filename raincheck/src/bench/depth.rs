@@ -1,7 +1,8 @@
 //! P9: submits and drains with many jobs waiting in little memory, and behind many urgent jobs that are not due.
 
 use super::{
-    Options, broken,
+    Options,
+    broken::broken,
     group::Group,
     preload::{self, Jobs},
     report::Row,

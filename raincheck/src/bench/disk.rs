@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::broken;
+use super::broken::broken;
 use crate::cli::exit::Failure;
 
 /// Synced appends a second, in a file in `folder`.

@@ -11,7 +11,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    broken,
+    broken::broken,
     connection::{Connection, leases, post},
 };
 use crate::cli::exit::Failure;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Options, broken,
+    Options,
+    broken::broken,
     preload::{self, Jobs},
     report::Row,
     server::Server,

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Options, broken,
+    Options,
+    broken::broken,
     connection::{post, request},
     report::Row,
     series::Series,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use raincheck_store::{PostgresOptions, Stranger};
 
-use super::{Options, broken, report::Row, series::Series, server::Server};
+use super::{Options, broken::broken, report::Row, series::Series, server::Server};
 use crate::cli::exit::Failure;
 use crate::config::StoreUrl;
 

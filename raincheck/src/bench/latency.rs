@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Options, broken,
+    Options,
+    broken::broken,
     connection::{leases, post},
     load::histogram,
     report::Row,

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Instant};
 use tokio::task::JoinSet;
 
 use super::{
-    Options, bare, broken,
+    Options, bare,
+    broken::broken,
     connection::{Connection, leases, post, request},
     feed, load,
     report::Row,

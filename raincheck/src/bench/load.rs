@@ -12,7 +12,7 @@ use std::{
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
-use super::{broken, connection::Connection};
+use super::{broken::broken, connection::Connection};
 use crate::cli::exit::Failure;
 
 /// What a load came to.

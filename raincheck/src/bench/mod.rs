@@ -6,6 +6,7 @@
 
 mod bare;
 mod bloat;
+mod broken;
 mod bulk;
 mod commit;
 mod connection;
@@ -17,6 +18,7 @@ mod finished;
 mod forget;
 mod forks;
 mod group;
+mod hot_path;
 mod idle;
 mod instructions;
 mod latency;
@@ -102,9 +104,4 @@ fn raise_files() {
     limit.current = limit.maximum;
     // Where that is refused, a connection that cannot be opened says so.
     let _ = setrlimit(Resource::Nofile, limit);
-}
-
-/// Something about the load itself went wrong: a figure would be a lie.
-fn broken(what: impl std::fmt::Display) -> Failure {
-    Failure::new(Exit::Failed, format!("the measure is void: {what}"))
 }

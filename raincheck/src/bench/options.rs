@@ -3,7 +3,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::instructions::HotPath;
+use super::hot_path::HotPath;
 use crate::cli::{exit::Failure, output::Output};
 use crate::config::StoreUrl;
 

@@ -12,7 +12,7 @@ use raincheck_store::{SqliteOptions, SqliteStore, Store};
 use rustix::fs::{Advice, fadvise};
 use tokio::task::JoinSet;
 
-use super::broken;
+use super::broken::broken;
 use crate::cli::exit::Failure;
 
 const BATCH: usize = 1_000;

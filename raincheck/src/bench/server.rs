@@ -13,7 +13,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
-    broken,
+    broken::broken,
     connection::{Connection, post, request},
 };
 use crate::cli::exit::Failure;

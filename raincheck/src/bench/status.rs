@@ -1,7 +1,8 @@
 //! P16: the status of a job, asked for again and again; the whole of it, or only whether it changed.
 
 use super::{
-    Options, bare, broken,
+    Options, bare,
+    broken::broken,
     connection::{post, request},
     load,
     report::Row,

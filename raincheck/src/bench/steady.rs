@@ -11,7 +11,7 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    broken,
+    broken::broken,
     connection::post,
     feed,
     server::{Server, job},

@@ -6,7 +6,8 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
 use super::{
-    Options, broken,
+    Options,
+    broken::broken,
     connection::{Connection, leases, post, request},
     load::histogram,
     report::Row,

@@ -146,7 +146,7 @@ impl Faults<'_> {
             self.name(&at("queue"), queue);
         }
         if let Some(schema) = &kind.input_schema
-            && let Err(error) = super::schema(Path::new(schema))
+            && let Err(error) = super::schema::schema(Path::new(schema))
         {
             self.add(&at("input_schema"), error);
         }

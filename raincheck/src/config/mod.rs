@@ -11,6 +11,7 @@ mod file;
 mod fuzz;
 pub mod kind;
 mod read;
+pub mod schema;
 mod secret;
 pub mod sections;
 pub mod show;
@@ -131,21 +132,6 @@ impl Said {
 /// Where the large payloads of a database of SQLite are, unless it is said otherwise.
 pub fn beside(database: &Path) -> PathBuf {
     database.parent().unwrap_or(Path::new("")).join("blobs")
-}
-
-/// The JSON Schema in a file.
-///
-/// # Errors
-/// What is wrong with the file, for people.
-pub fn schema(path: &Path) -> Result<serde_json::Value, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let schema: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| format!("{} is not JSON: {error}", path.display()))?;
-    if schema.is_object() || schema.is_boolean() {
-        Ok(schema)
-    } else {
-        Err(format!("{} is not a JSON Schema", path.display()))
-    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Fault {

@@ -4,11 +4,7 @@ mod inputs;
 mod kinds;
 mod report;
 
-use std::{
-    cell::RefCell,
-    net::TcpListener,
-    path::{Path, PathBuf},
-};
+use std::{cell::RefCell, net::TcpListener, path::Path};
 
 use clap::Args;
 use raincheck_client::{Client, Job};
@@ -115,10 +111,4 @@ fn settings(folder: &Path, port: u16, work: &[inputs::Work]) -> Settings {
 fn free_port(first: u16) -> Result<u16, Failure> {
     let free = (first..first.saturating_add(100)).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.ok_or_else(|| Failure::new(Exit::Failed, format!("the ports {first} to {} are all taken", first + 99)))
-}
-
-/// A path as the person sees it: from here where it is below.
-fn from_here(path: &Path) -> PathBuf {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(&here).map(|below| Path::new(".").join(below)).unwrap_or_else(|_| path.to_path_buf())
 }

@@ -1,10 +1,10 @@
 //! What the demo says when the jobs are done: their results, and how to go on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use raincheck_client::{Client, Job};
 
-use super::{from_here, inputs::Work};
+use super::inputs::Work;
 use crate::cli::{
     exit::{Exit, Failure},
     print,
@@ -79,4 +79,10 @@ pub fn links(url: &str, work: &[Work]) -> Result<(), Failure> {
     add(&format!("curl -N {url}/events -H 'Accept: text/event-stream'     # everything that happens, live"));
     add(&format!("raincheck list{server}"));
     print(&text)
+}
+
+/// A path as the person sees it: from here where it is below.
+fn from_here(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).map(|below| Path::new(".").join(below)).unwrap_or_else(|_| path.to_path_buf())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 use serde_json::Value;
 
-use super::{Actor, Phase};
+use super::actor::{Actor, Phase};
 use crate::wire::{Job, State};
 
 /// Cancels one of the jobs acknowledged last, again and again.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use super::{Actor, Phase};
+use super::actor::{Actor, Phase};
 use crate::http::Broken;
 use crate::wire::{Events, Job};
 

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Actor, Phase};
+use super::actor::{Actor, Phase};
 use crate::content::Content;
 use crate::http::{Answer, Broken};
 use crate::log::Submit;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{Actor, Phase};
+use super::actor::{Actor, Phase};
 use crate::content::Content;
 use crate::http::Broken;
 use crate::log::{End, EndFate, Grant};

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use anyhow::Result;
 use uuid::Uuid;
 
-use super::Store;
+use super::store::Store;
 use crate::content::Content;
 use crate::http::Http;
 use crate::log::{Fate, Log, Submit};
-use crate::round::PROBE;
+use crate::queues::PROBE;
 use crate::wire::Job;
 
 pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {

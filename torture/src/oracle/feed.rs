@@ -3,9 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Store;
+use super::store::Store;
 use crate::log::Log;
-use crate::round::NARROW;
+use crate::queues::NARROW;
 use crate::wire::State;
 
 pub fn check(log: &Log, store: &Store) {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::Store;
+use super::store::Store;
 use crate::http::Http;
 use crate::log::Log;
-use crate::round::{NARROW, SMALL};
+use crate::queues::{NARROW, SMALL};
 use crate::wire::{Queues, State};
 
 pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Each job's own events: numbered densely, one lawful step after the other, attempts dense, exactly one final event,
 //! last; and they tell the state that the job is in.
 
-use super::Store;
+use super::store::Store;
 use crate::log::Log;
 use crate::wire::{Event, Job, State, What};
 

@@ -79,7 +79,7 @@ pub fn submit_defaults(config: &Config) -> Result<Defaults, Failure> {
 /// A schema that can't be read any more.
 pub fn kinds(config: &Config) -> Result<HashMap<Name, KindOptions>, Failure> {
     let told = config.settings.kinds.iter().map(|(kind, options)| {
-        let schema = options.input_schema.as_deref().map(|path| config::schema(Path::new(path)));
+        let schema = options.input_schema.as_deref().map(|path| config::schema::schema(Path::new(path)));
         let input_schema = schema.transpose().map_err(Failure::usage)?;
         Ok((name(kind)?, KindOptions { description: options.description.clone(), input_schema }))
     });

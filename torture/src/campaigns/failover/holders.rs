@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{Node, SOON};
 use crate::http::Http;
-use crate::round::PROBE;
+use crate::queues::PROBE;
 use crate::wire::Leases;
 
 /// Workers.
