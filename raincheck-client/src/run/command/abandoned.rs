@@ -15,10 +15,12 @@ use rustix::{
     process::geteuid,
 };
 
-use super::{
-    remove::{self, DIRECTORY},
-    scratch::{PREFIX, PRIVATE_NAME},
-};
+use super::remove::{self, DIRECTORY};
+
+/// The name of a run's own directory begins so.
+pub(super) const PREFIX: &str = "raincheck-run-";
+/// What is in each of them: its sign.
+pub(super) const PRIVATE_NAME: &str = "tmp";
 
 /// Letters and digits behind the beginning of a name, as `tempfile` and `mktemp` make them.
 const RANDOM: usize = 6;

@@ -4,7 +4,7 @@ use std::{fs, io};
 
 use rustix::{fs::statvfs, io::Errno};
 
-use super::{Plan, scratch::Scratch};
+use super::{plan::Plan, scratch::Scratch};
 use crate::Error;
 
 /// So much must fit on the disk of the scratch directories; in bytes.

@@ -35,9 +35,9 @@
 use std::{io, sync::Mutex};
 
 use super::{
-    Plan,
     lines::question,
     once,
+    plan::Plan,
     supervisor::{Ended, cannot_start},
     warm::{Death, Turn, Warm},
 };

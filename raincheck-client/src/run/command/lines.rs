@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    Plan,
     members::{Members, was_meant},
+    plan::Plan,
     scratch::Scratch,
 };
 use crate::{

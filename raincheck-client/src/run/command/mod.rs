@@ -53,6 +53,7 @@ mod once;
 mod orders;
 mod output;
 mod pipes;
+mod plan;
 mod progress;
 mod remove;
 mod result;
@@ -63,12 +64,7 @@ mod supervisors;
 mod warm;
 mod watch;
 
-use std::{
-    ffi::{OsStr, OsString},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
 
 pub use abandoned::{hold, sweep};
 pub use descriptors::raise_open_files;
@@ -77,14 +73,13 @@ pub use supervise::supervise_main_if_asked;
 
 use tokio_util::sync::CancellationToken;
 
+use self::plan::Plan;
 use self::supervisor::Supervisor;
 use super::{Outcome, Runner, Task};
 use crate::{Error, aside};
 
 /// Exit code that says "try again later" (`EX_TEMPFAIL` of sysexits).
 const TEMPORARY: i32 = 75;
-/// The descriptor on which programs report progress.
-const PROGRESS_FD: i32 = 3;
 
 /// A program as a runner.
 pub struct Command {
@@ -98,29 +93,6 @@ pub struct Command {
 pub struct CommandBuilder {
     plan: Plan,
     keep: bool,
-}
-
-/// What the operator said.
-#[derive(Clone, Debug)]
-struct Plan {
-    program: OsString,
-    arguments: Vec<OsString>,
-    variables: Vec<(OsString, OsString)>,
-    environment: environment::Environment,
-    directory: Option<PathBuf>,
-    scratch: Option<PathBuf>,
-    retry_on: Vec<i32>,
-    stream: Option<String>,
-    grace: Duration,
-    hurry: CancellationToken,
-    supervisor: Option<PathBuf>,
-}
-
-impl Plan {
-    /// Where files are made.
-    fn folder(&self) -> PathBuf {
-        self.scratch.clone().unwrap_or_else(std::env::temp_dir)
-    }
 }
 
 impl Command {
@@ -232,16 +204,6 @@ impl CommandBuilder {
     }
 }
 
-impl Plan {
-    fn has_program(&self) -> Result<(), Error> {
-        if is_program(&self.program, self.directory.as_deref()) {
-            return Ok(());
-        }
-        let program = self.program.to_string_lossy();
-        Err(Error::Configuration(format!("there is no program `{program}` that can be run")))
-    }
-}
-
 #[async_trait::async_trait]
 impl Runner for Command {
     async fn run(&self, task: Task) -> Outcome {
@@ -272,16 +234,4 @@ impl Runner for Command {
     fn stops_within(&self) -> Duration {
         self.plan.grace + Duration::from_secs(5)
     }
-}
-
-/// Whether `program` is a file that may be executed: a path, or a name on the search path.
-fn is_program(program: &OsStr, directory: Option<&Path>) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    let executable =
-        |path: &Path| path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0);
-    let path = Path::new(program);
-    if path.components().count() > 1 || path.is_absolute() {
-        return executable(&directory.map_or_else(|| path.to_path_buf(), |directory| directory.join(path)));
-    }
-    std::env::var_os("PATH").is_some_and(|search| std::env::split_paths(&search).any(|dir| executable(&dir.join(path))))
 }

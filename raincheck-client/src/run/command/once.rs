@@ -20,12 +20,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Plan,
     facts::Facts,
     health, left,
     log::{self, Tail},
     output::{Cut, Output},
     pipes::{Files, Pipes},
+    plan::Plan,
     progress, result,
     scratch::RESULT,
     supervisor::{self, Ended, Supervisor},

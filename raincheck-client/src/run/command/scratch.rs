@@ -17,21 +17,19 @@ use rustix::{
 };
 
 use super::{
-    Plan, abandoned,
+    abandoned::{self, PREFIX, PRIVATE_NAME},
+    plan::Plan,
     remove::{self, DIRECTORY},
 };
 use crate::Error;
 
 /// Nobody else looks in.
 const PRIVATE: u32 = 0o700;
-/// Its own name begins so.
-pub(super) const PREFIX: &str = "raincheck-run-";
 /// More names than a run has of itself.
 const FEW: usize = 5;
 
 /// Names in it.
 const INPUT: &str = "input";
-pub(super) const PRIVATE_NAME: &str = "tmp";
 /// The result that a program writes.
 pub(super) const RESULT: &str = "result";
 /// What it says about its result.

@@ -30,9 +30,10 @@ use rustix::{
 };
 
 use super::{
-    PROGRESS_FD, abandoned, descriptors,
+    abandoned, descriptors,
     events::Events,
     orders::{self, Answer, End, Order, Start},
+    plan::PROGRESS_FD,
     remove,
     watch::Watch,
 };

@@ -23,10 +23,11 @@ use tokio::{
 };
 
 use super::{
-    PROGRESS_FD, Plan, descriptors,
+    descriptors,
     facts::Facts,
     orders::{self, Answer, ENDS, End},
     pipes::{Files, Pipes},
+    plan::{PROGRESS_FD, Plan},
     scratch::Scratch,
     supervise::SUPERVISE,
 };

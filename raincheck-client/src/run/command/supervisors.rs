@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use super::{Plan, supervisor::Supervisor};
+use super::{plan::Plan, supervisor::Supervisor};
 use crate::Error;
 
 /// Those of one plan.

@@ -7,12 +7,12 @@ use tokio::{io::AsyncWriteExt as _, net::unix::pipe};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Plan,
     answers::{ANSWER_MAX, Answers, Next, PIECE},
     facts::Facts,
     lines::{Asked, Line, read},
     log::{self, SERVER_WITHIN, Tail},
     pipes::{Files, Pipes},
+    plan::Plan,
     progress, result,
     supervisor::{Ended, Supervisor},
 };
