@@ -10,6 +10,7 @@ row! {
     pub(crate) struct Lasting as "j" {
         priority: i32,
         max_attempts: u32,
+        max_losses: u32,
         ticket: i64,
         start_by: Option<Timestamp>,
         timeout: Millis,
@@ -53,9 +54,19 @@ row! {
 
 impl Lasting {
     pub fn of(job: &Job) -> Self {
-        let &Job { priority, max_attempts, ticket, start_by, timeout, created_at, .. } = job;
+        let &Job { priority, max_attempts, max_losses, ticket, start_by, timeout, created_at, .. } = job;
         let Retention { succeeded: keep_succeeded, failed: keep_failed } = job.retention;
-        Lasting { priority, max_attempts, ticket, start_by, timeout, keep_succeeded, keep_failed, created_at }
+        Lasting {
+            priority,
+            max_attempts,
+            max_losses,
+            ticket,
+            start_by,
+            timeout,
+            keep_succeeded,
+            keep_failed,
+            created_at,
+        }
     }
 }
 
@@ -85,8 +96,17 @@ impl Changing {
 
 /// The job of these columns.
 pub(crate) fn job((no, id): (JobNo, JobId), queue: Name, kind: Name, lasting: Lasting, changing: Changing) -> Job {
-    let Lasting { priority, max_attempts, ticket, start_by, timeout, keep_succeeded, keep_failed, created_at } =
-        lasting;
+    let Lasting {
+        priority,
+        max_attempts,
+        max_losses,
+        ticket,
+        start_by,
+        timeout,
+        keep_succeeded,
+        keep_failed,
+        created_at,
+    } = lasting;
     let Changing { state, flags, attempt, failures, losses, seq, shared, rank, run_at, ttl, .. } = changing;
     let Changing { started_at, updated_at, finished_at, expires_at, .. } = changing;
     Job {
@@ -103,6 +123,7 @@ pub(crate) fn job((no, id): (JobNo, JobId), queue: Name, kind: Name, lasting: La
         failures,
         losses,
         max_attempts,
+        max_losses,
         seq,
         shared,
         rank,

@@ -13,6 +13,7 @@ row! {
         failures: Raw,
         losses: Raw,
         max_attempts: Raw,
+        max_losses: Raw,
         seq: Raw,
         /// How many asked for it.
         shared: Raw,
@@ -58,6 +59,7 @@ impl Standing {
             "more failures and losses than attempts",
         );
         wrong(failures > self.max_attempts.0, "more failures than it may have");
+        wrong(losses > self.max_losses.0, "more losses in a row than it may have");
         wrong(self.shared.0 < 1, "it belongs to nobody");
         if self.is_buried {
             page.found(Invariant::Belongings, subject, "it was purged, and is still here");
