@@ -53,6 +53,8 @@ pub struct Policy {
     pub timeout: Option<Millis>,
     /// What to do when its worker vanishes.
     pub on_lost: Option<OnLost>,
+    /// Losses in a row; 0 counts each as a failure.
+    pub max_losses: Option<u32>,
     /// Failures in all.
     pub max_attempts: Option<u32>,
     /// Bound of the first pause, milliseconds.
@@ -76,6 +78,7 @@ impl Policy {
         Policy {
             timeout: self.timeout.or(below.timeout),
             on_lost: self.on_lost.or(below.on_lost),
+            max_losses: self.max_losses.or(below.max_losses),
             max_attempts: self.max_attempts.or(below.max_attempts),
             retry_initial: self.retry_initial.or(below.retry_initial),
             retry_factor: self.retry_factor.or(below.retry_factor),
@@ -92,6 +95,10 @@ impl Policy {
 
     pub(crate) fn on_lost(&self) -> OnLost {
         self.on_lost.unwrap_or(OnLost::Retry)
+    }
+
+    pub(crate) fn max_losses(&self) -> u32 {
+        self.max_losses.unwrap_or(limits::MAX_LOSSES_DEFAULT)
     }
 
     pub(crate) fn retry(&self) -> RetryPolicy {

@@ -99,6 +99,7 @@ fn add_run_options(digest: &mut Fingerprint, request: &JobRequest<'_>) {
     let policy = &request.policy;
     digest.number("timeout", policy.timeout);
     digest.maybe("on_lost", policy.on_lost.map(OnLost::as_str));
+    digest.number("max_losses", policy.max_losses.map(i64::from));
     digest.number("max_attempts", policy.max_attempts.map(i64::from));
     digest.number("initial", policy.retry_initial);
     digest.maybe("factor", policy.retry_factor.map(f64::to_le_bytes));

@@ -30,7 +30,7 @@ impl Method {
 /// What to do when the worker of a run vanishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnLost {
-    /// Run it again, until [`limits::LOSSES`] runs in a row were lost.
+    /// Run it again, until as many runs in a row were lost as [`Job::max_losses`] says.
     Retry,
     /// Fail it at once: the outcome is unknown, a person decides.
     Fail,
@@ -90,6 +90,8 @@ pub struct Job {
     pub losses: u32,
     /// Failures after which it fails for good.
     pub max_attempts: u32,
+    /// Losses in a row after which it is taken for poison; 0 counts each as a failure.
+    pub max_losses: u32,
     /// Number of its latest event.
     pub seq: u32,
     /// Callers sharing it (coalesced submits), from 1.
@@ -121,6 +123,41 @@ pub struct Job {
 }
 
 impl Job {
+    /// A new job, with the id it gets unless it chose one.
+    pub fn new(new: &NewJob, fresh: (JobNo, JobId), ticket: i64, now: Timestamp, tick: Millis) -> Self {
+        let run_at = new.run_at.unwrap_or_else(|| now.plus(new.delay));
+        Job {
+            no: fresh.0,
+            id: new.id.unwrap_or(fresh.1),
+            queue: new.queue.clone(),
+            kind: new.kind.clone(),
+            method: new.method,
+            state: if run_at > now { State::Scheduled } else { State::Queued },
+            cancel_requested: false,
+            on_lost: new.on_lost,
+            priority: new.priority,
+            attempt: 0,
+            failures: 0,
+            losses: 0,
+            max_attempts: new.spec.retry.max_attempts,
+            max_losses: new.max_losses,
+            seq: 1,
+            shared: 1,
+            rank: crate::rank(tick, new.priority),
+            ticket,
+            run_at: run_at.max(now),
+            start_by: new.start_by,
+            timeout: new.timeout,
+            ttl: 0,
+            retention: new.retention,
+            created_at: now,
+            started_at: None,
+            updated_at: now,
+            finished_at: None,
+            expires_at: None,
+        }
+    }
+
     /// Whether it counts as purged, be it still there because cleaning up is behind.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
@@ -167,6 +204,8 @@ pub struct NewJob {
     pub timeout: Millis,
     /// What to do when its worker vanishes.
     pub on_lost: OnLost,
+    /// Losses in a row after which it is taken for poison; 0 counts each as a failure.
+    pub max_losses: u32,
     /// How long it is kept once final.
     pub retention: Retention,
     /// The id the client chose.
@@ -196,6 +235,7 @@ impl NewJob {
             start_by: None,
             timeout: limits::TIMEOUT_MILLIS,
             on_lost: OnLost::Retry,
+            max_losses: limits::MAX_LOSSES_DEFAULT,
             retention: Retention::default(),
             id: None,
             fingerprint: Digest::default(),
@@ -203,6 +243,20 @@ impl NewJob {
             max_age: None,
             lost: None,
             spec: Spec::default(),
+        }
+    }
+
+    /// One that asks for what `job` did, of which `spec` is the part that never changes: at once, and for itself.
+    pub fn again(job: &Job, spec: Spec) -> Self {
+        NewJob {
+            method: job.method,
+            priority: job.priority,
+            timeout: job.timeout,
+            on_lost: job.on_lost,
+            max_losses: job.max_losses,
+            retention: job.retention,
+            spec: Spec { key: None, rerun_of: Some(job.id), ..spec },
+            ..NewJob::new(job.queue.clone(), job.kind.clone())
         }
     }
 }

@@ -72,6 +72,7 @@ pub fn resolve(
     });
     new.timeout = policy.timeout();
     new.on_lost = policy.on_lost();
+    new.max_losses = policy.max_losses();
     new.retention = policy.retention();
     new.max_age = request.max_age;
     new.spec.retry = policy.retry();
@@ -145,6 +146,9 @@ impl Check {
         }
         if policy.max_attempts.is_some_and(|n| !(1..=limits::MAX_ATTEMPTS).contains(&n)) {
             self.refuse("retry/max_attempts", "must be between 1 and 1000");
+        }
+        if policy.max_losses.is_some_and(|n| n > limits::MAX_LOSSES) {
+            self.refuse("max_losses", "must be between 0 and 1000");
         }
         if policy.retry_factor.is_some_and(|factor| !(1.0..=1_000.0).contains(&factor)) {
             self.refuse("retry/factor", "must be between 1 and 1000");

@@ -1,7 +1,7 @@
 use std::io::ErrorKind;
 
 use raincheck_core::decide::{Rerun, may_rerun};
-use raincheck_core::{Content, Digest, Job, NewJob, Payload, Spec};
+use raincheck_core::{Content, Job, NewJob, Payload, Spec};
 use raincheck_store::{Record, StoreError, Unclaimed};
 
 use crate::submit::keep_all;
@@ -48,18 +48,7 @@ impl Engine {
             Some(input) => (input, given),
             None => self.copy_input(&record.job).await?,
         };
-        let job = &record.job;
-        let spec = Spec { input, key: None, rerun_of: Some(job.id), ..record.spec.clone() };
-        let new = NewJob {
-            method: job.method,
-            priority: job.priority,
-            timeout: job.timeout,
-            on_lost: job.on_lost,
-            retention: job.retention,
-            fingerprint: Digest::default(),
-            spec,
-            ..NewJob::new(job.queue.clone(), job.kind.clone())
-        };
+        let new = NewJob::again(&record.job, Spec { input, ..record.spec.clone() });
         // From the next line on it is the submit's.
         keep_all(file);
         let submitted = self.submit(vec![new]).await?;

@@ -9,6 +9,7 @@ mod blobs;
 mod checkup;
 mod clock;
 mod codec;
+mod columns;
 mod commit_times;
 #[cfg(feature = "conformance")]
 pub mod conformance;

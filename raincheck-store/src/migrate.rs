@@ -14,6 +14,7 @@ use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use crate::blobs::{BlobFolder, Blobs};
+use crate::columns::{Asked, Changing, Columns, Kept, Lasting, joined};
 use crate::postgres::{NOW, Stretches, Trouble, escaped, id as store_id};
 use crate::rules::CIRCLE;
 use crate::sqlite::{failed, id as sqlite_id, other, unpacked};
@@ -59,25 +60,18 @@ const TABLES: &[Table] = &[
     },
     Table {
         name: "job",
-        columns: "no, id, queue, kind, state, flags, priority, attempt, failures, losses, max_attempts, seq, shared, \
-                  rank, ticket, run_at, start_by, timeout, ttl, keep_succeeded, keep_failed, created_at, started_at, \
-                  updated_at, finished_at, expires_at",
-        select: "SELECT no, coalesce(given, salt), queue, kind, state, flags, priority, attempt, failures, losses, \
-                 max_attempts, seq, shared, rank, ticket, run_at, start_by, timeout, ttl, keep_succeeded, \
-                 keep_failed, created_at, started_at, updated_at, finished_at, expires_at FROM job",
+        columns: joined!(", ", ["no, id, queue, kind", Lasting::NAMES, Changing::NAMES]),
+        select: joined!(
+            "",
+            ["SELECT no, coalesce(given, salt), queue, kind, ", Lasting::SELECT, ", ", Changing::SELECT, " FROM job j"]
+        ),
     },
     Table {
         name: "spec",
-        columns: "no, label, key, tags, content_type, filename, size, blob, retry_initial, retry_factor, retry_max, \
-                  retry_jitter, rerun_of, traceparent, input",
-        select: "SELECT no, label, key, tags, content_type, filename, size, blob, retry_initial, retry_factor, \
-                 retry_max, retry_jitter, rerun_of, traceparent, input FROM spec",
+        columns: joined!(", ", ["no", Asked::NAMES, "input"]),
+        select: joined!("", ["SELECT no, ", Asked::NAMES, ", input FROM spec"]),
     },
-    Table {
-        name: "result",
-        columns: "no, content_type, filename, digest, size, blob, bytes",
-        select: "SELECT no, content_type, filename, digest, size, blob, bytes FROM result",
-    },
+    Table { name: "result", columns: Kept::NAMES, select: joined!("", ["SELECT ", Kept::NAMES, " FROM result"]) },
     Table { name: "report", columns: "no, progress, failure", select: "SELECT no, progress, failure FROM report" },
     Table {
         name: "event",

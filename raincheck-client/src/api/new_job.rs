@@ -78,6 +78,9 @@ pub struct NewJob {
     /// What a lost run means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_lost: Option<OnLost>,
+    /// Losses in a row after which it is failed; 3 if not said, and 0 counts each as a failed attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_losses: Option<u32>,
     /// Free facts to find it by; at most 32 of 256 bytes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,

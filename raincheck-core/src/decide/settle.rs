@@ -4,7 +4,6 @@ use crate::event::EventData;
 use crate::failure::{Failure, FailureCode};
 use crate::job::{Job, OnLost};
 use crate::lease::Outcome;
-use crate::limits::LOSSES;
 use crate::payload::Digest;
 use crate::progress::Progress;
 use crate::retry::RetryPolicy;
@@ -97,12 +96,22 @@ fn fail(
 }
 
 fn lose(draft: &mut Draft, worker: &str, moment: &Moment<'_>) {
-    draft.job.losses += 1;
-    let (losses, attempt) = (draft.job.losses, draft.job.attempt);
-    if draft.job.on_lost == OnLost::Fail || losses >= LOSSES {
-        let detail = match draft.job.on_lost {
-            OnLost::Fail => format!("worker {worker:?} vanished during attempt {attempt}; the outcome is unknown"),
-            OnLost::Retry => {
+    let attempt = draft.job.attempt;
+    // Without a bound of their own, losses are failed attempts.
+    let is_over = if draft.job.max_losses == 0 {
+        draft.job.failures += 1;
+        draft.job.failures >= draft.job.max_attempts
+    } else {
+        draft.job.losses += 1;
+        draft.job.losses >= draft.job.max_losses
+    };
+    if draft.job.on_lost == OnLost::Fail || is_over {
+        let detail = match (draft.job.on_lost, draft.job.losses) {
+            (OnLost::Fail, _) => {
+                format!("worker {worker:?} vanished during attempt {attempt}; the outcome is unknown")
+            }
+            (OnLost::Retry, 0 | 1) => format!("worker {worker:?} vanished during attempt {attempt}, the last one"),
+            (OnLost::Retry, losses) => {
                 format!("{losses} runs in a row were lost, the last one by worker {worker:?}")
             }
         };

@@ -97,36 +97,7 @@ fn join(equal: Job, new: &NewJob) -> (Submitted, Vec<Change>) {
 
 fn create(new: NewJob, ticket: i64, fresh: (JobNo, JobId), moment: &mut Moment<'_>) -> (Submitted, Vec<Change>) {
     let now = moment.now;
-    let run_at = new.run_at.unwrap_or_else(|| now.plus(new.delay));
-    let job = Job {
-        no: fresh.0,
-        id: new.id.unwrap_or(fresh.1),
-        queue: new.queue.clone(),
-        kind: new.kind.clone(),
-        method: new.method,
-        state: if run_at > now { State::Scheduled } else { State::Queued },
-        cancel_requested: false,
-        on_lost: new.on_lost,
-        priority: new.priority,
-        attempt: 0,
-        failures: 0,
-        losses: 0,
-        max_attempts: new.spec.retry.max_attempts,
-        seq: 1,
-        shared: 1,
-        rank: crate::rank(moment.tick, new.priority),
-        ticket,
-        run_at: run_at.max(now),
-        start_by: new.start_by,
-        timeout: new.timeout,
-        ttl: 0,
-        retention: new.retention,
-        created_at: now,
-        started_at: None,
-        updated_at: now,
-        finished_at: None,
-        expires_at: None,
-    };
+    let job = Job::new(&new, fresh, ticket, now, moment.tick);
     let key = new.spec.key.clone();
     let mut changes = Vec::with_capacity(2);
     changes.push(Change::Insert(Box::new(job.clone()), Box::new(new.spec)));

@@ -31,8 +31,10 @@ pub const STANDSTILL_MILLIS: Millis = 1_000;
 pub const HEAR_FIRST_MILLIS: Millis = 1_000;
 /// Programs of a server that was killed are gone within this.
 pub const OWN_RUNS_END_MILLIS: Millis = 2_000;
-/// Runs lost in a row after which a job is taken for poison.
-pub const LOSSES: u32 = 3;
+/// Runs lost in a row after which a job is taken for poison, unless it says otherwise.
+pub const MAX_LOSSES_DEFAULT: u32 = 3;
+/// Most that a job may ask for.
+pub const MAX_LOSSES: u32 = 1_000;
 /// Attempts of a job unless it says otherwise.
 pub const MAX_ATTEMPTS_DEFAULT: u32 = 5;
 /// Most attempts a job may ask for.

@@ -41,6 +41,8 @@ fn others() -> Vec<JobRequest<'static>> {
         Policy { timeout: Some(1), ..none },
         Policy { on_lost: Some(OnLost::Fail), ..none },
         Policy { on_lost: Some(OnLost::Retry), ..none },
+        Policy { max_losses: Some(0), ..none },
+        Policy { max_losses: Some(3), ..none },
         Policy { max_attempts: Some(1), ..none },
         Policy { retry_initial: Some(1), ..none },
         Policy { retry_factor: Some(1.0), ..none },

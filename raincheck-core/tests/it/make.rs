@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use raincheck_core::decide::Moment;
 use raincheck_core::{
-    Change, Content, Failure, FailureCode, Job, JobId, JobNo, Method, Name, OnLost, Outcome, Payload, Retention,
-    RetryPolicy, State, Timestamp,
+    Change, Content, Failure, FailureCode, Job, JobId, JobNo, Name, NewJob, Outcome, Payload, Retention, RetryPolicy,
+    Spec, State, Timestamp,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -27,34 +27,25 @@ pub fn name(text: &str) -> Name {
 /// A job as it could stand in `state`: once leased unless it waits for its first start.
 pub fn job(state: State) -> Job {
     let started = matches!(state, State::Running | State::Succeeded | State::Failed);
-    Job {
-        no: JobNo(7 << 15),
-        id: JobId::from_parts(JobNo(7 << 15), 9),
-        queue: name("q"),
-        kind: name("k"),
-        method: Method::Post,
-        state,
-        cancel_requested: false,
-        on_lost: OnLost::Retry,
-        priority: 0,
-        attempt: u32::from(started),
-        failures: 0,
-        losses: 0,
-        max_attempts: 2,
-        seq: 2,
-        shared: 1,
-        rank: 5,
-        ticket: 1,
-        run_at: Timestamp(5),
-        start_by: None,
+    let new = NewJob {
         timeout: 60_000,
-        ttl: 10_000,
         retention: Retention { succeeded: 100, failed: 200 },
-        created_at: Timestamp(1),
+        spec: Spec { retry: policy(), ..Spec::default() },
+        ..NewJob::new(name("q"), name("k"))
+    };
+    let fresh = (JobNo(7 << 15), JobId::from_parts(JobNo(7 << 15), 9));
+    Job {
+        state,
+        attempt: u32::from(started),
+        seq: 2,
+        rank: 5,
+        run_at: Timestamp(5),
+        ttl: 10_000,
         started_at: started.then_some(Timestamp(6)),
         updated_at: Timestamp(6),
         finished_at: state.is_final().then_some(Timestamp(7)),
         expires_at: state.is_final().then_some(NOW.plus(1)),
+        ..Job::new(&new, fresh, 1, Timestamp(1), 0)
     }
 }
 

@@ -21,7 +21,7 @@ fn plain() -> JobRequest<'static> {
 fn without_defaults_the_built_in_ones_hold() {
     let new = resolved(&plain(), &Defaults::default()).unwrap();
     assert_eq!(new, NewJob::new(name("default"), name("k")));
-    assert_eq!((new.timeout, new.on_lost), (limits::TIMEOUT_MILLIS, OnLost::Retry));
+    assert_eq!((new.timeout, new.on_lost, new.max_losses), (limits::TIMEOUT_MILLIS, OnLost::Retry, 3));
     assert_eq!((new.spec.retry, new.retention), (RetryPolicy::default(), Retention::default()));
 }
 
@@ -31,6 +31,7 @@ fn the_nearer_level_wins_in_every_member() {
     let all = |n: i64| Policy {
         timeout: Some(n),
         on_lost: Some(OnLost::Fail),
+        max_losses: Some(n as u32),
         max_attempts: Some(n as u32),
         retry_initial: Some(n),
         retry_factor: Some(n as f64),
@@ -55,6 +56,7 @@ fn the_nearer_level_wins_in_every_member() {
             continue;
         };
         assert_eq!((new.timeout, new.on_lost), (nearest, OnLost::Fail), "{says:04b}");
+        assert_eq!(new.max_losses, nearest as u32, "{says:04b}");
         assert_eq!(new.retention, Retention { succeeded: nearest, failed: nearest }, "{says:04b}");
         let retry = RetryPolicy {
             max_attempts: nearest as u32,
@@ -135,6 +137,7 @@ fn what_is_wrong_is_told_by_its_member() {
         (JobRequest { max_age: Some(1), method: Some(Method::Get), ..plain() }, &[]),
         (policy(Policy { timeout: Some(0), ..none }), &["timeout"]),
         (policy(Policy { timeout: Some(-1), ..none }), &["timeout"]),
+        (policy(Policy { max_losses: Some(1_001), ..none }), &["max_losses"]),
         (policy(Policy { max_attempts: Some(0), ..none }), &["retry/max_attempts"]),
         (policy(Policy { max_attempts: Some(1_001), ..none }), &["retry/max_attempts"]),
         (policy(Policy { retry_factor: Some(0.5), ..none }), &["retry/factor"]),

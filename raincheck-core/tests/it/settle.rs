@@ -43,7 +43,7 @@ fn a_first_run() {
 
 #[test]
 fn the_last_attempt_after_two_losses() {
-    let last = |job: &mut Job| (job.attempt, job.failures, job.losses) = (4, 1, limits::LOSSES - 1);
+    let last = |job: &mut Job| (job.attempt, job.failures, job.losses) = (4, 1, limits::MAX_LOSSES_DEFAULT - 1);
     assert_eq!(
         table(last),
         "complete: succeeded, 1 failed, 0 lost; result + succeeded + update(running 4)\n\
@@ -55,6 +55,29 @@ fn the_last_attempt_after_two_losses() {
          release for 3 s: scheduled 3000 ms, 1 failed, 0 lost; released + update(running 4)\n\
          lost: failed, 1 failed, 3 lost; job-lost + failed + update(running 4)\n\
          timed out: failed, 2 failed, 0 lost; job-timeout + failed + update(running 4)\n"
+    );
+}
+
+/// `max_losses`, then the losses and failures before one more, of at most 2 failures: what it comes to.
+#[test]
+fn how_many_losses_it_takes() {
+    let mut table = String::new();
+    for (max_losses, losses, failures) in [(1, 0, 0), (2, 0, 1), (2, 1, 1), (5, 3, 0), (5, 4, 0), (0, 0, 0), (0, 0, 1)]
+    {
+        let before = Job { max_losses, losses, failures, attempt: 9, ..job(State::Running) };
+        let Settled::Changed(after, changes) = settle(before, Outcome::Lost) else { panic!("it is an end") };
+        let (stands, now) = (stands(&after), (after.losses, after.failures));
+        let _ = writeln!(table, "{max_losses}: {:?} {stands} {now:?}; {}", (losses, failures), words(&changes));
+    }
+    assert_eq!(
+        table,
+        "1: (0, 0) failed (1, 0); job-lost + failed + update(running 9)\n\
+         2: (0, 1) queued (1, 1); lost + update(running 9)\n\
+         2: (1, 1) failed (2, 1); job-lost + failed + update(running 9)\n\
+         5: (3, 0) queued (4, 0); lost + update(running 9)\n\
+         5: (4, 0) failed (5, 0); job-lost + failed + update(running 9)\n\
+         0: (0, 0) queued (0, 1); lost + update(running 9)\n\
+         0: (0, 1) failed (0, 2); job-lost + failed + update(running 9)\n"
     );
 }
 

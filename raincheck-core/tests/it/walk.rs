@@ -106,11 +106,15 @@ fn lawful(before: &Job, after: &Job, changes: &[Change], now: Timestamp) {
     assert!(!fails || changes.iter().any(|c| matches!(c, Change::Failure(..))), "an end that is no success says why");
     assert!(after.failures >= before.failures && after.failures + after.losses <= after.attempt);
     assert!(after.failures < after.max_attempts || after.state.is_final());
+    assert!(after.losses < after.max_losses || after.losses == 0 || after.state == State::Failed);
+    assert!(after.losses <= after.max_losses, "without a bound of their own they are failures");
     for event in events {
         assert_eq!((event.state, event.attempt, event.seq, event.at), (after.state, after.attempt, after.seq, now));
         assert_eq!((event.no, event.job), (after.no, after.id));
     }
-    let fixed = |job: &Job| (job.no, job.id, job.ticket, job.priority, job.max_attempts, job.start_by, job.created_at);
+    let fixed = |job: &Job| {
+        ((job.no, job.id, job.ticket, job.created_at), (job.priority, job.max_attempts, job.max_losses, job.start_by))
+    };
     assert_eq!(fixed(before), fixed(after), "what was asked for stays");
 }
 
@@ -119,12 +123,13 @@ proptest! {
     fn every_walk_is_lawful(
         steps in prop::collection::vec(step(), 1..60),
         fail_on_lost: bool,
+        max_losses in 0u32..4,
         delay in 0i64..2,
         start_by in prop::option::of(0i64..20_000),
     ) {
         let mut now = Timestamp(1_000_000);
         let on_lost = if fail_on_lost { OnLost::Fail } else { OnLost::Retry };
-        let mut new = NewJob { on_lost, delay, start_by: start_by.map(|by| now.plus(by)), ..NewJob::new(name("q"), name("k")) };
+        let mut new = NewJob { on_lost, max_losses, delay, start_by: start_by.map(|by| now.plus(by)), ..NewJob::new(name("q"), name("k")) };
         new.spec.retry = policy();
         let queue = QueueFacts { max_queued: 1, max_in_all: 1, ..QueueFacts::default() };
         let facts = SubmitFacts { queue, ..SubmitFacts::default() };

@@ -7,9 +7,6 @@ use raincheck_core::{
 
 use super::{Checker, Verdict, demand};
 
-/// Runs lost in a row that make a job poison: written here again, so that a change of the rule is noticed.
-const POISON: u32 = 3;
-
 /// What is known of a job that is there.
 #[derive(Debug)]
 pub(super) struct Life {
@@ -79,8 +76,8 @@ impl Life {
         demand!(there == told, row.no, "the row says {there:?}, its events say {told:?}");
         let was = &self.row;
         let fixed = |job: &Job| {
-            let asked = (job.priority, job.max_attempts, job.start_by, job.timeout, job.retention, job.on_lost);
-            (job.no, job.id, job.ticket, job.created_at, job.method, asked)
+            let asked = (job.priority, job.max_attempts, job.start_by, job.timeout, job.retention);
+            (job.no, job.id, job.ticket, job.created_at, job.method, asked, (job.on_lost, job.max_losses))
         };
         demand!(fixed(was) == fixed(row), row.no, "what was asked for changed: {was:#?} became {row:#?}");
         demand!(was.queue == row.queue && was.kind == row.kind, row.no, "a job changed its queue or kind");
@@ -140,8 +137,7 @@ impl Checker {
             }
             EventData::Released => life.losses = 0,
             EventData::Lost { .. } => {
-                life.losses += 1;
-                let poison = life.losses >= POISON || life.row.on_lost == OnLost::Fail;
+                let poison = life.loses();
                 demand!(!poison, no, "run again after {} losses, {:?}", life.losses, life.row.on_lost);
             }
             EventData::Succeeded => life.losses = 0,
@@ -162,6 +158,17 @@ impl Checker {
 }
 
 impl Life {
+    /// Counts a loss; answers whether it is one too many. Written here again, so that a change of the rule is noticed.
+    fn loses(&mut self) -> bool {
+        let Job { max_losses, max_attempts, on_lost, .. } = self.row;
+        let (count, most) = match max_losses {
+            0 => (&mut self.failures, max_attempts),
+            most => (&mut self.losses, most),
+        };
+        *count += 1;
+        *count >= most || on_lost == OnLost::Fail
+    }
+
     fn fails(&mut self, failure: &Failure, from: State, now: Timestamp) -> Verdict {
         let no = self.row.no;
         match failure.code {
@@ -171,8 +178,7 @@ impl Life {
                 demand!(from == State::Running, no, "a job that did not run failed: {failure:?}");
             }
             FailureCode::Lost => {
-                self.losses += 1;
-                let poison = self.losses >= POISON || self.row.on_lost == OnLost::Fail;
+                let poison = self.loses();
                 demand!(from == State::Running && poison, no, "failed as lost after {} losses", self.losses);
             }
             FailureCode::Expired => {

@@ -65,6 +65,9 @@ pub fn new_job(rng: &mut StdRng, plan: &Plan, label: u64, now: Timestamp) -> New
     if rng.random_bool(0.2) {
         new.on_lost = OnLost::Fail;
     }
+    if rng.random_bool(0.3) {
+        new.max_losses = rng.random_range(0..5);
+    }
     let asked = rng.random_range(0..2);
     new.fingerprint = digest(2 * queue as u64 + asked);
     if rng.random_ratio(plan.keys, 100) {

@@ -2,8 +2,7 @@
 
 use raincheck_core::decide::{Rerun, may_rerun};
 use raincheck_core::{
-    Cancel, Command, Delete, Digest, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, Spec,
-    State,
+    Cancel, Command, Delete, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, State,
 };
 use rand::RngExt;
 
@@ -169,18 +168,7 @@ impl Sim {
         if allowed == (twice || !job.state.is_final()) {
             return Err(Violation { job: Some(no), what: format!("run again: {allowed}, of {job:?}") });
         }
-        let spec = Spec { key: None, rerun_of: Some(job.id), ..spec.clone() };
-        let new = NewJob::new(job.queue.clone(), job.kind.clone());
-        Ok(allowed.then(|| NewJob {
-            method: job.method,
-            priority: job.priority,
-            timeout: job.timeout,
-            on_lost: job.on_lost,
-            retention: job.retention,
-            fingerprint: Digest::default(),
-            spec,
-            ..new
-        }))
+        Ok(allowed.then(|| NewJob::again(job, spec.clone())))
     }
 
     pub(super) fn some_job(&mut self) -> (JobNo, JobId) {

@@ -87,6 +87,33 @@ pub async fn three_in_a_row_are_poison(world: &mut World) {
     assert_eq!(world.story(job.no).await, "created started lost started lost started failed");
 }
 
+/// A job says how many of its runs may be lost in a row.
+pub async fn as_many_as_a_job_says(world: &mut World) {
+    for max_losses in [1, 4] {
+        world.create(NewJob { max_losses, ..new_job() }).await;
+        for _ in 1..max_losses {
+            assert_eq!(lose(world).await.state, State::Queued);
+        }
+        let job = lose(world).await;
+        assert_eq!((job.state, job.losses, job.failures), (State::Failed, max_losses, 0));
+        assert_eq!(world.record(job.no).await.failure.unwrap().code, FailureCode::Lost);
+    }
+}
+
+/// Where losses have no bound, each of them is a failed attempt.
+pub async fn without_a_bound_they_are_failures(world: &mut World) {
+    let mut new = NewJob { max_losses: 0, ..new_job() };
+    new.spec.retry.max_attempts = 5;
+    world.create(new).await;
+    for failures in 1..5 {
+        let job = lose(world).await;
+        assert_eq!((job.state, job.failures, job.losses), (State::Queued, failures, 0));
+    }
+    let job = lose(world).await;
+    assert_eq!((job.state, job.failures, job.losses, job.attempt), (State::Failed, 5, 0, 5));
+    assert_eq!(world.record(job.no).await.failure.unwrap().code, FailureCode::Lost);
+}
+
 /// A run that was reported on, however it ended, breaks the row.
 pub async fn another_end_breaks_the_row(world: &mut World) {
     world.create(new_job()).await;

@@ -77,7 +77,7 @@ macro_rules! conformance_tests {
             retry { a_failed_attempt_waits_and_runs_again, failures_exhaust, not_retryable_ends_at_once,
                 retry_after_wins, release_is_not_counted, release_with_a_delay_waits, a_timeout_is_a_failure }
             lost { only_after_the_lease_is_over, a_heartbeat_saves, a_heartbeat_may_change_the_length, a_look_extends_nothing,
-                three_in_a_row_are_poison, another_end_breaks_the_row, fails_at_once_when_asked_to,
+                three_in_a_row_are_poison, as_many_as_a_job_says, without_a_bound_they_are_failures, another_end_breaks_the_row, fails_at_once_when_asked_to,
                 the_late_worker_wins_when_first, next_overdue_tells_when, wall_clock_steps_lose_nothing }
             steer { cancel_waiting, cancel_scheduled, cancel_running_asks, cancel_again_and_after_the_end,
                 run_now_makes_due, run_now_of_others, unknown_jobs_are_gone }

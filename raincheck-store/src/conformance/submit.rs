@@ -28,6 +28,7 @@ pub async fn keeps_everything_the_client_asked_for(world: &mut World) {
     new.method = Method::Get;
     new.priority = -7;
     new.on_lost = OnLost::Fail;
+    new.max_losses = 7;
     new.timeout = 77_000;
     new.retention = Retention { succeeded: 5_000, failed: 6_000 };
     new.start_by = Some(raincheck_core::Timestamp(1_760_000_100_000));
@@ -45,7 +46,8 @@ pub async fn keeps_everything_the_client_asked_for(world: &mut World) {
     let record = world.found(&job).await;
     assert_eq!(record.job, job);
     assert_eq!((job.method, job.priority, job.on_lost, job.timeout), (Method::Get, -7, OnLost::Fail, 77_000));
-    assert_eq!((job.retention, job.start_by, job.max_attempts), (new.retention, new.start_by, 9));
+    assert_eq!((job.retention, job.start_by), (new.retention, new.start_by));
+    assert_eq!((job.max_attempts, job.max_losses), (9, 7));
     assert_eq!(record.input_size, 3);
     let shown = Content { payload: Payload::Empty, digest: [0; 16], ..new.spec.input.clone() };
     assert_eq!(record.spec, Spec { input: shown, ..new.spec.clone() });

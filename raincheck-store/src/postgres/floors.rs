@@ -104,7 +104,7 @@ impl Floors {
 
 #[cfg(test)]
 mod tests {
-    use raincheck_core::{JobId, JobNo, Method, OnLost, Retention, Timestamp};
+    use raincheck_core::{JobId, JobNo, NewJob, Timestamp};
 
     use super::*;
 
@@ -113,35 +113,8 @@ mod tests {
     }
 
     fn queued(rank: i64) -> Job {
-        Job {
-            no: JobNo(1),
-            id: JobId(uuid::Uuid::nil()),
-            queue: Name::new("q").unwrap(),
-            kind: Name::new("k").unwrap(),
-            method: Method::Post,
-            state: State::Queued,
-            cancel_requested: false,
-            on_lost: OnLost::Retry,
-            priority: 0,
-            attempt: 0,
-            failures: 0,
-            losses: 0,
-            max_attempts: 1,
-            seq: 1,
-            shared: 0,
-            rank,
-            ticket: 1,
-            run_at: Timestamp(0),
-            start_by: None,
-            timeout: 1,
-            ttl: 1,
-            retention: Retention { succeeded: 1, failed: 1 },
-            created_at: Timestamp(0),
-            started_at: None,
-            updated_at: Timestamp(0),
-            finished_at: None,
-            expires_at: None,
-        }
+        let new = NewJob::new(Name::new("q").unwrap(), Name::new("k").unwrap());
+        Job { rank, ..Job::new(&new, (JobNo(1), JobId::from_parts(JobNo(1), 0)), 1, Timestamp(0), 0) }
     }
 
     const SLOW: Duration = Duration::from_secs(1);

@@ -1,14 +1,16 @@
 //! Writes what a transaction decided so far, set by set, all sets sent at once.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use futures_util::try_join;
-use raincheck_core::{Content, JobNo, Name, Payload, State};
+use raincheck_core::{Content, JobNo, Name, State};
 use tokio_postgres::types::ToSql;
 
 use super::batch::{Batch, ClaimWrite};
 use super::shared::Trouble;
 use super::{commit, jobs, rows};
+use crate::columns::{Columns, Kept, insert_arrays, parameters, split};
 use crate::rules::known;
 
 const QUEUE_NAMES: &str = "INSERT INTO queue (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING";
@@ -24,8 +26,7 @@ const CLAIMS: &str = "INSERT INTO claim SELECT * FROM \
 const MOVED_CLAIMS: &str = "UPDATE claim c SET no = u.no, fingerprint = u.fingerprint \
     FROM unnest($1::smallint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bytea[]) \
     AS u (scope, queue, key, no, fingerprint) WHERE c.scope = u.scope AND c.queue = u.queue AND c.key = u.key";
-const RESULTS: &str = "INSERT INTO result SELECT * FROM \
-    unnest($1::bigint[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::bytea[])";
+static RESULTS: LazyLock<String> = LazyLock::new(|| insert_arrays("result", &[Kept::NAMES], &[Kept::TYPES]));
 const BLOBS: &str = "INSERT INTO blob (name, no, digest) \
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[]) ON CONFLICT DO NOTHING";
 const SWEPT: &str = "SELECT FROM blob WHERE name = ANY($1) AND no = 0";
@@ -175,19 +176,10 @@ impl Batch<'_> {
         if results.is_empty() {
             return Ok(());
         }
-        let nos: Vec<i64> = results.iter().map(|(no, _)| no.0).collect();
-        let types: Vec<_> = results.iter().map(|(_, r)| rows::escaped_if(r.content_type.as_deref())).collect();
-        let names: Vec<_> = results.iter().map(|(_, r)| rows::escaped_if(r.filename.as_deref())).collect();
-        let digests: Vec<&[u8]> = results.iter().map(|(_, r)| &r.digest[..]).collect();
-        let sizes: Vec<i64> = results.iter().map(|(_, r)| r.payload.size().cast_signed()).collect();
-        let blobs: Vec<_> = results.iter().map(|(_, r)| columns(&r.payload).1).collect();
-        let bytes: Vec<_> = results.iter().map(|(_, r)| columns(&r.payload).0).collect();
-        let owned =
-            results.iter().filter_map(|(no, r)| columns(&r.payload).1.map(|blob| (blob, no.0, known(&r.digest))));
-        try_join!(
-            async { self.db.execute(RESULTS, &[&nos, &types, &names, &digests, &sizes, &blobs, &bytes]).await },
-            self.write_blobs(owned.collect()),
-        )?;
+        let kept: Vec<Kept<'_>> = results.iter().map(|(no, result)| Kept::of(*no, result)).collect();
+        let arrays = Kept::arrays(&kept);
+        let owned = results.iter().filter_map(|(no, r)| Some((split(&r.payload).1?, no.0, known(&r.digest))));
+        try_join!(async { self.db.execute(&RESULTS, &parameters(&arrays)).await }, self.write_blobs(owned.collect()),)?;
         Ok(())
     }
 
@@ -317,13 +309,4 @@ pub(super) struct Sums {
     counters: Counters,
     set: BTreeSet<Name>,
     results: Vec<(JobNo, Content)>,
-}
-
-/// The two columns of a payload: its bytes, or the name of its file.
-pub(super) fn columns(payload: &Payload) -> (Option<&[u8]>, Option<&str>) {
-    match payload {
-        Payload::Empty => (None, None),
-        Payload::Inline(bytes) => (Some(bytes), None),
-        Payload::Blob { name, .. } => (None, Some(name)),
-    }
 }

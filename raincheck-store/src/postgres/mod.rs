@@ -63,7 +63,7 @@ pub use anew::Anew;
 pub use check::PostgresDoctor;
 pub use open::PostgresOptions;
 pub(crate) use open::id;
-pub(crate) use rows::escaped;
+pub(crate) use rows::{escaped, plain};
 pub use shared::Time;
 pub(crate) use shared::{NOW, Trouble};
 pub use stranger::{Stranger, TableSize};

@@ -320,7 +320,7 @@ impl Batch<'_> {
             let no = JobNo(row.try_get(rows::SPEC_COLUMNS)?);
             let max_attempts = self.job(no).map_or(1, |job| job.max_attempts);
             let input = rows::bytes(&row, rows::SPEC_COLUMNS + 1)?;
-            specs.insert(no, rows::spec(&row, 0, max_attempts, input)?.0);
+            specs.insert(no, rows::spec(&row, max_attempts, input)?);
         }
         let with_spec = |lease: &LeaseRef| {
             let job = self.job(lease.no).filter(|job| job.state == State::Running && job.attempt == lease.attempt)?;

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use raincheck_core::{
-    Content, Cursor, Digest, Event, EventData, EventType, Job, JobId, JobNo, Method, Name, OnLost, Payload, Retention,
-    RetryPolicy, Spec, State, Timestamp,
+    Content, Cursor, Digest, Event, EventData, EventType, Job, JobId, JobNo, Name, Payload, RetryPolicy, Spec, State,
+    Timestamp,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
@@ -14,24 +14,31 @@ use tokio_postgres::types::FromSql;
 use super::shared::{Shared, Trouble};
 use super::trim::TRIMMED;
 use crate::codec;
-use crate::records::{Record, ResultInfo};
+use crate::columns::{self, Asked, Changing, Columns, Lasting, ReadColumns, Shown, joined, row};
+use crate::records::Record;
 
 type Result<T> = std::result::Result<T, Trouble>;
 
+row! {
+    /// How a job's row begins: its number and id, and the numbers of its queue and kind.
+    pub(super) struct Head as "j" {
+        no: JobNo,
+        id: JobId,
+        queue: i32,
+        kind: i32,
+    }
+}
+
 /// Columns of a job, for `SELECT`; [`job`] reads them from the front.
-pub(super) const JOB: &str = "j.no, j.id, j.queue, j.kind, j.state, j.flags, j.priority, j.attempt, j.failures, \
-    j.losses, j.max_attempts, j.seq, j.shared, j.rank, j.ticket, j.run_at, j.start_by, j.timeout, j.ttl, \
-    j.keep_succeeded, j.keep_failed, j.created_at, j.started_at, j.updated_at, j.finished_at, j.expires_at";
-pub(super) const JOB_COLUMNS: usize = 26;
+pub(super) const JOB: &str = joined!(", ", [Head::SELECT, Lasting::SELECT, Changing::SELECT]);
+pub(super) const JOB_COLUMNS: usize = Head::COUNT + Lasting::COUNT + Changing::COUNT;
 /// Columns of [`JOB`] that hold numbers of a queue and of a kind, for [`Shared::learn`].
 pub(super) const JOB_NAMES: (usize, usize) = (2, 3);
 /// Columns of a spec without its input's bytes; [`spec`] reads them.
-pub(super) const SPEC: &str = "s.label, s.key, s.tags, s.content_type, s.filename, s.size, s.blob, s.retry_initial, \
-    s.retry_factor, s.retry_max, s.retry_jitter, s.rerun_of, s.traceparent";
-pub(super) const SPEC_COLUMNS: usize = 13;
+pub(super) const SPEC: &str = Asked::SELECT;
+pub(super) const SPEC_COLUMNS: usize = Asked::COUNT;
 /// Columns of reports and results that a record shows, after job and spec.
-pub(super) const REST: &str = "p.progress, p.failure, r.content_type, r.filename, r.digest, r.size, \
-    CASE WHEN r.content_type IS NULL AND r.size <= 65536 THEN r.bytes END";
+pub(super) const REST: &str = Shown::SELECT;
 /// Columns of an event, of its feed row and of the job it belongs to, or of what is left of that, see [`OF_EVENT`].
 pub(super) const EVENT: &str = "f.first + e.idx, e.no, e.seq, e.type, e.state, e.attempt, e.at, \
     CASE WHEN j.no IS NOT NULL THEN e.data END AS data, coalesce(j.id, t.id), j.queue, j.kind, t.queue, t.kind";
@@ -42,10 +49,6 @@ pub(super) static SHOWN: LazyLock<String> =
     LazyLock::new(|| format!("(j.no IS NOT NULL OR t.no IS NOT NULL AND f.first + e.idx > {TRIMMED})"));
 /// Columns of [`EVENT`] that hold numbers of a queue and of a kind, for [`Shared::learn`].
 pub(super) const EVENT_NAMES: (usize, usize) = (9, 10);
-
-pub(super) const GET: i16 = 1;
-const CANCEL_REQUESTED: i16 = 2;
-const FAIL_ON_LOST: i16 = 4;
 
 fn unreadable(what: &str) -> Trouble {
     Trouble::Unreadable(what.to_owned())
@@ -66,7 +69,7 @@ pub(super) fn escaped_if(text: Option<&str>) -> Option<Cow<'_, str>> {
 }
 
 /// What [`escaped`] was given.
-pub(super) fn plain(text: &str) -> Box<str> {
+pub(crate) fn plain(text: &str) -> Box<str> {
     if text.contains('\u{1}') { text.replace("\u{1}0", "\0").replace("\u{1}1", "\u{1}").into() } else { text.into() }
 }
 
@@ -83,10 +86,6 @@ fn number(row: &Row, column: usize) -> Result<u32> {
     Ok(row.try_get::<_, i32>(column)?.cast_unsigned())
 }
 
-fn time(row: &Row, column: usize) -> Result<Option<Timestamp>> {
-    Ok(row.try_get::<_, Option<i64>>(column)?.map(Timestamp))
-}
-
 pub(super) fn digest(row: &Row, column: usize) -> Result<Option<Digest>> {
     let bytes: Option<&[u8]> = row.try_get(column)?;
     bytes.map(|bytes| bytes.try_into().map_err(|_| unreadable("a digest has another length"))).transpose()
@@ -98,68 +97,21 @@ fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
 
 /// Reads [`JOB`]; the names behind its numbers must be known, see [`Shared::learn`].
 pub(super) fn job(row: &Row, shared: &Shared) -> Result<Job> {
-    let flags: i16 = get(row, 5)?;
-    Ok(Job {
-        no: JobNo(get(row, 0)?),
-        id: JobId(get(row, 1)?),
-        queue: shared.queues.name(get(row, 2)?).ok_or_else(|| unreadable("unknown queue"))?,
-        kind: shared.kinds.name(get(row, 3)?).ok_or_else(|| unreadable("unknown kind"))?,
-        method: if flags & GET == 0 { Method::Post } else { Method::Get },
-        state: state(row, 4)?,
-        cancel_requested: flags & CANCEL_REQUESTED != 0,
-        on_lost: if flags & FAIL_ON_LOST == 0 { OnLost::Retry } else { OnLost::Fail },
-        priority: get(row, 6)?,
-        attempt: number(row, 7)?,
-        failures: number(row, 8)?,
-        losses: number(row, 9)?,
-        max_attempts: number(row, 10)?,
-        seq: number(row, 11)?,
-        shared: number(row, 12)?,
-        rank: get(row, 13)?,
-        ticket: get(row, 14)?,
-        run_at: Timestamp(get(row, 15)?),
-        start_by: time(row, 16)?,
-        timeout: get(row, 17)?,
-        ttl: get(row, 18)?,
-        retention: Retention { succeeded: get(row, 19)?, failed: get(row, 20)? },
-        created_at: Timestamp(get(row, 21)?),
-        started_at: time(row, 22)?,
-        updated_at: Timestamp(get(row, 23)?),
-        finished_at: time(row, 24)?,
-        expires_at: time(row, 25)?,
-    })
+    let Head { no, id, queue, kind } = Head::of_postgres(row, 0)?;
+    let queue = shared.queues.name(queue).ok_or_else(|| unreadable("unknown queue"))?;
+    let kind = shared.kinds.name(kind).ok_or_else(|| unreadable("unknown kind"))?;
+    let lasting = Lasting::of_postgres(row, Head::COUNT)?;
+    let changing = Changing::of_postgres(row, Head::COUNT + Lasting::COUNT)?;
+    Ok(columns::job((no, id), queue, kind, lasting, changing))
 }
 
 pub(super) fn state(row: &Row, column: usize) -> Result<State> {
     State::from_number(get::<i16>(row, column)?.into()).ok_or_else(|| unreadable("unknown state"))
 }
 
-pub(super) fn flags(job: &Job) -> i16 {
-    let flag = |on: bool, bit: i16| if on { bit } else { 0 };
-    flag(job.method == Method::Get, GET)
-        | flag(job.cancel_requested, CANCEL_REQUESTED)
-        | flag(job.on_lost == OnLost::Fail, FAIL_ON_LOST)
-}
-
-/// Reads [`SPEC`] from column `at` on; `max_attempts` stands with the job.
-pub(super) fn spec(row: &Row, at: usize, max_attempts: u32, input: Option<Bytes>) -> Result<(Spec, u64)> {
-    let size: i64 = get(row, at + 5)?;
-    let tags = get::<Option<&str>>(row, at + 2)?.map(codec::tags).transpose()?.unwrap_or_default();
-    let spec = Spec {
-        label: text(row, at)?,
-        key: text(row, at + 1)?,
-        tags,
-        input: Content {
-            payload: payload(get(row, at + 6)?, size, input),
-            content_type: text(row, at + 3)?,
-            filename: text(row, at + 4)?,
-            digest: Digest::default(),
-        },
-        retry: retry(row, at + 7, max_attempts)?,
-        rerun_of: get::<Option<uuid::Uuid>>(row, at + 11)?.map(JobId),
-        traceparent: text(row, at + 12)?,
-    };
-    Ok((spec, size as u64))
+/// Reads [`SPEC`] from the front; `max_attempts` stands with the job.
+pub(super) fn spec(row: &Row, max_attempts: u32, input: Option<Bytes>) -> Result<Spec> {
+    Ok(Asked::of_postgres(row, 0)?.spec(max_attempts, input)?)
 }
 
 /// Reads the four columns of a retry policy from `at` on.
@@ -198,27 +150,8 @@ pub(super) fn content(row: &Row) -> Result<Content> {
 
 /// Reads [`JOB`], [`SPEC`] and [`REST`].
 pub(super) fn record(row: &Row, shared: &Shared) -> Result<Record> {
-    let job = job(row, shared)?;
-    let (spec, input_size) = spec(row, JOB_COLUMNS, job.max_attempts, None)?;
-    let at = JOB_COLUMNS + SPEC_COLUMNS;
-    let result = match digest(row, at + 4)? {
-        Some(digest) => Some(ResultInfo {
-            content_type: text(row, at + 2)?,
-            filename: text(row, at + 3)?,
-            size: get::<i64>(row, at + 5)? as u64,
-            digest,
-            value: bytes(row, at + 6)?,
-        }),
-        None => None,
-    };
-    Ok(Record {
-        progress: get::<Option<&str>>(row, at)?.map(codec::progress).transpose()?,
-        failure: get::<Option<&str>>(row, at + 1)?.map(codec::failure).transpose()?,
-        job,
-        spec,
-        input_size,
-        result,
-    })
+    let asked = Asked::of_postgres(row, JOB_COLUMNS)?;
+    Ok(Shown::of_postgres(row, JOB_COLUMNS + SPEC_COLUMNS)?.record(job(row, shared)?, asked)?)
 }
 
 /// Reads [`EVENT`]; the names behind its numbers must be known, see [`Shared::learn`].
@@ -250,6 +183,24 @@ pub(super) fn event(row: &Row, shared: &Shared) -> Result<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::{Kept, declared};
+
+    #[test]
+    fn every_column_of_a_row_is_written_as_what_it_is() {
+        let migration = include_str!("migrations/V1__foundation.sql");
+        let of = |names: &[&[&'static str]], types: &[&[&'static str]]| -> Vec<_> {
+            names.concat().into_iter().zip(types.concat()).collect()
+        };
+        for (table, written) in [
+            ("job", of(&[Head::EACH, Lasting::EACH, Changing::EACH], &[Head::TYPES, Lasting::TYPES, Changing::TYPES])),
+            ("spec", of(&[&["no"], Asked::EACH, &["input"]], &[&["bigint"], Asked::TYPES, &["bytea"]])),
+            ("result", of(&[Kept::EACH], &[Kept::TYPES])),
+        ] {
+            let mut written = written;
+            written.sort_unstable();
+            assert_eq!(written, declared(migration, table), "{table}");
+        }
+    }
 
     #[test]
     fn zero_characters_come_back() {

@@ -3,30 +3,41 @@
 use raincheck_core::State;
 
 use crate::checkup::{CheckPage, Invariant};
+use crate::columns::{Raw, row};
 
-/// A job's row, and what there is beside it.
-pub(crate) struct Standing {
-    pub state: Option<State>,
-    pub attempt: i64,
-    pub failures: i64,
-    pub losses: i64,
-    pub max_attempts: i64,
-    /// How many asked for it.
-    pub shared: i64,
-    pub is_started: bool,
-    pub is_finished: bool,
-    pub expires: bool,
-    pub has_spec: bool,
-    pub has_result: bool,
-    pub has_failure: bool,
-    /// Its purge is remembered.
-    pub is_buried: bool,
+row! {
+    /// A job's row, and what there is beside it.
+    pub(crate) struct Standing as "j" {
+        state: Raw,
+        attempt: Raw,
+        failures: Raw,
+        losses: Raw,
+        max_attempts: Raw,
+        max_losses: Raw,
+        seq: Raw,
+        /// How many asked for it.
+        shared: Raw,
+        ttl: Raw,
+        is_started: bool = "j.started_at IS NOT NULL",
+        is_finished: bool = "j.finished_at IS NOT NULL",
+        expires: bool = "j.expires_at IS NOT NULL",
+        has_spec: bool = "s.no IS NOT NULL",
+        has_result: bool = "r.no IS NOT NULL",
+        has_failure: bool = "p.failure IS NOT NULL",
+        /// Its purge is remembered.
+        is_buried: bool = "EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no)",
+    }
 }
 
 impl Standing {
+    pub fn state(&self) -> Option<State> {
+        State::from_number(self.state.0)
+    }
+
     /// Tells what is not as its state asks for.
     pub fn judge(&self, subject: &str, page: &mut CheckPage) {
-        let &Standing { state, attempt, failures, losses, .. } = self;
+        let &Standing { attempt: Raw(attempt), failures: Raw(failures), losses: Raw(losses), .. } = self;
+        let state = self.state();
         let is_final = state.is_some_and(State::is_final);
         let mut wrong = |is_wrong: bool, detail: &str| {
             if is_wrong {
@@ -47,8 +58,9 @@ impl Standing {
             failures < 0 || losses < 0 || failures.saturating_add(losses) > attempt,
             "more failures and losses than attempts",
         );
-        wrong(failures > self.max_attempts, "more failures than it may have");
-        wrong(self.shared < 1, "it belongs to nobody");
+        wrong(failures > self.max_attempts.0, "more failures than it may have");
+        wrong(losses > self.max_losses.0, "more losses in a row than it may have");
+        wrong(self.shared.0 < 1, "it belongs to nobody");
         if self.is_buried {
             page.found(Invariant::Belongings, subject, "it was purged, and is still here");
         }

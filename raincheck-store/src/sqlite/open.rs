@@ -367,7 +367,7 @@ fn resume_leases(db: &Connection, shared: &Shared) -> rusqlite::Result<()> {
     let mut leases = shared.leases.lock();
     while let Some(row) = running.next()? {
         let job = rows::job(row, &shared.tables)?;
-        let worker: Option<Box<str>> = row.get(27)?;
+        let worker: Option<Box<str>> = row.get(rows::JOB_COLUMNS)?;
         let elapsed = now.since(job.started_at.unwrap_or(Timestamp(now.0))).max(0);
         let worker = worker.unwrap_or_default();
         let died = worker.ends_with(&*shared.own_workers);

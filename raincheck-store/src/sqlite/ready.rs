@@ -77,8 +77,8 @@ fn pairs(writer: &Writer<'_>, request: &LeaseJobs) -> Vec<(i64, i64)> {
 /// What a job asks for, with the bytes of its input.
 pub(super) fn spec(writer: &mut Writer<'_>, job: &Job) -> Result<Spec> {
     writer.kept.spec.get()?.query_row([job.no.0], |row| {
-        let input: Option<Vec<u8>> = row.get(13)?;
-        rows::spec(row, 0, job.max_attempts, input).map(|(spec, _)| spec)
+        let input: Option<Vec<u8>> = row.get(rows::SPEC_COLUMNS)?;
+        rows::spec(row, job.max_attempts, input)
     })
 }
 

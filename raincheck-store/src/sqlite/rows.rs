@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use raincheck_core::interpreter::Recorded;
 use raincheck_core::{
-    Content, Cursor, Digest, Event, EventData, EventType, Job, JobId, JobNo, Method, Name, OnLost, Payload, Retention,
-    RetryPolicy, Spec, State, Timestamp,
+    Content, Cursor, Digest, Event, EventData, EventType, Job, JobId, JobNo, Name, Payload, Spec, State, Timestamp,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
@@ -12,21 +11,32 @@ use uuid::Uuid;
 
 use super::tables::Tables;
 use crate::codec;
-use crate::records::{Record, ResultInfo};
+use crate::columns::{self, Asked, Changing, Columns, Guard, Kept, Lasting, ReadColumns, Shown, joined, row, split};
+use crate::records::Record;
 use crate::rules::known;
 
+row! {
+    /// How a job's row begins: its number, what else makes its id, or the id that was chosen, and the numbers of its queue
+    /// and kind.
+    struct Head as "j" {
+        no: JobNo,
+        salt: i64,
+        given: Option<JobId>,
+        queue: i64,
+        kind: i64,
+    }
+}
+
 /// Columns of a job, for `SELECT`; [`job`] reads them from the front.
-pub(super) const JOB: &str = "j.no, j.salt, j.given, j.queue, j.kind, j.state, j.flags, j.priority, j.attempt, \
-    j.failures, j.losses, j.max_attempts, j.seq, j.shared, j.rank, j.ticket, j.run_at, j.start_by, j.timeout, j.ttl, \
-    j.keep_succeeded, j.keep_failed, j.created_at, j.started_at, j.updated_at, j.finished_at, j.expires_at";
-const JOB_COLUMNS: usize = 27;
+pub(super) const JOB: &str = joined!(", ", [Head::SELECT, Lasting::SELECT, Changing::SELECT]);
+/// How many these are.
+pub(super) const JOB_COLUMNS: usize = Head::COUNT + Lasting::COUNT + Changing::COUNT;
 /// Columns of a spec without its input's bytes; [`spec`] reads them.
-pub(super) const SPEC: &str = "s.label, s.key, s.tags, s.content_type, s.filename, s.size, s.blob, s.retry_initial, \
-    s.retry_factor, s.retry_max, s.retry_jitter, s.rerun_of, s.traceparent";
-const SPEC_COLUMNS: usize = 13;
+pub(super) const SPEC: &str = Asked::SELECT;
+/// How many these are.
+pub(super) const SPEC_COLUMNS: usize = Asked::COUNT;
 /// Columns of reports and results that a record shows, after job and spec.
-pub(super) const REST: &str = "p.progress, p.failure, r.content_type, r.filename, r.digest, r.size, \
-    CASE WHEN r.content_type IS NULL AND r.size <= 65536 THEN r.bytes END";
+pub(super) const REST: &str = Shown::SELECT;
 
 /// The public id as text, put together as `JobId` does.
 pub(super) const ID_TEXT: &str = "CASE WHEN j.given IS NULL THEN printf('%08x-%04x-7%03x-%04x-%012x', j.no >> 31, \
@@ -34,16 +44,8 @@ pub(super) const ID_TEXT: &str = "CASE WHEN j.given IS NULL THEN printf('%08x-%0
     ELSE printf('%s-%s-%s-%s-%s', substr(hex(j.given), 1, 8), substr(hex(j.given), 9, 4), substr(hex(j.given), 13, 4), \
     substr(hex(j.given), 17, 4), substr(hex(j.given), 21)) END";
 
-pub(super) const GET: i64 = 1;
-const CANCEL_REQUESTED: i64 = 2;
-const FAIL_ON_LOST: i64 = 4;
-
 pub(super) fn broken(column: usize, what: &'static str) -> Error {
     Error::FromSqlConversionFailure(column, Type::Integer, what.into())
-}
-
-fn time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp))
 }
 
 /// A public id from the columns that hold it.
@@ -52,70 +54,18 @@ pub(super) fn id(no: i64, salt: i64, given: Option<[u8; 16]>) -> JobId {
 }
 
 pub(super) fn job(row: &Row<'_>, tables: &Tables) -> Result<Job> {
-    let (no, flags): (i64, i64) = (row.get(0)?, row.get(6)?);
-    Ok(Job {
-        no: JobNo(no),
-        id: id(no, row.get(1)?, row.get(2)?),
-        queue: tables.queue_name(row.get(3)?).ok_or_else(|| broken(3, "unknown queue"))?,
-        kind: tables.kind_name(row.get(4)?).ok_or_else(|| broken(4, "unknown kind"))?,
-        method: if flags & GET == 0 { Method::Post } else { Method::Get },
-        state: State::from_number(row.get(5)?).ok_or_else(|| broken(5, "unknown state"))?,
-        cancel_requested: flags & CANCEL_REQUESTED != 0,
-        on_lost: if flags & FAIL_ON_LOST == 0 { OnLost::Retry } else { OnLost::Fail },
-        priority: row.get(7)?,
-        attempt: row.get(8)?,
-        failures: row.get(9)?,
-        losses: row.get(10)?,
-        max_attempts: row.get(11)?,
-        seq: row.get(12)?,
-        shared: row.get(13)?,
-        rank: row.get(14)?,
-        ticket: row.get(15)?,
-        run_at: Timestamp(row.get(16)?),
-        start_by: time(row, 17)?,
-        timeout: row.get(18)?,
-        ttl: row.get(19)?,
-        retention: Retention { succeeded: row.get(20)?, failed: row.get(21)? },
-        created_at: Timestamp(row.get(22)?),
-        started_at: time(row, 23)?,
-        updated_at: Timestamp(row.get(24)?),
-        finished_at: time(row, 25)?,
-        expires_at: time(row, 26)?,
-    })
+    let Head { no, salt, given, queue, kind } = Head::of_sqlite(row, 0)?;
+    let id = given.unwrap_or_else(|| JobId::from_parts(no, salt));
+    let queue = tables.queue_name(queue).ok_or_else(|| broken(3, "unknown queue"))?;
+    let kind = tables.kind_name(kind).ok_or_else(|| broken(4, "unknown kind"))?;
+    let lasting = Lasting::of_sqlite(row, Head::COUNT)?;
+    let changing = Changing::of_sqlite(row, Head::COUNT + Lasting::COUNT)?;
+    Ok(columns::job((no, id), queue, kind, lasting, changing))
 }
 
-pub(super) fn flags(job: &Job) -> i64 {
-    let flag = |on: bool, bit: i64| if on { bit } else { 0 };
-    flag(job.method == Method::Get, GET)
-        | flag(job.cancel_requested, CANCEL_REQUESTED)
-        | flag(job.on_lost == OnLost::Fail, FAIL_ON_LOST)
-}
-
-/// Reads [`SPEC`] from column `at` on; `max_attempts` stands with the job.
-pub(super) fn spec(row: &Row<'_>, at: usize, max_attempts: u32, input: Option<Vec<u8>>) -> Result<(Spec, u64)> {
-    let size: i64 = row.get(at + 5)?;
-    let tags = row.get_ref(at + 2)?.as_str_or_null()?.map(codec::tags).transpose()?.unwrap_or_default();
-    let spec = Spec {
-        label: row.get(at)?,
-        key: row.get(at + 1)?,
-        tags,
-        input: Content {
-            payload: payload(row.get(at + 6)?, size, input),
-            content_type: row.get(at + 3)?,
-            filename: row.get(at + 4)?,
-            digest: Digest::default(),
-        },
-        retry: RetryPolicy {
-            max_attempts,
-            initial: row.get(at + 7)?,
-            factor: row.get(at + 8)?,
-            max: row.get(at + 9)?,
-            jitter: row.get(at + 10)?,
-        },
-        rerun_of: row.get::<_, Option<[u8; 16]>>(at + 11)?.map(|b| JobId(Uuid::from_bytes(b))),
-        traceparent: row.get(at + 12)?,
-    };
-    Ok((spec, size as u64))
+/// Reads [`SPEC`] from the front; `max_attempts` stands with the job.
+pub(super) fn spec(row: &Row<'_>, max_attempts: u32, input: Option<Vec<u8>>) -> Result<Spec> {
+    Ok(Asked::of_sqlite(row, 0)?.spec(max_attempts, input.map(Bytes::from))?)
 }
 
 pub(super) fn payload(blob: Option<Box<str>>, size: i64, bytes: Option<Vec<u8>>) -> Payload {
@@ -128,29 +78,8 @@ pub(super) fn payload(blob: Option<Box<str>>, size: i64, bytes: Option<Vec<u8>>)
 
 /// Reads [`JOB`], [`SPEC`] and [`REST`].
 pub(super) fn record(row: &Row<'_>, tables: &Tables) -> Result<Record> {
-    let job = job(row, tables)?;
-    let (spec, input_size) = spec(row, JOB_COLUMNS, job.max_attempts, None)?;
-    let at = JOB_COLUMNS + SPEC_COLUMNS;
-    let digest: Option<Digest> = row.get(at + 4)?;
-    let result = digest
-        .map(|digest| {
-            Ok::<_, Error>(ResultInfo {
-                content_type: row.get(at + 2)?,
-                filename: row.get(at + 3)?,
-                size: row.get::<_, i64>(at + 5)? as u64,
-                digest,
-                value: row.get::<_, Option<Vec<u8>>>(at + 6)?.map(Bytes::from),
-            })
-        })
-        .transpose()?;
-    Ok(Record {
-        progress: row.get_ref(at)?.as_str_or_null()?.map(codec::progress).transpose()?,
-        failure: row.get_ref(at + 1)?.as_str_or_null()?.map(codec::failure).transpose()?,
-        job,
-        spec,
-        input_size,
-        result,
-    })
+    let asked = Asked::of_sqlite(row, JOB_COLUMNS)?;
+    Ok(Shown::of_sqlite(row, JOB_COLUMNS + SPEC_COLUMNS)?.record(job(row, tables)?, asked)?)
 }
 
 /// Columns of an event and of the job it belongs to.
@@ -197,48 +126,32 @@ fn tombstone(db: &Connection, no: i64) -> Result<(JobId, Name, Name)> {
         .query_row([no], |row| Ok((JobId(Uuid::from_bytes(row.get(0)?)), name(row, 1)?, name(row, 2)?)))
 }
 
-pub(super) const INSERT_JOB: &str = "INSERT INTO job VALUES \
-    (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27)";
-pub(super) const UPDATE_JOB: &str = "UPDATE job SET state=?4, flags=?5, attempt=?6, failures=?7, losses=?8, seq=?9, \
-    shared=?10, rank=?11, run_at=?12, ttl=?13, started_at=?14, updated_at=?15, finished_at=?16, expires_at=?17 \
-    WHERE no=?1 AND state=?2 AND attempt=?3 AND seq=?18";
-pub(super) const INSERT_SPEC: &str = "INSERT INTO spec VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)";
-pub(super) const INSERT_RESULT: &str = "INSERT INTO result VALUES (?1,?2,?3,?4,?5,?6,?7)";
+/// An `INSERT` of all these columns.
+macro_rules! insert {
+    ($table:literal, [$($name:expr),+], [$($place:expr),+]) => {
+        joined!("", [
+            concat!("INSERT INTO ", $table, " ("), joined!(", ", [$($name),+]),
+            ") VALUES (", joined!(", ", [$($place),+]), ")"
+        ])
+    };
+}
+
+pub(super) const INSERT_JOB: &str =
+    insert!("job", [Head::NAMES, Lasting::NAMES, Changing::NAMES], [Head::PLACES, Lasting::PLACES, Changing::PLACES]);
+pub(super) const UPDATE_JOB: &str =
+    joined!("", ["UPDATE job SET ", Changing::SETS, " WHERE no=? AND state=? AND attempt=? AND seq=?"]);
+pub(super) const INSERT_SPEC: &str = insert!("spec", ["no", Asked::NAMES, "input"], ["?", Asked::PLACES, "?"]);
+pub(super) const INSERT_RESULT: &str = insert!("result", [Kept::NAMES], [Kept::PLACES]);
 
 /// `insert` is [`INSERT_JOB`].
 pub(super) fn insert_job(insert: &mut Statement<'_>, job: &Job, queue: i64, kind: i64) -> Result<()> {
     let minted = job.id.parts().filter(|(no, _)| *no == job.no);
-    let given = if minted.is_some() { None } else { Some(job.id.0.into_bytes()) };
-    insert.execute(params![
-        job.no.0,
-        minted.map_or(0, |(_, salt)| salt),
-        given,
-        queue,
-        kind,
-        job.state as i64,
-        flags(job),
-        job.priority,
-        job.attempt,
-        job.failures,
-        job.losses,
-        job.max_attempts,
-        job.seq,
-        job.shared,
-        job.rank,
-        job.ticket,
-        job.run_at.0,
-        job.start_by.map(|t| t.0),
-        job.timeout,
-        job.ttl,
-        job.retention.succeeded,
-        job.retention.failed,
-        job.created_at.0,
-        job.started_at.map(|t| t.0),
-        job.updated_at.0,
-        job.finished_at.map(|t| t.0),
-        job.expires_at.map(|t| t.0),
-    ])?;
-    Ok(())
+    let given = if minted.is_some() { None } else { Some(job.id) };
+    let salt = minted.map_or(0, |(_, salt)| salt);
+    Head { no: job.no, salt, given, queue, kind }.bind(1, insert)?;
+    Lasting::of(job).bind(1 + Head::COUNT, insert)?;
+    Changing::of(job).bind(1 + Head::COUNT + Lasting::COUNT, insert)?;
+    insert.raw_execute().map(|_| ())
 }
 
 /// Writes what may change, guarded by the state, attempt and number of the last event it must find; answers whether it
@@ -248,49 +161,18 @@ pub(super) fn update_job(
     job: &Job,
     (state, attempt, seq): (State, u32, u32),
 ) -> Result<bool> {
-    let changed = update.execute(params![
-        job.no.0,
-        state as i64,
-        attempt,
-        job.state as i64,
-        flags(job),
-        job.attempt,
-        job.failures,
-        job.losses,
-        job.seq,
-        job.shared,
-        job.rank,
-        job.run_at.0,
-        job.ttl,
-        job.started_at.map(|t| t.0),
-        job.updated_at.0,
-        job.finished_at.map(|t| t.0),
-        job.expires_at.map(|t| t.0),
-        seq,
-    ])?;
-    Ok(changed == 1)
+    Changing::of(job).bind(1, update)?;
+    Guard { no: job.no, state, attempt, seq }.bind(1 + Changing::COUNT, update)?;
+    Ok(update.raw_execute()? == 1)
 }
 
 /// `insert` is [`INSERT_SPEC`].
 pub(super) fn insert_spec(db: &Connection, insert: &mut Statement<'_>, no: JobNo, spec: &Spec) -> Result<()> {
-    let (bytes, blob) = columns(&spec.input.payload);
-    insert.execute(params![
-        no.0,
-        spec.label,
-        spec.key,
-        codec::tags_text(&spec.tags)?,
-        spec.input.content_type,
-        spec.input.filename,
-        spec.input.payload.size() as i64,
-        blob,
-        spec.retry.initial,
-        spec.retry.factor,
-        spec.retry.max,
-        spec.retry.jitter,
-        spec.rerun_of.map(|id| id.0.into_bytes()),
-        spec.traceparent,
-        bytes,
-    ])?;
+    let (bytes, blob) = split(&spec.input.payload);
+    insert.raw_bind_parameter(1, no.0)?;
+    Asked::of(spec)?.bind(2, insert)?;
+    insert.raw_bind_parameter(2 + Asked::COUNT, bytes)?;
+    insert.raw_execute()?;
     keep_blob(db, no, blob, &spec.input.digest)
 }
 
@@ -303,25 +185,9 @@ pub(super) fn recorded(db: &Connection, no: JobNo) -> Result<Option<Recorded>> {
 
 /// `insert` is [`INSERT_RESULT`].
 pub(super) fn insert_result(db: &Connection, insert: &mut Statement<'_>, no: JobNo, result: &Content) -> Result<()> {
-    let (bytes, blob) = columns(&result.payload);
-    insert.execute(params![
-        no.0,
-        result.content_type,
-        result.filename,
-        result.digest,
-        result.payload.size() as i64,
-        blob,
-        bytes,
-    ])?;
-    keep_blob(db, no, blob, &result.digest)
-}
-
-fn columns(payload: &Payload) -> (Option<&[u8]>, Option<&str>) {
-    match payload {
-        Payload::Empty => (None, None),
-        Payload::Inline(bytes) => (Some(bytes), None),
-        Payload::Blob { name, .. } => (None, Some(name)),
-    }
+    Kept::of(no, result).bind(1, insert)?;
+    insert.raw_execute()?;
+    keep_blob(db, no, split(&result.payload).1, &result.digest)
 }
 
 fn keep_blob(db: &Connection, no: JobNo, blob: Option<&str>, digest: &Digest) -> Result<()> {
@@ -329,4 +195,25 @@ fn keep_blob(db: &Connection, no: JobNo, blob: Option<&str>, digest: &Digest) ->
         db.prepare_cached("INSERT INTO blob VALUES (?1, ?2, ?3)")?.execute(params![name, no.0, known(digest)])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::declared;
+
+    #[test]
+    fn every_column_of_a_row_is_written() {
+        let migration = include_str!("migrations/V1__foundation.sql");
+        for (table, written) in [
+            ("job", [Head::EACH, Lasting::EACH, Changing::EACH].concat()),
+            ("spec", [&["no"], Asked::EACH, &["input"]].concat()),
+            ("result", Kept::EACH.to_vec()),
+        ] {
+            let mut written = written;
+            written.sort_unstable();
+            let declared: Vec<_> = declared(migration, table).into_iter().map(|(name, _)| name).collect();
+            assert_eq!(written, declared, "{table}");
+        }
+    }
 }

@@ -299,6 +299,7 @@ const DAMAGES: &[Damage] = &[
         says: "without saying why",
     },
     Damage { sql: "UPDATE job SET losses=5 WHERE state=3", found: Invariant::Rows, says: "more failures and losses" },
+    Damage { sql: "UPDATE job SET attempt=9, losses=9 WHERE state=3", found: Invariant::Rows, says: "losses in a row" },
     Damage { sql: "UPDATE job SET max_attempts=0 WHERE failures=1", found: Invariant::Rows, says: "than it may have" },
     Damage { sql: "UPDATE job SET shared=0 WHERE state=3", found: Invariant::Rows, says: "belongs to nobody" },
     Damage { sql: "UPDATE job SET ttl=0 WHERE state=3", found: Invariant::Leases, says: "without a lease" },
@@ -384,7 +385,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         sql: "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql=replace(sql, 'state = 3', 'state = 99') WHERE name='job_running'; \
-              PRAGMA writable_schema=RESET; INSERT INTO job SELECT no + 9999999, salt, given, queue, kind, 3, flags, priority, attempt, failures, losses, max_attempts, seq, shared, rank, ticket, run_at, start_by, timeout, ttl, keep_succeeded, keep_failed, created_at, started_at, updated_at, finished_at, expires_at FROM job WHERE state=3; \
+              PRAGMA writable_schema=RESET; INSERT INTO job SELECT no + 9999999, salt, given, queue, kind, 3, flags, priority, attempt, failures, losses, max_attempts, max_losses, seq, shared, rank, ticket, run_at, start_by, timeout, ttl, keep_succeeded, keep_failed, created_at, started_at, updated_at, finished_at, expires_at FROM job WHERE state=3; \
               PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql=replace(sql, 'state = 99', 'state = 3') WHERE name='job_running'; \
               PRAGMA writable_schema=RESET",
         found: Invariant::Database,

@@ -58,6 +58,9 @@ pub struct Options {
     /// Failures after which it fails for good.
     #[arg(long, value_name = "N")]
     max_attempts: Option<u32>,
+    /// Runs lost in a row after which it fails for good; 0 counts each as a failure.
+    #[arg(long, value_name = "N")]
+    max_losses: Option<u32>,
     /// A name and value to find it by; can be given again.
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
@@ -108,6 +111,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         delay: options.delay,
         timeout: options.timeout,
         retry: options.max_attempts.map(|attempts| Retry { max_attempts: Some(attempts), ..Retry::default() }),
+        max_losses: options.max_losses,
         tags: options.tags.iter().cloned().collect(),
         ..NewJob::default()
     };

@@ -130,6 +130,9 @@ impl Faults<'_> {
         if defaults.retry.max_attempts.is_some_and(|attempts| attempts > limits::MAX_ATTEMPTS) {
             self.add(&at(&["retry", "max_attempts"]), format!("must be at most {}", limits::MAX_ATTEMPTS));
         }
+        if defaults.max_losses.is_some_and(|losses| losses > limits::MAX_LOSSES) {
+            self.add(&at(&["max_losses"]), format!("must be at most {}", limits::MAX_LOSSES));
+        }
         if defaults.retry.factor.is_some_and(|factor| !(factor.is_finite() && factor >= 1.0)) {
             self.add(&at(&["retry", "factor"]), "must be at least 1");
         }

@@ -21,6 +21,9 @@ pub struct JobDefaults {
     /// What a lost run means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_lost: Option<OnLost>,
+    /// Losses in a row after which a job is failed; 0 counts each as a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_losses: Option<u32>,
 }
 
 impl JobDefaults {
@@ -42,6 +45,7 @@ impl JobDefaults {
                 failed: self.retention.failed.or(Some(Period(retention.failed))),
             },
             on_lost: self.on_lost.or(Some(OnLost::Retry)),
+            max_losses: self.max_losses.or(Some(limits::MAX_LOSSES_DEFAULT)),
         }
     }
 }

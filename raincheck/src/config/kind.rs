@@ -27,6 +27,9 @@ pub struct Queue {
     /// What a lost run means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_lost: Option<OnLost>,
+    /// Losses in a row after which a job is failed; 0 counts each as a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_losses: Option<u32>,
 }
 
 impl Queue {
@@ -37,6 +40,7 @@ impl Queue {
             retry: self.retry.clone(),
             retention: self.retention.clone(),
             on_lost: self.on_lost,
+            max_losses: self.max_losses,
         }
     }
 }
@@ -67,6 +71,9 @@ pub struct Kind {
     /// What a lost run means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_lost: Option<OnLost>,
+    /// Losses in a row after which a job is failed; 0 counts each as a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_losses: Option<u32>,
     /// Most jobs of it running at once, on all nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
@@ -101,6 +108,7 @@ impl Kind {
             retry: self.retry.clone(),
             retention: self.retention.clone(),
             on_lost: self.on_lost,
+            max_losses: self.max_losses,
         }
     }
 }

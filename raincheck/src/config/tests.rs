@@ -81,6 +81,7 @@ fn faults_say_where_what_and_why() {
         ("[limits]\nfile = \"1 gigabyte\"\n", "raincheck.toml:2: limits.file: `1 gigabyte` is not a size"),
         ("[defaults]\ntimeout = \"1 hour\"\n", "raincheck.toml:2: defaults.timeout: not a duration"),
         ("[defaults]\nretry = { factor = 0.5 }\n", "raincheck.toml:2: defaults.retry.factor: must be at least 1"),
+        ("[queues.q]\nmax_losses = 1001\n", "raincheck.toml:2: queues.q.max_losses: must be at most 1000"),
         (
             "[defaults]\non_lost = \"retyr\"\n",
             "raincheck.toml:2: defaults.on_lost: `retyr` is not one of retry, fail; did you mean `retry`?",

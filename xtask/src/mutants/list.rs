@@ -239,6 +239,16 @@ pub const MUTANTS: &[Mutant] = &[
         killer: Killer::Tests(CORE),
     },
     Mutant {
+        name: "losses-count-twice",
+        fault: "a loss that counts as a failed attempt counts as a loss in a row, too",
+        edits: &[Edit {
+            file: SETTLE,
+            from: "draft.job.failures += 1;\n        draft.job.failures >= draft.job.max_attempts",
+            to: "(draft.job.failures, draft.job.losses) = (draft.job.failures + 1, draft.job.losses + 1);\n        draft.job.failures >= draft.job.max_attempts",
+        }],
+        killer: Killer::Tests(CORE),
+    },
+    Mutant {
         name: "mark-of-anybody",
         fault: "a folder of large payloads is taken whosever mark it bears",
         edits: &[Edit {

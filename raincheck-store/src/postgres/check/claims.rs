@@ -5,7 +5,7 @@ use raincheck_core::JobId;
 use uuid::Uuid;
 
 use super::{BATCH, Look, Result, Stage};
-use crate::postgres::rows;
+use crate::columns::Flags;
 use crate::rules::{Claim, Owner};
 
 const PAGE: &str = "SELECT c.scope, c.key, c.no, j.queue, j.id, t.id, j.flags, c.queue FROM claim c \
@@ -36,7 +36,7 @@ impl Stage for Claims {
                 Some(queue) => Some(Owner {
                     id: JobId(row.try_get(4)?),
                     queue: queue.into(),
-                    is_get: row.try_get::<_, i16>(6)? & rows::GET != 0,
+                    is_get: row.try_get::<_, i16>(6)? & Flags::GET != 0,
                 }),
                 None => None,
             };

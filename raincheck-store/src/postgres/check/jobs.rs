@@ -7,22 +7,29 @@ use tokio_postgres::Row;
 use super::files::Expected;
 use super::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
+use crate::columns::{Columns, ReadColumns, joined};
 use crate::postgres::rows::{digest as digest_of, plain};
 use crate::rules::{Standing, Step, Walk, stands_for};
 
 /// Events read at a time.
 const EVENTS: usize = 4_096;
 
-const JOBS: &str = "SELECT j.no, j.id::text, j.queue, j.state::bigint, j.attempt::bigint, j.failures::bigint, \
-    j.losses::bigint, j.max_attempts::bigint, j.seq::bigint, j.shared::bigint, j.ttl, j.started_at IS NOT NULL, \
-    j.finished_at IS NOT NULL, j.expires_at IS NOT NULL, s.no IS NOT NULL, s.key, s.blob, s.size, r.no IS NOT NULL, \
-    r.blob, r.size, p.failure IS NOT NULL, EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no), l.attempt::bigint, \
-    (SELECT b.no FROM blob b WHERE b.name=s.blob), (SELECT b.no FROM blob b WHERE b.name=r.blob), \
-    (SELECT b.digest FROM blob b WHERE b.name=s.blob), (SELECT b.digest FROM blob b WHERE b.name=r.blob), \
-    EXISTS (SELECT FROM queue q WHERE q.id=j.queue), EXISTS (SELECT FROM kind k WHERE k.id=j.kind), j.kind FROM job j \
-    LEFT JOIN spec s ON s.no=j.no AND s.no>$1 AND s.no<=$2 LEFT JOIN result r ON r.no=j.no AND r.no>$1 AND r.no<=$2 \
-    LEFT JOIN report p ON p.no=j.no AND p.no>$1 AND p.no<=$2 LEFT JOIN lease l ON l.no=j.no \
-    WHERE j.no>$1 AND j.no<=$2 ORDER BY j.no";
+const JOBS: &str = joined!(
+    "",
+    [
+        "SELECT j.no, j.id::text, j.queue, j.kind, s.key, s.blob, s.size, r.blob, r.size, l.attempt::bigint, \
+     (SELECT b.no FROM blob b WHERE b.name=s.blob), (SELECT b.no FROM blob b WHERE b.name=r.blob), \
+     (SELECT b.digest FROM blob b WHERE b.name=s.blob), (SELECT b.digest FROM blob b WHERE b.name=r.blob), \
+     EXISTS (SELECT FROM queue q WHERE q.id=j.queue), EXISTS (SELECT FROM kind k WHERE k.id=j.kind), ",
+        Standing::SELECT,
+        " FROM job j LEFT JOIN spec s ON s.no=j.no AND s.no>$1 AND s.no<=$2 \
+     LEFT JOIN result r ON r.no=j.no AND r.no>$1 AND r.no<=$2 \
+     LEFT JOIN report p ON p.no=j.no AND p.no>$1 AND p.no<=$2 LEFT JOIN lease l ON l.no=j.no \
+     WHERE j.no>$1 AND j.no<=$2 ORDER BY j.no"
+    ]
+);
+/// How many columns stand before those of [`Standing`].
+const OTHERS: usize = 16;
 const LAST: &str = "SELECT max(no) FROM (SELECT no FROM job WHERE no>$1 ORDER BY no LIMIT $2) j";
 const STEPS: &str = "SELECT e.no, e.seq::bigint, f.first + e.idx, e.type::bigint, e.state::bigint, e.attempt::bigint \
     FROM event e LEFT JOIN feed f ON f.batch=e.batch WHERE e.no = ANY($1) AND e.no>=$5 AND e.no<=$6 \
@@ -84,8 +91,9 @@ impl Stage for Jobs {
         look.page.looked += done.len() as u64;
         claims(look, &done).await?;
         for (job, walk) in done {
-            belongings(look, job, &walk.subject)?;
-            walk.end(look.page, job.try_get(8)?, job.try_get(3)?, job.try_get(4)?);
+            let standing = Standing::of_postgres(job, OTHERS)?;
+            belongings(look, job, &standing, &walk.subject)?;
+            walk.end(look.page, standing.seq.0, standing.state.0, standing.attempt.0);
         }
         Ok(cut || jobs.len() == BATCH)
     }
@@ -99,30 +107,12 @@ fn step(row: &Row) -> Result<(i64, Step)> {
 }
 
 /// What a job in its state has and has not.
-fn belongings(look: &mut Look<'_>, row: &Row, subject: &str) -> Result<()> {
+fn belongings(look: &mut Look<'_>, row: &Row, standing: &Standing, subject: &str) -> Result<()> {
     let no: i64 = row.try_get(0)?;
-    let state = State::from_number(row.try_get(3)?);
-    let number = |column: usize| row.try_get::<_, i64>(column);
-    let is = |column: usize| row.try_get::<_, bool>(column);
-    let attempt = number(4)?;
-    let standing = Standing {
-        state,
-        attempt,
-        failures: number(5)?,
-        losses: number(6)?,
-        max_attempts: number(7)?,
-        shared: number(9)?,
-        is_started: is(11)?,
-        is_finished: is(12)?,
-        expires: is(13)?,
-        has_spec: is(14)?,
-        has_result: is(18)?,
-        has_failure: is(21)?,
-        is_buried: is(22)?,
-    };
+    let attempt = standing.attempt.0;
     standing.judge(subject, look.page);
-    for (named, column, table) in [(28, 2, "queue"), (29, 30, "kind")] {
-        if !is(named)? {
+    for (named, column, table) in [(14, 2, "queue"), (15, 3, "kind")] {
+        if !row.try_get::<_, bool>(named)? {
             let id: i32 = row.try_get(column)?;
             let detail = format!(
                 "its {table}, {id}, has no name, so it cannot be read; give it one: INSERT INTO {table} (id, name) \
@@ -131,9 +121,9 @@ fn belongings(look: &mut Look<'_>, row: &Row, subject: &str) -> Result<()> {
             look.page.found(Invariant::Rows, subject, detail);
         }
     }
-    let leased: Option<i64> = row.try_get(23)?;
-    if state == Some(State::Running) {
-        if attempt < 1 || number(10)? <= 0 || leased.is_none() {
+    let leased: Option<i64> = row.try_get(9)?;
+    if standing.state() == Some(State::Running) {
+        if attempt < 1 || standing.ttl.0 <= 0 || leased.is_none() {
             look.page.found(Invariant::Leases, subject, "it runs without a lease");
         } else if leased != Some(attempt) {
             let detail = format!("attempt {attempt} runs, the lease is of attempt {}", leased.unwrap_or_default());
@@ -142,13 +132,13 @@ fn belongings(look: &mut Look<'_>, row: &Row, subject: &str) -> Result<()> {
     } else if let Some(leased) = leased {
         look.page.found(Invariant::Leases, subject, format!("attempt {leased} is leased, and it does not run"));
     }
-    for (name, size, owner, digest, table) in [(16, 17, 24, 26, "spec"), (19, 20, 25, 27, "result")] {
+    for (name, size, owner, digest, table) in [(5, 6, 10, 12, "spec"), (7, 8, 11, 13, "result")] {
         if let Some(name) = row.try_get::<_, Option<&str>>(name)? {
             if row.try_get::<_, Option<i64>>(owner)? != Some(no) {
                 let detail = format!("the file {name} is not written down as its own, and would be removed");
                 look.page.found(Invariant::Files, subject, detail);
             }
-            let (size, digest) = (number(size)?, digest_of(row, digest)?);
+            let (size, digest) = (row.try_get(size)?, digest_of(row, digest)?);
             look.files.push(Expected { no, subject: subject.into(), name: name.into(), size, digest, table });
         }
     }
@@ -160,7 +150,7 @@ async fn claims(look: &mut Look<'_>, jobs: &[(&Row, Walk)]) -> Result<()> {
     let (mut scopes, mut queues, mut names, mut of) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (job, walk) in jobs {
         let queue: i32 = job.try_get(2)?;
-        if let Some(key) = job.try_get::<_, Option<&str>>(15)? {
+        if let Some(key) = job.try_get::<_, Option<&str>>(4)? {
             scopes.push(ClaimScope::Key as i16);
             queues.push(queue);
             names.push(plain(key).into_string().into_bytes());

@@ -55,6 +55,7 @@ CREATE TABLE job (
     failures integer NOT NULL,
     losses integer NOT NULL,
     max_attempts integer NOT NULL,
+    max_losses integer NOT NULL,
     seq integer NOT NULL,
     shared integer NOT NULL,
     rank bigint NOT NULL,

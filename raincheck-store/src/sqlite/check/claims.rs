@@ -4,6 +4,7 @@ use rusqlite::{Result, params};
 
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
+use crate::columns::Flags;
 use crate::rules::{Claim, Owner, forward};
 use crate::sqlite::rows;
 
@@ -33,7 +34,7 @@ impl Stage for Claims {
                 Some(queue) => Some(Owner {
                     id: rows::id(no, row.get(4)?, row.get(5)?),
                     queue,
-                    is_get: row.get::<_, i64>(7)? & rows::GET != 0,
+                    is_get: row.get::<_, i16>(7)? & Flags::GET != 0,
                 }),
                 None => None,
             };

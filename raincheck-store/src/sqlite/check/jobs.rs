@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Result, Row, params};
 use super::files::Expected;
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
+use crate::columns::{Columns, ReadColumns, joined};
 use crate::rules::{Hash, Standing, Step, Walk, forward, known, stands_for};
 use crate::sqlite::claims::Place;
 use crate::sqlite::rows;
@@ -15,12 +16,19 @@ use crate::sqlite::rows;
 /// Events read before the clock is looked at.
 const EVENTS: usize = 1_000;
 
-const SQL: &str = "SELECT j.no, j.salt, j.given, j.queue, j.state, j.attempt, j.failures, j.losses, j.max_attempts, \
-    j.seq, j.shared, j.ttl, j.started_at, j.finished_at, j.expires_at, s.no, s.key, s.blob, s.size, r.no, r.blob, \
-    r.size, p.failure IS NOT NULL, EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no), CASE WHEN ?3 THEN r.bytes END, \
-    r.digest FROM job j \
-    LEFT JOIN spec s ON s.no=j.no LEFT JOIN result r ON r.no=j.no LEFT JOIN report p ON p.no=j.no \
-    WHERE j.no>?1 ORDER BY j.no LIMIT ?2";
+const SQL: &str = joined!(
+    "",
+    [
+        "SELECT j.no, j.salt, j.given, j.queue, s.key, s.blob, s.size, r.blob, r.size, CASE WHEN ?3 THEN r.bytes END, \
+     r.digest, ",
+        Standing::SELECT,
+        " FROM job j \
+     LEFT JOIN spec s ON s.no=j.no LEFT JOIN result r ON r.no=j.no LEFT JOIN report p ON p.no=j.no \
+     WHERE j.no>?1 ORDER BY j.no LIMIT ?2"
+    ]
+);
+/// How many columns stand before those of [`Standing`].
+const OTHERS: usize = 11;
 
 /// The jobs up to a number, and one whose events go on in the next piece.
 #[derive(Default)]
@@ -37,7 +45,7 @@ impl Stage for Jobs {
         let mut count = 0;
         while let Some(row) = rows.next()? {
             count += 1;
-            let (no, seq, state, attempt) = (row.get(0)?, row.get(9)?, row.get(4)?, row.get(5)?);
+            let (no, standing) = (row.get(0)?, Standing::of_sqlite(row, OTHERS)?);
             // One that was purged meanwhile is not followed to its end.
             let kept = self.walk.take().filter(|walk| walk.no == no);
             let mut walk = match kept {
@@ -57,9 +65,9 @@ impl Stage for Jobs {
                 }
             }
             look.page.looked += 1;
-            belongings(look, row, &walk.subject)?;
+            belongings(look, row, &standing, &walk.subject)?;
             claims(look, row, &walk.subject)?;
-            walk.end(look.page, seq, state, attempt);
+            walk.end(look.page, standing.seq.0, standing.state.0, standing.attempt.0);
             if !forward(&mut self.after, no) {
                 return look.circle("jobs");
             }
@@ -96,31 +104,13 @@ fn follow(walk: &mut Walk, look: &mut Look<'_>) -> Result<bool> {
 }
 
 /// What a job in its state has and has not.
-fn belongings(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
-    let state = State::from_number(row.get(4)?);
-    let number = |column| row.get::<_, i64>(column);
-    let is_set = |column: usize| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_i64_or_null()?.is_some());
-    let attempt = number(5)?;
-    let standing = Standing {
-        state,
-        attempt,
-        failures: number(6)?,
-        losses: number(7)?,
-        max_attempts: number(8)?,
-        shared: number(10)?,
-        is_started: is_set(12)?,
-        is_finished: is_set(13)?,
-        expires: is_set(14)?,
-        has_spec: is_set(15)?,
-        has_result: is_set(19)?,
-        has_failure: row.get(22)?,
-        is_buried: row.get(23)?,
-    };
+fn belongings(look: &mut Look<'_>, row: &Row<'_>, standing: &Standing, subject: &str) -> Result<()> {
     standing.judge(subject, look.page);
-    if state == Some(State::Running) && (attempt < 1 || number(11)? <= 0) {
+    let number = |column| row.get::<_, i64>(column);
+    if standing.state() == Some(State::Running) && (standing.attempt.0 < 1 || standing.ttl.0 <= 0) {
         look.page.found(Invariant::Leases, subject, "it runs without a lease");
     }
-    for (name, size, table) in [(17, 18, "spec"), (20, 21, "result")] {
+    for (name, size, table) in [(5, 6, "spec"), (7, 8, "result")] {
         if let Some(name) = row.get::<_, Option<Box<str>>>(name)? {
             let kept: Option<(i64, Option<Digest>)> = look
                 .db
@@ -136,8 +126,8 @@ fn belongings(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
             look.files.push(Expected { no, subject, name, size, digest, table });
         }
     }
-    if let Some(bytes) = row.get_ref(24)?.as_blob_or_null()? {
-        let digest: Digest = row.get(25)?;
+    if let Some(bytes) = row.get_ref(9)?.as_blob_or_null()? {
+        let digest: Digest = row.get(10)?;
         if known(&digest).is_some() && Hash::of(bytes) != digest {
             look.page.found(Invariant::Files, subject, "its result is not what it was");
         }
@@ -148,7 +138,7 @@ fn belongings(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
 /// That its key and the id chosen for it stand for this very job.
 fn claims(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
     let (no, queue) = (row.get::<_, i64>(0)?, row.get::<_, i64>(3)?);
-    let key = row.get::<_, Option<String>>(16)?.map(|key| (ClaimScope::Key, key.into_bytes(), "its key"));
+    let key = row.get::<_, Option<String>>(4)?.map(|key| (ClaimScope::Key, key.into_bytes(), "its key"));
     let given = row.get::<_, Option<Vec<u8>>>(2)?.map(|id| (ClaimScope::Id, id, "its id"));
     for (scope, name, what) in key.into_iter().chain(given) {
         let owner = crate::sqlite::claims::find(look.db, Place::of(scope, queue), &name)?.map(|claim| claim.no.0);

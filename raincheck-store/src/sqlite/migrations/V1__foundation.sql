@@ -46,6 +46,7 @@ CREATE TABLE job (
     failures INTEGER NOT NULL,
     losses INTEGER NOT NULL,
     max_attempts INTEGER NOT NULL,
+    max_losses INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     shared INTEGER NOT NULL,
     rank INTEGER NOT NULL,

@@ -98,6 +98,7 @@ fn policy(defaults: &defaults::JobDefaults) -> Policy {
             defaults::OnLost::Retry => OnLost::Retry,
             defaults::OnLost::Fail => OnLost::Fail,
         }),
+        max_losses: defaults.max_losses,
         max_attempts: defaults.retry.max_attempts,
         retry_initial: defaults.retry.initial.map(|initial| initial.0),
         retry_factor: defaults.retry.factor,

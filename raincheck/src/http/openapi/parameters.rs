@@ -134,6 +134,9 @@ pub struct RawParameters {
     /// `retry` or `fail`.
     #[param(pattern = "^(retry|fail)$")]
     on_lost: Option<String>,
+    /// Losses in a row after which it is failed; 0 counts each as a failed attempt.
+    #[param(minimum = 0, maximum = 1000, default = 3)]
+    max_losses: Option<u32>,
     /// Failures in all.
     #[param(rename = "retry.max_attempts", minimum = 1, maximum = 1000)]
     max_attempts: Option<u32>,

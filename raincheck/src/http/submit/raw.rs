@@ -97,6 +97,7 @@ fn parameters(query: &mut Query) -> Result<NewJobBody<'static>, Problem> {
         run_at: text("run_at"),
         on_lost: text("on_lost"),
         priority: query.number("priority")?,
+        max_losses: query.number("max_losses")?,
         start_by: query.read("start_by", "must be a time in RFC 3339 or a duration", Moment::parse)?,
         delay,
         timeout,

@@ -88,6 +88,7 @@ fn request<'a>(body: &'a NewJobBody<'_>, mut refuse: impl FnMut(&str, Cow<'stati
         policy: Policy {
             timeout: millis(body.timeout),
             on_lost,
+            max_losses: body.max_losses,
             max_attempts: retry.max_attempts,
             retry_initial: millis(retry.initial),
             retry_factor: retry.factor,

@@ -12,7 +12,7 @@ use super::lease::ErrorBody;
 use super::*;
 use crate::http::problem::Problem;
 
-const JOB: &str = r#"{"kind":"video.compress","input":{"file":"a.mp4","a":[1,2.50,null]},"label":"x","queue":"media","key":"k-1","method":"GET","priority":-100,"delay":"10m","run_at":"2027-01-31T08:00:00Z","start_by":"2h","timeout":3600,"retry":{"max_attempts":3,"initial":"1s","factor":2.5,"max":"10m","jitter":true},"retention":{"succeeded":"3d","failed":"90d"},"max_age":"5m","on_lost":"fail","tags":{"a":"1","b":"é"}}"#;
+const JOB: &str = r#"{"kind":"video.compress","input":{"file":"a.mp4","a":[1,2.50,null]},"label":"x","queue":"media","key":"k-1","method":"GET","priority":-100,"delay":"10m","run_at":"2027-01-31T08:00:00Z","start_by":"2h","timeout":3600,"retry":{"max_attempts":3,"initial":"1s","factor":2.5,"max":"10m","jitter":true},"retention":{"succeeded":"3d","failed":"90d"},"max_age":"5m","on_lost":"fail","max_losses":0,"tags":{"a":"1","b":"é"}}"#;
 
 const MEMBERS: &[&str] = &[
     "kind",
@@ -30,6 +30,7 @@ const MEMBERS: &[&str] = &[
     "retention",
     "max_age",
     "on_lost",
+    "max_losses",
     "tags",
 ];
 

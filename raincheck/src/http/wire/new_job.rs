@@ -68,6 +68,9 @@ pub struct NewJobBody<'a> {
     #[serde(borrow)]
     #[schema(pattern = "^(retry|fail)$")]
     pub on_lost: Option<Cow<'a, str>>,
+    /// Losses in a row after which it is failed; 0 counts each as a failed attempt.
+    #[schema(minimum = 0, maximum = 1000, default = 3)]
+    pub max_losses: Option<u32>,
     /// Names and values for finding it again, at most 32.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, String>)]

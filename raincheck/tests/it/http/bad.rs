@@ -59,6 +59,8 @@ async fn broken_bodies() {
         (b"{\"kind\":\"k\",\"retry\":[1]}", 422, "validation"),
         (b"{\"kind\":\"k\",\"retry\":{\"factor\":1e400}}", 400, "invalid-request"),
         (b"{\"kind\":\"k\",\"on_lost\":\"maybe\"}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"max_losses\":1001}", 422, "validation"),
+        (b"{\"kind\":\"k\",\"max_losses\":-1}", 422, "validation"),
         (b"{\"kind\":\"k\",\"webhook\":\"http://x\"}", 422, "validation"),
         (b"{\"kind\":\"k\",\"after\":[]}", 422, "validation"),
         (b"{\"kind\":\"k\",\"key\":\"\"}", 400, "invalid-idempotency-key"),

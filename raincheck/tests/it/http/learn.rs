@@ -5,6 +5,21 @@ use serde_json::json;
 
 use super::bed::{Bed, path, send};
 
+/// A run that nobody reports of is lost; how many of them are too many a job says in its body or in its query.
+#[tokio::test]
+async fn a_job_says_how_many_losses_are_too_many() {
+    let bed = Bed::new().await;
+    let told = bed.submit(json!({"kind": "k", "max_losses": 1})).await;
+    let raw = send(bed.ask(Method::POST, "/kinds/k/jobs?max_losses=0&retry.max_attempts=1").body("x")).await;
+    let leased = bed.post("/leases", json!({"kinds": ["k"], "max": 2, "ttl": "2s"})).await.is(200).json();
+    assert_eq!(leased["leases"].as_array().unwrap().len(), 2);
+    for (job, failures) in [(&told, 0), (&raw.is(202).json(), 1)] {
+        let lost = bed.get(&format!("{}/result?wait=50s", path(job))).await;
+        assert_eq!(lost.is(400).slug(), "job-lost");
+        assert_eq!(lost.json()["failures"], failures);
+    }
+}
+
 #[tokio::test]
 async fn the_life_of_an_answer() {
     let bed = Bed::new().await;

@@ -306,6 +306,7 @@ async fn what_is_submitted_inside_is_the_same_as_over_http() {
         policy: Policy {
             timeout: Some(90_000),
             on_lost: Some(OnLost::Fail),
+            max_losses: Some(7),
             max_attempts: Some(2),
             retry_initial: Some(1_000),
             retry_factor: Some(2.5),
@@ -319,7 +320,7 @@ async fn what_is_submitted_inside_is_the_same_as_over_http() {
     let input = raincheck_engine::json(r#"{"b": [1, 2.50], "a": "\u00e9"}"#);
     let new = bed.engine.new_job(&request, input.clone(), &Defaults::default()).unwrap();
     let id = bed.engine.submit(vec![new]).await.unwrap()[0].job().id;
-    let body = r#"{"input":{"a":"é","b":[1,2.50]},"tags":{"a":"1","b":"2"},"on_lost":"fail","max_age":"5m","start_by":"2h",
+    let body = r#"{"input":{"a":"é","b":[1,2.50]},"tags":{"a":"1","b":"2"},"on_lost":"fail","max_losses":7,"max_age":"5m","start_by":"2h",
         "retention":{"failed":0,"succeeded":"1d"},"retry":{"jitter":false,"max":"1m","factor":2.5,"initial":"1s",
         "max_attempts":2},"timeout":90,"run_at":"2099-01-01T01:00:00+01:00","priority":7,"method":"GET","key":"once",
         "label":"clip","queue":"q","kind":"k"}"#;

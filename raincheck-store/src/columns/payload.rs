@@ -1,0 +1,161 @@
+//! What stands beside a job: what it asks for, what it came to, and what is shown of both.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use raincheck_core::{Content, Digest, JobId, JobNo, Payload, RetryPolicy, Spec};
+
+use super::row;
+use crate::codec::{self, CodecError};
+use crate::records::{Record, ResultInfo};
+
+row! {
+    /// What a job asks for, without the bytes of its input. `max_attempts` stands with the job.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Asked<'a> as "s" {
+        label: Option<Cow<'a, str>>,
+        key: Option<Cow<'a, str>>,
+        tags: Option<Cow<'a, str>>,
+        content_type: Option<Cow<'a, str>>,
+        filename: Option<Cow<'a, str>>,
+        size: i64,
+        blob: Option<Cow<'a, str>>,
+        retry_initial: i64,
+        retry_factor: f64,
+        retry_max: i64,
+        retry_jitter: bool,
+        rerun_of: Option<JobId>,
+        traceparent: Option<Cow<'a, str>>,
+    }
+}
+
+row! {
+    /// What a job came to.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Kept<'a> as "r" {
+        no: JobNo,
+        content_type: Option<Cow<'a, str>>,
+        filename: Option<Cow<'a, str>>,
+        digest: Digest,
+        size: i64,
+        blob: Option<Cow<'a, str>>,
+        bytes: Option<&'a [u8]>,
+    }
+}
+
+row! {
+    /// Reports and results as a record shows them, after the job and what it asks for.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Shown<'a> as "r" {
+        progress: Option<Cow<'a, str>> = "p.progress",
+        failure: Option<Cow<'a, str>> = "p.failure",
+        content_type: Option<Cow<'a, str>>,
+        filename: Option<Cow<'a, str>>,
+        digest: Option<Digest>,
+        size: Option<i64>,
+        value: Option<&'a [u8]> = "CASE WHEN r.content_type IS NULL AND r.size <= 65536 THEN r.bytes END",
+    }
+}
+
+fn lent(text: Option<&str>) -> Option<Cow<'_, str>> {
+    text.map(Cow::Borrowed)
+}
+
+fn owned(text: Option<Cow<'_, str>>) -> Option<Box<str>> {
+    text.map(Box::from)
+}
+
+/// The two columns of a payload: its bytes, or the name of its file.
+pub(crate) fn split(payload: &Payload) -> (Option<&[u8]>, Option<&str>) {
+    match payload {
+        Payload::Empty => (None, None),
+        Payload::Inline(bytes) => (Some(bytes), None),
+        Payload::Blob { name, .. } => (None, Some(name)),
+    }
+}
+
+impl<'a> Asked<'a> {
+    pub fn of(spec: &'a Spec) -> Result<Self, CodecError> {
+        let Spec { label, key, tags, input, retry, rerun_of, traceparent } = spec;
+        Ok(Asked {
+            label: lent(label.as_deref()),
+            key: lent(key.as_deref()),
+            tags: codec::tags_text(tags)?.map(Cow::Owned),
+            content_type: lent(input.content_type.as_deref()),
+            filename: lent(input.filename.as_deref()),
+            size: input.payload.size().cast_signed(),
+            blob: lent(split(&input.payload).1),
+            retry_initial: retry.initial,
+            retry_factor: retry.factor,
+            retry_max: retry.max,
+            retry_jitter: retry.jitter,
+            rerun_of: *rerun_of,
+            traceparent: lent(traceparent.as_deref()),
+        })
+    }
+
+    /// The spec, with the bytes of its input where they are asked for.
+    pub fn spec(self, max_attempts: u32, input: Option<Bytes>) -> Result<Spec, CodecError> {
+        let size = self.size.cast_unsigned();
+        Ok(Spec {
+            label: owned(self.label),
+            key: owned(self.key),
+            tags: self.tags.as_deref().map(codec::tags).transpose()?.unwrap_or_default(),
+            input: Content {
+                payload: match (owned(self.blob), input) {
+                    (Some(name), _) => Payload::Blob { name, size },
+                    (None, Some(bytes)) => Payload::Inline(bytes),
+                    (None, None) => Payload::Empty,
+                },
+                content_type: owned(self.content_type),
+                filename: owned(self.filename),
+                digest: Digest::default(),
+            },
+            retry: RetryPolicy {
+                max_attempts,
+                initial: self.retry_initial,
+                factor: self.retry_factor,
+                max: self.retry_max,
+                jitter: self.retry_jitter,
+            },
+            rerun_of: self.rerun_of,
+            traceparent: owned(self.traceparent),
+        })
+    }
+}
+
+impl<'a> Kept<'a> {
+    pub fn of(no: JobNo, result: &'a Content) -> Self {
+        let (bytes, blob) = split(&result.payload);
+        Kept {
+            no,
+            content_type: lent(result.content_type.as_deref()),
+            filename: lent(result.filename.as_deref()),
+            digest: result.digest,
+            size: result.payload.size().cast_signed(),
+            blob: lent(blob),
+            bytes,
+        }
+    }
+}
+
+impl Shown<'_> {
+    /// The record of the job that asks for that.
+    pub fn record(self, job: raincheck_core::Job, asked: Asked<'_>) -> Result<Record, CodecError> {
+        let result = self.digest.map(|digest| ResultInfo {
+            content_type: owned(self.content_type),
+            filename: owned(self.filename),
+            size: self.size.unwrap_or_default().cast_unsigned(),
+            digest,
+            value: self.value.map(Bytes::copy_from_slice),
+        });
+        Ok(Record {
+            progress: self.progress.as_deref().map(codec::progress).transpose()?,
+            failure: self.failure.as_deref().map(codec::failure).transpose()?,
+            input_size: asked.size.cast_unsigned(),
+            spec: asked.spec(job.max_attempts, None)?,
+            job,
+            result,
+        })
+    }
+}
