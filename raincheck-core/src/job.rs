@@ -171,7 +171,9 @@ pub struct NewJob {
     pub retention: Retention,
     /// The id the client chose.
     pub id: Option<JobId>,
-    /// Digest of everything the client asked for; compares keys and chosen ids.
+    /// It is one of a batch that has a name, and is compared as such whether or not it has one itself.
+    pub of_batch: bool,
+    /// Digest of everything the client asked for; compares keys, chosen ids and batches.
     pub fingerprint: Digest,
     /// Digest under which a `GET` job is equal to another; `None` never coalesces.
     pub equal: Option<Digest>,
@@ -198,6 +200,7 @@ impl NewJob {
             on_lost: OnLost::Retry,
             retention: Retention::default(),
             id: None,
+            of_batch: false,
             fingerprint: Digest::default(),
             equal: None,
             max_age: None,
