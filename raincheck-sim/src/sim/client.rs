@@ -2,7 +2,7 @@
 
 use raincheck_core::decide::{Rerun, may_rerun};
 use raincheck_core::{
-    Cancel, Command, Delete, Digest, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, Spec,
+    Again, Cancel, Command, Delete, Digest, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, Spec,
     State,
 };
 use rand::RngExt;
@@ -19,7 +19,7 @@ pub(super) struct Client {
     /// The request it waits for.
     pub waiting: Option<u64>,
     /// What it will ask for again, because it does not know what became of it.
-    again: Option<Vec<NewJob>>,
+    again: Option<Command>,
 }
 
 impl Sim {
@@ -32,9 +32,9 @@ impl Sim {
             return Ok(());
         }
         let command = match self.clients[who].again.take() {
-            Some(jobs) => {
+            Some(submit) => {
                 self.server.tally.count("submit: asked again");
-                Command::Submit(jobs)
+                submit
             }
             None => match self.rng.random_range(0..100) {
                 0..56 => self.submit(),
@@ -65,8 +65,15 @@ impl Sim {
             Answer::Told(replies) => {
                 self.clients[who].waiting = None;
                 for reply in &replies {
-                    if let Reply::Submitted(all) = reply {
-                        self.known.extend(all.iter().map(|one| (one.job().no, one.job().id)));
+                    match reply {
+                        Reply::Submitted(all) => {
+                            self.known.extend(all.iter().map(|one| (one.job().no, one.job().id)));
+                        }
+                        Reply::Again(all) => self.known.extend(all.iter().filter_map(|one| match one {
+                            Again::Here(job) => Some((job.no, job.id)),
+                            Again::Purged(_) => None,
+                        })),
+                        _ => {}
                     }
                 }
                 let over = self.known.len().saturating_sub(KNOWN);
@@ -75,8 +82,8 @@ impl Sim {
             Answer::Nothing => self.clients[who].waiting = None,
             Answer::Unknown => {
                 self.client_does_not_know(who);
-                if let (Command::Submit(jobs), true) = (command, self.rng.random_bool(0.8)) {
-                    self.clients[who].again = Some(jobs.clone());
+                if !command.new_jobs().is_empty() && self.rng.random_bool(0.8) {
+                    self.clients[who].again = Some(command.clone());
                 }
             }
         }
@@ -86,9 +93,9 @@ impl Sim {
         let Some(id) = self.clients[who].waiting.take() else { return };
         // Its request may still be on the way: then there are two.
         if let Some(request) = self.flight.iter().find(|request| request.id == id)
-            && let [Command::Submit(jobs)] = &request.commands[..]
+            && let [submit @ (Command::Submit(_) | Command::SubmitBatch(_))] = &request.commands[..]
         {
-            self.clients[who].again = Some(jobs.clone());
+            self.clients[who].again = Some(submit.clone());
         }
     }
 
@@ -99,13 +106,17 @@ impl Sim {
             self.labels += 1;
             ask::new_job(&mut self.rng, &self.plan, self.labels, now)
         };
-        Command::Submit((0..jobs).map(|_| new()).collect())
+        let jobs: Vec<NewJob> = (0..jobs).map(|_| new()).collect();
+        if jobs.len() == 1 || self.rng.random_bool(0.3) {
+            return Command::Submit(jobs);
+        }
+        Command::SubmitBatch(ask::batch(&mut self.rng, &self.plan, self.labels, jobs))
     }
 
     /// What another caller asks for at this very moment.
     fn submit_again(&mut self) -> Command {
         let submits = self.flight.iter().flat_map(|request| &request.commands);
-        let submits: Vec<_> = submits.filter(|command| matches!(command, Command::Submit(_))).collect();
+        let submits: Vec<_> = submits.filter(|command| !command.new_jobs().is_empty()).collect();
         match ask::pick(&mut self.rng, &submits).cloned() {
             Some(submit) => {
                 self.server.tally.count("submit: twice at once");
