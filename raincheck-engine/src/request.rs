@@ -1,4 +1,6 @@
-use raincheck_core::{Batch, Content, Defaults, Digest, Invalid, JobRequest, NewJob, Payload, Sameness, digest, resolve};
+use raincheck_core::{
+    Batch, Content, Defaults, Digest, Invalid, JobRequest, NewJob, Payload, Sameness, digest, resolve,
+};
 
 use crate::Engine;
 use crate::wire::{JsonError, canonical, check_json};

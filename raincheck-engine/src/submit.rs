@@ -2,8 +2,8 @@ use raincheck_core::{Batch, Command, NewJob, Payload, Refusal, Submitted};
 use raincheck_store::{StoreError, Unclaimed};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::replies::{self, Taken};
 use crate::Engine;
+use crate::replies::{self, Taken};
 
 /// Why none of the jobs was submitted.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -94,11 +94,7 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
             sweep::sweep(facts.due, |job| decide::may_purge(&job).then(|| vec![Change::Forget(Box::new(job))]))
         }
         // These go by other doors: `take`, `Serving`, and what stores clean up by themselves.
-        Command::Submit(_)
-        | Command::SubmitBatch(_)
-        | Command::Lease(_)
-        | Command::Bury(_)
-        | Command::Trim(_) => {
+        Command::Submit(_) | Command::SubmitBatch(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => {
             Err(NotAsked("what it is about"))
         }
     }

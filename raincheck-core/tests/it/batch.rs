@@ -3,7 +3,9 @@
 use raincheck_core::interpreter::{
     BatchClaim, BatchFacts, BatchJob, Carried, Claim, Fact, Look, NameFacts, NewFacts, again, take,
 };
-use raincheck_core::{Again, BatchName, Change, Job, JobId, JobNo, Method, NewJob, QueueFacts, Refusal, Reply, State, Submitted, decide};
+use raincheck_core::{
+    Again, BatchName, Change, Job, JobId, JobNo, Method, NewJob, QueueFacts, Refusal, Reply, State, Submitted, decide,
+};
 
 use crate::make::{self, at_now, job, name};
 

@@ -221,7 +221,8 @@ fn of_a_batch_everything_counts_in_its_order() {
 
 #[test]
 fn a_request_id_is_as_long_as_a_key() {
-    for (id, good) in [("a", true), ("", false), (&*"x".repeat(255), true), (&*"x".repeat(256), false), ("a\n", false)] {
+    for (id, good) in [("a", true), ("", false), (&*"x".repeat(255), true), (&*"x".repeat(256), false), ("a\n", false)]
+    {
         let checked = Batch::check_id(id);
         assert_eq!(checked.is_ok(), good, "{id:?}");
         assert!(checked.is_ok() || checked.is_err_and(|invalid| invalid.member == "request_id"));

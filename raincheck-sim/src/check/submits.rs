@@ -1,8 +1,6 @@
 //! What a submit may be answered: one job per name, all or none, honest refusals.
 
-use raincheck_core::{
-    Again, Batch, Event, EventType, JobNo, Method, NewJob, Refusal, Reply, State, Submitted,
-};
+use raincheck_core::{Again, Batch, Event, EventType, JobNo, Method, NewJob, Refusal, Reply, State, Submitted};
 
 use super::life::Life;
 use super::{Checker, Done, Verdict, Violation, demand};
@@ -113,7 +111,9 @@ impl Checker {
                 broken(format!("{nos:?} was answered with {got:?}"))
             }
             (Reply::Again(got), None) => broken(format!("nobody asked before, and it was answered with {got:?}")),
-            (Reply::Refused(_, Refusal::BatchReused), Some((_, fingerprint))) if *fingerprint != name.fingerprint => Ok(()),
+            (Reply::Refused(_, Refusal::BatchReused), Some((_, fingerprint))) if *fingerprint != name.fingerprint => {
+                Ok(())
+            }
             (Reply::Refused(_, Refusal::BatchForgotten), Some((nos, _)))
                 if nos.iter().any(|no| !self.lives.contains_key(no) && !self.forgotten.contains_key(no)) =>
             {

@@ -64,7 +64,8 @@ impl Model {
     /// A job is not remembered any more: the request ids that go by it go by another one of their jobs, or are forgotten.
     pub(super) fn pass_on(&mut self, no: JobNo) -> Result<(), Stop> {
         for claim in self.disk.claims_of.get(&no).cloned().unwrap_or_default() {
-            let (Some(jobs), Some((_, fingerprint))) = (self.disk.batches.get(&claim), self.disk.claims.get(&claim)) else {
+            let (Some(jobs), Some((_, fingerprint))) = (self.disk.batches.get(&claim), self.disk.claims.get(&claim))
+            else {
                 continue;
             };
             let is_remembered = |other: &&JobNo| self.row(**other).is_some() || self.tombstone(**other).is_some();

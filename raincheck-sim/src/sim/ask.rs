@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use raincheck_core::{
-    Batch, BatchName, Content, Digest, Failure, FailureCode, JobId, LeaseJobs, Method, Name, NewJob, OnLost, Outcome, Pattern, Payload,
-    Progress, Timestamp,
+    Batch, BatchName, Content, Digest, Failure, FailureCode, JobId, LeaseJobs, Method, Name, NewJob, OnLost, Outcome,
+    Pattern, Payload, Progress, Timestamp,
 };
 use rand::RngExt;
 use rand::rngs::StdRng;

@@ -2,8 +2,8 @@
 
 use raincheck_core::decide::{Rerun, may_rerun};
 use raincheck_core::{
-    Again, Cancel, Command, Delete, Digest, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, Spec,
-    State,
+    Again, Cancel, Command, Delete, Digest, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply,
+    Spec, State,
 };
 use rand::RngExt;
 

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use raincheck_core::{Again, Batch, BatchName, Command, Job, JobId, Method, NewJob, QueuePatch, Refusal, Reply, Submitted};
+use raincheck_core::{
+    Again, Batch, BatchName, Command, Job, JobId, Method, NewJob, QueuePatch, Refusal, Reply, Submitted,
+};
 
 use super::{World, complete, digest, name, new_job, new_of};
 use crate::Filter;
@@ -67,7 +69,8 @@ pub async fn of_other_content_are_refused(world: &mut World) {
 
 /// A batch that was refused leaves its request id free.
 pub async fn refused_ones_are_not_remembered(world: &mut World) {
-    let bound = |most| Command::SetQueue(name("q"), QueuePatch { max_queued: Some(Some(most)), ..QueuePatch::default() });
+    let bound =
+        |most| Command::SetQueue(name("q"), QueuePatch { max_queued: Some(Some(most)), ..QueuePatch::default() });
     world.one(bound(2)).await;
     let full = Refusal::QueueFull(name("q"), 2);
     assert_eq!(world.one(batch("a", "x", some(3))).await, Reply::Refused(2, full.clone()));
@@ -116,7 +119,8 @@ pub async fn lead_to_whatever_they_came_to(world: &mut World) {
     for before in [keyed("old"), given(), get()] {
         world.create(before).await;
     }
-    let all = || vec![new_job(), get(), keyed("new"), keyed("old"), given(), keyed("new"), get(), new_of("fourth", "l")];
+    let all =
+        || vec![new_job(), get(), keyed("new"), keyed("old"), given(), keyed("new"), get(), new_of("fourth", "l")];
     let jobs = taken(world, batch("a", "x", all())).await;
     let mut now = Vec::new();
     for one in &jobs {

@@ -91,7 +91,11 @@ impl Batch<'_> {
     }
 
     /// Lets the request id of a batch stand for its jobs.
-    pub(super) fn claim_batch(&mut self, id: &str, BatchClaim { jobs, fingerprint }: BatchClaim) -> Result<(), Trouble> {
+    pub(super) fn claim_batch(
+        &mut self,
+        id: &str,
+        BatchClaim { jobs, fingerprint }: BatchClaim,
+    ) -> Result<(), Trouble> {
         let key = ClaimKey::of_batch(id);
         if matches!(self.claims.get(&key), Some(Some(_))) {
             return Err(Trouble::Refused("a request id stands for two batches"));

@@ -1,8 +1,8 @@
 //! What the rules need to know, for many commands at once, in as few round trips as they take.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 
 use futures_util::try_join;
 use raincheck_core::interpreter::{self, ChunkPlace, Fact, Facts, Held, Needs, Part, Recorded};

@@ -176,7 +176,9 @@ impl Batch<'_> {
             let others: Vec<i64> = jobs.iter().map(|no| no.0).filter(|no| !over.contains(no)).collect();
             if let Some(other) = self.db.query(REMEMBERED, &[&others]).await?.first() {
                 let (key, no): (&[u8], i64) = (row.try_get(0)?, other.try_get(0)?);
-                self.db.execute("UPDATE claim SET no = $2 WHERE scope = 3 AND queue = 0 AND key = $1", &[&key, &no]).await?;
+                self.db
+                    .execute("UPDATE claim SET no = $2 WHERE scope = 3 AND queue = 0 AND key = $1", &[&key, &no])
+                    .await?;
                 self.claims.remove(&ClaimKey::Batch(key.into()));
             }
         }

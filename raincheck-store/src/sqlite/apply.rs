@@ -2,9 +2,12 @@ use std::sync::atomic::Ordering;
 
 use raincheck_core::decide::{self, Moment};
 use raincheck_core::interpreter::{
-    self, BatchClaim, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName, Offered, Serving,
+    self, BatchClaim, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName, Offered,
+    Serving,
 };
-use raincheck_core::{Batch, BatchName, Change, Command, IdMint, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Reply, State};
+use raincheck_core::{
+    Batch, BatchName, Change, Command, IdMint, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Reply, State,
+};
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::claims::Place;

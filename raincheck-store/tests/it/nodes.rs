@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use raincheck_core::{
-    Again, Batch, BatchName, Cancel, Command, Content, Cursor, Delete, EventType, Expected, JobNo, LeaseRef, NewJob, ObjectKind, Payload, Put,
-    QueuePatch, Refusal, Reply, Settle, Submitted, Timestamp, limits,
+    Again, Batch, BatchName, Cancel, Command, Content, Cursor, Delete, EventType, Expected, JobNo, LeaseRef, NewJob,
+    ObjectKind, Payload, Put, QueuePatch, Refusal, Reply, Settle, Submitted, Timestamp, limits,
 };
 use raincheck_store::conformance::{KIND, QUEUE, complete, digest, name, new_job, worker_asks};
 use raincheck_store::{Checkup as _, EventFilter, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, Store};
@@ -118,7 +118,8 @@ async fn duplicates_of_a_batch_are_one() {
     assert!(ids.values().all(|ids| ids.len() == 1));
     assert_eq!(feed(&*nodes[0]).await.len(), batches as usize * 5);
     let other = BatchName { id: "batch-0".into(), fingerprint: digest("y") };
-    let refused = nodes[1].apply(vec![Command::SubmitBatch(Batch { name: other, jobs: vec![new_job()] })]).await.unwrap();
+    let refused =
+        nodes[1].apply(vec![Command::SubmitBatch(Batch { name: other, jobs: vec![new_job()] })]).await.unwrap();
     assert_eq!(refused, [Reply::Refused(0, Refusal::BatchReused)]);
     close(nodes).await;
 }

@@ -56,7 +56,8 @@ impl Stage for Claims {
                 None => 0,
             };
             let (scope_number, queue_number) = (scope.into(), queue.into());
-            Claim { scope: scope_number, queue: queue_number, key: &key, no, here, buried, jobs, lost }.judge(look.page);
+            Claim { scope: scope_number, queue: queue_number, key: &key, no, here, buried, jobs, lost }
+                .judge(look.page);
             (self.scope, self.queue, self.key) = (scope, queue, key);
         }
         look.page.looked += page.len() as u64;
