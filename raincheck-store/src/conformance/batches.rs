@@ -6,7 +6,7 @@ use raincheck_core::{
     Again, Batch, BatchName, Command, Job, JobId, Method, NewJob, QueuePatch, Refusal, Reply, Submitted,
 };
 
-use super::{World, complete, digest, name, new_job, new_of};
+use super::{World, digest, name, new_job, new_of};
 use crate::Filter;
 
 fn batch(id: &str, content: &str, jobs: Vec<NewJob>) -> Command {

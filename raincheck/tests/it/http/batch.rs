@@ -1,5 +1,7 @@
 //! Many jobs in one request: asked for again under a request id, and refused with the place of what is wrong.
 
+use raincheck_core::{Defaults, JobRequest, Refusal};
+use raincheck_engine::{SubmitError, Taken};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -92,6 +94,31 @@ async fn what_is_no_request_id_is_said() {
     let refused = send(header).await;
     assert_eq!(refused.is(400).slug(), "invalid-idempotency-key");
     assert!(text(&refused.json()["detail"]).contains("`request_id`"));
+}
+
+/// A program with the engine inside it asks for the same batch in the same words.
+#[tokio::test]
+async fn what_is_submitted_inside_is_the_same_batch_as_over_http() {
+    let bed = Bed::new().await;
+    let input = || raincheck_engine::json(r#"{"b": 1, "a": 2}"#);
+    let requests = |label| {
+        let second = JobRequest { kind: "l", key: Some("x"), label, ..JobRequest::default() };
+        [(JobRequest { kind: "k", ..JobRequest::default() }, input()), (second, input())]
+    };
+    let new = |label| bed.engine.new_batch("r", requests(label), &Defaults::default()).unwrap();
+    let Taken::Now(made) = bed.engine.submit_batch(new(None)).await.unwrap() else { panic!("taken before") };
+    let jobs = json!([{"input": {"a": 2, "b": 1}, "kind": "k"}, {"kind": "l", "key": "x", "input": {"a": 2, "b": 1}}]);
+    let again = bed.post("/jobs/batch", json!({"jobs": jobs, "request_id": "r"})).await;
+    assert_eq!(again.is(202).header("idempotency-replayed"), "true");
+    assert_eq!(ids(&again), made.iter().map(|one| one.job().id.to_string()).collect::<Vec<_>>());
+    let other = bed.engine.submit_batch(new(Some("another"))).await;
+    assert!(matches!(other, Err(SubmitError::Refused { refusal: Refusal::BatchReused, .. })));
+    let same = bed.engine.submit_batch(new(None)).await.unwrap();
+    assert!(matches!(same, Taken::Again(all) if all.len() == 2));
+    let wrong =
+        bed.engine.new_batch("r", [(JobRequest { kind: "!", ..JobRequest::default() }, input())], &Defaults::default());
+    assert_eq!(wrong.unwrap_err().0, 0);
+    assert!(bed.engine.new_batch("", requests(None), &Defaults::default()).is_err());
 }
 
 /// Whatever a job is refused for, the place of the job stands before the member's.
