@@ -69,7 +69,6 @@ fn worlds_meet_everything() {
         "refused: batch forgotten",
         "refused: id conflict",
         "refused: key reused",
-        "refused: key twice",
         "refused: purged",
         "refused: queue full",
         "refused: request id reused",
