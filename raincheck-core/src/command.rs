@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use crate::batch::Batch;
 use crate::event::{Event, Trim};
 use crate::failure::Failure;
 use crate::id::{JobId, JobNo};
@@ -20,6 +23,9 @@ use crate::time::Millis;
 pub enum Command {
     /// New jobs, all or none. Answered by [`Reply::Submitted`] or [`Reply::Refused`].
     Submit(Vec<NewJob>),
+    /// The same under a name: asked again, it answers the jobs of the first time. Answered by [`Reply::Submitted`],
+    /// [`Reply::Again`] or [`Reply::Refused`].
+    SubmitBatch(Batch),
     /// Ready jobs for a worker. Answered by [`Reply::Leased`].
     Lease(LeaseJobs),
     /// The end of a run. Answered by [`Reply::Job`], [`Reply::LeaseLost`] or [`Reply::Gone`].
@@ -54,6 +60,16 @@ pub enum Command {
     /// Goes through events from where it last came to, as far as [`crate::FeedRetention`] lets them go, and
     /// removes those of forgotten jobs. Answered by [`Reply::Swept`] with how many it went through.
     Trim(Trim),
+}
+
+impl Command {
+    /// The new jobs that it asks for.
+    pub fn new_jobs(&self) -> &[NewJob] {
+        match self {
+            Command::Submit(jobs) | Command::SubmitBatch(Batch { jobs, .. }) => jobs,
+            _ => &[],
+        }
+    }
 }
 
 /// What a worker asks for.
@@ -156,11 +172,26 @@ impl Submitted {
     }
 }
 
+/// What became of a job of a batch that was taken before.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Again {
+    /// It, as it is now.
+    Here(Job),
+    /// It was purged.
+    Purged(JobId),
+}
+
 /// Why nothing was submitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The key stands for other content.
     KeyReused(JobId),
+    /// The key is that of an earlier job of the same batch, the one at this index, which has other content.
+    KeyTwice(usize),
+    /// The request id stands for a batch of other content.
+    BatchReused,
+    /// The request id stands for a batch, and nothing remembers one of its jobs any more.
+    BatchForgotten,
     /// The chosen id stands for other content.
     IdConflict(JobId),
     /// The key or id belongs to a purged job.
@@ -185,6 +216,8 @@ pub struct Purged {
 pub enum Reply {
     /// All were taken, in order.
     Submitted(Vec<Submitted>),
+    /// Its name stands for a batch that was taken before, whose jobs these are, in order.
+    Again(Vec<Again>),
     /// None was taken, because of the one at this index.
     Refused(usize, Refusal),
     /// Leased jobs and what they ask for.
@@ -238,6 +271,8 @@ pub enum ClaimScope {
     Key = 1,
     /// Digests of equal `GET` jobs, per queue; moves on to the newest such job.
     Equal = 2,
+    /// Request ids of batches, over the whole store; each stands for all jobs of its batch.
+    Batch = 3,
 }
 
 impl ClaimScope {
@@ -247,6 +282,7 @@ impl ClaimScope {
             0 => Some(ClaimScope::Id),
             1 => Some(ClaimScope::Key),
             2 => Some(ClaimScope::Equal),
+            3 => Some(ClaimScope::Batch),
             _ => None,
         }
     }
@@ -254,7 +290,7 @@ impl ClaimScope {
     /// Whether it is unique in a queue; else in the whole store.
     pub fn is_of_queue(self) -> bool {
         match self {
-            ClaimScope::Id => false,
+            ClaimScope::Id | ClaimScope::Batch => false,
             ClaimScope::Key | ClaimScope::Equal => true,
         }
     }
@@ -282,6 +318,15 @@ pub enum Change {
         key: Box<[u8]>,
         /// The job.
         no: JobNo,
+        /// Digest of what was asked for under it.
+        fingerprint: Digest,
+    },
+    /// A request id that stands for the jobs of a batch from now on, until nothing remembers any of them.
+    ClaimBatch {
+        /// The request id.
+        id: Box<str>,
+        /// The jobs, in order; at least one.
+        jobs: Arc<[JobNo]>,
         /// Digest of what was asked for under it.
         fingerprint: Digest,
     },

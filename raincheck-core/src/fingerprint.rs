@@ -20,7 +20,7 @@ pub enum Sameness {
 }
 
 impl NewJob {
-    /// Whether there is anything to compare it by: a key or a chosen id, or that it may be one with others.
+    /// Whether there is anything to compare it by: a name, or that it may be one with others.
     pub fn is_compared(&self) -> bool {
         self.is_named() || self.may_join()
     }
@@ -51,7 +51,7 @@ impl NewJob {
     }
 
     fn is_named(&self) -> bool {
-        self.spec.key.is_some() || self.id.is_some()
+        self.spec.key.is_some() || self.id.is_some() || self.of_batch
     }
 
     fn may_join(&self) -> bool {
@@ -88,6 +88,17 @@ impl NewJob {
             Sameness::Bytes(bytes) => digest.add("bytes", bytes),
         }
     }
+}
+
+/// The digest of all that the jobs of a batch ask for, in their order, what each goes by included.
+pub(crate) fn batch_fingerprint(jobs: &[NewJob]) -> Digest {
+    let mut digest = Fingerprint::default();
+    for new in jobs {
+        digest.add("job", &new.fingerprint);
+        digest.maybe("key", new.spec.key.as_deref());
+        digest.maybe("id", new.id.as_ref().map(|id| id.0.as_bytes()));
+    }
+    digest.finish()
 }
 
 fn add_run_options(digest: &mut Fingerprint, request: &JobRequest<'_>) {

@@ -210,7 +210,9 @@ pub struct NewJob {
     pub retention: Retention,
     /// The id the client chose.
     pub id: Option<JobId>,
-    /// Digest of everything the client asked for; compares keys and chosen ids.
+    /// It is one of a batch that has a name, and is compared as such whether or not it has one itself.
+    pub of_batch: bool,
+    /// Digest of everything the client asked for; compares keys, chosen ids and batches.
     pub fingerprint: Digest,
     /// Digest under which a `GET` job is equal to another; `None` never coalesces.
     pub equal: Option<Digest>,
@@ -238,6 +240,7 @@ impl NewJob {
             max_losses: limits::MAX_LOSSES_DEFAULT,
             retention: Retention::default(),
             id: None,
+            of_batch: false,
             fingerprint: Digest::default(),
             equal: None,
             max_age: None,

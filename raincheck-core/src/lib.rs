@@ -4,6 +4,7 @@
 //! values. Nothing here does I/O, waits, or knows SQL, HTTP or JSON. See [`resolve()`] for what becomes of a request,
 //! [`interpreter`] for how a command is carried out, [`decide`] for the rules and [`State`] for the drawn life of a job.
 
+mod batch;
 mod command;
 pub mod decide;
 mod defaults;
@@ -30,7 +31,10 @@ mod state;
 mod steady;
 mod time;
 
-pub use command::{Append, Cancel, Change, ClaimScope, Command, LeaseJobs, Purged, Refusal, Reply, Settle, Submitted};
+pub use batch::{Batch, BatchName};
+pub use command::{
+    Again, Append, Cancel, Change, ClaimScope, Command, LeaseJobs, Purged, Refusal, Reply, Settle, Submitted,
+};
 pub use defaults::{Defaults, KindDefaults, Policy};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use event::{Cursor, Event, EventData, EventType, FeedRetention, Trim};

@@ -179,7 +179,7 @@ impl Check {
 }
 
 /// What is wrong with a text, if anything.
-fn wrong(text: &str, least: usize, most: usize) -> Option<String> {
+pub(crate) fn wrong(text: &str, least: usize, most: usize) -> Option<String> {
     if text.len() < least || text.len() > most {
         return Some(format!("must be {least} to {most} bytes long"));
     }

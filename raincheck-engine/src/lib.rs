@@ -67,6 +67,7 @@ pub use observe::Until;
 pub use outlook::{Outlook, WaitingFor};
 pub use raincheck_core::digest;
 pub use readers::{Lag, ObjectError, Reader, ReaderError};
+pub use replies::Taken;
 pub use request::{InvalidRequest, compare, sameness};
 pub use rerun::RerunError;
 pub use settings::Settings;

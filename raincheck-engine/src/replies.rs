@@ -1,7 +1,7 @@
 //! What a store may answer to each command. Every way to answer is named in each, so that the compiler asks of a new one what
 //! it means to whom.
 
-use raincheck_core::{Job, Millis, Object, Purged, QueueSettings, Refusal, Reply, Spec, Submitted};
+use raincheck_core::{Again, Job, Millis, Object, Purged, QueueSettings, Refusal, Reply, Spec, Submitted};
 use raincheck_store::StoreError;
 
 use crate::{AppendAnswer, CancelAnswer, Finish, ObjectError, PurgeAnswer, QueueError, RunNowAnswer};
@@ -16,17 +16,34 @@ pub(crate) fn submit(reply: Reply) -> Result<Result<Vec<Submitted>, (usize, Refu
     match reply {
         Reply::Submitted(submitted) => Ok(Ok(submitted)),
         Reply::Refused(index, refusal) => Ok(Err((index, refusal))),
-        reply @ never!(TooLong Leased Job LeaseLost Appended Full Finished Shared NotWaiting
+        reply @ never!(Again TooLong Leased Job LeaseLost Appended Full Finished Shared NotWaiting
             NotFinished Purged Gone Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
+}
+
+/// To a batch: all jobs in order, or what became of those that it came to before.
+pub(crate) fn submit_batch(reply: Reply) -> Result<Result<Taken, (usize, Refusal)>, StoreError> {
+    match reply {
+        Reply::Again(jobs) => Ok(Ok(Taken::Again(jobs))),
+        reply => submit(reply).map(|answer| answer.map(Taken::Now)),
+    }
+}
+
+/// What becomes of a batch that is taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Taken {
+    /// It was taken now; its jobs in order.
+    Now(Vec<Submitted>),
+    /// It had been taken before; its jobs in order.
+    Again(Vec<Again>),
 }
 
 /// To a lease.
 pub(crate) fn lease(reply: Reply) -> Result<Vec<(Job, Spec)>, StoreError> {
     match reply {
         Reply::Leased(jobs) => Ok(jobs),
-        reply @ never!(TooLong Submitted Refused Job LeaseLost Appended Full Finished Shared
+        reply @ never!(Again TooLong Submitted Refused Job LeaseLost Appended Full Finished Shared
             NotWaiting NotFinished Purged Gone Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -38,7 +55,7 @@ pub(crate) fn settle(reply: Reply) -> Result<Finish, StoreError> {
         Reply::Job(job) => Ok(Finish::Done(job)),
         Reply::LeaseLost(job) => Ok(Finish::LeaseLost(job)),
         Reply::Gone => Ok(Finish::Gone),
-        reply @ never!(TooLong Submitted Refused Leased Appended Full Finished Shared
+        reply @ never!(Again TooLong Submitted Refused Leased Appended Full Finished Shared
             NotWaiting NotFinished Purged Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -50,7 +67,7 @@ pub(crate) fn extend(reply: Reply) -> Result<Option<Extension>, StoreError> {
         Reply::Job(job) => Ok(Some(Extension::Lasts(job.ttl))),
         Reply::TooLong(_) => Ok(Some(Extension::TooLong)),
         Reply::LeaseLost(_) | Reply::Gone => Ok(None),
-        reply @ never!(Submitted Refused Leased Appended Full Finished Shared NotWaiting
+        reply @ never!(Again Submitted Refused Leased Appended Full Finished Shared NotWaiting
             NotFinished Purged Queue Put OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
 }
@@ -70,7 +87,7 @@ pub(crate) fn append(reply: Reply) -> Result<AppendAnswer, StoreError> {
         Reply::LeaseLost(_) => Ok(AppendAnswer::LeaseLost),
         Reply::Full => Ok(AppendAnswer::Full),
         Reply::Gone => Ok(AppendAnswer::Gone),
-        reply @ never!(TooLong Submitted Refused Leased Job Finished Shared NotWaiting
+        reply @ never!(Again TooLong Submitted Refused Leased Job Finished Shared NotWaiting
             NotFinished Purged Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -83,7 +100,7 @@ pub(crate) fn cancel(reply: Reply) -> Result<CancelAnswer, StoreError> {
         Reply::Finished(job) => Ok(CancelAnswer::Finished(job)),
         Reply::Shared(job) => Ok(CancelAnswer::Shared(job)),
         Reply::Gone => Ok(CancelAnswer::Gone),
-        reply @ never!(TooLong Submitted Refused Leased LeaseLost Appended Full NotWaiting
+        reply @ never!(Again TooLong Submitted Refused Leased LeaseLost Appended Full NotWaiting
             NotFinished Purged Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -95,7 +112,7 @@ pub(crate) fn run_now(reply: Reply) -> Result<RunNowAnswer, StoreError> {
         Reply::Job(job) => Ok(RunNowAnswer::Done(job)),
         Reply::NotWaiting(job) => Ok(RunNowAnswer::NotWaiting(job)),
         Reply::Gone => Ok(RunNowAnswer::Gone),
-        reply @ never!(TooLong Submitted Refused Leased LeaseLost Appended Full Finished
+        reply @ never!(Again TooLong Submitted Refused Leased LeaseLost Appended Full Finished
             Shared NotFinished Purged Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -107,7 +124,7 @@ pub(crate) fn purge(reply: Reply) -> Result<(PurgeAnswer, Purged), StoreError> {
         Reply::Purged(purged) => Ok((PurgeAnswer::Done, purged)),
         Reply::NotFinished(_) => Ok((PurgeAnswer::NotFinished, Purged::default())),
         Reply::Gone => Ok((PurgeAnswer::Gone, Purged::default())),
-        reply @ never!(TooLong Submitted Refused Leased Job LeaseLost Appended Full
+        reply @ never!(Again TooLong Submitted Refused Leased Job LeaseLost Appended Full
             Finished Shared NotWaiting Queue Put
             OtherVersion Deleted Swept) => Err(odd(&reply)),
     }
@@ -121,12 +138,15 @@ pub(crate) fn set_queue(reply: Reply) -> Result<QueueSettings, QueueError> {
         reply @ Reply::Refused(
             _,
             Refusal::KeyReused(_)
+            | Refusal::KeyTwice(_)
+            | Refusal::BatchReused
+            | Refusal::BatchForgotten
             | Refusal::IdConflict(_)
             | Refusal::Purged(_)
             | Refusal::QueueFull(..)
             | Refusal::StoreFull(_),
         ) => Err(odd(&reply).into()),
-        reply @ never!(TooLong Submitted Leased Job LeaseLost Appended Full Finished Shared
+        reply @ never!(Again TooLong Submitted Leased Job LeaseLost Appended Full Finished Shared
             NotWaiting NotFinished Purged Gone Put OtherVersion Deleted Swept) => Err(odd(&reply).into()),
     }
 }
@@ -140,12 +160,15 @@ pub(crate) fn put(reply: Reply) -> Result<(Object, bool), ObjectError> {
         reply @ Reply::Refused(
             _,
             Refusal::KeyReused(_)
+            | Refusal::KeyTwice(_)
+            | Refusal::BatchReused
+            | Refusal::BatchForgotten
             | Refusal::IdConflict(_)
             | Refusal::Purged(_)
             | Refusal::QueueFull(..)
             | Refusal::StoreFull(_),
         ) => Err(odd(&reply).into()),
-        reply @ never!(TooLong Submitted Leased Job LeaseLost Appended Full Finished Shared
+        reply @ never!(Again TooLong Submitted Leased Job LeaseLost Appended Full Finished Shared
             NotWaiting NotFinished Purged Gone Queue Deleted Swept) => Err(odd(&reply).into()),
     }
 }
@@ -156,7 +179,7 @@ pub(crate) fn delete(reply: Reply) -> Result<bool, ObjectError> {
         Reply::Deleted => Ok(true),
         Reply::Gone => Ok(false),
         Reply::OtherVersion(_) => Err(ObjectError::OtherVersion),
-        reply @ never!(TooLong Submitted Refused Leased Job LeaseLost Appended Full Finished Shared
+        reply @ never!(Again TooLong Submitted Refused Leased Job LeaseLost Appended Full Finished Shared
             NotWaiting NotFinished Purged Queue Put Swept) => Err(odd(&reply).into()),
     }
 }
@@ -165,7 +188,7 @@ pub(crate) fn delete(reply: Reply) -> Result<bool, ObjectError> {
 pub(crate) fn sweep(reply: Reply) -> Result<(usize, Purged), StoreError> {
     match reply {
         Reply::Swept(count, purged) => Ok((count, purged)),
-        reply @ never!(TooLong Submitted Refused Leased Job LeaseLost Appended Full Finished
+        reply @ never!(Again TooLong Submitted Refused Leased Job LeaseLost Appended Full Finished
             Shared NotWaiting NotFinished Purged Gone Queue Put OtherVersion Deleted) => Err(odd(&reply)),
     }
 }

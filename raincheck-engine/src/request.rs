@@ -1,4 +1,6 @@
-use raincheck_core::{Content, Defaults, Digest, Invalid, JobRequest, NewJob, Payload, Sameness, digest, resolve};
+use raincheck_core::{
+    Batch, Content, Defaults, Digest, Invalid, JobRequest, NewJob, Payload, Sameness, digest, resolve,
+};
 
 use crate::Engine;
 use crate::wire::{JsonError, canonical, check_json};
@@ -22,12 +24,40 @@ impl Engine {
         input: Content,
         defaults: &Defaults,
     ) -> Result<NewJob, InvalidRequest> {
+        self.made(request, input, defaults, false)
+    }
+
+    fn made(
+        &self,
+        request: &JobRequest<'_>,
+        input: Content,
+        defaults: &Defaults,
+        of_batch: bool,
+    ) -> Result<NewJob, InvalidRequest> {
         let mut new = self.resolve(request, defaults).map_err(InvalidRequest)?;
+        new.of_batch = of_batch;
         let not_json = |error| InvalidRequest(vec![Invalid::new("input", format!("is {error}"))]);
         let sameness = sameness(&input).map_err(not_json)?;
         new.spec.input = input;
         compare(&mut new, request, &sameness);
         Ok(new)
+    }
+}
+
+impl Engine {
+    /// Jobs like those of [`Engine::new_job`] that go by one name together: ready for [`Engine::submit_batch`]. `id` is the
+    /// request id. An error names the request that is not valid; that the id is not is said of the first.
+    pub fn new_batch<'r>(
+        &self,
+        id: &str,
+        requests: impl IntoIterator<Item = (JobRequest<'r>, Content)>,
+        defaults: &Defaults,
+    ) -> Result<Batch, (usize, InvalidRequest)> {
+        Batch::check_id(id).map_err(|invalid| (0, InvalidRequest(vec![invalid])))?;
+        let made = requests.into_iter().enumerate().map(|(index, (request, input))| {
+            self.made(&request, input, defaults, true).map_err(|invalid| (index, invalid))
+        });
+        Ok(Batch::new(id, made.collect::<Result<_, _>>()?))
     }
 }
 

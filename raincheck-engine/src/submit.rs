@@ -1,8 +1,9 @@
-use raincheck_core::{Command, NewJob, Payload, Refusal, Submitted};
+use raincheck_core::{Batch, Command, NewJob, Payload, Refusal, Submitted};
 use raincheck_store::{StoreError, Unclaimed};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::{Engine, replies};
+use crate::Engine;
+use crate::replies::{self, Taken};
 
 /// Why none of the jobs was submitted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -38,34 +39,49 @@ impl Engine {
     /// Takes new jobs, all or none; answers each in order. Input files of jobs that turn out to exist already, or
     /// that are refused, are removed: the engine owns them from here on, also when nobody waits for the answer any more.
     pub async fn submit(&self, jobs: Vec<NewJob>) -> Result<Vec<Submitted>, SubmitError> {
+        match self.submit_any(Command::Submit(jobs)).await? {
+            Taken::Now(submitted) => Ok(submitted),
+            Taken::Again(_) => Err(StoreError::Other("jobs without a name were taken before".to_owned()).into()),
+        }
+    }
+
+    /// The same for jobs that have a name together: under a name that a batch of the same content has already, nothing
+    /// is new, and the jobs of that one are answered.
+    pub async fn submit_batch(&self, batch: Batch) -> Result<Taken, SubmitError> {
+        self.submit_any(Command::SubmitBatch(batch)).await
+    }
+
+    async fn submit_any(&self, submit: Command) -> Result<Taken, SubmitError> {
+        let jobs = submit.new_jobs();
         if !jobs.iter().any(|job| matches!(job.spec.input.payload, Payload::Blob { .. })) {
-            return self.submit_with(jobs, Vec::new()).await;
+            return self.submit_with(submit, Vec::new()).await;
         }
         let files = jobs.iter().map(|job| self.own(&job.spec.input.payload)).collect();
         let engine = self.clone();
-        self.see_through(async move { engine.submit_with(jobs, files).await }).await?
+        self.see_through(async move { engine.submit_with(submit, files).await }).await?
     }
 
     /// The same; `files` are those of the jobs, or none at all.
-    async fn submit_with(
-        &self,
-        jobs: Vec<NewJob>,
-        files: Vec<Option<Unclaimed>>,
-    ) -> Result<Vec<Submitted>, SubmitError> {
-        let count = jobs.len();
+    async fn submit_with(&self, submit: Command, files: Vec<Option<Unclaimed>>) -> Result<Taken, SubmitError> {
+        let count = submit.new_jobs().len();
         let refused = if let Some(refused) = self.takes_no_submits() {
             refused
-        } else if jobs.is_empty() {
-            return Ok(Vec::new());
+        } else if count == 0 {
+            return Ok(Taken::Now(Vec::new()));
         } else {
-            match self.one(Command::Submit(jobs)).await.map(replies::submit) {
-                Ok(Ok(Ok(submitted))) => {
+            match self.one(submit).await.map(replies::submit_batch) {
+                Ok(Ok(Ok(Taken::Now(submitted)))) => {
                     self.counters().count_submitted(&submitted);
                     let (taken, unused): (Vec<_>, Vec<_>) =
                         files.into_iter().zip(&submitted).partition(|(_, one)| matches!(one, Submitted::New(_)));
                     keep_all(taken.into_iter().filter_map(|(file, _)| file));
                     self.remove_unclaimed(unused.into_iter().filter_map(|(file, _)| file)).await;
-                    return Ok(submitted);
+                    return Ok(Taken::Now(submitted));
+                }
+                Ok(Ok(Ok(again))) => {
+                    self.counters().replayed.fetch_add(count as u64, Relaxed);
+                    self.remove_unclaimed(files.into_iter().flatten()).await;
+                    return Ok(again);
                 }
                 Ok(Ok(Err((index, refusal)))) => {
                     let retry_after = self.retry_after_refusal(&refusal);
@@ -101,7 +117,13 @@ impl Engine {
         match refusal {
             Refusal::QueueFull(queue, _) => self.retry_after_full(queue),
             Refusal::StoreFull(_) => NO_SPACE_SECONDS,
-            Refusal::KeyReused(_) | Refusal::IdConflict(_) | Refusal::Purged(_) | Refusal::TooManyNames => 0,
+            Refusal::KeyReused(_)
+            | Refusal::KeyTwice(_)
+            | Refusal::BatchReused
+            | Refusal::BatchForgotten
+            | Refusal::IdConflict(_)
+            | Refusal::Purged(_)
+            | Refusal::TooManyNames => 0,
         }
     }
 }

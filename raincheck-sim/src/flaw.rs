@@ -54,6 +54,8 @@ flaws! {
     TrimTakesAll = "trim-takes-all",
     /// A refused batch keeps the jobs before the refused one.
     HalfABatch = "half-a-batch",
+    /// The request id of a batch is not written down.
+    BatchWithoutName = "batch-without-name",
     /// A lease does not look how many run already.
     CapIgnored = "cap-ignored",
 }

@@ -162,7 +162,9 @@ impl Invariant {
             Invariant::Rows => ("rows", "a job has what its state asks for, and nothing else", DAMAGED),
             Invariant::Leases => ("leases", "what runs has a lease, what does not has none", DAMAGED),
             Invariant::Keys => ("keys", "a job's key and chosen id stand for it and for no other", DAMAGED),
-            Invariant::Claims => ("claims", "every key and id stands for a job, or for one that was purged", DAMAGED),
+            Invariant::Claims => {
+                ("claims", "every key, id and batch stands for a job, or for one that was purged", DAMAGED)
+            }
             Invariant::Belongings => ("belongings", "what belongs to a job has its job; none vanished", DAMAGED),
             Invariant::Counters => ("counters", "the kept counters equal a recount", DAMAGED),
             Invariant::Ready => ("ready", "the index of ready work holds the queued jobs, and no others", DAMAGED),

@@ -1,9 +1,42 @@
 //! How what has no column of its own is written down: small JSON texts, members added but never renamed.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use raincheck_core::{EventData, EventType, Failure, FailureCode, Progress, Timestamp};
+use raincheck_core::{EventData, EventType, Failure, FailureCode, JobNo, Progress, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+/// Numbers of jobs in a row: of each the difference to the one before, zigzag, in groups of seven bits, least first.
+pub(crate) fn packed_jobs(jobs: &[JobNo]) -> Vec<u8> {
+    let (mut packed, mut before) = (Vec::with_capacity(jobs.len() + 8), 0_i64);
+    for JobNo(no) in jobs {
+        let step = no.wrapping_sub(before);
+        let mut rest = ((step << 1) ^ (step >> 63)).cast_unsigned();
+        while rest >= 0x80 {
+            packed.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        packed.push(rest as u8);
+        before = *no;
+    }
+    packed
+}
+
+/// The numbers of jobs that were packed so; `None` where that is damaged.
+pub(crate) fn unpacked_jobs(packed: &[u8]) -> Option<Arc<[JobNo]>> {
+    let (mut jobs, mut before, mut rest, mut shift) = (Vec::with_capacity(packed.len()), 0_i64, 0_u64, 0_u32);
+    for byte in packed {
+        rest |= u64::from(byte & 0x7f).checked_shl(shift)?;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            before = before.wrapping_add((rest >> 1).cast_signed() ^ -((rest & 1).cast_signed()));
+            jobs.push(JobNo(before));
+            (rest, shift) = (0, 0);
+        }
+    }
+    (shift == 0 && !jobs.is_empty()).then(|| jobs.into())
+}
 
 #[derive(Serialize, Deserialize)]
 struct StoredFailure {

@@ -95,8 +95,8 @@ const TABLES: &[Table] = &[
     },
     Table {
         name: "claim",
-        columns: "scope, queue, key, no, fingerprint",
-        select: "SELECT scope, queue, key, no, fingerprint FROM claim",
+        columns: "scope, queue, key, no, fingerprint, jobs",
+        select: "SELECT scope, queue, key, no, fingerprint, jobs FROM claim",
     },
     Table {
         name: "chunk",

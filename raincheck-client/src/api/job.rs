@@ -45,6 +45,10 @@ pub struct Job {
     pub max_attempts: u32,
     /// Number of its latest event.
     pub seq: u64,
+    /// It was purged, and there is no more to say of it than its id and its handle; in the answer to a batch that was taken
+    /// before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub purged: bool,
     /// The latest the run said about itself.
     pub progress: Option<Progress>,
     /// Approximate place in its queue, from 1.

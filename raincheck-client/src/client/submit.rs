@@ -1,9 +1,10 @@
 //! Submitting: a job in, a handle out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Method, header};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     Body, Client,
@@ -12,7 +13,11 @@ use super::{
 use crate::{
     Error,
     api::{Job, NewJob},
+    backoff::Backoff,
 };
+
+/// For so long a batch is asked about whose answer was lost.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What a submit is answered.
 #[derive(Clone, Debug)]
@@ -61,21 +66,52 @@ impl Client {
         submitted(&call.body(body).await?.send().await?.accepted()?)
     }
 
-    /// Submits up to 1,000 jobs, all or none.
+    /// Submits up to 1,000 jobs, all or none, in their order. A lost answer is asked for again, for a minute: the batch has a
+    /// request id of its own, so that nothing is submitted twice.
     ///
     /// # Errors
     /// As [`Client::submit`].
     pub async fn submit_batch(&self, jobs: &[NewJob]) -> Result<Vec<Job>, Error> {
+        self.submit_batch_as(&Uuid::now_v7().to_string(), jobs).await
+    }
+
+    /// The same under a request id that the caller chose, and so can ask with again later, from another process, too. Of jobs
+    /// that were purged since there is no more than [`Job::purged`] says.
+    ///
+    /// # Errors
+    /// As [`Client::submit`]; 422 `idempotency-key-reused` when the request id stands for other jobs.
+    pub async fn submit_batch_as(&self, request_id: &str, jobs: &[NewJob]) -> Result<Vec<Job>, Error> {
         #[derive(Serialize)]
         struct Request<'a> {
             jobs: &'a [NewJob],
+            request_id: &'a str,
         }
         #[derive(Deserialize)]
         struct Response {
             jobs: Vec<Job>,
         }
-        let answer = self.call(Method::POST, "/jobs/batch").json(&Request { jobs })?.send().await?.accepted()?;
-        Ok(answer.json::<Response>()?.jobs)
+        let request = Request { jobs, request_id };
+        let (mut backoff, mut lost) = (Backoff::default(), None);
+        loop {
+            let call = self.call(Method::POST, "/jobs/batch").json(&request)?;
+            let error = match call.send().await.and_then(Answer::accepted) {
+                Ok(answer) => return Ok(answer.json::<Response>()?.jobs),
+                Err(error) => error,
+            };
+            let since = match &lost {
+                Some((since, _)) if error.is_transient() => *since,
+                None if error.is_undecided() => Instant::now(),
+                // The server's word on it, or nothing that it can have heard of.
+                _ => return Err(error),
+            };
+            if since.elapsed() >= ASK_AGAIN {
+                // The first one: those after it do not say that nothing was created.
+                return Err(lost.map_or(error, |(_, first)| first));
+            }
+            self.waits(&error);
+            backoff.pause(&error).await;
+            lost.get_or_insert((since, error));
+        }
     }
 
     /// Submits under an id (a UUID) that the caller chose, so that asking again is always safe.

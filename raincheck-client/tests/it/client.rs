@@ -30,6 +30,28 @@ async fn submit_and_get() {
 }
 
 #[tokio::test]
+async fn a_batch_whose_answer_is_lost_is_asked_for_again() {
+    let mock = Mock::start();
+    let client = client(&mock);
+    let jobs = ["a", "b", "c"].map(NewJob::new);
+    mock.table().lose_answer.insert("batch");
+    let kinds = |jobs: &[raincheck_client::Job]| jobs.iter().map(|job| job.kind.clone()).collect::<Vec<_>>();
+    let first = client.submit_batch(&jobs).await.unwrap();
+    assert!(mock.table().lose_answer.is_empty());
+    assert_eq!((kinds(&first), mock.table().jobs.len()), (["a", "b", "c"].map(String::from).to_vec(), 3));
+    client.submit_batch(&jobs).await.unwrap();
+    assert_eq!(mock.table().batches.len(), 2, "each batch has an id of its own");
+    assert_eq!(mock.table().jobs.len(), 6);
+    for _ in 0..2 {
+        let named = client.submit_batch_as("mine", &jobs[..1]).await.unwrap();
+        assert_eq!((&*named[0].id, named[0].purged), ("6", false));
+    }
+    assert_eq!(mock.table().jobs.len(), 7);
+    let nobody = Client::builder("http://127.0.0.1:1").build().unwrap();
+    assert!(matches!(nobody.submit_batch(&jobs).await, Err(Error::Unreachable { .. })), "nothing was taken");
+}
+
+#[tokio::test]
 async fn a_failed_job_is_an_answer() {
     let mock = Mock::start();
     let id = mock.add(Job { kind: "k".into(), ..Job::default() });

@@ -54,8 +54,10 @@ pub struct Table {
     pub lease_calls: u32,
     pub ends_in_lease_calls: u32,
     pub largest_batch: usize,
-    /// Does the work of the next such request, then breaks the connection: `lease`, `finish`, `result`.
+    /// Does the work of the next such request, then breaks the connection: `lease`, `finish`, `result`, `batch`.
     pub lose_answer: HashSet<&'static str>,
+    /// Jobs by the request ids of their batches.
+    pub batches: std::collections::HashMap<String, Vec<usize>>,
     pub refuse_leases: Option<StatusCode>,
     /// Answers the next so many requests for work as a server does that is about to stop.
     pub drain: u32,
@@ -184,6 +186,7 @@ impl Drop for Mock {
 fn router(table: Shared) -> Router {
     Router::new()
         .route("/jobs", post(submit))
+        .route("/jobs/batch", post(batch))
         .route("/jobs/{id}", get(one))
         .route("/jobs/{id}/result", get(result))
         .route("/jobs/{id}/stream", get(stream))
@@ -243,6 +246,27 @@ async fn submit(State(table): State<Shared>, Json(new): Json<Value>) -> Response
     });
     let location = format!("http://x/jobs/{id}");
     (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(show(id, &table.jobs[id]))).into_response()
+}
+
+/// A request id stands for its jobs.
+async fn batch(State(table): State<Shared>, Json(batch): Json<Value>) -> Response {
+    let mut table = table.lock().unwrap();
+    let id = batch["request_id"].as_str().unwrap().to_owned();
+    let (known, next) = (table.batches.get(&id).cloned(), table.jobs.len());
+    let jobs = known.unwrap_or_else(|| {
+        for new in batch["jobs"].as_array().unwrap() {
+            let kind = new["kind"].as_str().unwrap().into();
+            table.jobs.push(Job { kind, state: "queued".into(), ..Job::default() });
+        }
+        (next..table.jobs.len()).collect()
+    });
+    table.batches.insert(id, jobs.clone());
+    if table.lose_answer.remove("batch") {
+        drop(table);
+        vanish();
+    }
+    let jobs: Vec<Value> = jobs.iter().map(|id| show(*id, &table.jobs[*id])).collect();
+    (StatusCode::ACCEPTED, Json(json!({"jobs": jobs}))).into_response()
 }
 
 async fn until(wait: Option<&str>, mut ready: impl FnMut() -> bool) {

@@ -2,6 +2,7 @@
 //! store stands between the two. It looks up facts, writes changes, commits, and knows no rule.
 
 mod append;
+mod batch;
 mod facts;
 mod lease;
 mod needs;
@@ -11,6 +12,7 @@ mod settle;
 mod submit;
 mod sweep;
 
+pub use batch::{BatchClaim, BatchFacts, BatchJob, again};
 pub use facts::{ChunkPlace, Fact, Facts, Held, NamedObject, NamedQueue, NotAsked, Part, Piece, Recorded};
 pub use lease::{Offered, Serving};
 pub use needs::{Needs, needs};
@@ -92,7 +94,7 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
             sweep::sweep(facts.due, |job| decide::may_purge(&job).then(|| vec![Change::Forget(Box::new(job))]))
         }
         // These go by other doors: `take`, `Serving`, and what stores clean up by themselves.
-        Command::Submit(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => {
+        Command::Submit(_) | Command::SubmitBatch(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => {
             Err(NotAsked("what it is about"))
         }
     }

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use super::Carried;
 use super::facts::{Fact, NotAsked};
+use crate::batch::BatchName;
 use crate::command::{Change, ClaimScope, Refusal, Reply, Submitted};
 use crate::decide::{self, Known, Moment, SubmitFacts};
 use crate::id::{JobId, JobNo};
@@ -118,10 +119,12 @@ pub struct NewFacts {
     pub equal: NameFacts,
 }
 
-/// Takes new jobs, all or none, or finds those that they already are. Facts are as they were before the first of them.
-/// `fresh` makes the ids of those that chose none.
+/// Takes new jobs, all or none, or finds those that they already are. Facts are as they were before the first of them. The
+/// `name` of their batch stands for all of them from then on: see [`super::again`] for one that does so already. `fresh`
+/// makes the ids of those that chose none.
 pub fn take<J: ExactSizeIterator<Item = (NewJob, NewFacts)>>(
     mut jobs: J,
+    name: Option<BatchName>,
     mut fresh: impl FnMut(&mut Moment<'_>) -> (JobNo, JobId),
     moment: &mut Moment<'_>,
 ) -> Result<Carried, NotAsked> {
@@ -129,14 +132,16 @@ pub fn take<J: ExactSizeIterator<Item = (NewJob, NewFacts)>>(
     let (mut changes, mut more) = (Vec::new(), Vec::new());
     let mut before = Before::default();
     while let Some((new, mut facts)) = jobs.next() {
-        if !done.is_empty() {
-            before.add_to(&mut facts, &new);
-        }
+        let keyed_by = if done.is_empty() { None } else { before.add_to(&mut facts, &new) };
         match take_one(new, facts, fresh(moment), moment)? {
-            Err(refusal) => return Ok(Reply::Refused(done.len(), refusal).into()),
+            Err(refusal) => {
+                // Nobody ever hears of the job that has the key: it is taken back with the others.
+                let twice = keyed_by.filter(|_| matches!(refusal, Refusal::KeyReused(_)));
+                return Ok(Reply::Refused(done.len(), twice.map_or(refusal, Refusal::KeyTwice)).into());
+            }
             Ok((submitted, decided)) => {
                 if jobs.len() > 0 {
-                    before.note(submitted.job(), &decided);
+                    before.note(done.len(), submitted.job(), &decided);
                 }
                 if done.is_empty() {
                     changes = decided;
@@ -146,6 +151,10 @@ pub fn take<J: ExactSizeIterator<Item = (NewJob, NewFacts)>>(
                 done.push(submitted);
             }
         }
+    }
+    if let Some(BatchName { id, fingerprint }) = name.filter(|_| !done.is_empty()) {
+        let jobs = done.iter().map(|one| one.job().no).collect();
+        more.push(vec![Change::ClaimBatch { id, jobs, fingerprint }]);
     }
     Ok(Carried { changes, more, reply: Reply::Submitted(done) })
 }
@@ -179,14 +188,15 @@ type Place = (ClaimScope, Option<Name>, Box<[u8]>);
 #[derive(Default)]
 struct Before {
     jobs: HashMap<JobNo, Job>,
-    claims: HashMap<Place, Claim>,
+    /// Each with the index of the job that made it.
+    claims: HashMap<Place, (Claim, usize)>,
     /// How many are new in a queue.
     new: HashMap<Name, u64>,
     new_in_all: u64,
 }
 
 impl Before {
-    fn note(&mut self, job: &Job, decided: &[Change]) {
+    fn note(&mut self, index: usize, job: &Job, decided: &[Change]) {
         for change in decided {
             match change {
                 Change::Insert(job, _) => {
@@ -195,9 +205,10 @@ impl Before {
                 }
                 Change::Claim { scope, key, no, fingerprint } => {
                     let claim = Claim { no: *no, fingerprint: *fingerprint };
-                    self.claims.insert(place(*scope, &job.queue, key), claim);
+                    self.claims.insert(place(*scope, &job.queue, key), (claim, index));
                 }
                 Change::Update { .. }
+                | Change::ClaimBatch { .. }
                 | Change::Event(_)
                 | Change::Result(..)
                 | Change::Failure(..)
@@ -216,7 +227,9 @@ impl Before {
         self.jobs.insert(job.no, job.clone());
     }
 
-    fn add_to(&self, facts: &mut NewFacts, new: &NewJob) {
+    /// Answers the index of the job that made the key of the new one stand for something.
+    fn add_to(&self, facts: &mut NewFacts, new: &NewJob) -> Option<usize> {
+        let mut keyed_by = None;
         let in_queue = self.new.get(&new.queue).copied().unwrap_or(0);
         facts.queue.waiting += in_queue;
         facts.queue.waiting_in_all += self.new_in_all;
@@ -224,8 +237,9 @@ impl Before {
         let names = [new.chosen_id(), new.key_name(), new.equal_name()];
         for (name, facts) in names.into_iter().zip([&mut facts.by_id, &mut facts.by_key, &mut facts.equal]) {
             let Some(name) = name else { continue };
-            if let Some(claim) = self.claims.get(&place(name.scope, &new.queue, name.key)) {
+            if let Some((claim, index)) = self.claims.get(&place(name.scope, &new.queue, name.key)) {
                 facts.claim = Fact::Here(*claim);
+                keyed_by = (name.scope == ClaimScope::Key).then_some(*index).or(keyed_by);
             }
             let no = match &facts.claim {
                 Fact::NotAsked => None,
@@ -236,12 +250,13 @@ impl Before {
                 facts.job = Fact::Here(job.clone());
             }
         }
+        keyed_by
     }
 }
 
 fn place(scope: ClaimScope, queue: &Name, key: &[u8]) -> Place {
     let queue = match scope {
-        ClaimScope::Id => None,
+        ClaimScope::Id | ClaimScope::Batch => None,
         ClaimScope::Key | ClaimScope::Equal => Some(queue.clone()),
     };
     (scope, queue, key.into())

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use raincheck_core::{
-    Deadline, Defaults, Digest, JobId, JobRequest, Method, NewJob, OnLost, Policy, Sameness, Timestamp, resolve,
+    Batch, Deadline, Defaults, Digest, JobId, JobRequest, Method, NewJob, OnLost, Policy, Sameness, Timestamp, resolve,
 };
 
 use crate::make::NOW;
@@ -183,5 +183,50 @@ proptest! {
         prop_assert_eq!(of(&sorted), of(&turned));
         let fewer: Vec<_> = sorted.iter().enumerate().filter(|(n, _)| some.contains(n)).map(|(_, t)| t.clone()).collect();
         prop_assert_eq!(of(&sorted) == of(&fewer), sorted == fewer);
+    }
+}
+
+/// The name of a batch of these requests.
+fn batch_of(requests: &[(JobRequest<'_>, &str)]) -> Digest {
+    let jobs = requests.iter().map(|(request, input)| {
+        let mut new = resolve(request, &Defaults::default(), || NOW, |_| true).expect("a request within the limits");
+        new.of_batch = true;
+        new.compare_by(request, &Sameness::Text(Bytes::copy_from_slice(input.as_bytes())), canonical);
+        new
+    });
+    Batch::new("b", jobs.collect()).name.fingerprint
+}
+
+#[test]
+fn of_a_batch_everything_counts_in_its_order() {
+    let plain = JobRequest { kind: "k", ..JobRequest::default() };
+    let get = JobRequest { method: Some(Method::Get), ..plain };
+    let batches: Vec<Vec<(JobRequest<'_>, &str)>> = vec![
+        vec![],
+        vec![(plain, "1")],
+        vec![(plain, "1"), (plain, "1")],
+        vec![(plain, "1"), (plain, "2")],
+        vec![(plain, "2"), (plain, "1")],
+        vec![(plain, "1"), (get, "2")],
+        vec![(plain, "1"), (JobRequest { label: Some("l"), ..plain }, "2")],
+        vec![(plain, "1"), (JobRequest { key: Some("key"), ..plain }, "2")],
+        vec![(plain, "1"), (JobRequest { key: Some("other"), ..plain }, "2")],
+        vec![(JobRequest { key: Some("key"), ..plain }, "1"), (plain, "2")],
+        vec![(plain, "1"), (JobRequest { id: Some(JobId(uuid::Uuid::from_u128(7))), ..plain }, "2")],
+    ];
+    let digests: Vec<Digest> = batches.iter().map(|batch| batch_of(batch)).collect();
+    for (index, digest) in digests.iter().enumerate() {
+        assert!(!digests[..index].contains(digest), "batch {index}");
+    }
+    assert_eq!(digests[3], batch_of(&[(plain, " 1"), (plain, "2 ")]), "spelling does not count");
+}
+
+#[test]
+fn a_request_id_is_as_long_as_a_key() {
+    for (id, good) in [("a", true), ("", false), (&*"x".repeat(255), true), (&*"x".repeat(256), false), ("a\n", false)]
+    {
+        let checked = Batch::check_id(id);
+        assert_eq!(checked.is_ok(), good, "{id:?}");
+        assert!(checked.is_ok() || checked.is_err_and(|invalid| invalid.member == "request_id"));
     }
 }

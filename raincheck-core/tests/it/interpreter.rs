@@ -196,7 +196,7 @@ fn taken(id: Option<JobId>, key: Option<&str>, by_id: NameFacts, by_key: NameFac
     let queue = QueueFacts { max_queued: 9, max_in_all: 9, next_ticket: 1, ..QueueFacts::default() };
     let facts = NewFacts { has_room: true, queue, by_id, by_key, equal: NameFacts::default() };
     let fresh = (JobNo(8 << 15), JobId::from_parts(JobNo(8 << 15), 1));
-    let carried = at_now(|moment| take([(new, facts)].into_iter(), |_| fresh, moment)).expect("it knows all");
+    let carried = at_now(|moment| take([(new, facts)].into_iter(), None, |_| fresh, moment)).expect("it knows all");
     match carried.reply {
         Reply::Submitted(mut one) => Ok(one.remove(0)),
         Reply::Refused(0, refusal) => Err(refusal),
@@ -259,7 +259,7 @@ fn a_new_job_that_was_told_nothing_of_its_names_is_not_taken() {
         new.spec.key = key.map(Into::into);
         let facts = NewFacts { has_room, ..NewFacts::default() };
         let fresh = (JobNo(1), own_id());
-        at_now(|moment| raincheck_core::interpreter::take([(new, facts)].into_iter(), |_| fresh, moment))
+        at_now(|moment| raincheck_core::interpreter::take([(new, facts)].into_iter(), None, |_| fresh, moment))
     };
     assert!(take(true, Some("a")).is_err());
     assert_eq!(take(true, None), Ok(Reply::Refused(0, Refusal::StoreFull(0)).into()));

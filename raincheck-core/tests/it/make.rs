@@ -101,6 +101,7 @@ pub fn words(changes: &[Change]) -> String {
         Change::Extend(..) => "extend lease".to_owned(),
         Change::AskToStop(..) => "ask to stop".to_owned(),
         Change::EndLease(..) => "end lease".to_owned(),
+        Change::ClaimBatch { id, .. } => format!("claim batch {id}"),
     };
     changes.iter().map(word).collect::<Vec<_>>().join(" + ")
 }

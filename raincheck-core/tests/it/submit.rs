@@ -59,6 +59,7 @@ fn told(answer: &Result<(Submitted, Vec<Change>), Refusal>) -> String {
         Err(Refusal::QueueFull(..)) => "queue full".into(),
         Err(Refusal::StoreFull(_)) => "store full".into(),
         Err(Refusal::TooManyNames) => "too many names".into(),
+        Err(other @ (Refusal::KeyTwice(_) | Refusal::BatchReused | Refusal::BatchForgotten)) => format!("{other:?}"),
     }
 }
 

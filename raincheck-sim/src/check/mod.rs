@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use raincheck_core::{
-    Command, Cursor, Digest, Event, FeedRetention, JobId, JobNo, LeaseRef, Millis, Name, Outcome, Reply, State,
+    Again, Command, Cursor, Digest, Event, FeedRetention, JobId, JobNo, LeaseRef, Millis, Name, Outcome, Reply, State,
     Timestamp,
 };
 
@@ -68,6 +68,8 @@ impl Done {
             || self.events.iter().any(|event| event.no == no)
             || self.gone.contains(&no)
             || matches!(&self.reply, Reply::Submitted(all) if all.iter().any(|one| one.job().no == no))
+            || matches!(&self.reply, Reply::Again(all)
+                if all.iter().any(|one| matches!(one, Again::Here(job) if job.no == no)))
     }
 }
 
@@ -84,6 +86,7 @@ pub struct Checker {
     books: Books,
     keys: BTreeMap<(Name, Box<str>), (JobNo, Digest)>,
     ids: BTreeMap<JobId, (JobNo, Digest)>,
+    batches: BTreeMap<Box<str>, (Vec<JobNo>, Digest)>,
     /// Jobs that somebody was told exist.
     acknowledged: BTreeSet<JobNo>,
     /// Ends that a worker was told were taken.
@@ -111,6 +114,7 @@ impl Checker {
             books: Books::new(setup, kind_caps),
             keys: BTreeMap::new(),
             ids: BTreeMap::new(),
+            batches: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
             accepted: BTreeMap::new(),
             feed: BTreeMap::new(),
@@ -159,6 +163,7 @@ impl Checker {
         match (&done.command, &done.reply) {
             (Command::Submit(asked), Reply::Submitted(got)) => return self.submitted(asked, got, &done.events),
             (Command::Submit(asked), Reply::Refused(index, why)) => return self.refused(asked, *index, why, done),
+            (Command::SubmitBatch(batch), _) => return self.batch(batch, done),
             _ => {}
         }
         for event in &done.events {
@@ -193,6 +198,9 @@ impl Checker {
         self.acknowledged.remove(&no);
         self.keys.retain(|_, (named, _)| *named != no);
         self.ids.retain(|_, (named, _)| *named != no);
+        let (lives, forgotten) = (&self.lives, &self.forgotten);
+        let remembered = |no: &JobNo| lives.contains_key(no) || forgotten.contains_key(no);
+        self.batches.retain(|_, (jobs, _)| jobs.iter().any(remembered));
         Ok(())
     }
 
@@ -240,7 +248,7 @@ impl Checker {
     /// An answer reached its caller.
     pub fn told(&mut self, command: &Command, reply: &Reply) {
         match (command, reply) {
-            (Command::Submit(_), Reply::Submitted(got)) => {
+            (Command::Submit(_) | Command::SubmitBatch(_), Reply::Submitted(got)) => {
                 self.acknowledged.extend(got.iter().map(|one| one.job().no));
             }
             (Command::Settle(settle), Reply::Job(_)) => {

@@ -56,6 +56,11 @@ impl Checker {
             let found = there(Claim::Id(*id));
             demand!(found == Some(*no), *no, "the id {id} stands for {found:?}");
         }
+        for (id, (jobs, _)) in &self.batches {
+            let found = there(Claim::Batch(id.as_bytes().into()));
+            let one = found.filter(|no| jobs.contains(no));
+            demand!(one.is_some(), jobs[0], "the batch {id:?} of {jobs:?} stands for {found:?}");
+        }
         Ok(())
     }
 

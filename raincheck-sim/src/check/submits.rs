@@ -1,6 +1,6 @@
 //! What a submit may be answered: one job per name, all or none, honest refusals.
 
-use raincheck_core::{Event, EventType, JobNo, Method, NewJob, Refusal, State, Submitted};
+use raincheck_core::{Again, Batch, Event, EventType, JobNo, Method, NewJob, Refusal, Reply, State, Submitted};
 
 use super::life::Life;
 use super::{Checker, Done, Verdict, Violation, demand};
@@ -85,6 +85,45 @@ impl Checker {
         Ok(())
     }
 
+    /// Jobs under the name of a batch: those of the first time, whoever asks and whenever.
+    pub(super) fn batch(&mut self, Batch { name, jobs }: &Batch, done: &Done) -> Verdict {
+        let known = self.batches.get(&name.id);
+        let broken = |what: String| Err(Violation { job: None, what: format!("the batch {:?}: {what}", name.id) });
+        match (&done.reply, known) {
+            (Reply::Submitted(_), Some(known)) => broken(format!("taken, and it is {known:?}")),
+            (Reply::Submitted(got), None) => {
+                self.submitted(jobs, got, &done.events)?;
+                let nos = got.iter().map(|one| one.job().no).collect();
+                self.batches.insert(name.id.clone(), (nos, name.fingerprint));
+                Ok(())
+            }
+            (Reply::Again(got), Some((nos, fingerprint))) => {
+                let fits = |(no, one): (&JobNo, &Again)| match (one, self.lives.get(no)) {
+                    (Again::Here(job), Some(life)) => job.no == *no && !life.is_over(self.now),
+                    (Again::Purged(_), Some(life)) => life.is_over(self.now),
+                    (Again::Purged(_), None) => self.forgotten.contains_key(no),
+                    (Again::Here(_), None) => false,
+                };
+                let right = *fingerprint == name.fingerprint && got.len() == nos.len() && done.events.is_empty();
+                if right && nos.iter().zip(got).all(fits) {
+                    return Ok(());
+                }
+                broken(format!("{nos:?} was answered with {got:?}"))
+            }
+            (Reply::Again(got), None) => broken(format!("nobody asked before, and it was answered with {got:?}")),
+            (Reply::Refused(_, Refusal::BatchReused), Some((_, fingerprint))) if *fingerprint != name.fingerprint => {
+                Ok(())
+            }
+            (Reply::Refused(_, Refusal::BatchForgotten), Some((nos, _)))
+                if nos.iter().any(|no| !self.lives.contains_key(no) && !self.forgotten.contains_key(no)) =>
+            {
+                Ok(())
+            }
+            (Reply::Refused(index, why), None) => self.refused(jobs, *index, why, done),
+            (other, known) => broken(format!("it is {known:?}, and was answered with {other:?}")),
+        }
+    }
+
     pub(super) fn refused(&self, asked: &[NewJob], index: usize, why: &Refusal, done: &Done) -> Verdict {
         if let Some(event) = done.events.first() {
             demand!(false, event.no, "refused, and made a job: {why:?}");
@@ -105,7 +144,8 @@ impl Checker {
             }),
             Refusal::QueueFull(queue, _) => self.books.queue_is_full(queue),
             Refusal::StoreFull(_) => self.books.all_is_full(),
-            Refusal::TooManyNames => false,
+            Refusal::KeyTwice(first) => asked[*first].spec.key == new.spec.key,
+            Refusal::TooManyNames | Refusal::BatchReused | Refusal::BatchForgotten => false,
         };
         if alone && !honest {
             return Err(Violation { job: None, what: format!("{new:?} was refused: {why:?}") });

@@ -4,7 +4,7 @@ use raincheck_core::decide::Moment;
 use raincheck_core::interpreter::{
     self, Carried, Due, Fact, Facts, Held, NamedObject, NamedQueue, Needs, NewFacts, NotAsked, Recorded,
 };
-use raincheck_core::{Command, NewJob, Outcome, Overdue, QueueFacts, Reply, State};
+use raincheck_core::{Batch, BatchName, Command, NewJob, Outcome, Overdue, QueueFacts, Reply, State};
 
 use super::{LeaseChange, Model, Stop};
 use crate::Flaw;
@@ -13,7 +13,14 @@ impl Model {
     /// Carries out one command within the open transaction.
     pub fn apply(&mut self, command: Command) -> Result<Reply, Stop> {
         match command {
-            Command::Submit(jobs) => self.submit(jobs),
+            Command::Submit(jobs) => self.submit(jobs, None),
+            Command::SubmitBatch(Batch { name, jobs }) => {
+                match interpreter::again(&name, self.batch_facts(&name.id), self.now) {
+                    Ok(Some(reply)) => Ok(reply),
+                    Ok(None) => self.submit(jobs, Some(name)),
+                    Err(missing) => Err(Stop::Refused(missing.to_string())),
+                }
+            }
             Command::Lease(request) => self.lease(&request),
             Command::Retire(_) => {
                 let reply = self.carry_out(command)?;
@@ -107,21 +114,21 @@ impl Model {
         Ok(reply)
     }
 
-    fn submit(&mut self, jobs: Vec<NewJob>) -> Result<Reply, Stop> {
+    fn submit(&mut self, jobs: Vec<NewJob>, name: Option<BatchName>) -> Result<Reply, Stop> {
         if self.has(Flaw::HalfABatch) && jobs.len() > 1 {
             return self.submit_one_by_one(jobs);
         }
         let facts: Vec<NewFacts> = jobs.iter().map(|new| self.facts_of(new)).collect();
         let (mut moment, mint) = self.moment();
         let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
-        let carried = interpreter::take(jobs.into_iter().zip(facts), fresh, &mut moment);
+        let carried = interpreter::take(jobs.into_iter().zip(facts), name, fresh, &mut moment);
         self.write(carried)
     }
 
     fn submit_one_by_one(&mut self, jobs: Vec<NewJob>) -> Result<Reply, Stop> {
         let mut done = Vec::new();
         for (index, new) in jobs.into_iter().enumerate() {
-            match self.submit(vec![new])? {
+            match self.submit(vec![new], None)? {
                 Reply::Submitted(one) => done.extend(one),
                 Reply::Refused(_, refusal) => return Ok(Reply::Refused(index, refusal)),
                 other => return Ok(other),

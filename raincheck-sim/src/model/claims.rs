@@ -1,6 +1,6 @@
 //! Names that stand for jobs.
 
-use raincheck_core::interpreter::{self, Look, NameFacts, NewName};
+use raincheck_core::interpreter::{self, BatchClaim, BatchFacts, BatchJob, Look, NameFacts, NewName};
 use raincheck_core::{ClaimScope, Digest, Job, JobId, JobNo, Name};
 
 use super::disk::Claim;
@@ -31,6 +31,52 @@ impl Model {
             }
         }
         facts
+    }
+
+    /// What the request id of a batch stands for.
+    pub(super) fn batch_facts(&self, id: &str) -> BatchFacts {
+        let claim = Claim::Batch(id.as_bytes().into());
+        let mut facts = BatchFacts::default();
+        while let Some(look) = facts.next() {
+            match look {
+                Look::Claim => {
+                    let found = self.disk.claims.get(&claim).zip(self.disk.batches.get(&claim));
+                    let found = found.map(|((_, print), jobs)| BatchClaim { jobs: jobs.clone(), fingerprint: *print });
+                    facts.claim = found.into();
+                }
+                Look::Job(no) => facts.jobs.push(BatchJob { job: self.row(no).into(), ..BatchJob::default() }),
+                Look::Tombstone(no) => {
+                    let found = self.tombstone(no);
+                    facts.jobs.iter_mut().last().into_iter().for_each(|job| job.tombstone = found.into());
+                }
+            }
+        }
+        facts
+    }
+
+    pub(super) fn claim_batch(&mut self, id: &str, BatchClaim { jobs, fingerprint }: BatchClaim) -> Result<(), Stop> {
+        let (claim, no) = (Claim::Batch(id.as_bytes().into()), jobs.last().copied());
+        let Some(no) = no.filter(|_| !self.has(Flaw::BatchWithoutName)) else { return Ok(()) };
+        self.disk.batches.set(claim.clone(), jobs);
+        self.claim(claim, no, fingerprint)
+    }
+
+    /// A job is not remembered any more: the request ids that go by it go by another one of their jobs, or are forgotten.
+    pub(super) fn pass_on(&mut self, no: JobNo) -> Result<(), Stop> {
+        for claim in self.disk.claims_of.get(&no).cloned().unwrap_or_default() {
+            let (Some(jobs), Some((_, fingerprint))) = (self.disk.batches.get(&claim), self.disk.claims.get(&claim))
+            else {
+                continue;
+            };
+            let is_remembered = |other: &&JobNo| self.row(**other).is_some() || self.tombstone(**other).is_some();
+            let (other, fingerprint) = (jobs.iter().rev().find(is_remembered).copied(), *fingerprint);
+            self.unclaim(no, |it| *it == claim);
+            match other {
+                Some(other) => self.claim(claim, other, fingerprint)?,
+                None => drop(self.disk.batches.remove(&claim)),
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn tombstone(&self, no: JobNo) -> Option<JobId> {

@@ -1,5 +1,7 @@
 //! The part of the store that a crash leaves as the last commit made it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use raincheck_core::interpreter::{ChunkPlace, Part};
 use raincheck_core::{
@@ -16,6 +18,7 @@ pub enum Claim {
     Id(JobId),
     Key(Name, Box<[u8]>),
     Equal(Name, Box<[u8]>),
+    Batch(Box<[u8]>),
 }
 
 impl Claim {
@@ -24,6 +27,7 @@ impl Claim {
             ClaimScope::Id => Claim::Id(JobId(uuid::Uuid::from_slice(key).ok()?)),
             ClaimScope::Key => Claim::Key(queue.clone(), key.into()),
             ClaimScope::Equal => Claim::Equal(queue.clone(), key.into()),
+            ClaimScope::Batch => Claim::Batch(key.into()),
         })
     }
 }
@@ -87,6 +91,8 @@ disk! {
     feed: Table<i64, (JobNo, u32)>,
     claims: Table<Claim, (JobNo, Digest)>,
     claims_of: Table<JobNo, Vec<Claim>>,
+    /// All jobs that a request id stands for.
+    batches: Table<Claim, Arc<[JobNo]>>,
     tombstones: Table<JobNo, (JobId, Timestamp)>,
     /// Answers to lease requests that may be asked again.
     requests: Table<Digest, (Timestamp, Vec<LeaseRef>)>,

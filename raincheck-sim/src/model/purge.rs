@@ -69,7 +69,7 @@ impl Model {
         over.sort_unstable();
         over.truncate(limit);
         for (_, no) in &over {
-            self.bury_one(*no);
+            self.bury_one(*no)?;
             self.gone.push(*no);
         }
         Ok(Reply::Swept(over.len(), Purged::default()))
@@ -106,9 +106,11 @@ impl Model {
         }
     }
 
-    fn bury_one(&mut self, no: JobNo) {
+    fn bury_one(&mut self, no: JobNo) -> Result<(), Stop> {
         self.disk.raise(Meta::Buried, no.0);
-        self.unclaim(no, |_| true);
         self.disk.tombstones.remove(&no);
+        self.pass_on(no)?;
+        self.unclaim(no, |_| true);
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Carries out what the rules decided, each write guarded as a database would.
 
+use raincheck_core::interpreter::BatchClaim;
 use raincheck_core::{Change, Event, EventData, Job, JobNo, Spec, State};
 
 use super::disk::{Claim, QueueRow};
@@ -23,6 +24,9 @@ impl Model {
                     let Some(job) = self.disk.jobs.get(no) else { continue };
                     let Some(claim) = Claim::of(scope, &job.queue, &key) else { continue };
                     self.claim(claim, no, fingerprint)?;
+                }
+                Change::ClaimBatch { id, jobs, fingerprint } => {
+                    self.claim_batch(&id, BatchClaim { jobs, fingerprint })?;
                 }
                 Change::Event(mut event) => {
                     let at = (event.no, event.seq);

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use raincheck_core::{
-    Content, Digest, Failure, FailureCode, JobId, LeaseJobs, Method, Name, NewJob, OnLost, Outcome, Pattern, Payload,
-    Progress, Timestamp,
+    Batch, BatchName, Content, Digest, Failure, FailureCode, JobId, LeaseJobs, Method, Name, NewJob, OnLost, Outcome,
+    Pattern, Payload, Progress, Timestamp,
 };
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -81,6 +81,13 @@ pub fn new_job(rng: &mut StdRng, plan: &Plan, label: u64, now: Timestamp) -> New
         new.id = Some(JobId(Uuid::from_u128(0x4000_8000_0000_0000_0000 + u128::from(rng.random_range(0..plan.names)))));
     }
     new
+}
+
+/// A batch of these jobs, mostly under a name that nobody used yet, which is `number`.
+pub fn batch(rng: &mut StdRng, plan: &Plan, number: u64, jobs: Vec<NewJob>) -> Batch {
+    let number = if rng.random_bool(0.6) { number } else { rng.random_range(0..plan.names.min(20)) };
+    let fingerprint = digest(rng.random_range(0..2));
+    Batch { name: BatchName { id: number.to_string().into(), fingerprint }, jobs }
 }
 
 /// A worker's request. Its id, where it has one, is new.

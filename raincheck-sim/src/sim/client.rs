@@ -2,7 +2,7 @@
 
 use raincheck_core::decide::{Rerun, may_rerun};
 use raincheck_core::{
-    Cancel, Command, Delete, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, State,
+    Again, Cancel, Command, Delete, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, State,
 };
 use rand::RngExt;
 
@@ -18,7 +18,7 @@ pub(super) struct Client {
     /// The request it waits for.
     pub waiting: Option<u64>,
     /// What it will ask for again, because it does not know what became of it.
-    again: Option<Vec<NewJob>>,
+    again: Option<Command>,
 }
 
 impl Sim {
@@ -31,9 +31,9 @@ impl Sim {
             return Ok(());
         }
         let command = match self.clients[who].again.take() {
-            Some(jobs) => {
+            Some(submit) => {
                 self.server.tally.count("submit: asked again");
-                Command::Submit(jobs)
+                submit
             }
             None => match self.rng.random_range(0..100) {
                 0..56 => self.submit(),
@@ -64,8 +64,15 @@ impl Sim {
             Answer::Told(replies) => {
                 self.clients[who].waiting = None;
                 for reply in &replies {
-                    if let Reply::Submitted(all) = reply {
-                        self.known.extend(all.iter().map(|one| (one.job().no, one.job().id)));
+                    match reply {
+                        Reply::Submitted(all) => {
+                            self.known.extend(all.iter().map(|one| (one.job().no, one.job().id)));
+                        }
+                        Reply::Again(all) => self.known.extend(all.iter().filter_map(|one| match one {
+                            Again::Here(job) => Some((job.no, job.id)),
+                            Again::Purged(_) => None,
+                        })),
+                        _ => {}
                     }
                 }
                 let over = self.known.len().saturating_sub(KNOWN);
@@ -74,8 +81,8 @@ impl Sim {
             Answer::Nothing => self.clients[who].waiting = None,
             Answer::Unknown => {
                 self.client_does_not_know(who);
-                if let (Command::Submit(jobs), true) = (command, self.rng.random_bool(0.8)) {
-                    self.clients[who].again = Some(jobs.clone());
+                if !command.new_jobs().is_empty() && self.rng.random_bool(0.8) {
+                    self.clients[who].again = Some(command.clone());
                 }
             }
         }
@@ -85,9 +92,9 @@ impl Sim {
         let Some(id) = self.clients[who].waiting.take() else { return };
         // Its request may still be on the way: then there are two.
         if let Some(request) = self.flight.iter().find(|request| request.id == id)
-            && let [Command::Submit(jobs)] = &request.commands[..]
+            && let [submit @ (Command::Submit(_) | Command::SubmitBatch(_))] = &request.commands[..]
         {
-            self.clients[who].again = Some(jobs.clone());
+            self.clients[who].again = Some(submit.clone());
         }
     }
 
@@ -98,13 +105,17 @@ impl Sim {
             self.labels += 1;
             ask::new_job(&mut self.rng, &self.plan, self.labels, now)
         };
-        Command::Submit((0..jobs).map(|_| new()).collect())
+        let jobs: Vec<NewJob> = (0..jobs).map(|_| new()).collect();
+        if jobs.len() == 1 || self.rng.random_bool(0.3) {
+            return Command::Submit(jobs);
+        }
+        Command::SubmitBatch(ask::batch(&mut self.rng, &self.plan, self.labels, jobs))
     }
 
     /// What another caller asks for at this very moment.
     fn submit_again(&mut self) -> Command {
         let submits = self.flight.iter().flat_map(|request| &request.commands);
-        let submits: Vec<_> = submits.filter(|command| matches!(command, Command::Submit(_))).collect();
+        let submits: Vec<_> = submits.filter(|command| !command.new_jobs().is_empty()).collect();
         match ask::pick(&mut self.rng, &submits).cloned() {
             Some(submit) => {
                 self.server.tally.count("submit: twice at once");

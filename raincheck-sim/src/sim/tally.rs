@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use raincheck_core::{Command, EventData, FailureCode, Refusal, Reply, Submitted};
+use raincheck_core::{Again, Command, EventData, FailureCode, Refusal, Reply, Submitted};
 
 use crate::check::Done;
 
@@ -67,8 +67,17 @@ impl Tally {
                     Submitted::Cached(_) => "submit: cached",
                 });
             }),
+            Reply::Again(all) => all.iter().for_each(|one| {
+                self.count(match one {
+                    Again::Here(_) => "submit: replayed by batch",
+                    Again::Purged(_) => "submit: replayed by batch, purged",
+                });
+            }),
             Reply::Refused(_, why) => self.count(match why {
                 Refusal::KeyReused(_) => "refused: key reused",
+                Refusal::KeyTwice(_) => "refused: key twice",
+                Refusal::BatchReused => "refused: request id reused",
+                Refusal::BatchForgotten => "refused: batch forgotten",
                 Refusal::IdConflict(_) => "refused: id conflict",
                 Refusal::Purged(_) => "refused: purged",
                 Refusal::QueueFull(..) => "refused: queue full",

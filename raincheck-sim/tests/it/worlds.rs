@@ -24,7 +24,7 @@ fn worlds_that_once_went_wrong() {
 #[test]
 fn worlds_meet_everything() {
     let mut met = Tally::default();
-    for seed in 0..12 {
+    for seed in 0..20 {
         met.add(&run(seed, 4_000));
     }
     for what in [
@@ -66,15 +66,19 @@ fn worlds_meet_everything() {
         "purged: by hand",
         "purged: by retention",
         "reads: cursor too old",
+        "refused: batch forgotten",
         "refused: id conflict",
         "refused: key reused",
         "refused: purged",
         "refused: queue full",
+        "refused: request id reused",
         "refused: store full",
         "submit: asked again",
         "submit: cached",
         "submit: chosen id again",
         "submit: coalesced",
+        "submit: replayed by batch",
+        "submit: replayed by batch, purged",
         "submit: replayed by key",
         "submit: twice at once",
         "tombstones buried",

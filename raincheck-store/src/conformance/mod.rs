@@ -5,6 +5,7 @@
 //! clock that moves only when told to; when it has ended, the invariants of `check` are looked at as well.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test suite: a panic is its way to say no")]
 
+pub mod batches;
 pub mod blobs;
 pub mod bounds;
 mod check;
@@ -55,6 +56,9 @@ macro_rules! conformance_tests {
             keys { replays_the_same_content, refuses_other_content, sixty_four_duplicates_get_one_job,
                 are_scoped_by_queue, of_a_purged_job_stay_taken_until_buried, twice_in_a_batch_are_one_job,
                 find_their_job_in_the_list }
+            batches { again_are_the_same_jobs, of_other_content_are_refused, refused_ones_are_not_remembered,
+                sixty_four_at_once_are_one, lead_to_whatever_they_came_to, say_what_was_purged,
+                live_as_long_as_one_of_their_jobs }
             ids { chosen_id_finds_its_job, chosen_id_again_is_the_same_job, chosen_id_of_other_content_conflicts,
                 chosen_id_of_a_purged_job, a_key_beside_a_chosen_id_means_the_same_job, a_minted_id_cannot_be_chosen, unknown_ids_are_unknown,
                 a_chosen_version_7_id_is_still_chosen }

@@ -123,7 +123,13 @@ fn command(rng: &mut StdRng, known: &mut Known, now: Timestamp) -> Command {
     let lease = ask::pick(rng, &known.runs).unwrap_or(LeaseRef { no, attempt: 1 });
     match rng.random_range(0..100) {
         0..22 => Command::Submit(vec![new(rng, known, now)]),
-        22..27 => Command::Submit((0..rng.random_range(2..5)).map(|_| new(rng, known, now)).collect()),
+        22..27 => {
+            let jobs: Vec<NewJob> = (0..rng.random_range(2..5)).map(|_| new(rng, known, now)).collect();
+            match rng.random() {
+                true => Command::SubmitBatch(ask::batch(rng, &known.plan, known.labels, jobs)),
+                false => Command::Submit(jobs),
+            }
+        }
         27..47 => {
             let id = rng.random_range(0..9);
             Command::Lease(ask::lease(rng, "worker-1", id))

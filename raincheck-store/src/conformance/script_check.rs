@@ -32,8 +32,8 @@ async fn submitted_jobs_are_there(store: &dyn Store, journal: &Journal) {
 async fn refused_jobs_are_not(store: &dyn Store, journal: &Journal) {
     let mut refused = HashSet::new();
     for (command, reply) in journal {
-        if let (Command::Submit(all), Reply::Refused(..)) = (command, reply) {
-            refused.extend(all.iter().filter_map(|new| new.spec.label.clone()));
+        if matches!(reply, Reply::Refused(..) | Reply::Again(_)) {
+            refused.extend(command.new_jobs().iter().filter_map(|new| new.spec.label.clone()));
         }
     }
     for record in everything(store).await {
@@ -45,9 +45,13 @@ async fn refused_jobs_are_not(store: &dyn Store, journal: &Journal) {
 /// Everyone who used a key or an id with success got the same job.
 fn one_job_per_name(journal: &Journal) {
     let mut named: HashMap<(ClaimScope, String), JobId> = HashMap::new();
+    let mut batches = HashSet::new();
     for (command, reply) in journal {
-        let (Command::Submit(all), Reply::Submitted(submitted)) = (command, reply) else { continue };
-        for (new, got) in all.iter().zip(submitted) {
+        let Reply::Submitted(submitted) = reply else { continue };
+        if let Command::SubmitBatch(batch) = command {
+            assert!(batches.insert(&batch.name.id), "a batch was taken twice: {:?}", batch.name);
+        }
+        for (new, got) in command.new_jobs().iter().zip(submitted) {
             let id = new.id.map(|id| (ClaimScope::Id, id.to_string()));
             let key = new.spec.key.as_ref().map(|key| (ClaimScope::Key, format!("{} {key}", new.queue)));
             for name in id.into_iter().chain(key) {

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use raincheck_core::decide::Moment;
 use raincheck_core::interpreter::{self, Carried, Fact, NamedQueue, NewFacts, NotAsked};
-use raincheck_core::{Command, Millis, Name, NewJob, QueueFacts, Reply, limits};
+use raincheck_core::{BatchName, Command, Millis, Name, NewJob, QueueFacts, Reply, limits};
 
 use super::batch::Batch;
 use super::names::Names;
@@ -16,7 +16,14 @@ impl Batch<'_> {
     /// other ways, see `run`.
     pub(super) fn apply(&mut self, command: Command) -> Result<Reply, Trouble> {
         match command {
-            Command::Submit(jobs) => self.submit(jobs),
+            Command::Submit(jobs) => self.submit(jobs, None),
+            Command::SubmitBatch(raincheck_core::Batch { name, jobs }) => {
+                let facts = self.batch_facts(&name.id);
+                match interpreter::again(&name, facts, self.now).map_err(|missing| Trouble::Refused(missing.0))? {
+                    Some(reply) => Ok(reply),
+                    None => self.submit(jobs, Some(name)),
+                }
+            }
             Command::Lease(_)
             | Command::Promote(_)
             | Command::Expire(_)
@@ -44,14 +51,14 @@ impl Batch<'_> {
         }
     }
 
-    fn submit(&mut self, jobs: Vec<NewJob>) -> Result<Reply, Trouble> {
+    fn submit(&mut self, jobs: Vec<NewJob>, name: Option<BatchName>) -> Result<Reply, Trouble> {
         let mut facts = Vec::with_capacity(jobs.len());
         for (index, new) in jobs.iter().enumerate() {
             facts.push(self.facts_of(new, &jobs[..index])?);
         }
         let (mut moment, mint) = self.moment();
         let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
-        let carried = interpreter::take(jobs.into_iter().zip(facts), fresh, &mut moment);
+        let carried = interpreter::take(jobs.into_iter().zip(facts), name, fresh, &mut moment);
         self.take_over(carried)
     }
 

@@ -4,10 +4,11 @@
 //! in it are locked in the database until the transaction ends, so what was loaded once stays true.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use raincheck_core::decide::{self, Moment};
-use raincheck_core::interpreter::{ChunkPlace, Part, Piece, Recorded};
+use raincheck_core::interpreter::{BatchClaim, ChunkPlace, Part, Piece, Recorded};
 use raincheck_core::{
     Change, ChunkKind, ClaimScope, Content, Digest, Event, FeedRetention, IdMint, Job, JobId, JobNo, LeaseRef, Millis,
     Name, QueueSettings, RetryPolicy, Spec, State, Timestamp,
@@ -77,13 +78,16 @@ pub(super) enum ClaimKey {
     Id(Box<[u8]>),
     Key(Name, Box<[u8]>),
     Equal(Name, Box<[u8]>),
+    Batch(Box<[u8]>),
 }
 
 /// What stands under it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Claim {
     pub no: JobNo,
     pub fingerprint: Digest,
+    /// Of a batch, all that it stands for.
+    pub jobs: Option<Arc<[JobNo]>>,
     pub write: ClaimWrite,
 }
 
@@ -242,6 +246,9 @@ impl<'a> Batch<'a> {
                 Change::Insert(job, spec) => self.insert(*job, spec)?,
                 Change::Update { state, attempt, job } => self.update((state, attempt, seq), *job)?,
                 Change::Claim { scope, key, no, fingerprint } => self.claim(scope, key, no, fingerprint)?,
+                Change::ClaimBatch { id, jobs, fingerprint } => {
+                    self.claim_batch(&id, BatchClaim { jobs, fingerprint })?;
+                }
                 Change::Event(event) => self.events.push(event),
                 Change::Result(no, result) => {
                     self.recorded.insert(no, Some(Recorded::of(&result)));
@@ -324,14 +331,14 @@ impl<'a> Batch<'a> {
         let Some(job) = self.job(no) else { return Err(Trouble::Refused("a claim on a job that is not there")) };
         let queue = job.queue.clone();
         let key = ClaimKey::of(scope, &queue, key);
-        let write = match self.claims.get(&key).copied().flatten() {
+        let write = match self.claims.get(&key).and_then(Option::as_ref) {
             None => ClaimWrite::Insert,
             // Ids and keys stand for one job for as long as anyone remembers it.
             Some(_) if scope != ClaimScope::Equal => return Err(Trouble::Refused("a name stands for two jobs")),
             Some(claim) if claim.write == ClaimWrite::Insert => ClaimWrite::Insert,
             Some(_) => ClaimWrite::Move,
         };
-        self.claims.insert(key, Some(Claim { no, fingerprint, write }));
+        self.claims.insert(key, Some(Claim { no, fingerprint, jobs: None, write }));
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! What the rules need to know, for many commands at once, in as few round trips as they take.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 
 use futures_util::try_join;
 use raincheck_core::interpreter::{self, ChunkPlace, Fact, Facts, Held, Needs, Part, Recorded};
@@ -13,11 +13,12 @@ use super::batch::{Batch, Claim, ClaimKey, ClaimWrite, Entry, LeaseChange};
 use super::shared::Trouble;
 use super::tail::chunk_kind;
 use super::{figures, objects, rows};
+use crate::codec::unpacked_jobs;
 use crate::leases::KeptLease;
 
 static JOBS: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM job j WHERE j.no = ANY($1) ORDER BY j.no FOR UPDATE", rows::JOB));
-const CLAIMS: &str = "SELECT c.scope, c.key, c.no, c.fingerprint, c.queue \
+const CLAIMS: &str = "SELECT c.scope, c.key, c.no, c.fingerprint, c.queue, c.jobs \
     FROM unnest($1::smallint[], $2::integer[], $3::bytea[]) AS u (scope, queue, key) \
     JOIN claim c ON c.scope = u.scope AND c.queue = u.queue AND c.key = u.key \
     ORDER BY c.scope, c.queue, c.key FOR UPDATE OF c";
@@ -93,8 +94,7 @@ impl Batch<'_> {
     pub(super) async fn meet_queues<'c>(&self, commands: impl Iterator<Item = &'c Command>) -> Result<(), Trouble> {
         let mut unknown = BTreeSet::new();
         for command in commands {
-            let Command::Submit(all) = command else { continue };
-            for new in all {
+            for new in command.new_jobs() {
                 let keyed = new.spec.key.is_some() || new.equal.is_some();
                 if keyed && self.shared.queues.number(new.queue.as_str()).is_none() {
                     unknown.insert(new.queue.as_str());
@@ -163,17 +163,15 @@ impl Batch<'_> {
         let mut wanted = Wanted::default();
         for command in commands {
             match command {
-                Command::Submit(all) => {
-                    for new in all {
-                        for key in ClaimKey::all_of(new).filter(|key| !self.claims.contains_key(key)) {
-                            if let Some(scope) = self.scope(&key) {
-                                wanted.claims.insert((scope, key.key().into()), key);
-                            }
+                Command::Submit(_) | Command::SubmitBatch(_) => {
+                    for key in ClaimKey::all_of(command).filter(|key| !self.claims.contains_key(key)) {
+                        if let Some(scope) = self.scope(&key) {
+                            wanted.claims.insert((scope, key.key().into()), key);
                         }
-                        if let Some((no, _)) = new.id.and_then(JobId::parts) {
-                            wanted.jobs.insert(no.0);
-                            wanted.chosen.insert(no.0);
-                        }
+                    }
+                    for (no, _) in command.new_jobs().iter().filter_map(|new| new.id.and_then(JobId::parts)) {
+                        wanted.jobs.insert(no.0);
+                        wanted.chosen.insert(no.0);
                     }
                 }
                 command => {
@@ -257,17 +255,20 @@ impl Batch<'_> {
             self.given.insert(rows::digest(row, 0)?.unwrap_or_default(), leases.collect());
         }
         self.absorb_objects(wanted.objects, &first.objects)?;
-        let mut unknown = wanted.claims;
+        let (mut unknown, mut named) = (wanted.claims, BTreeSet::new());
         for row in &first.claims {
             let place = ((row.try_get(0)?, row.try_get(4)?), row.try_get::<_, &[u8]>(1)?.into());
             let Some(key) = unknown.remove(&place) else { continue };
             let fingerprint = rows::digest(row, 3)?.unwrap_or_default();
-            let claim = Claim { no: JobNo(row.try_get(2)?), fingerprint, write: ClaimWrite::None };
-            self.claims.insert(key, Some(claim));
+            let (no, jobs) = (JobNo(row.try_get(2)?), batch_jobs(row, 5)?);
+            match &jobs {
+                Some(jobs) => named.extend(jobs.iter().map(|no| no.0)),
+                None => drop(named.insert(no.0)),
+            }
+            self.claims.insert(key, Some(Claim { no, fingerprint, jobs, write: ClaimWrite::None }));
         }
         self.claims.extend(unknown.into_values().map(|key| (key, None)));
         let missing = |no: &i64| self.jobs.get(&JobNo(*no)).is_none_or(Option::is_none);
-        let named: BTreeSet<i64> = first.claims.iter().map(|row| row.try_get(2)).collect::<Result<_, _>>()?;
         let tombstones: Vec<i64> = named.iter().copied().chain(wanted.chosen).filter(missing).collect();
         let named = named.into_iter().chain(self.given.values().flatten().map(|lease| lease.no.0));
         let jobs: BTreeSet<i64> = named.filter(|no| !self.jobs.contains_key(&JobNo(*no))).collect();
@@ -353,6 +354,13 @@ impl Batch<'_> {
         let first = self.ask(&wanted).await?;
         self.absorb(wanted, first, commands).await
     }
+}
+
+/// Reads `claim.jobs`: what the request id of a batch stands for.
+pub(super) fn batch_jobs(row: &Row, at: usize) -> Result<Option<Arc<[JobNo]>>, Trouble> {
+    let Some(packed) = row.try_get::<_, Option<&[u8]>>(at)? else { return Ok(None) };
+    let damaged = || Trouble::Unreadable("the jobs of a batch are not numbers".to_owned());
+    unpacked_jobs(packed).map(Some).ok_or_else(damaged)
 }
 
 /// Reads a row of `lease`.

@@ -10,6 +10,7 @@ use tokio_postgres::types::ToSql;
 use super::batch::{Batch, ClaimWrite};
 use super::shared::Trouble;
 use super::{commit, jobs, rows};
+use crate::codec::packed_jobs;
 use crate::columns::{Columns, Kept, insert_arrays, parameters, split};
 use crate::rules::known;
 
@@ -22,6 +23,9 @@ const SETTINGS: &str = "UPDATE queue q SET paused = u.paused, max_queued = u.max
     WHERE q.name = u.name";
 const CLAIMS: &str = "INSERT INTO claim SELECT * FROM \
     unnest($1::smallint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bytea[]) \
+    ON CONFLICT DO NOTHING";
+const BATCH_CLAIMS: &str = "INSERT INTO claim SELECT * FROM \
+    unnest($1::smallint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bytea[], $6::bytea[]) \
     ON CONFLICT DO NOTHING";
 const MOVED_CLAIMS: &str = "UPDATE claim c SET no = u.no, fingerprint = u.fingerprint \
     FROM unnest($1::smallint[], $2::integer[], $3::bytea[], $4::bigint[], $5::bytea[]) \
@@ -152,10 +156,12 @@ impl Batch<'_> {
     }
 
     async fn write_claims(&self, write: ClaimWrite) -> Result<(), Trouble> {
-        let chosen = self.claims.iter().filter_map(|(key, claim)| claim.map(|claim| (key, claim)));
+        let chosen = self.claims.iter().filter_map(|(key, claim)| Some((key, claim.as_ref()?)));
         let mut chosen: Vec<_> = chosen
             .filter(|(_, claim)| claim.write == write)
-            .map(|(key, claim)| self.scope(key).map(|scope| (scope, key.key(), claim.no.0, claim.fingerprint)))
+            .map(|(key, claim)| {
+                self.scope(key).map(|scope| (scope, key.key(), claim.no.0, claim.fingerprint, claim.jobs.as_deref()))
+            })
             .collect::<Option<_>>()
             .ok_or(Trouble::Refused("a claim in a queue without a number"))?;
         if chosen.is_empty() {
@@ -167,8 +173,20 @@ impl Batch<'_> {
         let keys: Vec<&[u8]> = chosen.iter().map(|claim| claim.1).collect();
         let nos: Vec<i64> = chosen.iter().map(|claim| claim.2).collect();
         let fingerprints: Vec<&[u8]> = chosen.iter().map(|claim| &claim.3[..]).collect();
-        let sql = if write == ClaimWrite::Insert { CLAIMS } else { MOVED_CLAIMS };
-        let written = self.db.execute(sql, &[&scopes, &queues, &keys, &nos, &fingerprints]).await?;
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&scopes, &queues, &keys, &nos, &fingerprints];
+        let batches: Vec<Option<Vec<u8>>> = match chosen.iter().any(|claim| claim.4.is_some()) {
+            true => chosen.iter().map(|claim| claim.4.map(packed_jobs)).collect(),
+            false => Vec::new(),
+        };
+        let sql = match write {
+            ClaimWrite::Insert if batches.is_empty() => CLAIMS,
+            ClaimWrite::Insert => {
+                parameters.push(&batches);
+                BATCH_CLAIMS
+            }
+            ClaimWrite::Move | ClaimWrite::None => MOVED_CLAIMS,
+        };
+        let written = self.db.execute(sql, &parameters).await?;
         if written == chosen.len() as u64 { Ok(()) } else { Err(Trouble::Again("a key was claimed elsewhere")) }
     }
 

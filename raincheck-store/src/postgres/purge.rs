@@ -6,6 +6,7 @@ use raincheck_core::{Command, Job, JobNo, Purged, Reply};
 
 use super::batch::{Batch, ClaimKey};
 use super::db::Parameters;
+use super::facts::batch_jobs;
 use super::figures::Counts;
 use super::rows;
 use super::shared::Trouble;
@@ -31,6 +32,14 @@ const NAMES: &str = "UPDATE tombstone SET until = NULL WHERE no = ANY($1)";
 const LAST_BURIED: &str = "INSERT INTO meta (name, number) VALUES ('last_buried', $1) \
     ON CONFLICT (name) DO UPDATE SET number = greatest(meta.number, excluded.number)";
 const OLD_REQUESTS: &str = "DELETE FROM lease_request WHERE at < $1";
+
+const BATCHES: &str = "SELECT key, jobs FROM claim WHERE no = ANY($1) AND scope = 3";
+/// The last of them.
+const REMEMBERED: &str = "SELECT u.no FROM unnest($1::bigint[]) WITH ORDINALITY AS u (no, place) \
+    WHERE EXISTS (SELECT FROM job j WHERE j.no = u.no) \
+    OR EXISTS (SELECT FROM tombstone t WHERE t.no = u.no AND t.until IS NOT NULL) ORDER BY place DESC LIMIT 1";
+/// Held by who forgets tombstones.
+const BURIAL: &str = "SELECT pg_advisory_xact_lock(8241990467027)";
 
 /// How long the answer of a lease request is remembered, milliseconds: a client that lost it asks again at once.
 const REMEMBER_REQUESTS: i64 = 10 * 60_000;
@@ -104,7 +113,7 @@ impl Batch<'_> {
             self.gone.insert(job.no);
         }
         for (key, claim) in &mut self.claims {
-            if matches!(key, ClaimKey::Equal(..)) && claim.is_some_and(|claim| self.gone.contains(&claim.no)) {
+            if matches!(key, ClaimKey::Equal(..)) && claim.as_ref().is_some_and(|it| self.gone.contains(&it.no)) {
                 *claim = None;
             }
         }
@@ -134,6 +143,7 @@ impl Batch<'_> {
         let over: Vec<i64> = over.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         if let Some(last) = over.iter().max() {
             // Numbers are not given twice, even when nothing is left that remembers them.
+            self.pass_on(&over).await?;
             let told_of = self.told_of(&over).await?;
             let (named, silent): (Vec<i64>, Vec<i64>) = over.iter().copied().partition(|no| told_of.contains(no));
             let (these, latest): (Parameters<'_>, Parameters<'_>) = (&[&over], &[last]);
@@ -149,10 +159,29 @@ impl Batch<'_> {
             let over: BTreeSet<i64> = over.iter().copied().collect();
             self.tombstones.extend(over.iter().map(|no| (JobNo(*no), None)));
             for claim in self.claims.values_mut() {
-                *claim = claim.filter(|claim| !over.contains(&claim.no.0));
+                *claim = claim.take().filter(|claim| !over.contains(&claim.no.0));
             }
         }
         self.shared.untended.notify_one();
         Ok(Reply::Swept(over.len(), Purged::default()))
+    }
+
+    /// Lets the request ids of batches go by another job that is here or remembered, where there is one besides those that
+    /// are about to be forgotten.
+    async fn pass_on(&mut self, over: &[i64]) -> Result<(), Trouble> {
+        // What another node forgets at this moment would be taken for remembered.
+        self.db.run(BURIAL).await?;
+        for row in &self.db.query(BATCHES, &[&over]).await? {
+            let jobs = batch_jobs(row, 1)?.unwrap_or_default();
+            let others: Vec<i64> = jobs.iter().map(|no| no.0).filter(|no| !over.contains(no)).collect();
+            if let Some(other) = self.db.query(REMEMBERED, &[&others]).await?.first() {
+                let (key, no): (&[u8], i64) = (row.try_get(0)?, other.try_get(0)?);
+                self.db
+                    .execute("UPDATE claim SET no = $2 WHERE scope = 3 AND queue = 0 AND key = $1", &[&key, &no])
+                    .await?;
+                self.claims.remove(&ClaimKey::Batch(key.into()));
+            }
+        }
+        Ok(())
     }
 }

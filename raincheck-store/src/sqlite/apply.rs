@@ -2,9 +2,12 @@ use std::sync::atomic::Ordering;
 
 use raincheck_core::decide::{self, Moment};
 use raincheck_core::interpreter::{
-    self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName, Offered, Serving,
+    self, BatchClaim, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName, Offered,
+    Serving,
 };
-use raincheck_core::{Change, Command, IdMint, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Reply, State};
+use raincheck_core::{
+    Batch, BatchName, Change, Command, IdMint, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Reply, State,
+};
 use rusqlite::{OptionalExtension, Result, params};
 
 use super::claims::Place;
@@ -21,7 +24,8 @@ impl Writer<'_> {
     /// Loads the facts of one command, lets the rules decide, and writes what they say.
     pub(super) fn apply(&mut self, command: Command) -> Result<Reply> {
         match command {
-            Command::Submit(jobs) => self.submit(jobs),
+            Command::Submit(jobs) => self.submit(jobs, None),
+            Command::SubmitBatch(Batch { name, jobs }) => self.submit_batch(name, jobs),
             Command::Lease(request) => self.lease(&request),
             Command::Bury(limit) => purge::bury(self, limit),
             Command::Trim(trim) => trim::trim(self, trim),
@@ -124,24 +128,36 @@ impl Writer<'_> {
         (Moment { now, tick: self.tick, rng: &mut self.rng }, &mut self.mint)
     }
 
-    fn submit(&mut self, mut jobs: Vec<NewJob>) -> Result<Reply> {
+    fn submit_batch(&mut self, name: BatchName, jobs: Vec<NewJob>) -> Result<Reply> {
+        let facts = self.batch_facts(&name.id)?;
+        match self.decide(|moment| interpreter::again(&name, facts, moment.now)).map_err(unlawful)? {
+            Some(reply) => Ok(reply),
+            None => self.submit(jobs, Some(name)),
+        }
+    }
+
+    fn submit(&mut self, mut jobs: Vec<NewJob>, name: Option<BatchName>) -> Result<Reply> {
         if jobs.len() == 1
             && let Some(new) = jobs.pop()
         {
             let facts = self.facts_of(&new, std::slice::from_ref(&new), &mut NewNames::default())?;
-            return self.take([(new, facts)].into_iter());
+            return self.take([(new, facts)].into_iter(), name);
         }
         let (mut facts, mut names) = (Vec::with_capacity(jobs.len()), NewNames::default());
         for new in &jobs {
             facts.push(self.facts_of(new, &jobs, &mut names)?);
         }
-        self.take(jobs.into_iter().zip(facts))
+        self.take(jobs.into_iter().zip(facts), name)
     }
 
-    fn take(&mut self, jobs: impl ExactSizeIterator<Item = (NewJob, NewFacts)>) -> Result<Reply> {
+    fn take(
+        &mut self,
+        jobs: impl ExactSizeIterator<Item = (NewJob, NewFacts)>,
+        name: Option<BatchName>,
+    ) -> Result<Reply> {
         let (mut moment, mint) = self.moment();
         let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
-        let carried = interpreter::take(jobs, fresh, &mut moment).map_err(unlawful)?;
+        let carried = interpreter::take(jobs, name, fresh, &mut moment).map_err(unlawful)?;
         self.write(carried)
     }
 
@@ -228,6 +244,10 @@ impl Writer<'_> {
                     let Some(job) = self.job(no)? else { continue };
                     let queue = self.shared.tables.queue_number(job.queue.as_str()).unwrap_or_default();
                     claims::put(self.db, Place::of(scope, queue), &key, no, &fingerprint)?;
+                }
+                Change::ClaimBatch { id, jobs, fingerprint } => {
+                    let Some(no) = jobs.last().copied() else { continue };
+                    claims::put_batch(self.db, id.as_bytes(), no, &BatchClaim { jobs, fingerprint })?;
                 }
                 Change::Event(mut event) => {
                     self.cursor += 1;

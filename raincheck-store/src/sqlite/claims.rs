@@ -1,10 +1,12 @@
-use raincheck_core::interpreter::Claim;
+use raincheck_core::interpreter::{BatchClaim, BatchFacts, BatchJob, Claim, Look};
 use raincheck_core::{ClaimScope, Digest, Job, JobId, JobNo};
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use uuid::Uuid;
 
 use super::rows;
 use super::tables::Tables;
+use super::writer::Writer;
+use crate::codec::{packed_jobs, unpacked_jobs};
 
 /// Where a name is unique that a job in `queue` goes by.
 #[derive(Clone, Copy)]
@@ -47,10 +49,75 @@ pub(super) fn job_sql() -> &'static str {
 pub(super) fn put(db: &Connection, place: Place, key: &[u8], no: JobNo, fingerprint: &Digest) -> Result<()> {
     // Ids and keys stand for one job for as long as anyone remembers it: a second claim breaks the transaction.
     let sql = if place.scope == ClaimScope::Equal {
-        "INSERT INTO claim VALUES (?1,?2,?3,?4,?5) ON CONFLICT DO UPDATE SET no=?4, fingerprint=?5"
+        "INSERT INTO claim VALUES (?1,?2,?3,?4,?5,NULL) ON CONFLICT DO UPDATE SET no=?4, fingerprint=?5"
     } else {
-        "INSERT INTO claim VALUES (?1,?2,?3,?4,?5)"
+        "INSERT INTO claim VALUES (?1,?2,?3,?4,?5,NULL)"
     };
     db.prepare_cached(sql)?.execute(params![place.scope as i64, place.queue, key, no.0, fingerprint])?;
     Ok(())
+}
+
+/// Lets the request id of a batch stand for its jobs, as long as `no`, one of them, is remembered.
+pub(super) fn put_batch(db: &Connection, id: &[u8], no: JobNo, claim: &BatchClaim) -> Result<()> {
+    // Once, as ids and keys.
+    db.prepare_cached("INSERT INTO claim VALUES (?1,0,?2,?3,?4,?5)")?
+        .execute(params![ClaimScope::Batch as i64, id, no.0, claim.fingerprint, packed_jobs(&claim.jobs)])
+        .map(drop)
+}
+
+/// The columns `fingerprint, jobs` of a claim, from the one at `at` on.
+fn batch(row: &Row<'_>, at: usize) -> Result<BatchClaim> {
+    let jobs = unpacked_jobs(row.get_ref(at + 1)?.as_blob()?).ok_or(rusqlite::Error::InvalidQuery)?;
+    Ok(BatchClaim { jobs, fingerprint: row.get(at)? })
+}
+
+/// Forgets the claims on a job that nothing remembers any more. The request id of a batch goes with the last of its jobs.
+pub(super) fn forget(db: &Connection, no: JobNo) -> Result<()> {
+    let mut gone = db.prepare_cached("DELETE FROM claim WHERE no=?1 RETURNING key, fingerprint, jobs")?;
+    let batches: Vec<Option<(Vec<u8>, BatchClaim)>> = gone
+        .query_map([no.0], |row| match row.get_ref(2)?.as_blob_or_null()? {
+            Some(_) => Ok(Some((row.get(0)?, batch(row, 1)?))),
+            None => Ok(None),
+        })?
+        .collect::<Result<_>>()?;
+    for (id, claim) in batches.into_iter().flatten() {
+        if let Some(keeper) = remembered(db, &claim.jobs)? {
+            put_batch(db, &id, keeper, &claim)?;
+        }
+    }
+    Ok(())
+}
+
+/// The last of the jobs that is here, or was purged and is remembered.
+fn remembered(db: &Connection, jobs: &[JobNo]) -> Result<Option<JobNo>> {
+    let mut here = db.prepare_cached("SELECT 1 FROM job WHERE no=?1")?;
+    for no in jobs.iter().rev() {
+        if here.exists([no.0])? || tombstone(db, *no)?.is_some() {
+            return Ok(Some(*no));
+        }
+    }
+    Ok(None)
+}
+
+impl Writer<'_> {
+    /// What is known of the request id of a batch.
+    pub(super) fn batch_facts(&mut self, id: &str) -> Result<BatchFacts> {
+        let mut facts = BatchFacts::default();
+        while let Some(look) = facts.next() {
+            match look {
+                Look::Claim => {
+                    let sql = "SELECT fingerprint, jobs FROM claim WHERE scope=?1 AND queue=0 AND key=?2";
+                    let mut claim = self.db.prepare_cached(sql)?;
+                    let found = claim.query_row(params![ClaimScope::Batch as i64, id.as_bytes()], |row| batch(row, 0));
+                    facts.claim = found.optional()?.into();
+                }
+                Look::Job(no) => facts.jobs.push(BatchJob { job: self.job(no)?.into(), ..BatchJob::default() }),
+                Look::Tombstone(no) => {
+                    let found = tombstone(self.db, no)?;
+                    facts.jobs.last_mut().into_iter().for_each(|job| job.tombstone = found.into());
+                }
+            }
+        }
+        Ok(facts)
+    }
 }

@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use raincheck_core::{Job, JobNo, Purged, Reply};
 use rusqlite::{Result, params};
 
+use super::claims;
 use super::rows;
 use super::trim;
 use super::writer::Writer;
@@ -81,8 +82,8 @@ pub(super) fn bury(writer: &mut Writer<'_>, limit: usize) -> Result<Reply> {
         writer.found_none = None;
     }
     for no in &over {
-        db.prepare_cached("DELETE FROM claim WHERE no=?1")?.execute([no])?;
         trim::bury(db, JobNo(*no))?;
+        claims::forget(db, JobNo(*no))?;
     }
     Ok(Reply::Swept(over.len(), Purged::default()))
 }

@@ -121,10 +121,7 @@ impl Space {
 }
 
 fn growth(command: &Command) -> u64 {
-    match command {
-        Command::Submit(jobs) => jobs.iter().map(size).sum(),
-        _ => 0,
-    }
+    command.new_jobs().iter().map(size).sum()
 }
 
 fn size(job: &NewJob) -> u64 {

@@ -59,6 +59,7 @@ across! {
     secret_and_settings_stay in restart
     closed_takes_nothing in restart
     outlive_a_restart in objects
+    again_are_the_same_jobs in batches
     five_worlds_from_0 in model
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use raincheck_core::{
-    Cancel, Command, Content, Cursor, Delete, EventType, Expected, JobNo, LeaseRef, NewJob, ObjectKind, Payload, Put,
-    QueuePatch, Refusal, Reply, Settle, Submitted, Timestamp, limits,
+    Again, Batch, BatchName, Cancel, Command, Content, Cursor, Delete, EventType, Expected, JobNo, LeaseRef, NewJob,
+    ObjectKind, Payload, Put, QueuePatch, Refusal, Reply, Settle, Submitted, Timestamp, limits,
 };
 use raincheck_store::conformance::{KIND, QUEUE, complete, digest, name, new_job, worker_asks};
 use raincheck_store::{Checkup as _, EventFilter, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, Store};
@@ -78,6 +78,49 @@ async fn duplicates_of_a_key_are_one_job() {
     assert_eq!(fresh, keys as usize);
     assert!(ids.values().all(|ids| ids.len() == 1));
     assert_eq!(feed(&*nodes[0]).await.len(), keys as usize);
+    close(nodes).await;
+}
+
+/// However many nodes are asked at once, a request id is one batch, and everybody gets all of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn duplicates_of_a_batch_are_one() {
+    let (_place, nodes) = nodes(3).await;
+    let (batches, callers) = (10, 24);
+    let mut calls = tokio::task::JoinSet::new();
+    for batch in 0..batches {
+        for caller in 0..callers {
+            let store = nodes[caller % nodes.len()].clone();
+            calls.spawn(async move {
+                let name = BatchName { id: format!("batch-{batch}").into(), fingerprint: digest("x") };
+                let asked = Batch { name, jobs: vec![new_job(); 5] };
+                (batch, store.apply(vec![Command::SubmitBatch(asked)]).await.unwrap())
+            });
+        }
+    }
+    let mut ids: HashMap<i32, HashSet<Vec<_>>> = HashMap::new();
+    let mut fresh = 0;
+    for (batch, replies) in calls.join_all().await {
+        let got: Vec<_> = match &replies[..] {
+            [Reply::Submitted(all)] => {
+                fresh += 1;
+                all.iter().map(|one| one.job().id).collect()
+            }
+            [Reply::Again(all)] => {
+                let id = |one: &Again| if let Again::Here(job) = one { job.id } else { panic!("{one:?}") };
+                all.iter().map(id).collect()
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(got.len(), 5);
+        ids.entry(batch).or_default().insert(got);
+    }
+    assert_eq!(fresh, batches);
+    assert!(ids.values().all(|ids| ids.len() == 1));
+    assert_eq!(feed(&*nodes[0]).await.len(), batches as usize * 5);
+    let other = BatchName { id: "batch-0".into(), fingerprint: digest("y") };
+    let refused =
+        nodes[1].apply(vec![Command::SubmitBatch(Batch { name: other, jobs: vec![new_job()] })]).await.unwrap();
+    assert_eq!(refused, [Reply::Refused(0, Refusal::BatchReused)]);
     close(nodes).await;
 }
 

@@ -14,12 +14,12 @@ use crate::bed::Bed;
 use crate::campaign::{Order, runtime};
 use crate::http::{Answer, Broken, Http};
 use crate::tally::Tally;
-use crate::wire::Job;
+use crate::wire::{Batch, Job};
 
 /// Clients that send the same.
 const COPIES: usize = 64;
 
-/// A request that names its job, by key or by id.
+/// A request that names its jobs, by key, by id or by request id.
 #[derive(Clone)]
 struct Request {
     method: Method,
@@ -40,7 +40,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
     for number in 0..order.loops {
         let name = Uuid::from_u128(rng.random());
         let answers = all_at_once(&bed.http, &request(number, name, "one")).await?;
-        let ids: HashSet<Uuid> = answers.iter().map(|it| Ok(it.json::<Job>()?.id)).collect::<Result<_>>()?;
+        let ids: HashSet<Vec<Uuid>> = answers.iter().map(ids).collect::<Result<_>>()?;
         if ids.len() != 1 {
             tally.doubled += 1;
             bed.log.complain("doubled", format!("{COPIES} times {name} made {} jobs", ids.len()));
@@ -53,14 +53,28 @@ async fn campaign(order: &Order) -> Result<Tally> {
         tally.refused += 1;
     }
     let queued = bed.queue("default").await?.queued;
-    if queued != u64::from(order.loops) {
-        bed.log.complain("doubled", format!("{} names, {queued} jobs", order.loops));
+    let expected: u64 = (0..order.loops).map(jobs).sum();
+    if queued != expected {
+        bed.log.complain("doubled", format!("{} names, {queued} jobs where {expected} belong", order.loops));
     }
     bed.close(tally)
 }
 
+/// How many jobs request `number` asks for.
+fn jobs(number: u32) -> u64 {
+    if number % 4 == 3 { 5 } else { 1 }
+}
+
+/// The jobs of an answer.
+fn ids(answer: &Answer) -> Result<Vec<Uuid>> {
+    match answer.json::<Batch>() {
+        Ok(batch) => Ok(batch.jobs.iter().map(|job| job.id).collect()),
+        Err(_) => Ok(vec![answer.json::<Job>()?.id]),
+    }
+}
+
 fn request(number: u32, name: Uuid, input: &str) -> Request {
-    let (method, path, media, body) = match number % 3 {
+    let (method, path, media, body) = match number % 4 {
         0 => {
             let body = json!({"kind": "k", "key": name, "input": input}).to_string();
             (Method::POST, "/jobs".to_owned(), "application/json", body)
@@ -68,6 +82,11 @@ fn request(number: u32, name: Uuid, input: &str) -> Request {
         1 => {
             let body = json!({"kind": "k", "input": input}).to_string();
             (Method::PUT, format!("/jobs/{name}"), "application/json", body)
+        }
+        3 => {
+            let jobs: Vec<_> = (0..jobs(number)).map(|place| json!({"kind": "k", "input": [place, input]})).collect();
+            let body = json!({"jobs": jobs, "request_id": name}).to_string();
+            (Method::POST, "/jobs/batch".to_owned(), "application/json", body)
         }
         _ => (Method::POST, format!("/kinds/k/jobs?key={name}"), "text/plain", input.to_owned()),
     };

@@ -143,16 +143,18 @@ async fn one(actor: &mut Actor, keyed: bool) {
 
 async fn batch(actor: &mut Actor) {
     let size = actor.rng.random_range(2..30);
+    // A name for all of them makes it as safe to ask again as a name for each.
+    let request_id = actor.rng.random::<bool>().then(|| actor.key());
     let mut numbers = Vec::with_capacity(size);
     for _ in 0..size {
         let mut submit = actor.json();
         // A batch is all or none: only a queue without a small bound takes it for sure.
         submit.queue = "wide";
-        submit.key = Some(actor.key());
+        submit.key = if request_id.is_none() { Some(actor.key()) } else { None };
         numbers.push(actor.log.plan(submit));
     }
     let jobs: Vec<Value> = numbers.iter().map(|number| actor.body(*number).into()).collect();
-    let body = json!({ "jobs": jobs }).to_string();
+    let body = json!({ "jobs": jobs, "request_id": request_id }).to_string();
     let answer = actor.insist(true, Method::POST, "/jobs/batch", "application/json", body.as_bytes()).await;
     if let Some(answer) = answer {
         actor.note(&numbers, &answer).await;

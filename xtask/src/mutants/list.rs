@@ -6,6 +6,7 @@ use super::mutant::{Edit, Killer, Mutant};
 const ENGINE: &[&str] = &["test", "-p", "raincheck-engine", "--lib", "dispatch"];
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
 const DAMAGE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "damage"];
+const BATCHES: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "on_sqlite::conformance::batches"];
 const CORE: &[&str] = &["test", "-p", "raincheck-core"];
 const ENVIRONMENT: &[&str] = &["test", "-p", "raincheck", "--test", "it", "environment"];
 const RUN: &[&str] = &["test", "-p", "raincheck-client", "--lib", "run::"];
@@ -166,6 +167,26 @@ pub const MUTANTS: &[Mutant] = &[
             },
         ],
         killer: Killer::Tests(STORE),
+    },
+    Mutant {
+        name: "batch-without-name",
+        fault: "the request id of a batch is not written down",
+        edits: &[Edit {
+            file: APPLY,
+            from: "let Some(no) = jobs.last().copied() else { continue };",
+            to: "let Some(no) = jobs.last().copied().filter(|_| jobs.is_empty()) else { continue };",
+        }],
+        killer: Killer::Tests(BATCHES),
+    },
+    Mutant {
+        name: "batch-of-any-content",
+        fault: "a request id answers the jobs of its batch whatever is asked for under it",
+        edits: &[Edit {
+            file: "raincheck-store/src/sqlite/claims.rs",
+            from: "facts.claim = found.optional()?.into();",
+            to: "facts.claim = found.optional()?.map(|claim| BatchClaim { fingerprint: [0; 16], ..claim }).into();",
+        }],
+        killer: Killer::Tests(BATCHES),
     },
     Mutant {
         name: "retention-without-state",

@@ -7,6 +7,7 @@ const FAILOVER: &[&str] = &["test", "-p", "raincheck", "--test", "it", "failover
 
 const COMMIT: &str = "raincheck-store/src/postgres/commit.rs";
 const CONNECT: &str = "raincheck-store/src/postgres/connect.rs";
+const FLUSH: &str = "raincheck-store/src/postgres/flush.rs";
 const HISTORY: &str = "raincheck-store/src/postgres/history.rs";
 
 /// Those of one store of the two.
@@ -20,6 +21,37 @@ pub const ON_POSTGRES: &[Mutant] = &[
             to: "if written <= expected as u64 { Ok(()) }",
         }],
         killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "nodes::a_named_object"]),
+    },
+    Mutant {
+        name: "batch-of-another-node",
+        fault: "on PostgreSQL a request id that another node has claimed meanwhile counts as claimed",
+        edits: &[Edit {
+            file: FLUSH,
+            from: "if written == chosen.len() as u64 { Ok(()) }",
+            to: "if written <= chosen.len() as u64 { Ok(()) }",
+        }],
+        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "nodes::duplicates_of_a_batch"]),
+    },
+    Mutant {
+        name: "batch-claim-not-written",
+        fault: "on PostgreSQL the request id of a batch is not written down",
+        edits: &[Edit {
+            file: "raincheck-store/src/postgres/claims.rs",
+            from: "jobs: Some(jobs), write: ClaimWrite::Insert }",
+            to: "jobs: Some(jobs), write: ClaimWrite::None }",
+        }],
+        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "on_postgres::conformance::batches"]),
+    },
+    Mutant {
+        name: "batch-of-any-content-on-postgres",
+        fault: "on PostgreSQL a request id answers the jobs of its batch whatever is asked for under it",
+        edits: &[Edit {
+            file: "raincheck-store/src/postgres/apply.rs",
+            from: "let facts = self.batch_facts(&name.id);",
+            to: "let mut facts = self.batch_facts(&name.id);\n                \
+                 if let Fact::Here(claim) = &mut facts.claim { claim.fingerprint = name.fingerprint; }",
+        }],
+        killer: Killer::Tests(&["test", "-p", "raincheck-store", "--test", "it", "on_postgres::conformance::batches"]),
     },
     Mutant {
         name: "naive-cursor",

@@ -5,12 +5,18 @@ use raincheck_core::JobId;
 use uuid::Uuid;
 
 use super::{BATCH, Look, Result, Stage};
+use crate::codec::unpacked_jobs;
 use crate::columns::Flags;
 use crate::rules::{Claim, Owner};
 
-const PAGE: &str = "SELECT c.scope, c.key, c.no, j.queue, j.id, t.id, j.flags, c.queue FROM claim c \
+const PAGE: &str = "SELECT c.scope, c.key, c.no, j.queue, j.id, t.id, j.flags, c.queue, c.jobs FROM claim c \
     LEFT JOIN job j ON j.no=c.no LEFT JOIN tombstone t ON t.no=c.no \
     WHERE (c.scope, c.queue, c.key) > ($1, $2, $3) ORDER BY c.scope, c.queue, c.key LIMIT $4";
+
+/// Jobs of a batch that are neither here nor remembered, though none of so high a number was ever forgotten.
+const LOST: &str = "SELECT u.no FROM unnest($1::bigint[]) AS u (no) \
+    WHERE u.no > coalesce((SELECT number FROM meta WHERE name = 'last_buried'), 0) \
+    AND NOT EXISTS (SELECT FROM job j WHERE j.no = u.no) AND NOT EXISTS (SELECT FROM tombstone t WHERE t.no = u.no)";
 
 /// The last claim that was looked at.
 pub(super) struct Claims {
@@ -41,7 +47,17 @@ impl Stage for Claims {
                 None => None,
             };
             let buried = row.try_get::<_, Option<Uuid>>(5)?.map(Uuid::into_bytes);
-            Claim { scope: scope.into(), queue: queue.into(), key: &key, no, here, buried }.judge(look.page);
+            let jobs: Option<&[u8]> = row.try_get(8)?;
+            let lost = match jobs.and_then(unpacked_jobs) {
+                Some(jobs) => {
+                    let jobs: Vec<i64> = jobs.iter().map(|no| no.0).collect();
+                    look.rows(LOST, &[&jobs]).await?.len()
+                }
+                None => 0,
+            };
+            let (scope_number, queue_number) = (scope.into(), queue.into());
+            Claim { scope: scope_number, queue: queue_number, key: &key, no, here, buried, jobs, lost }
+                .judge(look.page);
             (self.scope, self.queue, self.key) = (scope, queue, key);
         }
         look.page.looked += page.len() as u64;

@@ -196,13 +196,15 @@ CREATE TABLE history (
 INSERT INTO history VALUES (0, 0, 0, 0, 0, 0);
 
 -- Names that stand for a job: chosen ids (scope 0, in queue 0: in all), idempotency keys (1), equal GET
--- jobs (2).
+-- jobs (2). The request id of a batch (3, in queue 0) stands for all its `jobs`, numbers packed in order; `no` is one of
+-- them that is here or remembered.
 CREATE TABLE claim (
     scope smallint NOT NULL,
     queue integer NOT NULL,
     key bytea NOT NULL,
     no bigint NOT NULL,
     fingerprint bytea NOT NULL,
+    jobs bytea,
     PRIMARY KEY (scope, queue, key)
 ) WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX claim_of_job ON claim (no);

@@ -117,13 +117,15 @@ CREATE TABLE event (
 CREATE UNIQUE INDEX event_of_job ON event (no, seq);
 
 -- Names that stand for a job: chosen ids (scope 0, in queue 0: in all), idempotency keys (1), equal GET
--- jobs (2).
+-- jobs (2). The request id of a batch (3, in queue 0) stands for all its `jobs`, numbers packed in order; `no` is one of
+-- them that is here or remembered.
 CREATE TABLE claim (
     scope INTEGER NOT NULL,
     queue INTEGER NOT NULL,
     key BLOB NOT NULL,
     no INTEGER NOT NULL,
     fingerprint BLOB NOT NULL,
+    jobs BLOB,
     PRIMARY KEY (scope, queue, key)
 ) WITHOUT ROWID;
 CREATE INDEX claim_of_job ON claim (no);

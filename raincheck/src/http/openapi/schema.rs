@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::http::wire::ProgressBody;
@@ -127,9 +129,47 @@ pub struct Violation {
 /// Jobs of a batch.
 #[derive(ToSchema)]
 pub struct Jobs {
-    jobs: Vec<Job>,
+    jobs: Vec<BatchJob>,
     replayed: usize,
     coalesced: usize,
+}
+
+/// A job of a batch; of one that was taken before, also a job that was purged since.
+pub struct BatchJob;
+
+impl PartialSchema for BatchJob {
+    fn schema() -> RefOr<Schema> {
+        let either = OneOfBuilder::new().item(Ref::from_schema_name("Job")).item(Ref::from_schema_name("PurgedJob"));
+        either.into()
+    }
+}
+
+impl ToSchema for BatchJob {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        for (name, schema) in [(Job::name(), Job::schema()), (PurgedJob::name(), PurgedJob::schema())] {
+            schemas.push((name.into_owned(), schema));
+        }
+        Job::schemas(schemas);
+        PurgedJob::schemas(schemas);
+    }
+}
+
+/// What is left of a job that was purged: behind its handle is 410.
+#[derive(ToSchema)]
+pub struct PurgedJob {
+    id: Uuid,
+    /// Always true.
+    done: bool,
+    /// Always true.
+    purged: bool,
+    links: PurgedLinks,
+}
+
+/// Its handle.
+#[derive(ToSchema)]
+pub struct PurgedLinks {
+    #[schema(rename = "self")]
+    this: String,
 }
 
 /// A page of jobs.

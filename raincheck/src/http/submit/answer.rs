@@ -13,7 +13,8 @@ use crate::http::base::Base;
 use crate::http::problem::{self, Problem, Violation};
 use crate::http::wire::JobView;
 
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The answer is that of an earlier request.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const COALESCED: HeaderName = HeaderName::from_static("raincheck-coalesced");
 
 /// How the answer is wanted.
@@ -105,7 +106,7 @@ async fn known(app: &App, one: &Submitted, asked: &Asked<'_>) -> Result<Response
 pub fn refused(error: SubmitError, batch: bool) -> Problem {
     match error {
         SubmitError::Refused { index, refusal, retry_after } => {
-            let pointer = if batch { format!("/jobs/{index}") } else { String::new() };
+            let pointer = if batch { super::batch::place(index) } else { String::new() };
             let of_all = matches!(refusal, Refusal::StoreFull(_));
             let retry_after = if of_all { spread(retry_after) } else { retry_after };
             refusal_problem(&refusal, pointer).retry_after(retry_after)
@@ -126,15 +127,33 @@ fn spread(seconds: u64) -> u64 {
 
 fn refusal_problem(refusal: &Refusal, pointer: String) -> Problem {
     let at = |member: &str, detail: String| vec![Violation::new(format!("{pointer}{member}"), detail)];
+    // Of several jobs, which one it is about.
+    let which = |problem: Problem, member: &str, detail: &str| {
+        if pointer.is_empty() { problem } else { problem.errors(at(member, detail.to_owned())) }
+    };
     match refusal {
+        Refusal::KeyTwice(first) => Problem::new(problem::KEY_REUSED)
+            .errors(at("/key", format!("is also that of {}, which has other content", super::batch::place(*first)))),
+        Refusal::BatchReused => Problem::new(problem::KEY_REUSED)
+            .errors(vec![Violation::new("/request_id", "stands for a batch of other content")]),
+        Refusal::BatchForgotten => {
+            let detail = "this request_id stands for a batch of which jobs were purged long ago: nothing was submitted";
+            Problem::new(problem::PURGED).detail(detail)
+        }
         Refusal::KeyReused(id) => Problem::new(problem::KEY_REUSED)
             .errors(at("/key", format!("stands for job {id}, which has other content or another id"))),
         Refusal::IdConflict(id) => Problem::new(problem::JOB_ID_CONFLICT).detail(format!("job {id} has other content")),
-        Refusal::Purged(id) => Problem::new(problem::PURGED).detail(format!("job {id} was purged")),
-        Refusal::QueueFull(queue, most) => Problem::new(problem::QUEUE_FULL).detail(format!(
-            "at most {most} jobs may wait in queue {queue}: submit again later, under the same key; more workers, or a \
-             higher `max_queued` of the queue, make room"
-        )),
+        Refusal::Purged(id) => {
+            let problem = Problem::new(problem::PURGED).detail(format!("job {id} was purged"));
+            which(problem, "/key", "stands for a job that was purged")
+        }
+        Refusal::QueueFull(queue, most) => {
+            let problem = Problem::new(problem::QUEUE_FULL).detail(format!(
+                "at most {most} jobs may wait in queue {queue}: submit again later, under the same key; more workers, or \
+                 a higher `max_queued` of the queue, make room"
+            ));
+            which(problem, "/queue", "has no room for it")
+        }
         Refusal::StoreFull(most) => Problem::new(problem::QUEUE_FULL).detail(format!(
             "at most {most} jobs may wait in all: submit again later, under the same key; more workers, or a higher \
              `queued` in [limits], make room"

@@ -116,7 +116,7 @@ fn new_job() {
 
 #[test]
 fn other_bodies() {
-    let batch = format!(r#"{{"jobs":[{JOB},{{"kind":"k"}}]}}"#);
+    let batch = format!(r#"{{"jobs":[{JOB},{{"kind":"k"}}],"request_id":"r"}}"#);
     let samples = [
         &batch,
         r#"{"input":{"a":1}}"#,

@@ -120,6 +120,10 @@ pub struct BatchBody<'a> {
     #[serde(borrow)]
     #[schema(value_type = Vec<NewJobBody>, min_items = 1, max_items = 1000)]
     pub jobs: AtMost<Object<NewJobBody<'a>>, { limits::BATCH_JOBS }>,
+    /// Makes it safe to ask again: the same with the same jobs answers those of the first time.
+    #[serde(borrow)]
+    #[schema(min_length = 1, max_length = 255)]
+    pub request_id: Option<Cow<'a, str>>,
 }
 
 /// How a job is run again.

@@ -1,6 +1,7 @@
 //! Every row of the contract, as a client sees it.
 
 mod bad;
+mod batch;
 mod bed;
 mod bytes;
 mod drain;
