@@ -54,6 +54,10 @@ flaws! {
     TrimTakesAll = "trim-takes-all",
     /// A refused batch keeps the jobs before the refused one.
     HalfABatch = "half-a-batch",
+    /// What follows from a decision is not carried out.
+    FollowUpsDropped = "follow-ups-dropped",
+    /// What is too much for a transaction is forgotten.
+    RestForgotten = "rest-forgotten",
     /// A lease does not look how many run already.
     CapIgnored = "cap-ignored",
 }

@@ -118,6 +118,8 @@ pub trait Store: Send + Sync + 'static {
     /// Milliseconds on the monotonic clock ([`raincheck_core::Clock::ticks`]) when [`Store::overdue`] next has
     /// something, unless a heartbeat comes.
     fn next_overdue(&self) -> Option<i64>;
+    /// Whether [`Command::CatchUp`] has something to do; may say so wrongly, never that there is nothing.
+    fn is_left_over(&self) -> bool;
     /// When the next [`Command::Promote`] or [`Command::Expire`] has something to do; may be too early, never too late.
     fn next_due(&self) -> Option<Timestamp>;
     /// When the next [`Command::Retire`] has something to do; may be too early, never too late.

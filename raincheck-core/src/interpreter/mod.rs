@@ -3,6 +3,7 @@
 
 mod append;
 mod facts;
+mod follow;
 mod lease;
 mod needs;
 mod object;
@@ -12,6 +13,7 @@ mod submit;
 mod sweep;
 
 pub use facts::{ChunkPlace, Fact, Facts, Held, NamedObject, NamedQueue, NotAsked, Part, Piece, Recorded};
+pub use follow::{FollowRule, FollowUp, FollowUps, Following};
 pub use lease::{Offered, Serving};
 pub use needs::{Needs, needs};
 pub use room::Room;
@@ -92,7 +94,7 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
             sweep::sweep(facts.due, |job| decide::may_purge(&job).then(|| vec![Change::Forget(Box::new(job))]))
         }
         // These go by other doors: `take`, `Serving`, and what stores clean up by themselves.
-        Command::Submit(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => {
+        Command::Submit(_) | Command::Lease(_) | Command::CatchUp(_) | Command::Bury(_) | Command::Trim(_) => {
             Err(NotAsked("what it is about"))
         }
     }

@@ -1,7 +1,7 @@
 //! The part of the store that a crash leaves as the last commit made it.
 
 use bytes::Bytes;
-use raincheck_core::interpreter::{ChunkPlace, Part};
+use raincheck_core::interpreter::{ChunkPlace, FollowUp, Part};
 use raincheck_core::{
     ClaimScope, Content, Digest, Event, Failure, JobId, JobNo, LeaseRef, Name, Object, ObjectKind, Progress,
     QueueSettings, Spec, Timestamp,
@@ -93,6 +93,8 @@ disk! {
     queues: Table<Name, QueueRow>,
     chunks: Table<ChunkPlace, Chunks>,
     objects: Table<(ObjectKind, Name), Object>,
+    /// Those that were left over, oldest first.
+    follow_ups: Table<i64, FollowUp>,
     meta: Table<Meta, i64>,
 }
 
