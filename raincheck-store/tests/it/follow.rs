@@ -7,7 +7,7 @@ use raincheck_core::interpreter::{FollowUp, Following};
 use raincheck_core::{Cancel, Command, Job, NewJob, Reply, State, SteppedClock, Submitted, Timestamp};
 use raincheck_sim::ask;
 use raincheck_store::conformance::{Place, Setup, new_job};
-use raincheck_store::{PostgresOptions, PostgresStore, Store, migrate};
+use raincheck_store::{Invariant, PostgresOptions, PostgresStore, Store, migrate};
 
 use crate::folder::Folder;
 use crate::postgres::Base;
@@ -118,6 +118,28 @@ async fn what_was_left_over_moves_too() {
     assert_eq!(stands(&*store, &canceled).await, (State::Canceled, 2));
     assert!(!store.is_left_over());
     store.close().await;
+}
+
+/// A row that says nothing that may follow is not passed over in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_follow_is_told() {
+    let (folder, base) = (Folder::new(), Base::new());
+    let path = folder.options(&setup(FOLLOWING)).path;
+    let (sqlite, postgres) =
+        (folder.open(&setup(FOLLOWING)).await.unwrap(), base.open(&setup(FOLLOWING)).await.unwrap());
+    let wrong = "INSERT INTO follow_up (what, no) VALUES (9, 1)";
+    rusqlite::Connection::open(path).unwrap().execute_batch(wrong).unwrap();
+    base.database.run(wrong).unwrap();
+    for store in [sqlite, postgres] {
+        assert!(store.apply(vec![Command::CatchUp(512)]).await.is_err());
+        let mut checkup = store.check().unwrap();
+        let mut found = Vec::new();
+        while let Some(page) = checkup.page().await.unwrap() {
+            found.extend(page.findings.into_iter().map(|finding| (finding.invariant, finding.detail)));
+        }
+        assert_eq!(found, [(Invariant::FollowUps, "9 may not follow".into())]);
+        store.close().await;
+    }
 }
 
 async fn node(base: &Base) -> Arc<PostgresStore> {
