@@ -6,7 +6,7 @@ use crate::batch::Batch;
 use crate::event::{Event, Trim};
 use crate::failure::Failure;
 use crate::id::{JobId, JobNo};
-use crate::interpreter::Piece;
+use crate::interpreter::{FollowUp, Piece};
 use crate::job::{Job, NewJob, Spec};
 use crate::lease::{ChunkKind, LeaseRef, Outcome};
 use crate::name::Name;
@@ -55,6 +55,9 @@ pub enum Command {
     Expire(usize),
     /// Purges up to so many finished jobs past their retention. Answered by [`Reply::Swept`].
     Retire(usize),
+    /// Carries out up to so many follow-ups that were too many for the transactions they belong to. Answered by
+    /// [`Reply::Swept`].
+    CatchUp(usize),
     /// Forgets up to so many tombstones and the claims of their jobs. Answered by [`Reply::Swept`].
     Bury(usize),
     /// Goes through events from where it last came to, as far as [`crate::FeedRetention`] lets them go, and
@@ -369,4 +372,6 @@ pub enum Change {
     AskToStop(LeaseRef),
     /// A run is over.
     EndLease(LeaseRef),
+    /// This is to be carried out in the same transaction, see [`crate::interpreter::FollowUps`].
+    FollowUp(FollowUp),
 }

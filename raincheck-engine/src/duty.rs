@@ -6,7 +6,7 @@ use raincheck_store::StoreError;
 
 use crate::{Engine, replies};
 
-/// Jobs queued or expired in one transaction.
+/// Jobs queued or expired, and follow-ups carried out, in one transaction.
 const DUE_BATCH: usize = 512;
 /// Runs settled in one transaction.
 const OVERDUE_BATCH: usize = 256;
@@ -36,6 +36,8 @@ pub(crate) enum Duty {
     Settle,
     /// Queue jobs whose time has come; fail those not started in time.
     Promote,
+    /// Carry out follow-ups that were too many for their transactions.
+    CatchUp,
     /// Purge finished jobs past their retention.
     Retire,
     /// Trim the feed; the store does not say when, so from time to time.
@@ -54,11 +56,12 @@ pub(crate) enum Duty {
 
 impl Duty {
     /// Every duty, the most urgent first.
-    pub(crate) fn all(engine: &Engine) -> [Duty; 5] {
+    pub(crate) fn all(engine: &Engine) -> [Duty; 6] {
         let at = engine.0.clock.ticks();
         [
             Duty::Settle,
             Duty::Promote,
+            Duty::CatchUp,
             Duty::Retire,
             Duty::Trim { last: at - TRIM_EVERY_MOST, purged: 0 },
             Duty::Bury { at },
@@ -69,6 +72,7 @@ impl Duty {
         match self {
             Duty::Settle => "settling lost runs",
             Duty::Promote => "queueing due jobs",
+            Duty::CatchUp => "catching up with follow-ups",
             Duty::Retire => "purging old jobs",
             Duty::Trim { .. } => "trimming the feed",
             Duty::Bury { .. } => "forgetting tombstones",
@@ -96,6 +100,7 @@ impl Duty {
         Some(match self {
             Duty::Settle => store.next_overdue()? - clock.ticks(),
             Duty::Promote => store.next_due()?.since(clock.now()),
+            Duty::CatchUp => store.is_left_over().then_some(0)?,
             Duty::Retire => store.next_retirement()?.since(clock.now()),
             Duty::Trim { last, purged } => {
                 let idle = (engine.settings().feed_keep / 10).clamp(TRIM_EVERY, TRIM_EVERY_MOST);
@@ -115,6 +120,7 @@ impl Duty {
                 let commands = vec![Command::Promote(DUE_BATCH), Command::Expire(DUE_BATCH)];
                 Ok(swept(engine, commands).await?.iter().any(|count| *count >= DUE_BATCH))
             }
+            Duty::CatchUp => Ok(swept(engine, vec![Command::CatchUp(DUE_BATCH)]).await?.iter().any(|count| *count > 0)),
             Duty::Retire => {
                 let most = RETIRE_BATCH * times;
                 let count: usize = swept(engine, vec![Command::Retire(most)]).await?.iter().sum();

@@ -33,7 +33,7 @@ pub(crate) fn job(state: State, ticket: i64) -> Job {
     let mut facts = SubmitFacts::default();
     (facts.queue.max_queued, facts.queue.max_in_all, facts.queue.next_ticket) = (10, 10, ticket);
     let mut rng = StdRng::seed_from_u64(0);
-    let mut moment = Moment { now: NOW, tick: NOW.0, rng: &mut rng };
+    let mut moment = Moment { now: NOW, tick: NOW.0, rng: &mut rng, follow: None };
     let fresh = (JobNo(1), JobId::from_parts(JobNo(1), 0));
     let (submitted, _) = submit(NewJob::new(name("q"), name("k")), facts, fresh, &mut moment).unwrap();
     Job { state, ..submitted.job().clone() }

@@ -56,6 +56,10 @@ flaws! {
     HalfABatch = "half-a-batch",
     /// The request id of a batch is not written down.
     BatchWithoutName = "batch-without-name",
+    /// What follows from a decision is not carried out.
+    FollowUpsDropped = "follow-ups-dropped",
+    /// What is too much for a transaction is forgotten.
+    RestForgotten = "rest-forgotten",
     /// A lease does not look how many run already.
     CapIgnored = "cap-ignored",
 }

@@ -54,6 +54,7 @@ pub enum Invariant {
     Keys,
     Claims,
     Belongings,
+    FollowUps,
     Counters,
     Ready,
     Files,
@@ -75,7 +76,7 @@ const DAMAGED: &str = "keep a copy of the data folder as it is, then go back to 
 
 impl Invariant {
     /// Every one, in the order they are shown.
-    pub const ALL: [Invariant; 25] = {
+    pub const ALL: [Invariant; 26] = {
         use Invariant::*;
         [
             Database,
@@ -93,6 +94,7 @@ impl Invariant {
             Keys,
             Claims,
             Belongings,
+            FollowUps,
             Counters,
             Ready,
             Files,
@@ -166,6 +168,7 @@ impl Invariant {
                 ("claims", "every key, id and batch stands for a job, or for one that was purged", DAMAGED)
             }
             Invariant::Belongings => ("belongings", "what belongs to a job has its job; none vanished", DAMAGED),
+            Invariant::FollowUps => ("follow-ups", "what is still to follow is something that may follow", DAMAGED),
             Invariant::Counters => ("counters", "the kept counters equal a recount", DAMAGED),
             Invariant::Ready => ("ready", "the index of ready work holds the queued jobs, and no others", DAMAGED),
             Invariant::Files => ("files", "every payload is there in full, as it was written", DAMAGED),

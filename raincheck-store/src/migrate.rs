@@ -103,6 +103,7 @@ const TABLES: &[Table] = &[
         columns: "no, kind, attempt, start, run, base, content_type, bytes",
         select: "SELECT no, kind, attempt, offset, run, base, content_type, bytes FROM chunk",
     },
+    Table { name: "follow_up", columns: "what, no", select: "SELECT what, no FROM follow_up ORDER BY id" },
     Table { name: "blob", columns: "name, no, digest", select: "SELECT name, no, digest FROM blob" },
     Table {
         name: "tombstone",

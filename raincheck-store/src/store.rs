@@ -13,14 +13,15 @@ use crate::{Blobs, Checkup, CommitTimes, OrphanSearch, StoreError};
 /// Where jobs live. Held as `Arc<dyn Store>`; batches in, batches out, because throughput is group commit.
 ///
 /// Every store keeps these promises; the conformance suite checks them:
-/// - a job's new state and its events are one transaction, on disk before the answer;
+/// - a job's new state, its events and what follows from it are one transaction, on disk before the answer;
 /// - every guarded write carries its full predicate (state, attempt), so nothing overwrites a finished job;
 /// - once a reader has seen a cursor, no event at or below it ever appears later;
 /// - uniqueness comes from a unique index, never from look-then-insert.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Carries out `commands` in one transaction, shared with other callers' where they meet, and answers each
-    /// once it is on disk. Leases see what the commands before them did. On error none of them happened.
+    /// once it is on disk. Leases see what the commands before them did, and what followed from that. On error none of them
+    /// happened.
     async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError>;
 
     /// Everything committed from now on, in order. One reader; a second call takes over from the first.
@@ -118,6 +119,8 @@ pub trait Store: Send + Sync + 'static {
     /// Milliseconds on the monotonic clock ([`raincheck_core::Clock::ticks`]) when [`Store::overdue`] next has
     /// something, unless a heartbeat comes.
     fn next_overdue(&self) -> Option<i64>;
+    /// Whether [`Command::CatchUp`] has something to do; may say so wrongly, never that there is nothing.
+    fn is_left_over(&self) -> bool;
     /// When the next [`Command::Promote`] or [`Command::Expire`] has something to do; may be too early, never too late.
     fn next_due(&self) -> Option<Timestamp>;
     /// When the next [`Command::Retire`] has something to do; may be too early, never too late.

@@ -15,7 +15,7 @@ pub fn lease(job: Job, worker: &str, ttl: Millis, moment: &Moment<'_>) -> (Job, 
     draft.job.ttl = ttl;
     draft.job.started_at = Some(moment.now);
     draft.step(State::Running, EventData::Started { worker: worker.into() }, moment.now);
-    draft.done()
+    draft.done(moment)
 }
 
 /// Gives a run's lease a length that outlives restarts. Not beyond what is left of the job's time limit: whoever is told
@@ -32,7 +32,7 @@ pub fn extend(job: Job, run: LeaseRef, ttl: Millis, moment: &Moment<'_>) -> (Rep
         return (Reply::TooLong(job), Vec::new());
     }
     let longer = Job { ttl, ..job };
-    let (job, mut changes) = Draft::of(longer).done();
+    let (job, mut changes) = Draft::of(longer).done(moment);
     changes.push(Change::Extend(run, ttl));
     (Reply::Job(job), changes)
 }

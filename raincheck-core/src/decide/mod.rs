@@ -23,6 +23,7 @@ use rand::Rng;
 
 use crate::command::Change;
 use crate::event::{Cursor, Event, EventData};
+use crate::interpreter::FollowRule;
 use crate::job::Job;
 use crate::lease::LeaseRef;
 use crate::state::State;
@@ -36,6 +37,8 @@ pub struct Moment<'a> {
     pub tick: Millis,
     /// Randomness.
     pub rng: &'a mut dyn Rng,
+    /// What follows when a job ends, beside what the rules say: for tests.
+    pub follow: Option<FollowRule>,
 }
 
 impl Job {
@@ -90,9 +93,12 @@ impl Draft {
         State::Queued
     }
 
-    fn done(mut self) -> (Job, Vec<Change>) {
+    fn done(mut self, moment: &Moment<'_>) -> (Job, Vec<Change>) {
         let job = self.job.clone();
         self.changes.push(Change::Update { state: self.state, attempt: self.attempt, job: Box::new(self.job) });
+        if let Some(follow) = moment.follow.filter(|_| job.state.is_final()) {
+            self.changes.extend(follow(&job).map(Change::FollowUp));
+        }
         (job, self.changes)
     }
 }

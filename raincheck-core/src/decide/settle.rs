@@ -64,7 +64,7 @@ pub fn settle(
         // Asked to stop and it did, one way or another.
         _ => cancel(&mut draft, moment),
     }
-    let (job, changes) = draft.done();
+    let (job, changes) = draft.done(moment);
     Settled::Changed(job, changes)
 }
 
@@ -137,5 +137,5 @@ pub fn progress(
     let mut draft = Draft::of(job);
     draft.changes.push(Change::Progress(draft.job.no, progress.clone()));
     draft.step(State::Running, EventData::Progress(progress), moment.now);
-    Ok(draft.done())
+    Ok(draft.done(moment))
 }

@@ -25,7 +25,7 @@ pub fn cancel(job: Job, force: bool, moment: &Moment<'_>) -> (Reply, Vec<Change>
         draft.changes.push(Change::Failure(draft.job.no, failure));
         draft.finish(State::Canceled, EventData::Canceled, moment.now);
     }
-    let (job, changes) = draft.done();
+    let (job, changes) = draft.done(moment);
     (Reply::Job(job), changes)
 }
 

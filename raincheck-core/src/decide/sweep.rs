@@ -11,7 +11,7 @@ pub fn promote(job: Job, moment: &Moment<'_>) -> (Job, Vec<Change>) {
     let mut draft = Draft::of(job);
     let state = draft.wait(0, moment);
     draft.step(state, EventData::Queued, moment.now);
-    draft.done()
+    draft.done(moment)
 }
 
 /// Whether a job still waits for its first start, and is too late for it.
@@ -29,5 +29,5 @@ pub fn expire(job: Job, moment: &Moment<'_>) -> Option<(Job, Vec<Change>)> {
     draft.changes.push(Change::Failure(draft.job.no, failure.clone()));
     draft.finish(State::Failed, EventData::Failed(failure), moment.now);
     debug_assert_eq!(draft.job.state, State::Failed);
-    Some(draft.done())
+    Some(draft.done(moment))
 }

@@ -4,6 +4,7 @@
 mod append;
 mod batch;
 mod facts;
+mod follow;
 mod lease;
 mod needs;
 mod object;
@@ -14,6 +15,7 @@ mod sweep;
 
 pub use batch::{BatchClaim, BatchFacts, BatchJob, again};
 pub use facts::{ChunkPlace, Fact, Facts, Held, NamedObject, NamedQueue, NotAsked, Part, Piece, Recorded};
+pub use follow::{FollowRule, FollowUp, FollowUps, Following};
 pub use lease::{Offered, Serving};
 pub use needs::{Needs, needs};
 pub use room::Room;
@@ -94,9 +96,12 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
             sweep::sweep(facts.due, |job| decide::may_purge(&job).then(|| vec![Change::Forget(Box::new(job))]))
         }
         // These go by other doors: `take`, `Serving`, and what stores clean up by themselves.
-        Command::Submit(_) | Command::SubmitBatch(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => {
-            Err(NotAsked("what it is about"))
-        }
+        Command::Submit(_)
+        | Command::SubmitBatch(_)
+        | Command::Lease(_)
+        | Command::CatchUp(_)
+        | Command::Bury(_)
+        | Command::Trim(_) => Err(NotAsked("what it is about")),
     }
 }
 

@@ -59,8 +59,11 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         Command::Promote(limit) => sweeps(Due::Scheduled(*limit)),
         Command::Expire(limit) => sweeps(Due::Late(*limit)),
         Command::Retire(limit) => sweeps(Due::Expired(*limit)),
-        Command::Submit(_) | Command::SubmitBatch(_) | Command::Lease(_) | Command::Bury(_) | Command::Trim(_) => {
-            nothing
-        }
+        Command::Submit(_)
+        | Command::SubmitBatch(_)
+        | Command::Lease(_)
+        | Command::CatchUp(_)
+        | Command::Bury(_)
+        | Command::Trim(_) => nothing,
     }
 }

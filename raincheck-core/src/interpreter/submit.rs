@@ -221,7 +221,8 @@ impl Before {
                 | Change::Erase(_)
                 | Change::Extend(..)
                 | Change::AskToStop(_)
-                | Change::EndLease(_) => {}
+                | Change::EndLease(_)
+                | Change::FollowUp(_) => {}
             }
         }
         self.jobs.insert(job.no, job.clone());

@@ -22,6 +22,11 @@ pub const CLOCK_AHEAD_MILLIS: Millis = 30 * 86_400_000;
 pub const QUEUED_PER_QUEUE: u64 = 1_000_000;
 /// Most waiting jobs in all.
 pub const QUEUED_IN_ALL: u64 = 10_000_000;
+/// Most follow-ups in one transaction, which takes about twice as long with them as with its commands alone; what is left
+/// over comes in others.
+pub const FOLLOW_UPS: usize = 512;
+/// Most rounds of follow-ups in one transaction, each of those that the one before it named.
+pub const FOLLOW_UP_ROUNDS: usize = 8;
 /// How long a succeeded job is kept.
 pub const KEEP_SUCCEEDED_MILLIS: Millis = 3 * 86_400_000;
 /// How long a failed or canceled job is kept.

@@ -3,6 +3,7 @@
 mod batch;
 mod feed;
 mod fingerprint;
+mod follow;
 mod fuzz;
 mod interpreter;
 mod lawful;

@@ -17,7 +17,7 @@ pub fn at_now<T>(rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
 }
 
 pub fn at<T>(now: Timestamp, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
-    rule(&mut Moment { now, tick: now.0, rng: &mut StdRng::seed_from_u64(1) })
+    rule(&mut Moment { now, tick: now.0, rng: &mut StdRng::seed_from_u64(1), follow: None })
 }
 
 pub fn name(text: &str) -> Name {
@@ -102,6 +102,7 @@ pub fn words(changes: &[Change]) -> String {
         Change::AskToStop(..) => "ask to stop".to_owned(),
         Change::EndLease(..) => "end lease".to_owned(),
         Change::ClaimBatch { id, .. } => format!("claim batch {id}"),
+        Change::FollowUp(..) => "follow-up".to_owned(),
     };
     changes.iter().map(word).collect::<Vec<_>>().join(" + ")
 }

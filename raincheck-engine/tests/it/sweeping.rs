@@ -1,6 +1,8 @@
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use raincheck_core::{Clock, FailureCode, Millis, NewJob, Refusal, Retention, Spec, State, SteadyClock};
+use raincheck_core::interpreter::{FollowUp, Following};
+use raincheck_core::{Clock, FailureCode, Job, JobNo, Millis, NewJob, Refusal, Retention, Spec, State, SteadyClock};
 use raincheck_engine::{Finish, SubmitError, Until};
 use raincheck_store::{Filter, Found};
 
@@ -23,6 +25,24 @@ async fn a_scheduled_job_becomes_due() {
     let job = bed.submit(NewJob { delay: 3_600_000, ..new_job() }).await;
     bed.clock.advance(3_600_000);
     assert_eq!(bed.lease().await.job.id, job.id);
+    bed.engine.stop().await;
+}
+
+/// What follows and is too much for its transaction is carried out soon after, and whoever waits for work gets it.
+#[tokio::test]
+async fn what_is_left_over_is_caught_up_with() {
+    static NEXT: Mutex<BTreeMap<JobNo, FollowUp>> = Mutex::new(BTreeMap::new());
+    let next = |job: &Job| NEXT.lock().unwrap().get(&job.no).copied();
+    let following = Following { rule: Some(next), rounds: 1, ..Following::default() };
+    let bed = Bed::with(|options| options.following = following).await;
+    bed.submit(new_job()).await;
+    let first = bed.lease().await.job;
+    let second = bed.submit(new_job()).await;
+    let third = bed.submit(NewJob { delay: 3_600_000, ..new_job() }).await;
+    NEXT.lock().unwrap().extend([(first.no, FollowUp::Cancel(second.no)), (second.no, FollowUp::RunNow(third.no))]);
+    bed.complete(first.lease_ref()).await;
+    assert_eq!(bed.record(&second).await.job.state, State::Canceled);
+    assert_eq!(bed.lease().await.job.id, third.id);
     bed.engine.stop().await;
 }
 

@@ -179,6 +179,7 @@ impl Checker {
             (Command::Promote(most) | Command::Expire(most), Reply::Swept(n, _)) => {
                 *n == done.events.len() && n <= most
             }
+            (Command::CatchUp(most), Reply::Swept(n, _)) => !wrote && done.gone.is_empty() && n <= most,
             (Command::Retire(most) | Command::Bury(most), Reply::Swept(n, _)) => {
                 !wrote && *n == done.gone.len() && n <= most
             }

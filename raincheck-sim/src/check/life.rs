@@ -146,6 +146,7 @@ impl Checker {
         }
         if event.state.is_final() {
             life.finished_at = self.now;
+            self.owed.owe(life.row.id);
         }
         if event.state == State::Queued {
             self.line += 1;

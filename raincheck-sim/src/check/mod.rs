@@ -4,6 +4,7 @@
 mod books;
 mod cause;
 mod feed;
+mod follow;
 mod life;
 mod scan;
 mod submits;
@@ -18,6 +19,7 @@ use raincheck_core::{
 
 use crate::model::{Found, Model};
 use books::Books;
+use follow::Owed;
 use life::Life;
 
 /// A broken promise.
@@ -53,6 +55,8 @@ use demand;
 pub struct Done {
     /// What was asked.
     pub command: Command,
+    /// Somebody asked; else it followed from something else.
+    pub is_asked: bool,
     /// What will be answered.
     pub reply: Reply,
     /// What it wrote into the feed.
@@ -89,6 +93,8 @@ pub struct Checker {
     batches: BTreeMap<Box<str>, (Vec<JobNo>, Digest)>,
     /// Jobs that somebody was told exist.
     acknowledged: BTreeSet<JobNo>,
+    /// What must follow from ends so far.
+    owed: Owed,
     /// Ends that a worker was told were taken.
     accepted: BTreeMap<JobNo, (u32, Digest)>,
     /// Every event in the order of the commits, as far back as somebody reads.
@@ -116,6 +122,7 @@ impl Checker {
             ids: BTreeMap::new(),
             batches: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
+            owed: Owed::default(),
             accepted: BTreeMap::new(),
             feed: BTreeMap::new(),
             floor: Cursor(0),
@@ -151,6 +158,7 @@ impl Checker {
             let (Some(life), Some(row)) = (self.lives.get(&no), store.job(no)) else { continue };
             demand!(life.row == *row, no, "a job changed without an event: {:#?} became {row:#?}", life.row);
         }
+        self.owed.is_left_over(store)?;
         self.trimmed(store.feed_bounds().1)
     }
 
@@ -159,6 +167,9 @@ impl Checker {
             demand!(event.cursor.0 > self.last_cursor, event.no, "an event behind the last cursor: {event:?}");
             self.last_cursor = event.cursor.0;
             self.feed.insert(event.cursor.0, (event.no, event.seq, event.at));
+        }
+        if !done.is_asked {
+            self.owed.pay(&done.command)?;
         }
         match (&done.command, &done.reply) {
             (Command::Submit(asked), Reply::Submitted(got)) => return self.submitted(asked, got, &done.events),

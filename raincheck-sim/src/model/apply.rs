@@ -26,6 +26,7 @@ impl Model {
                 let reply = self.carry_out(command)?;
                 self.retire_by_age(reply)
             }
+            Command::CatchUp(limit) => self.catch_up(limit),
             Command::Bury(limit) => self.bury(limit),
             Command::Trim(trim) => self.trim(trim),
             Command::Settle(_)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use raincheck_core::interpreter::{ChunkPlace, Part};
+use raincheck_core::interpreter::{ChunkPlace, FollowUp, Part};
 use raincheck_core::{
     ClaimScope, Content, Digest, Event, Failure, JobId, JobNo, LeaseRef, Name, Object, ObjectKind, Progress,
     QueueSettings, Spec, Timestamp,
@@ -99,6 +99,8 @@ disk! {
     queues: Table<Name, QueueRow>,
     chunks: Table<ChunkPlace, Chunks>,
     objects: Table<(ObjectKind, Name), Object>,
+    /// Those that were left over, oldest first.
+    follow_ups: Table<i64, FollowUp>,
     meta: Table<Meta, i64>,
 }
 

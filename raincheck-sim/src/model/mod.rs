@@ -5,6 +5,7 @@
 mod apply;
 mod claims;
 mod disk;
+mod follow;
 mod jobs;
 mod lease;
 mod leases;
@@ -16,6 +17,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use raincheck_core::decide::Moment;
+use raincheck_core::interpreter::{FollowUps, Following};
 use raincheck_core::{
     Cursor, Event, EventData, FeedRetention, IdMint, Job, JobNo, LeaseRef, Millis, Name, Overdue, Reading, State,
     Timestamp, limits,
@@ -52,6 +54,8 @@ pub struct Setup {
     pub tombstone: Millis,
     /// How much of the feed stays when its jobs are forgotten.
     pub feed: FeedRetention,
+    /// How it deals with follow-ups.
+    pub following: Following,
     /// What it does wrong.
     pub flaw: Option<Flaw>,
 }
@@ -66,6 +70,7 @@ impl Setup {
             max_in_all,
             tombstone: limits::TOMBSTONE_MILLIS,
             feed: FeedRetention::default(),
+            following: Following::default(),
             flaw: None,
         }
     }
@@ -99,6 +104,7 @@ pub struct Model {
     head: Cursor,
     leases: Leases,
     lease_changes: Vec<LeaseChange>,
+    follow_ups: FollowUps,
     /// Of the open transaction.
     events: Vec<Event>,
     /// Jobs that the present command purged or buried.
@@ -117,6 +123,7 @@ impl Model {
             disk: Disk::default(),
             mint: IdMint::after(JobNo(0)),
             rng: StdRng::seed_from_u64(setup.seed),
+            follow_ups: FollowUps::new(setup.following),
             setup,
             tick: 0,
             cursor: 0,
@@ -156,6 +163,7 @@ impl Model {
             }
         }
         self.disk.commit();
+        self.follow_ups.begin();
         for event in late {
             self.effect()?;
             self.disk.feed.set(event.cursor.0, (event.no, event.seq));
@@ -192,6 +200,7 @@ impl Model {
     /// Takes the open transaction back, and goes on.
     pub fn rollback(&mut self) {
         self.disk.rollback();
+        self.follow_ups.begin();
         self.events.clear();
         self.gone.clear();
         self.lease_changes.clear();
@@ -262,6 +271,7 @@ impl Model {
 
     fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
         self.tick = self.tick.max(self.now.0);
-        (Moment { now: self.now, tick: self.tick, rng: &mut self.rng }, &mut self.mint)
+        let follow = self.follow_ups.rule();
+        (Moment { now: self.now, tick: self.tick, rng: &mut self.rng, follow }, &mut self.mint)
     }
 }

@@ -14,8 +14,13 @@ impl Model {
     pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<(), Stop> {
         for change in changes {
             // Leases are in memory; a purge has effects of its own.
-            if !matches!(change, Change::Extend(..) | Change::AskToStop(_) | Change::EndLease(_) | Change::Forget(_)) {
-                self.effect()?;
+            match change {
+                Change::Extend(..)
+                | Change::AskToStop(_)
+                | Change::EndLease(_)
+                | Change::FollowUp(_)
+                | Change::Forget(_) => {}
+                _ => self.effect()?,
             }
             match change {
                 Change::Insert(job, spec) => self.insert(*job, *spec)?,
@@ -70,6 +75,7 @@ impl Model {
                 Change::Extend(lease, ttl) => self.lease_changes.push(LeaseChange::Extend(lease, ttl)),
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
+                Change::FollowUp(follow_up) => self.name(follow_up),
             }
         }
         Ok(())

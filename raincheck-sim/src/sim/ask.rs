@@ -1,9 +1,10 @@
 //! What clients and workers ask for, at random: the one vocabulary of every script.
 
 use bytes::Bytes;
+use raincheck_core::interpreter::FollowUp;
 use raincheck_core::{
-    Batch, BatchName, Content, Digest, Failure, FailureCode, JobId, LeaseJobs, Method, Name, NewJob, OnLost, Outcome,
-    Pattern, Payload, Progress, Timestamp,
+    Batch, BatchName, Content, Digest, Failure, FailureCode, Job, JobId, JobNo, LeaseJobs, Method, Name, NewJob,
+    OnLost, Outcome, Pattern, Payload, Progress, Timestamp,
 };
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -88,6 +89,30 @@ pub fn batch(rng: &mut StdRng, plan: &Plan, number: u64, jobs: Vec<NewJob>) -> B
     let number = if rng.random_bool(0.6) { number } else { rng.random_range(0..plan.names.min(20)) };
     let fingerprint = digest(rng.random_range(0..2));
     Batch { name: BatchName { id: number.to_string().into(), fingerprint }, jobs }
+}
+
+/// What the ids of jobs have in common that name what follows: version 8, and a mark.
+const NAMES: u64 = 0x8f0f;
+/// Bits of an id beside that and its variant.
+const NUMBER: u64 = (1 << 62) - 1;
+
+/// The id of a job whose end this follows from. No other number makes the same.
+pub fn then(follow_up: FollowUp, number: u32) -> JobId {
+    let (what, no) = follow_up.parts();
+    let high = (u64::from(number) << 32) | (u64::from(what) << 24) | NAMES;
+    JobId(Uuid::from_u64_pair(high, (0b10 << 62) | no.0.cast_unsigned()))
+}
+
+/// What follows from the end of the job of this id.
+pub fn named(id: JobId) -> Option<FollowUp> {
+    let (high, low) = id.0.as_u64_pair();
+    let what = ((high >> 24) & 0xff).cast_signed();
+    if high & 0xff_ffff == NAMES { FollowUp::of_parts(what, JobNo((low & NUMBER).cast_signed())) } else { None }
+}
+
+/// The rule that goes by that.
+pub fn follows(job: &Job) -> Option<FollowUp> {
+    named(job.id)
 }
 
 /// A worker's request. Its id, where it has one, is new.

@@ -1,6 +1,7 @@
 //! Callers: they submit, ask again when they did not hear, look, cancel, rerun, purge.
 
 use raincheck_core::decide::{Rerun, may_rerun};
+use raincheck_core::interpreter::FollowUp;
 use raincheck_core::{
     Again, Cancel, Command, Delete, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, State,
 };
@@ -101,15 +102,26 @@ impl Sim {
     fn submit(&mut self) -> Command {
         let jobs = if self.rng.random_bool(0.15) { self.rng.random_range(2..5) } else { 1 };
         let now = self.server.store.now;
-        let mut new = || {
+        let new = |_| {
             self.labels += 1;
-            ask::new_job(&mut self.rng, &self.plan, self.labels, now)
+            let mut new = ask::new_job(&mut self.rng, &self.plan, self.labels, now);
+            if new.method == Method::Post && self.rng.random_ratio(self.plan.follows, 100) {
+                new.id = Some(self.then());
+            }
+            new
         };
-        let jobs: Vec<NewJob> = (0..jobs).map(|_| new()).collect();
+        let jobs: Vec<NewJob> = (0..jobs).map(new).collect();
         if jobs.len() == 1 || self.rng.random_bool(0.3) {
             return Command::Submit(jobs);
         }
         Command::SubmitBatch(ask::batch(&mut self.rng, &self.plan, self.labels, jobs))
+    }
+
+    /// The id of a job whose end something follows from for some other job.
+    fn then(&mut self) -> JobId {
+        let (no, _) = self.some_job();
+        let follow_up = if self.rng.random_bool(0.7) { FollowUp::RunNow(no) } else { FollowUp::Cancel(no) };
+        ask::then(follow_up, self.labels as u32)
     }
 
     /// What another caller asks for at this very moment.

@@ -19,7 +19,7 @@ impl Sim {
         let free = ask::QUEUES.iter().map(|queue| Command::SetQueue(ask::name(queue), free.clone()));
         self.calm(free.collect())?;
         for _ in 0..ROUNDS {
-            let mut commands = vec![Command::Promote(1_000), Command::Expire(1_000)];
+            let mut commands = vec![Command::CatchUp(1_000), Command::Promote(1_000), Command::Expire(1_000)];
             commands.extend(settle_overdue(&self.server));
             commands.push(Command::Lease(LeaseJobs {
                 worker: "calm".into(),
@@ -40,7 +40,7 @@ impl Sim {
             if !ends.is_empty() {
                 self.calm(ends)?;
             }
-            if self.server.check.unfinished() == 0 {
+            if self.server.check.unfinished() == 0 && self.server.store.left_over().next().is_none() {
                 return self.server.check.scan(&self.server.store);
             }
             if leased.is_empty() {

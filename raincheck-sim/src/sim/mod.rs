@@ -12,6 +12,7 @@ mod worker;
 
 use std::collections::VecDeque;
 
+use raincheck_core::interpreter::Following;
 use raincheck_core::{
     Command, Cursor, JobId, JobNo, LeaseRef, Millis, Outcome, Overdue, Reply, Settle, Timestamp, Trim,
 };
@@ -118,8 +119,9 @@ impl Sim {
     }
 
     fn of(seed: u64, rng: StdRng, plan: Plan, flaw: Option<Flaw>) -> Self {
-        let Plan { max_queued, max_in_all, tombstone, feed, .. } = plan;
-        let setup = Setup { seed, max_queued, max_in_all, tombstone, feed, flaw };
+        let Plan { max_queued, max_in_all, tombstone, feed, rounds, most, .. } = plan;
+        let following = Following { rule: Some(ask::follows), rounds, most };
+        let setup = Setup { seed, max_queued, max_in_all, tombstone, feed, following, flaw };
         let mut store = Model::new(setup.clone(), BEGIN);
         store.kind_caps.extend(plan.kind_cap.map(|cap| (ask::name("x"), cap)));
         Sim {
@@ -307,7 +309,7 @@ impl Sim {
         let some = self.rng.random_range(1..20);
         let commands = match self.rng.random_range(0..if self.plan.trims { 13 } else { 10 }) {
             0..4 => settle_overdue(&self.server).into_iter().take(some).collect(),
-            4..7 => vec![Command::Promote(some), Command::Expire(some)],
+            4..7 => vec![Command::CatchUp(some), Command::Promote(some), Command::Expire(some)],
             7..9 => vec![Command::Retire(some)],
             9 => vec![Command::Bury(some)],
             _ => {

@@ -43,6 +43,12 @@ pub struct Plan {
     pub trims: bool,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// Submits of jobs that name what follows from their end, percent.
+    pub follows: u32,
+    /// Most rounds of that in one transaction, and most in all.
+    pub rounds: usize,
+    /// See `rounds`.
+    pub most: usize,
     /// Most running of kind `x`.
     pub kind_cap: Option<u32>,
 }
@@ -75,6 +81,9 @@ impl Plan {
             },
             trims: true,
             retention: Retention { succeeded: rng.random_range(0..60_000), failed: rng.random_range(0..90_000) },
+            follows: rng.random_range(0..40),
+            rounds: rng.random_range(1..4),
+            most: rng.random_range(1..6),
             kind_cap: rng.random_bool(0.5).then(|| rng.random_range(1..6)),
         }
     }

@@ -123,11 +123,13 @@ impl Server {
         fate: &mut Fate,
     ) -> Result<(), Failed> {
         for command in batch.into_iter().flatten() {
-            let before = self.store.open_events().len();
-            let reply = self.store.apply(command.clone())?;
-            let events = self.store.open_events()[before..].to_vec();
-            done.push(Done { command, reply, events, gone: self.store.take_gone() });
+            if self.store.follows_before(&command) {
+                self.follow(done)?;
+            }
+            done.push(self.one(command, true)?);
         }
+        self.follow(done)?;
+        self.store.leave_over()?;
         if luck.refuse {
             self.store.rollback();
             fate.refused = true;
@@ -166,6 +168,22 @@ impl Server {
         Ok(())
     }
 
+    fn follow(&mut self, done: &mut Vec<Done>) -> Result<(), Stop> {
+        while let Some(round) = self.store.next_round() {
+            for follow_up in round {
+                done.push(self.one(follow_up.command(), false)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, command: Command, is_asked: bool) -> Result<Done, Stop> {
+        let before = self.store.open_events().len();
+        let reply = self.store.apply(command.clone())?;
+        let events = self.store.open_events()[before..].to_vec();
+        Ok(Done { command, is_asked, reply, events, gone: self.store.take_gone() })
+    }
+
     fn committed(&mut self, done: &[Done]) -> Verdict {
         self.record(|| Step::Apply(done.to_vec()));
         self.check.committed(done, &self.store)
@@ -178,7 +196,7 @@ impl Server {
     }
 
     fn answer(&mut self, done: &[Done], sizes: &[usize], fate: &mut Fate) -> Result<(), Stop> {
-        let mut replies = done.iter().map(|done| done.reply.clone());
+        let mut replies = done.iter().filter(|done| done.is_asked).map(|done| done.reply.clone());
         for (answer, size) in fate.answers.iter_mut().zip(sizes) {
             if answer.is_none() {
                 self.store.effect()?;

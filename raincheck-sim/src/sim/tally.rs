@@ -57,6 +57,9 @@ impl Tally {
                 EventData::Gone(_) => "event: of a forgotten job",
             });
         }
+        if !done.is_asked {
+            self.count(if done.events.is_empty() { "follow-up: refused" } else { "follow-up: carried out" });
+        }
         match &done.reply {
             Reply::Submitted(all) => all.iter().for_each(|one| {
                 self.count(match one {
@@ -94,6 +97,7 @@ impl Tally {
             Reply::Swept(n, _) => {
                 let what = match done.command {
                     Command::Retire(_) => "purged: by retention",
+                    Command::CatchUp(_) => "follow-up: caught up",
                     Command::Bury(_) => "tombstones buried",
                     Command::Trim(_) => "events trimmed",
                     _ => return,

@@ -13,6 +13,7 @@ pub mod chunks;
 pub mod equal;
 pub mod feed;
 pub mod figures;
+pub mod follow;
 pub mod ids;
 pub mod keys;
 pub mod lease;
@@ -97,6 +98,8 @@ macro_rules! conformance_tests {
             list { filters_by_what_it_says, every_page_without_gaps_or_doubles, newest_first, long_lists_in_slices }
             search { tags_match_exactly, text_is_literal, text_looks_everywhere, every_filter_together }
             figures { follow_every_move, of_queues_and_kinds, tickets_and_served }
+            follow { the_end_of_one_promotes_another, a_lease_sees_what_was_promoted, chains_go_on_in_rounds, what_is_too_much_is_caught_up,
+                a_refused_one_takes_nothing_back, every_end_counts }
             blobs { referenced_stay_and_orphans_go, orphans_go_while_it_is_open, of_purged_jobs_are_handed_back, results_may_be_files, are_read_copied_and_removed }
             restart { everything_is_there, leases_get_their_full_length_again, a_hand_over_outlives_a_restart, numbers_grow_though_the_clock_steps_back,
                 due_times_are_known_again, secret_and_settings_stay, closed_takes_nothing }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use raincheck_core::interpreter::Following;
 use raincheck_core::{
     Cancel, Command, Event, FeedRetention, Job, JobNo, LeaseJobs, LeaseRef, NewJob, Outcome, Refusal, Reply, Settle,
     Spec, SteppedClock, Submitted, Timestamp, Trim, limits,
@@ -42,6 +43,8 @@ pub struct Setup {
     pub tombstone: i64,
     /// How much of the feed stays when its jobs are forgotten.
     pub feed: FeedRetention,
+    /// How it deals with follow-ups.
+    pub following: Following,
 }
 
 /// One store and all around it.
@@ -79,6 +82,7 @@ impl World {
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
             feed: FeedRetention::default(),
+            following: Following::default(),
         };
         let store = place.open(&setup).await.unwrap();
         let commits = store.commits();

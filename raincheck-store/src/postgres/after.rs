@@ -18,6 +18,7 @@ pub(super) struct After {
     named: Vec<(bool, i32)>,
     /// A sweep took what was due next: look for the next after it.
     pub swept: bool,
+    left_over: bool,
 }
 
 impl After {
@@ -30,6 +31,7 @@ impl After {
             retirement: batch.retirements.into_iter().min(),
             named: batch.named,
             swept: batch.swept,
+            left_over: batch.left_over,
         }
     }
 
@@ -45,6 +47,7 @@ impl After {
         drop(book);
         shared.next_due.fetch_min(self.due.unwrap_or(i64::MAX), Ordering::AcqRel);
         shared.next_retirement.fetch_min(self.retirement.unwrap_or(i64::MAX), Ordering::AcqRel);
+        shared.left_over.fetch_or(self.left_over, Ordering::AcqRel);
         if !self.lease_changes.is_empty() {
             let mut leases = shared.leases.lock();
             for change in self.lease_changes {

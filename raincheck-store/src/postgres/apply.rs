@@ -28,6 +28,7 @@ impl Batch<'_> {
             | Command::Promote(_)
             | Command::Expire(_)
             | Command::Retire(_)
+            | Command::CatchUp(_)
             | Command::Bury(_)
             | Command::Trim(_) => Err(Trouble::Refused("a command went the wrong way")),
             Command::Settle(_)

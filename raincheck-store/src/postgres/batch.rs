@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use raincheck_core::decide::{self, Moment};
-use raincheck_core::interpreter::{BatchClaim, ChunkPlace, Part, Piece, Recorded};
+use raincheck_core::interpreter::{BatchClaim, ChunkPlace, FollowUps, Following, Part, Piece, Recorded};
 use raincheck_core::{
     Change, ChunkKind, ClaimScope, Content, Digest, Event, FeedRetention, IdMint, Job, JobId, JobNo, LeaseRef, Millis,
     Name, QueueSettings, RetryPolicy, Spec, State, Timestamp,
@@ -70,6 +70,7 @@ pub(super) struct Bounds {
     pub max_in_all: u64,
     pub tombstone: Millis,
     pub feed: FeedRetention,
+    pub following: Following,
 }
 
 /// A name that stands for a job.
@@ -149,6 +150,7 @@ pub(super) struct Batch<'a> {
     pub events: Vec<Event>,
     pub grown: Vec<(JobNo, ChunkKind)>,
     pub lease_changes: Vec<LeaseChange>,
+    pub follow_ups: FollowUps,
     /// Of all that was handed out, as far as it was looked at, bytes.
     pub inputs: usize,
     pub results: Vec<(JobNo, Content)>,
@@ -171,6 +173,8 @@ pub(super) struct Batch<'a> {
     /// Names that are on disk once the transaction is.
     pub named: Vec<(bool, i32)>,
     pub swept: bool,
+    /// Something was left over.
+    pub left_over: bool,
     /// Nobody could renew leases for a while: none is over before that is seen to.
     pub unheard: bool,
     /// Something was written.
@@ -179,6 +183,7 @@ pub(super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub fn new(db: &'a Db, shared: &'a Shared, mind: &'a mut Mind) -> Self {
+        let follow_ups = FollowUps::new(mind.bounds.following);
         Batch {
             db,
             shared,
@@ -202,6 +207,7 @@ impl<'a> Batch<'a> {
             events: Vec::new(),
             grown: Vec::new(),
             lease_changes: Vec::new(),
+            follow_ups,
             inputs: 0,
             results: Vec::new(),
             reports: BTreeMap::new(),
@@ -217,6 +223,7 @@ impl<'a> Batch<'a> {
             retirements: Vec::new(),
             named: Vec::new(),
             swept: false,
+            left_over: false,
             unheard: false,
             wrote: false,
         }
@@ -229,7 +236,8 @@ impl<'a> Batch<'a> {
 
     pub fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
         self.mind.tick = self.mind.tick.max(self.now.0);
-        (Moment { now: self.now, tick: self.mind.tick, rng: &mut self.mind.rng }, &mut self.mind.mint)
+        let follow = self.follow_ups.rule();
+        (Moment { now: self.now, tick: self.mind.tick, rng: &mut self.mind.rng, follow }, &mut self.mind.mint)
     }
 
     /// A job that was asked for in `load`.
@@ -285,6 +293,7 @@ impl<'a> Batch<'a> {
                 }
                 Change::AskToStop(lease) => self.lease_changes.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.lease_changes.push(LeaseChange::End(lease)),
+                Change::FollowUp(follow_up) => self.follow_ups.name(follow_up),
             }
         }
         Ok(())

@@ -19,6 +19,7 @@ mod feed;
 mod figures;
 mod floors;
 mod flush;
+mod follow;
 mod forget;
 mod heartbeats;
 mod hints;

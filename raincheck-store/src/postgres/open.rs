@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
 use parking_lot::{Mutex, RwLock};
+use raincheck_core::interpreter::Following;
 use raincheck_core::{Clock, FeedRetention, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -64,6 +65,9 @@ pub struct PostgresOptions {
     /// When a look for jobs that are ready, due or over has taken so long, those after it begin where it ended, for a
     /// while: so somebody's open transaction, which keeps the entries of all that were, does not slow down every look.
     pub slow_look: Duration,
+    /// How it deals with follow-ups: for tests.
+    #[doc(hidden)]
+    pub following: Following,
     /// Most connections for reading.
     pub readers: usize,
     /// Tell other nodes of every transaction at once, by `NOTIFY`. Without it they look by themselves.
@@ -86,6 +90,7 @@ impl PostgresOptions {
             feed: FeedRetention::default(),
             stretch: STRETCH,
             slow_look: Duration::from_millis(5),
+            following: Following::default(),
             readers: 8,
             notify: true,
         }
@@ -226,6 +231,7 @@ impl PostgresStore {
                 max_in_all: options.max_in_all,
                 tombstone: options.tombstone,
                 feed: options.feed,
+                following: options.following,
             },
             counters: Mutex::default(),
             floors,

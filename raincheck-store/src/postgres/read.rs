@@ -244,6 +244,10 @@ impl Store for PostgresStore {
         self.next_overdue_lease()
     }
 
+    fn is_left_over(&self) -> bool {
+        self.shared.left_over.load(Ordering::Acquire)
+    }
+
     fn next_due(&self) -> Option<Timestamp> {
         self.by_own_clock(self.shared.next_due.load(Ordering::Acquire))
     }

@@ -97,6 +97,10 @@ impl Batch<'_> {
                 self.flush(false).await?;
             }
         }
+        if is_last {
+            // Jobs that came too late for a lease have ended, too.
+            self.follow().await?;
+        }
         self.with_specs(leased, is_last).await
     }
 

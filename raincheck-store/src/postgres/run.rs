@@ -82,10 +82,22 @@ fn way(command: &Command) -> Way {
     match command {
         Command::Lease(_) => Way::Lease,
         Command::Purge(_) => Way::Purge,
-        Command::Promote(_) | Command::Expire(_) | Command::Retire(_) | Command::Bury(_) | Command::Trim(_) => {
-            Way::Sweep
-        }
-        _ => Way::Point,
+        Command::Promote(_)
+        | Command::Expire(_)
+        | Command::Retire(_)
+        | Command::CatchUp(_)
+        | Command::Bury(_)
+        | Command::Trim(_) => Way::Sweep,
+        Command::Submit(_)
+        | Command::Settle(_)
+        | Command::Progress(..)
+        | Command::Extend(..)
+        | Command::Append(_)
+        | Command::Cancel(_)
+        | Command::RunNow(_)
+        | Command::SetQueue(..)
+        | Command::Put(_)
+        | Command::Delete(_) => Way::Point,
     }
 }
 
@@ -154,6 +166,8 @@ impl Batch<'_> {
                 replies[caller].push(reply);
             }
         }
+        self.follow().await?;
+        self.leave_over().await?;
         if self.is_pending() || self.events.len() > self.written_events {
             self.flush(true).await?;
         }
@@ -191,6 +205,9 @@ impl Batch<'_> {
         is_last: bool,
     ) -> Result<Vec<Reply>, Trouble> {
         let way = group.first().map_or(Way::Point, |command| way(command));
+        if way == Way::Lease {
+            self.follow().await?;
+        }
         let matters = match way {
             Way::Point => false,
             Way::Lease => self.hides_queued(),
@@ -213,6 +230,7 @@ impl Batch<'_> {
             Way::Sweep => match group {
                 [command @ (Command::Promote(_) | Command::Expire(_))] => Ok(vec![self.sweep(command).await?]),
                 [Command::Retire(limit)] => Ok(vec![self.retire(*limit).await?]),
+                [Command::CatchUp(limit)] => Ok(vec![self.catch_up(*limit).await?]),
                 [Command::Bury(limit)] => Ok(vec![self.bury(*limit).await?]),
                 [Command::Trim(trim)] => Ok(vec![self.trim(*trim).await?]),
                 _ => Err(Trouble::Refused("a command went the wrong way")),

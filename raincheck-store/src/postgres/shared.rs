@@ -120,6 +120,8 @@ pub(super) struct Shared {
     /// Something was forgotten: partitions should be looked after.
     pub untended: Notify,
     pub next_due: AtomicI64,
+    /// See [`crate::Store::is_left_over`].
+    pub left_over: AtomicBool,
     pub next_retirement: AtomicI64,
     pub refused_writes: AtomicU64,
     pub commit_clock: CommitClock,
@@ -174,6 +176,7 @@ impl Shared {
             stretches: Stretches::of(stretch),
             untended: Notify::new(),
             next_due: AtomicI64::new(NEVER),
+            left_over: AtomicBool::new(false),
             next_retirement: AtomicI64::new(NEVER),
             refused_writes: AtomicU64::new(0),
             commit_clock: CommitClock::default(),

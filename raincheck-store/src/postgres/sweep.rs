@@ -28,7 +28,8 @@ static LATE: LazyLock<String> = LazyLock::new(|| {
 });
 const NEXT: &str = "SELECT (SELECT min(run_at) FROM job WHERE state = 0 AND run_at >= $1), \
     (SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state < 3 AND attempt = 0 AND start_by >= $2), \
-    (SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL AND expires_at >= $3)";
+    (SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL AND expires_at >= $3), \
+    EXISTS (SELECT FROM follow_up)";
 
 impl Batch<'_> {
     /// Carries out a command about jobs whose time has come.
@@ -66,7 +67,8 @@ impl Batch<'_> {
     }
 }
 
-/// Finds out when the next job is due, late or past its retention, from what is on disk.
+/// Finds out when the next job is due, late or past its retention, and whether something was left over, from what is on
+/// disk.
 pub(super) async fn look_ahead(db: &Db, shared: &Shared, floors: &Floors) -> Result<(), Trouble> {
     let aims = [Aim::Due, Aim::StartBy, Aim::Expired];
     let [due, late, expired] = aims.each_ref().map(|aim| floors.of(aim));
@@ -79,6 +81,7 @@ pub(super) async fn look_ahead(db: &Db, shared: &Shared, floors: &Floors) -> Res
         }
         shared.next_due.store(next[0].min(next[1]), Ordering::Release);
         shared.next_retirement.store(next[2], Ordering::Release);
+        shared.left_over.store(row.try_get(3)?, Ordering::Release);
     }
     Ok(())
 }

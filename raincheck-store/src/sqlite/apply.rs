@@ -23,10 +23,14 @@ fn unlawful(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqli
 impl Writer<'_> {
     /// Loads the facts of one command, lets the rules decide, and writes what they say.
     pub(super) fn apply(&mut self, command: Command) -> Result<Reply> {
+        if self.follow_ups.go_before(&command) {
+            self.follow()?;
+        }
         match command {
             Command::Submit(jobs) => self.submit(jobs, None),
             Command::SubmitBatch(Batch { name, jobs }) => self.submit_batch(name, jobs),
             Command::Lease(request) => self.lease(&request),
+            Command::CatchUp(limit) => self.catch_up(limit),
             Command::Bury(limit) => purge::bury(self, limit),
             Command::Trim(trim) => trim::trim(self, trim),
             Command::Settle(_)
@@ -45,7 +49,7 @@ impl Writer<'_> {
         }
     }
 
-    fn carry_out(&mut self, command: Command) -> Result<Reply> {
+    pub(super) fn carry_out(&mut self, command: Command) -> Result<Reply> {
         let mut facts = Facts::default();
         loop {
             let needs = interpreter::needs(&command, &facts);
@@ -125,7 +129,8 @@ impl Writer<'_> {
     fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
         let now = self.shared.clock.now();
         self.tick = self.tick.max(now.0);
-        (Moment { now, tick: self.tick, rng: &mut self.rng }, &mut self.mint)
+        let follow = self.follow_ups.rule();
+        (Moment { now, tick: self.tick, rng: &mut self.rng, follow }, &mut self.mint)
     }
 
     fn submit_batch(&mut self, name: BatchName, jobs: Vec<NewJob>) -> Result<Reply> {
@@ -287,6 +292,7 @@ impl Writer<'_> {
                 Change::Extend(lease, ttl) => self.leases.push(LeaseChange::Extend(lease, ttl)),
                 Change::AskToStop(lease) => self.leases.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.leases.push(LeaseChange::End(lease)),
+                Change::FollowUp(follow_up) => self.follow_ups.name(follow_up),
             }
         }
         Ok(blobs)

@@ -11,6 +11,7 @@ mod claims;
 mod events;
 mod figures;
 mod files;
+mod follow;
 mod forget;
 #[cfg(test)]
 mod fuzz;

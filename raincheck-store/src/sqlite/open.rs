@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
+use raincheck_core::interpreter::{FollowUps, Following};
 use raincheck_core::{Clock, FeedRetention, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -17,6 +18,7 @@ use super::answers::Postman;
 use super::budget::Budget;
 use super::check::is_damage;
 use super::figures::FiguresBook;
+use super::follow::is_left_over;
 use super::high_water::{self, HighWater};
 use super::kept::Statements;
 use super::running::Running;
@@ -59,6 +61,9 @@ pub struct SqliteOptions {
     pub feed: FeedRetention,
     /// Submits are refused while less than this is free on the disk, bytes: what is left serves everything else.
     pub reserve_bytes: u64,
+    /// How it deals with follow-ups: for tests.
+    #[doc(hidden)]
+    pub following: Following,
     /// Sync every transaction to disk before it is answered. Off is for tests that show what that costs.
     pub durable: bool,
 }
@@ -76,6 +81,7 @@ impl SqliteOptions {
             tombstone: limits::TOMBSTONE_MILLIS,
             feed: FeedRetention::default(),
             reserve_bytes: limits::DISK_RESERVE_BYTES,
+            following: Following::default(),
             durable: true,
         }
     }
@@ -162,6 +168,7 @@ impl SqliteStore {
         shared.next_due.store(due.into_iter().chain(start_by).min().unwrap_or(NEVER), Ordering::Release);
         let expiring = number("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?;
         shared.next_retirement.store(expiring.unwrap_or(NEVER), Ordering::Release);
+        shared.left_over.store(is_left_over(&db)?, Ordering::Release);
         for id in book.queues.keys() {
             if let Some(name) = shared.tables.queue_name(*id) {
                 shared.queues.write().insert(name.clone(), book.show(*id, name));
@@ -178,6 +185,7 @@ impl SqliteStore {
             tombstone: options.tombstone,
             feed: options.feed,
         };
+        let following = options.following;
         let (shared_too, postman) = (shared.clone(), Postman::new());
         let write = move || {
             let writer = Writer {
@@ -194,6 +202,7 @@ impl SqliteStore {
                 events: Vec::new(),
                 chunks: Vec::new(),
                 leases: Vec::new(),
+                follow_ups: FollowUps::new(following),
                 inputs: 0,
                 log_held: 0,
                 swept: false,

@@ -194,6 +194,10 @@ impl Store for SqliteStore {
         Some(if at.deaf() > 0 { next.max(at.ticks + at.deaf()) } else { next })
     }
 
+    fn is_left_over(&self) -> bool {
+        self.shared.left_over.load(Ordering::Acquire)
+    }
+
     fn next_due(&self) -> Option<Timestamp> {
         Some(self.shared.next_due.load(Ordering::Acquire)).filter(|at| *at != NEVER).map(Timestamp)
     }

@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub commits: Mutex<Option<UnboundedSender<Commit>>>,
     pub head: AtomicI64,
     pub next_due: AtomicI64,
+    /// See [`crate::Store::is_left_over`].
+    pub left_over: AtomicBool,
     pub next_retirement: AtomicI64,
     pub wal_pages: AtomicI64,
     pub transactions: AtomicU64,
@@ -75,6 +77,7 @@ impl Shared {
             commits: Mutex::default(),
             head: AtomicI64::new(0),
             next_due: AtomicI64::new(NEVER),
+            left_over: AtomicBool::new(false),
             next_retirement: AtomicI64::new(NEVER),
             wal_pages: AtomicI64::new(0),
             transactions: AtomicU64::new(0),

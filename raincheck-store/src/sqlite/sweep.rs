@@ -5,6 +5,7 @@ use raincheck_core::Job;
 use raincheck_core::interpreter::Due;
 use rusqlite::{Result, params};
 
+use super::follow::is_left_over;
 use super::purge::EXPIRED;
 use super::rows;
 use super::shared::NEVER;
@@ -37,7 +38,8 @@ pub(super) fn due(writer: &mut Writer<'_>, due: Due) -> Result<Vec<Job>> {
         .collect()
 }
 
-/// Finds out when the next job is due, late or past its retention, from what is on disk.
+/// Finds out when the next job is due, late or past its retention, and whether something was left over, from what is on
+/// disk.
 pub(super) fn look_ahead(writer: &Writer<'_>) -> Result<()> {
     let first = |sql: &str| writer.db.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
     let scheduled = first("SELECT min(run_at) FROM job WHERE state=0")?;
@@ -48,5 +50,6 @@ pub(super) fn look_ahead(writer: &Writer<'_>) -> Result<()> {
     writer.shared.next_due.store(next, Ordering::Release);
     let expiring = first("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?;
     writer.shared.next_retirement.store(expiring.unwrap_or(NEVER), Ordering::Release);
+    writer.shared.left_over.store(is_left_over(writer.db)?, Ordering::Release);
     Ok(())
 }

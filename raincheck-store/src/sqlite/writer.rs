@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use raincheck_core::interpreter::FollowUps;
 use raincheck_core::{
     ChunkKind, Command, Event, FeedRetention, IdMint, Job, JobNo, LeaseRef, Millis, Name, Outcome, Reply,
 };
@@ -69,6 +70,7 @@ pub(super) struct Writer<'c> {
     pub events: Vec<Event>,
     pub chunks: Vec<(JobNo, ChunkKind)>,
     pub leases: Vec<LeaseChange>,
+    pub follow_ups: FollowUps,
     /// Of all that was handed out in this transaction, bytes.
     pub inputs: usize,
     /// Pages the log had when a reader was last in the way of beginning it anew.
@@ -183,6 +185,7 @@ impl Writer<'_> {
     ) -> Result<(), (rusqlite::Error, Vec<Caller>)> {
         let mut requests = requests;
         self.inputs = 0;
+        self.follow_ups.begin();
         if let Err(error) = self.kept.begin.run() {
             return Err((error, requests.map(|r| r.answer).collect()));
         }
@@ -199,6 +202,7 @@ impl Writer<'_> {
             }
             answers.push((answer, replies));
         }
+        self.follow().and_then(|()| self.leave_over()).map_err(|e| (e, Vec::new()))?;
         self.book.flush(self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;
         self.kept.commit.run().map_err(|e| (e, Vec::new()))?;
         let mut queues = self.shared.queues.write();

@@ -377,6 +377,8 @@ const DAMAGES: &[Damage] = &[
         says: "still here",
     },
     Damage { sql: "DELETE FROM blob", found: Invariant::Files, says: "would be removed" },
+    // what is to follow
+    Damage { sql: "INSERT INTO follow_up (what, no) VALUES (9, 1)", found: Invariant::FollowUps, says: "9 may" },
     // figures
     Damage {
         sql: "UPDATE counter SET n=n+1 WHERE state=1",

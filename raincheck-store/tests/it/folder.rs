@@ -31,6 +31,7 @@ impl Folder {
             max_in_all: setup.max_in_all,
             tombstone: setup.tombstone,
             feed: setup.feed,
+            following: setup.following,
             reserve_bytes: 0,
             ..SqliteOptions::in_folder(self.0.path())
         }

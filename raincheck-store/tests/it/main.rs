@@ -9,6 +9,7 @@ mod doctor;
 mod encryption;
 mod findings;
 mod folder;
+mod follow;
 mod foreign;
 mod history;
 mod moved;

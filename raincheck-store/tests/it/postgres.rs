@@ -53,6 +53,7 @@ impl Base {
             max_in_all: setup.max_in_all,
             tombstone: setup.tombstone,
             feed: setup.feed,
+            following: setup.following,
             // Half of them as if looks for ready jobs were always slow.
             slow_look: if setup.seed.is_multiple_of(2) { Duration::ZERO } else { options.slow_look },
             readers: 4,

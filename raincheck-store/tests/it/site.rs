@@ -39,6 +39,7 @@ impl Site {
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
             feed,
+            following: Default::default(),
         };
         let base = Base::new();
         let store = PostgresStore::open(Site::options(&base, &setup)).await.unwrap();

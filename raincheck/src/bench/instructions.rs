@@ -168,7 +168,7 @@ fn decide_submits(new: &NewJob, times: usize) -> Result<(), Failure> {
     let mut rng = StdRng::seed_from_u64(1);
     let queue = QueueFacts { max_queued: u64::MAX, max_in_all: u64::MAX, ..QueueFacts::default() };
     for number in 1..=times {
-        let mut moment = Moment { now: Timestamp(1_800_000_000_000), tick: 1, rng: &mut rng };
+        let mut moment = Moment { now: Timestamp(1_800_000_000_000), tick: 1, rng: &mut rng, follow: None };
         let fresh = (JobNo(number as i64), JobId(uuid::Uuid::from_u128(number as u128)));
         let facts = SubmitFacts { queue: queue.clone(), ..SubmitFacts::default() };
         let decided = decide::submit(std::hint::black_box(new).clone(), facts, fresh, &mut moment);

@@ -7,6 +7,7 @@ mod counters;
 mod doctor;
 mod feed;
 mod files;
+mod follow;
 mod history;
 mod jobs;
 mod surroundings;
@@ -107,6 +108,7 @@ fn rows() -> VecDeque<Box<dyn Stage>> {
         Box::new(feed::Feed::default()),
         Box::new(belongings::Belongings::default()),
         Box::new(claims::Claims::default()),
+        Box::new(follow::FollowUps::default()),
         Box::new(counters::Counters),
         Box::new(files::Files::default()),
     ])

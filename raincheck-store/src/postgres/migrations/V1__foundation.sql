@@ -214,6 +214,13 @@ CREATE TABLE lease_request (id bytea PRIMARY KEY, at bigint NOT NULL, nos bigint
     WITH (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX lease_request_at ON lease_request (at);
 
+-- Follow-ups that were too many for the transactions they belong to, oldest first. By number: 0 run now, 1 cancel.
+CREATE TABLE follow_up (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    what smallint NOT NULL,
+    no bigint NOT NULL
+) WITH (autovacuum_vacuum_threshold = 1000);
+
 -- Pieces of streams (kind 0, one stream per attempt) and logs (kind 1, attempt 0: one log per job). `run` is the
 -- attempt that wrote a piece, `base` where that attempt's part begins, `start` where the piece does.
 CREATE TABLE chunk (

@@ -8,6 +8,7 @@ mod database;
 mod doctor;
 mod feed;
 mod files;
+mod follow;
 mod held;
 mod jobs;
 mod ready;
@@ -133,6 +134,7 @@ fn rows() -> VecDeque<Box<dyn Stage>> {
         Box::new(feed::Feed::default()),
         Box::new(belongings::Belongings::default()),
         Box::new(claims::Claims::default()),
+        Box::new(follow::FollowUps::default()),
         Box::new(ready::Ready::default()),
         Box::new(counters::Counters::default()),
         Box::new(files::Files::default()),

@@ -134,6 +134,9 @@ CREATE INDEX claim_of_job ON claim (no);
 CREATE TABLE lease_request (id BLOB PRIMARY KEY, at INTEGER NOT NULL, leases BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX lease_request_at ON lease_request (at);
 
+-- Follow-ups that were too many for the transactions they belong to, oldest first. By number: 0 run now, 1 cancel.
+CREATE TABLE follow_up (id INTEGER PRIMARY KEY, what INTEGER NOT NULL, no INTEGER NOT NULL);
+
 -- Pieces of streams (kind 0, one stream per attempt) and logs (kind 1, attempt 0: one log per job). `run` is the
 -- attempt that wrote a piece, `base` where that attempt's part begins.
 CREATE TABLE chunk (
