@@ -89,6 +89,7 @@ fn way(command: &Command) -> Way {
         | Command::Bury(_)
         | Command::Trim(_) => Way::Sweep,
         Command::Submit(_)
+        | Command::SubmitBatch(_)
         | Command::Settle(_)
         | Command::Progress(..)
         | Command::Extend(..)
