@@ -55,6 +55,7 @@ pub enum Invariant {
     Claims,
     Belongings,
     Counters,
+    Objects,
     Ready,
     Files,
     Owner,
@@ -75,7 +76,7 @@ const DAMAGED: &str = "keep a copy of the data folder as it is, then go back to 
 
 impl Invariant {
     /// Every one, in the order they are shown.
-    pub const ALL: [Invariant; 25] = {
+    pub const ALL: [Invariant; 26] = {
         use Invariant::*;
         [
             Database,
@@ -94,6 +95,7 @@ impl Invariant {
             Claims,
             Belongings,
             Counters,
+            Objects,
             Ready,
             Files,
             Owner,
@@ -165,6 +167,11 @@ impl Invariant {
             Invariant::Claims => ("claims", "every key and id stands for a job, or for one that was purged", DAMAGED),
             Invariant::Belongings => ("belongings", "what belongs to a job has its job; none vanished", DAMAGED),
             Invariant::Counters => ("counters", "the kept counters equal a recount", DAMAGED),
+            Invariant::Objects => (
+                "objects",
+                "named objects can be read, and no reader of the feed is beyond its end",
+                "a reader goes on with the oldest event after `raincheck reader set NAME --cursor 0`, and may miss some; report it with these lines",
+            ),
             Invariant::Ready => ("ready", "the index of ready work holds the queued jobs, and no others", DAMAGED),
             Invariant::Files => ("files", "every payload is there in full, as it was written", DAMAGED),
             Invariant::Owner => (

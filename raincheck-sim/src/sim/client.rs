@@ -2,8 +2,8 @@
 
 use raincheck_core::decide::{Rerun, may_rerun};
 use raincheck_core::{
-    Cancel, Command, Delete, Digest, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, Spec,
-    State,
+    Cancel, Command, Cursor, Delete, Digest, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Place, Put,
+    QueuePatch, Reply, Spec, State,
 };
 use rand::RngExt;
 
@@ -153,7 +153,8 @@ impl Sim {
         match self.rng.random_bool(0.7) {
             true => {
                 self.labels += 1;
-                Command::Put(Put { kind, name, expected, body: self.labels.to_string().into() })
+                let place = Place { at: Cursor(0), gaps_below: Cursor(self.labels as i64) };
+                Command::Put(Put { kind, name, expected, body: place.to_bytes().into() })
             }
             false => Command::Delete(Delete { kind, name, expected }),
         }

@@ -29,8 +29,10 @@ pub(super) const JOB_NAMES: (usize, usize) = (2, 3);
 pub(super) const SPEC: &str = "s.label, s.key, s.tags, s.content_type, s.filename, s.size, s.blob, s.retry_initial, \
     s.retry_factor, s.retry_max, s.retry_jitter, s.rerun_of, s.traceparent";
 pub(super) const SPEC_COLUMNS: usize = 13;
-/// Columns of reports and results that a record shows, after job and spec.
-pub(super) const REST: &str = "p.progress, p.failure, r.content_type, r.filename, r.digest, r.size, \
+/// Columns of a report that a record shows, after job and spec; then come those of its [`RESULT`].
+pub(super) const REPORT: &str = "p.progress, p.failure";
+/// Columns of a result as a job shows it; [`result`] reads them.
+pub(super) const RESULT: &str = "r.content_type, r.filename, r.digest, r.size, \
     CASE WHEN r.content_type IS NULL AND r.size <= 65536 THEN r.bytes END";
 /// Columns of an event, of its feed row and of the job it belongs to, or of what is left of that, see [`OF_EVENT`].
 pub(super) const EVENT: &str = "f.first + e.idx, e.no, e.seq, e.type, e.state, e.attempt, e.at, \
@@ -196,29 +198,32 @@ pub(super) fn content(row: &Row) -> Result<Content> {
     })
 }
 
-/// Reads [`JOB`], [`SPEC`] and [`REST`].
+/// Reads [`JOB`], [`SPEC`], [`REPORT`] and [`RESULT`].
 pub(super) fn record(row: &Row, shared: &Shared) -> Result<Record> {
     let job = job(row, shared)?;
     let (spec, input_size) = spec(row, JOB_COLUMNS, job.max_attempts, None)?;
     let at = JOB_COLUMNS + SPEC_COLUMNS;
-    let result = match digest(row, at + 4)? {
-        Some(digest) => Some(ResultInfo {
-            content_type: text(row, at + 2)?,
-            filename: text(row, at + 3)?,
-            size: get::<i64>(row, at + 5)? as u64,
-            digest,
-            value: bytes(row, at + 6)?,
-        }),
-        None => None,
-    };
     Ok(Record {
         progress: get::<Option<&str>>(row, at)?.map(codec::progress).transpose()?,
         failure: get::<Option<&str>>(row, at + 1)?.map(codec::failure).transpose()?,
         job,
         spec,
         input_size,
-        result,
+        result: result(row, at + 2)?,
     })
+}
+
+/// Reads [`RESULT`] from column `at` on; `None` where there is none.
+pub(super) fn result(row: &Row, at: usize) -> Result<Option<ResultInfo>> {
+    let Some(digest) = digest(row, at + 2)? else { return Ok(None) };
+    let (content_type, filename) = (text(row, at)?, text(row, at + 1)?);
+    Ok(Some(ResultInfo {
+        content_type,
+        filename,
+        size: get::<i64>(row, at + 3)? as u64,
+        digest,
+        value: bytes(row, at + 4)?,
+    }))
 }
 
 /// Reads [`EVENT`]; the names behind its numbers must be known, see [`Shared::learn`].

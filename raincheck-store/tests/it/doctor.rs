@@ -364,6 +364,11 @@ const DAMAGES: &[Damage] = &[
         found: Invariant::Counters,
         says: "never started: kept 3, counted 2",
     },
+    Damage {
+        sql: "UPDATE meta SET value=value+1 WHERE name='feed_forgotten_bytes'",
+        found: Invariant::Counters,
+        says: "events of forgotten jobs: kept",
+    },
     // indexes and formats
     Damage {
         // The index is told to hold nothing while a job becomes queued, then told the truth again.

@@ -9,6 +9,7 @@ mod feed;
 mod files;
 mod history;
 mod jobs;
+mod objects;
 mod surroundings;
 
 pub use doctor::PostgresDoctor;
@@ -108,6 +109,8 @@ fn rows() -> VecDeque<Box<dyn Stage>> {
         Box::new(belongings::Belongings::default()),
         Box::new(claims::Claims::default()),
         Box::new(counters::Counters),
+        Box::new(counters::Forgotten),
+        Box::new(objects::Objects::default()),
         Box::new(files::Files::default()),
     ])
 }

@@ -8,8 +8,10 @@ mod database;
 mod doctor;
 mod feed;
 mod files;
+mod forgotten;
 mod held;
 mod jobs;
+mod objects;
 mod ready;
 mod surroundings;
 
@@ -135,6 +137,8 @@ fn rows() -> VecDeque<Box<dyn Stage>> {
         Box::new(claims::Claims::default()),
         Box::new(ready::Ready::default()),
         Box::new(counters::Counters::default()),
+        Box::new(forgotten::Forgotten::default()),
+        Box::new(objects::Objects::default()),
         Box::new(files::Files::default()),
     ])
 }
