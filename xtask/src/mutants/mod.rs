@@ -1,6 +1,7 @@
 //! `cargo xtask mutants`: does the suite see what it is there to see? Each mutant is a fault written into a scratch
 //! copy of the last commit; it must build, and its test or campaign must fail.
 
+mod feed;
 mod list;
 mod postgres;
 
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::root;
 use crate::run::{run, wait};
+use feed::ON_FEED;
 use list::MUTANTS;
 use postgres::ON_POSTGRES;
 
@@ -41,7 +43,7 @@ enum Killer {
 }
 
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(ON_POSTGRES)
+    MUTANTS.iter().chain(ON_FEED).chain(ON_POSTGRES)
 }
 
 /// Far above what a build or a killer takes: a mutant that hangs is killed too.
