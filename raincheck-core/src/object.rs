@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::event::Cursor;
 use crate::name::Name;
+use crate::place::Place;
 use crate::time::Timestamp;
 
 /// What a named object is. Names are unique within a kind.
@@ -14,6 +16,13 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
+    /// What people call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ObjectKind::Reader => "reader",
+        }
+    }
+
     /// The kind behind a stored number, or `None`.
     pub fn from_number(number: i64) -> Option<ObjectKind> {
         match number {
@@ -36,6 +45,21 @@ pub struct Object {
     pub updated_at: Timestamp,
     /// What is kept: who puts it knows how to read it.
     pub body: Bytes,
+}
+
+impl Object {
+    /// What is wrong with what is kept, when the latest event of the feed is that one.
+    pub fn damage(&self, head: Cursor) -> Option<String> {
+        match self.kind {
+            ObjectKind::Reader => match Place::from_bytes(&self.body) {
+                None => Some("its place cannot be read".to_owned()),
+                Some(place) if place.at > head => {
+                    Some(format!("it has read up to {}, and the last event is {}", place.at.0, head.0))
+                }
+                Some(_) => None,
+            },
+        }
+    }
 }
 
 /// What a change of a named object takes for granted.

@@ -15,8 +15,10 @@ const OVERDUE_BATCH: usize = 256;
 const RETIRE_BATCH: usize = 128;
 /// Events that one transaction goes through at the beginning of the feed.
 const TRIM_BATCH: usize = 1_024;
-/// While jobs are forgotten the feed is looked at so often, milliseconds: at most what is told meanwhile is too much of it.
+/// While jobs are forgotten the feed is looked at so often, milliseconds, or after so many of them: the events of those are
+/// at most what is too much of it.
 const TRIM_EVERY: Millis = 5_000;
+const TRIM_AFTER: u64 = 4_096;
 /// Else at least so often, milliseconds.
 const TRIM_EVERY_MOST: Millis = 600_000;
 /// Tombstones removed in one transaction.
@@ -104,8 +106,8 @@ impl Duty {
             Duty::Retire => store.next_retirement()?.since(clock.now()),
             Duty::Trim { last, purged } => {
                 let idle = (engine.settings().feed_keep / 10).clamp(TRIM_EVERY, TRIM_EVERY_MOST);
-                let forgot = engine.counters().purged.load(Relaxed) != *purged;
-                last + if forgot { TRIM_EVERY } else { idle } - clock.ticks()
+                let forgotten = engine.counters().purged.load(Relaxed).saturating_sub(*purged);
+                last + trim_pause(forgotten, idle) - clock.ticks()
             }
             Duty::Bury { at } => at - clock.ticks(),
         })
@@ -148,6 +150,15 @@ impl Duty {
     }
 }
 
+/// How long the feed may be left alone when so many jobs were forgotten since it was looked at.
+fn trim_pause(forgotten: u64, idle: Millis) -> Millis {
+    match forgotten {
+        0 => idle,
+        1..TRIM_AFTER => TRIM_EVERY,
+        _ => 0,
+    }
+}
+
 fn urgency(late: Millis) -> u32 {
     u32::try_from(late.max(0) / LATE).map_or(URGENT, |times| times.saturating_add(1).min(URGENT))
 }
@@ -184,6 +195,14 @@ async fn swept(engine: &Engine, commands: Vec<Command>) -> Result<Vec<usize>, St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_feed_is_looked_at_before_too_much_is_forgotten() {
+        assert_eq!(
+            [0, 1, TRIM_AFTER - 1, TRIM_AFTER].map(|n| trim_pause(n, 60_000)),
+            [60_000, TRIM_EVERY, TRIM_EVERY, 0]
+        );
+    }
 
     #[test]
     fn what_is_later_is_more_urgent() {

@@ -1,6 +1,6 @@
 //! What clients carry for us comes back as it went out, or is refused.
 
-use raincheck_core::{Cursor, JobNo, LeaseRef};
+use raincheck_core::{Cursor, JobNo, LeaseRef, Place};
 use raincheck_fuzz::proptest::prelude::any;
 use raincheck_fuzz::{check, texts};
 
@@ -27,11 +27,13 @@ fn lease() {
 #[test]
 fn cursor() {
     let keys = keys();
-    check(any::<i64>(), |place| {
-        let cursor = Cursor(place);
-        assert_eq!(keys.cursor(&keys.cursor_text(cursor)), Some(cursor));
+    check((0..=i64::MAX, 0..=i64::MAX), |(at, gaps)| {
+        let place = Place { at: Cursor(at), gaps_below: Cursor(gaps) };
+        let read = if place.is_among_gaps() { place } else { Cursor(at).into() };
+        assert_eq!(keys.cursor(&keys.cursor_text(place)), Some(read));
     });
-    let minted = [0, 1, 1_234_567, i64::MAX].map(|place| keys.cursor_text(Cursor(place)));
+    let places = [(0, 0), (1, 0), (1_234_567, 0), (i64::MAX, 0), (0, 1), (7, i64::MAX)];
+    let minted = places.map(|(at, gaps)| keys.cursor_text(Place { at: Cursor(at), gaps_below: Cursor(gaps) }));
     check(texts(&minted.each_ref().map(String::as_str)), |text| {
         assert_eq!(keys.cursor(&text).is_some(), minted.contains(&text), "{text:?}");
     });

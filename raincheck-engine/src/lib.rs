@@ -75,6 +75,6 @@ pub use settle::Finish;
 pub use stats::KindStats;
 pub use steer::{CancelAnswer, PurgeAnswer, QueueError, RunNowAnswer};
 pub use submit::SubmitError;
-pub use watch_feed::{FeedError, FeedWatch};
+pub use watch_feed::{FeedError, FeedWatch, Start};
 pub use watch_job::JobWatch;
 pub use workers::WorkerInfo;

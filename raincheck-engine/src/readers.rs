@@ -1,22 +1,22 @@
 //! Named readers of the change feed: their places are kept, and moved when they say so.
 
-use raincheck_core::{Command, Cursor, Delete, Expected, Millis, Name, Object, ObjectKind, Put, Timestamp, limits};
+use raincheck_core::{
+    Command, Cursor, Delete, Expected, Millis, Name, Object, ObjectKind, Place, Put, Timestamp, limits,
+};
 use raincheck_store::{EventFilter, Most, StoreError};
 
-use crate::watch_feed::FeedError;
+use crate::watch_feed::{FeedError, Start};
 use crate::{Engine, replies};
 
 const KIND: ObjectKind = ObjectKind::Reader;
-/// The body's first byte: what follows is the cursor, 8 bytes, big-endian.
-const FORMAT: u8 = 1;
 
 /// A named place in the change feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reader {
     /// Its name.
     pub name: Name,
-    /// Everything up to here is read.
-    pub cursor: Cursor,
+    /// What it has read.
+    pub place: Place,
     /// See [`Object::version`].
     pub version: i64,
     /// When it was last moved.
@@ -30,6 +30,8 @@ pub struct Lag {
     pub events: u64,
     /// For how long the first of them has been there, milliseconds.
     pub millis: Millis,
+    /// Some of them were removed: it cannot go on from where it is.
+    pub is_expired: bool,
 }
 
 /// Why a named object was not changed.
@@ -65,10 +67,9 @@ impl From<StoreError> for ReaderError {
 
 impl Reader {
     fn of(object: &Object) -> Result<Reader, StoreError> {
-        let place = object.body.strip_prefix(&[FORMAT]).and_then(|bytes| bytes.try_into().ok());
+        let place = Place::from_bytes(&object.body);
         let place = place.ok_or_else(|| StoreError::Other(format!("the reader {} cannot be read", object.name)))?;
-        let (cursor, name) = (Cursor(i64::from_be_bytes(place)), object.name.clone());
-        Ok(Reader { name, cursor, version: object.version, updated_at: object.updated_at })
+        Ok(Reader { name: object.name.clone(), place, version: object.version, updated_at: object.updated_at })
     }
 }
 
@@ -83,20 +84,13 @@ impl Engine {
         self.store().objects(KIND, after, limit).await?.iter().map(Reader::of).collect()
     }
 
-    /// Makes a reader, or moves it: to `cursor`, else to where the feed is now. Answers whether there was none.
+    /// Makes a reader, or moves it. Answers whether there was none.
     ///
     /// # Errors
     /// See [`ReaderError`]; nothing was changed then.
-    pub async fn put_reader(
-        &self,
-        name: Name,
-        cursor: Option<Cursor>,
-        expected: Expected,
-    ) -> Result<(Reader, bool), ReaderError> {
-        let place = self.feed_place(cursor).await?;
-        let mut body = vec![FORMAT];
-        body.extend(place.0.to_be_bytes());
-        let put = Put { kind: KIND, name, expected, body: body.into() };
+    pub async fn put_reader(&self, name: Name, to: Start, expected: Expected) -> Result<(Reader, bool), ReaderError> {
+        let (place, _) = self.feed_from(to).await?;
+        let put = Put { kind: KIND, name, expected, body: place.to_bytes().into() };
         let (object, is_new) = replies::put(self.one(Command::Put(put)).await?)?;
         Ok((Reader::of(&object)?, is_new))
     }
@@ -112,28 +106,31 @@ impl Engine {
     /// Up to where every named reader has read; the end of all feeds where there is none.
     pub(crate) async fn read_by_all(&self) -> Result<Cursor, StoreError> {
         let readers = self.readers(None, limits::OBJECTS).await?;
-        Ok(readers.iter().map(|reader| Cursor(reader.cursor.0.saturating_abs())).min().unwrap_or(Cursor(i64::MAX)))
+        Ok(readers.iter().map(|reader| reader.place.at).min().unwrap_or(Cursor(i64::MAX)))
     }
 
     /// How far each reader is behind.
     pub async fn lags(&self, readers: &[Reader]) -> Result<Vec<Lag>, StoreError> {
-        let (head, _) = self.store().feed_bounds().await?;
+        let bounds = self.store().feed_bounds().await?;
         let mut lags = Vec::with_capacity(readers.len());
         for reader in readers {
-            lags.push(self.lag(reader, head).await?);
+            lags.push(self.lag(reader, bounds).await?);
         }
         Ok(lags)
     }
 
-    async fn lag(&self, reader: &Reader, head: Cursor) -> Result<Lag, StoreError> {
-        // One below the oldest event is negative, see `FeedWatch::place`.
-        let seen = Cursor(reader.cursor.0.saturating_abs());
+    async fn lag(&self, reader: &Reader, (head, removed): (Cursor, Cursor)) -> Result<Lag, StoreError> {
+        let seen = reader.place.at;
         if seen >= head {
             return Ok(Lag::default());
         }
         let one = Most { rows: 1, ..Most::ahead() };
         let first = self.store().some_events(seen, &EventFilter::default(), one).await?.items.pop();
-        let millis = first.map_or(0, |event| self.store().now().since(event.at).max(0));
-        Ok(Lag { events: (head.0 - seen.0).unsigned_abs(), millis })
+        let is_expired = reader.place.has_missed(removed.min(head));
+        // When the first one happened went with it: not read for as long as nobody has moved the reader is what is known.
+        let moved = Some(reader.updated_at).filter(|_| is_expired);
+        let since = first.map(|event| event.at).into_iter().chain(moved).min();
+        let millis = since.map_or(0, |at| self.store().now().since(at).max(0));
+        Ok(Lag { events: (head.0 - seen.0).unsigned_abs(), millis, is_expired })
     }
 }

@@ -1,7 +1,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use raincheck_core::{Cursor, JobNo, LeaseRef};
+use raincheck_core::{Cursor, JobNo, LeaseRef, Place};
 use raincheck_store::StoreError;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -47,15 +47,21 @@ impl Keys {
         same(&self.lease_text(lease, history), text).then_some((lease, history))
     }
 
-    pub(crate) fn cursor_text(&self, cursor: Cursor) -> String {
-        let place = cursor.0.to_be_bytes();
-        BASE64.encode([&place[..], &mac(&self.cursor, &place)].concat())
+    /// A place; below where gaps lie ahead of it, that, too.
+    pub(crate) fn cursor_text(&self, place: Place) -> String {
+        let (at, gaps) = (place.at.0.to_be_bytes(), place.gaps_below.0.to_be_bytes());
+        let gaps = if place.is_among_gaps() { &gaps[..] } else { &[] };
+        let mac: [u8; MAC_BYTES] =
+            first(&self.cursor.clone().chain_update(at).chain_update(gaps).finalize().into_bytes());
+        BASE64.encode([&at[..], gaps, &mac].concat())
     }
 
-    pub(crate) fn cursor(&self, text: &str) -> Option<Cursor> {
+    pub(crate) fn cursor(&self, text: &str) -> Option<Place> {
         let bytes = BASE64.decode(text).ok()?;
-        let cursor = Cursor(i64::from_be_bytes(*bytes.first_chunk()?));
-        same(&self.cursor_text(cursor), text).then_some(cursor)
+        let (at, rest) = bytes.split_first_chunk()?;
+        let gaps = if rest.len() > MAC_BYTES { *rest.first_chunk()? } else { [0; 8] };
+        let place = Place { at: Cursor(i64::from_be_bytes(*at)), gaps_below: Cursor(i64::from_be_bytes(gaps)) };
+        same(&self.cursor_text(place), text).then_some(place)
     }
 }
 
@@ -104,7 +110,11 @@ mod tests {
 
     #[test]
     fn cursors_read_back_and_nothing_else_does() {
-        let cursor = Cursor(1_234_567);
+        let cursor = Place::from(Cursor(1_234_567));
+        let among_gaps = Place { gaps_below: Cursor(2_000_000), ..cursor };
+        assert_eq!(keys(1).cursor(&keys(1).cursor_text(among_gaps)), Some(among_gaps));
+        let beyond = Place { gaps_below: Cursor(1_000_000), ..cursor };
+        assert_eq!(keys(1).cursor(&keys(1).cursor_text(beyond)), Some(cursor), "no gaps are ahead of it");
         let text = keys(1).cursor_text(cursor);
         assert_eq!(keys(1).cursor(&text), Some(cursor));
         assert_eq!(keys(2).cursor(&text), None);

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use raincheck_core::{Cursor, Event};
+use raincheck_core::{Cursor, Event, Place};
 use raincheck_store::{EventFilter, EventPage, Most, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -22,6 +22,19 @@ pub enum FeedError {
     Store(#[from] StoreError),
 }
 
+/// Where reading the feed begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With what happens from now on.
+    Now,
+    /// With the oldest event that is there.
+    Oldest,
+    /// Behind a place that was handed out.
+    Behind(Place),
+    /// Where a named reader is. Events wait for it: it is told when some did not, wherever it is.
+    Reader(Place),
+}
+
 /// The whole feed from a cursor on and then live, filtered: none missed, none doubled, in order.
 pub struct FeedWatch {
     engine: Engine,
@@ -40,45 +53,52 @@ pub struct FeedWatch {
     position: Cursor,
     /// The store has events above `seen` that the hub will not bring.
     behind: bool,
-    /// It began below this place, at the oldest event: between there and here, events of forgotten jobs are not there any
-    /// more, and its reader does not expect them.
+    /// See [`Place::gaps_below`].
     gaps_below: Cursor,
+    /// Whether its reader is told of whatever goes before it is read.
+    is_strict: bool,
 }
 
 impl Engine {
-    /// A place that the feed can be read from: where, what its head is, and below which place there are gaps in what is read.
-    async fn feed_from(&self, after: Option<Cursor>) -> Result<(Cursor, Cursor, Cursor), FeedError> {
-        let (head, oldest) = self.store().feed_bounds().await?;
-        let (seen, gaps_below) = match after {
-            None => (head, Cursor(0)),
-            Some(Cursor(at)) if at <= 0 => (Cursor(at.saturating_neg()), oldest),
-            Some(after) => (after, Cursor(0)),
+    /// The place where reading begins, and where the feed ends.
+    pub(crate) async fn feed_from(&self, start: Start) -> Result<(Place, Cursor), FeedError> {
+        let (head, removed) = self.store().feed_bounds().await?;
+        let place = match start {
+            Start::Now => head.into(),
+            Start::Oldest => Place { at: Cursor(0), gaps_below: removed },
+            Start::Behind(place) => place.forgiving(removed),
+            Start::Reader(place) => place,
         };
         // A cursor is signed: what lies ahead was told of once. In the first history, every other place is one.
-        if seen > head || self.store().history() > 0 && self.store().is_void(seen).await? {
+        if place.at > head || self.store().history() > 0 && self.store().is_void(place.at).await? {
             return Err(FeedError::Lost);
         }
-        if seen < oldest.min(head) && gaps_below == Cursor(0) {
+        if place.has_missed(removed.min(head)) {
             return Err(FeedError::Expired);
         }
-        Ok((seen, head, gaps_below))
+        Ok((place, head))
     }
 
-    /// A place that the feed can be read from: `after`, else where it is now.
-    pub(crate) async fn feed_place(&self, after: Option<Cursor>) -> Result<Cursor, FeedError> {
-        let (seen, ..) = self.feed_from(after).await?;
-        Ok(after.unwrap_or(seen))
-    }
-
-    /// Watches the whole feed after a cursor, or from now on. The cursor 0 is the oldest event that is there; one below it,
-    /// see [`FeedWatch::place`], goes on with that.
-    pub async fn watch_feed(&self, after: Option<Cursor>, filter: EventFilter) -> Result<FeedWatch, FeedError> {
+    /// Watches the whole feed.
+    pub async fn watch_feed(&self, start: Start, filter: EventFilter) -> Result<FeedWatch, FeedError> {
         let live = self.0.hub.watch_all();
         let history = self.store().history();
-        let (seen, head, gaps_below) = self.feed_from(after).await?;
+        let (Place { at: seen, gaps_below }, head) = self.feed_from(start).await?;
         let (engine, read, behind) = (self.clone(), VecDeque::new(), seen < head);
-        let began_in = history;
-        Ok(FeedWatch { engine, filter, live, seen, history, began_in, read, position: seen, behind, gaps_below })
+        let (began_in, is_strict) = (history, matches!(start, Start::Reader(_)));
+        Ok(FeedWatch {
+            engine,
+            filter,
+            live,
+            seen,
+            history,
+            began_in,
+            read,
+            position: seen,
+            behind,
+            gaps_below,
+            is_strict,
+        })
     }
 }
 
@@ -148,19 +168,23 @@ impl FeedWatch {
         self.position
     }
 
-    /// A place where this watch has been, to be handed out: one between the oldest event and those that nothing is missing of
-    /// is marked, so that it can be gone on from. Whoever comes with another place there has missed something.
-    pub fn place(&self, at: Cursor) -> Cursor {
-        if at < self.gaps_below { Cursor(-at.0) } else { at }
+    /// See [`Place::gaps_below`].
+    pub fn gaps_below(&self) -> Cursor {
+        self.gaps_below
+    }
+
+    /// A place where this watch has been, to be handed out.
+    pub fn place(&self, at: Cursor) -> Place {
+        Place { at, gaps_below: self.gaps_below }
     }
 
     /// Whether events above `from`, where this watch has been, were removed before they were read. Asked after reading.
     async fn is_overtaken(&mut self, from: Cursor) -> Result<bool, StoreError> {
-        let (_, oldest) = self.engine.store().feed_bounds().await?;
-        if from < self.gaps_below {
-            self.gaps_below = self.gaps_below.max(oldest);
+        let (_, removed) = self.engine.store().feed_bounds().await?;
+        if !self.is_strict {
+            self.gaps_below = self.place(from).forgiving(removed).gaps_below;
         }
-        Ok(from < oldest && from >= self.gaps_below)
+        Ok(self.place(from).has_missed(removed))
     }
 
     /// Whether the place means nothing any more: the data has another history, in which nobody was ever there.

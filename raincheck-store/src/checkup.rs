@@ -56,6 +56,7 @@ pub enum Invariant {
     Belongings,
     FollowUps,
     Counters,
+    Objects,
     Ready,
     Files,
     Owner,
@@ -96,6 +97,7 @@ impl Invariant {
             Belongings,
             FollowUps,
             Counters,
+            Objects,
             Ready,
             Files,
             Owner,
@@ -170,6 +172,11 @@ impl Invariant {
             Invariant::Belongings => ("belongings", "what belongs to a job has its job; none vanished", DAMAGED),
             Invariant::FollowUps => ("follow-ups", "what is still to follow is something that may follow", DAMAGED),
             Invariant::Counters => ("counters", "the kept counters equal a recount", DAMAGED),
+            Invariant::Objects => (
+                "objects",
+                "named objects can be read, and no reader of the feed is beyond its end",
+                "a reader goes on with the oldest event after `raincheck reader set NAME --cursor 0`, and may miss some; report it with these lines",
+            ),
             Invariant::Ready => ("ready", "the index of ready work holds the queued jobs, and no others", DAMAGED),
             Invariant::Files => ("files", "every payload is there in full, as it was written", DAMAGED),
             Invariant::Owner => (

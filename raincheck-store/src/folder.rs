@@ -15,7 +15,8 @@ pub fn make(folder: &Path) -> io::Result<()> {
         if !above.is_dir() {
             make_above(above)?;
         }
-        make_private(folder)?;
+        // Two nodes that begin at once may share it.
+        make_within(folder)?;
     }
     sync_above(above, there)
 }
@@ -77,6 +78,23 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn many_may_make_one_folder_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        for round in 0..200 {
+            let folder = root.path().join(format!("{round}/data"));
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        make(&folder).unwrap();
+                    });
+                }
+            });
+        }
     }
 
     #[test]

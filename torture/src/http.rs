@@ -53,11 +53,7 @@ impl Http {
 
     /// Sends one request, once there is a server.
     pub async fn send(&self, method: Method, path: &str, media: &str, body: Vec<u8>) -> Result<Answer, Broken> {
-        let url = {
-            let mut place = self.place.clone();
-            let there = place.wait_for(|urls| !urls.is_empty()).await.map_err(|_| Broken)?;
-            format!("{}{path}", there[self.turn.fetch_add(1, Ordering::Relaxed) % there.len()])
-        };
+        let url = format!("{}{path}", self.base().await?);
         let mut request = self.client.request(method.clone(), &url).body(body);
         if method != Method::GET {
             request = request.header("content-type", media);
@@ -79,6 +75,13 @@ impl Http {
                 Err(Broken)
             }
         }
+    }
+
+    /// Where the next server is, once there is one.
+    pub async fn base(&self) -> Result<Arc<str>, Broken> {
+        let mut place = self.place.clone();
+        let there = place.wait_for(|urls| !urls.is_empty()).await.map_err(|_| Broken)?;
+        Ok(there[self.turn.fetch_add(1, Ordering::Relaxed) % there.len()].clone())
     }
 
     /// GET.

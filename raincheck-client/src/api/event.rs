@@ -29,6 +29,9 @@ pub struct Event {
     /// Its place in the whole feed, opaque.
     #[serde(deserialize_with = "text_or_number")]
     pub cursor: Option<String>,
+    /// The same as a number, which only grows; not of the events of one job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
     /// What the type brings along.
     pub data: Option<RawJson>,
 }
@@ -44,6 +47,8 @@ pub struct EventPage {
     pub next_after: Option<String>,
     /// Whether the final event has been seen.
     pub done: bool,
+    /// Whether nothing more was there to read, of the whole feed.
+    pub at_head: Option<bool>,
 }
 
 /// A job's events are continued by number, the feed's by cursor; the caller need not care.

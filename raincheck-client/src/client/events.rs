@@ -27,6 +27,8 @@ pub struct EventFilter {
     pub state: Option<String>,
     /// Of this job.
     pub job: Option<String>,
+    /// With what `succeeded` came to.
+    pub with_results: bool,
 }
 
 /// Events in the reading.
@@ -35,6 +37,8 @@ pub struct EventFeed {
     path: String,
     query: Vec<(String, String)>,
     after: Option<String>,
+    /// Whose it is; it begins there.
+    reader: Option<String>,
     follow: bool,
     ready: VecDeque<Event>,
     backoff: Backoff,
@@ -55,11 +59,21 @@ impl Client {
     pub fn events(&self, filter: &EventFilter, after: Option<String>, follow: bool) -> EventFeed {
         let members =
             [("queue", &filter.queue), ("kind", &filter.kind), ("state", &filter.state), ("job", &filter.job)];
-        let query = members
-            .into_iter()
-            .filter_map(|(name, value)| value.as_ref().map(|value| (name.to_owned(), value.clone())))
-            .collect();
+        let members = members.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        let include = filter.with_results.then(|| ("include", "result".to_owned()));
+        let query = members.chain(include).map(|(name, value)| (name.to_owned(), value)).collect();
         EventFeed::new(self, "/events".into(), query, after, follow)
+    }
+}
+
+impl Client {
+    /// The whole feed from where a named reader is; with `follow` without an end. It does not move the reader, see
+    /// [`Client::move_reader`].
+    #[must_use]
+    pub fn reader_events(&self, filter: &EventFilter, reader: &str, follow: bool) -> EventFeed {
+        let mut feed = self.events(filter, None, follow);
+        feed.reader = Some(reader.to_owned());
+        feed
     }
 }
 
@@ -70,6 +84,7 @@ impl EventFeed {
             path,
             query,
             after,
+            reader: None,
             follow,
             ready: VecDeque::new(),
             backoff: Backoff::default(),
@@ -77,17 +92,25 @@ impl EventFeed {
         }
     }
 
-    /// Where the feed can be continued later: the `after` of another. It is behind every event handed out *and* those
-    /// read ahead, so drain with [`EventFeed::next`] first, or keep [`Event::cursor`] of the last one handled.
+    /// Where the feed can be continued later: the `after` of another. It is behind every event handed out, those read ahead
+    /// *and* those that the filter passed over, so take whole pages, or keep [`Event::cursor`] of the last one handled.
     #[must_use]
     pub fn position(&self) -> Option<&str> {
         self.after.as_deref()
     }
 
-    /// Whether the next event has still to be asked for.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ready.is_empty()
+    /// What is there to be read next, or `None` at the end. A page may be empty, and have moved [`EventFeed::position`].
+    ///
+    /// # Errors
+    /// As of [`EventFeed::next`].
+    pub async fn page(&mut self) -> Result<Option<Vec<Event>>, Error> {
+        if self.ready.is_empty() {
+            if self.over {
+                return Ok(None);
+            }
+            self.poll().await?;
+        }
+        Ok(Some(self.ready.drain(..).collect()))
     }
 
     /// The next event, or `None` at the end. A server that is away is waited for.
@@ -109,6 +132,7 @@ impl EventFeed {
     async fn poll(&mut self) -> Result<(), Error> {
         let mut query = self.query.clone();
         query.extend(self.after.iter().map(|after| ("after".to_owned(), after.clone())));
+        query.extend(self.reader.iter().map(|reader| ("reader".to_owned(), reader.clone())));
         if self.follow {
             query.push(("wait".into(), format!("{}s", POLL.as_secs())));
         }
@@ -122,7 +146,8 @@ impl EventFeed {
                 let page: EventPage = answer.json()?;
                 let empty = page.items.is_empty();
                 self.after = page.next_after.or_else(|| self.after.take());
-                self.over = page.done || (empty && !self.follow);
+                // A page that the filter has left nothing of is not the end yet.
+                self.over = page.done || (!self.follow && page.at_head.unwrap_or(empty));
                 self.ready.extend(page.items);
                 if empty && !self.over && asked.elapsed() < POLL / 2 {
                     tokio::time::sleep(self.backoff.next()).await;

@@ -1,11 +1,11 @@
-//! What operators look at and change: queues, readers, workers, kinds.
+//! What operators look at and change: queues, workers, kinds.
 
 use reqwest::Method;
 
 use super::{Client, call::encode};
 use crate::{
     Error,
-    api::{Kind, Page, Queue, QueuePatch, Reader, WorkerInfo},
+    api::{Kind, Page, Queue, QueuePatch, WorkerInfo},
 };
 
 impl Client {
@@ -34,43 +34,6 @@ impl Client {
         call.send().await?.accepted()?.json()
     }
 
-    /// The named readers of the feed, with their lag.
-    ///
-    /// # Errors
-    /// As every request.
-    pub async fn readers(&self) -> Result<Vec<Reader>, Error> {
-        self.all("/readers").await
-    }
-
-    /// One reader.
-    ///
-    /// # Errors
-    /// 404 when there is none of this name.
-    pub async fn reader(&self, name: &str) -> Result<Reader, Error> {
-        self.call(Method::GET, &reader_path(name)).send().await?.accepted()?.json()
-    }
-
-    /// Makes a reader, or moves it: to a cursor of the feed, to its beginning (`"0"`), else to where the feed is now.
-    ///
-    /// # Errors
-    /// 410 `cursor-expired` when the feed is not kept from there on.
-    pub async fn put_reader(&self, name: &str, cursor: Option<&str>) -> Result<Reader, Error> {
-        #[derive(serde::Serialize)]
-        struct Put<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            cursor: Option<&'a str>,
-        }
-        self.call(Method::PUT, &reader_path(name)).json(&Put { cursor })?.send().await?.accepted()?.json()
-    }
-
-    /// Deletes a reader.
-    ///
-    /// # Errors
-    /// 404 when there is none of this name.
-    pub async fn delete_reader(&self, name: &str) -> Result<(), Error> {
-        self.call(Method::DELETE, &reader_path(name)).send().await?.accepted().map(drop)
-    }
-
     /// The workers that asked for leases lately.
     ///
     /// # Errors
@@ -96,7 +59,7 @@ impl Client {
     }
 
     /// Every page of a list.
-    async fn all<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
+    pub(super) async fn all<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
         let (mut items, mut cursor) = (Vec::new(), None::<String>);
         loop {
             let query: Vec<_> = cursor.iter().map(|cursor| ("cursor".to_owned(), cursor.clone())).collect();
@@ -109,8 +72,4 @@ impl Client {
             }
         }
     }
-}
-
-fn reader_path(name: &str) -> String {
-    format!("/readers/{}", encode(name))
 }

@@ -77,7 +77,7 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
             if !decide::may_purge(&job) {
                 return Ok(Reply::NotFinished(job).into());
             }
-            let changes = vec![Change::Forget(Box::new(job)), Change::Erase(no)];
+            let changes = vec![Change::Erase(no), Change::Forget(Box::new(job))];
             Ok((Reply::Purged(Purged::default()), changes).into())
         }),
         Command::SetQueue(name, patch) => {

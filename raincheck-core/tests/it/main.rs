@@ -11,6 +11,7 @@ mod lease;
 mod make;
 mod object;
 mod pattern;
+mod place;
 mod resolve;
 mod settle;
 mod steer;

@@ -1,6 +1,6 @@
 //! An event, the same on every transport.
 
-use raincheck_core::{Event, EventData};
+use raincheck_core::{Cursor, Event, EventData, Place};
 use raincheck_store::ResultInfo;
 
 use super::Json;
@@ -15,17 +15,24 @@ pub struct Form {
     pub position: bool,
     /// The result that it tells of.
     pub result: bool,
+    /// See [`Place::gaps_below`], of whoever reads it.
+    pub gaps_below: Cursor,
 }
 
 impl Form {
     /// Of the events of one job.
-    pub const JOB: Form = Form { position: false, result: true };
+    pub const JOB: Form = Form { position: false, result: true, gaps_below: Cursor(0) };
     /// All there are.
     pub const COUNT: usize = 3;
 
     /// Of the whole feed, with results or without.
     pub fn feed(result: bool) -> Form {
-        Form { position: true, result }
+        Form { position: true, result, ..Form::default() }
+    }
+
+    /// The place behind an event.
+    pub fn behind(self, event: &Event) -> Place {
+        Place { at: event.cursor, gaps_below: self.gaps_below }
     }
 
     /// Its number.
@@ -45,7 +52,7 @@ pub fn write_event(out: &mut Json, event: &Event, engine: &Engine, form: Form, r
     out.key("state").text(event.state.as_str());
     out.key("attempt").number(event.attempt);
     out.key("at").time(event.at);
-    out.key("cursor").text(&engine.encode_cursor(event.cursor));
+    out.key("cursor").text(&engine.encode_cursor(form.behind(event)));
     if form.position {
         out.key("position").number(event.cursor.0);
     }

@@ -1,12 +1,12 @@
-use raincheck_core::{Cancel, Command, Cursor, State, Trim};
-use raincheck_engine::{Engine, FeedError};
+use raincheck_core::{Cancel, Command, Cursor, Expected, State, Trim};
+use raincheck_engine::{Engine, FeedError, Start};
 use raincheck_store::EventFilter;
 
 use crate::bed::{Bed, name, new_job};
 
 /// Reads `count` events from a cursor, then breaks off; answers them and where to go on.
-async fn read(engine: &Engine, after: Option<Cursor>, count: usize) -> (Vec<i64>, Cursor) {
-    let mut watch = engine.watch_feed(after, EventFilter::default()).await.unwrap();
+async fn read(engine: &Engine, start: Start, count: usize) -> (Vec<i64>, Cursor) {
+    let mut watch = engine.watch_feed(start, EventFilter::default()).await.unwrap();
     let mut cursors = Vec::new();
     while cursors.len() < count {
         cursors.push(watch.next().await.unwrap().unwrap().cursor.0);
@@ -29,13 +29,12 @@ async fn a_feed_read_in_pieces_beside_writers_is_the_whole_feed() {
             })
         })
         .collect();
-    let (mut seen, mut cursor) = (Vec::new(), Some(Cursor(0)));
+    let (mut seen, mut start) = (Vec::new(), Start::Oldest);
     while seen.len() < WRITERS * EACH {
         let piece = 37.min(WRITERS * EACH - seen.len());
-        let (cursors, position) = read(&bed.engine, cursor, piece).await;
+        let (cursors, position) = read(&bed.engine, start, piece).await;
         seen.extend(cursors);
-        cursor = bed.engine.decode_cursor(&bed.engine.encode_cursor(position));
-        assert!(cursor.is_some());
+        start = Start::Behind(bed.engine.decode_cursor(&bed.engine.encode_cursor(position)).unwrap());
     }
     for writer in writers {
         writer.await.unwrap();
@@ -43,11 +42,11 @@ async fn a_feed_read_in_pieces_beside_writers_is_the_whole_feed() {
     let page = bed.engine.store().events(Cursor(0), &EventFilter::default(), 100_000).await.unwrap();
     let all: Vec<i64> = page.items.iter().map(|event| event.cursor.0).collect();
     assert_eq!(seen, all, "beside the writers");
-    let (mut again, mut cursor) = (Vec::new(), Cursor(0));
+    let (mut again, mut start) = (Vec::new(), Start::Oldest);
     while again.len() < all.len() {
-        let (cursors, position) = read(&bed.engine, Some(cursor), 37.min(all.len() - again.len())).await;
+        let (cursors, position) = read(&bed.engine, start, 37.min(all.len() - again.len())).await;
         again.extend(cursors);
-        cursor = position;
+        start = Start::Behind(position.into());
     }
     assert_eq!(again, all, "after them");
     bed.engine.stop().await;
@@ -56,7 +55,7 @@ async fn a_feed_read_in_pieces_beside_writers_is_the_whole_feed() {
 #[tokio::test]
 async fn a_slow_reader_falls_back_to_the_store() {
     let bed = Bed::new().await;
-    let mut watch = bed.engine.watch_feed(None, EventFilter::default()).await.unwrap();
+    let mut watch = bed.engine.watch_feed(Start::Now, EventFilter::default()).await.unwrap();
     // More than the hub keeps for those who are behind.
     for _ in 0..10 {
         bed.engine.submit((0..1_000).map(|_| new_job()).collect()).await.unwrap();
@@ -76,7 +75,7 @@ async fn a_slow_reader_falls_back_to_the_store() {
 async fn a_filter_passes_what_it_says_and_the_position_moves_on() {
     let bed = Bed::new().await;
     let filter = EventFilter { kind: Some(name("k")), states: vec![State::Succeeded], ..EventFilter::default() };
-    let mut watch = bed.engine.watch_feed(Some(Cursor(0)), filter).await.unwrap();
+    let mut watch = bed.engine.watch_feed(Start::Oldest, filter).await.unwrap();
     let job = bed.submit(new_job()).await;
     bed.complete(bed.lease().await.job.lease_ref()).await;
     let event = watch.next().await.unwrap().unwrap();
@@ -88,7 +87,7 @@ async fn a_filter_passes_what_it_says_and_the_position_moves_on() {
 #[tokio::test]
 async fn cursors_of_the_future_are_refused() {
     let bed = Bed::new().await;
-    let ahead = bed.engine.watch_feed(Some(Cursor(1_000_000)), EventFilter::default()).await;
+    let ahead = bed.engine.watch_feed(Start::Behind(Cursor(1_000_000).into()), EventFilter::default()).await;
     assert!(matches!(ahead.err(), Some(FeedError::Lost)));
     assert_eq!(bed.engine.decode_cursor("AAAA"), None);
     bed.engine.stop().await;
@@ -107,19 +106,72 @@ async fn the_oldest_part_of_a_trimmed_feed_is_read_page_by_page() {
     let later = bed.submit(new_job()).await;
     bed.engine.store().apply(vec![Command::Trim(Trim::of(99))]).await.unwrap();
     let (_, floor) = bed.engine.store().feed_bounds().await.unwrap();
-    let (mut jobs, mut place) = (Vec::new(), Cursor(0));
+    let (mut jobs, mut start) = (Vec::new(), Start::Oldest);
     while jobs.len() < 3 {
-        let mut watch = bed.engine.watch_feed(Some(place), EventFilter::default()).await.unwrap();
+        let mut watch = bed.engine.watch_feed(start, EventFilter::default()).await.unwrap();
         let page = watch.page(watch.position(), 1).await.unwrap();
         jobs.extend(page.items.iter().map(|event| event.no));
-        place = watch.place(page.read_to);
+        let place = watch.place(page.read_to);
         if page.read_to < floor {
-            let bare = bed.engine.watch_feed(Some(page.read_to), EventFilter::default()).await;
+            let bare = bed.engine.watch_feed(Start::Behind(page.read_to.into()), EventFilter::default()).await;
             assert!(matches!(bare, Err(FeedError::Expired)));
-            place = bed.engine.decode_cursor(&bed.engine.encode_cursor(place)).unwrap();
         }
+        start = Start::Behind(bed.engine.decode_cursor(&bed.engine.encode_cursor(place)).unwrap());
     }
     assert_eq!(jobs, [one.no, two.no, later.no]);
-    assert!(place >= floor, "nothing is missing from here on: {place:?}");
+    let whole = matches!(start, Start::Behind(place) if place.at >= floor && place.gaps_below == Cursor(0));
+    assert!(whole, "nothing is missing from here on: {start:?}");
+    bed.engine.stop().await;
+}
+
+/// Forgets all jobs that are there, and trims the feed of everything.
+async fn forget_and_trim(bed: &Bed, jobs: &[raincheck_core::JobNo]) {
+    for no in jobs {
+        let (cancel, purge) = (Command::Cancel(Cancel { no: *no, force: false }), Command::Purge(*no));
+        bed.engine.store().apply(vec![cancel, purge]).await.unwrap();
+    }
+    bed.engine.store().apply(vec![Command::Trim(Trim::of(99))]).await.unwrap();
+}
+
+/// A named reader is told when events that it waits for were removed, also when it was made at the oldest event and has not
+/// come further; whoever begins there without a name reads on.
+#[tokio::test]
+async fn a_reader_is_told_of_what_it_has_missed_wherever_it_is() {
+    let bed = Bed::with(|options| options.feed.max_bytes = 0).await;
+    let engine = &bed.engine;
+    let put = async |text: &str, to| engine.put_reader(name(text), to, Expected::Anything).await.unwrap().0;
+    let (stays, goes) = (bed.submit(new_job()).await, bed.submit(new_job()).await);
+    // One of a feed that is whole, one of a feed with gaps before what is there, one in the middle of these.
+    let whole = put("whole", Start::Oldest).await;
+    forget_and_trim(&bed, &[goes.no]).await;
+    assert!(engine.store().feed_bounds().await.unwrap().1 > Cursor(0));
+    let gaps = put("gaps", Start::Oldest).await;
+    let mut watch = engine.watch_feed(Start::Reader(gaps.place), EventFilter::default()).await.unwrap();
+    let page = watch.page(watch.position(), 1).await.unwrap();
+    assert_eq!(page.items[0].no, stays.no);
+    let between = watch.place(page.read_to);
+    let middle = put("middle", Start::Reader(between)).await;
+    assert_eq!(middle.place, between);
+    let is_expired = async || {
+        let readers = [&whole, &gaps, &middle].map(Clone::clone);
+        let lags = engine.lags(&readers).await.unwrap();
+        for (reader, lag) in readers.iter().zip(&lags) {
+            let watch = engine.watch_feed(Start::Reader(reader.place), EventFilter::default()).await;
+            assert_eq!(matches!(watch, Err(FeedError::Expired)), lag.is_expired, "{reader:?}");
+        }
+        lags.iter().map(|lag| lag.is_expired).collect::<Vec<_>>()
+    };
+    assert_eq!(is_expired().await, [true, false, false]);
+    let missed = bed.submit(new_job()).await;
+    forget_and_trim(&bed, &[missed.no]).await;
+    assert_eq!(is_expired().await, [true, true, true]);
+    assert!(watch.page(page.read_to, 9).await.is_err(), "nor does a watch of it go on");
+    // Without a name, what is there is read on.
+    let plain = engine.watch_feed(Start::Behind(between), EventFilter::default()).await.unwrap();
+    assert!(plain.gaps_below() > gaps.place.gaps_below);
+    let again = engine.put_reader(name("gaps"), Start::Reader(gaps.place), Expected::Anything).await;
+    assert!(again.is_err(), "it cannot be put where it has missed something");
+    let anew = put("gaps", Start::Oldest).await;
+    assert!(!engine.lags(&[anew]).await.unwrap()[0].is_expired);
     bed.engine.stop().await;
 }

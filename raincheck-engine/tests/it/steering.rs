@@ -81,7 +81,7 @@ async fn draining_ends_waits_and_takes_ends_only() {
     let job = bed.submit(new_job()).await;
     let lease = bed.lease().await.job.lease_ref();
     let mut watch = bed.engine.watch_job(job.no, 2);
-    let mut feed = bed.engine.watch_feed(None, Default::default()).await.unwrap();
+    let mut feed = bed.engine.watch_feed(raincheck_engine::Start::Now, Default::default()).await.unwrap();
     let mut follow = bed.engine.follow(job.no);
     let beat = Beat { lease, ttl: None, progress: None };
     let draining = async {

@@ -3,7 +3,8 @@
 use raincheck_core::decide::{Rerun, may_rerun};
 use raincheck_core::interpreter::FollowUp;
 use raincheck_core::{
-    Again, Cancel, Command, Delete, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Put, QueuePatch, Reply, State,
+    Again, Cancel, Command, Cursor, Delete, Expected, JobId, JobNo, Method, NewJob, ObjectKind, Place, Put, QueuePatch,
+    Reply, State,
 };
 use rand::RngExt;
 
@@ -175,7 +176,8 @@ impl Sim {
         match self.rng.random_bool(0.7) {
             true => {
                 self.labels += 1;
-                Command::Put(Put { kind, name, expected, body: self.labels.to_string().into() })
+                let place = Place { at: Cursor(0), gaps_below: Cursor(self.labels as i64) };
+                Command::Put(Put { kind, name, expected, body: place.to_bytes().into() })
             }
             false => Command::Delete(Delete { kind, name, expected }),
         }

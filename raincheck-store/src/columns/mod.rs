@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 
 pub(crate) use cell::{Cell, Raw, Read, Unfit};
 pub(crate) use job::{Changing, Flags, Guard, Lasting, job};
-pub(crate) use payload::{Asked, Kept, Shown, split};
+pub(crate) use payload::{Asked, Kept, Reported, Shown, split};
 
 /// One column of many rows.
 pub(crate) type Array<'c> = Box<dyn ToSql + Sync + Send + 'c>;

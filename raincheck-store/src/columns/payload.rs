@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use raincheck_core::{Content, Digest, JobId, JobNo, Payload, RetryPolicy, Spec};
+use raincheck_core::{Content, Digest, Job, JobId, JobNo, Payload, RetryPolicy, Spec};
 
 use super::row;
 use crate::codec::{self, CodecError};
@@ -44,11 +44,18 @@ row! {
 }
 
 row! {
-    /// Reports and results as a record shows them, after the job and what it asks for.
+    /// A report as a record shows it, after the job and what it asks for.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Reported<'a> as "p" {
+        progress: Option<Cow<'a, str>>,
+        failure: Option<Cow<'a, str>>,
+    }
+}
+
+row! {
+    /// A result as a record shows it, where there is one.
     #[derive(Clone, Debug)]
     pub(crate) struct Shown<'a> as "r" {
-        progress: Option<Cow<'a, str>> = "p.progress",
-        failure: Option<Cow<'a, str>> = "p.failure",
         content_type: Option<Cow<'a, str>>,
         filename: Option<Cow<'a, str>>,
         digest: Option<Digest>,
@@ -140,15 +147,22 @@ impl<'a> Kept<'a> {
 }
 
 impl Shown<'_> {
-    /// The record of the job that asks for that.
-    pub fn record(self, job: raincheck_core::Job, asked: Asked<'_>) -> Result<Record, CodecError> {
-        let result = self.digest.map(|digest| ResultInfo {
+    /// The result, if there is one.
+    pub fn info(self) -> Option<ResultInfo> {
+        let digest = self.digest?;
+        Some(ResultInfo {
             content_type: owned(self.content_type),
             filename: owned(self.filename),
             size: self.size.unwrap_or_default().cast_unsigned(),
             digest,
             value: self.value.map(Bytes::copy_from_slice),
-        });
+        })
+    }
+}
+
+impl Reported<'_> {
+    /// The record of the job that asks for that and came to this result.
+    pub fn record(self, job: Job, asked: Asked<'_>, result: Option<ResultInfo>) -> Result<Record, CodecError> {
         Ok(Record {
             progress: self.progress.as_deref().map(codec::progress).transpose()?,
             failure: self.failure.as_deref().map(codec::failure).transpose()?,

@@ -94,7 +94,7 @@ macro_rules! conformance_tests {
                 cursors_are_never_given_twice, readers_beside_writers_miss_nothing, a_second_reader_of_commits_takes_over }
             chunks { offsets_grow_and_read_back, repeats_are_not_doubled, holes_are_not_written, caps_hold,
                 large_pieces_are_cut_and_read_anywhere, streams_are_per_attempt, the_log_is_one, last_lines_of_a_run_are_kept, only_the_running_attempt_writes }
-            records { progress_and_failure_show, progress_guards, everything_survives_in_events }
+            records { results_of_many, progress_and_failure_show, progress_guards, everything_survives_in_events }
             list { filters_by_what_it_says, every_page_without_gaps_or_doubles, newest_first, long_lists_in_slices }
             search { tags_match_exactly, text_is_literal, text_looks_everywhere, every_filter_together }
             figures { follow_every_move, of_queues_and_kinds, tickets_and_served }

@@ -35,6 +35,28 @@ pub async fn progress_and_failure_show(world: &mut World) {
     assert_eq!(record.result, None);
 }
 
+/// Results of many at once are what each shows, in the order in which they are asked for, be they there or not.
+pub async fn results_of_many(world: &mut World) {
+    let mut jobs = Vec::new();
+    for n in 0..4 {
+        let lease = world.running(new_job()).await;
+        world.end(lease, complete(&n.to_string())).await;
+        jobs.push(lease.no);
+    }
+    jobs.push(world.create(new_job()).await.no);
+    world.one(Command::Purge(jobs[1])).await;
+    let asked: Vec<_> = [3, 1, 0, 4, 0, 2].map(|at| jobs[at]).into();
+    let results = world.store.results(&asked).await.unwrap();
+    let values: Vec<_> =
+        results.iter().map(|result| result.as_ref().map(|result| result.value.clone().unwrap())).collect();
+    let [zero, two, three] = ["0", "2", "3"].map(|value| Some(Bytes::from_static(value.as_bytes())));
+    assert_eq!(values, [three, None, zero.clone(), None, zero, two]);
+    for (no, result) in asked.iter().zip(&results).filter(|(_, result)| result.is_some()) {
+        assert_eq!(*result, world.record(*no).await.result);
+    }
+    assert_eq!(world.store.results(&[]).await.unwrap(), []);
+}
+
 /// Only the present run reports.
 pub async fn progress_guards(world: &mut World) {
     let lease = world.running(new_job()).await;

@@ -101,13 +101,14 @@ impl Slice<'_> {
         let conditions = self.conditions(&mut values);
         let low = values.bind(least, Type::INT8);
         let sql = format!(
-            "SELECT {}, {}, {} FROM ({base}) j JOIN spec s ON s.no=j.no AND s.no >= {low} AND s.no < $1 \
+            "SELECT {}, {}, {}, {} FROM ({base}) j JOIN spec s ON s.no=j.no AND s.no >= {low} AND s.no < $1 \
              LEFT JOIN report p ON p.no=j.no AND p.no >= {low} AND p.no < $1 \
              LEFT JOIN result r ON r.no=j.no AND r.no >= {low} AND r.no < $1 \
              WHERE {conditions} ORDER BY j.no DESC LIMIT {}",
             rows::JOB,
             rows::SPEC,
-            rows::REST,
+            rows::REPORT,
+            rows::RESULT,
             self.want
         );
         let found = db.query_typed(&sql, &values.all()).await?;

@@ -167,7 +167,7 @@ fn kind(row: &Row) -> Result<ObjectKind, Trouble> {
     ObjectKind::from_number(number.into()).ok_or_else(|| Trouble::Unreadable(format!("{number} is no kind of object")))
 }
 
-fn object(row: &Row) -> Result<Object, Trouble> {
+pub(super) fn object(row: &Row) -> Result<Object, Trouble> {
     Ok(Object {
         kind: kind(row)?,
         name: Name::new(row.try_get(1)?).map_err(|error| Trouble::Unreadable(error.to_string()))?,

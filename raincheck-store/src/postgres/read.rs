@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
@@ -12,22 +13,31 @@ use super::history::{BEGAN, IS_VOID};
 use super::pool::Object;
 use super::reader::{row, row_within};
 use super::shared::{NEVER, Shared, Trouble};
-use super::{PostgresStore, check, chunks, events, list, objects, rows, trim};
+use super::{PostgresStore, check, chunks, events, list, objects, reader, rows, trim};
 use crate::blobs::Blobs;
 use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
-    Record, Renewal, Renewed,
+    Record, Renewal, Renewed, ResultInfo,
 };
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {}, {}, {} FROM job j JOIN spec s ON s.no=j.no AND s.no >= {{low}} AND s.no < {{high}} \
+        "SELECT {}, {}, {}, {} FROM job j JOIN spec s ON s.no=j.no AND s.no >= {{low}} AND s.no < {{high}} \
          LEFT JOIN report p ON p.no=j.no AND p.no >= {{low}} AND p.no < {{high}} \
          LEFT JOIN result r ON r.no=j.no AND r.no >= {{low}} AND r.no < {{high}} WHERE j.no=$1",
         rows::JOB,
         rows::SPEC,
-        rows::REST
+        rows::REPORT,
+        rows::RESULT
+    )
+});
+/// Results of some jobs: written so that no other way through the tables comes to mind.
+static RESULTS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT u.no, {} FROM unnest($1::bigint[]) AS u (no) CROSS JOIN LATERAL (SELECT * FROM result WHERE no = u.no \
+         AND no >= {{low}} AND no < {{high}} AND EXISTS (SELECT FROM job WHERE no = u.no) LIMIT 1) r",
+        rows::RESULT
     )
 });
 static JOB: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM job j WHERE j.no=$1", rows::JOB));
@@ -139,6 +149,20 @@ impl Store for PostgresStore {
     async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
         let shared = &self.shared;
         shared.read(|db| async move { content(&db, shared, RESULT, no).await }).await
+    }
+
+    async fn results(&self, jobs: &[JobNo]) -> Result<Vec<Option<ResultInfo>>, StoreError> {
+        let shared = &self.shared;
+        let nos: &Vec<i64> = &jobs.iter().map(|no| no.0).collect();
+        let sql = &shared.stretches.around_all(nos.iter().copied()).put_into(&RESULTS);
+        let found = shared.read(|db| async move {
+            let rows = reader::rows(&db, sql, &[nos]).await?;
+            rows.iter()
+                .map(|row| Ok((row.try_get::<_, i64>(0)?, rows::result(row, 1)?)))
+                .collect::<Result<_, Trouble>>()
+        });
+        let found: HashMap<i64, Option<ResultInfo>> = if nos.is_empty() { HashMap::new() } else { found.await? };
+        Ok(nos.iter().map(|no| found.get(no).cloned().flatten()).collect())
     }
 
     async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError> {

@@ -14,8 +14,8 @@ use tokio_postgres::types::FromSql;
 use super::shared::{Shared, Trouble};
 use super::trim::TRIMMED;
 use crate::codec;
-use crate::columns::{self, Asked, Changing, Columns, Lasting, ReadColumns, Shown, joined, row};
-use crate::records::Record;
+use crate::columns::{self, Asked, Changing, Columns, Lasting, ReadColumns, Reported, Shown, joined, row};
+use crate::records::{Record, ResultInfo};
 
 type Result<T> = std::result::Result<T, Trouble>;
 
@@ -37,8 +37,10 @@ pub(super) const JOB_NAMES: (usize, usize) = (2, 3);
 /// Columns of a spec without its input's bytes; [`spec`] reads them.
 pub(super) const SPEC: &str = Asked::SELECT;
 pub(super) const SPEC_COLUMNS: usize = Asked::COUNT;
-/// Columns of reports and results that a record shows, after job and spec.
-pub(super) const REST: &str = Shown::SELECT;
+/// Columns of a report that a record shows, after job and spec; then come those of its [`RESULT`].
+pub(super) const REPORT: &str = Reported::SELECT;
+/// Columns of a result as a job shows it; [`result`] reads them.
+pub(super) const RESULT: &str = Shown::SELECT;
 /// Columns of an event, of its feed row and of the job it belongs to, or of what is left of that, see [`OF_EVENT`].
 pub(super) const EVENT: &str = "f.first + e.idx, e.no, e.seq, e.type, e.state, e.attempt, e.at, \
     CASE WHEN j.no IS NOT NULL THEN e.data END AS data, coalesce(j.id, t.id), j.queue, j.kind, t.queue, t.kind";
@@ -148,10 +150,16 @@ pub(super) fn content(row: &Row) -> Result<Content> {
     })
 }
 
-/// Reads [`JOB`], [`SPEC`] and [`REST`].
+/// Reads [`JOB`], [`SPEC`], [`REPORT`] and [`RESULT`].
 pub(super) fn record(row: &Row, shared: &Shared) -> Result<Record> {
-    let asked = Asked::of_postgres(row, JOB_COLUMNS)?;
-    Ok(Shown::of_postgres(row, JOB_COLUMNS + SPEC_COLUMNS)?.record(job(row, shared)?, asked)?)
+    let (job, asked) = (job(row, shared)?, Asked::of_postgres(row, JOB_COLUMNS)?);
+    let reported = Reported::of_postgres(row, JOB_COLUMNS + SPEC_COLUMNS)?;
+    Ok(reported.record(job, asked, result(row, JOB_COLUMNS + SPEC_COLUMNS + Reported::COUNT)?)?)
+}
+
+/// Reads [`RESULT`] from column `at` on; `None` where there is none.
+pub(super) fn result(row: &Row, at: usize) -> Result<Option<ResultInfo>> {
+    Ok(Shown::of_postgres(row, at)?.info())
 }
 
 /// Reads [`EVENT`]; the names behind its numbers must be known, see [`Shared::learn`].

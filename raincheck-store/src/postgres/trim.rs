@@ -21,7 +21,7 @@ use crate::records::FeedFigures;
 
 /// Up to here nothing is left but events of jobs that are there.
 pub(super) const TRIMMED: &str = "coalesce((SELECT number FROM meta WHERE name='feed_trimmed'), 0)";
-const BYTES: &str = "coalesce((SELECT number FROM meta WHERE name='feed_forgotten_bytes'), 0)";
+pub(super) const BYTES: &str = "coalesce((SELECT number FROM meta WHERE name='feed_forgotten_bytes'), 0)";
 
 /// Who forgets jobs holds this lock from here to the end of the transaction, and whoever trims holds it alone: so each event
 /// is counted once.

@@ -288,7 +288,7 @@ impl Writer<'_> {
                 Change::Put { replaced, object } => objects::put(self.db, replaced, &object)?,
                 Change::Delete { kind, name, version } => objects::delete(self.db, kind, &name, version)?,
                 Change::Forget(job) => blobs.extend(purge::purge(self, &job)?),
-                Change::Erase(no) => trim::erase(self.db, no)?,
+                Change::Erase(no) => purge::erase(self.db, no)?,
                 Change::Extend(lease, ttl) => self.leases.push(LeaseChange::Extend(lease, ttl)),
                 Change::AskToStop(lease) => self.leases.push(LeaseChange::AskToStop(lease)),
                 Change::EndLease(lease) => self.leases.push(LeaseChange::End(lease)),

@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::rows::broken;
 
-const COLUMNS: &str = "kind, name, version, updated_at, body";
+pub(super) const COLUMNS: &str = "kind, name, version, updated_at, body";
 
-fn object(row: &Row<'_>) -> Result<Object> {
+pub(super) fn object(row: &Row<'_>) -> Result<Object> {
     Ok(Object {
         kind: ObjectKind::from_number(row.get(0)?).ok_or_else(|| broken(0, "unknown kind of object"))?,
         name: Name::new(row.get_ref(1)?.as_str()?).map_err(|_| broken(1, "not a name"))?,

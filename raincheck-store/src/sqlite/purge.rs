@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use raincheck_core::{Job, JobNo, Purged, Reply};
-use rusqlite::{Result, params};
+use rusqlite::{Connection, Result, params};
 
 use super::claims;
 use super::rows;
@@ -18,6 +18,27 @@ pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
 
 /// How long the answer of a lease request is remembered, milliseconds: a client that lost it asks again at once.
 const REMEMBER_REQUESTS: i64 = 10 * 60_000;
+
+/// Before a job is forgotten because somebody asks for that: overwrites what it held, which would else lie in free pages of the
+/// file until those are used again. Retention leaves it there: for large payloads that would be half as much writing again.
+pub(super) fn erase(db: &Connection, no: JobNo) -> Result<()> {
+    overwrite_deleted(db, "ON")?;
+    let erased = [
+        "UPDATE event SET data=NULL WHERE no=?1 AND data IS NOT NULL",
+        "DELETE FROM chunk WHERE no=?1",
+        "DELETE FROM report WHERE no=?1",
+        "UPDATE result SET content_type=NULL, filename=NULL, bytes=NULL WHERE no=?1",
+        "UPDATE spec SET label=NULL, key=NULL, tags=NULL, content_type=NULL, filename=NULL, traceparent=NULL, input=NULL WHERE no=?1",
+    ]
+    .into_iter()
+    .try_for_each(|sql| db.prepare_cached(sql)?.execute([no.0]).map(drop));
+    overwrite_deleted(db, "OFF")?;
+    erased
+}
+
+fn overwrite_deleted(db: &Connection, on: &str) -> Result<()> {
+    db.query_row(&format!("PRAGMA secure_delete = {on}"), [], |_| Ok(()))
+}
 
 /// Forgets a finished job but for its tombstone, the claims on it and the places of its events; answers the files it owned.
 pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>> {

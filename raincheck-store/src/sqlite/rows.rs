@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 use super::tables::Tables;
 use crate::codec;
-use crate::columns::{self, Asked, Changing, Columns, Guard, Kept, Lasting, ReadColumns, Shown, joined, row, split};
+use crate::columns::{
+    self, Asked, Changing, Columns, Guard, Kept, Lasting, ReadColumns, Reported, Shown, joined, row, split,
+};
 use crate::records::Record;
 use crate::rules::known;
 
@@ -36,7 +38,7 @@ pub(super) const SPEC: &str = Asked::SELECT;
 /// How many these are.
 pub(super) const SPEC_COLUMNS: usize = Asked::COUNT;
 /// Columns of reports and results that a record shows, after job and spec.
-pub(super) const REST: &str = Shown::SELECT;
+pub(super) const REST: &str = joined!(", ", [Reported::SELECT, Shown::SELECT]);
 
 /// The public id as text, put together as `JobId` does.
 pub(super) const ID_TEXT: &str = "CASE WHEN j.given IS NULL THEN printf('%08x-%04x-7%03x-%04x-%012x', j.no >> 31, \
@@ -78,8 +80,10 @@ pub(super) fn payload(blob: Option<Box<str>>, size: i64, bytes: Option<Vec<u8>>)
 
 /// Reads [`JOB`], [`SPEC`] and [`REST`].
 pub(super) fn record(row: &Row<'_>, tables: &Tables) -> Result<Record> {
-    let asked = Asked::of_sqlite(row, JOB_COLUMNS)?;
-    Ok(Shown::of_sqlite(row, JOB_COLUMNS + SPEC_COLUMNS)?.record(job(row, tables)?, asked)?)
+    let (job, asked) = (job(row, tables)?, Asked::of_sqlite(row, JOB_COLUMNS)?);
+    let reported = Reported::of_sqlite(row, JOB_COLUMNS + SPEC_COLUMNS)?;
+    let result = Shown::of_sqlite(row, JOB_COLUMNS + SPEC_COLUMNS + Reported::COUNT)?;
+    Ok(reported.record(job, asked, result.info())?)
 }
 
 /// Columns of an event and of the job it belongs to.

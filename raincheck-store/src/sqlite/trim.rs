@@ -12,14 +12,14 @@ use crate::records::FeedFigures;
 /// The last event that was removed: whoever has not come this far has missed something.
 pub(super) const FLOOR: &str = "feed_floor";
 /// Up to here nothing is left but events of jobs that are there.
-const TRIMMED: &str = "feed_trimmed";
+pub(super) const TRIMMED: &str = "feed_trimmed";
 /// What the events of forgotten jobs take.
-const FORGOTTEN_BYTES: &str = "feed_forgotten_bytes";
+pub(super) const FORGOTTEN_BYTES: &str = "feed_forgotten_bytes";
 
 const OLDEST: &str = "SELECT cursor, no, at, coalesce(octet_length(data), 0), EXISTS (SELECT 1 FROM job WHERE job.no=event.no) \
     FROM event WHERE cursor>?1 ORDER BY cursor LIMIT ?2";
 
-fn number(db: &Connection, name: &str) -> Result<i64> {
+pub(super) fn number(db: &Connection, name: &str) -> Result<i64> {
     let kept =
         db.prepare_cached("SELECT value FROM meta WHERE name=?1")?.query_row([name], |row| row.get(0)).optional()?;
     Ok(kept.unwrap_or(0))
@@ -46,15 +46,6 @@ pub(super) fn let_go(db: &Connection, no: JobNo) -> Result<()> {
         set(db, FLOOR, late.max(number(db, FLOOR)?))?;
     }
     set(db, FORGOTTEN_BYTES, number(db, FORGOTTEN_BYTES)? + bytes)
-}
-
-/// Removes what the events of a forgotten job held.
-pub(super) fn erase(db: &Connection, no: JobNo) -> Result<()> {
-    let held: i64 = db
-        .prepare_cached("SELECT coalesce(sum(octet_length(data)), 0) FROM event WHERE no=?1")?
-        .query_row([no.0], |row| row.get(0))?;
-    db.prepare_cached("UPDATE event SET data=NULL WHERE no=?1 AND data IS NOT NULL")?.execute([no.0])?;
-    set(db, FORGOTTEN_BYTES, number(db, FORGOTTEN_BYTES)? - held)
 }
 
 /// Forgets that there was a job; what its events say of it stays as long as they do.

@@ -91,6 +91,26 @@ fn turn_back(folder: &Path, table: &str) {
     fs::write(&path, bytes).unwrap();
 }
 
+/// A named object that cannot be read is found, and so is a reader beyond the feed.
+#[tokio::test]
+async fn a_named_object_that_makes_no_sense_is_found() {
+    let sound = tempfile::tempdir().unwrap();
+    filled(sound.path()).await.close().await;
+    for (values, what) in [
+        ("0, 'r', 1, 1, x'07'", "its place cannot be read"),
+        ("0, 'r', 1, 1, x'0100000000000003e80000000000000000'", "it has read up to 1000, and the last event is"),
+        ("0, ' ', 1, 1, x''", "not a name"),
+        ("9, 'r', 1, 1, x''", "unknown kind of object"),
+    ] {
+        let folder = copied(sound.path());
+        let db = rusqlite::Connection::open(folder.path().join("raincheck.db")).unwrap();
+        db.execute(&format!("INSERT INTO object VALUES ({values})"), []).unwrap();
+        db.close().unwrap();
+        let all = looked_through(folder.path(), true).await;
+        assert!(all.findings.len() == 1 && says(&all, Invariant::Objects, what), "{what}: {all:?}");
+    }
+}
+
 #[tokio::test]
 async fn pages_that_lead_back_end_the_look() {
     let sound = tempfile::tempdir().unwrap();

@@ -391,6 +391,11 @@ const DAMAGES: &[Damage] = &[
         found: Invariant::Counters,
         says: "never started: kept 5, counted 4",
     },
+    Damage {
+        sql: "UPDATE meta SET value=value+1 WHERE name='feed_forgotten_bytes'",
+        found: Invariant::Counters,
+        says: "events of forgotten jobs: kept",
+    },
     // indexes and formats
     Damage {
         // The index is told to hold nothing while a job becomes queued, then told the truth again.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use raincheck_core::{
-    Clock, Command, Content, JobNo, LeaseJobs, LeaseRef, Method, NewJob, Outcome, Overdue, Payload, Reply, Settle,
-    State, SteadyClock, SteppedClock, Timestamp,
+    Append, ChunkKind, Clock, Command, Content, JobNo, LeaseJobs, LeaseRef, Method, NewJob, Outcome, Overdue, Payload,
+    Reply, Settle, State, SteadyClock, SteppedClock, Timestamp,
 };
 use raincheck_store::conformance::{complete, name, new_job, new_of, worker_asks};
 use raincheck_store::{Overrun, Renewal, Renewed, SqliteOptions, SqliteStore, Store, StoreError};
@@ -321,4 +321,60 @@ async fn a_number_stands_for_one_name_for_ever() {
     let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(number("SELECT id FROM queue WHERE name='r'"), 78);
     assert_eq!(number("SELECT id FROM kind WHERE name='l'"), 89);
+}
+
+/// What somebody has removed is not in the file any more, neither in its free pages nor in the log beside it.
+#[tokio::test]
+async fn what_is_removed_is_overwritten() {
+    const SECRET: &str = "hunter2 and all that";
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(folder.path())).unwrap();
+    // Large values have pages of their own, small ones lie among others that stay.
+    let mut jobs = Vec::new();
+    for size in [1, 2_000, 3, 1] {
+        let mut new = new_job();
+        let text = format!("\"{}\"", SECRET.repeat(size));
+        new.spec.input = Content { payload: Payload::Inline(text.clone().into()), ..Content::default() };
+        new.spec.label = Some(SECRET.into());
+        new.spec.retry.max_attempts = 1;
+        let Reply::Submitted(_) = store.apply(vec![Command::Submit(vec![new])]).await.unwrap().remove(0) else {
+            panic!()
+        };
+        let Reply::Leased(leased) = store.apply(vec![Command::Lease(worker_asks(&["k"], 1))]).await.unwrap().remove(0)
+        else {
+            panic!()
+        };
+        let lease = leased[0].0.lease_ref();
+        let append = Append {
+            lease,
+            kind: ChunkKind::Log,
+            offset: None,
+            bytes: text.clone().into(),
+            content_type: None,
+            limit: 1 << 20,
+        };
+        let outcome = if size == 3 { raincheck_store::conformance::fail(SECRET) } else { complete(&text) };
+        store.apply(vec![Command::Append(append)]).await.unwrap();
+        store.apply(vec![Command::Settle(Settle { lease, outcome })]).await.unwrap();
+        jobs.push(lease.no);
+    }
+    let held = || -> usize {
+        let files = ["raincheck.db", "raincheck.db-wal"]
+            .map(|name| std::fs::read(folder.path().join(name)).unwrap_or_default());
+        files.iter().map(|bytes| bytes.windows(SECRET.len()).filter(|part| *part == SECRET.as_bytes()).count()).sum()
+    };
+    assert!(held() > 4_000);
+    for no in jobs {
+        let reply = store.apply(vec![Command::Purge(no)]).await.unwrap().remove(0);
+        assert!(matches!(reply, Reply::Purged(_)), "{reply:?}");
+    }
+    store.close().await;
+    assert_eq!(held(), 0);
+    // What they were weighed by is what there was to weigh.
+    let store = SqliteStore::open(options(folder.path())).unwrap();
+    let mut checkup = store.check().unwrap();
+    while let Some(page) = checkup.page().await.unwrap() {
+        assert_eq!(page.findings, []);
+    }
+    store.close().await;
 }

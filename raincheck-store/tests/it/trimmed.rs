@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use raincheck_core::{Command, Event, EventData, FeedRetention, Reply, Trim, limits};
+use raincheck_core::{
+    Command, Cursor, Event, EventData, Expected, FeedRetention, ObjectKind, Place, Put, Reply, Trim, limits,
+};
 use raincheck_store::conformance::complete;
-use raincheck_store::{EventFilter, PostgresStore, Store, Tended};
+use raincheck_store::{EventFilter, Finding, Invariant, PostgresStore, Store, Tended};
 
 use crate::site::{HOUR, MINUTE, SETTLED, Site, kept};
 
@@ -71,5 +73,37 @@ async fn the_feed_stays_as_large_as_it_may() {
         assert!(site.event_partitions() <= 4, "round {round}");
         site.is_sound().await;
     }
+    site.close().await;
+}
+
+/// The look at the data recounts what the feed keeps of forgotten jobs, and reads every named object.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_feed_keeps_is_looked_at() {
+    let site = Site::new().await;
+    let job = site.done(MINUTE).await;
+    site.pass(MINUTE);
+    assert_eq!(site.retire().await, 1);
+    let (kind, name) = (ObjectKind::Reader, job.queue);
+    let body = Place::from(Cursor(0)).to_bytes().into();
+    site.one(Command::Put(Put { kind, name, expected: Expected::Absent, body })).await;
+    site.is_sound().await;
+    let finds = async |sql: &str, back: &str, invariant: Invariant, says: &str| {
+        site.sql(sql);
+        let mut checkup = site.store.check().unwrap();
+        let mut found = Vec::new();
+        while let Some(page) = checkup.page().await.unwrap() {
+            found.extend(page.findings);
+        }
+        let is_it = |one: &Finding| one.invariant == invariant && one.detail.contains(says);
+        assert!(found.len() == 1 && is_it(&found[0]), "{sql}: {found:?}");
+        site.sql(back);
+    };
+    let bytes = |by: &str| format!("UPDATE meta SET number = number {by} WHERE name = 'feed_forgotten_bytes'");
+    finds(&bytes("+ 7"), &bytes("- 7"), Invariant::Counters, "events of forgotten jobs: kept").await;
+    let body = |hex: &str| format!("UPDATE object SET body = '\\x{hex}'");
+    let whole = body("0100000000000000000000000000000000");
+    let ahead = body("017fffffffffffffff0000000000000000");
+    finds(&body("07"), &whole, Invariant::Objects, "its place cannot be read").await;
+    finds(&ahead, &whole, Invariant::Objects, "the last event is").await;
     site.close().await;
 }

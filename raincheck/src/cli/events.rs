@@ -1,12 +1,13 @@
 //! `raincheck events`.
 
 use clap::Args;
-use raincheck_client::{Client, Event, client::EventFilter};
+use raincheck_client::{Client, Event, api::Reader, client::EventFilter};
 
 use super::{
     Connect,
     exit::{Exit, Failure},
     output::{self, Format, Output},
+    reader::refused,
     style::{Ink, Style, one_line},
 };
 
@@ -31,9 +32,13 @@ pub struct Options {
     /// After this cursor, as an event in JSON carries it; without it from the oldest, or with --follow from now.
     #[arg(long, value_name = "CURSOR", conflicts_with = "job")]
     after: Option<String>,
-    /// After the place of this named reader, which is moved behind what was printed
+    /// After the place of this named reader, which is moved behind what was printed, a page at a time; in a pipe, when it was
+    /// taken out of that.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["job", "after"])]
     reader: Option<String>,
+    /// With what `succeeded` came to.
+    #[arg(long, value_name = "WHAT", value_parser = ["result"], conflicts_with = "job")]
+    include: Option<String>,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -43,47 +48,59 @@ pub struct Options {
 /// Prints events, oldest first.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.connect.client()?;
+    let mut reader = match &options.reader {
+        Some(name) => Some(client.reader(name).await?),
+        None => None,
+    };
     let mut feed = match &options.job {
         Some(id) => client.job_events(id, 0, options.follow),
         None => {
-            let filter = EventFilter { queue: options.queue, kind: options.kind, state: options.state, job: None };
-            let place = match &options.reader {
-                Some(name) => Some(client.reader(name).await?.cursor),
-                None => options.after,
-            };
-            let after = place.or_else(|| (!options.follow).then(|| "0".to_owned()));
-            client.events(&filter, after, options.follow)
+            let (queue, kind, state) = (options.queue, options.kind, options.state);
+            let filter = EventFilter { queue, kind, state, job: None, with_results: options.include.is_some() };
+            match &reader {
+                Some(reader) => client.reader_events(&filter, &reader.name, options.follow),
+                None => {
+                    let after = options.after.or_else(|| (!options.follow).then(|| "0".to_owned()));
+                    client.events(&filter, after, options.follow)
+                }
+            }
         }
     };
     let style = Style::stdout();
+    // A document without an end can't be one.
+    let is_document = options.output.format == Format::Json && !options.follow;
     let mut all = Vec::new();
-    let mut seen = None;
-    while let Some(event) = feed.next().await? {
-        seen.clone_from(&event.cursor);
-        match options.output.format {
-            Format::Table => output::print(&line(style, &event))?,
-            Format::Json if !options.follow => {
-                all.push(event);
-                continue;
+    loop {
+        let page = feed.page().await.map_err(|error| match &reader {
+            Some(reader) => refused(&error, &reader.name),
+            None => error.into(),
+        })?;
+        let is_over = page.is_none();
+        for event in page.into_iter().flatten() {
+            match options.output.format {
+                _ if is_document => all.push(event),
+                Format::Table => output::print(&line(style, &event))?,
+                Format::Json | Format::Jsonl => output::json(&event, Format::Jsonl)?,
             }
-            // A document without an end can't be one.
-            Format::Json | Format::Jsonl => output::json(&event, Format::Jsonl)?,
         }
-        // A page at a time, and behind what is printed: who dies before it sees that again.
-        if feed.is_empty() {
-            move_reader(&client, options.reader.as_deref(), seen.take()).await?;
+        if is_document && is_over {
+            output::json(&all, Format::Json)?;
+        }
+        if is_over || !is_document {
+            move_on(&client, &mut reader, feed.position(), options.follow).await?;
+        }
+        if is_over {
+            return Ok(Exit::Done);
         }
     }
-    if options.output.format == Format::Json && !options.follow {
-        output::json(&all, Format::Json)?;
-    }
-    move_reader(&client, options.reader.as_deref(), seen).await?;
-    Ok(Exit::Done)
 }
 
-async fn move_reader(client: &Client, reader: Option<&str>, cursor: Option<String>) -> Result<(), Failure> {
-    if let (Some(name), Some(cursor)) = (reader, cursor) {
-        client.put_reader(name, Some(&cursor)).await?;
+/// Moves the reader behind what was printed: who dies before sees that again.
+async fn move_on(client: &Client, reader: &mut Option<Reader>, to: Option<&str>, follow: bool) -> Result<(), Failure> {
+    let (Some(reader), Some(to)) = (reader, to) else { return Ok(()) };
+    if reader.cursor != to {
+        output::taken().await?;
+        *reader = client.move_reader(reader, to, follow).await.map_err(|error| refused(&error, &reader.name))?;
     }
     Ok(())
 }

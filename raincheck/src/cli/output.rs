@@ -1,14 +1,21 @@
 //! What commands say on standard output: tables for people, lines for pipes, JSON for programs.
 
 use std::io::{ErrorKind, Write as _};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
+use rustix::io::{Errno, ioctl_fionread};
 use serde::Serialize;
 
 use super::{
     exit::Failure,
     style::{Style, one_line},
 };
+
+/// How often a pipe is looked at that is not empty yet: it tells nobody.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// `-o` of every reading command.
 #[derive(Args, Clone, Copy, Debug)]
@@ -51,6 +58,29 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
         Err(error) => Err(Failure::usage(format!("cannot write to standard output: {error}"))),
         Ok(()) => Ok(()),
     }
+}
+
+/// Returns when whoever reads a pipe has taken out of it what was printed; a terminal or a file has at once.
+///
+/// # Errors
+/// When that cannot be told.
+pub async fn taken() -> Result<(), Failure> {
+    let stdout = std::io::stdout();
+    while FileType::from_raw_mode(fstat(&stdout).map_err(unheard)?.st_mode) == FileType::Fifo
+        && ioctl_fionread(&stdout).map_err(unheard)? > 0
+    {
+        let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+        poll(&mut ends, Some(&Timespec::default())).map_err(unheard)?;
+        if ends[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            std::process::exit(0);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+fn unheard(error: Errno) -> Failure {
+    Failure::usage(format!("cannot tell what was taken of standard output: {error}"))
 }
 
 /// One value as JSON: indented, or on one line.

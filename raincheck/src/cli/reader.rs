@@ -1,9 +1,10 @@
 //! `raincheck reader …`.
 
 use clap::{Args, Subcommand};
-use raincheck_client::api::Reader;
+use raincheck_client::{Error, api::Reader, client::Expect};
 
 use super::{
+    bars::say,
     exit::{Exit, Failure},
     operate::Options,
     output::{self, Cell, Format, facts},
@@ -18,14 +19,10 @@ pub enum ReaderCommand {
     List(Options),
     /// Show one reader
     Show(Named),
-    /// Make a reader, or move it: to where the feed is now, or to a cursor of it
-    Set {
-        #[command(flatten)]
-        named: Named,
-        /// Everything up to this cursor is read; `0` is the beginning of the feed.
-        #[arg(long, value_name = "CURSOR")]
-        cursor: Option<String>,
-    },
+    /// Make a reader, unless there is one of this name: it reads what happens from now on, or from a cursor on
+    Make(Placed),
+    /// Move a reader, or make it: to where the feed is now, or to a cursor of it
+    Set(Placed),
     /// Delete a reader: the feed is not kept for it any more
     Delete(Named),
 }
@@ -39,6 +36,16 @@ pub struct Named {
     options: Options,
 }
 
+/// A reader and where it is to be.
+#[derive(Args, Debug)]
+pub struct Placed {
+    #[command(flatten)]
+    named: Named,
+    /// Everything up to this cursor is read; `0` is the beginning of the feed.
+    #[arg(long, value_name = "CURSOR")]
+    cursor: Option<String>,
+}
+
 impl ReaderCommand {
     /// Does it and shows what came of it.
     pub async fn run(self) -> Result<Exit, Failure> {
@@ -48,13 +55,41 @@ impl ReaderCommand {
                 output::many(&readers, options.output.format, &["READER", "EVENTS BEHIND", "FOR", "MOVED"], row)?;
             }
             Self::Show(named) => named.show(&named.options.connect.client()?.reader(&named.reader).await?)?,
-            Self::Set { named, cursor } => {
-                let client = named.options.connect.client()?;
-                named.show(&client.put_reader(&named.reader, cursor.as_deref()).await?)?;
-            }
+            Self::Make(placed) => placed.put(Expect::Absent).await?,
+            Self::Set(placed) => placed.put(Expect::Anything).await?,
             Self::Delete(named) => named.options.connect.client()?.delete_reader(&named.reader).await?,
         }
         Ok(Exit::Done)
+    }
+}
+
+impl Placed {
+    async fn put(&self, expect: Expect<'_>) -> Result<(), Failure> {
+        let Self { named, cursor } = self;
+        let name = &named.reader;
+        let put = named.options.connect.client()?.put_reader(name, cursor.as_deref(), expect).await;
+        let (reader, is_new) = put.map_err(|error| match error.status() {
+            Some(412) => Failure::new(Exit::Refused, format!("there is a reader {name} already")).next(format!(
+                "look at it with `raincheck reader show {name}`, or move it with `raincheck reader set`"
+            )),
+            _ => refused(&error, name),
+        })?;
+        say(&format!("{} {name}", if is_new { "made" } else { "moved" }));
+        named.show(&reader)
+    }
+}
+
+/// Why a reader cannot be, or stay, where it is to be.
+pub fn refused(error: &Error, name: &str) -> Failure {
+    let failure = Failure::of(error);
+    match error.slug() {
+        Some("cursor-expired") => failure.next(format!(
+            "see what is there with `raincheck list`, then go on with the oldest event: `raincheck reader set {name} --cursor 0`"
+        )),
+        Some("precondition-failed") => failure.next(format!(
+            "somebody else has moved or ended {name}: `raincheck reader show {name}`; what was printed last may be printed again"
+        )),
+        _ => failure,
     }
 }
 
@@ -68,10 +103,14 @@ impl Named {
             ("reader", reader.name.clone()),
             ("cursor", reader.cursor.clone()),
             ("events behind", reader.lag_events.to_string()),
-            ("for", format!("{} s", reader.lag_seconds)),
+            ("for", behind_for(reader)),
             ("moved", when::ago(&reader.updated_at)),
         ]))
     }
+}
+
+fn behind_for(reader: &Reader) -> String {
+    format!("{} s{}", reader.lag_seconds, if reader.expired { ", some are gone" } else { "" })
 }
 
 fn row(reader: &Reader) -> Vec<Cell> {
@@ -79,7 +118,7 @@ fn row(reader: &Reader) -> Vec<Cell> {
     vec![
         (reader.name.clone(), None),
         (reader.lag_events.to_string(), late),
-        (format!("{} s", reader.lag_seconds), late),
+        (behind_for(reader), late),
         (when::ago(&reader.updated_at), Some(Ink::Dim)),
     ]
 }

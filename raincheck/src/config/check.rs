@@ -77,6 +77,12 @@ impl Faults<'_> {
             self.add(&["server", "failed_status"], "must be 200 or an HTTP status from 400 to 599");
         }
         self.store(settings);
+        let feed = &settings.feed;
+        for (name, number) in [("keep", feed.keep.0 as u64), ("max", feed.max.0)] {
+            if number == 0 {
+                self.add(&["feed", name], "must be more than 0: events would go before anybody has read them");
+            }
+        }
         if crate::cli::logging::filter(&settings.log.level).is_err() {
             self.add(
                 &["log", "level"],

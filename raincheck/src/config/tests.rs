@@ -110,6 +110,8 @@ fn faults_say_where_what_and_why() {
             "raincheck.toml:2: store.s3.secret_access_key: a secret does not stand in the file",
         ),
         ("[store]\npassword = \"s3cret\"\n", "raincheck.toml:2: store.password: a secret does not stand in the file"),
+        ("[feed]\nkeep = \"0s\"\n", "raincheck.toml:2: feed.keep: must be more than 0"),
+        ("[feed]\nmax = 0\n", "raincheck.toml:2: feed.max: must be more than 0"),
         ("[log]\nlevel = \"loud\"\n", "raincheck.toml:2: log.level: `loud` is not a level"),
     ] {
         let found = faults(text);

@@ -3,7 +3,6 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 use raincheck_core::{JobId, LeaseRef, Name};
-use raincheck_store::StoreError;
 
 use super::App;
 use super::problem::{self, Problem};
@@ -16,11 +15,11 @@ fn missing() -> Problem {
 async fn only<T>(
     parts: &mut Parts,
     app: &App,
-    read: impl AsyncFnOnce(&str) -> Result<Option<T>, StoreError>,
+    read: impl AsyncFnOnce(&str) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let parameters = RawPathParams::from_request_parts(parts, app).await.map_err(|_| missing())?;
     let (_, text) = parameters.iter().next().ok_or_else(missing)?;
-    read(text).await?.ok_or_else(missing)
+    read(text).await
 }
 
 /// The id of a job.
@@ -31,7 +30,7 @@ impl FromRequestParts<App> for JobPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        only(parts, app, async |text| Ok(text.parse().ok())).await.map(JobPath)
+        only(parts, app, async |text| text.parse().map_err(|_| missing())).await.map(JobPath)
     }
 }
 
@@ -43,11 +42,11 @@ impl FromRequestParts<App> for LeasePath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        only(parts, app, async |text| app.engine.parse_lease(text).await).await.map(LeasePath)
+        only(parts, app, async |text| app.engine.parse_lease(text).await?.ok_or_else(missing)).await.map(LeasePath)
     }
 }
 
-/// The name of a queue or kind.
+/// The name of a queue, a kind or a reader.
 #[derive(Clone, Debug)]
 pub struct NamePath(pub Name);
 
@@ -55,6 +54,10 @@ impl FromRequestParts<App> for NamePath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        only(parts, app, async |text| Ok(Name::new(text).ok())).await.map(NamePath)
+        only(parts, app, async |text| {
+            Name::new(text).map_err(|why| missing().detail(format!("this is no name: it {why}")))
+        })
+        .await
+        .map(NamePath)
     }
 }

@@ -10,46 +10,57 @@ pub fn etag(version: i64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// From `If-Match`, which names one version or any (`*`), and `If-None-Match: *`, which says that there is none.
-pub fn expected(headers: &HeaderMap) -> Result<Expected, Problem> {
-    let (of, none) = (only(headers, IF_MATCH)?, only(headers, IF_NONE_MATCH)?);
-    match (of, none) {
-        (None, None) => Ok(Expected::Anything),
-        (None, Some("*")) => Ok(Expected::Absent),
-        (Some("*"), None) => Ok(Expected::Present),
-        (Some(tag), None) if tag.contains(',') => Err(Problem::bad("If-Match takes one entity tag here, or *")),
-        // A weak tag, or one that is not of ours, is never that of the object: section 13.1.1 compares strongly.
-        (Some(tag), None) => version(tag).map(Expected::Version).ok_or_else(|| Problem::new(problem::PRECONDITION)),
-        (_, Some(_)) => Err(Problem::bad("of If-None-Match, a change takes * alone, and no If-Match beside it")),
+/// From `If-Match`, which names versions or any (`*`), and `If-None-Match: *`, which says that there is none. Which of several
+/// versions there is now is asked of `there`: the change finds that one, or fails.
+pub async fn expected(
+    headers: &HeaderMap,
+    there: impl AsyncFnOnce() -> Result<Option<i64>, Problem>,
+) -> Result<Expected, Problem> {
+    let (of, none) = (list(headers, IF_MATCH)?, list(headers, IF_NONE_MATCH)?);
+    match (&of[..], &none[..]) {
+        ([], []) => return Ok(Expected::Anything),
+        ([], ["*"]) => return Ok(Expected::Absent),
+        (["*"], []) => return Ok(Expected::Present),
+        (tags, []) if tags.contains(&"*") => return Err(Problem::bad("of If-Match, * stands alone")),
+        (_, []) => {}
+        _ => return Err(Problem::bad("of If-None-Match, a change takes * alone, and no If-Match beside it")),
     }
+    // A weak tag, or one that is not of ours, is never that of the object: section 13.1.1 compares strongly.
+    let versions: Vec<i64> = of.iter().filter_map(|tag| version(tag)).collect();
+    let expected = match versions[..] {
+        [] => None,
+        [version] => Some(version),
+        _ => there().await?.filter(|there| versions.contains(there)),
+    };
+    expected.map(Expected::Version).ok_or_else(|| Problem::new(problem::PRECONDITION))
 }
 
 fn version(tag: &str) -> Option<i64> {
     tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
-fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Problem> {
-    let mut values = headers.get_all(&name).into_iter();
-    let (first, second) = (values.next(), values.next());
-    if second.is_some() {
-        return Err(Problem::bad(format!("{name} is there twice")));
+/// The members of a list, over all lines of its name. Our tags hold no commas, so whatever stands between two is another's.
+fn list(headers: &HeaderMap, name: HeaderName) -> Result<Vec<&str>, Problem> {
+    let mut members = Vec::new();
+    for line in headers.get_all(&name) {
+        let text = line.to_str().map_err(|_| Problem::bad(format!("{name} is not text")))?;
+        members.extend(text.split(',').map(str::trim).filter(|member| !member.is_empty()));
     }
-    let text = first.map(|value| value.to_str().map(str::trim));
-    text.transpose().map_err(|_| Problem::bad(format!("{name} is not text")))
+    Ok(members)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn tags_say_what_is_expected() {
-        let of = |lines: &[(&'static str, &'static str)]| {
+    #[tokio::test]
+    async fn tags_say_what_is_expected() {
+        let of = async |lines: &[(&'static str, &'static str)], there: Option<i64>| {
             let mut headers = HeaderMap::new();
             for (name, value) in lines {
                 headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
-            expected(&headers).map_err(|problem| problem.row().status)
+            expected(&headers, async || Ok(there)).await.map_err(|problem| problem.row().status)
         };
         let (yes, not) = ("if-match", "if-none-match");
         for (lines, expected) in [
@@ -62,13 +73,18 @@ mod tests {
             (&[(yes, "17")], Err(412)),
             (&[(yes, "\"\"")], Err(412)),
             (&[(yes, "\"other\"")], Err(412)),
-            (&[(yes, "\"17\", \"18\"")], Err(400)),
-            (&[(yes, "\"17\""), (yes, "\"17\"")], Err(400)),
+            (&[(yes, "\"17\", \"18\"")], Ok(Expected::Version(18))),
+            (&[(yes, "\"18\","), (yes, ", \"17\"")], Ok(Expected::Version(18))),
+            (&[(yes, "\"17\", \"19\"")], Err(412)),
+            (&[(yes, "\"17\", W/\"18\"")], Ok(Expected::Version(17))),
+            (&[(yes, "*, \"18\"")], Err(400)),
             (&[(not, "\"17\"")], Err(400)),
+            (&[(not, "*, \"17\"")], Err(400)),
             (&[(yes, "\"17\""), (not, "*")], Err(400)),
         ] {
-            assert_eq!(of(lines), expected, "{lines:?}");
+            assert_eq!(of(lines, Some(18)).await, expected, "{lines:?}");
         }
+        assert_eq!(of(&[(yes, "\"17\", \"18\"")], None).await, Err(412), "there is none");
         assert_eq!(etag(17), "\"17\"");
     }
 }

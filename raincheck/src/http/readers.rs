@@ -5,8 +5,8 @@ use axum::extract::State as AppState;
 use axum::response::Response;
 use http::StatusCode;
 use http::header::{ETAG, LOCATION};
-use raincheck_core::Name;
-use raincheck_engine::{Lag, ObjectError, Reader, ReaderError};
+use raincheck_core::{Expected, Name};
+use raincheck_engine::{Lag, ObjectError, Reader, ReaderError, Start};
 
 use super::App;
 use super::answer::json;
@@ -53,12 +53,15 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
               (status = 201, description = "The reader, new", body = super::openapi::Reader),
               super::openapi::ObjectProblems))]
 pub async fn put(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Response, Problem> {
-    let expected = precondition::expected(&ask.headers)?;
+    let expected = expected(&ask, &name).await?;
     let place = ask.base.header(&["/readers/", name.as_str()]);
     let text = ask.json(body).await?;
     let asked: ReaderBody<'_> = read(&text)?;
-    let cursor = feed::cursor(&ask.app, asked.cursor.as_deref())?;
-    let (reader, is_new) = ask.engine().put_reader(name, cursor, expected).await?;
+    let to = match feed::cursor(&ask.app, asked.cursor.as_deref())? {
+        Start::Behind(place) => Start::Reader(place),
+        to => to,
+    };
+    let (reader, is_new) = ask.engine().put_reader(name, to, expected).await.map_err(|error| refused(error, to))?;
     if !is_new {
         return show(&ask.app, StatusCode::OK, &reader).await;
     }
@@ -72,13 +75,18 @@ pub async fn put(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Respo
     responses((status = 204, description = "It is gone"), super::openapi::ObjectProblems))]
 pub async fn delete(NamePath(name): NamePath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
-    let expected = precondition::expected(&ask.headers)?;
+    let expected = expected(&ask, &name).await?;
     if !ask.engine().delete_reader(name, expected).await? {
         return Err(missing());
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
+}
+
+async fn expected(ask: &Ask, name: &Name) -> Result<Expected, Problem> {
+    let there = async || Ok(ask.engine().reader(name).await?.map(|reader| reader.version));
+    precondition::expected(&ask.headers, there).await
 }
 
 /// The reader of a name.
@@ -102,19 +110,18 @@ async fn show(app: &App, status: StatusCode, reader: &Reader) -> Result<Response
 fn write(out: &mut Json, app: &App, reader: &Reader, lag: Lag) {
     out.begin();
     out.key("name").text(reader.name.as_str());
-    out.key("cursor").text(&app.engine.encode_cursor(reader.cursor));
+    out.key("cursor").text(&app.engine.encode_cursor(reader.place));
     out.key("lag_events").number(lag.events);
     out.key("lag_seconds").number(lag.millis.unsigned_abs() / 1_000);
+    out.key("expired").bool(lag.is_expired);
     out.key("updated_at").time(reader.updated_at);
     out.end();
 }
 
-impl From<ReaderError> for Problem {
-    fn from(error: ReaderError) -> Self {
-        match error {
-            ReaderError::Feed(error) => feed::refused(error),
-            ReaderError::Object(error) => error.into(),
-        }
+fn refused(error: ReaderError, to: Start) -> Problem {
+    match error {
+        ReaderError::Feed(error) => feed::refused(error, to),
+        ReaderError::Object(error) => error.into(),
     }
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod disk_full;
 mod duplicates;
 mod failover;
+mod feed;
 mod foreign_folder;
 mod greedy;
 mod kill;
@@ -110,6 +111,12 @@ pub const CAMPAIGNS: &[Campaign] = &[
         about: "kill -9 while jobs are shared, run again and kept for a moment only",
         short_loops: 20,
         run: retention::run,
+    },
+    Campaign {
+        name: "feed",
+        about: "kill -9 of one server, and of two over one PostgreSQL, under three readers while the feed is trimmed behind them",
+        short_loops: 10,
+        run: feed::run,
     },
     Campaign { name: "duplicates", about: "one submit sent 64 times at once", short_loops: 500, run: duplicates::run },
     Campaign {

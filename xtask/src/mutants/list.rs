@@ -1,5 +1,5 @@
-//! The mutants: one row each, a fault that someone could write one day and that the suite must see. Those of PostgreSQL
-//! stand beside.
+//! The mutants: one row each, a fault that someone could write one day and that the suite must see. Those of the
+//! feed and of PostgreSQL stand beside.
 
 use super::mutant::{Edit, Killer, Mutant};
 
@@ -20,11 +20,10 @@ const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
 const OPEN: &str = "raincheck-store/src/sqlite/open.rs";
 const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
 const PURGE: &str = "raincheck-store/src/sqlite/purge.rs";
-const TRIM: &str = "raincheck-store/src/sqlite/trim.rs";
 const STEADY: &str = "raincheck-core/src/steady.rs";
 const SETTLE: &str = "raincheck-core/src/decide/settle.rs";
 
-/// All but those of PostgreSQL.
+/// All but those of the feed and of PostgreSQL.
 pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "objects-without-version",
@@ -200,18 +199,6 @@ pub const MUTANTS: &[Mutant] = &[
             },
             Edit { file: PURGE, from: "WHERE no=?1 AND state=?2 AND state>3", to: "WHERE no=?1 AND state=?2" },
         ],
-        killer: Killer::Tests(STORE),
-    },
-    Mutant {
-        name: "purge-takes-events",
-        fault: "a purge takes the job's events out of the feed",
-        edits: &[Edit { file: TRIM, from: "let trimmed = number(db, TRIMMED)?;", to: "let trimmed = i64::MAX;" }],
-        killer: Killer::Tests(STORE),
-    },
-    Mutant {
-        name: "trim-takes-all",
-        fault: "trimming the feed takes events of jobs that are there",
-        edits: &[Edit { file: TRIM, from: "if !row.get(4)? {", to: "if row.get::<_, i64>(4)? < 2 {" }],
         killer: Killer::Tests(STORE),
     },
     Mutant {

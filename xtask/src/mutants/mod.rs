@@ -1,6 +1,7 @@
 //! `cargo xtask mutants`: does the suite see what it is there to see? Each mutant is a fault written into a scratch
 //! copy of the last commit; it must build, and its test or campaign must fail.
 
+mod feed;
 mod follow;
 mod list;
 mod mutant;
@@ -14,13 +15,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::run::{root, run, wait};
+use feed::ON_FEED;
 use follow::OF_FOLLOW_UPS;
 use list::MUTANTS;
 use mutant::{Edit, Killer, Mutant};
 use postgres::ON_POSTGRES;
 
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(ON_POSTGRES).chain(OF_FOLLOW_UPS)
+    MUTANTS.iter().chain(ON_FEED).chain(ON_POSTGRES).chain(OF_FOLLOW_UPS)
 }
 
 /// Far above what a build or a killer takes: a mutant that hangs is killed too.

@@ -1,14 +1,19 @@
 //! Kept counters beside a recount, both of one moment.
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use async_trait::async_trait;
 use raincheck_core::State;
+use raincheck_core::limits::EVENT_BYTES;
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 
 use super::{Look, Result, Stage};
 use crate::checkup::Invariant;
 use crate::postgres::figures::{SERVED, TICKETS};
+use crate::postgres::trim::{BYTES, TRIMMED};
 
 /// Where they differ. Counters of tickets are told apart by queue alone: given out less served is what never started.
 const DIFFERENCES: &str = "WITH jobs AS (SELECT queue, kind, state, count(*) AS n, \
@@ -24,27 +29,57 @@ const DIFFERENCES: &str = "WITH jobs AS (SELECT queue, kind, state, count(*) AS 
 const COUNTED: &str = "SELECT count(*) FROM counter";
 const NAMES: &str = "SELECT (SELECT name FROM queue WHERE id=$1), (SELECT name FROM kind WHERE id=$2)";
 
+/// What the events of forgotten jobs take, beside what is kept, where they differ.
+static FORGOTTEN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {BYTES}, counted.bytes FROM (SELECT coalesce(sum($1::bigint + coalesce(octet_length(e.data), 0)), 0)::bigint \
+         AS bytes FROM feed f JOIN event e ON e.batch = f.batch WHERE f.last > {TRIMMED} AND f.first + e.idx > {TRIMMED} \
+         AND NOT EXISTS (SELECT FROM job j WHERE j.no = e.no)) AS counted WHERE counted.bytes <> {BYTES}"
+    )
+});
+
 /// One statement that sees one moment: beside a server it is given up when it takes too long.
 pub(super) struct Counters;
+
+/// The same, of the feed.
+pub(super) struct Forgotten;
+
+impl Look<'_> {
+    /// The rows of a statement that counts; `None` when it was given up.
+    async fn count(&mut self, sql: &str, with: &[&(dyn ToSql + Sync)]) -> Result<Option<Vec<Row>>> {
+        self.db.batch_execute(&format!("SET LOCAL statement_timeout = {}", self.throttle.whole.as_millis())).await?;
+        match self.rows(sql, with).await {
+            Err(trouble) if trouble.code() == Some(&SqlState::QUERY_CANCELED) => {
+                let why = "counting takes longer than a server should be kept busy with it; `raincheck doctor` counts";
+                self.page.unjudged.push((Invariant::Counters, why.into()));
+                // What was given up has ended the transaction, and with it the piece.
+                self.until = Instant::now();
+                Ok(None)
+            }
+            rows => rows.map(Some),
+        }
+    }
+}
+
+#[async_trait]
+impl Stage for Forgotten {
+    async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
+        for row in look.count(&FORGOTTEN, &[&(EVENT_BYTES as i64)]).await?.unwrap_or_default() {
+            let (kept, counted): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            let detail = format!("events of forgotten jobs: kept {kept} bytes, counted {counted}");
+            look.page.found(Invariant::Counters, "the feed", detail);
+        }
+        Ok(false)
+    }
+}
 
 #[async_trait]
 impl Stage for Counters {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let counted: i64 = look.db.query_one(COUNTED, &[]).await?.try_get(0)?;
         look.page.looked += counted.unsigned_abs();
-        look.db.batch_execute(&format!("SET LOCAL statement_timeout = {}", look.throttle.whole.as_millis())).await?;
         let (running, tickets, served) = (State::Running as i16, TICKETS as i16, SERVED as i16);
-        let found = match look.rows(DIFFERENCES, &[&running, &tickets, &served]).await {
-            Err(trouble) if trouble.code() == Some(&SqlState::QUERY_CANCELED) => {
-                let why = "counting takes longer than a server should be kept busy with it; `raincheck doctor` counts";
-                look.page.unjudged.push((Invariant::Counters, why.into()));
-                // What was given up has ended the transaction, and with it the piece.
-                look.until = Instant::now();
-                return Ok(false);
-            }
-            found => found?,
-        };
-        for row in found {
+        for row in look.count(DIFFERENCES, &[&running, &tickets, &served]).await?.unwrap_or_default() {
             let (queue, kind): (i32, Option<i32>) = (row.try_get(0)?, row.try_get(1)?);
             let (kept, counted): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
             let names = look.db.query_one(NAMES, &[&queue, &kind]).await?;

@@ -10,6 +10,7 @@ mod files;
 mod follow;
 mod history;
 mod jobs;
+mod objects;
 mod surroundings;
 
 pub use doctor::PostgresDoctor;
@@ -110,6 +111,8 @@ fn rows() -> VecDeque<Box<dyn Stage>> {
         Box::new(claims::Claims::default()),
         Box::new(follow::FollowUps::default()),
         Box::new(counters::Counters),
+        Box::new(counters::Forgotten),
+        Box::new(objects::Objects::default()),
         Box::new(files::Files::default()),
     ])
 }

@@ -11,7 +11,7 @@ use crate::checkup::Invariant;
 use crate::rules::forward;
 
 /// Rows counted between two looks at the clock.
-const ROWS: usize = 4_096;
+pub(super) const ROWS: usize = 4_096;
 
 /// A recount under way. One transaction sees one moment; when the jobs are too many for one, the next goes on counting
 /// only if nothing was written since, which SQLite's `data_version` tells.
@@ -27,15 +27,12 @@ pub(super) struct Counters {
 
 impl Stage for Counters {
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        let version = look.db.query_row("PRAGMA data_version", [], |row| row.get(0))?;
         if self.version.is_none() {
             self.begin(look.db)?;
-        } else if self.version != Some(version) {
-            let why = "it changed while it was counted; a backup can be judged";
-            look.page.unjudged.push((Invariant::Counters, why.into()));
+        }
+        if !is_same_moment(&mut self.version, look)? {
             return Ok(false);
         }
-        self.version = Some(version);
         let until = look.until.max(Instant::now() + look.throttle.whole);
         loop {
             let Some(count) = self.count(look.db)? else { return look.circle("jobs") };
@@ -55,6 +52,17 @@ impl Stage for Counters {
     fn judges(&self) -> &'static [Invariant] {
         &[Invariant::Counters]
     }
+}
+
+/// Whether nothing was written since the transaction before this one; without one, that is so.
+pub(super) fn is_same_moment(version: &mut Option<i64>, look: &mut Look<'_>) -> Result<bool> {
+    let now = look.db.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+    let is_same = version.replace(now).is_none_or(|before| before == now);
+    if !is_same {
+        let why = "it changed while it was counted; a backup can be judged";
+        look.page.unjudged.push((Invariant::Counters, why.into()));
+    }
+    Ok(is_same)
 }
 
 impl Counters {

@@ -9,8 +9,10 @@ mod doctor;
 mod feed;
 mod files;
 mod follow;
+mod forgotten;
 mod held;
 mod jobs;
+mod objects;
 mod ready;
 mod surroundings;
 
@@ -137,6 +139,8 @@ fn rows() -> VecDeque<Box<dyn Stage>> {
         Box::new(follow::FollowUps::default()),
         Box::new(ready::Ready::default()),
         Box::new(counters::Counters::default()),
+        Box::new(forgotten::Forgotten::default()),
+        Box::new(objects::Objects::default()),
         Box::new(files::Files::default()),
     ])
 }

@@ -28,7 +28,7 @@ pub struct TailParameters {
 pub struct FeedParameters {
     /// Events after this cursor; `0` is the oldest that is there, none is now.
     after: Option<String>,
-    /// Events after the place of this named reader, instead of `after`.
+    /// Events after the place of this named reader; with `after`, from there on, told of what it has missed.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     reader: Option<String>,
     /// Of this queue.
@@ -50,7 +50,7 @@ pub struct FeedParameters {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub struct PreconditionParameters {
-    /// The `ETag` that it was read with, or `*` for any.
+    /// The `ETag` that it was read with, several of them, or `*` for any.
     #[param(rename = "If-Match")]
     if_match: Option<String>,
     /// `*`: there is none.

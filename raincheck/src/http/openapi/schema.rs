@@ -211,6 +211,9 @@ pub struct EventPage {
     next_after: Value,
     /// The final event has been seen.
     done: bool,
+    /// Of the whole feed: nothing more was there to read. With a filter, pages before that may be empty.
+    #[schema(required = false)]
+    at_head: bool,
 }
 
 /// A named reader of the whole feed.
@@ -223,6 +226,8 @@ pub struct Reader {
     lag_events: u64,
     /// For how long the first of them has been there.
     lag_seconds: u64,
+    /// Some of them were removed: it can't go on from where it is, see `cursor-expired`.
+    expired: bool,
     /// When it was last moved.
     #[schema(format = DateTime)]
     updated_at: String,

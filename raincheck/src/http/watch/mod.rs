@@ -13,7 +13,7 @@ pub mod ws;
 
 use std::sync::Arc;
 
-use raincheck_core::Event;
+use raincheck_core::{Event, Place};
 use raincheck_engine::{Engine, FeedWatch, JobWatch};
 use raincheck_store::{ResultInfo, StoreError};
 
@@ -33,6 +33,22 @@ impl Source {
         match self {
             Source::Job(watch) => watch.next().await,
             Source::Feed(watch) => watch.next().await,
+        }
+    }
+
+    /// Where to go on after a break, of the feed: it moves also while nothing passes the filter.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Source::Job(_) => None,
+            Source::Feed(watch) => Some(watch.place(watch.position())),
+        }
+    }
+
+    /// What events of it say: as `form` has it, in cursors that can be gone on from.
+    pub fn form(&self, form: Form) -> Form {
+        match self {
+            Source::Job(_) => form,
+            Source::Feed(watch) => Form { gaps_below: watch.gaps_below(), ..form },
         }
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::response::Response;
 use http::StatusCode;
-use raincheck_core::{Cursor, Event, JobId};
-use raincheck_engine::Until;
+use raincheck_core::{Event, JobId};
+use raincheck_engine::{Start, Until};
 use raincheck_store::{EventFilter, ResultInfo};
 
 use super::feed::refused;
@@ -50,17 +50,12 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
     Ok(page(out.await, wait))
 }
 
-/// Events of all jobs above a cursor; when there are none yet, those that come within the wait.
-pub async fn feed(
-    app: &App,
-    after: Option<Cursor>,
-    filter: EventFilter,
-    form: Form,
-    wait: Wait,
-) -> Result<Response, Problem> {
+/// Events of all jobs from a place on; when there are none yet, those that come within the wait.
+pub async fn feed(app: &App, start: Start, filter: EventFilter, form: Form, wait: Wait) -> Result<Response, Problem> {
+    let refused = |error| refused(error, start);
     let most = if form.result { PAGE_OF_RESULTS } else { PAGE };
     // The watch comes first, so that nothing falls between reading and waiting.
-    let mut watch = app.engine.watch_feed(after, filter).await.map_err(refused)?;
+    let mut watch = app.engine.watch_feed(start, filter).await.map_err(refused)?;
     let mut turn = app.room.page().await;
     let mut page_ = watch.page(watch.position(), most).await.map_err(refused)?;
     let mut next = page_.read_to;
@@ -82,7 +77,7 @@ pub async fn feed(
     }
     let results = if form.result { app.engine.told_results(&page_.items).await? } else { Vec::new() };
     let weight = weight(&page_.items, &results);
-    let next = watch.place(next);
+    let (next, form) = (watch.place(next), Form { gaps_below: watch.gaps_below(), ..form });
     let out = app.room.work(weight, || {
         let mut out = Json::with_capacity(weight + 128);
         out.begin();
@@ -92,6 +87,7 @@ pub async fn feed(
         });
         out.key("next_after").text(&app.engine.encode_cursor(next));
         out.key("done").bool(false);
+        out.key("at_head").bool(page_.at_head);
         out.end();
         out
     });

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use raincheck_core::{Event, EventData};
+use raincheck_core::{Event, EventData, Place};
 use raincheck_engine::Engine;
 use raincheck_store::ResultInfo;
 use tokio::time::{Instant, timeout_at};
@@ -46,7 +46,9 @@ pub fn stream(app: &App, opened: Opened) -> Response {
         return StatusCode::NO_CONTENT.into_response();
     }
     let Some(slot) = app.streams.take().filter(|_| !app.engine.is_draining()) else { return later() };
-    let mut first = format!("retry: {RETRY}\n\n").into_bytes();
+    let place = source.place();
+    let mut first = format!("retry: {RETRY}\n").into_bytes();
+    first.extend(place.map(|place| bookmark(&app.engine, place)).as_deref().unwrap_or(b"\n"));
     if let Some(note) = &note {
         push_note(&mut first, note);
     }
@@ -59,6 +61,7 @@ pub fn stream(app: &App, opened: Opened) -> Response {
         form,
         first: Some(first),
         over,
+        place,
         comment: Instant::now() + COMMENT_EVERY,
         _slot: slot,
     };
@@ -103,6 +106,8 @@ struct Stream {
     form: Form,
     first: Option<Bytes>,
     over: bool,
+    /// Where the client would go on.
+    place: Option<Place>,
     comment: Instant,
     _slot: Slot,
 }
@@ -118,7 +123,10 @@ impl Stream {
         let next = match timeout_at(self.comment, self.source.next()).await {
             Err(_) => {
                 self.comment = Instant::now() + COMMENT_EVERY;
-                return Some(Bytes::from_static(COMMENT).into());
+                let before = std::mem::replace(&mut self.place, self.source.place());
+                let moved = self.place.filter(|_| self.place != before);
+                let said = moved.map(|place| bookmark(&self.app.engine, place).into());
+                return Some(said.unwrap_or(Bytes::from_static(COMMENT)).into());
             }
             Ok(Ok(Some(event))) => {
                 joined(&self.app.engine, self.form, &event).await.map(|result| Some((event, result)))
@@ -136,7 +144,12 @@ impl Stream {
         };
         self.comment = Instant::now() + COMMENT_EVERY;
         self.over = self.source.ends_with(&event);
-        let (engine, form) = (&self.app.engine, self.form);
+        self.place = self.source.place();
+        let (engine, form) = (&self.app.engine, self.source.form(self.form));
+        if form.behind(&event).is_among_gaps() {
+            // Its name is of this stream alone.
+            return Some(frame(engine, form, &event, result.as_deref()).into());
+        }
         let bytes = self.app.frames[form.index()].of(event.cursor, || frame(engine, form, &event, result.as_deref()));
         Some(Frame { bytes, event: Some(event.cursor) })
     }
@@ -144,10 +157,15 @@ impl Stream {
 
 /// An event as it goes on the wire, with the name under which a client continues after it.
 fn frame(engine: &Engine, form: Form, event: &Event, result: Option<&ResultInfo>) -> Bytes {
-    let id = if form.position { engine.encode_cursor(event.cursor) } else { event.seq.to_string() };
+    let id = if form.position { engine.encode_cursor(form.behind(event)) } else { event.seq.to_string() };
     let mut frame = Vec::with_capacity(384);
     push_frame(&mut frame, None, Some(&id), &envelope(engine, form, event, result));
     frame.into()
+}
+
+/// Tells where to go on and nothing else: an `EventSource` keeps it, and dispatches no event without data.
+fn bookmark(engine: &Engine, place: Place) -> Vec<u8> {
+    format!("id: {}\n\n", engine.encode_cursor(place)).into_bytes()
 }
 
 fn push_note(out: &mut Vec<u8>, note: &Note) {

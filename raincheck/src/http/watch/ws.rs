@@ -97,7 +97,7 @@ async fn run(app: &App, opened: Opened, socket: &mut WebSocket) -> (u16, &'stati
             event = source.next() => match event {
                 Ok(Some(event)) => {
                     over = source.ends_with(&event);
-                    if let Err(code) = tell(app, socket, form, event).await {
+                    if let Err(code) = tell(app, socket, source.form(form), event).await {
                         return code;
                     }
                 }

@@ -87,7 +87,7 @@ impl Cli {
         Self { folder, server }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(self.folder.path(), arguments);
         command.env("RAINCHECK_SERVER", &self.server.url);
         command

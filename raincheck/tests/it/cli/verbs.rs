@@ -1,5 +1,7 @@
 //! Submitting, looking, waiting, steering.
 
+use std::io::BufRead as _;
+
 use super::{Cli, command, said};
 
 #[test]
@@ -54,6 +56,58 @@ fn a_named_reader_goes_on_where_it_was() {
     assert_eq!(cli.run(&["reader", "set", "billing", "--cursor", "x"]).with(5).out, "");
     cli.run(&["reader", "delete", "billing"]).well();
     cli.run(&["events", "--reader", "billing"]).with(3);
+}
+
+#[test]
+fn a_reader_is_made_once_and_moved_past_what_its_filter_holds_back() {
+    let cli = Cli::new();
+    let made = cli.run(&["reader", "make", "billing"]).with(0);
+    assert!(made.err.contains("made billing"), "{made:?}");
+    let there = cli.run(&["reader", "make", "billing", "--cursor", "0"]).with(5);
+    assert!(there.err.contains("there is a reader billing already"), "{there:?}");
+    let moved = cli.run(&["reader", "set", "billing"]).with(0);
+    assert!(moved.err.contains("moved billing"), "{moved:?}");
+    let work = ["submit", "k", "1", "--wait"];
+    let mut worker = cli.work(&["--kind", "k", "--", "cat"]);
+    cli.run(&work).well();
+    let id = cli.run(&["submit", "other", "1"]).well();
+    let all = cli.run(&["events", "--reader", "billing", "--kind", "k", "--include", "result", "-o", "jsonl"]).well();
+    let all: Vec<serde_json::Value> = all.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = all.last().unwrap();
+    assert_eq!((&last["type"], &last["data"]["result"]["value"]), (&"succeeded".into(), &1.into()));
+    assert!(all.is_sorted_by_key(|event| event["position"].as_u64().unwrap()), "{all:?}");
+    // Behind the event of the other kind, too.
+    let listed = cli.run(&["reader", "list"]).well();
+    assert!(listed.starts_with("billing\t0\t"), "{listed}, {id}");
+    worker.stop();
+}
+
+/// What stands in a pipe that nobody has read is not taken: the reader stays, and is moved once it is.
+#[test]
+fn a_reader_is_moved_when_its_events_are_taken() {
+    let cli = Cli::new();
+    cli.run(&["reader", "make", "billing"]).well();
+    cli.run(&["submit", "k", "1"]).well();
+    let lag = || cli.run(&["reader", "list"]).well().split('\t').nth(1).unwrap().to_owned();
+    let mut first = cli.command(&["events", "--reader", "billing", "--follow"]).spawn().unwrap();
+    let out = first.stdout.take().unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while rustix::io::ioctl_fionread(&out).unwrap() == 0 {
+        assert!(std::time::Instant::now() < deadline, "nothing is printed");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(lag(), "1", "it is printed, and not read");
+    let mut lines = std::io::BufReader::new(out).lines();
+    assert!(lines.next().unwrap().unwrap().contains("created"));
+    while lag() != "0" {
+        assert!(std::time::Instant::now() < deadline, "the reader is not moved");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // Somebody else moves it: what comes then is not told as if it had been read.
+    cli.run(&["reader", "set", "billing", "--cursor", "0"]).well();
+    cli.run(&["submit", "k", "2"]).well();
+    assert!(lines.next().unwrap().unwrap().contains("created"));
+    assert_eq!(first.wait().unwrap().code(), Some(5));
 }
 
 #[test]

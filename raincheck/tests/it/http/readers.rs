@@ -86,9 +86,12 @@ async fn what_is_not_a_place_of_a_reader_is_refused() {
     ] {
         assert_eq!(put(&bed, path, body.clone(), &[]).await.is(status).slug(), slug, "{path} {body}");
     }
-    assert_eq!(put(&bed, "ok", json!({}), &[("if-match", "\"1\", \"2\"")]).await.is(400).slug(), "invalid-request");
+    let absent = put(&bed, "ok", json!({}), &[("if-match", "\"1\", \"2\"")]).await;
+    assert_eq!(absent.is(412).slug(), "precondition-failed");
+    let unnamed = put(&bed, "no%20name", json!({}), &[]).await.json();
+    assert!(text(&unnamed["detail"]).contains("may hold only letters"), "{unnamed}");
     assert_eq!(bed.get("/readers").await.json()["items"], json!([]));
-    assert_eq!(bed.get("/events?reader=x&after=0").await.is(400).slug(), "invalid-request");
+    assert_eq!(bed.get("/events?reader=x&after=0").await.is(404).slug(), "not-found");
 }
 
 #[tokio::test]
@@ -99,4 +102,57 @@ async fn their_lag_is_a_metric() {
     let metrics = bed.get("/metrics").await.text();
     assert!(metrics.contains("raincheck_reader_lag_events{reader=\"billing\"} 1"), "{metrics}");
     assert!(metrics.contains("raincheck_reader_lag_seconds{reader=\"billing\"} 0"), "{metrics}");
+}
+
+#[tokio::test]
+async fn one_of_several_versions_may_be_named() {
+    let bed = Bed::new().await;
+    let first = put(&bed, "billing", json!({}), &[("if-none-match", "*")]).await;
+    let stale = put(&bed, "billing", json!({}), &[("if-none-match", "*")]).await;
+    assert_eq!(stale.is(412).slug(), "precondition-failed");
+    let both = format!("\"1\", {}", first.is(201).header("etag"));
+    let second = put(&bed, "billing", json!({}), &[("if-match", &both)]).await;
+    assert_eq!(put(&bed, "billing", json!({}), &[("if-match", &both)]).await.is(412).slug(), "precondition-failed");
+    delete(&bed, "billing", Some(&both)).await.is(412);
+    delete(&bed, "billing", Some(&format!("{both},{}", second.is(200).header("etag")))).await.is(204);
+}
+
+/// A reader that was made at the beginning and never moved is told when events went before it has read them.
+#[tokio::test]
+async fn a_reader_is_told_of_what_it_has_missed() {
+    let bed = Bed::on(|_| {}, |store| store.feed.max_bytes = 0).await;
+    put(&bed, "billing", json!({"cursor": "0"}), &[]).await.is(201);
+    let stays = bed.job().await;
+    let goes = bed.job().await;
+    bed.post(&format!("{goes}/cancel"), json!({})).await.is(200);
+    send(bed.ask(Method::DELETE, &goes)).await.is(204);
+    let trim = raincheck_core::Command::Trim(raincheck_core::Trim::of(99));
+    bed.engine.store().apply(vec![trim]).await.unwrap();
+    let begin = std::time::Instant::now();
+    let late = loop {
+        let late = bed.get("/readers/billing").await.json();
+        assert_eq!(late["expired"], true, "{late}");
+        if late["lag_seconds"] != 0 {
+            break late;
+        }
+        assert!(begin.elapsed() < std::time::Duration::from_secs(30), "{late}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    assert_ne!(late["lag_events"], 0);
+    for accept in ["application/json", "text/event-stream"] {
+        let refused = send(bed.ask(Method::GET, "/events?reader=billing").header("accept", accept)).await;
+        assert_eq!(refused.is(410).slug(), "cursor-expired");
+        assert!(text(&refused.json()["detail"]).contains("PUT it to \"0\""), "{}", refused.text());
+    }
+    // Where it was it cannot stay; at the oldest event that is there it reads on, page by page.
+    let again = put(&bed, "billing", json!({"cursor": late["cursor"]}), &[]).await;
+    assert_eq!(again.is(410).slug(), "cursor-expired");
+    let moved = put(&bed, "billing", json!({"cursor": "0"}), &[]).await.is(200).json();
+    assert_eq!(moved["expired"], false);
+    let page = bed.get("/events?reader=billing").await.is(200).json();
+    assert_eq!(page["items"][0]["job"], bed.get(&stays).await.json()["id"]);
+    assert_eq!(page["at_head"], true);
+    // Also the cursor of an event between the gaps is a place to go on from.
+    put(&bed, "billing", json!({"cursor": page["items"][0]["cursor"]}), &[]).await.is(200);
+    bed.get("/events?reader=billing").await.is(200);
 }

@@ -379,3 +379,29 @@ async fn a_poll_passes_over_much_and_misses_nothing() {
     }
     assert_eq!(kinds, ["b"]);
 }
+
+/// A stream that a filter leaves nothing of tells all the same where to go on, and an `EventSource` hears nothing of that.
+#[tokio::test]
+async fn a_filtered_stream_says_how_far_it_is() {
+    let bed = Bed::new().await;
+    let stream = sse(&bed, "/events?kind=none", None).send().await.unwrap();
+    let mut pieces = stream.bytes_stream();
+    let mut said = String::new();
+    let ids = |said: &str| -> Vec<String> {
+        assert!(!said.contains("data"), "{said}");
+        said.lines().filter_map(|line| line.strip_prefix("id: ")).map(str::to_owned).collect()
+    };
+    // At once, so that whoever is cut off before the first event misses none, and with every sign of life.
+    for n in 1..=2 {
+        while ids(&said).len() < n {
+            let piece = tokio::time::timeout(std::time::Duration::from_secs(60), pieces.next()).await;
+            said.push_str(std::str::from_utf8(&piece.expect("no sign of life").unwrap().unwrap()).unwrap());
+        }
+        let last = ids(&said).pop().unwrap();
+        let rest = bed.get(&format!("/events?after={last}")).await.is(200).json();
+        assert_eq!(rest["items"].as_array().map(Vec::len), Some(0), "{said}");
+        bed.job().await;
+        let rest = bed.get(&format!("/events?after={last}")).await.json();
+        assert_eq!(rest["items"].as_array().map(Vec::len), Some(1), "{said}");
+    }
+}
