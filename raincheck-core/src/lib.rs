@@ -29,6 +29,7 @@ mod retry;
 mod state;
 mod steady;
 mod time;
+mod wanted;
 
 pub use command::{Append, Cancel, Change, ClaimScope, Command, LeaseJobs, Purged, Refusal, Reply, Settle, Submitted};
 pub use defaults::{Defaults, KindDefaults, Policy};
@@ -52,3 +53,4 @@ pub use retry::RetryPolicy;
 pub use state::State;
 pub use steady::SteadyClock;
 pub use time::{Beat, Clock, Millis, Reading, SteppedClock, SystemClock, Timestamp};
+pub use wanted::Wanted;

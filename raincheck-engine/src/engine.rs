@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use raincheck_core::{Clock, Command, Payload, Reply, Timestamp, limits};
 use raincheck_store::{Blobs, Store, StoreError, Unclaimed};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) counters: Counters,
     /// Ends waits, watches and new work.
     pub(crate) draining: CancellationToken,
+    /// Something happened while draining.
+    pub(crate) drained: Notify,
     /// Ends the loops.
     pub(crate) stopped: CancellationToken,
     tasks: TaskTracker,
@@ -66,6 +68,7 @@ impl Engine {
             sweep: Sweep::default(),
             counters: Counters::default(),
             draining: CancellationToken::new(),
+            drained: Notify::new(),
             stopped: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }));
@@ -126,6 +129,14 @@ impl Engine {
     /// Whether draining has begun.
     pub fn is_draining(&self) -> bool {
         self.0.draining.is_cancelled()
+    }
+
+    /// Resolves when no worker that this process heard of lately runs anything any more: from [`Engine::drain`] on it is
+    /// worth while to hear how runs end.
+    pub async fn runs_over(&self) {
+        while self.0.workers.run_something(self.0.clock.ticks()) {
+            self.0.drained.notified().await;
+        }
     }
 
     /// Resolves when draining begins, for streams to select on.

@@ -70,6 +70,19 @@ fn a_run_that_must_not_be_repeated_when_lost() {
 }
 
 #[test]
+fn a_lost_run_goes_back_to_its_place_and_others_that_begin_anew_go_behind() {
+    for (name, outcome) in outcomes() {
+        let before = Job { rank: 5, ..job(State::Running) };
+        let Settled::Changed(after, _) = settle(before, outcome) else { panic!("{name} is an end") };
+        if after.state == State::Queued {
+            let behind = raincheck_core::rank(NOW.0, after.priority);
+            assert_eq!(after.rank, if name == "lost" { 5 } else { behind }, "{name}");
+            assert_eq!(after.run_at, NOW, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_run_that_was_asked_to_stop() {
     for on_lost in [OnLost::Retry, OnLost::Fail] {
         for (failures, losses) in [(0, 0), (1, 2)] {

@@ -137,13 +137,20 @@ impl Server {
         Failure::new(Exit::Failed, format!("the server stopped: {why}"))
     }
 
-    /// Takes nothing new, lets what runs end, hands back what does not, and closes the data; within ten seconds.
+    /// Takes nothing new, lets what runs end, here and at workers elsewhere, hands back what its own commands did not end, and
+    /// closes the data; within ten seconds. Until then it is reached as ever: to say that it stops, and to hear how runs end.
     pub async fn stop(self) {
         let deadline = Instant::now() + DRAIN;
         self.engine.drain();
-        let commands = self.commands.stop(deadline - LAST - HAND_BACK);
-        if tokio::time::timeout_at(deadline - LAST, commands).await.is_err() {
-            tracing::warn!("some commands did not end in time; their jobs run again when their leases are over");
+        let until = deadline - LAST;
+        let commands = tokio::time::timeout_at(until, self.commands.stop(until - HAND_BACK));
+        let runs = tokio::time::timeout_at(until, self.engine.runs_over());
+        match tokio::join!(commands, runs) {
+            (Err(_), _) => {
+                tracing::warn!("some commands did not end in time; their jobs run again when their leases are over");
+            }
+            (Ok(()), Err(_)) => tracing::info!("some workers still run jobs; the next server hears how they end"),
+            (Ok(()), Ok(())) => {}
         }
         self.shutdown.cancel();
         match tokio::time::timeout_at(deadline - LAST / 3, self.http).await {
