@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use raincheck_core::{Clock, Command, Payload, Reply, Timestamp, limits};
+use parking_lot::RwLock;
+use raincheck_core::{Clock, Command, Defaults, Payload, Reply, Timestamp, limits};
 use raincheck_store::{Blobs, Store, StoreError, Unclaimed};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
+    /// What requests leave out.
+    defaults: RwLock<Arc<Defaults>>,
     pub(crate) keys: Keys,
     pub(crate) hub: Arc<Hub>,
     pub(crate) results: Results,
@@ -56,6 +59,7 @@ impl Engine {
             store,
             clock,
             settings,
+            defaults: RwLock::default(),
             keys,
             hub: Arc::new(Hub::default()),
             results: Results::default(),
@@ -118,6 +122,16 @@ impl Engine {
     /// What the operator set.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// What requests for jobs leave out, as it is now.
+    pub fn defaults(&self) -> Arc<Defaults> {
+        self.0.defaults.read().clone()
+    }
+
+    /// Sets it for whoever asks from now on.
+    pub fn set_defaults(&self, defaults: Defaults) {
+        *self.0.defaults.write() = Arc::new(defaults);
     }
 
     /// Begins draining: submits and leases are refused, watches and waits end; runs may still be settled. Again is

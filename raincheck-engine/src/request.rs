@@ -1,4 +1,4 @@
-use raincheck_core::{Content, Defaults, Digest, Invalid, JobRequest, NewJob, Payload, Sameness, digest, resolve};
+use raincheck_core::{Content, Digest, Invalid, JobRequest, NewJob, Payload, Sameness, digest, resolve};
 
 use crate::Engine;
 use crate::wire::{JsonError, canonical, check_json};
@@ -9,20 +9,15 @@ use crate::wire::{JsonError, canonical, check_json};
 pub struct InvalidRequest(pub Vec<Invalid>);
 
 impl Engine {
-    /// The job that `request` asks for, by the defaults, but for its input; or all that is wrong with it.
-    pub fn resolve(&self, request: &JobRequest<'_>, defaults: &Defaults) -> Result<NewJob, Vec<Invalid>> {
-        resolve(request, defaults, || self.now(), |queue| self.queue(queue).is_some())
+    /// The job that `request` asks for, by the engine's defaults, but for its input; or all that is wrong with it.
+    pub fn resolve(&self, request: &JobRequest<'_>) -> Result<NewJob, Vec<Invalid>> {
+        resolve(request, &self.defaults(), || self.now(), |queue| self.queue(queue).is_some())
     }
 
     /// The same with its input, and with all that it is compared by: ready for [`Engine::submit`]. Under one key it is the
     /// same request as one that came by HTTP with the same members.
-    pub fn new_job(
-        &self,
-        request: &JobRequest<'_>,
-        input: Content,
-        defaults: &Defaults,
-    ) -> Result<NewJob, InvalidRequest> {
-        let mut new = self.resolve(request, defaults).map_err(InvalidRequest)?;
+    pub fn new_job(&self, request: &JobRequest<'_>, input: Content) -> Result<NewJob, InvalidRequest> {
+        let mut new = self.resolve(request).map_err(InvalidRequest)?;
         let not_json = |error| InvalidRequest(vec![Invalid::new("input", format!("is {error}"))]);
         let sameness = sameness(&input).map_err(not_json)?;
         new.spec.input = input;

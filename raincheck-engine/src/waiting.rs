@@ -70,7 +70,7 @@ impl Waiting {
 
     /// Whether somebody waits for jobs of this kind in this queue.
     pub(crate) fn serves(&self, queue: &Name, kind: &Name) -> bool {
-        let by_pattern = self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(kind)).map(|(_, line)| line);
+        let by_pattern = self.matching(kind).map(|(_, line)| line);
         let lines = self.by_kind.get(kind).into_iter().chain(by_pattern).chain(self.by_queue.get(queue));
         let mut places = lines.flat_map(|line| &line.ids).filter_map(|id| self.all.get(id));
         places.any(|place| place.wanted().job(queue, kind))
@@ -78,9 +78,11 @@ impl Waiting {
 
     /// Whether somebody may: at a glance.
     pub(crate) fn may_serve(&self, queue: &Name, kind: &Name) -> bool {
-        self.by_queue.contains_key(queue)
-            || self.by_kind.contains_key(kind)
-            || self.by_pattern.keys().any(|pattern| pattern.matches(kind))
+        self.by_queue.contains_key(queue) || self.by_kind.contains_key(kind) || self.matching(kind).next().is_some()
+    }
+
+    fn matching(&self, kind: &Name) -> impl Iterator<Item = (&Pattern, &Line)> {
+        self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(kind))
     }
 
     /// A new place at the end, unless the line is full.
@@ -182,7 +184,7 @@ impl Waiting {
             if let Some(line) = self.by_kind.get(kind) {
                 offer(line, &|| Serving::Kind(kind.clone()));
             }
-            for (pattern, line) in self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(kind)) {
+            for (pattern, line) in self.matching(kind) {
                 offer(line, &|| Serving::Pattern(pattern.clone()));
             }
         }

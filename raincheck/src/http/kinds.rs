@@ -52,7 +52,7 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
 
 /// Each with the queues that its jobs go to: its own, and those that hold some.
 async fn known(app: &App) -> Result<BTreeMap<Name, KindFigures>, Problem> {
-    let defaults = app.options.defaults.get();
+    let defaults = app.engine.defaults();
     let configured =
         defaults.kinds.keys().map(|name| KindFigures { name: name.clone(), by_state: [0; 7], queues: Vec::new() });
     let all = configured.chain(app.engine.figures().await?.kinds);
@@ -106,7 +106,7 @@ impl Serving {
 
 fn write(out: &mut Json, app: &App, kind: &KindFigures, serving: &Serving) {
     let KindFigures { name, by_state, queues } = kind;
-    let defaults = app.options.defaults.get();
+    let defaults = app.engine.defaults();
     let told = app.options.kinds.get();
     let (defaults, options) = (defaults.kinds.get(name), told.get(name));
     out.begin();
