@@ -5,7 +5,7 @@ use std::fmt::Write;
 use raincheck_core::decide::{self, Settled};
 use raincheck_core::{Change, Job, OnLost, Outcome, Progress, State, limits};
 
-use crate::make::{at_now, content, job, outcomes, policy, stands, words};
+use crate::make::{NOW, at_now, content, job, outcomes, policy, stands, words};
 
 fn settle(job: Job, outcome: Outcome) -> Settled {
     let attempt = job.attempt;

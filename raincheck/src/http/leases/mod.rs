@@ -123,7 +123,7 @@ async fn request(
         |Object(worker)| WorkerId {
             name: cut(&worker.name, limits::LABEL_BYTES).into(),
             version: worker.version.map(|version| cut(&version, limits::LABEL_BYTES).into()),
-            trouble: trouble.map(Into::into),
+            trouble,
         },
     );
     let request_id = asked.request_id.map(Into::into);
