@@ -38,9 +38,10 @@ async function work(name) {
   for (let finish = []; ;) { // outcomes to report; they travel with the next request for work
     try {
       const ask = { worker: { name }, kinds: ["text.count"], max: 1, ttl: "10s", wait: "20s", finish };
-      const { leases = [], finished = [] } = await call("/leases", ask);
+      const { leases = [], finished = [], drain } = await call("/leases", ask);
       for (const { problem } of finished) if (problem) console.error("not taken:", JSON.stringify(problem));
       finish = await Promise.all(leases.map(run));
+      if (drain && !finish.length) await sleep(2000); // it is about to stop: another one, or its next start
     } catch (error) { // told again, but for what the server will never take
       console.error("no work:", error.message, error.cause?.code ?? "");
       if (error.status < 500) finish = [];

@@ -46,6 +46,7 @@ while True:
         for one in answer.get("finished", []):
             print("not taken:", one["problem"], file=sys.stderr) if "problem" in one else None
         finish = [run(lease) for lease in answer.get("leases", [])]
+        time.sleep(2 if answer.get("drain") and not finish else 0)  # it is about to stop: another one, or its next start
     except OSError as error:  # told again, but for what the server will never take
         print("no work:", error, error.read().decode() if hasattr(error, "read") else "", file=sys.stderr)
         finish = finish if getattr(error, "code", 503) >= 500 else []

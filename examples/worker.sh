@@ -36,8 +36,10 @@ while [ -z "$stop" ]; do
     wait $asking || { kill $asking 2>/dev/null; [ -n "$stop" ] || sleep 1; continue; }
     [ -s "$folder/leases" ] || continue # 204: no work in time
     # The lease comes first in the answer.
-    lease=$server/leases/$(sed -n 's/^{"leases":\[{"lease":"\([^"]*\)".*/\1/p' "$folder/leases")
+    lease=$(sed -n 's/^{"leases":\[{"lease":"\([^"]*\)".*/\1/p' "$folder/leases")
     rm -f "$folder/leases" "$folder/beat"
+    [ -n "$lease" ] || { sleep 2; continue; } # it is about to stop: another one, or its next start
+    lease=$server/leases/$lease
 
     { call -o "$folder/input" "$lease/input" && exec "$@" <"$folder/input" >"$folder/result"; } &
     program=$!

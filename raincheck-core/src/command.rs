@@ -17,6 +17,7 @@ use crate::progress::Progress;
 use crate::queue::{QueuePatch, QueueSettings};
 use crate::state::State;
 use crate::time::Millis;
+use crate::wanted::Wanted;
 
 /// Something a store is asked to carry out in one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,19 +96,24 @@ pub struct LeaseJobs {
 }
 
 impl LeaseJobs {
+    /// What it asks for.
+    pub fn wanted(&self) -> Wanted<'_> {
+        Wanted { queues: &self.queues, kinds: &self.kinds, patterns: &self.patterns }
+    }
+
     /// Whether it asks for whatever kind there is in the queues that it names.
     pub fn any_kind(&self) -> bool {
-        !self.queues.is_empty() && self.kinds.is_empty() && self.patterns.is_empty()
+        self.wanted().any_kind()
     }
 
     /// Whether it asks for jobs of this kind, in a queue that it asks for.
     pub fn wants_kind(&self, kind: &Name) -> bool {
-        self.any_kind() || self.kinds.contains(kind) || self.patterns.iter().any(|pattern| pattern.matches(kind))
+        self.wanted().kind(kind)
     }
 
     /// Whether it asks for jobs of this kind in this queue.
     pub fn wants(&self, queue: &Name, kind: &Name) -> bool {
-        (self.queues.is_empty() || self.queues.contains(queue)) && self.wants_kind(kind)
+        self.wanted().job(queue, kind)
     }
 }
 

@@ -31,6 +31,7 @@ mod retry;
 mod state;
 mod steady;
 mod time;
+mod wanted;
 
 pub use batch::{Batch, BatchName};
 pub use command::{
@@ -58,3 +59,4 @@ pub use retry::RetryPolicy;
 pub use state::State;
 pub use steady::SteadyClock;
 pub use time::{Beat, Clock, Millis, Reading, SteppedClock, SystemClock, Timestamp};
+pub use wanted::Wanted;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_core::{Clock, Defaults, Failure, FailureCode, JobRequest, Name, Progress, SteadyClock};
+use raincheck_core::{Clock, Failure, FailureCode, JobRequest, Name, Progress, SteadyClock};
 use raincheck_engine::{Engine, Handlers, LocalOptions, LocalWorker, Settings, Task, Until, json};
 use raincheck_store::{Found, SqliteOptions, SqliteStore};
 
@@ -30,8 +30,7 @@ async fn main() -> Result<(), Anything> {
         .collect();
 
     // Jobs may have a time limit of their own, a key under which they are made once, and all else that a client may ask
-    // for; what they leave out is filled in from these.
-    let defaults = Defaults::default();
+    // for; what they leave out is filled in from the engine's defaults.
     let jobs = (0..20).map(|n| {
         let (kind, input) = if n % 2 == 0 {
             ("text.count", format!("{:?}", "rain ".repeat(n)))
@@ -40,7 +39,7 @@ async fn main() -> Result<(), Anything> {
         };
         let label = format!("#{n}");
         let request = JobRequest { kind, label: Some(&label), ..JobRequest::default() };
-        engine.new_job(&request, json(input), &defaults)
+        engine.new_job(&request, json(input))
     });
     let submitted = engine.submit(jobs.collect::<Result<_, _>>()?).await?;
 

@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use parking_lot::Mutex;
-use raincheck_core::{Event, EventData, JobNo, Name, State};
+use raincheck_core::{Event, EventData, JobNo, Name, State, Wanted};
 use raincheck_store::Store;
 use tokio::sync::Notify;
 
-use crate::waiting::{Waiting, Wake, Wanted};
+use crate::waiting::{Waiting, Wake};
 
 /// Wakes workers that wait. One is woken per job that becomes ready: the one that waits longest among those that
 /// serve its kind in its queue.
@@ -57,7 +57,9 @@ impl Dispatch {
             let (queue, kind) = (Some(event.queue.clone()), Some(event.kind.clone()));
             if event.state == State::Queued {
                 waiting.wake(Wake { queue, kind, job: Some(event.no), chain: false });
-            } else if ended_a_run(event) && waiting.serves(&event.queue, &event.kind) && any_queued(store, &event.queue)
+            } else if ended_a_run(event)
+                && waiting.may_serve(&event.queue, &event.kind)
+                && any_queued(store, &event.queue)
             {
                 waiting.wake(Wake { queue, kind, job: None, chain: false });
             }
@@ -69,10 +71,9 @@ impl Dispatch {
         self.now.notify_one();
     }
 
-    /// Whether somebody waits for jobs of this kind, in this queue where one is given.
-    pub(crate) fn waits_for(&self, queue: Option<&Name>, kind: &Name) -> bool {
-        let waiting = self.waiting.lock();
-        queue.map_or_else(|| waiting.serves_kind(kind), |queue| waiting.serves(queue, kind))
+    /// Whether somebody waits for jobs of this kind in this queue.
+    pub(crate) fn waits_for(&self, queue: &Name, kind: &Name) -> bool {
+        self.waiting.lock().serves(queue, kind)
     }
 }
 

@@ -86,7 +86,7 @@ fn a_wake_between_arming_and_the_answer_is_not_lost() {
     waiter.answered(std::iter::empty());
     assert!(is_woken(&waiter));
     drop(waiter);
-    assert!(dispatch.waiting.lock().is_empty() && !dispatch.waits_for(None, &name("k")));
+    assert!(dispatch.waiting.lock().is_empty() && !dispatch.waits_for(&name("q"), &name("k")));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_wake_goes_on_to_those_who_serve_the_job_in_another_way() {
     let by_queue = waiter(&dispatch, &["q"], &[]);
     assert!(wake(&dispatch, "any", 2) && is_woken(&by_queue), "nothing was left behind in the line");
     drop((other, by_queue));
-    assert!(dispatch.waiting.lock().is_empty() && !dispatch.waits_for(Some(&name("q")), &name("shop.email")));
+    assert!(dispatch.waiting.lock().is_empty() && !dispatch.waits_for(&name("q"), &name("shop.email")));
 }
 
 #[test]

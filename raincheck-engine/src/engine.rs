@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use raincheck_core::{Clock, Command, Payload, Reply, Timestamp, limits};
+use parking_lot::RwLock;
+use raincheck_core::{Clock, Command, Defaults, Payload, Reply, Timestamp, limits};
 use raincheck_store::{Blobs, Store, StoreError, Unclaimed};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +25,8 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
+    /// What requests leave out.
+    defaults: RwLock<Arc<Defaults>>,
     pub(crate) keys: Keys,
     pub(crate) hub: Arc<Hub>,
     pub(crate) results: Results,
@@ -39,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) counters: Counters,
     /// Ends waits, watches and new work.
     pub(crate) draining: CancellationToken,
+    /// Something happened while draining.
+    pub(crate) drained: Notify,
     /// Ends the loops.
     pub(crate) stopped: CancellationToken,
     tasks: TaskTracker,
@@ -54,6 +59,7 @@ impl Engine {
             store,
             clock,
             settings,
+            defaults: RwLock::default(),
             keys,
             hub: Arc::new(Hub::default()),
             results: Results::default(),
@@ -66,6 +72,7 @@ impl Engine {
             sweep: Sweep::default(),
             counters: Counters::default(),
             draining: CancellationToken::new(),
+            drained: Notify::new(),
             stopped: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }));
@@ -117,6 +124,16 @@ impl Engine {
         &self.0.settings
     }
 
+    /// What requests for jobs leave out, as it is now.
+    pub fn defaults(&self) -> Arc<Defaults> {
+        self.0.defaults.read().clone()
+    }
+
+    /// Sets it for whoever asks from now on.
+    pub fn set_defaults(&self, defaults: Defaults) {
+        *self.0.defaults.write() = Arc::new(defaults);
+    }
+
     /// Begins draining: submits and leases are refused, watches and waits end; runs may still be settled. Again is
     /// fine.
     pub fn drain(&self) {
@@ -126,6 +143,14 @@ impl Engine {
     /// Whether draining has begun.
     pub fn is_draining(&self) -> bool {
         self.0.draining.is_cancelled()
+    }
+
+    /// Resolves when no worker that this process heard of lately runs anything any more: from [`Engine::drain`] on it is
+    /// worth while to hear how runs end.
+    pub async fn runs_over(&self) {
+        while self.0.workers.run_something(self.0.clock.ticks()) {
+            self.0.drained.notified().await;
+        }
     }
 
     /// Resolves when draining begins, for streams to select on.

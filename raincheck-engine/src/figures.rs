@@ -70,10 +70,15 @@ impl Engine {
         self.0.stats.kind(kind)
     }
 
-    /// Whether somebody asked for jobs of this kind within two minutes, or waits for them now. Who takes any kind of a
-    /// queue counts where that is given.
-    pub fn served(&self, queue: Option<&Name>, kind: &Name) -> bool {
-        self.0.dispatch.waits_for(queue, kind) || self.0.workers.serve(queue, kind, self.0.clock.ticks())
+    /// Whether somebody takes jobs of this kind from this queue: waits for them, or asked for them and gave a sign of life
+    /// within two minutes.
+    pub fn served(&self, queue: &Name, kind: &Name) -> bool {
+        self.is_waited_for(queue, kind) || self.0.workers.serve(queue, kind, self.0.clock.ticks())
+    }
+
+    /// Whether somebody waits for jobs of this kind from this queue now.
+    pub fn is_waited_for(&self, queue: &Name, kind: &Name) -> bool {
+        self.0.dispatch.waits_for(queue, kind)
     }
 
     /// Why those who would serve such a job take none now, in words.

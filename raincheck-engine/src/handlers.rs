@@ -1,10 +1,10 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use raincheck_core::{Content, Digest, Failure, Job, LeaseRef, Name, Payload, Progress, Spec};
+use raincheck_core::{Content, Digest, Failure, Job, LeaseRef, Name, Pattern, Payload, Progress, Spec};
 use raincheck_store::{Renewed, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,10 @@ pub(crate) type Handler = Arc<dyn Fn(Task) -> Running + Send + Sync>;
 
 /// Functions by the kind of job they do.
 #[derive(Clone, Default)]
-pub struct Handlers(HashMap<Name, Handler>);
+pub struct Handlers {
+    by_kind: HashMap<Name, Handler>,
+    by_pattern: BTreeMap<Pattern, Handler>,
+}
 
 /// One run of one job, as the function that does it sees it.
 pub struct Task {
@@ -51,17 +54,42 @@ impl Handlers {
         F: Fn(Task) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Content, Failure>> + Send + 'static,
     {
-        self.0.insert(kind, Arc::new(move |task| Box::pin(function(task))));
+        self.by_kind.insert(kind, handler(function));
+        self
+    }
+
+    /// The same for the kinds that `pattern` matches: `*` is any kind. A kind that is named goes before patterns, and the
+    /// longest pattern that matches before others.
+    pub fn register_pattern<F, R>(&mut self, pattern: Pattern, function: F) -> &mut Self
+    where
+        F: Fn(Task) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Content, Failure>> + Send + 'static,
+    {
+        self.by_pattern.insert(pattern, handler(function));
         self
     }
 
     pub(crate) fn kinds(&self) -> Vec<Name> {
-        self.0.keys().cloned().collect()
+        self.by_kind.keys().cloned().collect()
+    }
+
+    pub(crate) fn patterns(&self) -> Vec<Pattern> {
+        self.by_pattern.keys().cloned().collect()
     }
 
     pub(crate) fn of(&self, kind: &Name) -> Option<Handler> {
-        self.0.get(kind).cloned()
+        let matching = || self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(kind));
+        let longest = || matching().max_by_key(|(pattern, _)| pattern.as_str().len()).map(|(_, handler)| handler);
+        self.by_kind.get(kind).or_else(longest).cloned()
     }
+}
+
+fn handler<F, R>(function: F) -> Handler
+where
+    F: Fn(Task) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Content, Failure>> + Send + 'static,
+{
+    Arc::new(move |task| Box::pin(function(task)))
 }
 
 impl Task {

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use raincheck_core::{Command, EventData, LeaseRef, Millis, Progress, State, limits};
 use raincheck_store::{Renewal, Renewed, StoreError};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Engine;
 use crate::hub::Watch;
 use crate::replies::{self, Extension};
+
+/// While the engine drains, heartbeats wait no longer than this: nothing is held up by them, and whoever sends the next one at
+/// once, as it should, does not go round in a tight circle.
+const DRAINING_WAIT: Duration = Duration::from_millis(500);
 
 /// A sign of life from a run.
 #[derive(Clone, Debug)]
@@ -41,7 +45,7 @@ impl Engine {
     ) -> Result<Vec<Renewed>, StoreError> {
         let renewals = beats.iter().map(renewal).collect();
         // With very many waiting already the answer comes at once: it may always come early.
-        let place = u32::try_from(beats.len()).ok().filter(|_| wait > 0 && !self.is_draining());
+        let place = u32::try_from(beats.len()).ok().filter(|_| wait > 0);
         let place = place.and_then(|runs| self.0.beats.try_acquire_many(runs).ok());
         let waits = place.is_some();
         // Registered before the leases are looked at: what happens later is heard of.
@@ -59,10 +63,16 @@ impl Engine {
         let changes = watches.into_iter().map(|(lease, watch)| over(lease, watch));
         tokio::select! {
             _ = timeout_at(deadline, any(changes.collect())) => {}
-            () = self.0.draining.cancelled() => {}
+            () = self.draining_for(DRAINING_WAIT) => {}
             () = left => {}
         }
         self.0.store.leases(leases).await
+    }
+
+    /// Resolves so long after it was asked and draining began.
+    async fn draining_for(&self, time: Duration) {
+        self.0.draining.cancelled().await;
+        sleep(time).await;
     }
 
     async fn take_reports(&self, beats: Vec<Beat>, answers: &mut [Renewed]) -> Result<(), StoreError> {
@@ -98,8 +108,13 @@ impl Engine {
 
     /// The worker of this run is alive.
     pub(crate) fn saw_run(&self, run: LeaseRef) {
-        if let Some(worker) = self.0.store.worker(run) {
-            self.0.workers.seen(&worker, self.0.clock.ticks(), self.now());
+        let (store, workers) = (self.store(), &self.0.workers);
+        if let Some(worker) = store.worker(run)
+            && workers.saw_run(run.no, &worker, self.0.clock.ticks(), self.now())
+            && store.worker(run).is_none()
+        {
+            // It ended meanwhile, and that may have been told before it was known of.
+            workers.run_over(run.no);
         }
     }
 }

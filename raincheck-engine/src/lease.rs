@@ -1,12 +1,11 @@
 use std::time::Duration;
 
-use raincheck_core::{Command, LeaseJobs, LeaseRef, Reply, limits};
+use raincheck_core::{Command, LeaseJobs, LeaseRef, Reply, Wanted, limits};
 use raincheck_store::StoreError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::grant::Grant;
 use crate::settle::have_files;
-use crate::waiting::Wanted;
 use crate::{Engine, LeaseAnswer, LeaseError, LeaseRequest, Leased, digest, replies};
 
 impl Engine {
@@ -24,7 +23,7 @@ impl Engine {
             return Ok(LeaseAnswer { drain: true, ..LeaseAnswer::default() });
         }
         let wanted = Wanted { queues: &queues, kinds: &kinds, patterns: &patterns };
-        self.0.workers.asked(&worker, wanted, self.0.clock.ticks(), self.now());
+        self.0.workers.asked(&worker, wanted, max, self.0.clock.ticks(), self.now());
         let ask = LeaseJobs {
             request_id: request_id.map(|id| digest(format!("{}\0{id}", worker.name).as_bytes())),
             worker: worker.name,
@@ -34,8 +33,7 @@ impl Engine {
             max: max.min(limits::LEASE_JOBS),
             ttl: ttl.clamp(limits::TTL_LEAST_MILLIS, limits::TTL_MOST_MILLIS),
         };
-        let wants = !(ask.queues.is_empty() && ask.kinds.is_empty() && ask.patterns.is_empty());
-        let asks = ask.max > 0 && wants && !self.is_draining();
+        let asks = ask.max > 0 && !ask.wanted().is_nothing() && !self.is_draining();
         if !settling.is_empty() || wait <= 0 || !asks {
             let mut finished = Vec::new();
             if have_files(&settling) {
@@ -60,11 +58,7 @@ impl Engine {
     }
 
     async fn lease_when_ready(&self, ask: LeaseJobs, deadline: Instant) -> Result<Vec<Leased>, LeaseError> {
-        let mut waiter = self
-            .0
-            .dispatch
-            .waiter(Wanted { queues: &ask.queues, kinds: &ask.kinds, patterns: &ask.patterns })
-            .ok_or(LeaseError::TooMany)?;
+        let mut waiter = self.0.dispatch.waiter(ask.wanted()).ok_or(LeaseError::TooMany)?;
         loop {
             // Armed before the store is asked: a job that becomes ready after the answer wakes this waiter.
             waiter.arm();

@@ -92,7 +92,7 @@ impl Loop {
             worker: WorkerId { name: self.options.name.clone(), version: None, trouble: None },
             queues: self.options.queues.clone(),
             kinds: self.handlers.kinds(),
-            patterns: Vec::new(),
+            patterns: self.handlers.patterns(),
             max,
             wait: WAIT_MILLIS,
             ttl: self.options.ttl,

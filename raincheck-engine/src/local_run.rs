@@ -78,7 +78,7 @@ async fn listen(engine: &Engine, lease: LeaseRef, heartbeat: Duration) -> Signal
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "a local heartbeat failed"),
         }
-        // It answers early while draining, too: never in a tight circle.
+        // It may answer early: never in a tight circle.
         tokio::time::sleep_until(begun + heartbeat / 2).await;
     }
 }

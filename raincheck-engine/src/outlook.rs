@@ -1,10 +1,13 @@
-use raincheck_core::{Job, State, Timestamp};
+use raincheck_core::{Job, Millis, State, Timestamp};
 use raincheck_store::QueueFigures;
 
 use crate::{Engine, KindStats};
 
 /// Nobody is asked to come back later than this, seconds.
 const RETRY_MOST: u64 = 60;
+
+/// A job that was queued so long after it was made is about where it was, milliseconds.
+const SAME_PLACE_MILLIS: Millis = 1_000;
 
 /// Why a job does not run yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +67,7 @@ impl Outlook {
                 queue: engine.queue(&job.queue).unwrap_or_default(),
                 kind: engine.kind_stats(&job.kind),
                 drain_rate: engine.drain_rate(&job.queue),
-                served: engine.served(Some(&job.queue), &job.kind),
+                served: job.state == State::Queued && engine.served(&job.queue, &job.kind),
             },
         );
         if outlook.waiting_for == Some(WaitingFor::NoWorker) {
@@ -76,7 +79,7 @@ impl Outlook {
 
 fn look(job: &Job, facts: &Facts) -> Outlook {
     let waiting_for = waiting_for(job, facts);
-    let position = (job.state == State::Queued).then(|| position(job, &facts.queue));
+    let position = (job.state == State::Queued).then(|| position(job, &facts.queue)).flatten();
     let stuck = matches!(waiting_for, Some(WaitingFor::Paused | WaitingFor::NoWorker));
     let left = facts.kind.filter(|_| !stuck).and_then(|kind| left(job, position, kind.mean_ms, facts));
     let seconds = |millis: f64| (millis / 1_000.0).ceil().max(1.0) as u64;
@@ -105,9 +108,14 @@ fn waiting_for(job: &Job, facts: &Facts) -> Option<WaitingFor> {
     }
 }
 
-fn position(job: &Job, queue: &QueueFigures) -> u64 {
+/// Its place in the line, as long as it has the place that it was made with. Tickets know nothing of another one: that of a
+/// job that waited for its time, or that failed or was given back and went behind those that are there.
+fn position(job: &Job, queue: &QueueFigures) -> Option<u64> {
+    if job.rank > raincheck_core::rank(job.created_at.0 + SAME_PLACE_MILLIS, job.priority) {
+        return None;
+    }
     let ahead = u64::try_from(job.ticket.saturating_sub(queue.served)).unwrap_or(0);
-    ahead.clamp(1, queue.waiting().max(1))
+    Some(ahead.clamp(1, queue.waiting().max(1)))
 }
 
 /// Milliseconds until the job is done.

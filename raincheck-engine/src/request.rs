@@ -1,6 +1,4 @@
-use raincheck_core::{
-    Batch, Content, Defaults, Digest, Invalid, JobRequest, NewJob, Payload, Sameness, digest, resolve,
-};
+use raincheck_core::{Batch, Content, Digest, Invalid, JobRequest, NewJob, Payload, Sameness, digest, resolve};
 
 use crate::Engine;
 use crate::wire::{JsonError, canonical, check_json};
@@ -11,30 +9,19 @@ use crate::wire::{JsonError, canonical, check_json};
 pub struct InvalidRequest(pub Vec<Invalid>);
 
 impl Engine {
-    /// The job that `request` asks for, by the defaults, but for its input; or all that is wrong with it.
-    pub fn resolve(&self, request: &JobRequest<'_>, defaults: &Defaults) -> Result<NewJob, Vec<Invalid>> {
-        resolve(request, defaults, || self.now(), |queue| self.queue(queue).is_some())
+    /// The job that `request` asks for, by the engine's defaults, but for its input; or all that is wrong with it.
+    pub fn resolve(&self, request: &JobRequest<'_>) -> Result<NewJob, Vec<Invalid>> {
+        resolve(request, &self.defaults(), || self.now(), |queue| self.queue(queue).is_some())
     }
 
     /// The same with its input, and with all that it is compared by: ready for [`Engine::submit`]. Under one key it is the
     /// same request as one that came by HTTP with the same members.
-    pub fn new_job(
-        &self,
-        request: &JobRequest<'_>,
-        input: Content,
-        defaults: &Defaults,
-    ) -> Result<NewJob, InvalidRequest> {
-        self.made(request, input, defaults, false)
+    pub fn new_job(&self, request: &JobRequest<'_>, input: Content) -> Result<NewJob, InvalidRequest> {
+        self.made(request, input, false)
     }
 
-    fn made(
-        &self,
-        request: &JobRequest<'_>,
-        input: Content,
-        defaults: &Defaults,
-        of_batch: bool,
-    ) -> Result<NewJob, InvalidRequest> {
-        let mut new = self.resolve(request, defaults).map_err(InvalidRequest)?;
+    fn made(&self, request: &JobRequest<'_>, input: Content, of_batch: bool) -> Result<NewJob, InvalidRequest> {
+        let mut new = self.resolve(request).map_err(InvalidRequest)?;
         new.of_batch = of_batch;
         let not_json = |error| InvalidRequest(vec![Invalid::new("input", format!("is {error}"))]);
         let sameness = sameness(&input).map_err(not_json)?;
@@ -51,12 +38,12 @@ impl Engine {
         &self,
         id: &str,
         requests: impl IntoIterator<Item = (JobRequest<'r>, Content)>,
-        defaults: &Defaults,
     ) -> Result<Batch, (usize, InvalidRequest)> {
         Batch::check_id(id).map_err(|invalid| (0, InvalidRequest(vec![invalid])))?;
-        let made = requests.into_iter().enumerate().map(|(index, (request, input))| {
-            self.made(&request, input, defaults, true).map_err(|invalid| (index, invalid))
-        });
+        let made = requests
+            .into_iter()
+            .enumerate()
+            .map(|(index, (request, input))| self.made(&request, input, true).map_err(|invalid| (index, invalid)));
         Ok(Batch::new(id, made.collect::<Result<_, _>>()?))
     }
 }

@@ -34,6 +34,9 @@ impl Engine {
                 inner.stats.took(&event.kind, millis);
             }
         }
+        if self.is_draining() {
+            inner.drained.notify_one();
+        }
         if commit.events.iter().any(|event| event.state == State::Scheduled) {
             inner.sweep.poke();
         }

@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use raincheck_core::{JobNo, Name, Pattern, limits};
+use raincheck_core::{JobNo, Name, Pattern, Wanted, limits};
 use tokio::sync::Notify;
 
 /// The line of those who wait for work, oldest first.
@@ -28,14 +28,6 @@ struct Line {
     /// Who was woken last by a chain: the next one goes on behind it. It may have been told of a job in a queue that it
     /// does not serve, and those behind it must have their turn.
     turn: u64,
-}
-
-/// What a request asks for; without kinds and patterns it is any kind in the queues.
-#[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) queues: &'a [Name],
-    pub(crate) kinds: &'a [Name],
-    pub(crate) patterns: &'a [Pattern],
 }
 
 /// One place in the line.
@@ -78,12 +70,19 @@ impl Waiting {
 
     /// Whether somebody waits for jobs of this kind in this queue.
     pub(crate) fn serves(&self, queue: &Name, kind: &Name) -> bool {
-        self.by_queue.contains_key(queue) || self.serves_kind(kind)
+        let by_pattern = self.matching(kind).map(|(_, line)| line);
+        let lines = self.by_kind.get(kind).into_iter().chain(by_pattern).chain(self.by_queue.get(queue));
+        let mut places = lines.flat_map(|line| &line.ids).filter_map(|id| self.all.get(id));
+        places.any(|place| place.wanted().job(queue, kind))
     }
 
-    /// Whether somebody waits for jobs of this kind, wherever.
-    pub(crate) fn serves_kind(&self, kind: &Name) -> bool {
-        self.by_kind.contains_key(kind) || self.by_pattern.keys().any(|pattern| pattern.matches(kind))
+    /// Whether somebody may: at a glance.
+    pub(crate) fn may_serve(&self, queue: &Name, kind: &Name) -> bool {
+        self.by_queue.contains_key(queue) || self.by_kind.contains_key(kind) || self.matching(kind).next().is_some()
+    }
+
+    fn matching(&self, kind: &Name) -> impl Iterator<Item = (&Pattern, &Line)> {
+        self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(kind))
     }
 
     /// A new place at the end, unless the line is full.
@@ -185,7 +184,7 @@ impl Waiting {
             if let Some(line) = self.by_kind.get(kind) {
                 offer(line, &|| Serving::Kind(kind.clone()));
             }
-            for (pattern, line) in self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(kind)) {
+            for (pattern, line) in self.matching(kind) {
                 offer(line, &|| Serving::Pattern(pattern.clone()));
             }
         }
@@ -206,9 +205,13 @@ impl Waiting {
 }
 
 impl Place {
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { queues: &self.queues, kinds: &self.kinds, patterns: &self.patterns }
+    }
+
     /// Every way in which it serves.
     fn servings(&self) -> impl Iterator<Item = Serving> {
-        let any_kind = self.kinds.is_empty() && self.patterns.is_empty();
+        let any_kind = self.wanted().any_kind();
         let queues = self.queues.iter().filter(move |_| any_kind).cloned().map(Serving::Queue);
         let (kinds, patterns) = (self.kinds.iter().cloned(), self.patterns.iter().cloned());
         kinds.map(Serving::Kind).chain(patterns.map(Serving::Pattern)).chain(queues)

@@ -1,16 +1,17 @@
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use raincheck_core::{Event, EventData, JobNo, Millis, Name, Pattern, Timestamp, limits};
+use raincheck_core::{Event, EventData, JobNo, Millis, Name, Pattern, Timestamp, Wanted, limits};
 
 use crate::WorkerId;
-use crate::waiting::Wanted;
 
 /// A worker unseen for this long is forgotten.
 const FORGET_MILLIS: Millis = 10 * 60_000;
-/// A kind nobody asked for in this long is not served.
-const SERVED_MILLIS: Millis = 2 * 60_000;
+/// One that gave no sign of life for this long serves nothing.
+const SERVES_MILLIS: Millis = 2 * 60_000;
+/// And for what one runs that gave none for this long nobody waits.
+const SILENT_MILLIS: Millis = 60_000;
 
 /// A worker as people are shown it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,27 +20,31 @@ pub struct WorkerInfo {
     pub name: Box<str>,
     /// The version of its program.
     pub version: Option<Box<str>>,
-    /// What it asked for.
+    /// What it serves: what it named last.
     pub kinds: Arc<[Name]>,
-    /// What it asked for in patterns.
+    /// What it serves in patterns.
     pub patterns: Arc<[Pattern]>,
     /// From where; empty is everywhere.
     pub queues: Arc<[Name]>,
+    /// Whether it takes jobs now: it asked for some when it last named what it serves, nothing troubles it, and that or
+    /// another sign of life was not long ago.
+    pub is_taking: bool,
     /// Why it can take no jobs now.
     pub trouble: Option<Box<str>>,
-    /// Jobs it runs now, as far as they started since this process did.
+    /// Jobs it runs now, as far as they started, or their heartbeats came, since this process did.
     pub running: usize,
     /// When it last asked, reported or finished.
     pub last_seen: Timestamp,
 }
 
 impl WorkerInfo {
-    /// Whether it asks for jobs of this kind, in this queue where one is given.
-    pub fn serves(&self, queue: Option<&Name>, kind: &Name) -> bool {
-        self.kinds.contains(kind) || self.patterns.iter().any(|pattern| pattern.matches(kind)) || {
-            let any_kind = self.kinds.is_empty() && self.patterns.is_empty();
-            any_kind && queue.is_some_and(|queue| self.queues.contains(queue))
-        }
+    /// Whether it takes jobs of this kind from this queue now.
+    pub fn serves(&self, queue: &Name, kind: &Name) -> bool {
+        self.is_taking && self.trouble.is_none() && self.wanted().job(queue, kind)
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted { queues: &self.queues, kinds: &self.kinds, patterns: &self.patterns }
     }
 
     fn wants(&self, wanted: Wanted<'_>) -> bool {
@@ -63,95 +68,72 @@ struct Seen {
     lists: HashSet<Arc<[Name]>>,
     /// In the lists of all workers, each as often as it is shown.
     names: usize,
-    /// When somebody last asked for a kind, for a pattern, or for any kind in a queue.
-    kinds: Lately<Name>,
-    patterns: Lately<Pattern>,
-    queues: Lately<Name>,
-    /// Runs under way: whose, and since when.
-    runs: HashMap<JobNo, (Box<str>, Timestamp)>,
+    /// Runs under way: whose, and since when, where that is known.
+    runs: HashMap<JobNo, (Box<str>, Option<Timestamp>)>,
     /// The old are cleared out when there are this many.
     clear_at: usize,
 }
 
-/// When somebody last asked for each.
-struct Lately<K>(BTreeMap<K, Millis>);
-
-impl<K> Default for Lately<K> {
-    fn default() -> Self {
-        Lately(BTreeMap::new())
-    }
-}
-
-impl<K: Ord + Clone> Lately<K> {
-    fn ask(&mut self, key: &K, ticks: Millis, most: usize) {
-        if let Some(at) = self.0.get_mut(key) {
-            *at = ticks;
-            return;
-        }
-        if self.0.len() >= most {
-            let middle = middle(self.0.values().copied());
-            self.0.retain(|_, at| *at > middle);
-        }
-        self.0.insert(key.clone(), ticks);
-    }
-
-    fn has(&self, key: &K, ticks: Millis) -> bool {
-        self.0.get(key).is_some_and(|at| ticks - at <= SERVED_MILLIS)
-    }
-
-    fn clear(&mut self, ticks: Millis) {
-        self.0.retain(|_, at| ticks - *at <= SERVED_MILLIS);
-    }
-}
-
 impl Workers {
-    /// A worker asks for work, or says why it cannot.
-    pub(crate) fn asked(&self, id: &WorkerId, wanted: Wanted<'_>, ticks: Millis, now: Timestamp) {
+    /// A worker asks for up to `max` jobs, or says why it takes none. What it named last is what it serves; a request that
+    /// names nothing says nothing about that.
+    pub(crate) fn asked(&self, id: &WorkerId, wanted: Wanted<'_>, max: usize, ticks: Millis, now: Timestamp) {
         let mut seen = self.0.lock();
         seen.clear(ticks);
-        if id.trouble.is_none() {
-            seen.note(wanted, ticks);
-        }
-        let Some((info, at)) = seen.workers.get_mut(&id.name) else { return seen.add(id, wanted, 0, ticks, now) };
+        let is_taking = !wanted.is_nothing() && (max > 0 || id.trouble.is_some());
+        let Some((info, at)) = seen.workers.get_mut(&id.name) else {
+            return seen.add(id, wanted, is_taking, 0, ticks, now);
+        };
         (info.last_seen, *at) = (now, ticks);
-        let (running, begins) = (info.running, info.trouble.is_none() && id.trouble.is_some());
-        let is_same = info.version == id.version && info.wants(wanted);
-        if info.trouble != id.trouble {
+        if (&info.version, &info.trouble) != (&id.version, &id.trouble) {
+            info.version.clone_from(&id.version);
             info.trouble.clone_from(&id.trouble);
         }
-        if begins {
-            seen.withdraw(wanted, ticks);
+        if wanted.is_nothing() {
+            return;
         }
-        if !is_same && let Some((info, _)) = seen.workers.remove(&id.name) {
+        info.is_taking = is_taking;
+        let running = info.running;
+        if !info.wants(wanted)
+            && let Some((info, _)) = seen.workers.remove(&id.name)
+        {
             seen.names -= info.shown();
-            seen.add(id, wanted, running, ticks, now);
+            seen.add(id, wanted, is_taking, running, ticks, now);
         }
     }
 
-    /// A worker gave a sign of life.
-    pub(crate) fn seen(&self, name: &str, ticks: Millis, now: Timestamp) {
-        if let Some((info, at)) = self.0.lock().workers.get_mut(name) {
+    /// A run gave a sign of life of its worker; whether it was not known of.
+    pub(crate) fn saw_run(&self, no: JobNo, name: &str, ticks: Millis, now: Timestamp) -> bool {
+        let mut seen = self.0.lock();
+        if let Some((info, at)) = seen.workers.get_mut(name) {
             (info.last_seen, *at) = (now, ticks);
+        } else {
+            // Since the start of this process it did not ask for anything.
+            let id = WorkerId { name: name.into(), version: None, trouble: None };
+            seen.add(&id, Wanted { queues: &[], kinds: &[], patterns: &[] }, false, 0, ticks, now);
         }
+        let is_new = !seen.runs.contains_key(&no);
+        if is_new {
+            seen.begin(no, name, None);
+        }
+        is_new
+    }
+
+    /// A run is over; answers since when it ran, where that is known.
+    pub(crate) fn run_over(&self, no: JobNo) -> Option<Timestamp> {
+        self.0.lock().end(no)
     }
 
     /// Takes note of a run's start or end; answers how long a job that succeeded took, milliseconds.
     pub(crate) fn note(&self, event: &Event) -> Option<Millis> {
-        let mut seen = self.0.lock();
         match &event.data {
             EventData::Progress(_) | EventData::CancelRequested | EventData::Gone(_) => None,
             EventData::Started { worker } => {
-                seen.runs.insert(event.no, (worker.clone(), event.at));
-                if let Some((info, _)) = seen.workers.get_mut(worker) {
-                    info.running += 1;
-                }
+                self.0.lock().begin(event.no, worker, Some(event.at));
                 None
             }
             _ => {
-                let (worker, since) = seen.runs.remove(&event.no)?;
-                if let Some((info, _)) = seen.workers.get_mut(&worker) {
-                    info.running = info.running.saturating_sub(1);
-                }
+                let since = self.run_over(event.no)?;
                 matches!(event.data, EventData::Succeeded).then(|| event.at.since(since))
             }
         }
@@ -161,33 +143,31 @@ impl Workers {
     pub(crate) fn list(&self, ticks: Millis) -> Vec<WorkerInfo> {
         let seen = self.0.lock();
         let recent = seen.workers.values().filter(|(_, at)| ticks - at <= FORGET_MILLIS);
-        let mut list: Vec<_> = recent.map(|(info, _)| info.clone()).collect();
-        list.sort_by(|a, b| a.name.cmp(&b.name));
+        let shown = |(info, at): &(WorkerInfo, Millis)| {
+            let is_taking = info.is_taking && info.trouble.is_none() && ticks - at <= SERVES_MILLIS;
+            WorkerInfo { is_taking, ..info.clone() }
+        };
+        let mut list: Vec<_> = recent.map(shown).collect();
+        list.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         list
     }
 
-    /// Whether somebody asked for this kind lately, in this queue where one is given, or works on it so busily that it
-    /// does not ask.
-    pub(crate) fn serve(&self, queue: Option<&Name>, kind: &Name, ticks: Millis) -> bool {
+    /// Whether somebody takes jobs of this kind from this queue.
+    pub(crate) fn serve(&self, queue: &Name, kind: &Name, ticks: Millis) -> bool {
         let seen = self.0.lock();
-        let recent = |at: Millis| ticks - at <= SERVED_MILLIS;
-        let asked = |(pattern, at): (&Pattern, &Millis)| recent(*at) && pattern.matches(kind);
-        let busy = |(info, at): &(WorkerInfo, Millis)| {
-            info.running > 0 && info.trouble.is_none() && recent(*at) && info.serves(queue, kind)
-        };
-        seen.kinds.has(kind, ticks)
-            || queue.is_some_and(|queue| seen.queues.has(queue, ticks))
-            || seen.patterns.0.iter().any(asked)
-            || seen.workers.values().any(busy)
+        seen.workers.values().any(|(info, at)| ticks - at <= SERVES_MILLIS && info.serves(queue, kind))
+    }
+
+    /// Whether anybody who is not silent runs something.
+    pub(crate) fn run_something(&self, ticks: Millis) -> bool {
+        self.0.lock().workers.values().any(|(info, at)| info.running > 0 && ticks - at <= SILENT_MILLIS)
     }
 
     /// Who would serve such a job but cannot take any now, and why.
     pub(crate) fn trouble(&self, queue: &Name, kind: &Name, ticks: Millis) -> Option<Box<str>> {
         let seen = self.0.lock();
-        let told = seen.workers.values().filter(|(info, at)| info.trouble.is_some() && ticks - at <= SERVED_MILLIS);
-        let serving = told
-            .map(|(info, _)| info)
-            .filter(|info| info.serves(Some(queue), kind) && (info.queues.is_empty() || info.queues.contains(queue)));
+        let told = seen.workers.values().filter(|(info, at)| info.trouble.is_some() && ticks - at <= SERVES_MILLIS);
+        let serving = told.map(|(info, _)| info).filter(|info| info.is_taking && info.wanted().job(queue, kind));
         let first = serving.min_by(|a, b| a.name.cmp(&b.name))?;
         let why = first.trouble.as_deref().unwrap_or_default();
         Some(format!("worker {} takes no jobs now: {why}", first.name).into())
@@ -195,40 +175,36 @@ impl Workers {
 }
 
 impl Seen {
-    /// What nobody but a worker in trouble asked for lately is not served.
-    fn withdraw(&mut self, wanted: Wanted<'_>, ticks: Millis) {
-        let (mut kinds, mut patterns, mut queues) = (HashSet::new(), HashSet::new(), HashSet::new());
-        for (info, at) in self.workers.values() {
-            if info.trouble.is_none() && ticks - at <= SERVED_MILLIS {
-                kinds.extend(info.kinds.iter().cloned());
-                patterns.extend(info.patterns.iter().cloned());
-                let any_kind = info.kinds.is_empty() && info.patterns.is_empty();
-                queues.extend(info.queues.iter().filter(|_| any_kind).cloned());
-            }
+    fn begin(&mut self, no: JobNo, worker: &str, since: Option<Timestamp>) {
+        self.end(no);
+        self.runs.insert(no, (worker.into(), since));
+        if let Some((info, _)) = self.workers.get_mut(worker) {
+            info.running += 1;
         }
-        self.kinds.0.retain(|kind, _| kinds.contains(kind) || !wanted.kinds.contains(kind));
-        self.patterns.0.retain(|pattern, _| patterns.contains(pattern) || !wanted.patterns.contains(pattern));
-        self.queues.0.retain(|queue, _| queues.contains(queue) || !wanted.queues.contains(queue));
     }
 
-    fn note(&mut self, wanted: Wanted<'_>, ticks: Millis) {
-        let Wanted { queues, kinds, patterns } = wanted;
-        kinds.iter().for_each(|kind| self.kinds.ask(kind, ticks, limits::KINDS));
-        patterns.iter().for_each(|pattern| self.patterns.ask(pattern, ticks, limits::WAITING_PATTERNS));
-        let any_kind = kinds.is_empty() && patterns.is_empty();
-        queues.iter().filter(|_| any_kind).for_each(|queue| self.queues.ask(queue, ticks, limits::QUEUES));
+    fn end(&mut self, no: JobNo) -> Option<Timestamp> {
+        let (worker, since) = self.runs.remove(&no)?;
+        if let Some((info, _)) = self.workers.get_mut(&worker) {
+            info.running = info.running.saturating_sub(1);
+        }
+        since
     }
 
-    fn asked(&self) -> usize {
-        self.kinds.0.len() + self.patterns.0.len() + self.queues.0.len()
-    }
-
-    fn add(&mut self, id: &WorkerId, wanted: Wanted<'_>, running: usize, ticks: Millis, now: Timestamp) {
+    fn add(
+        &mut self,
+        id: &WorkerId,
+        wanted: Wanted<'_>,
+        is_taking: bool,
+        running: usize,
+        ticks: Millis,
+        last_seen: Timestamp,
+    ) {
         let (kinds, queues) = (self.list(wanted.kinds), self.list(wanted.queues));
         let WorkerId { name, version, trouble } = id.clone();
         let patterns = wanted.patterns.into();
         let info =
-            WorkerInfo { name: name.clone(), version, kinds, patterns, queues, trouble, running, last_seen: now };
+            WorkerInfo { name: name.clone(), version, kinds, patterns, queues, is_taking, trouble, running, last_seen };
         let names = info.shown();
         let full = |seen: &Seen| seen.workers.len() >= limits::WORKERS || seen.names + names > limits::WORKER_NAMES;
         if full(self) {
@@ -264,16 +240,13 @@ impl Seen {
         self.names = self.workers.values().map(|(info, _)| info.shown()).sum();
     }
 
-    /// Forgets the old, so that made-up names cannot fill the memory; each time the maps have doubled.
+    /// Forgets the old, so that made-up names cannot fill the memory; each time the map has doubled.
     fn clear(&mut self, ticks: Millis) {
-        if self.workers.len() + self.asked() < self.clear_at.max(256) {
+        if self.workers.len() < self.clear_at.max(256) {
             return;
         }
         self.forget(|info, at| ticks - at <= FORGET_MILLIS || info.running > 0);
-        self.kinds.clear(ticks);
-        self.patterns.clear(ticks);
-        self.queues.clear(ticks);
-        self.clear_at = (self.workers.len() + self.asked()) * 2;
+        self.clear_at = self.workers.len() * 2;
     }
 }
 
@@ -290,7 +263,7 @@ mod tests {
 
     fn ask(workers: &Workers, worker: &str, kinds: &[Name], ticks: Millis) {
         let id = WorkerId { name: worker.into(), version: None, trouble: None };
-        workers.asked(&id, Wanted { queues: &[], kinds, patterns: &[] }, ticks, Timestamp(ticks));
+        workers.asked(&id, Wanted { queues: &[], kinds, patterns: &[] }, 1, ticks, Timestamp(ticks));
     }
 
     #[test]
@@ -305,10 +278,9 @@ mod tests {
         }
         let last = 2_000 + 3 * limits::WORKERS as Millis;
         let seen = workers.0.lock();
-        assert!(seen.workers.len() <= limits::WORKERS && seen.kinds.0.len() <= limits::KINDS);
-        assert!(seen.names <= limits::WORKER_NAMES);
+        assert!(seen.workers.len() <= limits::WORKERS && seen.names <= limits::WORKER_NAMES);
         drop(seen);
-        assert!(workers.serve(None, &name("k"), last));
+        assert!(workers.serve(&name("q"), &name("k"), last));
         assert!(workers.list(last).iter().any(|info| *info.name == *format!("w{}", 3 * limits::WORKERS - 1)));
     }
 
@@ -325,43 +297,65 @@ mod tests {
         assert_eq!(workers.0.lock().names, 3);
     }
 
+    /// Says that worker `w` asks for up to `max`, at `ticks`.
+    fn say(workers: &Workers, (queues, kinds): (&[&str], &[&str]), max: usize, trouble: Option<&str>, ticks: Millis) {
+        let names = |texts: &[&str]| texts.iter().map(|text| name(text)).collect::<Vec<_>>();
+        let (patterns, kinds): (Vec<&str>, Vec<&str>) = kinds.iter().partition(|text| Pattern::is_meant(text));
+        let patterns: Vec<Pattern> = patterns.iter().map(|text| Pattern::new(text).unwrap()).collect();
+        let id = WorkerId { name: "w".into(), version: None, trouble: trouble.map(Into::into) };
+        let wanted = Wanted { queues: &names(queues), kinds: &names(&kinds), patterns: &patterns };
+        workers.asked(&id, wanted, max, ticks, Timestamp(ticks));
+    }
+
     #[test]
-    fn patterns_and_queues_serve_what_they_stand_for_for_a_while() {
+    fn a_worker_serves_what_it_named_last_for_a_while() {
         let workers = Workers::default();
-        let id = WorkerId { name: "w".into(), version: None, trouble: None };
-        let patterns = [Pattern::new("shop.*").unwrap()];
-        workers.asked(&id, Wanted { queues: &[], kinds: &[], patterns: &patterns }, 0, Timestamp(0));
-        workers.asked(&id, Wanted { queues: &[name("q")], kinds: &[], patterns: &[] }, 1, Timestamp(1));
-        let serve =
-            |queue: Option<&str>, kind: &str, ticks| workers.serve(queue.map(name).as_ref(), &name(kind), ticks);
-        assert!(serve(None, "shop.email", 1) && !serve(None, "email", 1));
-        assert!(serve(Some("q"), "email", 1) && !serve(Some("r"), "email", 1));
-        assert!(!serve(None, "shop.email", SERVED_MILLIS + 1), "it asks for something else by now");
-        assert!(serve(Some("q"), "email", SERVED_MILLIS + 1) && !serve(Some("q"), "email", SERVED_MILLIS + 2));
-        assert_eq!((workers.list(1).len(), workers.0.lock().names), (1, 1));
+        let serve = |queue: &str, kind: &str, ticks| workers.serve(&name(queue), &name(kind), ticks);
+        say(&workers, (&[], &["shop.*"]), 1, None, 0);
+        assert!(serve("q", "shop.email", 1) && !serve("q", "email", 1));
+        say(&workers, (&["q"], &[]), 1, None, 1);
+        assert!(serve("q", "email", 1) && !serve("r", "shop.email", 1), "it asks for something else by now");
+        assert!(serve("q", "email", SERVES_MILLIS + 1) && !serve("q", "email", SERVES_MILLIS + 2));
+        say(&workers, (&["r"], &["shop.*"]), 1, None, 2);
+        assert!(serve("r", "shop.a", 2) && !serve("q", "shop.a", 2), "a pattern is bound to its queues");
+        say(&workers, (&[], &[]), 1, None, 3);
+        assert!(serve("r", "shop.a", 3), "a request that names nothing says nothing about that");
+        say(&workers, (&["r"], &["shop.*"]), 0, None, 4);
+        assert!(!serve("r", "shop.a", 4) && !workers.list(4)[0].is_taking, "it takes none");
+        assert_eq!((workers.list(4).len(), workers.0.lock().names), (1, 2));
     }
 
     #[test]
     fn a_worker_in_trouble_serves_nothing_until_it_asks_again() {
         let workers = Workers::default();
-        let patterns = [Pattern::new("shop.*").unwrap()];
-        let kinds = [name("k"), name("shared")];
-        let all = Wanted { queues: &[], kinds: &kinds, patterns: &patterns };
-        let say = |worker: &str, wanted: Wanted<'_>, trouble: Option<&str>, ticks| {
-            let id = WorkerId { name: worker.into(), version: None, trouble: trouble.map(Into::into) };
-            workers.asked(&id, wanted, ticks, Timestamp(ticks));
-        };
-        let served = |ticks| ["k", "shared", "shop.a"].map(|kind| workers.serve(None, &name(kind), ticks));
-        say("a", all, None, 0);
-        say("b", Wanted { queues: &[], kinds: &kinds[1..], patterns: &[] }, None, 0);
-        assert_eq!(served(1), [true; 3]);
-        say("a", all, Some("the disk is full"), 1);
-        assert_eq!(served(1), [false, true, false]);
+        let serve = |kind: &str, ticks| workers.serve(&name("q"), &name(kind), ticks);
         let why = |kind: &str, ticks| workers.trouble(&name("q"), &name(kind), ticks);
-        assert_eq!(why("shop.a", 1).as_deref(), Some("worker a takes no jobs now: the disk is full"));
-        assert_eq!((why("other", 1), why("k", SERVED_MILLIS + 2)), (None, None));
-        assert_eq!(workers.list(1)[0].trouble.as_deref(), Some("the disk is full"));
-        say("a", all, None, 2);
-        assert_eq!((served(2), why("k", 2), workers.list(2)[0].trouble.clone()), ([true; 3], None, None));
+        let all: (&[&str], &[&str]) = (&[], &["k", "shop.*"]);
+        say(&workers, all, 1, None, 0);
+        ask(&workers, "b", &[name("k")], 0);
+        for (wanted, ticks) in [(all, 1), ((&[][..], &[][..]), 2)] {
+            say(&workers, wanted, 0, Some("the disk is full"), ticks);
+            assert!(serve("k", ticks) && !serve("shop.a", ticks), "the other goes on");
+            assert_eq!(why("shop.a", ticks).as_deref(), Some("worker w takes no jobs now: the disk is full"));
+        }
+        assert_eq!((why("other", 2), why("k", SERVES_MILLIS + 3)), (None, None));
+        let shown = &workers.list(2)[1];
+        assert_eq!(
+            (shown.trouble.as_deref(), shown.kinds.len(), shown.is_taking),
+            (Some("the disk is full"), 1, false)
+        );
+        say(&workers, (&[], &[]), 1, None, 3);
+        assert!(serve("shop.a", 3) && why("k", 3).is_none() && workers.list(3)[1].trouble.is_none());
+    }
+
+    #[test]
+    fn a_run_shows_its_worker_that_has_not_asked_yet() {
+        let workers = Workers::default();
+        assert!(workers.saw_run(JobNo(1), "w", 5, Timestamp(5)) && !workers.saw_run(JobNo(1), "w", 6, Timestamp(6)));
+        let shown = &workers.list(6)[0];
+        assert_eq!((&*shown.name, shown.running, shown.last_seen, shown.is_taking), ("w", 1, Timestamp(6), false));
+        assert!(workers.run_something(6 + SILENT_MILLIS) && !workers.run_something(7 + SILENT_MILLIS));
+        assert_eq!(workers.run_over(JobNo(1)), None, "nobody saw it start");
+        assert_eq!((workers.list(6)[0].running, workers.run_something(6)), (0, false));
     }
 }

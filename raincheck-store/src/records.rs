@@ -267,6 +267,8 @@ pub struct KindFigures {
     pub name: Name,
     /// Jobs by state, indexed by the number of the [`State`].
     pub by_state: [u64; 7],
+    /// The queues that hold them, by name.
+    pub queues: Vec<Name>,
 }
 
 /// What there is of the change feed.

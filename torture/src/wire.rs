@@ -111,6 +111,9 @@ pub struct Events {
 pub struct Leases {
     pub leases: Vec<Leased>,
     pub finished: Vec<Finished>,
+    /// The server is about to stop.
+    #[serde(default)]
+    pub drain: bool,
 }
 
 /// A job handed out.

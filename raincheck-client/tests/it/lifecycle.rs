@@ -1,6 +1,7 @@
 //! Drain, lost answers, restarts of the server.
 
-use std::time::Duration;
+use std::io::Read as _;
+use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use raincheck_client::{
@@ -113,9 +114,23 @@ async fn a_restart_of_the_server_is_waited_for() {
     });
     eventually("it runs", || mock.job(first).beats > 0).await;
     mock.down();
-    // It ends while nobody is there to be told.
+    // It ends while whoever tells of it is not answered.
+    let (deaf, mut calls) = (mock.listen(), Vec::new());
+    deaf.set_nonblocking(true).unwrap();
     gate.cancel();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    eventually("its end is told in vain", || {
+        while let Ok((call, _)) = deaf.accept() {
+            call.set_nonblocking(true).unwrap();
+            calls.push((call, Vec::new()));
+        }
+        calls.iter_mut().any(|(call, said)| {
+            // Ends with an error where nothing more has come.
+            let _ = call.read_to_end(said);
+            String::from_utf8_lossy(said).contains("complete")
+        })
+    })
+    .await;
+    drop((deaf, calls));
     mock.up();
     let job = ended(&mock, first).await;
     assert_eq!((job.state.as_str(), job.attempt, job.ends), ("succeeded", 1, 1));
@@ -196,10 +211,12 @@ async fn a_worker_that_stops_does_not_wait_for_ever_for_a_server_that_is_gone() 
 #[tokio::test]
 async fn a_server_that_is_about_to_stop_is_asked_again_later() {
     let mock = Mock::start();
-    mock.table().drain = 1;
+    mock.table().drain = 2;
+    let begun = Instant::now();
     let running = Running::start(worker(&mock).kind("k", function(|_| async { Outcome::complete(&1) })));
     let id = mock.json("k", "1");
     assert_eq!(ended(&mock, id).await.state, "succeeded");
     assert_eq!(mock.table().drain, 0);
+    assert!(begun.elapsed() >= Duration::from_secs(2), "it pauses each time: {:?}", begun.elapsed());
     running.drain().await;
 }

@@ -93,6 +93,12 @@ impl Draft {
         State::Queued
     }
 
+    /// Puts the job back among the ready ones, in its old place.
+    fn back(&mut self, moment: &Moment<'_>) -> State {
+        self.job.run_at = moment.now;
+        State::Queued
+    }
+
     fn done(mut self, moment: &Moment<'_>) -> (Job, Vec<Change>) {
         let job = self.job.clone();
         self.changes.push(Change::Update { state: self.state, attempt: self.attempt, job: Box::new(self.job) });

@@ -119,7 +119,7 @@ fn lose(draft: &mut Draft, worker: &str, moment: &Moment<'_>) {
         draft.changes.push(Change::Failure(draft.job.no, failure.clone()));
         draft.finish(State::Failed, EventData::Failed(failure), moment.now);
     } else {
-        let state = draft.wait(0, moment);
+        let state = draft.back(moment);
         draft.step(state, EventData::Lost { worker: worker.into() }, moment.now);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use raincheck_core::decide::{self, Settled};
 use raincheck_core::{Change, Job, OnLost, Outcome, Progress, State, limits};
 
-use crate::make::{at_now, content, job, outcomes, policy, stands, words};
+use crate::make::{NOW, at_now, content, job, outcomes, policy, stands, words};
 
 fn settle(job: Job, outcome: Outcome) -> Settled {
     let attempt = job.attempt;
@@ -90,6 +90,19 @@ fn a_run_that_must_not_be_repeated_when_lost() {
     let others =
         |table: &str| table.lines().filter(|row| !row.starts_with("lost")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(others(&rows), others(&plain), "nothing else differs");
+}
+
+#[test]
+fn a_lost_run_goes_back_to_its_place_and_others_that_begin_anew_go_behind() {
+    for (name, outcome) in outcomes() {
+        let before = Job { rank: 5, ..job(State::Running) };
+        let Settled::Changed(after, _) = settle(before, outcome) else { panic!("{name} is an end") };
+        if after.state == State::Queued {
+            let behind = raincheck_core::rank(NOW.0, after.priority);
+            assert_eq!(after.rank, if name == "lost" { 5 } else { behind }, "{name}");
+            assert_eq!(after.run_at, NOW, "{name}");
+        }
+    }
 }
 
 #[test]

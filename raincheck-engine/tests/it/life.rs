@@ -47,7 +47,7 @@ async fn a_waiter_that_came_first_is_woken_by_the_submit() {
         let begun = Instant::now();
         let leasing = bed.lease();
         let submitting = async {
-            while !bed.engine.served(None, &name("k")) {
+            while !bed.engine.served(&name("q"), &name("k")) {
                 tokio::task::yield_now().await;
             }
             bed.submit(new_job()).await

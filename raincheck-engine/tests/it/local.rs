@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use raincheck_core::{
-    Content, EventData, Failure, FailureCode, LeaseRef, NewJob, Outcome, Overdue, Payload, RetryPolicy, Spec, State,
-    SteppedClock, limits,
+    Content, EventData, Failure, FailureCode, LeaseRef, NewJob, Outcome, Overdue, Pattern, Payload, RetryPolicy, Spec,
+    State, SteppedClock, limits,
 };
 use raincheck_engine::{Handlers, LocalOptions, LocalWorker, json};
 use raincheck_store::{Overrun, SqliteOptions, SqliteStore, Store};
@@ -41,6 +41,26 @@ async fn functions_do_the_work_so_many_at_once() {
     }
     assert!(most.load(SeqCst) <= 3);
     assert_eq!(bed.engine.workers()[0].running, 0);
+    worker.stop().await;
+    bed.engine.stop().await;
+}
+
+#[tokio::test]
+async fn functions_serve_patterns_and_whatever_a_queue_has() {
+    let bed = Bed::new().await;
+    let mut handlers = Handlers::new();
+    let says = |text: &'static str| move |_| async move { Ok(json(format!("\"{text}\""))) };
+    handlers.register(name("shop.a"), says("kind"));
+    handlers.register_pattern(Pattern::new("shop.*").unwrap(), says("pattern"));
+    handlers.register_pattern(Pattern::new("*").unwrap(), says("any"));
+    let worker = LocalWorker::start(&bed.engine, handlers, LocalOptions { queues: vec![name("q")], ..options(1) });
+    let elsewhere = bed.submit(NewJob::new(name("r"), name("shop.a"))).await;
+    for (kind, expected) in [("shop.a", "kind"), ("shop.b", "pattern"), ("x", "any")] {
+        let job = bed.submit(NewJob::new(name("q"), name(kind))).await;
+        assert_eq!(bed.done(&job).await.result.unwrap().value.unwrap(), format!("\"{expected}\""), "{kind}");
+    }
+    assert!(bed.engine.served(&name("q"), &name("anything")) && !bed.engine.served(&name("r"), &name("shop.a")));
+    assert_eq!(bed.events(&elsewhere).await.len(), 1, "it is not of the queue");
     worker.stop().await;
     bed.engine.stop().await;
 }

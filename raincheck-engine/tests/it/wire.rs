@@ -1,4 +1,4 @@
-use raincheck_core::{Defaults, Failure, FailureCode, JobRequest};
+use raincheck_core::{Failure, FailureCode, JobRequest};
 use raincheck_engine::json;
 use raincheck_engine::wire::{BaseUrl, Form, JobView, Json, write_event, write_failure, write_job};
 use serde_json::Value;
@@ -16,7 +16,7 @@ async fn a_job_and_its_events_are_shown_without_http() {
     let bed = Bed::new().await;
     let input = json(r#"{"x":1}"#);
     let request = JobRequest { kind: "k", label: Some("a \"b\""), ..JobRequest::default() };
-    let new = bed.engine.new_job(&request, input.clone(), &Defaults::default()).unwrap();
+    let new = bed.engine.new_job(&request, input.clone()).unwrap();
     let job = bed.submit(new).await;
     bed.complete(bed.lease().await.job.lease_ref()).await;
     let record = bed.record(&job).await;

@@ -78,14 +78,19 @@ impl Book {
 
     /// The figures of every kind, by name.
     pub fn all_kinds(&self) -> Vec<KindFigures> {
-        let mut all: BTreeMap<&Name, [u64; 7]> = BTreeMap::new();
-        for ((_, kind), counts) in &self.pairs {
-            let by_state = all.entry(kind).or_default();
+        let mut all: BTreeMap<&Name, KindFigures> = BTreeMap::new();
+        for ((queue, kind), counts) in &self.pairs {
+            let none = || KindFigures { name: kind.clone(), by_state: [0; 7], queues: Vec::new() };
+            let KindFigures { by_state, queues, .. } = all.entry(kind).or_insert_with(none);
             for (all, n) in by_state.iter_mut().zip(counts) {
                 *all += (*n).max(0).unsigned_abs();
             }
+            if counts[..by_state.len()].iter().any(|n| *n > 0) {
+                queues.push(queue.clone());
+            }
         }
-        all.into_iter().map(|(name, by_state)| KindFigures { name: name.clone(), by_state }).collect()
+        all.values_mut().for_each(|kind| kind.queues.sort_unstable());
+        all.into_values().collect()
     }
 }
 

@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
@@ -306,13 +307,16 @@ impl Store for SqliteStore {
 }
 
 fn kinds(db: &Connection, tables: &Tables) -> rusqlite::Result<Vec<KindFigures>> {
-    let mut found: std::collections::BTreeMap<Name, [u64; 7]> = std::collections::BTreeMap::new();
-    let mut statement = db.prepare_cached("SELECT kind, state, sum(n) FROM counter GROUP BY kind, state")?;
+    let mut found: BTreeMap<Name, ([u64; 7], BTreeSet<Name>)> = BTreeMap::new();
+    let mut statement = db.prepare_cached("SELECT kind, state, n, queue FROM counter")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let Some(name) = tables.kind_name(row.get(0)?) else { continue };
-        let state = row.get::<_, u32>(1)?;
-        found.entry(name).or_default()[state.min(6) as usize] = row.get::<_, i64>(2)? as u64;
+        let (state, n) = (row.get::<_, u32>(1)?, row.get::<_, i64>(2)?.max(0).unsigned_abs());
+        let (by_state, queues) = found.entry(name).or_default();
+        by_state[state.min(6) as usize] += n;
+        queues.extend(if n > 0 { tables.queue_name(row.get(3)?) } else { None });
     }
-    Ok(found.into_iter().map(|(name, by_state)| KindFigures { name, by_state }).collect())
+    let kind = |(name, (by_state, queues))| KindFigures { name, by_state, queues: Vec::from_iter(queues) };
+    Ok(found.into_iter().map(kind).collect())
 }

@@ -2,8 +2,9 @@
 
 use std::{ffi::OsString, sync::Arc, time::Duration};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use raincheck_client::{Worker, api::WireDuration, run::command::Command};
+use raincheck_core::{Name, NameError, Pattern};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,14 +18,14 @@ use crate::config::sections::LogFormat;
 
 /// Options of `work`.
 #[derive(Args, Debug)]
-#[command(after_help = AFTER)]
+#[command(after_help = AFTER, group = ArgGroup::new("what").args(["kinds", "queues"]).required(true).multiple(true))]
 pub struct Options {
     /// Run the program for jobs of this kind, `*` standing for any run of characters ('shop.*'); can be given again; for any
     /// kind in the queues if not said.
-    #[arg(long = "kind", value_name = "KIND", required_unless_present = "queues")]
+    #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
     kinds: Vec<String>,
     /// Take jobs from this queue; can be given again; from all if not said.
-    #[arg(long = "queue", value_name = "NAME")]
+    #[arg(long = "queue", value_name = "NAME", value_parser = queue)]
     queues: Vec<String>,
     /// How many to run at once.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -116,6 +117,15 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     };
     ended.map_err(|error| Failure::new(Exit::Failed, error.to_string()))??;
     Ok(Exit::Done)
+}
+
+/// A kind or a pattern of kinds, as the server will take it.
+fn kind(text: &str) -> Result<String, NameError> {
+    Pattern::new(text).map(|kind| kind.to_string())
+}
+
+fn queue(text: &str) -> Result<String, NameError> {
+    Name::new(text).map(|queue| queue.to_string())
 }
 
 fn host() -> String {

@@ -65,7 +65,6 @@ use tokio_util::task::TaskTracker;
 
 pub use openapi::DOCUMENT as OPENAPI;
 pub use options::{HttpLimits, HttpOptions, KindOptions, Live, tells_failure};
-pub use raincheck_core::Defaults;
 
 /// Connections that wait to be accepted: with the 128 of the standard library a herd of clients waits for seconds until
 /// it asks again. The system cuts it to its own bound.

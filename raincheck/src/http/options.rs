@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use raincheck_core::{Defaults, Millis, Name, limits};
+use raincheck_core::{Millis, Name, limits};
 
 /// Everything the HTTP side is told by configuration.
 #[derive(Clone, Debug)]
@@ -23,8 +23,6 @@ pub struct HttpOptions {
     pub admin_token: Option<String>,
     /// Bounds of what comes in.
     pub limits: HttpLimits,
-    /// What a submit leaves out.
-    pub defaults: Live<Defaults>,
     /// What is said about kinds.
     pub kinds: Live<HashMap<Name, KindOptions>>,
 }
@@ -39,7 +37,6 @@ impl Default for HttpOptions {
             failed_status: 400,
             admin_token: None,
             limits: HttpLimits::default(),
-            defaults: Live::default(),
             kinds: Live::default(),
         }
     }

@@ -8,7 +8,7 @@ use std::fmt;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use raincheck_core::{FailureCode, limits};
 use raincheck_engine::QueueError;
 use raincheck_store::StoreError;
@@ -257,6 +257,10 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(self.0.headers);
+        if self.0.row.slug == DRAINING.slug {
+            // The next request may reach another server by the same address.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         if self.0.is_untold {
             response.extensions_mut().insert(Untold);
         }

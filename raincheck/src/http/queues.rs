@@ -44,7 +44,7 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
 pub async fn patch(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Response, Problem> {
     let text = ask.json(body).await?;
     let patch: QueuePatchBody = read(&text)?;
-    if patch.limits() && ask.app.options.defaults.get().owns_queue(&name) {
+    if patch.limits() && ask.engine().defaults().owns_queue(&name) {
         let detail = "the limits of this queue stand in the configuration file; change them there";
         return Err(Problem::new(problem::MANAGED).detail(detail));
     }

@@ -16,8 +16,7 @@ use super::wire::Json;
     responses((status = 200, description = "Workers, by name", body = super::openapi::Workers), super::openapi::ReadProblems))]
 pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response, Problem> {
     query.done()?;
-    let mut workers = app.engine.workers();
-    workers.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let workers = app.engine.workers();
     let mut out = Json::with_capacity(256 * workers.len() + 32);
     out.begin();
     out.key("items").list(&workers, |out, worker| {
@@ -27,6 +26,7 @@ pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response
         let kinds = worker.kinds.iter().map(Name::as_str).chain(worker.patterns.iter().map(Pattern::as_str));
         out.key("kinds").list(kinds, |out, kind| out.text(kind));
         out.key("queues").list(&*worker.queues, |out, queue| out.text(queue.as_str()));
+        out.key("serving").bool(worker.is_taking);
         out.key("trouble").maybe_text(worker.trouble.as_deref());
         out.key("running").number(worker.running as u64);
         out.key("last_seen").time(worker.last_seen);

@@ -78,10 +78,19 @@ impl Server {
     /// SIGTERM; answers the exit code and how long it took.
     pub fn terminate(&mut self) -> (Option<i32>, Duration) {
         let started = Instant::now();
+        self.tell_to_stop();
+        (self.ended(), started.elapsed())
+    }
+
+    /// SIGTERM, and no more.
+    pub fn tell_to_stop(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let status = self.child.wait().unwrap();
-        (status.code(), started.elapsed())
+    }
+
+    /// Waits until it is gone; answers the exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// Resident memory, KiB.

@@ -37,6 +37,10 @@ pub async fn run(mut actor: Actor) {
         let Some(answer) = ask(&actor, &mut due, id.as_deref(), if over { 0 } else { 8 }).await else { continue };
         let request = id.unwrap_or_else(|| format!("{}-{number} unnamed", actor.number));
         settle(&actor, &mut due, &answer.finished);
+        if answer.drain && answer.leases.is_empty() {
+            // Another server is asked, or the next start of this one.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         for leased in answer.leases {
             if grant(&actor, &leased, &request).await {
                 begin(&mut actor, leased, &mut due, &mut slow);
@@ -59,7 +63,7 @@ async fn ask(actor: &Actor, due: &mut [Due], id: Option<&str>, max: u32) -> Opti
         match actor.http.post("/leases", &body).await {
             Ok(answer) if answer.status == 204 => {
                 actor.log.answered(again);
-                return Some(Leases { leases: Vec::new(), finished: Vec::new() });
+                return Some(Leases { leases: Vec::new(), finished: Vec::new(), drain: false });
             }
             Ok(answer) if answer.status == 200 => match answer.json() {
                 Ok(leases) => {
@@ -68,7 +72,7 @@ async fn ask(actor: &Actor, due: &mut [Due], id: Option<&str>, max: u32) -> Opti
                 }
                 Err(error) => actor.log.complain("answer", format!("{error:#}")),
             },
-            // Draining or a store that cannot write just now: nothing was done.
+            // A store that cannot write just now: nothing was done.
             Ok(answer) if answer.status == 503 => {
                 again = true;
                 tokio::time::sleep(Duration::from_millis(20)).await;

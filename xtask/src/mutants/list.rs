@@ -14,6 +14,7 @@ const KEPT: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "odd"]
 const TROUBLE: &[&str] = &["test", "-p", "raincheck-client", "--test", "it", "trouble"];
 const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
 const GREEDY: &[&str] = &["test", "-p", "raincheck", "--test", "it", "greedy"];
+const DRAIN: &[&str] = &["test", "-p", "raincheck", "--test", "it", "drain"];
 const GONE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "gone"];
 
 const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
@@ -441,6 +442,26 @@ pub const MUTANTS: &[Mutant] = &[
             to: "self.by_pattern.iter().filter(|(pattern, _)| pattern.as_str() == kind.as_str())",
         }],
         killer: Killer::Tests(ENGINE),
+    },
+    Mutant {
+        name: "drain-hears-no-ends",
+        fault: "a server that is told to stop does not hear how the runs of its workers end",
+        edits: &[Edit {
+            file: "raincheck/src/cli/serve/server.rs",
+            from: "timeout_at(until, self.engine.runs_over())",
+            to: "timeout_at(until, std::future::ready(()))",
+        }],
+        killer: Killer::Tests(DRAIN),
+    },
+    Mutant {
+        name: "lost-goes-behind",
+        fault: "a job whose run was lost goes behind all that were queued meanwhile",
+        edits: &[Edit {
+            file: SETTLE,
+            from: "let state = draft.back(moment);",
+            to: "let state = draft.wait(0, moment);",
+        }],
+        killer: Killer::Tests(CORE),
     },
     Mutant {
         name: "own-trouble-fails",

@@ -43,7 +43,6 @@ pub fn http(config: &Config) -> Result<HttpOptions, Failure> {
             slow: limits.slow.0,
             stalled: limits.stalled.0,
         },
-        defaults: Live::new(submit_defaults(config)?),
         kinds: Live::new(kinds(config)?),
     })
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cli::exit::{Exit, Failure},
     config::Config,
-    http::{self, Defaults, KindOptions, Live},
+    http::{self, KindOptions, Live},
 };
 
 /// From the order to stop to the end, whatever hangs.
@@ -31,7 +31,6 @@ pub struct Server {
     address: SocketAddr,
     token: Option<String>,
     engine: Engine,
-    defaults: Live<Defaults>,
     kinds: Live<HashMap<Name, KindOptions>>,
     commands: Commands,
     http: JoinHandle<anyhow::Result<()>>,
@@ -49,17 +48,18 @@ impl Server {
         options.limits.connections = descriptors::connections(options.limits.connections);
         let listener = http::bind(&options).await.map_err(|error| taken(options.listen, &error))?;
         let address = listener.local_addr()?;
+        let defaults = options::submit_defaults(config)?;
         let (engine, store) = start_engine(config).await?;
+        engine.set_defaults(defaults);
         for (kind, settings) in &config.settings.kinds {
             store.cap_kind(&options::name(kind)?, settings.concurrency);
         }
-        let (defaults, kinds) = (options.defaults.clone(), options.kinds.clone());
+        let kinds = options.kinds.clone();
         let token = options.admin_token.clone();
         let shutdown = CancellationToken::new();
         let http = tokio::spawn(http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
         let client = Client::builder(local_url(address)).maybe_token(token.clone()).build()?;
-        let mut server =
-            Self { address, token, engine, defaults, kinds, commands: Commands::default(), http, shutdown };
+        let mut server = Self { address, token, engine, kinds, commands: Commands::default(), http, shutdown };
         let ready = match Change::of(&server.commands, config, &client, store.own_workers().unwrap_or_default()) {
             Ok(change) => {
                 server.commands.apply(change);
@@ -121,7 +121,7 @@ impl Server {
             let cap = new.settings.kinds.get(kind).and_then(|settings| settings.concurrency);
             self.engine.store().cap_kind(&options::name(kind)?, cap);
         }
-        self.defaults.set(defaults);
+        self.engine.set_defaults(defaults);
         self.kinds.set(kinds);
         self.commands.apply(change);
         Ok(())
@@ -137,13 +137,20 @@ impl Server {
         Failure::new(Exit::Failed, format!("the server stopped: {why}"))
     }
 
-    /// Takes nothing new, lets what runs end, hands back what does not, and closes the data; within ten seconds.
+    /// Takes nothing new, lets what runs end, here and at workers elsewhere, hands back what its own commands did not end, and
+    /// closes the data; within ten seconds. Until then it is reached as ever: to say that it stops, and to hear how runs end.
     pub async fn stop(self) {
         let deadline = Instant::now() + DRAIN;
         self.engine.drain();
-        let commands = self.commands.stop(deadline - LAST - HAND_BACK);
-        if tokio::time::timeout_at(deadline - LAST, commands).await.is_err() {
-            tracing::warn!("some commands did not end in time; their jobs run again when their leases are over");
+        let until = deadline - LAST;
+        let commands = tokio::time::timeout_at(until, self.commands.stop(until - HAND_BACK));
+        let runs = tokio::time::timeout_at(until, self.engine.runs_over());
+        match tokio::join!(commands, runs) {
+            (Err(_), _) => {
+                tracing::warn!("some commands did not end in time; their jobs run again when their leases are over");
+            }
+            (Ok(()), Err(_)) => tracing::info!("some workers still run jobs; the next server hears how they end"),
+            (Ok(()), Ok(())) => {}
         }
         self.shutdown.cancel();
         match tokio::time::timeout_at(deadline - LAST / 3, self.http).await {

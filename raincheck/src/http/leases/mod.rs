@@ -11,7 +11,8 @@ use std::borrow::Cow;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use raincheck_core::{ChunkKind, Millis, Name, Pattern, limits};
 use raincheck_engine::{LeaseError, LeaseRequest, Leased, WorkerId};
 
@@ -19,7 +20,7 @@ use super::answer::json;
 use super::ask::Ask;
 use super::base::Base;
 use super::problem::{Problem, Violation};
-use super::wire::{AtMost, Duration, JobView, Json, LeaseBody, Object, cut, read, write_job};
+use super::wire::{AtMost, Duration, JobView, Json, LeaseBody, Object, cut, read, shorten, write_job};
 use super::{App, body, peer};
 
 /// Room for one job of the answer.
@@ -60,7 +61,12 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     ends.write(&mut out, &ask, &answer.finished).await?;
     write_drain(&mut out, answer.drain);
     out.end();
-    Ok(json(StatusCode::OK, out))
+    let mut response = json(StatusCode::OK, out);
+    if answer.drain {
+        // The next request may reach another server by the same address.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 fn refused(error: LeaseError) -> Problem {
@@ -82,7 +88,9 @@ async fn request(
     let queues = names("/queues", &queues, &mut errors);
     let nothing = kinds.is_empty() && queues.is_empty();
     let (kinds, patterns) = kinds_and_patterns(&kinds, &mut errors);
-    let is_troubled = asked.worker.as_ref().is_some_and(|Object(worker)| worker.trouble.is_some());
+    let trouble = asked.worker.as_ref().and_then(|Object(worker)| worker.trouble.as_deref());
+    let trouble = trouble.filter(|trouble| !trouble.is_empty()).map(|trouble| shorten(trouble, limits::TROUBLE_BYTES));
+    let is_troubled = trouble.is_some();
     let max = asked.max.unwrap_or(usize::from(!is_troubled));
     if max > 0 && is_troubled {
         errors.push(Violation::new("/max", "must be 0 for a worker that says it can take no jobs"));
@@ -115,7 +123,7 @@ async fn request(
         |Object(worker)| WorkerId {
             name: cut(&worker.name, limits::LABEL_BYTES).into(),
             version: worker.version.map(|version| cut(&version, limits::LABEL_BYTES).into()),
-            trouble: worker.trouble.map(|trouble| cut(&trouble, limits::TROUBLE_BYTES).into()),
+            trouble,
         },
     );
     let request_id = asked.request_id.map(Into::into);

@@ -272,8 +272,9 @@ pub struct Kind {
     method: Option<String>,
     input_schema: Option<Value>,
     typical_seconds: Option<f64>,
-    /// Somebody asked for it lately.
+    /// Somebody takes its jobs now, in the queue that they go to or in one that holds some.
     served: bool,
+    /// Who does.
     workers: Vec<String>,
     scheduled: u64,
     queued: u64,
@@ -297,6 +298,9 @@ pub struct Worker {
     version: Option<String>,
     kinds: Vec<String>,
     queues: Vec<String>,
+    /// It takes jobs now: its last request that named any asked for some, nothing troubles it, and it gave a sign of life
+    /// within two minutes.
+    serving: bool,
     /// Why it can take no jobs now.
     trouble: Option<String>,
     running: u64,

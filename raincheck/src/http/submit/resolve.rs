@@ -38,7 +38,7 @@ pub fn resolve(app: &App, body: &NewJobBody<'_>, pointer: &str, errors: &mut Vec
     let request = request(body, |member, detail| {
         errors.push(Violation::new(format!("{pointer}/{member}"), detail));
     });
-    match app.engine.resolve(&request, &app.options.defaults.get()) {
+    match app.engine.resolve(&request) {
         Ok(mut new) => {
             new.lost = new.max_age.and_then(|_| app.damaged.results());
             (errors.len() == before).then_some(new)

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use raincheck_core::{Failure, FailureCode, limits};
 use serde::Deserialize;
 
-use super::progress::cut;
+use super::progress::{cut, shorten};
 use super::read::{AtMost, Object};
 use super::{Duration, Present, ProgressBody};
 
@@ -59,9 +59,9 @@ pub struct WorkerBody<'a> {
     #[serde(borrow)]
     #[schema(max_length = 256)]
     pub version: Option<Cow<'a, str>>,
-    /// Why it can take no jobs now, with a `max` of 0: shown to people until its next request without it.
+    /// Why it can take no jobs now, with a `max` of 0: shown to people until its next request without it. An empty one is
+    /// none; of more than 1 KiB the beginning is kept, and a mark.
     #[serde(borrow)]
-    #[schema(max_length = 1024)]
     pub trouble: Option<Cow<'a, str>>,
 }
 
@@ -132,14 +132,14 @@ pub struct ErrorBody<'a> {
 impl FailBody<'_> {
     /// The core's word for it. Long texts are cut: a failure must be recorded, whatever it says.
     pub fn failure(&self) -> Failure {
-        let cut = |text: &Option<Cow<'_, str>>, most| text.as_ref().map(|text| Box::from(cut(text, most)));
+        let shorten = |text: &Option<Cow<'_, str>>, most| text.as_ref().map(|text| shorten(text, most));
         let empty = Object::default();
         let Object(error) = self.error.as_ref().unwrap_or(&empty);
         Failure {
             code: FailureCode::Failed,
-            kind: cut(&error.kind, limits::LABEL_BYTES),
-            title: cut(&error.title, limits::PROGRESS_MESSAGE_BYTES),
-            detail: cut(&error.detail, limits::ERROR_DETAIL_BYTES),
+            kind: error.kind.as_ref().map(|kind| cut(kind, limits::LABEL_BYTES).into()),
+            title: shorten(&error.title, limits::PROGRESS_MESSAGE_BYTES),
+            detail: shorten(&error.detail, limits::ERROR_DETAIL_BYTES),
         }
     }
 }

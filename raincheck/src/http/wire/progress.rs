@@ -55,10 +55,16 @@ impl ProgressBody<'_> {
             percent: self.percent,
             current,
             total,
-            message: self.message.map(|text| cut(&text, limits::PROGRESS_MESSAGE_BYTES).into()),
+            message: self.message.map(|text| shorten(&text, limits::PROGRESS_MESSAGE_BYTES)),
             data: data.map(|text| Bytes::copy_from_slice(text.as_bytes())),
         }
     }
+}
+
+/// `text` for people, or as much of it as fits and a mark that there was more.
+pub fn shorten(text: &str, most: usize) -> Box<str> {
+    const MORE: &str = "…";
+    if text.len() <= most { text.into() } else { [cut(text, most - MORE.len()), MORE].concat().into() }
 }
 
 /// `text`, or as much of it as fits, never in the middle of a character.

@@ -25,7 +25,12 @@ fn a_pattern_or_a_queue_alone_says_what_is_run() {
     let mut by_queue = cli.work(&["--queue", "q", "--", "tr", "a-z", "A-Z"]);
     assert_eq!(cli.run(&["submit", "any.kind", "\"b\"", "--queue", "q", "--wait=20s"]).well(), "\"B\"");
     assert_eq!(by_queue.stop(), Some(0));
-    assert!(cli.run(&["work", "--", "true"]).err.contains("--kind"));
+    let usage = cli.run(&["work", "--", "true"]).with(2).err;
+    assert!(usage.contains("--kind <KIND>|--queue <NAME>"), "{usage}");
+    for (option, bad) in [("--kind", "shop.?"), ("--kind", ""), ("--queue", "q*")] {
+        let err = cli.run(&["work", option, bad, "--kind", "k", "--", "true"]).with(2).err;
+        assert!(err.contains(option), "{err}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Many jobs in one request: asked for again under a request id, and refused with the place of what is wrong.
 
-use raincheck_core::{Defaults, JobRequest, Refusal};
+use raincheck_core::{JobRequest, Refusal};
 use raincheck_engine::{SubmitError, Taken};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -105,7 +105,7 @@ async fn what_is_submitted_inside_is_the_same_batch_as_over_http() {
         let second = JobRequest { kind: "l", key: Some("x"), label, ..JobRequest::default() };
         [(JobRequest { kind: "k", ..JobRequest::default() }, input()), (second, input())]
     };
-    let new = |label| bed.engine.new_batch("r", requests(label), &Defaults::default()).unwrap();
+    let new = |label| bed.engine.new_batch("r", requests(label)).unwrap();
     let Taken::Now(made) = bed.engine.submit_batch(new(None)).await.unwrap() else { panic!("taken before") };
     let jobs = json!([{"input": {"a": 2, "b": 1}, "kind": "k"}, {"kind": "l", "key": "x", "input": {"a": 2, "b": 1}}]);
     let again = bed.post("/jobs/batch", json!({"jobs": jobs, "request_id": "r"})).await;
@@ -115,10 +115,9 @@ async fn what_is_submitted_inside_is_the_same_batch_as_over_http() {
     assert!(matches!(other, Err(SubmitError::Refused { refusal: Refusal::BatchReused, .. })));
     let same = bed.engine.submit_batch(new(None)).await.unwrap();
     assert!(matches!(same, Taken::Again(all) if all.len() == 2));
-    let wrong =
-        bed.engine.new_batch("r", [(JobRequest { kind: "!", ..JobRequest::default() }, input())], &Defaults::default());
+    let wrong = bed.engine.new_batch("r", [(JobRequest { kind: "!", ..JobRequest::default() }, input())]);
     assert_eq!(wrong.unwrap_err().0, 0);
-    assert!(bed.engine.new_batch("", requests(None), &Defaults::default()).is_err());
+    assert!(bed.engine.new_batch("", requests(None)).is_err());
 }
 
 /// Whatever a job is refused for, the place of the job stands before the member's.

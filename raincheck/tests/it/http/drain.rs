@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::connect_async;
 
-use super::bed::{Bed, send};
+use super::super::server::{Server, until};
+use super::bed::{Bed, Reply, path, send, text};
 
 #[tokio::test]
 async fn everything_that_waits_ends() {
@@ -27,7 +28,7 @@ async fn everything_that_waits_ends() {
     let polling = tokio::spawn(send(bed.ask(Method::GET, &format!("{job}/events?after=1&wait=50s"))));
     let leasing = tokio::spawn(send(bed.ask(Method::POST, "/leases").json(&json!({"kinds": ["x"], "wait": "50s"}))));
     let log = bed.ask(Method::GET, &format!("{job}/log?follow=true")).send().await.unwrap();
-    super::super::server::until("the worker waits", Duration::from_secs(5), async || {
+    until("the worker waits", Duration::from_secs(5), async || {
         bed.get("/workers").await.json()["items"].as_array().unwrap().len() == 1
     })
     .await;
@@ -77,9 +78,9 @@ async fn what_does_not_end_by_itself_is_cut_off_in_time() {
     bed.job().await;
     let lease = bed.lease("k").await;
     let pieces = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
-    let request = bed.ask(Method::POST, &format!("/leases/{}/complete", super::bed::text(&lease["lease"])));
+    let request = bed.ask(Method::POST, &format!("/leases/{}/complete", text(&lease["lease"])));
     let endless = tokio::spawn(request.body(reqwest::Body::wrap_stream(pieces)).send());
-    super::super::server::until("the request is there", Duration::from_secs(5), async || {
+    until("the request is there", Duration::from_secs(5), async || {
         bed.get("/metrics").await.text().contains("raincheck_http_connections 2")
     })
     .await;
@@ -88,4 +89,91 @@ async fn what_does_not_end_by_itself_is_cut_off_in_time() {
     bed.serving.take().unwrap().await.unwrap().unwrap();
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     assert!(endless.await.unwrap().is_err());
+}
+
+/// A server in a process of its own that runs a job of kind `k` for a worker elsewhere. Every request comes by a connection of
+/// its own, as from many clients.
+struct Stopping {
+    folder: tempfile::TempDir,
+    server: Server,
+    http: reqwest::Client,
+    job: String,
+    lease: String,
+}
+
+impl Stopping {
+    /// Told to stop, and stopping.
+    async fn with_a_run() -> Stopping {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), &[]);
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        let mut it = Stopping { folder, server, http, job: String::new(), lease: String::new() };
+        it.job = path(&it.post("/jobs", json!({"kind": "k"})).await.is(202).json());
+        let ask = json!({"worker": {"name": "w"}, "kinds": ["k"], "wait": "10s"});
+        it.lease = text(&it.post("/leases", ask).await.is(200).json()["leases"][0]["lease"]).to_owned();
+        it.server.tell_to_stop();
+        until("it drains", Duration::from_secs(5), async || it.get("/readyz").await.status == 503).await;
+        it
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        send(self.http.get(format!("{}{path}", self.server.url))).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Reply {
+        send(self.http.post(format!("{}{path}", self.server.url)).json(&body)).await
+    }
+
+    async fn of_run(&self, verb: &str, body: Value) -> Reply {
+        self.post(&format!("/leases/{}/{verb}", self.lease), body).await
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_is_reached_until_the_runs_of_its_workers_are_over() {
+    let mut it = Stopping::with_a_run().await;
+    let started = Instant::now();
+    assert_eq!(it.get("/readyz").await.slug(), "draining");
+    it.get("/livez").await.is(200);
+    let refused = it.post("/jobs", json!({"kind": "k"})).await;
+    assert_eq!((refused.is(503).slug().as_str(), refused.header("connection")), ("draining", "close"));
+    let leased = it.post("/leases", json!({"kinds": ["k"], "wait": "30s"})).await;
+    assert_eq!(leased.is(200).json(), json!({"leases": [], "finished": [], "drain": true}));
+    assert_eq!(leased.header("connection"), "close");
+    it.of_run("heartbeat", json!({"progress": {"percent": 50}})).await.is(200);
+    it.of_run("log", json!("going on")).await.is(200);
+    assert_eq!(it.get(&it.job).await.is(202).json()["progress"]["percent"], 50);
+    // It may wait, but holds nothing up.
+    let beat = it.of_run("heartbeat", json!({"wait": "30s"}));
+    tokio::time::timeout(Duration::from_secs(5), beat).await.expect("not for so long").is(200);
+    assert_eq!(it.of_run("complete", json!("done")).await.is(200).json()["state"], "succeeded");
+    assert_eq!(it.server.ended(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(8), "nothing is waited for: {:?}", started.elapsed());
+    it.server = Server::start(it.folder.path(), &[]);
+    assert_eq!(it.get(&it.job).await.is(200).json()["result"]["value"], "done");
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_is_left_to_the_next_server_which_knows_its_worker() {
+    let mut it = Stopping::with_a_run().await;
+    let told = Instant::now();
+    assert_eq!(it.server.ended(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    it.server = Server::start(it.folder.path(), &[]);
+    assert_eq!(it.get("/workers").await.json()["items"], json!([]));
+    it.of_run("heartbeat", json!({})).await.is(200);
+    let workers = it.get("/workers").await.json();
+    let worker = &workers["items"][0];
+    assert_eq!((&worker["name"], &worker["running"], &worker["serving"]), (&json!("w"), &json!(1), &json!(false)));
+    assert_eq!(it.of_run("complete", json!(1)).await.is(200).json()["state"], "succeeded");
+    assert_eq!(it.get("/workers").await.json()["items"][0]["running"], 0);
+}
+
+#[tokio::test]
+async fn a_second_signal_waits_for_no_run() {
+    let mut it = Stopping::with_a_run().await;
+    let told = Instant::now();
+    it.server.tell_to_stop();
+    assert_eq!(it.server.ended(), Some(130));
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
 }

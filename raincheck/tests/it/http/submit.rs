@@ -256,12 +256,10 @@ async fn a_full_queue_says_when_to_come_again() {
 
 #[tokio::test]
 async fn queues_of_the_configuration_only() {
-    let bed = Bed::with(|options| {
-        let mut defaults = raincheck::http::Defaults { auto_queues: false, ..Default::default() };
-        defaults.queues.insert(raincheck_core::Name::new("default").unwrap(), Default::default());
-        options.defaults.set(defaults);
-    })
-    .await;
+    let bed = Bed::new().await;
+    let mut defaults = Defaults { auto_queues: false, ..Default::default() };
+    defaults.queues.insert(raincheck_core::Name::new("default").unwrap(), Default::default());
+    bed.engine.set_defaults(defaults);
     bed.submit(json!({"kind": "k"})).await;
     assert_eq!(
         bed.post("/jobs", json!({"kind": "k", "queue": "other"})).await.is(422).json()["errors"][0]["pointer"],
@@ -272,12 +270,10 @@ async fn queues_of_the_configuration_only() {
 /// A queue that stands in the file has to be stopped at night, too, by whoever may not change the file.
 #[tokio::test]
 async fn a_queue_of_the_configuration_can_be_paused_but_its_limits_stand_there() {
-    let bed = Bed::with(|options| {
-        let mut defaults = raincheck::http::Defaults::default();
-        defaults.queues.insert(raincheck_core::Name::new("default").unwrap(), Default::default());
-        options.defaults.set(defaults);
-    })
-    .await;
+    let bed = Bed::new().await;
+    let mut defaults = Defaults::default();
+    defaults.queues.insert(raincheck_core::Name::new("default").unwrap(), Default::default());
+    bed.engine.set_defaults(defaults);
     let patch = |settings| send(bed.ask(Method::PATCH, "/queues/default").json(&settings));
     for limits in [json!({"concurrency": 1}), json!({"max_queued": null}), json!({"paused": true, "max_queued": 5})] {
         assert_eq!(patch(limits).await.is(409).slug(), "managed-by-config");
@@ -318,7 +314,7 @@ async fn what_is_submitted_inside_is_the_same_as_over_http() {
         tags: &tags,
     };
     let input = raincheck_engine::json(r#"{"b": [1, 2.50], "a": "\u00e9"}"#);
-    let new = bed.engine.new_job(&request, input.clone(), &Defaults::default()).unwrap();
+    let new = bed.engine.new_job(&request, input.clone()).unwrap();
     let id = bed.engine.submit(vec![new]).await.unwrap()[0].job().id;
     let body = r#"{"input":{"a":"é","b":[1,2.50]},"tags":{"a":"1","b":"2"},"on_lost":"fail","max_losses":7,"max_age":"5m","start_by":"2h",
         "retention":{"failed":0,"succeeded":"1d"},"retry":{"jitter":false,"max":"1m","factor":2.5,"initial":"1s",
@@ -328,17 +324,17 @@ async fn what_is_submitted_inside_is_the_same_as_over_http() {
     assert_eq!(replayed.is(202).header("idempotency-replayed"), "true");
     assert_eq!(replayed.json()["id"], id.to_string());
     let other = JobRequest { label: Some("another"), ..request };
-    let new = bed.engine.new_job(&other, input, &Defaults::default()).unwrap();
+    let new = bed.engine.new_job(&other, input).unwrap();
     let refused = bed.engine.submit(vec![new]).await;
     assert!(matches!(refused, Err(SubmitError::Refused { refusal: Refusal::KeyReused(kept), .. }) if kept == id));
     // And the other way round, where there is no key.
     let first = bed.post("/jobs", json!({"kind": "k", "method": "GET", "input": {"b": 1, "a": 2}})).await;
     let equal = JobRequest { kind: "k", method: Some(JobMethod::Get), ..JobRequest::default() };
     let input = raincheck_engine::json(r#"{"a":2,"b":1}"#);
-    let new = bed.engine.new_job(&equal, input, &Defaults::default()).unwrap();
+    let new = bed.engine.new_job(&equal, input).unwrap();
     let joined = bed.engine.submit(vec![new]).await.unwrap();
     assert!(matches!(&joined[0], Submitted::Coalesced(job) if first.json()["id"] == job.id.to_string()));
-    let told = bed.engine.new_job(&equal, raincheck_engine::json("{"), &Defaults::default()).unwrap_err().to_string();
+    let told = bed.engine.new_job(&equal, raincheck_engine::json("{")).unwrap_err().to_string();
     assert!(told.starts_with("the request is not valid: input is not valid JSON"), "{told}");
 }
 

@@ -72,7 +72,7 @@ async fn by_patterns_and_by_queues_alone() {
     let (kinds, waiting_for) = tokio::join!(kinds(by_queue), async {
         let waits = async || {
             bed.engine
-                .served(Some(&raincheck_core::Name::new("a").unwrap()), &raincheck_core::Name::new("any").unwrap())
+                .is_waited_for(&raincheck_core::Name::new("a").unwrap(), &raincheck_core::Name::new("any").unwrap())
         };
         super::super::server::until("it is served", Duration::from_secs(5), waits).await;
         submit("a", "any").await
@@ -126,12 +126,104 @@ async fn a_worker_says_what_troubles_it() {
     assert_eq!(waits["waiting_for"], "no worker");
     assert_eq!(waits["waiting_detail"], "worker w takes no jobs now: the scratch folder is full");
     assert_eq!(bed.post("/leases", ask(Some("x"), 1)).await.is(422).json()["errors"][0]["pointer"], "/max");
-    let long = json!({"worker": {"name": "w", "trouble": "x".repeat(5_000)}, "kinds": ["k"]});
-    bed.post("/leases", long).await.is(204);
-    assert_eq!(text(&bed.get("/workers").await.json()["items"][0]["trouble"]).len(), 1_024);
-    bed.post("/leases", ask(None, 1)).await.is(200);
+    // What it serves need not be said again; it is known, and why nobody does.
+    bed.post("/leases", json!({"worker": {"name": "w", "trouble": "still full"}})).await.is(204);
+    let worker = &bed.get("/workers").await.json()["items"][0];
+    assert_eq!((&worker["kinds"], &worker["serving"]), (&json!(["k"]), &json!(false)));
+    assert_eq!(bed.get(&job).await.json()["waiting_detail"], "worker w takes no jobs now: still full");
+    let kind = bed.get("/kinds/k").await.json();
+    assert_eq!((&kind["served"], &kind["workers"]), (&json!(false), &json!([])));
+    bed.post("/leases", ask(Some(&"ü".repeat(3_000)), 0)).await.is(204);
+    let shown = bed.get("/workers").await.json();
+    let shown = text(&shown["items"][0]["trouble"]);
+    assert!(shown.len() <= 1_024 && shown.ends_with("ü…"), "{shown}");
+    bed.post("/leases", ask(Some(""), 1)).await.is(200);
     assert_eq!(bed.get("/workers").await.json()["items"][0]["trouble"], serde_json::Value::Null);
     assert_eq!(bed.get(&job).await.json()["waiting_detail"], serde_json::Value::Null);
+}
+
+/// Whether a job waits for nobody to serve it, `/kinds` and `/workers` must agree on who does.
+#[tokio::test]
+async fn who_serves_is_told_alike_everywhere() {
+    let bed = Bed::new().await;
+    let job = path(&bed.submit(json!({"kind": "shop.a", "queue": "q"})).await);
+    bed.submit(json!({"kind": "other"})).await;
+    let told = async || {
+        let waits = bed.get(&job).await.json()["waiting_for"].clone();
+        let kind = bed.get("/kinds/shop.a").await.json();
+        let workers = bed.get("/workers").await.json()["items"].as_array().cloned().unwrap_or_default();
+        assert_eq!(kind["served"], json!(waits != "no worker"), "{kind}");
+        assert_eq!(kind["served"], json!(kind["workers"] != json!([])), "{kind}");
+        let serving = workers.iter().filter(|worker| worker["serving"] == true).count();
+        (kind["workers"].as_array().unwrap().len(), serving)
+    };
+    assert_eq!(told().await, (0, 0));
+    // Paused, so that nobody gets it.
+    send(bed.ask(Method::PATCH, "/queues/q").json(&json!({"paused": true}))).await.is(200);
+    let ask = async |mut ask: serde_json::Value| {
+        ask["worker"] = json!({"name": "w"});
+        bed.post("/leases", ask).await.is(204);
+        send(bed.ask(Method::PATCH, "/queues/q").json(&json!({"paused": false}))).await.is(200);
+        let told = told().await;
+        send(bed.ask(Method::PATCH, "/queues/q").json(&json!({"paused": true}))).await.is(200);
+        told
+    };
+    assert_eq!(ask(json!({"queues": ["q"]})).await, (1, 1), "by its queue alone");
+    assert_eq!(ask(json!({"kinds": ["shop.*"], "queues": ["r"]})).await, (0, 1), "a pattern in another queue");
+    assert_eq!(ask(json!({"kinds": ["shop.a"], "queues": ["q", "r"]})).await, (1, 1));
+    assert_eq!(ask(json!({"kinds": ["x"]})).await, (0, 1), "it asks for something else now");
+    assert_eq!(ask(json!({"kinds": ["shop.*"]})).await, (1, 1));
+    assert_eq!(ask(json!({"kinds": ["shop.*"], "max": 0})).await, (0, 0), "it takes none");
+    assert_eq!(ask(json!({"kinds": ["y", "shop.a"]})).await, (1, 1));
+    let all = bed.get("/kinds").await.json();
+    let of = |kind: &str| all["items"].as_array().unwrap().iter().find(|one| one["name"] == kind).cloned().unwrap();
+    assert_eq!((&of("shop.a")["workers"], &of("other")["workers"]), (&json!(["w"]), &json!([])));
+}
+
+/// A run that was handed over goes on elsewhere, and hears of a cancel as soon as it speaks, however long its lease.
+#[tokio::test]
+async fn a_cancel_reaches_a_run_that_was_handed_over_when_it_speaks() {
+    let bed = Bed::new().await;
+    let job = bed.job().await;
+    let lease = bed.lease("k").await["lease"].clone();
+    let url = format!("/leases/{}", text(&lease));
+    bed.post(&format!("{url}/heartbeat"), json!({"ttl": "20m"})).await.is(200);
+    bed.post(&format!("{job}/cancel"), json!(null)).await.is(202);
+    assert_eq!(bed.get(&job).await.json()["state"], "running", "its worker is asked, and may be away");
+    let beat = format!("{url}/heartbeat");
+    let heard = bed.post(&beat, json!({"wait": "30s"}));
+    let heard = tokio::time::timeout(Duration::from_secs(10), heard).await.expect("at once");
+    assert_eq!(heard.is(200).json()["cancel_requested"], true);
+    assert_eq!(bed.post(&format!("{url}/release"), json!({})).await.is(200).json()["state"], "canceled");
+}
+
+/// Of two jobs the older one, whose run was lost, is first in line again, and says so; one that was given back is behind.
+#[tokio::test]
+async fn the_position_is_that_in_which_jobs_are_leased() {
+    let bed = Bed::new().await;
+    let first = path(&bed.submit(json!({"kind": "k", "timeout": "1h"})).await);
+    let ask = json!({"worker": {"name": "w"}, "kinds": ["k"], "ttl": "2s"});
+    bed.post("/leases", ask.clone()).await.is(200);
+    // Queued later by the clock that ranks.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let second = path(&bed.submit(json!({"kind": "k"})).await);
+    super::super::server::until("its run is lost", Duration::from_secs(20), async || {
+        bed.get(&first).await.json()["state"] == "queued"
+    })
+    .await;
+    let positions = async || {
+        let (one, other) = (bed.get(&first).await.json(), bed.get(&second).await.json());
+        (one["position"].clone(), other["position"].clone())
+    };
+    assert_eq!(positions().await.0, 1);
+    let leased = bed.post("/leases", ask.clone()).await.is(200).json();
+    assert_eq!(path(&leased["leases"][0]["job"]), first);
+    let lease = text(&leased["leases"][0]["lease"]).to_owned();
+    // Long after it was made, by now.
+    bed.post(&format!("/leases/{lease}/release"), json!({})).await.is(200);
+    assert_eq!(positions().await, (json!(null), json!(1)), "nobody knows how many are between");
+    let leased = bed.post("/leases", ask).await.is(200).json();
+    assert_eq!(path(&leased["leases"][0]["job"]), second);
 }
 
 #[tokio::test]

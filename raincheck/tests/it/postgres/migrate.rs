@@ -84,7 +84,8 @@ async fn only_data_is_said_to_have_been_put_back() {
 
     let mut node = bed.node();
     node.submit().await;
-    node.lease().await;
+    // Longer than it takes to stop.
+    assert_eq!(node.post("/leases", json!({"kinds": ["k"], "ttl": "60s"})).await.0, 200);
     node.server.terminate();
     let told = restored().well();
     let fact =

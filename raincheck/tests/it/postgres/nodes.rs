@@ -136,3 +136,32 @@ fn feed(node: &Node, count: usize) -> impl Future<Output = Vec<String>> + use<> 
         jobs
     }
 }
+
+/// A node that is told to stop is reached until the runs of its own workers are over, and waits for nobody else's; the other
+/// goes on.
+#[tokio::test]
+async fn a_node_that_stops_waits_for_its_own_workers() {
+    let bed = Bed::new();
+    let (mut one, mut two) = (bed.node(), bed.node());
+    let lease = async |node: &Node, worker: &str| {
+        node.submit().await;
+        let ask = json!({"worker": {"name": worker}, "kinds": ["k"], "wait": "20s", "ttl": "60s"});
+        node.post("/leases", ask).await.1["leases"][0].clone()
+    };
+    let (first, second) = (lease(&one, "of one").await, lease(&two, "of two").await);
+    let told = Instant::now();
+    one.server.tell_to_stop();
+    until("it drains", LIMIT, async || one.get("/readyz").await.0 == 503).await;
+    let asked = one.post("/leases", json!({"kinds": ["k"], "wait": "20s"})).await;
+    assert_eq!((asked.0.as_u16(), &asked.1["drain"]), (200, &json!(true)));
+    assert_eq!(one.post("/jobs", json!({"kind": "k"})).await.0, 503);
+    assert_eq!(one.complete(&first, json!(1)).await.0, 200);
+    assert_eq!(one.server.ended(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(8), "it waited for the other's: {:?}", told.elapsed());
+    assert_eq!(two.get("/readyz").await.0, 200);
+    let third = lease(&two, "of two").await;
+    for lease in [second, third] {
+        assert_eq!(two.complete(&lease, json!(2)).await.0, 200);
+    }
+    assert_eq!(two.server.terminate().0, Some(0));
+}

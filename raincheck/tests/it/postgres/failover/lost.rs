@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use pgcluster::{Replication, Stop};
+use pgcluster::Replication;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -24,8 +24,7 @@ async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
     let nodes = [site.node(&way), site.node(&way)];
     let (lost, new) = (kinds("lost"), kinds("new"));
     let kept = nodes[0].submit().await;
-    site.standby.catch_up(&site.primary).unwrap();
-    site.standby.stop_following().unwrap();
+    site.hold_back();
     // More of them than a sequence is written down ahead: numbers of these kinds are given again.
     let made = nodes[0].one_of_each(&lost).await;
     let mut watch = nodes[1].watch(&format!("/jobs/{}", made[0])).await;
@@ -40,9 +39,7 @@ async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
     let follower = tokio::spawn(follow(&nodes[1], head.clone(), new[39].clone()));
     let worker = tokio::spawn(wait_for_work(&nodes[1], new[39].clone()));
 
-    site.primary.stop(Stop::Kill).unwrap();
-    site.standby.promote().unwrap();
-    way.lead(site.standby.port());
+    site.take_over(&way);
     // At once, before anybody may have noticed.
     let (again, fresh) = tokio::join!(nodes[0].one_of_each(&lost), nodes[1].one_of_each(&new));
     let begin = Instant::now();
@@ -111,8 +108,7 @@ async fn a_node_that_was_left_behind_notices_the_other_history() {
         let nodes = [site.node(&left), site.node(&right)];
         nodes[0].submit().await;
         nodes[1].submit().await;
-        site.standby.catch_up(&site.primary).unwrap();
-        site.standby.stop_following().unwrap();
+        site.hold_back();
         site.standby.promote().unwrap();
         right.lead(site.standby.port());
         right.cut();
@@ -143,8 +139,7 @@ async fn what_is_missing_is_counted_while_it_is_missing() {
     let way = site.way();
     let node = site.node(&way);
     node.submit().await;
-    site.standby.catch_up(&site.primary).unwrap();
-    site.standby.stop_following().unwrap();
+    site.hold_back();
     site.standby.promote().unwrap();
     let lead = |port| {
         way.lead(port);
@@ -170,8 +165,7 @@ async fn whoever_follows_is_told_that_it_has_seen_what_is_lost() {
     let way = site.way();
     let node = site.node(&way);
     node.submit().await;
-    site.standby.catch_up(&site.primary).unwrap();
-    site.standby.stop_following().unwrap();
+    site.hold_back();
     let lost = node.submit().await;
     let id = lost.trim_start_matches("/jobs/");
     let events = Follower::start(&site, &node, &["events", "--follow", "--after", "0", "-o", "jsonl"]);
@@ -192,9 +186,7 @@ async fn whoever_follows_is_told_that_it_has_seen_what_is_lost() {
         until("it has seen the job", LIMIT, async || follower.said().contains(id)).await;
     }
 
-    site.primary.stop(Stop::Kill).unwrap();
-    site.standby.promote().unwrap();
-    way.lead(site.standby.port());
+    site.take_over(&way);
     let (code, said) = events.end();
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("came back without") && said.contains("raincheck events --after 0"), "{said}");

@@ -5,7 +5,7 @@ mod seamless;
 
 use std::time::Instant;
 
-use pgcluster::{Cluster, Proxy, Replication, Settings};
+use pgcluster::{Cluster, Proxy, Replication, Settings, Stop};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -34,6 +34,19 @@ impl Site {
 
     fn node(&self, way: &Proxy) -> Node {
         Node::on(&way.url("postgres"), self.folder.path())
+    }
+
+    /// What is written from here on, the standby does not have.
+    fn hold_back(&self) {
+        self.standby.catch_up(&self.primary).unwrap();
+        self.standby.stop_following().unwrap();
+    }
+
+    /// The primary dies, and the standby takes its place.
+    fn take_over(&self, way: &Proxy) {
+        self.primary.stop(Stop::Kill).unwrap();
+        self.standby.promote().unwrap();
+        way.lead(self.standby.port());
     }
 }
 

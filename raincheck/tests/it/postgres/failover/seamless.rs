@@ -24,9 +24,7 @@ async fn a_synchronous_standby_takes_over_with_leases_and_cursors() {
     let watch = nodes[1].watch(&job).await;
     // The last of what was acknowledged.
     let last = nodes[0].submit().await;
-    site.primary.stop(Stop::Kill).unwrap();
-    site.standby.promote().unwrap();
-    way.lead(site.standby.port());
+    site.take_over(&way);
     for node in &nodes {
         node.insist("/jobs", &json!({"kind": "after"})).await;
         assert_eq!(node.state(&last).await, "queued");
