@@ -56,8 +56,8 @@ pub enum Command {
     Expire(usize),
     /// Purges up to so many finished jobs past their retention. Answered by [`Reply::Swept`].
     Retire(usize),
-    /// Carries out up to so many follow-ups that were too many for the transactions they belong to. Answered by
-    /// [`Reply::Swept`].
+    /// Carries out up to so many follow-ups that were left over by the transactions they belong to. Answered by
+    /// [`Reply::Swept`] with how many there is nothing in the way of.
     CatchUp(usize),
     /// Forgets up to so many tombstones and the claims of their jobs. Answered by [`Reply::Swept`].
     Bury(usize),

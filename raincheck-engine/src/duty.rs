@@ -29,6 +29,8 @@ const LATE: Millis = 250;
 const URGENT: u32 = 8;
 /// However urgent it is, transactions get no larger than so many times.
 const LARGE: u32 = 4;
+/// Where others are at what is left over, it is looked at again so much later, milliseconds.
+const CATCH_UP_AGAIN: Millis = 1_000;
 /// Tombstones are looked for at least this often, milliseconds.
 const BURY_EVERY_MOST: Millis = 3_600_000;
 
@@ -38,8 +40,11 @@ pub(crate) enum Duty {
     Settle,
     /// Queue jobs whose time has come; fail those not started in time.
     Promote,
-    /// Carry out follow-ups that were too many for their transactions.
-    CatchUp,
+    /// Carry out follow-ups that were left over.
+    CatchUp {
+        /// Monotonic milliseconds of the next time.
+        at: Millis,
+    },
     /// Purge finished jobs past their retention.
     Retire,
     /// Trim the feed; the store does not say when, so from time to time.
@@ -63,7 +68,7 @@ impl Duty {
         [
             Duty::Settle,
             Duty::Promote,
-            Duty::CatchUp,
+            Duty::CatchUp { at },
             Duty::Retire,
             Duty::Trim { last: at - TRIM_EVERY_MOST, purged: 0 },
             Duty::Bury { at },
@@ -74,7 +79,7 @@ impl Duty {
         match self {
             Duty::Settle => "settling lost runs",
             Duty::Promote => "queueing due jobs",
-            Duty::CatchUp => "catching up with follow-ups",
+            Duty::CatchUp { .. } => "catching up with follow-ups",
             Duty::Retire => "purging old jobs",
             Duty::Trim { .. } => "trimming the feed",
             Duty::Bury { .. } => "forgetting tombstones",
@@ -102,7 +107,7 @@ impl Duty {
         Some(match self {
             Duty::Settle => store.next_overdue()? - clock.ticks(),
             Duty::Promote => store.next_due()?.since(clock.now()),
-            Duty::CatchUp => store.is_left_over().then_some(0)?,
+            Duty::CatchUp { at } => store.is_left_over().then_some(at - clock.ticks())?,
             Duty::Retire => store.next_retirement()?.since(clock.now()),
             Duty::Trim { last, purged } => {
                 let idle = (engine.settings().feed_keep / 10).clamp(TRIM_EVERY, TRIM_EVERY_MOST);
@@ -122,7 +127,13 @@ impl Duty {
                 let commands = vec![Command::Promote(DUE_BATCH), Command::Expire(DUE_BATCH)];
                 Ok(swept(engine, commands).await?.iter().any(|count| *count >= DUE_BATCH))
             }
-            Duty::CatchUp => Ok(swept(engine, vec![Command::CatchUp(DUE_BATCH)]).await?.iter().any(|count| *count > 0)),
+            Duty::CatchUp { at } => {
+                let count: usize = swept(engine, vec![Command::CatchUp(DUE_BATCH)]).await?.iter().sum();
+                if count == 0 {
+                    *at = engine.0.clock.ticks() + CATCH_UP_AGAIN;
+                }
+                Ok(count > 0)
+            }
             Duty::Retire => {
                 let most = RETIRE_BATCH * times;
                 let count: usize = swept(engine, vec![Command::Retire(most)]).await?.iter().sum();

@@ -25,7 +25,6 @@ impl Batch<'_> {
     pub(super) async fn follow(&mut self) -> Result<(), Trouble> {
         while let Some(round) = self.follow_ups.next_round() {
             let round: Vec<(FollowUp, Command)> = round.into_iter().map(|it| (it, it.command())).collect();
-            let job = |command: &Command| interpreter::needs(command, &Facts::default()).job;
             let busy = self.load_free(round.iter().filter_map(|(_, command)| job(command)).collect()).await?;
             for (follow_up, command) in round {
                 if job(&command).is_some_and(|no| busy.contains(&no)) {
@@ -76,18 +75,27 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Takes up what earlier transactions left over, but for what another node is at.
+    /// Takes up what earlier transactions left over, but for what another node is at or has taken up.
     pub(super) async fn catch_up(&mut self, limit: usize) -> Result<Reply, Trouble> {
         self.swept = true;
         let most = i64::try_from(self.follow_ups.room(limit)).unwrap_or(i64::MAX);
         let rows = self.db.query(TAKE_UP, &[&most]).await?;
         let mut left: Vec<(i64, FollowUp)> = rows.iter().map(read).collect::<Result<_, _>>()?;
         left.sort_unstable();
-        let count = left.len();
-        self.wrote |= count > 0;
-        self.follow_ups.take_up(left.into_iter().map(|(_, follow_up)| follow_up).collect());
+        self.wrote |= !left.is_empty();
+        let busy = self.load_free(left.iter().filter_map(|(_, it)| job(&it.command())).collect()).await?;
+        let is_busy = |it: &FollowUp| job(&it.command()).is_some_and(|no| busy.contains(&no));
+        let (busy, free): (Vec<_>, Vec<_>) = left.into_iter().map(|(_, it)| it).partition(is_busy);
+        busy.into_iter().for_each(|it| self.follow_ups.leave(it));
+        let count = free.len();
+        self.follow_ups.take_up(free);
         Ok(Reply::Swept(count, Purged::default()))
     }
+}
+
+/// The job that a command must know.
+fn job(command: &Command) -> Option<JobNo> {
+    interpreter::needs(command, &Facts::default()).job
 }
 
 fn read(row: &Row) -> Result<(i64, FollowUp), Trouble> {
