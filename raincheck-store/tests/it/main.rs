@@ -3,6 +3,7 @@
 
 mod backup;
 #[cfg(feature = "s3")]
+mod batches;
 mod bucket;
 mod damage;
 mod doctor;
