@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests, helpers included, fail by panicking")]
 
 mod backup;
-#[cfg(feature = "s3")]
 mod batches;
+#[cfg(feature = "s3")]
 mod bucket;
 mod damage;
 mod doctor;
