@@ -183,6 +183,7 @@ impl Submitted {
 
 /// What became of a job of a batch that was taken before.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are here")]
 pub enum Again {
     /// It, as it is now.
     Here(Job),

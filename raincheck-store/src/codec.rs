@@ -196,3 +196,22 @@ pub(crate) fn event_data(kind: EventType, stored: Option<&str>) -> Result<EventD
         EventType::Canceled => EventData::Canceled,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_jobs_are_packed_and_read_back() {
+        let new: Vec<i64> = (0..1_000).map(|n| (1_760_000_000_000 << 15) + n).collect();
+        for nos in [&new[..], &[0], &[7, 7, 3, i64::MAX, i64::MIN, -1], &[i64::MIN, i64::MAX]] {
+            let jobs: Vec<JobNo> = nos.iter().map(|no| JobNo(*no)).collect();
+            assert_eq!(unpacked_jobs(&packed_jobs(&jobs)).as_deref(), Some(&jobs[..]));
+        }
+        let jobs: Vec<JobNo> = new.into_iter().map(JobNo).collect();
+        assert!(packed_jobs(&jobs).len() < 1_010, "a new one takes a byte");
+        for damaged in [&[][..], &[0x80], &[2, 0x81], &[0xff; 11]] {
+            assert_eq!(unpacked_jobs(damaged), None, "{damaged:?}");
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! The client: one method for one request of the contract.
 //!
 //! A method that only asks once reports a broken connection as [`Error::Unreachable`];
-//! waits, events, streams and results reconnect by themselves, because what they follow is numbered.
+//! waits, events, streams and results reconnect by themselves, because what they follow is numbered, and batches ask again,
+//! because they have a name.
 
 mod body;
 mod bytes;

@@ -137,7 +137,8 @@ pub fn take<J: ExactSizeIterator<Item = (NewJob, NewFacts)>>(
             Err(refusal) => {
                 // Nobody ever hears of the job that has the key: it is taken back with the others.
                 let twice = keyed_by.filter(|_| matches!(refusal, Refusal::KeyReused(_)));
-                return Ok(Reply::Refused(done.len(), twice.map_or(refusal, Refusal::KeyTwice)).into());
+                let refusal = twice.map_or(refusal, Refusal::KeyTwice);
+                return Ok(Reply::Refused(done.len(), refusal).into());
             }
             Ok((submitted, decided)) => {
                 if jobs.len() > 0 {

@@ -54,8 +54,8 @@ impl Claim<'_> {
             (Some(job), _) if is_equal && !job.is_get => "a POST job",
             _ if is_batch && jobs.is_none() => "jobs that cannot be read",
             _ if is_batch && !jobs.is_some_and(|jobs| jobs.contains(&JobNo(self.no))) => "a job that it does not name",
-            _ if self.lost > 0 => "jobs that are neither here nor remembered, and never were forgotten",
             _ if !is_batch && self.jobs.is_some() => "jobs of a batch",
+            _ if self.lost > 0 => "jobs that are neither here nor remembered, and never were forgotten",
             _ => return,
         };
         let subject = self.here.as_ref().map_or_else(|| format!("job number {}", self.no), |job| job.id.to_string());

@@ -182,9 +182,10 @@ pub const MUTANTS: &[Mutant] = &[
         name: "batch-of-any-content",
         fault: "a request id answers the jobs of its batch whatever is asked for under it",
         edits: &[Edit {
-            file: "raincheck-store/src/sqlite/claims.rs",
-            from: "facts.claim = found.optional()?.into();",
-            to: "facts.claim = found.optional()?.map(|claim| BatchClaim { fingerprint: [0; 16], ..claim }).into();",
+            file: APPLY,
+            from: "let facts = self.batch_facts(&name.id)?;",
+            to: "let mut facts = self.batch_facts(&name.id)?;\n        \
+                 if let Fact::Here(claim) = &mut facts.claim { claim.fingerprint = name.fingerprint; }",
         }],
         killer: Killer::Tests(BATCHES),
     },

@@ -1,5 +1,7 @@
 //! Every claim: the job that it stands for is here, or was purged and is remembered.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use raincheck_core::JobId;
 use uuid::Uuid;
@@ -55,12 +57,15 @@ impl Stage for Claims {
                 }
                 None => 0,
             };
-            let (scope_number, queue_number) = (scope.into(), queue.into());
-            Claim { scope: scope_number, queue: queue_number, key: &key, no, here, buried, jobs, lost }
+            Claim { scope: scope.into(), queue: queue.into(), key: &key, no, here, buried, jobs, lost }
                 .judge(look.page);
             (self.scope, self.queue, self.key) = (scope, queue, key);
+            look.page.looked += 1;
+            // Batches may be long looks.
+            if jobs.is_some() && Instant::now() >= look.until {
+                return Ok(true);
+            }
         }
-        look.page.looked += page.len() as u64;
         Ok(page.len() == BATCH)
     }
 }
