@@ -44,12 +44,6 @@ pub const ON_FEED: &[Mutant] = &[
         killer: Killer::Tests(READ),
     },
     Mutant {
-        name: "position-ahead",
-        fault: "a place to go on from lies behind events that were not handed out",
-        edits: &[Edit { file: WATCH, from: "        self.position\n", to: "        self.seen\n" }],
-        killer: Killer::Tests(READ),
-    },
-    Mutant {
         name: "erased-into-free-pages",
         fault: "on SQLite what is removed stays in free pages",
         edits: &[Edit { file: PURGE, from: "overwrite_deleted(db, \"ON\")?;", to: "overwrite_deleted(db, \"OFF\")?;" }],
