@@ -151,7 +151,8 @@ impl Checker {
         if event.state.is_final() {
             life.finished_at = self.now;
         }
-        if event.state == State::Queued {
+        // One whose run was lost goes back to its place.
+        if event.state == State::Queued && !matches!(event.data, EventData::Lost { .. }) {
             self.line += 1;
             life.queued = (self.starts, self.line);
         }
