@@ -148,7 +148,8 @@ impl Checker {
             life.finished_at = self.now;
             self.owed.owe(life.row.id);
         }
-        if event.state == State::Queued {
+        // One whose run was lost goes back to its place.
+        if event.state == State::Queued && !matches!(event.data, EventData::Lost { .. }) {
             self.line += 1;
             life.queued = (self.starts, self.line);
         }

@@ -192,7 +192,7 @@ impl ReferenceStateMachine for Reference {
             }
             Move::Lose { job } => {
                 if let Some(job) = state.running(job).filter(|job| job.until <= now) {
-                    job.lose(line);
+                    job.lose();
                 }
             }
             Move::Cancel { job } => {
@@ -245,12 +245,13 @@ impl Job {
         }
     }
 
-    fn lose(&mut self, line: i64) {
+    fn lose(&mut self) {
         if self.stopping {
             self.stand = Stand::Canceled;
             return;
         }
         self.losses += 1;
-        if self.losses < 3 { self.again(line) } else { self.stand = Stand::Failed }
+        // Back in its old place.
+        self.stand = if self.losses < 3 { Stand::Queued } else { Stand::Failed };
     }
 }

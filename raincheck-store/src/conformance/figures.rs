@@ -42,6 +42,8 @@ pub async fn of_queues_and_kinds(world: &mut World) {
     let kinds: Vec<_> = figures.kinds.iter().map(|k| (k.name.clone(), k.by_state[queued])).collect();
     assert_eq!(queues, [(name("a"), 2), (name("b"), 2)]);
     assert_eq!(kinds, [(name("x"), 3), (name("y"), 1)]);
+    let holding: Vec<_> = figures.kinds.iter().map(|k| k.queues.as_slice()).collect();
+    assert_eq!(holding, [&[name("a"), name("b")][..], &[name("a")]]);
 }
 
 /// Tickets count who came, served counts who left the line for the first time, however.
