@@ -5,17 +5,13 @@ use raincheck_core::interpreter::{
     self, Carried, Fact, Facts, Held, Look, NameFacts, NamedQueue, Needs, NewFacts, NewName, Offered, Serving,
 };
 use raincheck_core::{Change, Command, IdMint, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Reply, State};
-use rusqlite::{OptionalExtension, Result, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::claims::Place;
 use super::forget::NewNames;
+use super::trouble::{Result, Trouble};
 use super::writer::{LeaseChange, Writer};
 use super::{chunks, claims, objects, purge, ready, rows, sweep, trim};
-
-/// What stands for a fault of the rules: the transaction is given up, and counted.
-fn unlawful(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(what.into())
-}
 
 impl Writer<'_> {
     /// Loads the facts of one command, lets the rules decide, and writes what they say.
@@ -23,8 +19,8 @@ impl Writer<'_> {
         match command {
             Command::Submit(jobs) => self.submit(jobs),
             Command::Lease(request) => self.lease(&request),
-            Command::Bury(limit) => purge::bury(self, limit),
-            Command::Trim(trim) => trim::trim(self, trim),
+            Command::Bury(limit) => Ok(purge::bury(self, limit)?),
+            Command::Trim(trim) => Ok(trim::trim(self, trim)?),
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)
@@ -51,7 +47,7 @@ impl Writer<'_> {
             self.look_up(needs, &mut facts)?;
         }
         let carried = self.decide(|moment| interpreter::carry_out(command, facts, moment));
-        self.write(carried.map_err(unlawful)?)
+        self.write(carried.map_err(|missing| Trouble::refused(missing.0))?)
     }
 
     fn write(&mut self, Carried { changes, more, mut reply }: Carried) -> Result<Reply> {
@@ -110,7 +106,7 @@ impl Writer<'_> {
             return Ok(Some(job.clone()));
         }
         let tables = &self.shared.tables;
-        self.kept.job.get()?.query_row([no.0], |row| rows::job(row, tables)).optional()
+        self.kept.job.get()?.query_row([no.0], |row| Ok(rows::job(row, tables))).optional()?.transpose()
     }
 
     /// Calls a rule with the time and randomness of this moment.
@@ -141,7 +137,7 @@ impl Writer<'_> {
     fn take(&mut self, jobs: impl ExactSizeIterator<Item = (NewJob, NewFacts)>) -> Result<Reply> {
         let (mut moment, mint) = self.moment();
         let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
-        let carried = interpreter::take(jobs, fresh, &mut moment).map_err(unlawful)?;
+        let carried = interpreter::take(jobs, fresh, &mut moment).map_err(|missing| Trouble::refused(missing.0))?;
         self.write(carried)
     }
 
@@ -218,7 +214,7 @@ impl Writer<'_> {
     /// Writes what the rules decided; answers the files that nobody refers to any more.
     pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<Vec<Box<str>>> {
         // A rule that is wrong must not be written down: the transaction is given up, and counted.
-        let seq = decide::lawful(&changes).map_err(unlawful)?;
+        let seq = decide::lawful(&changes).map_err(Trouble::refused)?;
         let mut blobs = Vec::new();
         for change in changes {
             match change {
@@ -273,7 +269,8 @@ impl Writer<'_> {
     }
 
     fn report(&self, sql: &str, no: JobNo, text: &str) -> Result<()> {
-        self.db.prepare_cached(sql)?.execute(params![no.0, text]).map(|_| ())
+        self.db.prepare_cached(sql)?.execute(params![no.0, text])?;
+        Ok(())
     }
 
     fn insert(&mut self, job: &Job, spec: &raincheck_core::Spec) -> Result<()> {
@@ -292,7 +289,7 @@ impl Writer<'_> {
     fn update(&mut self, state: State, attempt: u32, seq: u32, job: Box<Job>) -> Result<()> {
         if !rows::update_job(self.kept.update_job.get()?, &job, (state, attempt, seq))? {
             // One writer, facts read in this transaction: this cannot be, and must not be written if it is.
-            return Err(rusqlite::Error::StatementChangedRows(0));
+            return Err(Trouble::refused("a job is not as it was read"));
         }
         let tables = &self.shared.tables;
         let queue = tables.queue_number(job.queue.as_str()).unwrap_or_default();

@@ -33,8 +33,8 @@ pub(super) fn tombstone(db: &Connection, no: JobNo) -> Result<Option<JobId>> {
         .optional()
 }
 
-pub(super) fn job(db: &Connection, tables: &Tables, no: JobNo) -> Result<Option<Job>> {
-    db.prepare_cached(job_sql())?.query_row([no.0], |row| rows::job(row, tables)).optional()
+pub(super) fn job(db: &Connection, tables: &Tables, no: JobNo) -> super::trouble::Result<Option<Job>> {
+    db.prepare_cached(job_sql())?.query_row([no.0], |row| Ok(rows::job(row, tables))).optional()?.transpose()
 }
 
 /// `SELECT … FROM job` by number; one text, so that the prepared statement is kept.
