@@ -14,8 +14,9 @@ use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use crate::blobs::{BlobFolder, Blobs};
-use crate::columns::{Asked, Changing, Columns, Kept, Lasting, joined};
-use crate::postgres::{NOW, Stretches, Trouble, escaped, id as store_id};
+use crate::columns::number::{RUNNING, STARTED};
+use crate::columns::{Asked, Changing, Columns, Flags, Kept, Lasting, joined};
+use crate::postgres::{NOW, SERVED, Stretches, TICKETS, Trouble, escaped, id as store_id};
 use crate::rules::CIRCLE;
 use crate::sqlite::{failed, id as sqlite_id, other, unpacked};
 use crate::{PostgresOptions, SqliteOptions, StoreError};
@@ -55,23 +56,26 @@ const TABLES: &[Table] = &[
         columns: "queue, kind, state, node, n",
         // Tickets given out and served stand among the counters there; whichever kind they stand under, the sum counts.
         select: "SELECT queue, kind, state, 0, n FROM counter \
-                 UNION ALL SELECT id, (SELECT min(id) FROM kind), 7, 0, tickets FROM queue WHERE tickets > 0 \
-                 UNION ALL SELECT id, (SELECT min(id) FROM kind), 8, 0, served FROM queue WHERE served > 0",
+                 UNION ALL SELECT id, (SELECT min(id) FROM kind), :tickets, 0, tickets FROM queue WHERE tickets > 0 \
+                 UNION ALL SELECT id, (SELECT min(id) FROM kind), :served, 0, served FROM queue WHERE served > 0",
     },
     Table {
         name: "job",
         columns: joined!(", ", ["no, id, queue, kind", Lasting::NAMES, Changing::NAMES]),
-        select: joined!(
-            "",
-            ["SELECT no, coalesce(given, salt), queue, kind, ", Lasting::SELECT, ", ", Changing::SELECT, " FROM job j"]
-        ),
+        select: joined!([
+            "SELECT no, coalesce(given, salt), queue, kind, ",
+            Lasting::SELECT,
+            ", ",
+            Changing::SELECT,
+            " FROM job j"
+        ]),
     },
     Table {
         name: "spec",
         columns: joined!(", ", ["no", Asked::NAMES, "input"]),
-        select: joined!("", ["SELECT no, ", Asked::NAMES, ", input FROM spec"]),
+        select: joined!(["SELECT no, ", Asked::NAMES, ", input FROM spec"]),
     },
-    Table { name: "result", columns: Kept::NAMES, select: joined!("", ["SELECT ", Kept::NAMES, " FROM result"]) },
+    Table { name: "result", columns: Kept::NAMES, select: joined!(["SELECT ", Kept::NAMES, " FROM result"]) },
     Table { name: "report", columns: "no, progress, failure", select: "SELECT no, progress, failure FROM report" },
     Table {
         name: "event",
@@ -90,8 +94,8 @@ const TABLES: &[Table] = &[
         name: "lease",
         columns: "no, attempt, ttl, until, timeout_at, cancel, worker, kept",
         select: "SELECT no, attempt, ttl, :now + ttl, :now + max(timeout - max(:now - started_at, 0), 0), \
-                 flags & 2, coalesce((SELECT e.data ->> 'worker' FROM event e \
-                 WHERE e.no=j.no AND e.type=3 AND e.attempt=j.attempt), ''), ttl FROM job j WHERE state=3",
+                 flags & :cancel_requested, coalesce((SELECT e.data ->> 'worker' FROM event e \
+                 WHERE e.no=j.no AND e.type=:started AND e.attempt=j.attempt), ''), ttl FROM job j WHERE state=:running",
     },
     Table {
         name: "claim",
@@ -241,7 +245,16 @@ async fn copy(from: &Connection, to: &Transaction<'_>, table: &Table, first: i64
     let types: Vec<Type> = like.columns().iter().map(|column| column.type_().clone()).collect();
     let sink = to.copy_in(&format!("COPY {name} ({columns}) FROM STDIN BINARY")).await.map_err(Trouble::from)?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
-    let select = select.replace(":first", &first.to_string()).replace(":now", &now.to_string());
+    let numbers = [
+        (":first", &*first.to_string()),
+        (":now", &*now.to_string()),
+        (":started", STARTED),
+        (":running", RUNNING),
+        (":cancel_requested", &*Flags::CANCEL_REQUESTED.to_string()),
+        (":tickets", &*TICKETS.to_string()),
+        (":served", &*SERVED.to_string()),
+    ];
+    let select = numbers.iter().fold((*select).to_owned(), |sql, (name, number)| sql.replace(name, number));
     let mut statement = from.prepare(&select).map_err(other)?;
     let mut rows = statement.query([]).map_err(other)?;
     let mut cells = Vec::with_capacity(types.len());
@@ -260,7 +273,7 @@ async fn requests(from: &Connection, to: &Transaction<'_>) -> Result<(), StoreEr
     let mut statement = from.prepare("SELECT id, at, leases FROM lease_request").map_err(other)?;
     let mut rows = statement.query([]).map_err(other)?;
     while let Some(row) = rows.next().map_err(other)? {
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let read = |row: &Row<'_>| -> rusqlite::Result<_> { Ok((row.get(0)?, row.get(1)?, row.get(2)?)) };
         let (id, at, packed): (Vec<u8>, i64, Vec<u8>) = read(row).map_err(other)?;
         let leases = unpacked(&packed);
         let nos: Vec<i64> = leases.iter().map(|lease| lease.no.0).collect();

@@ -8,7 +8,9 @@ use rusqlite::types::{FromSql as FromSqlite, FromSqlError, ValueRef};
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
 
+use super::Flags;
 use crate::postgres::{Trouble, escaped, plain};
+use crate::sqlite;
 
 /// A value that stands in a column.
 pub(crate) trait Cell {
@@ -54,12 +56,9 @@ pub(crate) fn of_sqlite<'r, T: Read<'r>>(
     row: &'r rusqlite::Row<'_>,
     place: usize,
     column: &'static str,
-) -> rusqlite::Result<T> {
-    let value = row.get_ref(place)?;
-    let kind = value.data_type();
-    T::of_sqlite(value).map_err(|Unfit(what)| {
-        rusqlite::Error::FromSqlConversionFailure(place, kind, format!("{column} {what}").into())
-    })
+) -> Result<T, sqlite::Trouble> {
+    T::of_sqlite(row.get_ref(place)?)
+        .map_err(|Unfit(what)| sqlite::Trouble::unreadable(format!("the column {column} {what}")))
 }
 
 /// The same on PostgreSQL.
@@ -68,44 +67,12 @@ pub(crate) fn of_postgres<'r, T: Read<'r>>(
     place: usize,
     column: &'static str,
 ) -> Result<T, Trouble> {
-    T::of_postgres(row.try_get(place)?).map_err(|Unfit(what)| Trouble::Unreadable(format!("{column} {what}")))
+    T::of_postgres(row.try_get(place)?)
+        .map_err(|Unfit(what)| Trouble::Unreadable(format!("the column {column} {what}")))
 }
 
-/// Values that both know.
-macro_rules! same {
-    ($($type:ty: $column:literal),+) => {$(
-        impl Cell for $type {
-            const TYPE: &'static str = $column;
-            type Sqlite<'c> = $type;
-            type Postgres<'c> = $type;
-
-            fn sqlite(&self) -> $type {
-                *self
-            }
-
-            fn postgres(&self) -> $type {
-                *self
-            }
-        }
-
-        impl Read<'_> for $type {
-            type Postgres = $type;
-
-            fn of_sqlite(value: ValueRef<'_>) -> Result<Self, Unfit> {
-                Ok(FromSqlite::column_result(value)?)
-            }
-
-            fn of_postgres(value: $type) -> Result<Self, Unfit> {
-                Ok(value)
-            }
-        }
-    )+};
-}
-
-same! { i64: "bigint", i32: "integer", i16: "smallint", f64: "double precision", bool: "boolean" }
-
-/// Values that stand for others: what SQLite keeps and what PostgreSQL keeps of them, and back from there.
-macro_rules! other {
+/// Values that are copied: what SQLite keeps and what PostgreSQL keeps of them, and back from there.
+macro_rules! cells {
     ($($type:ty: $column:literal, $sqlite:ty, $postgres:ty,
        |$to:ident| $to_sqlite:expr, $to_postgres:expr,
        |$of:ident| $of_sqlite:expr, $of_postgres:expr;)+) => {$(
@@ -140,7 +107,12 @@ macro_rules! other {
     )+};
 }
 
-other! {
+cells! {
+    i64: "bigint", i64, i64, |n| n, n, |n| Ok(n), Ok(n);
+    i32: "integer", i32, i32, |n| n, n, |n| Ok(n), Ok(n);
+    f64: "double precision", f64, f64, |n| n, n, |n| Ok(n), Ok(n);
+    bool: "boolean", bool, bool, |is| is, is, |is| Ok(is), Ok(is);
+    Flags: "smallint", i16, i16, |flags| flags.0, flags.0, |n| Ok(Flags(n)), Ok(Flags(n));
     // An `integer` keeps the bits of a count.
     u32: "integer", u32, i32, |n| n, n.cast_signed(), |n| Ok(n), Ok(n.cast_unsigned());
     JobNo: "bigint", i64, i64, |no| no.0, no.0, |n| Ok(JobNo(n)), Ok(JobNo(n));

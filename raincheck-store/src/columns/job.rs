@@ -2,7 +2,7 @@
 
 use raincheck_core::{Job, JobId, JobNo, Method, Millis, Name, OnLost, Retention, State, Timestamp};
 
-use super::{Cell, Read, Unfit, row};
+use super::row;
 
 row! {
     /// What of it is written once.
@@ -143,7 +143,7 @@ pub(crate) fn job((no, id): (JobNo, JobId), queue: Name, kind: Name, lasting: La
 
 /// What is one or the other, bit by bit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Flags(i16);
+pub(crate) struct Flags(pub i16);
 
 impl Flags {
     /// It may be repeated.
@@ -164,31 +164,5 @@ impl Flags {
 
     pub fn has(self, bit: i16) -> bool {
         self.0 & bit != 0
-    }
-}
-
-impl Cell for Flags {
-    const TYPE: &'static str = i16::TYPE;
-    type Sqlite<'c> = i16;
-    type Postgres<'c> = i16;
-
-    fn sqlite(&self) -> i16 {
-        self.0
-    }
-
-    fn postgres(&self) -> i16 {
-        self.0
-    }
-}
-
-impl<'r> Read<'r> for Flags {
-    type Postgres = i16;
-
-    fn of_sqlite(value: rusqlite::types::ValueRef<'r>) -> Result<Self, Unfit> {
-        i16::of_sqlite(value).map(Flags)
-    }
-
-    fn of_postgres(value: i16) -> Result<Self, Unfit> {
-        Ok(Flags(value))
     }
 }

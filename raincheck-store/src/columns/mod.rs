@@ -3,13 +3,14 @@
 
 pub(crate) mod cell;
 mod job;
+pub(crate) mod number;
 mod payload;
 pub(crate) mod text;
 
 use rusqlite::Statement;
 use tokio_postgres::types::ToSql;
 
-pub(crate) use cell::{Cell, Raw, Read, Unfit};
+pub(crate) use cell::{Cell, Raw};
 pub(crate) use job::{Changing, Flags, Guard, Lasting, job};
 pub(crate) use payload::{Asked, Kept, Reported, Shown, split};
 
@@ -43,7 +44,7 @@ pub(crate) trait Columns: Sized {
 /// Reads columns that stand one after the other.
 pub(crate) trait ReadColumns<'r>: Sized {
     /// From the column `first` on, counted from 0.
-    fn of_sqlite(row: &'r rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Self>;
+    fn of_sqlite(row: &'r rusqlite::Row<'_>, first: usize) -> Result<Self, crate::sqlite::Trouble>;
 
     /// The same on PostgreSQL.
     fn of_postgres(row: &'r tokio_postgres::Row, first: usize) -> Result<Self, crate::postgres::Trouble>;
@@ -75,7 +76,7 @@ macro_rules! row {
         $crate::columns::row! { @ [$life] [$life] $(#[$of])* $vis struct $name as $alias { $($columns)+ } }
     };
     (@ [$read:lifetime] [$($life:lifetime)?] $(#[$of:meta])* $vis:vis struct $name:ident as $alias:literal {
-        $($(#[$about:meta])* $column:ident: $type:ty $(= $sql:literal)?,)+
+        $($(#[$about:meta])* $column:ident: $type:ty $(= $sql:expr)?,)+
     }) => {
         $(#[$of])*
         $vis struct $name $(<$life>)? { $($(#[$about])* pub $column: $type,)+ }
@@ -106,7 +107,10 @@ macro_rules! row {
         }
 
         impl<$read> $crate::columns::ReadColumns<$read> for $name $(<$life>)? {
-            fn of_sqlite(row: &$read rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Self> {
+            fn of_sqlite(
+                row: &$read rusqlite::Row<'_>,
+                first: usize,
+            ) -> std::result::Result<Self, $crate::sqlite::Trouble> {
                 let mut next = first;
                 $(next += 1;
                 let $column = $crate::columns::cell::of_sqlite(row, next - 1, stringify!($column))?;)+
@@ -125,7 +129,7 @@ macro_rules! row {
         }
     };
     (@sql $alias:literal $column:ident) => { concat!($alias, ".", stringify!($column)) };
-    (@sql $alias:literal $column:ident $sql:literal) => { $sql };
+    (@sql $alias:literal $column:ident $sql:expr) => { $sql };
     (@place $column:ident) => { "?" };
 }
 

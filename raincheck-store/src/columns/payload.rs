@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use raincheck_core::{Content, Digest, Job, JobId, JobNo, Payload, RetryPolicy, Spec};
 
-use super::row;
+use super::number::INLINE_BYTES;
+use super::{joined, row};
 use crate::codec::{self, CodecError};
 use crate::records::{Record, ResultInfo};
 
@@ -43,6 +44,9 @@ row! {
     }
 }
 
+/// The text of a result, where it is JSON and small.
+const VALUE: &str = joined!(["CASE WHEN r.content_type IS NULL AND r.size <= ", INLINE_BYTES, " THEN r.bytes END"]);
+
 row! {
     /// A report as a record shows it, after the job and what it asks for.
     #[derive(Clone, Debug)]
@@ -60,7 +64,7 @@ row! {
         filename: Option<Cow<'a, str>>,
         digest: Option<Digest>,
         size: Option<i64>,
-        value: Option<&'a [u8]> = "CASE WHEN r.content_type IS NULL AND r.size <= 65536 THEN r.bytes END",
+        value: Option<&'a [u8]> = VALUE,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Texts put together when the program is built.
 
-/// The texts one after the other, with something in between: `joined!(", ", ["a", "b"])`.
+/// The texts one after the other: `joined!(["a", "b"])`, or with something in between: `joined!(", ", ["a", "b"])`.
 macro_rules! joined {
+    ([$($part:expr),+ $(,)?]) => { $crate::columns::joined!("", [$($part),+]) };
     ($between:expr, [$($part:expr),+ $(,)?]) => {{
         const PARTS: &[&str] = &[$($part),+];
         const BYTES: [u8; $crate::columns::text::length($between, PARTS)] =
@@ -13,7 +14,34 @@ macro_rules! joined {
     }};
 }
 
-pub(crate) use joined;
+/// A number as text.
+macro_rules! number {
+    ($number:expr) => {{
+        const DIGITS: [u8; $crate::columns::text::digits($number)] = $crate::columns::text::decimal($number);
+        match std::str::from_utf8(&DIGITS) {
+            Ok(text) => text,
+            Err(_) => unreachable!(),
+        }
+    }};
+}
+
+pub(crate) use {joined, number};
+
+/// How many digits it has.
+pub(crate) const fn digits(number: usize) -> usize {
+    if number < 10 { 1 } else { 1 + digits(number / 10) }
+}
+
+/// Its digits.
+pub(crate) const fn decimal<const LENGTH: usize>(number: usize) -> [u8; LENGTH] {
+    let (mut bytes, mut at, mut rest) = ([b'0'; LENGTH], LENGTH, number);
+    while at > 0 {
+        at -= 1;
+        bytes[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    bytes
+}
 
 /// How long they are together.
 pub(crate) const fn length(between: &str, parts: &[&str]) -> usize {
@@ -54,5 +82,6 @@ mod tests {
         const ALL: &str = joined!(" + ", ["a", "", "bc"]);
         assert_eq!(ALL, "a +  + bc");
         assert_eq!(joined!(", ", ["one"]), "one");
+        assert_eq!([number!(0), number!(9), number!(10), number!(65_536)], ["0", "9", "10", "65536"]);
     }
 }

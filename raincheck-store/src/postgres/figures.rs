@@ -7,8 +7,8 @@ use super::shared::{Shared, Trouble};
 use crate::records::{KindFigures, QueueFigures};
 
 /// The pseudo-states of the table of counters: tickets given out, and tickets served.
-pub(super) const TICKETS: usize = 7;
-pub(super) const SERVED: usize = 8;
+pub(crate) const TICKETS: usize = 7;
+pub(crate) const SERVED: usize = 8;
 
 /// Counts by state, then tickets and served.
 pub(super) type Counts = [i64; 9];

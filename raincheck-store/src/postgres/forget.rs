@@ -10,6 +10,7 @@ use futures_util::try_join;
 use tokio_postgres::GenericClient;
 
 use super::db::Db;
+use super::figures::TICKETS;
 use super::run::WRITERS_LOCK;
 use super::shared::{Shared, Trouble};
 
@@ -20,11 +21,20 @@ pub(super) const ROUND: &str = "coalesce((SELECT number FROM meta WHERE name = '
 static BEGIN: LazyLock<String> =
     LazyLock::new(|| format!("BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock({WRITERS_LOCK})"));
 /// Without jobs, settings, and claims: a purged job's key stands for it until it is buried.
-const QUEUES: &str = "DELETE FROM queue q WHERE NOT q.paused AND q.max_queued IS NULL AND q.concurrency IS NULL \
-    AND NOT EXISTS (SELECT FROM counter c WHERE c.queue = q.id AND c.state < 7 GROUP BY c.kind, c.state HAVING sum(c.n) <> 0) \
-    AND NOT EXISTS (SELECT FROM claim WHERE scope IN (1, 2) AND queue = q.id) RETURNING q.id";
-const KINDS: &str = "DELETE FROM kind k WHERE k.id NOT IN (SELECT kind FROM counter WHERE state < 7 \
-    GROUP BY queue, kind, state HAVING sum(n) <> 0) RETURNING k.id";
+static QUEUES: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "DELETE FROM queue q WHERE NOT q.paused AND q.max_queued IS NULL AND q.concurrency IS NULL \
+         AND NOT EXISTS (SELECT FROM counter c WHERE c.queue = q.id AND c.state < {TICKETS} \
+         GROUP BY c.kind, c.state HAVING sum(c.n) <> 0) \
+         AND NOT EXISTS (SELECT FROM claim WHERE scope IN (1, 2) AND queue = q.id) RETURNING q.id"
+    )
+});
+static KINDS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "DELETE FROM kind k WHERE k.id NOT IN (SELECT kind FROM counter WHERE state < {TICKETS} \
+         GROUP BY queue, kind, state HAVING sum(n) <> 0) RETURNING k.id"
+    )
+});
 const COUNTERS: &str = "DELETE FROM counter WHERE queue = ANY($1) OR kind = ANY($2)";
 static LAST_ROUND: LazyLock<String> = LazyLock::new(|| format!("SELECT {ROUND}"));
 const NEXT_ROUND: &str = "INSERT INTO meta (name, number) VALUES ('names_forgotten', 1) \
@@ -39,7 +49,7 @@ pub(super) async fn unused(db: &Db) -> Result<bool, Trouble> {
 
 async fn within(db: &Db) -> Result<bool, Trouble> {
     db.run(&BEGIN).await?;
-    let (queues, kinds) = (db.query(QUEUES, &[]).await?, db.query(KINDS, &[]).await?);
+    let (queues, kinds) = (db.query(&QUEUES, &[]).await?, db.query(&KINDS, &[]).await?);
     let queues: Vec<i32> = queues.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     let kinds: Vec<i32> = kinds.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     if queues.is_empty() && kinds.is_empty() {

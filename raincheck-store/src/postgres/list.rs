@@ -7,6 +7,8 @@ use tokio_postgres::types::{ToSql, Type};
 use super::pool::Object;
 use super::rows;
 use super::shared::{Shared, Trouble};
+use crate::columns::joined;
+use crate::columns::number::SUCCEEDED;
 use crate::records::{Filter, JobPage, Record, on_a_page};
 
 /// Jobs looked at in one statement: the first look is short, those after it grow, so that a stopped one loses little.
@@ -129,7 +131,7 @@ impl Slice<'_> {
             (None, [State::Failed | State::Canceled, rest @ ..])
                 if rest.iter().all(|state| *state > State::Succeeded) =>
             {
-                "state > 4"
+                joined!(["state > ", SUCCEEDED])
             }
             _ => "true",
         }

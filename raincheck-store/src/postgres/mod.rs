@@ -62,6 +62,7 @@ mod writer;
 
 pub use anew::Anew;
 pub use check::PostgresDoctor;
+pub(crate) use figures::{SERVED, TICKETS};
 pub use open::PostgresOptions;
 pub(crate) use open::id;
 pub(crate) use rows::{escaped, plain};

@@ -12,10 +12,11 @@ use super::rows;
 use super::shared::Trouble;
 use super::stretch::{PAYLOADS, Span};
 use super::trim::FORGETS;
+use crate::columns::number::RUNNING;
 
 pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM job j WHERE j.expires_at IS NOT NULL AND j.expires_at <= $1 AND j.state > 3 \
+        "SELECT {} FROM job j WHERE j.expires_at IS NOT NULL AND j.expires_at <= $1 AND j.state > {RUNNING} \
          AND j.expires_at >= $3 ORDER BY j.expires_at, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
         rows::JOB
     )
@@ -24,8 +25,12 @@ const BLOBS: &str = "DELETE FROM blob WHERE no = ANY($1) RETURNING no, name";
 const TOMBSTONES: &str = "INSERT INTO tombstone (no, id, until, queue, kind) SELECT no, id, $3, queue, kind \
     FROM unnest($1::bigint[], $2::uuid[], $4::text[], $5::text[]) AS u (no, id, queue, kind)";
 /// The full predicate: whatever led here, a job that is not final stays.
-const JOBS: &str = "DELETE FROM job j USING unnest($1::bigint[], $2::smallint[]) AS u (no, state) \
-    WHERE j.no = u.no AND j.state = u.state AND j.state > 3";
+static JOBS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "DELETE FROM job j USING unnest($1::bigint[], $2::smallint[]) AS u (no, state) \
+         WHERE j.no = u.no AND j.state = u.state AND j.state > {RUNNING}"
+    )
+});
 const OVER: &str = "SELECT no FROM tombstone WHERE until <= $1 ORDER BY until, no LIMIT $2 FOR UPDATE SKIP LOCKED";
 /// What stays of those that the feed still tells of.
 const NAMES: &str = "UPDATE tombstone SET until = NULL WHERE no = ANY($1)";
@@ -89,7 +94,7 @@ impl Batch<'_> {
         // Known by now, or what counts events would overtake what is to be done before it.
         self.db.prepare(&[FORGETS]).await?;
         let (gone, blobs, _, _, weighed) = try_join!(
-            self.db.execute(JOBS, finished),
+            self.db.execute(&JOBS, finished),
             self.db.query(BLOBS, these),
             self.db.execute("DELETE FROM claim WHERE no = ANY($1) AND scope = 2", these),
             self.db.execute(TOMBSTONES, kept),

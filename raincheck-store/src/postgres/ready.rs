@@ -13,12 +13,13 @@ use super::db::Parameters;
 use super::floors::Aim;
 use super::shared::Trouble;
 use super::{figures, rows};
+use crate::columns::number::{QUEUED, RUNNING};
 use crate::leases::KeptLease;
 
 static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::bigint[]) AS p (queue, kind, n, rank) \
-         CROSS JOIN LATERAL (SELECT * FROM job WHERE state = 1 AND queue = p.queue AND kind = p.kind AND rank >= p.rank \
+         CROSS JOIN LATERAL (SELECT * FROM job WHERE state = {QUEUED} AND queue = p.queue AND kind = p.kind AND rank >= p.rank \
          ORDER BY rank, no LIMIT p.n FOR UPDATE SKIP LOCKED) AS j",
         rows::JOB
     )
@@ -37,10 +38,15 @@ const FEW: usize = limits::PAGE_BYTES / limits::INLINE_BYTES;
 const LOCK_QUEUES: &str =
     "SELECT id, name, paused, max_queued, concurrency FROM queue WHERE id = ANY($1) ORDER BY id FOR UPDATE";
 const LOCK_KINDS: &str = "SELECT id FROM kind WHERE id = ANY($1) ORDER BY id FOR UPDATE";
-const RUN_IN_QUEUES: &str =
-    "SELECT queue, sum(n)::bigint FROM counter WHERE queue = ANY($1) AND state = 3 GROUP BY queue";
-const RUN_OF_KINDS: &str = "SELECT kind, sum(n)::bigint FROM counter WHERE kind = ANY($1) AND state = 3 GROUP BY kind";
+static RUN_IN_QUEUES: LazyLock<String> = LazyLock::new(|| run_of("queue"));
+static RUN_OF_KINDS: LazyLock<String> = LazyLock::new(|| run_of("kind"));
 const REMEMBER: &str = "INSERT INTO lease_request VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+fn run_of(column: &str) -> String {
+    format!(
+        "SELECT {column}, sum(n)::bigint FROM counter WHERE {column} = ANY($1) AND state = {RUNNING} GROUP BY {column}"
+    )
+}
 
 /// What requests are served from.
 #[derive(Default)]
@@ -275,7 +281,7 @@ impl Batch<'_> {
         let (of_queues, of_the_kinds): (Parameters<'_>, Parameters<'_>) = (&[&queues], &[&kind_numbers]);
         let (locked, _) = try_join!(self.db.query(LOCK_QUEUES, of_queues), self.db.query(LOCK_KINDS, of_the_kinds))?;
         let (in_queues, of_kinds) =
-            try_join!(self.db.query(RUN_IN_QUEUES, of_queues), self.db.query(RUN_OF_KINDS, of_the_kinds))?;
+            try_join!(self.db.query(&RUN_IN_QUEUES, of_queues), self.db.query(&RUN_OF_KINDS, of_the_kinds))?;
         let sums = |rows: &[tokio_postgres::Row]| {
             rows.iter()
                 .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))

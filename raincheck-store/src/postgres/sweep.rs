@@ -11,25 +11,30 @@ use super::floors::{Aim, Floors};
 use super::purge::EXPIRED;
 use super::rows;
 use super::shared::{NEVER, Shared, Trouble};
+use crate::columns::number::{RUNNING, SCHEDULED};
 
 static DUE: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM job j WHERE j.state = 0 AND j.run_at <= $1 AND j.run_at >= $3 ORDER BY j.run_at, j.no LIMIT $2 \
-         FOR UPDATE SKIP LOCKED",
+        "SELECT {} FROM job j WHERE j.state = {SCHEDULED} AND j.run_at <= $1 AND j.run_at >= $3 \
+         ORDER BY j.run_at, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
         rows::JOB
     )
 });
 static LATE: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM job j WHERE j.start_by IS NOT NULL AND j.state < 3 AND j.attempt = 0 AND j.start_by <= $1 \
-         AND j.start_by >= $3 ORDER BY j.start_by, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
+        "SELECT {} FROM job j WHERE j.start_by IS NOT NULL AND j.state < {RUNNING} AND j.attempt = 0 \
+         AND j.start_by <= $1 AND j.start_by >= $3 ORDER BY j.start_by, j.no LIMIT $2 FOR UPDATE SKIP LOCKED",
         rows::JOB
     )
 });
-const NEXT: &str = "SELECT (SELECT min(run_at) FROM job WHERE state = 0 AND run_at >= $1), \
-    (SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state < 3 AND attempt = 0 AND start_by >= $2), \
-    (SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL AND expires_at >= $3), \
-    EXISTS (SELECT FROM follow_up)";
+static NEXT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT (SELECT min(run_at) FROM job WHERE state = {SCHEDULED} AND run_at >= $1), \
+         (SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state < {RUNNING} AND attempt = 0 \
+         AND start_by >= $2), (SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL AND expires_at >= $3), \
+         EXISTS (SELECT FROM follow_up)"
+    )
+});
 
 impl Batch<'_> {
     /// Carries out a command about jobs whose time has come.
@@ -72,7 +77,7 @@ impl Batch<'_> {
 pub(super) async fn look_ahead(db: &Db, shared: &Shared, floors: &Floors) -> Result<(), Trouble> {
     let aims = [Aim::Due, Aim::StartBy, Aim::Expired];
     let [due, late, expired] = aims.each_ref().map(|aim| floors.of(aim));
-    for row in db.query(NEXT, &[&due, &late, &expired]).await? {
+    for row in db.query(&NEXT, &[&due, &late, &expired]).await? {
         // What may have been passed over is looked for when it no longer is.
         let again = |aim| floors.lasts(aim).map(|left| shared.now().plus(left.as_millis() as i64 + 1).0);
         let mut next = [NEVER; 3];

@@ -7,6 +7,7 @@ use tokio_postgres::{Client, Transaction};
 use super::shared::Trouble;
 use super::stretch::{EVENTS, PAYLOADS, Span, attachment, partition};
 use super::tend::{Fate, LAST, Stretch, alone, drop_partitions, lock, partitions, take_tables};
+use crate::columns::number::RUNNING;
 
 /// It is worth while when so little is left, one job of so many.
 const FEW: i64 = 4;
@@ -54,7 +55,7 @@ pub(super) async fn thin(db: &mut Client, stretch: &Stretch, suffix: &str) -> Re
     }
     let kept = format!("UPDATE stretch SET suffix = $2, held = $3, last = {LAST} WHERE low = $1");
     let Span { low, high } = stretch.span;
-    let finished = format!("SELECT no FROM job WHERE no >= {low} AND no < {high} AND state > 3");
+    let finished = format!("SELECT no FROM job WHERE no >= {low} AND no < {high} AND state > {RUNNING}");
     replace(db, stretch, (&PAYLOADS, suffix), finished, kept).await
 }
 
@@ -62,7 +63,8 @@ pub(super) async fn thin(db: &mut Client, stretch: &Stretch, suffix: &str) -> Re
 /// then. Those that were not are the ones with a spec; some may be by now.
 pub(super) async fn thin_events(db: &mut Client, stretch: &Stretch, suffix: &str) -> Result<Fate, Trouble> {
     let finished = format!(
-        "SELECT s.no FROM spec_{suffix} s WHERE NOT EXISTS (SELECT FROM job j WHERE j.no = s.no AND j.state <= 3)"
+        "SELECT s.no FROM spec_{suffix} s \
+         WHERE NOT EXISTS (SELECT FROM job j WHERE j.no = s.no AND j.state <= {RUNNING})"
     );
     let kept = "UPDATE stretch SET events = $2, held = least(held, $3), last = NULL WHERE low = $1".to_owned();
     replace(db, stretch, (&EVENTS, &stretch.events), finished, kept).await

@@ -8,17 +8,13 @@ use raincheck_core::interpreter::{
 use raincheck_core::{
     Batch, BatchName, Change, Command, IdMint, Job, JobNo, LeaseJobs, NewJob, Payload, QueueFacts, Reply, State,
 };
-use rusqlite::{OptionalExtension, Result, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::claims::Place;
 use super::forget::NewNames;
+use super::trouble::{Result, Trouble};
 use super::writer::{LeaseChange, Writer};
 use super::{chunks, claims, objects, purge, ready, rows, sweep, trim};
-
-/// What stands for a fault of the rules: the transaction is given up, and counted.
-fn unlawful(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(what.into())
-}
 
 impl Writer<'_> {
     /// Loads the facts of one command, lets the rules decide, and writes what they say.
@@ -31,8 +27,8 @@ impl Writer<'_> {
             Command::SubmitBatch(Batch { name, jobs }) => self.submit_batch(name, jobs),
             Command::Lease(request) => self.lease(&request),
             Command::CatchUp(limit) => self.catch_up(limit),
-            Command::Bury(limit) => purge::bury(self, limit),
-            Command::Trim(trim) => trim::trim(self, trim),
+            Command::Bury(limit) => Ok(purge::bury(self, limit)?),
+            Command::Trim(trim) => Ok(trim::trim(self, trim)?),
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)
@@ -59,7 +55,7 @@ impl Writer<'_> {
             self.look_up(needs, &mut facts)?;
         }
         let carried = self.decide(|moment| interpreter::carry_out(command, facts, moment));
-        self.write(carried.map_err(unlawful)?)
+        self.write(carried.map_err(|missing| Trouble::refused(missing.0))?)
     }
 
     fn write(&mut self, Carried { changes, more, mut reply }: Carried) -> Result<Reply> {
@@ -118,7 +114,7 @@ impl Writer<'_> {
             return Ok(Some(job.clone()));
         }
         let tables = &self.shared.tables;
-        self.kept.job.get()?.query_row([no.0], |row| rows::job(row, tables)).optional()
+        self.kept.job.get()?.query_row([no.0], |row| Ok(rows::job(row, tables))).optional()?.transpose()
     }
 
     /// Calls a rule with the time and randomness of this moment.
@@ -135,7 +131,8 @@ impl Writer<'_> {
 
     fn submit_batch(&mut self, name: BatchName, jobs: Vec<NewJob>) -> Result<Reply> {
         let facts = self.batch_facts(&name.id)?;
-        match self.decide(|moment| interpreter::again(&name, facts, moment.now)).map_err(unlawful)? {
+        let decided = self.decide(|moment| interpreter::again(&name, facts, moment.now));
+        match decided.map_err(|missing| Trouble::refused(missing.0))? {
             Some(reply) => Ok(reply),
             None => self.submit(jobs, Some(name)),
         }
@@ -162,7 +159,8 @@ impl Writer<'_> {
     ) -> Result<Reply> {
         let (mut moment, mint) = self.moment();
         let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
-        let carried = interpreter::take(jobs, name, fresh, &mut moment).map_err(unlawful)?;
+        let carried =
+            interpreter::take(jobs, name, fresh, &mut moment).map_err(|missing| Trouble::refused(missing.0))?;
         self.write(carried)
     }
 
@@ -239,7 +237,7 @@ impl Writer<'_> {
     /// Writes what the rules decided; answers the files that nobody refers to any more.
     pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<Vec<Box<str>>> {
         // A rule that is wrong must not be written down: the transaction is given up, and counted.
-        let seq = decide::lawful(&changes).map_err(unlawful)?;
+        let seq = decide::lawful(&changes).map_err(Trouble::refused)?;
         let mut blobs = Vec::new();
         for change in changes {
             match change {
@@ -299,7 +297,8 @@ impl Writer<'_> {
     }
 
     fn report(&self, sql: &str, no: JobNo, text: &str) -> Result<()> {
-        self.db.prepare_cached(sql)?.execute(params![no.0, text]).map(|_| ())
+        self.db.prepare_cached(sql)?.execute(params![no.0, text])?;
+        Ok(())
     }
 
     fn insert(&mut self, job: &Job, spec: &raincheck_core::Spec) -> Result<()> {
@@ -318,7 +317,7 @@ impl Writer<'_> {
     fn update(&mut self, state: State, attempt: u32, seq: u32, job: Box<Job>) -> Result<()> {
         if !rows::update_job(self.kept.update_job.get()?, &job, (state, attempt, seq))? {
             // One writer, facts read in this transaction: this cannot be, and must not be written if it is.
-            return Err(rusqlite::Error::StatementChangedRows(0));
+            return Err(Trouble::refused("a job is not as it was read"));
         }
         let tables = &self.shared.tables;
         let queue = tables.queue_number(job.queue.as_str()).unwrap_or_default();

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::rows;
 use super::tables::Tables;
+use super::trouble;
 use super::writer::Writer;
 use crate::codec::{packed_jobs, unpacked_jobs};
 
@@ -35,8 +36,8 @@ pub(super) fn tombstone(db: &Connection, no: JobNo) -> Result<Option<JobId>> {
         .optional()
 }
 
-pub(super) fn job(db: &Connection, tables: &Tables, no: JobNo) -> Result<Option<Job>> {
-    db.prepare_cached(job_sql())?.query_row([no.0], |row| rows::job(row, tables)).optional()
+pub(super) fn job(db: &Connection, tables: &Tables, no: JobNo) -> super::trouble::Result<Option<Job>> {
+    db.prepare_cached(job_sql())?.query_row([no.0], |row| Ok(rows::job(row, tables))).optional()?.transpose()
 }
 
 /// `SELECT … FROM job` by number; one text, so that the prepared statement is kept.
@@ -101,7 +102,7 @@ fn remembered(db: &Connection, jobs: &[JobNo]) -> Result<Option<JobNo>> {
 
 impl Writer<'_> {
     /// What is known of the request id of a batch.
-    pub(super) fn batch_facts(&mut self, id: &str) -> Result<BatchFacts> {
+    pub(super) fn batch_facts(&mut self, id: &str) -> trouble::Result<BatchFacts> {
         let mut facts = BatchFacts::default();
         while let Some(look) = facts.next() {
             match look {

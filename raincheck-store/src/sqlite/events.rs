@@ -1,10 +1,11 @@
 use std::sync::LazyLock;
 
 use raincheck_core::{Cursor, Event, JobNo};
-use rusqlite::{Connection, Result, Statement, params};
+use rusqlite::{Connection, Statement, params};
 
 use super::rows;
 use super::tables::Tables;
+use super::trouble::Result;
 use crate::codec;
 use crate::records::{EventFilter, EventPage, Most};
 

@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 
 use raincheck_core::interpreter::FollowUp;
 use raincheck_core::{JobNo, Purged, Reply};
-use rusqlite::{Connection, Error, Result, Row, params};
+use rusqlite::{Connection, Row, params};
 
+use super::trouble::{Result, Trouble};
 use super::writer::Writer;
 
 const LEAVE: &str = "INSERT INTO follow_up (what, no) VALUES (?1, ?2)";
@@ -37,9 +38,11 @@ impl Writer<'_> {
     pub(super) fn catch_up(&mut self, limit: usize) -> Result<Reply> {
         self.swept = true;
         let most = self.follow_ups.room(limit);
-        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, read(row)?));
-        let mut left: Vec<(i64, FollowUp)> =
-            self.db.prepare_cached(TAKE_UP)?.query_map([most as i64], read)?.collect::<Result<_>>()?;
+        let mut take_up = self.db.prepare_cached(TAKE_UP)?;
+        let mut left: Vec<(i64, FollowUp)> = take_up
+            .query_and_then([most as i64], |row| Ok::<_, Trouble>((row.get(0)?, read(row)?)))?
+            .collect::<Result<_>>()?;
+        drop(take_up);
         left.sort_unstable();
         let count = left.len();
         self.follow_ups.take_up(left.into_iter().map(|(_, follow_up)| follow_up).collect());
@@ -49,10 +52,11 @@ impl Writer<'_> {
 
 fn read(row: &Row<'_>) -> Result<FollowUp> {
     let what = row.get(1)?;
-    FollowUp::of_parts(what, JobNo(row.get(2)?)).ok_or(Error::IntegralValueOutOfRange(1, what))
+    FollowUp::of_parts(what, JobNo(row.get(2)?))
+        .ok_or_else(|| Trouble::unreadable(format!("{what} is nothing that may follow")))
 }
 
 /// Whether something was left over.
 pub(super) fn is_left_over(db: &Connection) -> Result<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_up)")?.query_row([], |row| row.get(0))
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM follow_up)")?.query_row([], |row| row.get(0)).map_err(Trouble::from)
 }

@@ -2,11 +2,14 @@ use std::time::{Duration, Instant};
 
 use raincheck_core::{JobNo, State, limits};
 use rusqlite::types::Value;
-use rusqlite::{Connection, Result, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
 use super::rows;
 use super::shared::Shared;
+use super::trouble::Result;
 use crate::StoreError;
+use crate::columns::joined;
+use crate::columns::number::{RUNNING, SUCCEEDED};
 use crate::records::{Filter, JobPage, Record};
 
 /// Jobs looked at in one read; each slice is a transaction of its own, so that none stays open for long.
@@ -58,9 +61,9 @@ fn slice(
             values.push(Value::Blob(key.as_bytes().to_vec()));
             BY_KEY
         }
-        (None, [State::Running]) => "state = 3",
+        (None, [State::Running]) => joined!(["state = ", RUNNING]),
         (None, [State::Failed | State::Canceled, rest @ ..]) if rest.iter().all(|state| *state > State::Succeeded) => {
-            "state > 4"
+            joined!(["state > ", SUCCEEDED])
         }
         _ => "1",
     };

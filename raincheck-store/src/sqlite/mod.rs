@@ -32,6 +32,7 @@ mod space;
 mod sweep;
 mod tables;
 mod trim;
+mod trouble;
 mod visit;
 mod watch;
 mod writer;
@@ -43,6 +44,7 @@ pub use open::SqliteOptions;
 pub(crate) use open::id;
 pub(crate) use ready::unpacked;
 pub(crate) use shared::other;
+pub(crate) use trouble::Trouble;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use raincheck_core::Name;
-use rusqlite::{Connection, OptionalExtension, Result};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::trouble::{Result, Trouble};
 
 /// Longer than any look at the data as it was takes.
 const READERS_WITHIN: Duration = Duration::from_secs(60);
@@ -28,7 +30,7 @@ impl Names {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let text: String = row.get(1)?;
-            let name = Name::new(&text).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+            let name = Name::new(&text).map_err(|e| Trouble::unreadable(format!("the name {text:?} {e}")))?;
             self.put(row.get(0)?, name);
         }
         Ok(())

@@ -1,15 +1,15 @@
 use raincheck_core::interpreter::NamedObject;
 use raincheck_core::{Name, Object, ObjectKind, Timestamp, limits};
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::rows::broken;
+use super::trouble::{Result, Trouble};
 
 pub(super) const COLUMNS: &str = "kind, name, version, updated_at, body";
 
 pub(super) fn object(row: &Row<'_>) -> Result<Object> {
     Ok(Object {
-        kind: ObjectKind::from_number(row.get(0)?).ok_or_else(|| broken(0, "unknown kind of object"))?,
-        name: Name::new(row.get_ref(1)?.as_str()?).map_err(|_| broken(1, "not a name"))?,
+        kind: ObjectKind::from_number(row.get(0)?).ok_or_else(|| Trouble::unreadable("unknown kind of object"))?,
+        name: Name::new(&row.get::<_, Box<str>>(1)?).map_err(|_| Trouble::unreadable("not a name"))?,
         version: row.get(2)?,
         updated_at: Timestamp(row.get(3)?),
         body: row.get::<_, Vec<u8>>(4)?.into(),
@@ -18,15 +18,16 @@ pub(super) fn object(row: &Row<'_>) -> Result<Object> {
 
 pub(super) fn find(db: &Connection, kind: ObjectKind, name: &Name) -> Result<Option<Object>> {
     db.prepare_cached(&format!("SELECT {COLUMNS} FROM object WHERE kind=?1 AND name=?2"))?
-        .query_row(params![kind as i64, name.as_str()], object)
-        .optional()
+        .query_row(params![kind as i64, name.as_str()], |row| Ok(object(row)))
+        .optional()?
+        .transpose()
 }
 
 /// At most `limit` of a kind, by name, behind `after`.
 pub(super) fn list(db: &Connection, kind: ObjectKind, after: Option<&Name>, limit: usize) -> Result<Vec<Object>> {
     let sql = format!("SELECT {COLUMNS} FROM object WHERE kind=?1 AND name>?2 ORDER BY name LIMIT ?3");
     let after = after.map_or("", Name::as_str);
-    db.prepare_cached(&sql)?.query_map(params![kind as i64, after, limit as i64], object)?.collect()
+    db.prepare_cached(&sql)?.query_and_then(params![kind as i64, after, limit as i64], object)?.collect()
 }
 
 /// What a command must know of a named object.
@@ -61,5 +62,5 @@ pub(super) fn delete(db: &Connection, kind: ObjectKind, name: &Name, version: i6
 }
 
 fn as_found(changed: usize) -> Result<()> {
-    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+    if changed == 1 { Ok(()) } else { Err(Trouble::refused("a named object is not as it was read")) }
 }

@@ -25,11 +25,13 @@ use super::running::Running;
 use super::shared::{NEVER, Shared, keep_plans, other};
 use super::space::{Measure, Space};
 use super::tables::Tables;
+use super::trouble::Trouble;
 use super::watch::Watch;
 use super::writer::{BUSY, Bounds, Writer};
-use super::{SqliteStore, checkpoint, files, orphans, rows};
+use super::{SqliteStore, checkpoint, files, orphans, rows, sweep};
 use crate::StoreError;
 use crate::blobs::{BlobFolder, BlobPlace, Refusal, StoreId, owners};
+use crate::columns::number::{RUNNING, STARTED};
 use crate::rules::CIRCLE;
 use crate::{clock, folder};
 
@@ -119,16 +121,17 @@ impl SqliteStore {
         }
         let blobs =
             BlobFolder::open(&options.blobs, id).map_err(|error| BlobPlace::from(&options.blobs).unusable(&error))?;
-        let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
-            Some(ErrorCode::OperationInterrupted) => damaged(&options.path, CIRCLE),
-            _ if is_damage(&error) => damaged(&options.path, &error.to_string()),
-            _ => other(error),
+        let failed = |trouble: Trouble| match &trouble {
+            _ if trouble.code() == Some(ErrorCode::OperationInterrupted) => damaged(&options.path, CIRCLE),
+            Trouble::Database(error) if is_damage(error) => damaged(&options.path, &error.to_string()),
+            Trouble::Unreadable(what) => damaged(&options.path, what),
+            _ => other(trouble),
         };
         let budget = Budget::of(&mut db).map_err(other)?;
         let mut high_water = HighWater::open(&options.path, options.durable).map_err(|e| {
             StoreError::Other(format!("cannot write {}: {e}", high_water::path(&options.path).display()))
         })?;
-        head(&db).and_then(|head| high_water.begin(&db, head)).map_err(failed)?;
+        head(&db).and_then(|head| high_water.begin(&db, head)).map_err(|error| failed(error.into()))?;
         orphans::take_back(&db, &blobs)?;
         // The files of jobs that are missing are all that is left of them.
         if high_water.missing() == 0 {
@@ -145,7 +148,7 @@ impl SqliteStore {
         blobs: BlobFolder,
         (lock, high_water, budget, space): (File, HighWater, Budget, Space),
         options: &SqliteOptions,
-    ) -> rusqlite::Result<Arc<Self>> {
+    ) -> Result<Arc<Self>, Trouble> {
         let secret = secret(&db)?;
         let tables = Tables::load(&db)?;
         let own_workers = own_workers(&db)?;
@@ -163,8 +166,8 @@ impl SqliteStore {
         let seen = seen(&db)?;
         clock::say("this machine", shared.clock.now(), seen);
         shared.clock.go_on_from(seen);
-        let due = number("SELECT min(run_at) FROM job WHERE state=0")?;
-        let start_by = number("SELECT min(start_by) FROM job WHERE start_by IS NOT NULL AND state<3 AND attempt=0")?;
+        let due = number(sweep::NEXT_SCHEDULED)?;
+        let start_by = number(sweep::NEXT_LATE)?;
         shared.next_due.store(due.into_iter().chain(start_by).min().unwrap_or(NEVER), Ordering::Release);
         let expiring = number("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?;
         shared.next_retirement.store(expiring.unwrap_or(NEVER), Ordering::Release);
@@ -215,13 +218,10 @@ impl SqliteStore {
         };
         let stop_checkpoints = Arc::new(checkpoint::Stop::default());
         let checkpoints = checkpoint::Checkpointer::new(shared.clone(), stop_checkpoints.clone())?;
-        let watch = Watch::begin(&options.path).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+        let watch = Watch::begin(&options.path).map_err(Trouble::unsuitable)?;
         shared.watch_over(watch);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-            thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(work)
-                .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
+            thread::Builder::new().name(name.to_owned()).spawn(work).map_err(Trouble::unsuitable)
         };
         let threads = vec![
             spawn("store-writer", Box::new(write))?,
@@ -264,7 +264,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     Err(StoreError::InUse(path.display().to_string()))
 }
 
-fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
+fn connect(options: &SqliteOptions) -> Result<Connection, Trouble> {
     let db = Connection::open(&options.path)?;
     db.set_prepared_statement_cache_capacity(128);
     keep_plans(&db)?;
@@ -278,7 +278,7 @@ fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
     let synchronous: i64 = db.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
     if mode != "wal" || (options.durable && synchronous != FULL) {
         let what = format!("the file system does not allow a write-ahead log that is synced: {mode}, {synchronous}");
-        return Err(rusqlite::Error::ToSqlConversionFailure(what.into()));
+        return Err(Trouble::Unsuitable(what));
     }
     Ok(db)
 }
@@ -299,13 +299,13 @@ fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     migrations::migrations::runner().run(db).map(|_| ()).map_err(|e| StoreError::Other(format!("migration: {e}")))
 }
 
-fn secret(db: &Connection) -> rusqlite::Result<[u8; 32]> {
+fn secret(db: &Connection) -> Result<[u8; 32], Trouble> {
     let kept = db.query_row("SELECT value FROM meta WHERE name='secret'", [], |row| row.get(0)).optional()?;
     if let Some(secret) = kept {
         return Ok(secret);
     }
     let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    getrandom::fill(&mut secret).map_err(Trouble::unsuitable)?;
     db.execute("INSERT INTO meta VALUES ('secret', ?1)", params![secret])?;
     Ok(secret)
 }
@@ -337,13 +337,13 @@ pub(super) fn head(db: &Connection) -> rusqlite::Result<i64> {
 }
 
 /// What names of workers that live and die with the server of this data end in: nobody else calls himself so.
-fn own_workers(db: &Connection) -> rusqlite::Result<Box<str>> {
+fn own_workers(db: &Connection) -> Result<Box<str>, Trouble> {
     let kept = db.query_row("SELECT value FROM meta WHERE name='own_workers'", [], |row| row.get(0)).optional()?;
     if let Some(kept) = kept {
         return Ok(kept);
     }
     let mut random = [0; 4];
-    getrandom::fill(&mut random).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    getrandom::fill(&mut random).map_err(Trouble::unsuitable)?;
     let fresh = format!("@{:08x}", u32::from_le_bytes(random));
     db.execute("INSERT INTO meta VALUES ('own_workers', ?1)", params![fresh])?;
     Ok(fresh.into())
@@ -364,10 +364,10 @@ pub(super) fn floor(db: &Connection) -> rusqlite::Result<Option<i64>> {
 
 /// Every running lease gets its full length again: downtime is not the worker's fault. But what the server's own workers
 /// ran died with it, and is settled once nothing of it can be left.
-fn resume_leases(db: &Connection, shared: &Shared) -> rusqlite::Result<()> {
+fn resume_leases(db: &Connection, shared: &Shared) -> Result<(), Trouble> {
     let sql = format!(
-        "SELECT {}, (SELECT e.data ->> 'worker' FROM event e WHERE e.no=j.no AND e.type=3 AND e.attempt=j.attempt) \
-         FROM job j WHERE j.state=3",
+        "SELECT {}, (SELECT e.data ->> 'worker' FROM event e WHERE e.no=j.no AND e.type={STARTED} AND e.attempt=j.attempt) \
+         FROM job j WHERE j.state={RUNNING}",
         rows::JOB
     );
     let (now, at) = (shared.clock.now(), shared.clock.reading());

@@ -23,7 +23,7 @@ impl References for Shared {
                     found.insert(name.clone());
                 }
             }
-            Ok(found)
+            Ok::<_, rusqlite::Error>(found)
         })
     }
 

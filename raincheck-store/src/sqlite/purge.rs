@@ -6,15 +6,20 @@ use rusqlite::{Connection, Result, params};
 use super::claims;
 use super::rows;
 use super::trim;
+use super::trouble::{self, Trouble};
 use super::writer::Writer;
+use crate::columns::joined;
+use crate::columns::number::RUNNING;
 
 pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM job j WHERE j.expires_at IS NOT NULL AND j.expires_at<=?1 AND j.state>3 \
+        "SELECT {} FROM job j WHERE j.expires_at IS NOT NULL AND j.expires_at<=?1 AND j.state>{RUNNING} \
          ORDER BY j.expires_at LIMIT ?2",
         rows::JOB
     )
 });
+
+const DELETE: &str = joined!(["DELETE FROM job WHERE no=?1 AND state=?2 AND state>", RUNNING]);
 
 /// How long the answer of a lease request is remembered, milliseconds: a client that lost it asks again at once.
 const REMEMBER_REQUESTS: i64 = 10 * 60_000;
@@ -41,7 +46,7 @@ fn overwrite_deleted(db: &Connection, on: &str) -> Result<()> {
 }
 
 /// Forgets a finished job but for its tombstone, the claims on it and the places of its events; answers the files it owned.
-pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>> {
+pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> trouble::Result<Vec<Box<str>>> {
     let (db, no) = (writer.db, job.no.0);
     let blobs: Vec<Box<str>> = db
         .prepare_cached("SELECT blob FROM spec WHERE no=?1 AND blob IS NOT NULL UNION ALL SELECT blob FROM result WHERE no=?1 AND blob IS NOT NULL")?
@@ -61,11 +66,9 @@ pub(super) fn purge(writer: &mut Writer<'_>, job: &Job) -> Result<Vec<Box<str>>>
         db.prepare_cached(sql)?.execute([no])?;
     }
     // The full predicate: whatever led here, a job that is not final stays.
-    let gone = db
-        .prepare_cached("DELETE FROM job WHERE no=?1 AND state=?2 AND state>3")?
-        .execute(params![no, job.state as i64])?;
+    let gone = db.prepare_cached(DELETE)?.execute(params![no, job.state as i64])?;
     if gone != 1 {
-        return Err(rusqlite::Error::StatementChangedRows(gone));
+        return Err(Trouble::refused("a job that is purged is not as it was read"));
     }
     let until = writer.shared.clock.now().plus(writer.bounds.tombstone);
     db.prepare_cached("INSERT INTO tombstone VALUES (?1,?2,?3,?4,?5)")?.execute(params![

@@ -16,7 +16,7 @@ use super::claims::Place;
 use super::shared::{NEVER, other};
 use super::tables::Tables;
 use super::writer::Request;
-use super::{SqliteStore, chunks, claims, events, list, objects, rows, trim};
+use super::{SqliteStore, chunks, claims, events, list, objects, rows, trim, trouble};
 use crate::blobs::Blobs;
 use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, KindFigures, Most, Overrun,
@@ -34,8 +34,8 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(super) fn record(db: &Connection, tables: &Tables, no: JobNo) -> rusqlite::Result<Option<Record>> {
-    db.prepare_cached(&RECORD)?.query_row([no.0], |row| rows::record(row, tables)).optional()
+pub(super) fn record(db: &Connection, tables: &Tables, no: JobNo) -> trouble::Result<Option<Record>> {
+    db.prepare_cached(&RECORD)?.query_row([no.0], |row| Ok(rows::record(row, tables))).optional()?.transpose()
 }
 
 /// Reads events beside the threads that serve everybody: there may be many large ones, and many who have missed them.
@@ -51,9 +51,9 @@ where
 fn find<T>(
     db: &Connection,
     id: JobId,
-    read: impl Fn(JobNo) -> rusqlite::Result<Option<T>>,
+    read: impl Fn(JobNo) -> trouble::Result<Option<T>>,
     id_of: impl Fn(&T) -> JobId,
-) -> rusqlite::Result<Found<T>> {
+) -> trouble::Result<Found<T>> {
     // An id of our own making says where its job is; only what is not there may be a chosen id.
     if let Some((no, _)) = id.parts() {
         match read(no)? {
@@ -113,7 +113,7 @@ impl Store for SqliteStore {
     }
 
     async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError> {
-        self.shared.read(|db| Ok(claims::tombstone(db, no)?.is_some()))
+        self.shared.read(|db| claims::tombstone(db, no).map(|buried| buried.is_some()))
     }
 
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {

@@ -3,17 +3,18 @@ use std::sync::LazyLock;
 
 use raincheck_core::interpreter::Room;
 use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Spec, State};
-use rusqlite::{OptionalExtension, Result, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::rows;
+use super::trouble::Result;
 use super::writer::Writer;
+use crate::columns::number::QUEUED;
 
-const QUEUED: usize = State::Queued as usize;
 const RUNNING: usize = State::Running as usize;
 
 pub(super) static READY: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM job j WHERE j.state=1 AND j.queue=?1 AND j.kind=?2 ORDER BY j.rank, j.no LIMIT ?3",
+        "SELECT {} FROM job j WHERE j.state={QUEUED} AND j.queue=?1 AND j.kind=?2 ORDER BY j.rank, j.no LIMIT ?3",
         rows::JOB
     )
 });
@@ -59,14 +60,14 @@ fn pairs(writer: &Writer<'_>, request: &LeaseJobs) -> Vec<(i64, i64)> {
         kinds.contains(&kind) || !is_by_number && *matched.entry(kind).or_insert_with(matches)
     };
     let mut found: Vec<(i64, i64)> = if request.queues.is_empty() {
-        let queued = pairs.iter().filter(|(pair, n)| n[QUEUED] > 0 && served(pair.1));
+        let queued = pairs.iter().filter(|(pair, n)| n[State::Queued as usize] > 0 && served(pair.1));
         queued.map(|(pair, _)| *pair).collect()
     } else if is_by_number {
         let all = queues.iter().flat_map(|q| kinds.iter().map(|k| (*q, *k)));
-        all.filter(|pair| pairs.get(pair).is_some_and(|n| n[QUEUED] > 0)).collect()
+        all.filter(|pair| pairs.get(pair).is_some_and(|n| n[State::Queued as usize] > 0)).collect()
     } else {
         let all = queues.iter().flat_map(|q| pairs.range((*q, i64::MIN)..=(*q, i64::MAX)));
-        all.filter(|(pair, n)| n[QUEUED] > 0 && served(pair.1)).map(|(pair, _)| *pair).collect()
+        all.filter(|(pair, n)| n[State::Queued as usize] > 0 && served(pair.1)).map(|(pair, _)| *pair).collect()
     };
     // A name given twice must not find a job twice.
     found.sort_unstable();
@@ -78,8 +79,8 @@ fn pairs(writer: &Writer<'_>, request: &LeaseJobs) -> Vec<(i64, i64)> {
 pub(super) fn spec(writer: &mut Writer<'_>, job: &Job) -> Result<Spec> {
     writer.kept.spec.get()?.query_row([job.no.0], |row| {
         let input: Option<Vec<u8>> = row.get(rows::SPEC_COLUMNS)?;
-        rows::spec(row, job.max_attempts, input)
-    })
+        Ok(rows::spec(row, job.max_attempts, input))
+    })?
 }
 
 /// The leases an earlier request of this id was given, as far as they last; `None` when it is new.

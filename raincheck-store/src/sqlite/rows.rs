@@ -5,11 +5,11 @@ use raincheck_core::interpreter::Recorded;
 use raincheck_core::{
     Content, Cursor, Digest, Event, EventData, EventType, Job, JobId, JobNo, Name, Payload, Spec, State, Timestamp,
 };
-use rusqlite::types::Type;
-use rusqlite::{Connection, Error, OptionalExtension, Result, Row, Statement, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 use uuid::Uuid;
 
 use super::tables::Tables;
+use super::trouble::{Result, Trouble};
 use crate::codec;
 use crate::columns::{
     self, Asked, Changing, Columns, Guard, Kept, Lasting, ReadColumns, Reported, Shown, joined, row, split,
@@ -46,10 +46,6 @@ pub(super) const ID_TEXT: &str = "CASE WHEN j.given IS NULL THEN printf('%08x-%0
     ELSE printf('%s-%s-%s-%s-%s', substr(hex(j.given), 1, 8), substr(hex(j.given), 9, 4), substr(hex(j.given), 13, 4), \
     substr(hex(j.given), 17, 4), substr(hex(j.given), 21)) END";
 
-pub(super) fn broken(column: usize, what: &'static str) -> Error {
-    Error::FromSqlConversionFailure(column, Type::Integer, what.into())
-}
-
 /// A public id from the columns that hold it.
 pub(super) fn id(no: i64, salt: i64, given: Option<[u8; 16]>) -> JobId {
     given.map_or_else(|| JobId::from_parts(JobNo(no), salt), |bytes| JobId(Uuid::from_bytes(bytes)))
@@ -58,8 +54,8 @@ pub(super) fn id(no: i64, salt: i64, given: Option<[u8; 16]>) -> JobId {
 pub(super) fn job(row: &Row<'_>, tables: &Tables) -> Result<Job> {
     let Head { no, salt, given, queue, kind } = Head::of_sqlite(row, 0)?;
     let id = given.unwrap_or_else(|| JobId::from_parts(no, salt));
-    let queue = tables.queue_name(queue).ok_or_else(|| broken(3, "unknown queue"))?;
-    let kind = tables.kind_name(kind).ok_or_else(|| broken(4, "unknown kind"))?;
+    let queue = tables.queue_name(queue).ok_or_else(|| Trouble::unreadable("unknown queue"))?;
+    let kind = tables.kind_name(kind).ok_or_else(|| Trouble::unreadable("unknown kind"))?;
     let lasting = Lasting::of_sqlite(row, Head::COUNT)?;
     let changing = Changing::of_sqlite(row, Head::COUNT + Lasting::COUNT)?;
     Ok(columns::job((no, id), queue, kind, lasting, changing))
@@ -93,12 +89,12 @@ pub(super) const EVENT: &str =
 /// Reads [`EVENT`]; what there is no job of any more is joined with its tombstone.
 pub(super) fn event(db: &Connection, row: &Row<'_>, tables: &Tables) -> Result<Event> {
     let no = row.get(1)?;
-    let event_type = EventType::from_number(row.get(3)?).ok_or_else(|| broken(3, "unknown event"))?;
+    let event_type = EventType::from_number(row.get(3)?).ok_or_else(|| Trouble::unreadable("unknown event"))?;
     let (job, queue, kind, data) = match row.get(8)? {
         Some(salt) => (
             id(no, salt, row.get(9)?),
-            tables.queue_name(row.get(10)?).ok_or_else(|| broken(10, "unknown queue"))?,
-            tables.kind_name(row.get(11)?).ok_or_else(|| broken(11, "unknown kind"))?,
+            tables.queue_name(row.get(10)?).ok_or_else(|| Trouble::unreadable("unknown queue"))?,
+            tables.kind_name(row.get(11)?).ok_or_else(|| Trouble::unreadable("unknown kind"))?,
             codec::event_data(event_type, row.get_ref(7)?.as_str_or_null()?)?,
         ),
         None => {
@@ -113,7 +109,7 @@ pub(super) fn event(db: &Connection, row: &Row<'_>, tables: &Tables) -> Result<E
         job,
         queue,
         kind,
-        state: State::from_number(row.get(4)?).ok_or_else(|| broken(4, "unknown state"))?,
+        state: State::from_number(row.get(4)?).ok_or_else(|| Trouble::unreadable("unknown state"))?,
         attempt: row.get(5)?,
         at: Timestamp(row.get(6)?),
         data,
@@ -122,18 +118,17 @@ pub(super) fn event(db: &Connection, row: &Row<'_>, tables: &Tables) -> Result<E
 
 /// What events say of a job that is forgotten.
 fn tombstone(db: &Connection, no: i64) -> Result<(JobId, Name, Name)> {
-    let name = |row: &Row<'_>, column| {
-        Name::new(row.get_ref(column)?.as_str()?)
-            .map_err(|e| Error::FromSqlConversionFailure(column, Type::Text, e.into()))
-    };
-    db.prepare_cached("SELECT id, queue, kind FROM tombstone WHERE no=?1")?
-        .query_row([no], |row| Ok((JobId(Uuid::from_bytes(row.get(0)?)), name(row, 1)?, name(row, 2)?)))
+    let (id, queue, kind): (_, Box<str>, Box<str>) = db
+        .prepare_cached("SELECT id, queue, kind FROM tombstone WHERE no=?1")?
+        .query_row([no], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let name = |text: &str| Name::new(text).map_err(|error| Trouble::unreadable(format!("the name {text:?} {error}")));
+    Ok((JobId(Uuid::from_bytes(id)), name(&queue)?, name(&kind)?))
 }
 
 /// An `INSERT` of all these columns.
 macro_rules! insert {
     ($table:literal, [$($name:expr),+], [$($place:expr),+]) => {
-        joined!("", [
+        joined!([
             concat!("INSERT INTO ", $table, " ("), joined!(", ", [$($name),+]),
             ") VALUES (", joined!(", ", [$($place),+]), ")"
         ])
@@ -143,7 +138,7 @@ macro_rules! insert {
 pub(super) const INSERT_JOB: &str =
     insert!("job", [Head::NAMES, Lasting::NAMES, Changing::NAMES], [Head::PLACES, Lasting::PLACES, Changing::PLACES]);
 pub(super) const UPDATE_JOB: &str =
-    joined!("", ["UPDATE job SET ", Changing::SETS, " WHERE no=? AND state=? AND attempt=? AND seq=?"]);
+    joined!(["UPDATE job SET ", Changing::SETS, " WHERE no=? AND state=? AND attempt=? AND seq=?"]);
 pub(super) const INSERT_SPEC: &str = insert!("spec", ["no", Asked::NAMES, "input"], ["?", Asked::PLACES, "?"]);
 pub(super) const INSERT_RESULT: &str = insert!("result", [Kept::NAMES], [Kept::PLACES]);
 
@@ -155,7 +150,8 @@ pub(super) fn insert_job(insert: &mut Statement<'_>, job: &Job, queue: i64, kind
     Head { no: job.no, salt, given, queue, kind }.bind(1, insert)?;
     Lasting::of(job).bind(1 + Head::COUNT, insert)?;
     Changing::of(job).bind(1 + Head::COUNT + Lasting::COUNT, insert)?;
-    insert.raw_execute().map(|_| ())
+    insert.raw_execute()?;
+    Ok(())
 }
 
 /// Writes what may change, guarded by the state, attempt and number of the last event it must find; answers whether it
@@ -182,9 +178,11 @@ pub(super) fn insert_spec(db: &Connection, insert: &mut Statement<'_>, no: JobNo
 
 /// The result of a job, as far as another one is compared with it.
 pub(super) fn recorded(db: &Connection, no: JobNo) -> Result<Option<Recorded>> {
-    db.prepare_cached("SELECT digest, content_type, filename FROM result WHERE no=?1")?
+    let recorded = db
+        .prepare_cached("SELECT digest, content_type, filename FROM result WHERE no=?1")?
         .query_row([no.0], |row| Ok(Recorded { digest: row.get(0)?, content_type: row.get(1)?, filename: row.get(2)? }))
-        .optional()
+        .optional()?;
+    Ok(recorded)
 }
 
 /// `insert` is [`INSERT_RESULT`].

@@ -11,10 +11,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::high_water::HighWater;
 use super::space::Space;
 use super::tables::Tables;
+use super::trouble::Trouble;
 use super::watch::Watch;
 use crate::StoreError;
 use crate::blobs::{BlobFolder, Blobs};
-use crate::codec::CodecError;
 use crate::commit_times::CommitClock;
 use crate::leases::Leases;
 use crate::records::{Commit, QueueFigures};
@@ -132,7 +132,7 @@ impl Shared {
 
     /// Runs a short read on this thread. Point reads take microseconds, less than handing them to another thread;
     /// long ones go through `spawn_blocking` and come here in slices, so that no read transaction stays open.
-    pub fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    pub fn read<T, E: Into<Trouble>>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, StoreError> {
         if self.gone.load(Ordering::Relaxed) {
             return Err(self.stopped());
         }
@@ -168,26 +168,12 @@ impl Shared {
     }
 }
 
-pub(crate) fn other(error: rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => StoreError::NoSpace,
-        _ => StoreError::Other(error.to_string()),
-    }
+pub(crate) fn other(error: impl Into<Trouble>) -> StoreError {
+    error.into().into()
 }
 
 /// Plans statements once: without this, SQLite plans those anew at every call whose bound values it once compared
 /// with the condition of a partial index, which costs more than the statements themselves.
 pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
     db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
-}
-
-impl From<CodecError> for rusqlite::Error {
-    fn from(error: CodecError) -> Self {
-        match error {
-            CodecError::Write(_) => rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
-            CodecError::Read(_) => {
-                rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-            }
-        }
-    }
 }

@@ -3,24 +3,34 @@ use std::sync::atomic::Ordering;
 
 use raincheck_core::Job;
 use raincheck_core::interpreter::Due;
-use rusqlite::{Result, params};
+use rusqlite::params;
 
 use super::follow::is_left_over;
 use super::purge::EXPIRED;
 use super::rows;
 use super::shared::NEVER;
+use super::trouble::Result;
 use super::writer::Writer;
+use crate::columns::joined;
+use crate::columns::number::{RUNNING, SCHEDULED};
 
 static DUE: LazyLock<String> = LazyLock::new(|| {
-    format!("SELECT {} FROM job j WHERE j.state=0 AND j.run_at<=?1 ORDER BY j.run_at LIMIT ?2", rows::JOB)
+    format!("SELECT {} FROM job j WHERE j.state={SCHEDULED} AND j.run_at<=?1 ORDER BY j.run_at LIMIT ?2", rows::JOB)
 });
 static LATE: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {} FROM job j WHERE j.start_by IS NOT NULL AND j.state<3 AND j.attempt=0 AND j.start_by<=?1 \
+        "SELECT {} FROM job j WHERE j.start_by IS NOT NULL AND j.state<{RUNNING} AND j.attempt=0 AND j.start_by<=?1 \
          ORDER BY j.start_by LIMIT ?2",
         rows::JOB
     )
 });
+
+pub(super) const NEXT_SCHEDULED: &str = joined!(["SELECT min(run_at) FROM job WHERE state=", SCHEDULED]);
+pub(super) const NEXT_LATE: &str = joined!([
+    "SELECT min(start_by) FROM job INDEXED BY job_start_by WHERE start_by IS NOT NULL AND state<",
+    RUNNING,
+    " AND attempt=0"
+]);
 
 /// Jobs an index by time says are due.
 pub(super) fn due(writer: &mut Writer<'_>, due: Due) -> Result<Vec<Job>> {
@@ -34,7 +44,7 @@ pub(super) fn due(writer: &mut Writer<'_>, due: Due) -> Result<Vec<Job>> {
     writer
         .db
         .prepare_cached(sql)?
-        .query_map(params![now, limit as i64], |row| rows::job(row, &writer.shared.tables))?
+        .query_and_then(params![now, limit as i64], |row| rows::job(row, &writer.shared.tables))?
         .collect()
 }
 
@@ -42,10 +52,8 @@ pub(super) fn due(writer: &mut Writer<'_>, due: Due) -> Result<Vec<Job>> {
 /// disk.
 pub(super) fn look_ahead(writer: &Writer<'_>) -> Result<()> {
     let first = |sql: &str| writer.db.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0));
-    let scheduled = first("SELECT min(run_at) FROM job WHERE state=0")?;
-    let late = first(
-        "SELECT min(start_by) FROM job INDEXED BY job_start_by WHERE start_by IS NOT NULL AND state<3 AND attempt=0",
-    )?;
+    let scheduled = first(NEXT_SCHEDULED)?;
+    let late = first(NEXT_LATE)?;
     let next = scheduled.into_iter().chain(late).min().unwrap_or(NEVER);
     writer.shared.next_due.store(next, Ordering::Release);
     let expiring = first("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?;

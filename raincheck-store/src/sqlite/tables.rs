@@ -2,9 +2,10 @@ use std::collections::HashMap;
 
 use parking_lot::RwLock;
 use raincheck_core::Name;
-use rusqlite::{Connection, Result};
+use rusqlite::Connection;
 
 use super::names::Names;
+use super::trouble::Result;
 
 /// The names readers and the writer share.
 #[derive(Debug, Default)]

@@ -16,6 +16,7 @@ use super::kept::Statements;
 use super::running::Running;
 use super::shared::{Shared, other};
 use super::sweep;
+use super::trouble::Trouble;
 use crate::StoreError;
 use crate::records::Commit;
 
@@ -182,12 +183,12 @@ impl Writer<'_> {
         &mut self,
         requests: impl Iterator<Item = Request>,
         answers: &mut Vec<(Caller, Vec<Reply>)>,
-    ) -> Result<(), (rusqlite::Error, Vec<Caller>)> {
+    ) -> Result<(), (Trouble, Vec<Caller>)> {
         let mut requests = requests;
         self.inputs = 0;
         self.follow_ups.begin();
         if let Err(error) = self.kept.begin.run() {
-            return Err((error, requests.map(|r| r.answer).collect()));
+            return Err((error.into(), requests.map(|r| r.answer).collect()));
         }
         while let Some(Request { commands, answer }) = requests.next() {
             let mut replies = Vec::with_capacity(commands.len());
@@ -203,8 +204,8 @@ impl Writer<'_> {
             answers.push((answer, replies));
         }
         self.follow().and_then(|()| self.leave_over()).map_err(|e| (e, Vec::new()))?;
-        self.book.flush(self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;
-        self.kept.commit.run().map_err(|e| (e, Vec::new()))?;
+        self.book.flush(self.db, &self.shared.tables).map_err(|e| (e.into(), Vec::new()))?;
+        self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;
         let mut queues = self.shared.queues.write();
         self.forgot = false;
         for name in self.forgotten.drain(..) {
@@ -252,7 +253,7 @@ impl Writer<'_> {
     }
 
     /// Knows again what was forgotten by what was taken back.
-    fn remember(&mut self) -> rusqlite::Result<()> {
+    fn remember(&mut self) -> Result<(), Trouble> {
         if !self.forgot {
             return Ok(());
         }
@@ -260,18 +261,15 @@ impl Writer<'_> {
     }
 
     /// Goes back to what is on disk after a transaction that failed.
-    fn recover(&mut self, error: &rusqlite::Error) {
+    fn recover(&mut self, error: &Trouble) {
         use rusqlite::ErrorCode::{DatabaseCorrupt, SystemIoFailure};
-        if matches!(error.sqlite_error_code(), Some(SystemIoFailure | DatabaseCorrupt)) {
+        if matches!(error.code(), Some(SystemIoFailure | DatabaseCorrupt)) {
             // After a failed write or fsync nobody knows what is on disk: carrying on could acknowledge what is
             // not there, or refuse what is. The next start reads the truth. Callers see a broken connection.
             tracing::error!(%error, "the disk failed; stopping at once, a restart recovers");
             std::process::abort();
         }
-        use rusqlite::Error::{StatementChangedRows, ToSqlConversionFailure};
-        let unlawful = matches!(error, StatementChangedRows(_) | ToSqlConversionFailure(_))
-            || error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation);
-        if unlawful {
+        if error.is_refusal() {
             self.shared.refused_writes.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%error, "a transaction was refused: it would have broken a promise; please report this");
         } else {
@@ -293,7 +291,7 @@ impl Writer<'_> {
         let remembered = self.remember();
         self.forgotten.clear();
         self.forgot = false;
-        match remembered.and_then(|()| FiguresBook::load(self.db)) {
+        match remembered.and_then(|()| Ok(FiguresBook::load(self.db)?)) {
             Ok(book) => self.book = book,
             Err(error) => {
                 tracing::error!(%error, "the counters cannot be read; stopping at once, a restart recovers");

@@ -65,6 +65,27 @@ async fn a_newer_format_is_refused_and_left_alone() {
     SqliteStore::open(options(folder.path())).unwrap().close().await;
 }
 
+/// What does not fit its column is told by its name.
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_told_by_its_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(options(folder.path())).unwrap();
+    let replies = store.apply(vec![Command::Submit(vec![new_job()])]).await.unwrap();
+    let [Reply::Submitted(jobs)] = &replies[..] else { panic!("{replies:?}") };
+    let id = jobs[0].job().id;
+    let db = rusqlite::Connection::open(folder.path().join("raincheck.db")).unwrap();
+    for (damage, says) in [
+        ("UPDATE job SET max_losses=-1", "the column max_losses is out of range"),
+        ("UPDATE job SET max_losses=3, state=9", "the column state is no state"),
+        ("UPDATE job SET state=1, run_at='soon'", "the column run_at is of another type"),
+    ] {
+        db.execute(damage, []).unwrap();
+        let told = store.job(id).await.unwrap_err().to_string();
+        assert_eq!(told, format!("store: unreadable: {says}"));
+    }
+    store.close().await;
+}
+
 /// A command the database refuses fails the transaction it is in, and nothing else.
 #[tokio::test]
 async fn a_failed_transaction_leaves_nothing_behind() {

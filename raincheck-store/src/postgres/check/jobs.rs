@@ -1,5 +1,7 @@
 //! Every job: its row, its events, its lease, and what it claims and refers to.
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
 use raincheck_core::{ClaimScope, JobId, State};
 use tokio_postgres::Row;
@@ -7,27 +9,26 @@ use tokio_postgres::Row;
 use super::files::Expected;
 use super::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
-use crate::columns::{Columns, ReadColumns, joined};
+use crate::columns::{Columns, ReadColumns};
 use crate::postgres::rows::{digest as digest_of, plain};
 use crate::rules::{Standing, Step, Walk, stands_for};
 
 /// Events read at a time.
 const EVENTS: usize = 4_096;
 
-const JOBS: &str = joined!(
-    "",
-    [
+static JOBS: LazyLock<String> = LazyLock::new(|| {
+    format!(
         "SELECT j.no, j.id::text, j.queue, j.kind, s.key, s.blob, s.size, r.blob, r.size, l.attempt::bigint, \
-     (SELECT b.no FROM blob b WHERE b.name=s.blob), (SELECT b.no FROM blob b WHERE b.name=r.blob), \
-     (SELECT b.digest FROM blob b WHERE b.name=s.blob), (SELECT b.digest FROM blob b WHERE b.name=r.blob), \
-     EXISTS (SELECT FROM queue q WHERE q.id=j.queue), EXISTS (SELECT FROM kind k WHERE k.id=j.kind), ",
-        Standing::SELECT,
-        " FROM job j LEFT JOIN spec s ON s.no=j.no AND s.no>$1 AND s.no<=$2 \
-     LEFT JOIN result r ON r.no=j.no AND r.no>$1 AND r.no<=$2 \
-     LEFT JOIN report p ON p.no=j.no AND p.no>$1 AND p.no<=$2 LEFT JOIN lease l ON l.no=j.no \
-     WHERE j.no>$1 AND j.no<=$2 ORDER BY j.no"
-    ]
-);
+         (SELECT b.no FROM blob b WHERE b.name=s.blob), (SELECT b.no FROM blob b WHERE b.name=r.blob), \
+         (SELECT b.digest FROM blob b WHERE b.name=s.blob), (SELECT b.digest FROM blob b WHERE b.name=r.blob), \
+         EXISTS (SELECT FROM queue q WHERE q.id=j.queue), EXISTS (SELECT FROM kind k WHERE k.id=j.kind), {} \
+         FROM job j LEFT JOIN spec s ON s.no=j.no AND s.no>$1 AND s.no<=$2 \
+         LEFT JOIN result r ON r.no=j.no AND r.no>$1 AND r.no<=$2 \
+         LEFT JOIN report p ON p.no=j.no AND p.no>$1 AND p.no<=$2 LEFT JOIN lease l ON l.no=j.no \
+         WHERE j.no>$1 AND j.no<=$2 ORDER BY j.no",
+        Standing::SELECT
+    )
+});
 /// How many columns stand before those of [`Standing`].
 const OTHERS: usize = 16;
 const LAST: &str = "SELECT max(no) FROM (SELECT no FROM job WHERE no>$1 ORDER BY no LIMIT $2) j";
@@ -50,7 +51,7 @@ impl Stage for Jobs {
         let last = look.rows(LAST, &[&self.after, &(BATCH as i64)]).await?;
         let last: Option<i64> = last.first().map(|row| row.try_get(0)).transpose()?.flatten();
         let Some(last) = last else { return Ok(false) };
-        let jobs = look.rows(JOBS, &[&self.after, &last]).await?;
+        let jobs = look.rows(&JOBS, &[&self.after, &last]).await?;
         let nos: Vec<i64> = jobs.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>()?;
         // One that was purged meanwhile is not followed to its end.
         self.walk = self.walk.take().filter(|walk| nos.first() == Some(&walk.no));

@@ -8,7 +8,11 @@ use rusqlite::{Result, params};
 
 use super::{Look, Stage};
 use crate::checkup::Invariant;
+use crate::columns::joined;
+use crate::columns::number::RUNNING;
 use crate::sqlite::shared::Shared;
+
+const RUNS: &str = joined!(["SELECT 1 FROM job WHERE no=?1 AND attempt=?2 AND state=", RUNNING]);
 
 /// Looks at what is suspected. The row and the memory are not of one moment: a lease begins and ends a moment after
 /// its row was written, so only what stays suspected from look to look is a fault.
@@ -33,7 +37,7 @@ impl Stage for Held {
         look.page.looked += held.len() as u64;
         let mut suspects = Vec::new();
         for lease in held.into_iter().filter(|lease| self.looks == 0 || self.suspects.contains(lease)) {
-            let mut running = look.db.prepare_cached("SELECT 1 FROM job WHERE no=?1 AND state=3 AND attempt=?2")?;
+            let mut running = look.db.prepare_cached(RUNS)?;
             if !running.exists(params![lease.no.0, lease.attempt])? {
                 suspects.push(lease);
             }

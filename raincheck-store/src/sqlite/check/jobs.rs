@@ -1,5 +1,6 @@
 //! Every job: its row, its events, and what it claims and refers to.
 
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use raincheck_core::{ClaimScope, Digest, State};
@@ -8,25 +9,24 @@ use rusqlite::{OptionalExtension, Result, Row, params};
 use super::files::Expected;
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
-use crate::columns::{Columns, ReadColumns, joined};
+use crate::columns::{Columns, ReadColumns};
 use crate::rules::{Hash, Standing, Step, Walk, forward, known, stands_for};
+use crate::sqlite::Trouble;
 use crate::sqlite::claims::Place;
 use crate::sqlite::rows;
 
 /// Events read before the clock is looked at.
 const EVENTS: usize = 1_000;
 
-const SQL: &str = joined!(
-    "",
-    [
+static SQL: LazyLock<String> = LazyLock::new(|| {
+    format!(
         "SELECT j.no, j.salt, j.given, j.queue, s.key, s.blob, s.size, r.blob, r.size, CASE WHEN ?3 THEN r.bytes END, \
-     r.digest, ",
-        Standing::SELECT,
-        " FROM job j \
-     LEFT JOIN spec s ON s.no=j.no LEFT JOIN result r ON r.no=j.no LEFT JOIN report p ON p.no=j.no \
-     WHERE j.no>?1 ORDER BY j.no LIMIT ?2"
-    ]
-);
+         r.digest, {} FROM job j \
+         LEFT JOIN spec s ON s.no=j.no LEFT JOIN result r ON r.no=j.no LEFT JOIN report p ON p.no=j.no \
+         WHERE j.no>?1 ORDER BY j.no LIMIT ?2",
+        Standing::SELECT
+    )
+});
 /// How many columns stand before those of [`Standing`].
 const OTHERS: usize = 11;
 
@@ -40,12 +40,20 @@ pub(super) struct Jobs {
 impl Stage for Jobs {
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let db = look.db;
-        let mut statement = db.prepare_cached(SQL)?;
+        let mut statement = db.prepare_cached(&SQL)?;
         let mut rows = statement.query(params![self.after, BATCH as i64, look.throttle.payloads])?;
         let mut count = 0;
         while let Some(row) = rows.next()? {
             count += 1;
-            let (no, standing) = (row.get(0)?, Standing::of_sqlite(row, OTHERS)?);
+            let no = row.get(0)?;
+            let standing = match Standing::of_sqlite(row, OTHERS) {
+                Ok(standing) => standing,
+                Err(Trouble::Database(error)) => return Err(error),
+                Err(trouble) => {
+                    look.damaged(format!("job number {no}: {trouble}"));
+                    return Ok(false);
+                }
+            };
             // One that was purged meanwhile is not followed to its end.
             let kept = self.walk.take().filter(|walk| walk.no == no);
             let mut walk = match kept {

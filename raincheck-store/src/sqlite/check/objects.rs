@@ -7,6 +7,7 @@ use super::{BATCH, Look, Stage, is_damage};
 use crate::checkup::Invariant;
 use crate::sqlite::objects;
 use crate::sqlite::open::head;
+use crate::sqlite::trouble::Trouble;
 
 /// Up to which kind and name they were looked at.
 #[derive(Default)]
@@ -31,8 +32,8 @@ impl Stage for Objects {
             }
             let damage = match objects::object(row) {
                 Ok(object) => object.damage(head),
-                Err(error) if is_damage(&error) => Some(error.to_string()),
-                Err(error) => return Err(error),
+                Err(Trouble::Database(error)) if !is_damage(&error) => return Err(error),
+                Err(trouble) => Some(trouble.to_string()),
             };
             if let Some(damage) = damage {
                 let what = ObjectKind::from_number(key.0).map_or("object", ObjectKind::as_str);

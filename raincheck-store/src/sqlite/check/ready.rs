@@ -1,11 +1,31 @@
 //! Ready work: the partial index that leases are taken from, beside the rows themselves.
 
+use std::sync::LazyLock;
+
+use raincheck_core::State;
 use rusqlite::{Result, params};
 
 use super::{BATCH, Look, Stage};
 use crate::checkup::Invariant;
+use crate::columns::number::QUEUED;
 use crate::rules::forward;
 use crate::sqlite::rows;
+
+static ROWS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT j.no, j.salt, j.given, EXISTS (SELECT 1 FROM job i INDEXED BY job_ready WHERE i.state={QUEUED} \
+         AND i.queue=j.queue AND i.kind=j.kind AND i.rank=j.rank AND i.no=j.no), j.state \
+         FROM job j NOT INDEXED WHERE j.no>?1 ORDER BY j.no LIMIT ?2"
+    )
+});
+static INDEX: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT i.queue, i.kind, i.rank, i.no, EXISTS (SELECT 1 FROM job j NOT INDEXED WHERE j.no=i.no \
+         AND +j.state={QUEUED} AND +j.queue=i.queue AND +j.kind=i.kind AND +j.rank=i.rank) \
+         FROM job i INDEXED BY job_ready WHERE i.state={QUEUED} AND (i.queue, i.kind, i.rank, i.no) > (?1, ?2, ?3, ?4) \
+         ORDER BY i.queue, i.kind, i.rank, i.no LIMIT ?5"
+    )
+});
 
 /// First the rows, then the index.
 pub(super) enum Ready {
@@ -25,18 +45,14 @@ impl Stage for Ready {
         match self {
             Ready::Rows { after } => {
                 // The plus sign keeps the index out of it: it is what is judged.
-                let mut statement = look.db.prepare_cached(
-                    "SELECT j.no, j.salt, j.given, EXISTS (SELECT 1 FROM job i INDEXED BY job_ready WHERE i.state=1 \
-                     AND i.queue=j.queue AND i.kind=j.kind AND i.rank=j.rank AND i.no=j.no), j.state \
-                     FROM job j NOT INDEXED WHERE j.no>?1 ORDER BY j.no LIMIT ?2",
-                )?;
+                let mut statement = look.db.prepare_cached(&ROWS)?;
                 let mut rows = statement.query(params![*after, BATCH as i64])?;
                 while let Some(row) = rows.next()? {
                     count += 1;
                     if !forward(after, row.get(0)?) {
                         return look.circle("jobs");
                     }
-                    if row.get::<_, i64>(4)? == 1 && !row.get::<_, bool>(3)? {
+                    if row.get::<_, i64>(4)? == State::Queued as i64 && !row.get::<_, bool>(3)? {
                         let id = rows::id(*after, row.get(1)?, row.get(2)?);
                         look.page.found(Invariant::Ready, id.to_string(), "it is queued, and nobody would find it");
                     }
@@ -48,13 +64,7 @@ impl Stage for Ready {
                 Ok(true)
             }
             Ready::Index { after } => {
-                let mut statement = look.db.prepare_cached(
-                    "SELECT i.queue, i.kind, i.rank, i.no, EXISTS (SELECT 1 FROM job j NOT INDEXED WHERE j.no=i.no \
-                     AND +j.state=1 AND +j.queue=i.queue AND +j.kind=i.kind AND +j.rank=i.rank) \
-                     FROM job i INDEXED BY job_ready WHERE i.state=1 \
-                     AND (i.queue, i.kind, i.rank, i.no) > (?1, ?2, ?3, ?4) \
-                     ORDER BY i.queue, i.kind, i.rank, i.no LIMIT ?5",
-                )?;
+                let mut statement = look.db.prepare_cached(&INDEX)?;
                 let mut rows = statement.query(params![after.0, after.1, after.2, after.3, BATCH as i64])?;
                 while let Some(row) = rows.next()? {
                     count += 1;
