@@ -145,10 +145,11 @@ impl Engine {
         self.0.draining.is_cancelled()
     }
 
-    /// Resolves when no worker that this process heard of lately runs anything any more: from [`Engine::drain`] on it is
-    /// worth while to hear how runs end.
+    /// Resolves when what the workers run now that this process heard of lately is over: for after [`Engine::drain`], while
+    /// it is worth while to hear how runs end.
     pub async fn runs_over(&self) {
-        while self.0.workers.run_something(self.0.clock.ticks()) {
+        self.0.workers.hold(self.0.clock.ticks());
+        while self.0.workers.hold_something() {
             self.0.drained.notified().await;
         }
     }

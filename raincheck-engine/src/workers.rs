@@ -70,6 +70,8 @@ struct Seen {
     names: usize,
     /// Runs under way: whose, and since when, where that is known.
     runs: HashMap<JobNo, (Box<str>, Option<Timestamp>)>,
+    /// Runs that a stop waits for, once it has begun.
+    held: Option<HashSet<JobNo>>,
     /// The old are cleared out when there are this many.
     clear_at: usize,
 }
@@ -116,6 +118,9 @@ impl Workers {
         if is_new {
             seen.begin(no, name, None);
         }
+        if let Some(held) = &mut seen.held {
+            held.insert(no);
+        }
         is_new
     }
 
@@ -158,9 +163,17 @@ impl Workers {
         seen.workers.values().any(|(info, at)| ticks - at <= SERVES_MILLIS && info.serves(queue, kind))
     }
 
-    /// Whether anybody who is not silent runs something.
-    pub(crate) fn run_something(&self, ticks: Millis) -> bool {
-        self.0.lock().workers.values().any(|(info, at)| info.running > 0 && ticks - at <= SILENT_MILLIS)
+    /// A stop begins: it waits for what workers run now that are not silent, and for what else is spoken of from here on. What
+    /// they begin at another server is not its matter.
+    pub(crate) fn hold(&self, ticks: Millis) {
+        let mut seen = self.0.lock();
+        let speaks = |worker: &str| seen.workers.get(worker).is_some_and(|(_, at)| ticks - at <= SILENT_MILLIS);
+        seen.held = Some(seen.runs.iter().filter(|(_, (worker, _))| speaks(worker)).map(|(no, _)| *no).collect());
+    }
+
+    /// Whether any of that still runs.
+    pub(crate) fn hold_something(&self) -> bool {
+        self.0.lock().held.as_ref().is_some_and(|held| !held.is_empty())
     }
 
     /// Who would serve such a job but cannot take any now, and why.
@@ -185,6 +198,9 @@ impl Seen {
 
     fn end(&mut self, no: JobNo) -> Option<Timestamp> {
         let (worker, since) = self.runs.remove(&no)?;
+        if let Some(held) = &mut self.held {
+            held.remove(&no);
+        }
         if let Some((info, _)) = self.workers.get_mut(&worker) {
             info.running = info.running.saturating_sub(1);
         }
@@ -354,8 +370,15 @@ mod tests {
         assert!(workers.saw_run(JobNo(1), "w", 5, Timestamp(5)) && !workers.saw_run(JobNo(1), "w", 6, Timestamp(6)));
         let shown = &workers.list(6)[0];
         assert_eq!((&*shown.name, shown.running, shown.last_seen, shown.is_taking), ("w", 1, Timestamp(6), false));
-        assert!(workers.run_something(6 + SILENT_MILLIS) && !workers.run_something(7 + SILENT_MILLIS));
+        workers.hold(7 + SILENT_MILLIS);
+        assert!(!workers.hold_something(), "it is silent");
+        workers.hold(6 + SILENT_MILLIS);
+        assert!(workers.hold_something());
         assert_eq!(workers.run_over(JobNo(1)), None, "nobody saw it start");
-        assert_eq!((workers.list(6)[0].running, workers.run_something(6)), (0, false));
+        assert_eq!((workers.list(6)[0].running, workers.hold_something()), (0, false));
+        workers.0.lock().begin(JobNo(2), "w", None);
+        assert!(!workers.hold_something(), "begun elsewhere");
+        workers.saw_run(JobNo(2), "w", 7, Timestamp(7));
+        assert!(workers.hold_something(), "it is spoken of here");
     }
 }
