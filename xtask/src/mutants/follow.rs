@@ -34,12 +34,12 @@ pub const OF_FOLLOW_UPS: &[Mutant] = &[
             },
             Edit {
                 file: WRITER,
-                from: "        self.kept.commit.run().map_err(|e| (e, Vec::new()))?;\n",
-                to: "        self.kept.commit.run().map_err(|e| (e, Vec::new()))?;\n        \
-                     self.kept.begin.run().and_then(|()| self.follow()).map_err(|e| (e, Vec::new()))?;\n        \
+                from: "        self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
+                to: "        self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n        \
+                     self.kept.begin.run().map_err(Trouble::from).and_then(|()| self.follow()).map_err(|e| (e, Vec::new()))?;\n        \
                      self.leave_over().map_err(|e| (e, Vec::new()))?;\n        \
-                     self.book.flush(self.db, &self.shared.tables).map_err(|e| (e, Vec::new()))?;\n        \
-                     self.kept.commit.run().map_err(|e| (e, Vec::new()))?;\n",
+                     self.book.flush(self.db, &self.shared.tables).map_err(|e| (e.into(), Vec::new()))?;\n        \
+                     self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
             },
         ],
         killer: Killer::Tests(TESTS),

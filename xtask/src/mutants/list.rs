@@ -67,11 +67,11 @@ pub const MUTANTS: &[Mutant] = &[
             },
             Edit {
                 file: WRITER,
-                from: "        self.kept.commit.run().map_err(|e| (e, Vec::new()))?;\n",
-                to: "        self.kept.commit.run().map_err(|e| (e, Vec::new()))?;\n        \
-                     let insert = self.kept.insert_event.get().map_err(|e| (e, Vec::new()))?;\n        \
+                from: "        self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
+                to: "        self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n        \
+                     let insert = self.kept.insert_event.get().map_err(|e| (e.into(), Vec::new()))?;\n        \
                      for event in &self.events {\n            \
-                     super::events::insert(insert, event).map_err(|e| (e, Vec::new()))?;\n        }\n",
+                     super::events::insert(insert, event).map_err(|e| (e.into(), Vec::new()))?;\n        }\n",
             },
         ],
         killer: Killer::Campaign("kill", 20),
@@ -195,11 +195,11 @@ pub const MUTANTS: &[Mutant] = &[
         edits: &[
             Edit {
                 file: PURGE,
-                from: "WHERE j.expires_at IS NOT NULL AND j.expires_at<=?1 AND j.state>3 \\\n         \
+                from: "WHERE j.expires_at IS NOT NULL AND j.expires_at<=?1 AND j.state>{RUNNING} \\\n         \
                        ORDER BY j.expires_at LIMIT ?2",
-                to: "WHERE coalesce(j.expires_at, j.run_at+1000)<=?1 LIMIT ?2",
+                to: "WHERE coalesce(j.expires_at, j.run_at+1000)<=?1 AND {RUNNING}>0 LIMIT ?2",
             },
-            Edit { file: PURGE, from: "WHERE no=?1 AND state=?2 AND state>3", to: "WHERE no=?1 AND state=?2" },
+            Edit { file: PURGE, from: "AND state=?2 AND state>\", RUNNING]", to: "AND state=?2 AND state>\", \"-1\"]" },
         ],
         killer: Killer::Tests(STORE),
     },
@@ -212,7 +212,7 @@ pub const MUTANTS: &[Mutant] = &[
                 from: "if !decide::may_purge(&job) {",
                 to: "if job.no.0 == 0 {",
             },
-            Edit { file: PURGE, from: "WHERE no=?1 AND state=?2 AND state>3", to: "WHERE no=?1 AND state=?2" },
+            Edit { file: PURGE, from: "AND state=?2 AND state>\", RUNNING]", to: "AND state=?2 AND state>\", \"-1\"]" },
         ],
         killer: Killer::Tests(STORE),
     },
