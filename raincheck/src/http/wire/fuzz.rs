@@ -128,7 +128,7 @@ fn other_bodies() {
         r#"{"paused":true,"max_queued":null,"concurrency":4}"#,
     ];
     check(bytes(&samples.map(str::as_bytes)), |body| {
-        reads::<BatchBody<'_>>(&body, &["jobs"]);
+        reads::<BatchBody<'_>>(&body, &["jobs", "request_id"]);
         reads::<RerunBody<'_>>(&body, &["input"]);
         reads::<LeaseBody<'_>>(&body, &["worker", "queues", "kinds", "max", "wait", "ttl", "request_id", "finish"]);
         reads::<HeartbeatBody<'_>>(&body, &["progress", "ttl", "wait"]);
