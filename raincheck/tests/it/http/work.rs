@@ -204,8 +204,6 @@ async fn the_position_is_that_in_which_jobs_are_leased() {
     let first = path(&bed.submit(json!({"kind": "k", "timeout": "1h"})).await);
     let ask = json!({"worker": {"name": "w"}, "kinds": ["k"], "ttl": "2s"});
     bed.post("/leases", ask.clone()).await.is(200);
-    // Queued later by the clock that ranks.
-    tokio::time::sleep(Duration::from_millis(5)).await;
     let second = path(&bed.submit(json!({"kind": "k"})).await);
     super::super::server::until("its run is lost", Duration::from_secs(20), async || {
         bed.get(&first).await.json()["state"] == "queued"
