@@ -72,6 +72,9 @@ const CHUNKED: &[&str] = &[
     "c\r\n{\"kind\":\"k\"}XX0\r\n\r\n",
 ];
 
+/// What an answer begins with: a client of HTTP/1.0 is answered in its version (RFC 9110, section 2.5).
+const VERSIONS: [&str; 2] = ["HTTP/1.1 ", "HTTP/1.0 "];
+
 /// A client's WebSocket frames: a text, a ping, a part, one that claims to be long, a close.
 const FRAMES: &[u8] = b"\x81\x82\x01\x02\x03\x04ik\x89\x80\x01\x02\x03\x04\x01\x81\x01\x02\x03\x04a\x82\xff\x00\x00\x00\xff\x00\x00\x00\x00\x01\x02\x03\x04\x88\x80\x01\x02\x03\x04";
 
@@ -154,6 +157,9 @@ fn samples(jobs: &[String], leases: &[String]) -> Vec<Vec<u8>> {
     all.push(request("POST", "/jobs/batch", r#"{"jobs":[{"kind":"k"},{"kind":"l","key":"x"}]}"#));
     all.push(request("POST", "/kinds/k/jobs?label=x&priority=3&tag.a=b&retry.factor=2", "raw bytes"));
     all.push(request("PATCH", "/queues/spare", r#"{"paused":true,"max_queued":0,"concurrency":null}"#));
+    for job in jobs {
+        all.push(format!("GET {job}?wait=1s HTTP/1.0\r\n\r\n").into_bytes());
+    }
     for chunks in CHUNKED {
         let head = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
         all.push(format!("{head}{chunks}").into_bytes());
@@ -200,9 +206,9 @@ fn exchange(address: &str, bytes: &[u8]) -> Vec<u8> {
 
 /// Every status is one that a client may be told; nothing is the server's own fault.
 fn judge(answer: &[u8]) {
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "{}", String::from_utf8_lossy(answer));
     let text = String::from_utf8_lossy(answer);
-    for (place, _) in text.match_indices("HTTP/1.1 ") {
+    assert!(answer.is_empty() || VERSIONS.iter().any(|version| text.starts_with(version)), "{text}");
+    for (place, _) in VERSIONS.iter().flat_map(|version| text.match_indices(version)) {
         let head = &text[place..];
         let status = head.get(9..12).and_then(|digits| digits.parse::<u16>().ok()).unwrap_or(0);
         let full = status == 503 && head.contains("/problems/queue-full");
