@@ -124,6 +124,7 @@ pub struct Job {
 
 impl Job {
     /// A new job, with the id it gets unless it chose one.
+    #[inline]
     pub fn new(new: &NewJob, fresh: (JobNo, JobId), ticket: i64, now: Timestamp, tick: Millis) -> Self {
         let run_at = new.run_at.unwrap_or_else(|| now.plus(new.delay));
         Job {
@@ -220,8 +221,8 @@ pub struct NewJob {
     pub max_age: Option<Millis>,
     /// Jobs that answer nothing instead, as their results are known to be lost.
     pub lost: Option<Arc<[JobNo]>>,
-    /// What never changes.
-    pub spec: Spec,
+    /// What never changes. Boxed as [`crate::Change::Insert`] is going to keep it.
+    pub spec: Box<Spec>,
 }
 
 impl NewJob {
@@ -245,7 +246,7 @@ impl NewJob {
             equal: None,
             max_age: None,
             lost: None,
-            spec: Spec::default(),
+            spec: Box::default(),
         }
     }
 
@@ -258,7 +259,7 @@ impl NewJob {
             on_lost: job.on_lost,
             max_losses: job.max_losses,
             retention: job.retention,
-            spec: Spec { key: None, rerun_of: Some(job.id), ..spec },
+            spec: Box::new(Spec { key: None, rerun_of: Some(job.id), ..spec }),
             ..NewJob::new(job.queue.clone(), job.kind.clone())
         }
     }

@@ -15,8 +15,8 @@ pub struct Known {
     pub fingerprint: Digest,
     /// The public id of the job.
     pub id: JobId,
-    /// The job; `None` when it was purged.
-    pub job: Option<Job>,
+    /// The job; `None` when it was purged. Boxed, as in all facts of a submit: they are handed on, and most find nothing.
+    pub job: Option<Box<Job>>,
 }
 
 /// What a submit depends on.
@@ -29,7 +29,7 @@ pub struct SubmitFacts {
     /// What stands under its idempotency key.
     pub by_key: Option<Known>,
     /// The newest equal `GET` job.
-    pub equal: Option<Job>,
+    pub equal: Option<Box<Job>>,
 }
 
 /// Takes a new job, or finds the one that it already is. `fresh` is the id it gets unless it chose one.
@@ -58,14 +58,14 @@ pub fn submit(
     }
     if let Some(equal) = facts.equal.filter(|_| new.method == Method::Get && new.id.is_none()) {
         if !equal.state.is_final() && !equal.cancel_requested {
-            return Ok(join(equal, &new));
+            return Ok(join(*equal, &new));
         }
         let fresh_enough = |age| equal.finished_at.is_some_and(|at| moment.now.since(at) <= age);
         let is_lost = new.lost.as_ref().is_some_and(|lost| lost.contains(&equal.no));
         let is_gone = is_lost || equal.is_expired(moment.now);
         if equal.state == State::Succeeded && !is_gone && new.max_age.is_some_and(fresh_enough) {
             let changes = claim_key(&new, equal.no).into_iter().collect();
-            return Ok((Submitted::Cached(equal), changes));
+            return Ok((Submitted::Cached(*equal), changes));
         }
     }
     if facts.queue.waiting_in_all >= facts.queue.max_in_all {
@@ -83,7 +83,7 @@ fn replay(known: Known, new: &NewJob, conflict: fn(JobId) -> Refusal, now: Times
         Some(_) if known.fingerprint != new.fingerprint => Err(conflict(known.id)),
         // Nothing would ever be found under the id that the client chose.
         Some(_) if new.id.is_some_and(|chosen| chosen != known.id) => Err(conflict(known.id)),
-        Some(job) => Ok(job),
+        Some(job) => Ok(*job),
     }
 }
 
@@ -100,7 +100,7 @@ fn create(new: NewJob, ticket: i64, fresh: (JobNo, JobId), moment: &mut Moment<'
     let job = Job::new(&new, fresh, ticket, now, moment.tick);
     let key = new.spec.key.clone();
     let mut changes = Vec::with_capacity(2);
-    changes.push(Change::Insert(Box::new(job.clone()), Box::new(new.spec)));
+    changes.push(Change::Insert(Box::new(job.clone()), new.spec));
     let mut claim = |scope, key: &[u8]| {
         changes.push(Change::Claim { scope, key: key.into(), no: job.no, fingerprint: new.fingerprint });
     };

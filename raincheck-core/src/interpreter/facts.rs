@@ -32,6 +32,15 @@ impl<T> Fact<T> {
         matches!(self, Fact::NotAsked)
     }
 
+    /// What is made of it, if it is here.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Fact::NotAsked => Fact::NotAsked,
+            Fact::Absent => Fact::Absent,
+            Fact::Here(it) => Fact::Here(make(it)),
+        }
+    }
+
     /// What there is; `what` is for people.
     pub fn known(self, what: &'static str) -> Result<Option<T>, NotAsked> {
         match self {

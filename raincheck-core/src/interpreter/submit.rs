@@ -55,7 +55,7 @@ pub struct NameFacts {
     /// What it stands for.
     pub claim: Fact<Claim>,
     /// The job that it stands for.
-    pub job: Fact<Job>,
+    pub job: Fact<Box<Job>>,
     /// The id of that job, as what remembers its purge says.
     pub tombstone: Fact<JobId>,
 }
@@ -132,7 +132,7 @@ pub fn take<J: ExactSizeIterator<Item = (NewJob, NewFacts)>>(
     let (mut changes, mut more) = (Vec::new(), Vec::new());
     let mut before = Before::default();
     while let Some((new, mut facts)) = jobs.next() {
-        let keyed_by = if done.is_empty() { None } else { before.add_to(&mut facts, &new) };
+        let keyed_by = if done.is_empty() { None } else { before.add_to(&mut facts, &new, &done) };
         match take_one(new, facts, fresh(moment), moment)? {
             Err(refusal) => {
                 // Nobody ever hears of the job that has the key: it is taken back with the others.
@@ -142,7 +142,7 @@ pub fn take<J: ExactSizeIterator<Item = (NewJob, NewFacts)>>(
             }
             Ok((submitted, decided)) => {
                 if jobs.len() > 0 {
-                    before.note(done.len(), submitted.job(), &decided);
+                    before.note(done.len(), &submitted, &decided);
                 }
                 if done.is_empty() {
                     changes = decided;
@@ -188,7 +188,8 @@ type Place = (ClaimScope, Option<Name>, Box<[u8]>);
 /// What the jobs of a submit came to so far: those after them must see it, and it is not written yet.
 #[derive(Default)]
 struct Before {
-    jobs: HashMap<JobNo, Job>,
+    /// Where in the answer a job stands as it is now, if something may find it: a job without any name is found by nobody.
+    jobs: HashMap<JobNo, usize>,
     /// Each with the index of the job that made it.
     claims: HashMap<Place, (Claim, usize)>,
     /// How many are new in a queue.
@@ -197,14 +198,20 @@ struct Before {
 }
 
 impl Before {
-    fn note(&mut self, index: usize, job: &Job, decided: &[Change]) {
+    fn note(&mut self, index: usize, submitted: &Submitted, decided: &[Change]) {
+        let job = submitted.job();
+        let mut is_named = !matches!(submitted, Submitted::New(_));
         for change in decided {
             match change {
                 Change::Insert(job, _) => {
-                    *self.new.entry(job.queue.clone()).or_default() += 1;
+                    match self.new.get_mut(&job.queue) {
+                        Some(new) => *new += 1,
+                        None => _ = self.new.insert(job.queue.clone(), 1),
+                    }
                     self.new_in_all += 1;
                 }
                 Change::Claim { scope, key, no, fingerprint } => {
+                    is_named = true;
                     let claim = Claim { no: *no, fingerprint: *fingerprint };
                     self.claims.insert(place(*scope, &job.queue, key), (claim, index));
                 }
@@ -226,11 +233,13 @@ impl Before {
                 | Change::FollowUp(_) => {}
             }
         }
-        self.jobs.insert(job.no, job.clone());
+        if is_named {
+            self.jobs.insert(job.no, index);
+        }
     }
 
     /// Answers the index of the job that made the key of the new one stand for something.
-    fn add_to(&self, facts: &mut NewFacts, new: &NewJob) -> Option<usize> {
+    fn add_to(&self, facts: &mut NewFacts, new: &NewJob, done: &[Submitted]) -> Option<usize> {
         let mut keyed_by = None;
         let in_queue = self.new.get(&new.queue).copied().unwrap_or(0);
         facts.queue.waiting += in_queue;
@@ -248,8 +257,8 @@ impl Before {
                 Fact::Absent => name.own.map(|(no, _)| no),
                 Fact::Here(claim) => Some(claim.no),
             };
-            if let Some(job) = no.and_then(|no| self.jobs.get(&no)) {
-                facts.job = Fact::Here(job.clone());
+            if let Some(index) = no.and_then(|no| self.jobs.get(&no)) {
+                facts.job = Fact::Here(Box::new(done[*index].job().clone()));
             }
         }
         keyed_by

@@ -105,7 +105,7 @@ fn what_is_stored_is_changed_by_each_of_them_in_turn() {
     let stored = Job { queue: name("a"), ..job(State::Queued) };
     let known = NameFacts {
         claim: Fact::Here(Claim { no: stored.no, fingerprint: [0; 16] }),
-        job: Fact::Here(stored.clone()),
+        job: Fact::Here(Box::new(stored.clone())),
         tombstone: Fact::NotAsked,
     };
     let joins = || (new("a e1"), NewFacts { equal: known.clone(), ..facts(9) });
@@ -129,7 +129,7 @@ fn a_name_stands_for_whatever_the_jobs_came_to() {
     let stored = Job { queue: name("a"), ..job(State::Queued) };
     let known = NameFacts {
         claim: Fact::Here(Claim { no: stored.no, fingerprint: [0; 16] }),
-        job: Fact::Here(stored.clone()),
+        job: Fact::Here(Box::new(stored.clone())),
         tombstone: Fact::NotAsked,
     };
     let joins = (new("a e1"), NewFacts { equal: known, ..facts(9) });

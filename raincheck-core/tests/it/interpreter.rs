@@ -207,7 +207,7 @@ fn taken(id: Option<JobId>, key: Option<&str>, by_id: NameFacts, by_key: NameFac
 /// All there is to know of a name that was claimed.
 fn claimed(fingerprint: Digest, found: Option<Job>, tombstone: Option<JobId>) -> NameFacts {
     let claim = Fact::Here(Claim { no: JobNo(7 << 15), fingerprint });
-    NameFacts { claim, job: found.into(), tombstone: tombstone.into() }
+    NameFacts { claim, job: found.map(Box::new).into(), tombstone: tombstone.into() }
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn what_a_name_stands_for_is_answered_again() {
 
     // An id of the store's own making, which nobody chose.
     let own = |job: Option<Job>, tombstone| {
-        let facts = NameFacts { claim: Fact::Absent, job: job.into(), tombstone: Fact::from(tombstone) };
+        let facts = NameFacts { claim: Fact::Absent, job: job.map(Box::new).into(), tombstone: Fact::from(tombstone) };
         taken(Some(own_id()), None, facts, none())
     };
     assert_eq!(own(Some(stored.clone()), None), Err(Refusal::IdConflict(stored.id)));

@@ -30,7 +30,7 @@ pub fn job(state: State) -> Job {
     let new = NewJob {
         timeout: 60_000,
         retention: Retention { succeeded: 100, failed: 200 },
-        spec: Spec { retry: policy(), ..Spec::default() },
+        spec: Box::new(Spec { retry: policy(), ..Spec::default() }),
         ..NewJob::new(name("q"), name("k"))
     };
     let fresh = (JobNo(7 << 15), JobId::from_parts(JobNo(7 << 15), 9));

@@ -29,7 +29,7 @@ fn full() -> SubmitFacts {
 
 fn known(fingerprint: u8, job: Option<Job>) -> Option<Known> {
     let id = JobId::from_parts(JobNo(7 << 15), 9);
-    Some(Known { fingerprint: [fingerprint; 16], id, job })
+    Some(Known { fingerprint: [fingerprint; 16], id, job: job.map(Box::new) })
 }
 
 fn fresh_id() -> JobId {
@@ -106,7 +106,7 @@ fn names_that_are_known() {
         (chosen(keyed(get())), by_key(1, there()), "replayed running; "),
         (another(), by_key(1, there()), "key reused"),
         (another(), SubmitFacts { by_id: known(1, there()), ..by_key(1, there()) }, "key reused"),
-        (keyed(get()), SubmitFacts { equal: there(), ..by_key(1, there()) }, "replayed running; "),
+        (keyed(get()), SubmitFacts { equal: there().map(Box::new), ..by_key(1, there()) }, "replayed running; "),
     ] {
         assert_eq!(told(&submit(new, facts.clone())), row, "{facts:?}");
     }
@@ -137,19 +137,27 @@ fn equal_jobs() {
         (State::Canceled, aged(since), "new queued; insert + claim(Equal) + created".into()),
     ];
     for (state, new, row) in rows {
-        assert_eq!(told(&submit(new.clone(), SubmitFacts { equal: Some(job(state)), ..room() })), row, "{new:?}");
+        assert_eq!(
+            told(&submit(new.clone(), SubmitFacts { equal: Some(Box::new(job(state))), ..room() })),
+            row,
+            "{new:?}"
+        );
         if !row.starts_with("new") {
-            assert_eq!(told(&submit(new, SubmitFacts { equal: Some(job(state)), ..full() })), row, "full or not");
+            assert_eq!(
+                told(&submit(new, SubmitFacts { equal: Some(Box::new(job(state))), ..full() })),
+                row,
+                "full or not"
+            );
         }
     }
     let over = Job { expires_at: Some(NOW), ..job(State::Succeeded) };
-    let answer = submit(aged(since), SubmitFacts { equal: Some(over), ..room() });
+    let answer = submit(aged(since), SubmitFacts { equal: Some(Box::new(over)), ..room() });
     assert_eq!(told(&answer), "new queued; insert + claim(Equal) + created");
     let stopping = Job { cancel_requested: true, ..job(State::Running) };
-    let answer = submit(get(), SubmitFacts { equal: Some(stopping), ..room() });
+    let answer = submit(get(), SubmitFacts { equal: Some(Box::new(stopping)), ..room() });
     assert_eq!(told(&answer), "new queued; insert + claim(Equal) + created");
     let Ok((Submitted::Coalesced(shared), _)) =
-        submit(get(), SubmitFacts { equal: Some(job(State::Queued)), ..room() })
+        submit(get(), SubmitFacts { equal: Some(Box::new(job(State::Queued))), ..room() })
     else {
         panic!("not shared");
     };

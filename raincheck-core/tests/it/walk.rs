@@ -63,7 +63,7 @@ fn take(job: &Job, step: &Step, now: Timestamp) -> (Job, Vec<Change>) {
         Step::Expire => decide::expire(job.clone(), moment).unwrap_or_else(unchanged),
         Step::Share => {
             let queue = QueueFacts { max_queued: 1, max_in_all: 1, ..QueueFacts::default() };
-            let facts = SubmitFacts { queue, equal: Some(job.clone()), ..SubmitFacts::default() };
+            let facts = SubmitFacts { queue, equal: Some(Box::new(job.clone())), ..SubmitFacts::default() };
             let new = NewJob {
                 method: raincheck_core::Method::Get,
                 equal: Some([0; 16]),

@@ -30,7 +30,7 @@ async fn are_there<const N: usize>(bed: &Bed, contents: [&Content; N]) -> [bool;
 
 fn with_input(input: &Content, key: &str, byte: u8) -> NewJob {
     let spec = Spec { input: input.clone(), key: Some(key.into()), ..Spec::default() };
-    NewJob { fingerprint: fingerprint(byte), spec, ..new_job() }
+    NewJob { fingerprint: fingerprint(byte), spec: Box::new(spec), ..new_job() }
 }
 
 #[tokio::test]

@@ -11,7 +11,10 @@ async fn a_job_goes_from_submit_to_its_result() {
     let bed = Bed::new().await;
     let input = json(r#"{"n":1}"#);
     let job = bed
-        .submit(raincheck_core::NewJob { spec: Spec { input: input.clone(), ..Spec::default() }, ..new_job() })
+        .submit(raincheck_core::NewJob {
+            spec: Box::new(Spec { input: input.clone(), ..Spec::default() }),
+            ..new_job()
+        })
         .await;
     assert_eq!(job.state, State::Queued);
     let leased = bed.lease().await;
@@ -102,7 +105,8 @@ async fn finishing_and_leasing_are_one_request() {
 async fn failed_attempts_are_tried_again_until_they_are_used_up() {
     let bed = Bed::new().await;
     let retry = RetryPolicy { max_attempts: 3, initial: 5_000, factor: 2.0, jitter: false, ..RetryPolicy::default() };
-    let job = bed.submit(raincheck_core::NewJob { spec: Spec { retry, ..Spec::default() }, ..new_job() }).await;
+    let job =
+        bed.submit(raincheck_core::NewJob { spec: Box::new(Spec { retry, ..Spec::default() }), ..new_job() }).await;
     for delay in [5_000, 10_000] {
         let leased = bed.lease().await;
         let finish = bed.engine.settle(leased.job.lease_ref(), failure()).await.unwrap();

@@ -13,7 +13,7 @@ async fn sixty_four_duplicates_of_a_key_are_one_job() {
             .map(|_| {
                 let engine = bed.engine.clone();
                 let spec = Spec { key: Some(format!("key-{round}").into()), ..Spec::default() };
-                let job = NewJob { fingerprint: fingerprint(1), spec, ..new_job() };
+                let job = NewJob { fingerprint: fingerprint(1), spec: Box::new(spec), ..new_job() };
                 tokio::spawn(async move { engine.submit(vec![job]).await.unwrap()[0].job().id })
             })
             .collect();

@@ -32,7 +32,7 @@ async fn functions_do_the_work_so_many_at_once() {
     });
     let worker = LocalWorker::start(&bed.engine, handlers, options(3));
     let jobs: Vec<_> = (0..100)
-        .map(|n: u32| NewJob { spec: Spec { input: json(n.to_string()), ..Spec::default() }, ..new_job() })
+        .map(|n: u32| NewJob { spec: Box::new(Spec { input: json(n.to_string()), ..Spec::default() }), ..new_job() })
         .collect();
     for (n, submitted) in bed.engine.submit(jobs).await.unwrap().iter().enumerate() {
         let record = bed.done(submitted.job()).await;
@@ -73,8 +73,8 @@ async fn panics_and_errors_are_failed_attempts() {
     handlers.register(name("bad"), |_| async { Err(Failure::of(FailureCode::Failed, "no luck")) });
     let worker = LocalWorker::start(&bed.engine, handlers, options(2));
     let once = || Spec { retry: RetryPolicy { max_attempts: 1, ..RetryPolicy::default() }, ..Spec::default() };
-    let panicking = bed.submit(NewJob { spec: once(), ..new_job() }).await;
-    let failing = bed.submit(NewJob { spec: once(), ..NewJob::new(name("q"), name("bad")) }).await;
+    let panicking = bed.submit(NewJob { spec: Box::new(once()), ..new_job() }).await;
+    let failing = bed.submit(NewJob { spec: Box::new(once()), ..NewJob::new(name("q"), name("bad")) }).await;
     let record = bed.done(&panicking).await;
     assert!(record.failure.unwrap().detail.unwrap().contains("panic"));
     assert_eq!(bed.done(&failing).await.failure.unwrap().detail.as_deref(), Some("no luck"));
@@ -99,7 +99,9 @@ async fn an_input_that_cannot_be_read_is_no_fault_of_its_job() {
     std::fs::rename(&path, path.with_extension("aside")).unwrap();
     std::fs::create_dir(&path).unwrap();
     let retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
-    let job = bed.submit(NewJob { spec: Spec { input: input.clone(), retry, ..Spec::default() }, ..new_job() }).await;
+    let job = bed
+        .submit(NewJob { spec: Box::new(Spec { input: input.clone(), retry, ..Spec::default() }), ..new_job() })
+        .await;
     let worker = LocalWorker::start(&bed.engine, handlers, options(1));
     let mut record = bed.record(&job).await;
     while record.job.state != State::Scheduled {
@@ -146,7 +148,8 @@ async fn a_canceled_and_a_timed_out_run_are_told_to_stop() {
     assert_eq!(bed.done(&canceled).await.job.state, State::Canceled);
 
     let retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
-    let timed = bed.submit(NewJob { timeout: 1_000, spec: Spec { retry, ..Spec::default() }, ..new_job() }).await;
+    let timed =
+        bed.submit(NewJob { timeout: 1_000, spec: Box::new(Spec { retry, ..Spec::default() }), ..new_job() }).await;
     started.notified().await;
     bed.clock.advance(1_001);
     let record = bed.done(&timed).await;

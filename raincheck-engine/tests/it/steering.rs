@@ -41,7 +41,7 @@ async fn waiting_jobs_are_canceled_hastened_and_purged() {
 async fn running_again_makes_a_new_job() {
     let bed = Bed::new().await;
     let spec = Spec { input: json("41"), key: Some("once".into()), ..Spec::default() };
-    let job = bed.submit(NewJob { spec, ..new_job() }).await;
+    let job = bed.submit(NewJob { spec: Box::new(spec), ..new_job() }).await;
     let rerun = async |force| bed.engine.rerun(&bed.record(&job).await, None, force).await;
     assert!(matches!(rerun(true).await, Err(RerunError::NotFinished)));
     bed.complete(bed.lease().await.job.lease_ref()).await;

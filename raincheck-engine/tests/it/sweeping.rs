@@ -74,7 +74,7 @@ async fn finished_jobs_are_purged_in_time_and_forgotten_later() {
 async fn what_is_over_is_gone_at_once() {
     let bed = Bed::new().await;
     let spec = Spec { key: Some("once".into()), ..Spec::default() };
-    let new = NewJob { retention: Retention { succeeded: 50_000, failed: 0 }, spec, ..new_job() };
+    let new = NewJob { retention: Retention { succeeded: 50_000, failed: 0 }, spec: Box::new(spec), ..new_job() };
     let job = bed.submit(new.clone()).await;
     bed.complete(bed.lease().await.job.lease_ref()).await;
     bed.clock.advance(49_999);

@@ -26,7 +26,7 @@ impl Model {
                     });
                     facts.claim = stored.map(|&(no, fingerprint)| interpreter::Claim { no, fingerprint }).into();
                 }
-                Look::Job(no) => facts.job = self.row(no).into(),
+                Look::Job(no) => facts.job = self.row(no).map(Box::new).into(),
                 Look::Tombstone(no) => facts.tombstone = self.tombstone(no).into(),
             }
         }

@@ -36,7 +36,7 @@ pub fn new_job() -> NewJob {
 /// A job of a kind in a queue, tried again without jitter.
 pub fn new_of(queue: &str, kind: &str) -> NewJob {
     let retry = RetryPolicy { jitter: false, ..RetryPolicy::default() };
-    NewJob { spec: Spec { retry, ..Spec::default() }, ..NewJob::new(name(queue), name(kind)) }
+    NewJob { spec: Box::new(Spec { retry, ..Spec::default() }), ..NewJob::new(name(queue), name(kind)) }
 }
 
 /// The end of a run with a result.

@@ -32,7 +32,7 @@ pub async fn keeps_everything_the_client_asked_for(world: &mut World) {
     new.timeout = 77_000;
     new.retention = Retention { succeeded: 5_000, failed: 6_000 };
     new.start_by = Some(raincheck_core::Timestamp(1_760_000_100_000));
-    new.spec = Spec {
+    *new.spec = Spec {
         label: Some("clip \u{1F39E} \"x\"".into()),
         key: Some("k 1".into()),
         tags: vec![("a".into(), "1".into()), ("b".into(), "".into())],
@@ -50,7 +50,7 @@ pub async fn keeps_everything_the_client_asked_for(world: &mut World) {
     assert_eq!((job.max_attempts, job.max_losses), (9, 7));
     assert_eq!(record.input_size, 3);
     let shown = Content { payload: Payload::Empty, digest: [0; 16], ..new.spec.input.clone() };
-    assert_eq!(record.spec, Spec { input: shown, ..new.spec.clone() });
+    assert_eq!(record.spec, Spec { input: shown, ..(*new.spec).clone() });
     let leased = world.ask(super::worker_asks(&["video.compress"], 1)).await;
     assert_eq!(leased[0].1.input.payload, new.spec.input.payload, "a worker gets the bytes");
     assert_eq!(world.store.input(job.no).await.unwrap().unwrap().payload, new.spec.input.payload);

@@ -63,7 +63,7 @@ impl Batch<'_> {
                         None => Fact::NotAsked,
                     };
                 }
-                Some(Look::Job(no)) => facts.job = self.job_fact(no),
+                Some(Look::Job(no)) => facts.job = self.job_fact(no).map(Box::new),
                 Some(Look::Tombstone(no)) => facts.tombstone = self.tombstone_fact(no),
                 None => return facts,
             }

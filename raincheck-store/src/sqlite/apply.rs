@@ -190,7 +190,7 @@ impl Writer<'_> {
         while let Some(look) = facts.next(name) {
             match look {
                 Look::Claim => facts.claim = claims::find(self.db, Place::of(name.scope, queue), name.key)?.into(),
-                Look::Job(no) => facts.job = claims::job(self.db, &self.shared.tables, no)?.into(),
+                Look::Job(no) => facts.job = claims::job(self.db, &self.shared.tables, no)?.map(Box::new).into(),
                 Look::Tombstone(no) => facts.tombstone = claims::tombstone(self.db, no)?.into(),
             }
         }

@@ -120,7 +120,7 @@ async fn live(connection: &mut Connection, times: usize) -> Result<(), Failure> 
 pub async fn walk(path: HotPath, times: usize, folder: &Path) -> Result<Exit, Failure> {
     let (queue, kind) = (Name::new("default").map_err(broken)?, Name::new("bench").map_err(broken)?);
     let spec = Spec { input: json(&server::input()), ..Spec::default() };
-    let new = NewJob { spec, ..NewJob::new(queue, kind.clone()) };
+    let new = NewJob { spec: Box::new(spec), ..NewJob::new(queue, kind.clone()) };
     if path == HotPath::Decide {
         decide_submits(&new, times)?;
         return Ok(Exit::Done);

@@ -5,7 +5,7 @@ use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use raincheck_core::{
-    Clock, Command, Content, LeaseJobs, LeaseRef, Millis, Name, NewJob, Outcome, Payload, Reply, Settle, Spec, State,
+    Clock, Command, Content, LeaseJobs, LeaseRef, Millis, Name, NewJob, Outcome, Payload, Reply, Settle, State,
     SystemClock, Timestamp,
 };
 use raincheck_store::{SqliteOptions, SqliteStore, Store};
@@ -86,7 +86,7 @@ pub async fn fill(folder: &Path, count: usize, jobs: Jobs) -> Result<(), Failure
 async fn some(store: &SqliteStore, count: usize, jobs: Jobs, now: Timestamp) -> Result<(), Failure> {
     let (queue, kind) = (Name::new("default").map_err(broken)?, Name::new("bench").map_err(broken)?);
     let mut new = NewJob::new(queue, kind.clone());
-    new.spec = Spec { input: json(&super::server::input()), ..Spec::default() };
+    new.spec.input = json(&super::server::input());
     if let Jobs::Later = jobs {
         (new.priority, new.run_at) = (100, Some(now.plus(LATER)));
     }
