@@ -9,7 +9,8 @@ use crate::run::{cargo, run};
 use crate::schemathesis;
 
 /// Crates with targets: tests in a module named `fuzz`.
-const CRATES: &[&str] = &["raincheck-core", "raincheck-store", "raincheck-engine", "raincheck-client", "raincheck"];
+const CRATES: &[&str] =
+    &["raincheck-core", "raincheck-store", "raincheck-engine", "raincheck-client", "raincheck-http", "raincheck"];
 /// The target that needs the release binary.
 const SCHEMA: &str = "schemathesis";
 

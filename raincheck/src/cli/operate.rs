@@ -49,7 +49,7 @@ impl WorkerCommand {
 /// # Errors
 /// When standard output can't be written.
 pub fn openapi() -> Result<Exit, Failure> {
-    output::json(&*crate::http::OPENAPI, Format::Json)?;
+    output::json(&*raincheck_http::OPENAPI, Format::Json)?;
     Ok(Exit::Done)
 }
 

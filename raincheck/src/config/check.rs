@@ -73,7 +73,7 @@ impl Faults<'_> {
                 self.add(&["server", "public_url"], format!("`{url}` is not an http or https URL"));
             }
         }
-        if !crate::http::tells_failure(server.failed_status) {
+        if !raincheck_http::tells_failure(server.failed_status) {
             self.add(&["server", "failed_status"], "must be 200 or an HTTP status from 400 to 599");
         }
         self.store(settings);

@@ -292,7 +292,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "lists-without-bound",
         fault: "a list is read to its end before its elements are counted",
         edits: &[Edit {
-            file: "raincheck/src/http/wire/read.rs",
+            file: "raincheck-http/src/wire/read.rs",
             from: "while all.len() < MOST {",
             to: "while all.len() < usize::MAX {",
         }],
@@ -302,7 +302,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "bodies-without-room",
         fault: "bodies that are under way take next to nothing of the room there is for them",
         edits: &[Edit {
-            file: "raincheck/src/http/room.rs",
+            file: "raincheck-http/src/room.rs",
             from: "u32::try_from(size.div_ceil(UNIT)).map_err",
             to: "u32::try_from(size / UNIT / UNIT).map_err",
         }],
@@ -312,7 +312,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "unread-megabytes",
         fault: "the system takes megabytes for somebody who reads nothing",
         edits: &[Edit {
-            file: "raincheck/src/http/mod.rs",
+            file: "raincheck-http/src/serve.rs",
             from: "set_tcp_notsent_lowat(UNSENT_BYTES)",
             to: "set_tcp_notsent_lowat(UNSENT_BYTES << 9)",
         }],
@@ -321,14 +321,14 @@ pub const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "half-is-whole",
         fault: "who closes half of its connection is taken for gone",
-        edits: &[Edit { file: "raincheck/src/http/accept.rs", from: ".half_close(true)", to: ".half_close(false)" }],
+        edits: &[Edit { file: "raincheck-http/src/accept.rs", from: ".half_close(true)", to: ".half_close(false)" }],
         killer: Killer::Tests(GONE),
     },
     Mutant {
         name: "escape-off",
         fault: "one cell of the job's page shows text unescaped",
         edits: &[Edit {
-            file: "raincheck/src/http/pages/job.rs",
+            file: "raincheck-http/src/pages/job.rs",
             from: "\"<dt>{name}</dt><dd>{}</dd>\", escape(value))",
             to: "\"<dt>{name}</dt><dd>{}</dd>\", value)",
         }],

@@ -1,4 +1,4 @@
-//! The line of crates: core <- store <- engine <- raincheck, with the client beside it.
+//! The line of crates: core <- store <- engine <- http <- raincheck, with the client beside it.
 
 use super::file::{File, has_word};
 
@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("raincheck-store", &["raincheck-core", "raincheck-sim", "raincheck-fuzz", "pgcluster", "s3server"]),
     ("raincheck-engine", &["raincheck-core", "raincheck-store", "raincheck-fuzz"]),
     ("raincheck-client", &["raincheck-core", "raincheck-engine", "raincheck-fuzz"]),
+    ("raincheck-http", &["raincheck-core", "raincheck-store", "raincheck-engine", "raincheck-fuzz"]),
     (
         "raincheck",
         &[
@@ -20,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "raincheck-store",
             "raincheck-engine",
             "raincheck-client",
+            "raincheck-http",
             "raincheck-fuzz",
             "pgcluster",
             "s3server",
@@ -88,7 +90,7 @@ pub fn pure_core(files: &[File]) -> Vec<String> {
 pub fn sql_stays_in_the_store(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
     let outside = |path: &str| {
-        ["raincheck-core/", "raincheck-engine/", "raincheck-client/", "raincheck/src/"]
+        ["raincheck-core/", "raincheck-engine/", "raincheck-client/", "raincheck-http/", "raincheck/src/"]
             .iter()
             .any(|p| path.starts_with(p))
     };
@@ -107,7 +109,7 @@ pub fn sql_stays_in_the_store(files: &[File]) -> Vec<String> {
 
 pub fn handlers_ask_the_engine(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
-    for file in files.iter().filter(|file| file.path.starts_with("raincheck/src/http/") && file.ends(".rs")) {
+    for file in files.iter().filter(|file| file.path.starts_with("raincheck-http/src/") && file.ends(".rs")) {
         for (number, line) in file.code() {
             if line.contains(".store()") || has_word(line, "Reply") {
                 complaints.push(format!(
@@ -185,11 +187,11 @@ mod tests {
     #[test]
     fn a_handler_that_reaches_through_to_the_store_is_found() {
         let found = |path: &str, text: &str| handlers_ask_the_engine(&[file(path, text)]).len();
-        assert_eq!(found("raincheck/src/http/a.rs", "app.engine.store().record(no)"), 1);
-        assert_eq!(found("raincheck/src/http/a/b.rs", "use raincheck_core::Reply;"), 1);
+        assert_eq!(found("raincheck-http/src/a.rs", "app.engine.store().record(no)"), 1);
+        assert_eq!(found("raincheck-http/src/a/b.rs", "use raincheck_core::Reply;"), 1);
         assert_eq!(
             found(
-                "raincheck/src/http/a.rs",
+                "raincheck-http/src/a.rs",
                 "// not engine.store()
 app.engine.record(no)"
             ),
@@ -202,7 +204,7 @@ app.engine.record(no)"
     fn sql_is_found_and_http_methods_are_not() {
         assert_eq!(sql_stays_in_the_store(&[file("raincheck-engine/src/a.rs", "\"SELECT 1\"")]).len(), 1);
         assert!(
-            sql_stays_in_the_store(&[file("raincheck/src/http/a.rs", "Method::DELETE; tokio::select! {}")]).is_empty()
+            sql_stays_in_the_store(&[file("raincheck-http/src/a.rs", "Method::DELETE; tokio::select! {}")]).is_empty()
         );
         assert!(sql_stays_in_the_store(&[file("raincheck-store/src/a.rs", "\"SELECT 1\"")]).is_empty());
     }

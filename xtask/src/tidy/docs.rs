@@ -2,7 +2,7 @@
 
 use super::file::File;
 
-const PROBLEMS: &str = "raincheck/src/http/problem.rs";
+const PROBLEMS: &str = "raincheck-http/src/problem.rs";
 const PAGES: &str = "docs/errors/";
 
 pub fn links(files: &[File]) -> Vec<String> {

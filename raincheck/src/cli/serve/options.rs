@@ -3,19 +3,19 @@
 use std::{collections::HashMap, net::SocketAddr, path::Path, path::PathBuf};
 
 use raincheck_core::{Defaults, KindDefaults, Method, Name, OnLost, Policy};
+use raincheck_http::{KindOptions, Limits, Live, Options};
 use raincheck_store::{BlobPlace, PostgresOptions, SqliteOptions, StoreOptions};
 
 use crate::{
     cli::exit::Failure,
     config::{self, Config, Secret, defaults, kind},
-    http::{HttpLimits, HttpOptions, KindOptions, Live},
 };
 
 /// What HTTP is told.
 ///
 /// # Errors
 /// A schema that can't be read any more.
-pub fn http(config: &Config) -> Result<HttpOptions, Failure> {
+pub fn http(config: &Config) -> Result<Options, Failure> {
     let (server, limits) = (&config.settings.server, &config.settings.limits);
     let listen: SocketAddr =
         server.listen.parse().map_err(|_| Failure::usage(format!("`{}` is not an address and port", server.listen)))?;
@@ -24,14 +24,14 @@ pub fn http(config: &Config) -> Result<HttpOptions, Failure> {
         // Built-in workers come in by the very address that it listens on.
         hosts.push(if listen.is_ipv6() { format!("[{}]", listen.ip()) } else { listen.ip().to_string() });
     }
-    Ok(HttpOptions {
+    Ok(Options {
         listen,
         public_url: server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
         hosts,
         cors_origins: server.cors_origins.clone(),
         failed_status: server.failed_status,
         admin_token: server.admin_token.as_ref().map(|token| token.reveal().to_owned()),
-        limits: HttpLimits {
+        limits: Limits {
             json_body: limits.json_body.bytes(),
             batch_body: limits.batch_body.bytes(),
             file: limits.file.0,

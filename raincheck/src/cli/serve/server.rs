@@ -5,6 +5,7 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 use raincheck_client::Client;
 use raincheck_core::{Name, QueuePatch};
 use raincheck_engine::{Engine, Settings};
+use raincheck_http::{KindOptions, Live};
 use raincheck_store::{Store, StoreError};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,6 @@ use super::{
 use crate::{
     cli::exit::{Exit, Failure},
     config::Config,
-    http::{self, KindOptions, Live},
 };
 
 /// From the order to stop to the end, whatever hangs.
@@ -46,7 +46,7 @@ impl Server {
         let mut options = options::http(config)?;
         refuse_open(&options)?;
         options.limits.connections = descriptors::connections(options.limits.connections);
-        let listener = http::bind(&options).await.map_err(|error| taken(options.listen, &error))?;
+        let listener = raincheck_http::bind(&options).await.map_err(|error| taken(options.listen, &error))?;
         let address = listener.local_addr()?;
         let defaults = options::submit_defaults(config)?;
         let (engine, store) = start_engine(config).await?;
@@ -57,7 +57,7 @@ impl Server {
         let kinds = options.kinds.clone();
         let token = options.admin_token.clone();
         let shutdown = CancellationToken::new();
-        let http = tokio::spawn(http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
+        let http = tokio::spawn(raincheck_http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
         let client = Client::builder(local_url(address)).maybe_token(token.clone()).build()?;
         let mut server = Self { address, token, engine, kinds, commands: Commands::default(), http, shutdown };
         let ready = match Change::of(&server.commands, config, &client, store.own_workers().unwrap_or_default()) {
@@ -198,7 +198,7 @@ async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failu
 }
 
 /// Beyond loopback, without a token, everybody could run commands here.
-fn refuse_open(options: &http::HttpOptions) -> Result<(), Failure> {
+fn refuse_open(options: &raincheck_http::Options) -> Result<(), Failure> {
     if options.listen.ip().is_loopback() || options.admin_token.is_some() {
         return Ok(());
     }
@@ -234,10 +234,10 @@ mod tests {
 
     #[test]
     fn only_loopback_goes_without_a_token() {
-        let options = |listen: &str, token: Option<&str>| http::HttpOptions {
+        let options = |listen: &str, token: Option<&str>| raincheck_http::Options {
             listen: listen.parse().unwrap(),
             admin_token: token.map(str::to_owned),
-            ..http::HttpOptions::default()
+            ..raincheck_http::Options::default()
         };
         assert!(refuse_open(&options("127.0.0.1:1", None)).is_ok());
         assert!(refuse_open(&options("[::1]:1", None)).is_ok());

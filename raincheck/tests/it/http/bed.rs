@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck::http::{HttpOptions, bind, serve};
 use raincheck_core::SystemClock;
 use raincheck_engine::{Engine, Settings};
+use raincheck_http::{Options, bind, serve};
 use raincheck_store::{SqliteOptions, SqliteStore};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -72,18 +72,18 @@ impl Bed {
         Bed::with(|_| ()).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut HttpOptions)) -> Bed {
+    pub async fn with(change: impl FnOnce(&mut Options)) -> Bed {
         Bed::on(change, |_| ()).await
     }
 
-    pub async fn on(change: impl FnOnce(&mut HttpOptions), change_store: impl FnOnce(&mut SqliteOptions)) -> Bed {
+    pub async fn on(change: impl FnOnce(&mut Options), change_store: impl FnOnce(&mut SqliteOptions)) -> Bed {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::default());
         let mut sqlite = SqliteOptions { clock: clock.clone(), ..SqliteOptions::in_folder(folder.path()) };
         change_store(&mut sqlite);
         let store = SqliteStore::open(sqlite).unwrap();
         let engine = Engine::start(store, clock, Settings::default()).await.unwrap();
-        let mut options = HttpOptions { listen: ([127, 0, 0, 1], 0).into(), ..HttpOptions::default() };
+        let mut options = Options { listen: ([127, 0, 0, 1], 0).into(), ..Options::default() };
         change(&mut options);
         let listener = bind(&options).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use raincheck::http::HttpOptions;
+use raincheck_http::Options;
 use raincheck_store::Found;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ async fn put_large(bed: &Bed, target: &str, byte: u8) -> Reply {
 }
 
 /// A server whose open connections can be counted: those of the test are closed after each request.
-async fn one_by_one(change: impl FnOnce(&mut HttpOptions)) -> Bed {
+async fn one_by_one(change: impl FnOnce(&mut Options)) -> Bed {
     let mut bed = Bed::with(change).await;
     bed.http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
     bed

@@ -1,0 +1,44 @@
+//! The contract inside a program of one's own.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use futures_util::stream;
+use raincheck_engine::Engine;
+
+use super::app::App;
+use super::front::Front;
+use super::options::Options;
+use super::problem::Untold;
+use super::routes;
+
+/// The contract, to be nested under a prefix or merged with other routes: it answers whatever they do not. Under a
+/// prefix, `public_url` must end with it, so that URLs in answers lead there.
+///
+/// The program listens, so `listen`, `connections` and `stalled` mean nothing here. To end in time, it calls
+/// [`Engine::drain`] first: streams and waits end then. Each call makes a router with bounds of its own; clone it instead.
+///
+/// # Errors
+/// When `public_url` is not a URL.
+pub fn router(engine: Engine, options: Options) -> anyhow::Result<Router> {
+    let app = App::new(engine, Arc::new(options))?;
+    let front = Front::new(app.clone(), routes::router(app));
+    Ok(Router::new().fallback(move |request: Request| {
+        let front = front.clone();
+        async move {
+            let answer = front.answer(request, false).await;
+            match answer.extensions().get::<Untold>() {
+                // A body that fails before its first byte ends the connection: nothing of the answer is sent.
+                Some(_) => answer.map(|_| Body::from_stream(stream::once(async { Err::<&str, _>(untold()) }))),
+                None => answer,
+            }
+        }
+    }))
+}
+
+fn untold() -> io::Error {
+    io::Error::other("nobody knows whether it was done")
+}

@@ -1,0 +1,284 @@
+//! Who may come in at all: known hosts, no foreign pages, and the token where one is set.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::options::Options;
+use super::problem::{self, Problem};
+
+/// The checks that come before the router.
+#[derive(Debug)]
+pub struct Guard {
+    hosts: Vec<String>,
+    public_host: Option<String>,
+    public_origin: Option<String>,
+    cors: Vec<String>,
+    token: Option<[u8; 32]>,
+    header_bytes: usize,
+}
+
+/// Told by browsers. Names that are known before are quicker to look for than texts.
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+const EXPOSED: &str = "Location, Content-Location, Retry-After, ETag, Preference-Applied, Idempotency-Replayed, \
+                       Raincheck-Coalesced, Raincheck-Attempt, Link, Content-Range, Content-Disposition";
+const ASKED: &str = "Authorization, Content-Type, Prefer, Idempotency-Key, If-None-Match, If-Range, Range, Last-Event-ID, \
+                     traceparent, Content-Disposition";
+
+/// Why a request does not pass.
+#[derive(Debug)]
+pub enum Refused {
+    /// It must not.
+    Problem(Problem),
+    /// It only asks whether another one may.
+    Preflight,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Refused::Problem(problem)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Refused::Problem(problem) => problem.into_response(),
+            Refused::Preflight => preflight(),
+        }
+    }
+}
+
+impl Guard {
+    /// Prepares the checks.
+    pub fn new(options: &Options) -> Self {
+        let public = options.public_url.as_deref().map(|url| url.trim_end_matches('/'));
+        let origin =
+            public.map(|url| url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end]).to_ascii_lowercase());
+        Guard {
+            hosts: options.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            public_host: origin.as_deref().and_then(|url| url.split_once("://")).map(|(_, host)| host.to_owned()),
+            public_origin: origin,
+            cors: options.cors_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect(),
+            token: options.admin_token.as_deref().map(|token| Sha256::digest(token).into()),
+            header_bytes: options.limits.header_bytes,
+        }
+    }
+
+    /// Lets a request pass, or answers it.
+    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+        let (headers, uri) = (request.headers(), request.uri());
+        let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+        if size + target > self.header_bytes {
+            let detail = format!("the head may have {} bytes (`headers` in [limits]): send less", self.header_bytes);
+            return Err(Problem::new(problem::HEADERS).detail(detail).into());
+        }
+        if uri.path() == "/livez" {
+            return Ok(());
+        }
+        let host = host(request).ok_or_else(|| Problem::bad("exactly one Host header is required"))?;
+        if !self.knows(host) {
+            let detail = "list the host under server.hosts, or set server.public_url";
+            return Err(Problem::new(problem::MISDIRECTED).detail(detail).into());
+        }
+        let foreign = foreign(headers, host, self.public_origin.as_deref());
+        let allowed = self.allowed_origin(headers).is_some();
+        if request.method() == Method::OPTIONS && allowed && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            return Err(Refused::Preflight);
+        }
+        let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        let upgrade = headers.contains_key(header::UPGRADE);
+        if foreign && (unsafe_method || upgrade) && !(allowed && headers.contains_key(header::AUTHORIZATION)) {
+            let detail = "a page of another origin must not do this: list it under `cors_origins` in [server], and let it send a token";
+            return Err(Problem::new(problem::FORBIDDEN).detail(detail).into());
+        }
+        self.authorize(headers)
+    }
+
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let Some(expected) = &self.token else { return Ok(()) };
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token =
+            given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        // Digests of equal length are compared, so that the time tells nothing about the token.
+        let matches =
+            token.is_some_and(|(_, token)| bool::from(Sha256::digest(token.trim()).as_slice().ct_eq(expected)));
+        if matches {
+            return Ok(());
+        }
+        let challenge = if token.is_some() {
+            "Bearer realm=\"raincheck\", error=\"invalid_token\""
+        } else {
+            "Bearer realm=\"raincheck\""
+        };
+        let refused = Problem::new(problem::UNAUTHORIZED);
+        Err(refused.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)).into())
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        let name = without_port(host);
+        let listed = |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name);
+        ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| name.eq_ignore_ascii_case(local))
+            || self.public_host.iter().any(listed)
+            || self.hosts.iter().any(listed)
+    }
+
+    /// The origin of the request, when pages of it may read answers.
+    pub fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        if self.cors.is_empty() {
+            return None;
+        }
+        let origin = headers.get(header::ORIGIN)?;
+        let text = origin.to_str().ok()?.to_ascii_lowercase();
+        self.cors.contains(&text).then(|| origin.clone())
+    }
+
+    /// Lets a page of an allowed origin read the answer. To others it is marked as one that depends on the origin: a
+    /// cache must not give it to that page.
+    pub fn expose(&self, response: &mut Response, allowed: Option<HeaderValue>) {
+        if self.cors.is_empty() {
+            return;
+        }
+        let headers = response.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = allowed {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        }
+    }
+}
+
+fn preflight() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let mut insert = |name: HeaderName, value| response.headers_mut().insert(name, HeaderValue::from_static(value));
+    insert(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE");
+    insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ASKED);
+    insert(header::ACCESS_CONTROL_MAX_AGE, "600");
+    response
+}
+
+/// The one host that a request is for: the authority of its target (HTTP/2), else its only `Host`.
+fn host<B>(request: &Request<B>) -> Option<&str> {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let (first, more) = (named.next(), named.next());
+    match request.uri().authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => first.filter(|_| more.is_none())?.to_str().ok().filter(|host| !host.is_empty()),
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty() => name,
+        _ => host,
+    }
+}
+
+/// Whether a browser says that the request comes from a page of another origin.
+fn foreign(headers: &HeaderMap, host: &str, public: Option<&str>) -> bool {
+    if let Some(site) = headers.get(&SEC_FETCH_SITE)
+        && site.as_bytes() == b"cross-site"
+    {
+        return true;
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let Ok(origin) = origin.to_str() else { return true };
+    let same = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
+    !same && !public.is_some_and(|public| public.eq_ignore_ascii_case(origin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(options: &Options, method: &str, headers: &[(&str, &str)]) -> u16 {
+        let mut request = Request::builder().method(method).uri("/jobs");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match Guard::new(options).check(&request.body(()).unwrap()) {
+            Ok(()) => 200,
+            Err(refused) => refused.into_response().status().as_u16(),
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        let options = Options {
+            public_url: Some("https://jobs.example.com/api".to_owned()),
+            hosts: vec!["raincheck:8202".to_owned(), "inner".to_owned()],
+            ..Options::default()
+        };
+        for good in
+            ["localhost", "127.0.0.1:1", "[::1]:8202", "LOCALHOST:8", "jobs.example.com", "raincheck:8202", "inner:9"]
+        {
+            assert_eq!(status(&options, "GET", &[("host", good)]), 200, "{good}");
+        }
+        for bad in [
+            "evil.test",
+            "localhost.evil.test",
+            "127.0.0.1.evil.test:8202",
+            "raincheck:1",
+            "a@localhost",
+            "example.com",
+        ] {
+            assert_eq!(status(&options, "GET", &[("host", bad)]), 421, "{bad}");
+        }
+        assert_eq!(status(&options, "GET", &[]), 400);
+        assert_eq!(status(&options, "GET", &[("host", "localhost"), ("host", "localhost")]), 400);
+    }
+
+    #[test]
+    fn foreign_pages() {
+        let own = Options::default();
+        let host = ("host", "localhost:8202");
+        for (headers, expected) in [
+            (&[host][..], 200),
+            (&[host, ("origin", "http://localhost:8202")], 200),
+            (&[host, ("origin", "http://localhost:3000")], 403),
+            (&[host, ("origin", "null")], 403),
+            (&[host, ("sec-fetch-site", "cross-site")], 403),
+            (&[host, ("sec-fetch-site", "same-origin")], 200),
+        ] {
+            assert_eq!(status(&own, "POST", headers), expected, "{headers:?}");
+            assert_eq!(status(&own, "GET", headers), 200, "{headers:?}");
+        }
+        assert_eq!(status(&own, "GET", &[host, ("origin", "http://evil.test"), ("upgrade", "websocket")]), 403);
+        let cors = Options {
+            cors_origins: vec!["https://app.example.com".to_owned()],
+            admin_token: Some("secret".to_owned()),
+            ..Options::default()
+        };
+        let page = ("origin", "https://app.example.com");
+        assert_eq!(status(&cors, "POST", &[host, page, ("authorization", "Bearer secret")]), 200);
+        assert_eq!(status(&cors, "POST", &[host, page]), 403);
+        assert_eq!(status(&cors, "OPTIONS", &[host, page, ("access-control-request-method", "POST")]), 204);
+        assert_eq!(
+            status(
+                &cors,
+                "OPTIONS",
+                &[host, ("origin", "https://evil.test"), ("access-control-request-method", "POST")]
+            ),
+            401
+        );
+    }
+
+    #[test]
+    fn tokens() {
+        let options = Options { admin_token: Some("secret".to_owned()), ..Options::default() };
+        let host = ("host", "localhost");
+        for (value, expected) in
+            [("Bearer secret", 200), ("bearer secret", 200), ("Bearer secre", 401), ("Basic secret", 401), ("", 401)]
+        {
+            assert_eq!(status(&options, "GET", &[host, ("authorization", value)]), expected, "{value}");
+        }
+        assert_eq!(status(&options, "GET", &[host]), 401);
+    }
+}

@@ -1,0 +1,132 @@
+//! Kinds: what there is to ask for, how long it takes, who does it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use axum::extract::State as AppState;
+use axum::response::Response;
+use http::StatusCode;
+use raincheck_core::{Name, State, limits};
+use raincheck_engine::WorkerInfo;
+use raincheck_store::KindFigures;
+
+use super::answer::json;
+use super::app::App;
+use super::path::NamePath;
+use super::problem::{self, Problem};
+use super::query::Query;
+use super::wire::Json;
+
+/// So many workers that serve by patterns or by queues alone are held against each kind.
+const UNNAMED: usize = 100;
+/// Room for a kind.
+const KIND_BYTES: usize = 384;
+
+/// Every kind that was configured or submitted, by name.
+#[utoipa::path(get, path = "/kinds", tag = "operate",
+    responses((status = 200, description = "All kinds, by name", body = super::openapi::Kinds), super::openapi::ReadProblems))]
+pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response, Problem> {
+    query.done()?;
+    let kinds = known(&app).await?;
+    let out = app.room.work(kinds.len() * KIND_BYTES, || {
+        let mut out = Json::with_capacity(KIND_BYTES * kinds.len() + 32);
+        let serving = Serving::of(&app);
+        out.begin();
+        out.key("items").list(kinds.values(), |out, kind| write(out, &app, kind, &serving));
+        out.end();
+        out
+    });
+    Ok(json(StatusCode::OK, out.await))
+}
+
+/// One kind.
+#[utoipa::path(get, path = "/kinds/{kind}", tag = "operate", params(("kind" = String, Path)),
+    responses((status = 200, description = "The kind", body = super::openapi::Kind), super::openapi::ReadProblems))]
+pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: Query) -> Result<Response, Problem> {
+    query.done()?;
+    let kinds = known(&app).await?;
+    let kind = kinds.get(&name).ok_or_else(|| Problem::new(problem::NOT_FOUND))?;
+    let mut out = Json::with_capacity(512);
+    write(&mut out, &app, kind, &Serving::of(&app));
+    Ok(json(StatusCode::OK, out))
+}
+
+/// Each with the queues that its jobs go to: its own, and those that hold some.
+async fn known(app: &App) -> Result<BTreeMap<Name, KindFigures>, Problem> {
+    let defaults = app.engine.defaults();
+    let configured =
+        defaults.kinds.keys().map(|name| KindFigures { name: name.clone(), by_state: [0; 7], queues: Vec::new() });
+    let all = configured.chain(app.engine.figures().await?.kinds);
+    let mut kinds: BTreeMap<Name, KindFigures> = all.map(|kind| (kind.name.clone(), kind)).collect();
+    for kind in kinds.values_mut() {
+        let own = defaults.kinds.get(&kind.name).and_then(|kind| kind.queue.as_ref()).unwrap_or(&defaults.queue);
+        if !kind.queues.contains(own) {
+            kind.queues.push(own.clone());
+        }
+    }
+    Ok(kinds)
+}
+
+/// Workers that take jobs now, and where to look for those that serve a kind.
+struct Serving {
+    workers: Vec<WorkerInfo>,
+    /// Of very many, as many as an answer has room for.
+    by_kind: HashMap<Name, Vec<usize>>,
+    unnamed: Vec<usize>,
+}
+
+impl Serving {
+    fn of(app: &App) -> Self {
+        let mut workers = app.engine.workers();
+        workers.retain(|worker| worker.is_taking);
+        let mut by_kind: HashMap<Name, Vec<usize>> = HashMap::new();
+        let mut room = limits::RIDING_BYTES;
+        for (at, worker) in workers.iter().enumerate() {
+            for kind in worker.kinds.iter() {
+                room = room.saturating_sub(worker.name.len() + 3);
+                if room > 0 {
+                    by_kind.entry(kind.clone()).or_default().push(at);
+                }
+            }
+        }
+        let unnamed =
+            (0..workers.len()).filter(|at| !workers[*at].patterns.is_empty() || workers[*at].kinds.is_empty());
+        let unnamed = unnamed.take(UNNAMED).collect();
+        Serving { workers, by_kind, unnamed }
+    }
+
+    /// The names of those that serve a kind in one of its queues, in order.
+    fn of_kind(&self, kind: &KindFigures) -> Vec<&str> {
+        let by_name = self.by_kind.get(&kind.name).map_or(&[][..], Vec::as_slice);
+        let may = by_name.iter().chain(&self.unnamed).collect::<BTreeSet<_>>();
+        let workers = may.into_iter().map(|at| &self.workers[*at]);
+        let serving = workers.filter(|worker| kind.queues.iter().any(|queue| worker.serves(queue, &kind.name)));
+        serving.map(|worker| &*worker.name).collect()
+    }
+}
+
+fn write(out: &mut Json, app: &App, kind: &KindFigures, serving: &Serving) {
+    let KindFigures { name, by_state, queues } = kind;
+    let defaults = app.engine.defaults();
+    let told = app.options.kinds.get();
+    let (defaults, options) = (defaults.kinds.get(name), told.get(name));
+    out.begin();
+    out.key("name").text(name.as_str());
+    out.key("description").maybe_text(options.and_then(|o| o.description.as_deref()));
+    out.key("queue").maybe_text(defaults.and_then(|kind| kind.queue.as_ref()).map(Name::as_str));
+    out.key("method").maybe_text(defaults.and_then(|kind| kind.method).map(|m| m.as_str()));
+    out.key("input_schema");
+    match options.and_then(|o| o.input_schema.as_ref()) {
+        Some(schema) => _ = out.raw(schema.to_string().as_bytes()),
+        None => out.null(),
+    }
+    let mean = app.engine.kind_stats(name).map(|stats| stats.mean_ms / 1_000.0);
+    out.key("typical_seconds").maybe_float(mean);
+    let workers = serving.of_kind(kind);
+    let served = !workers.is_empty() || queues.iter().any(|queue| app.engine.is_waited_for(queue, name));
+    out.key("served").bool(served);
+    out.key("workers").list(workers, |out, worker| out.text(worker));
+    for state in State::ALL {
+        out.key(state.as_str()).number(by_state[state as usize]);
+    }
+    out.end();
+}

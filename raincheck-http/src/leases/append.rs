@@ -1,0 +1,158 @@
+//! What a run streams to its caller and logs for operators, taken as it comes.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use raincheck_core::{Append, ChunkKind, LeaseRef, State};
+use raincheck_engine::{AppendAnswer, Beat};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::answer::json;
+use crate::ask::Ask;
+use crate::body;
+use crate::path::LeasePath;
+use crate::problem::{self, Problem};
+use crate::submit::raw::media_type;
+use crate::wire::Json;
+
+/// Pause between two looks at a lease whose run sends nothing.
+const LOOK: Duration = Duration::from_secs(2);
+/// Pause between two signs of life; well within the shortest lease.
+const SIGN: Duration = Duration::from_millis(500);
+
+/// Appends to the run's stream.
+#[utoipa::path(post, path = "/leases/{lease}/stream", tag = "work",
+    request_body(content = Vec<u8>, content_type = "*/*"),
+    params(("lease" = String, Path), ("offset" = Option<u64>, Query, description = "Where the bytes start; what is there already is not doubled")),
+    responses((status = 200, description = "Kept up to this offset", body = crate::openapi::Appended), crate::openapi::WorkProblems))]
+pub async fn stream(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
+    let offset = offset(&mut ask)?;
+    let content_type = if ask.headers.contains_key(CONTENT_TYPE) {
+        media_type(&ask.headers)?.or(Some("application/json".into()))
+    } else {
+        None
+    };
+    append(&ask, Target { lease, kind: ChunkKind::Stream, content_type, offset }, body).await
+}
+
+/// Appends to the job's log.
+#[utoipa::path(post, path = "/leases/{lease}/log", tag = "work",
+    request_body(content = Vec<u8>, content_type = "*/*"),
+    params(("lease" = String, Path), ("offset" = Option<u64>, Query, description = "Where the bytes start in what this run wrote; what is there already is not doubled")),
+    responses((status = 200, description = "Kept up to this offset", body = crate::openapi::Appended), crate::openapi::WorkProblems))]
+pub async fn log(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
+    let offset = offset(&mut ask)?;
+    append(&ask, Target { lease, kind: ChunkKind::Log, content_type: None, offset }, body).await
+}
+
+fn offset(ask: &mut Ask) -> Result<Option<u64>, Problem> {
+    let offset = ask.query.number("offset")?;
+    ask.query.done()?;
+    Ok(offset)
+}
+
+struct Target {
+    lease: LeaseRef,
+    kind: ChunkKind,
+    content_type: Option<Box<str>>,
+    offset: Option<u64>,
+}
+
+async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, Problem> {
+    body::refuse_encoding(&ask.headers)?;
+    let draining = ask.engine().draining();
+    let (mut end, mut signs) = (None, Signs::default());
+    // At once unless the bytes are here, whose writing tells, too; then while nothing comes: its sender is waited for as
+    // long as the run goes on, and no longer. A log may get its last lines when that is over.
+    let first_look = if to.kind == ChunkKind::Log { LOOK } else { Duration::ZERO };
+    let mut next_look = interval_at(Instant::now() + first_look, LOOK);
+    next_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let piece = tokio::select! {
+            biased;
+            piece = body::any_piece(&mut body) => piece?,
+            () = draining.cancelled() => None,
+            _ = next_look.tick() => {
+                look(ask, to.lease).await?;
+                continue;
+            }
+        };
+        let Some(piece) = piece else { break };
+        let length = piece.len() as u64;
+        end = Some(write(ask, &to, piece).await?);
+        to.offset = to.offset.map(|offset| offset + length);
+        signs.of_life(ask, to.lease).await?;
+    }
+    // An empty body asks how far it came, and what more there is room for.
+    let (end, room) = match end {
+        Some(end) => (end, None),
+        None => {
+            let end = write(ask, &to, Bytes::new()).await?;
+            let all = ask.engine().chunk_info(to.lease.no, to.kind, to.lease.attempt).await?.size;
+            (end, Some(limit(ask, &to).saturating_sub(all)))
+        }
+    };
+    let mut out = Json::with_capacity(48);
+    out.begin();
+    out.key("offset").number(end);
+    if let Some(room) = room {
+        out.key("room").number(room);
+    }
+    out.end();
+    Ok(json(StatusCode::OK, out))
+}
+
+fn limit(ask: &Ask, to: &Target) -> u64 {
+    ask.engine().chunk_limit(to.kind, to.lease.attempt)
+}
+
+/// Fails unless the run goes on.
+async fn look(ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
+    match ask.engine().record(lease.no).await? {
+        Some(record) if record.job.state == State::Running && record.job.attempt == lease.attempt => Ok(()),
+        Some(_) => Err(ask.lease_lost(lease).await?),
+        None => Err(ask.gone(lease).await?),
+    }
+}
+
+/// What a run writes shows that it is alive, as a heartbeat does; told now and then.
+#[derive(Default)]
+struct Signs(Option<Instant>);
+
+impl Signs {
+    async fn of_life(&mut self, ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
+        if self.0.is_some_and(|told| told.elapsed() < SIGN) {
+            return Ok(());
+        }
+        self.0 = Some(Instant::now());
+        // That it is over is for the next write to find.
+        ask.engine().heartbeat(vec![Beat { lease, ttl: None, progress: None }], 0).await?;
+        Ok(())
+    }
+}
+
+async fn write(ask: &Ask, to: &Target, bytes: Bytes) -> Result<u64, Problem> {
+    let append = Append {
+        lease: to.lease,
+        kind: to.kind,
+        offset: to.offset,
+        bytes,
+        content_type: to.content_type.clone(),
+        limit: u64::MAX,
+    };
+    match ask.engine().append(append).await? {
+        AppendAnswer::Done(end) => Ok(end),
+        AppendAnswer::LeaseLost => Err(ask.lease_lost(to.lease).await?),
+        AppendAnswer::Full => {
+            let what = if to.kind == ChunkKind::Log { "log" } else { "stream" };
+            let most = limit(ask, to);
+            let detail = format!("the {what} may have {most} bytes: write less, or have `{what}` in [limits] raised");
+            Err(Problem::new(problem::TOO_LARGE).detail(detail))
+        }
+        AppendAnswer::Gone => Err(ask.gone(to.lease).await?),
+    }
+}

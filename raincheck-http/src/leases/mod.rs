@@ -1,0 +1,213 @@
+//! What workers ask for and report.
+
+pub mod append;
+pub mod finish;
+pub mod heartbeat;
+pub mod input;
+mod unsure;
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
+use raincheck_core::{ChunkKind, Millis, Name, Pattern, limits};
+use raincheck_engine::{LeaseError, LeaseRequest, Leased, WorkerId};
+
+use super::answer::json;
+use super::app::App;
+use super::ask::Ask;
+use super::base::Base;
+use super::problem::{Problem, Violation};
+use super::wire::{AtMost, Duration, JobView, Json, LeaseBody, Object, cut, read, shorten, write_job};
+use super::{body, peer};
+
+/// Room for one job of the answer.
+const JOB_BYTES: usize = 2_048;
+
+/// Hands in what is finished and leases work.
+#[utoipa::path(post, path = "/leases", tag = "work", request_body = LeaseBody,
+    responses((status = 200, description = "Work, and what became of the finished runs", body = super::openapi::LeaseAnswer),
+              (status = 204, description = "Nothing came in time"),
+              super::openapi::WorkProblems))]
+pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
+    ask.query.done()?;
+    let app = &ask.app;
+    // Many results may ride on one request.
+    let text = body::json(app, &ask.headers, body, app.options.limits.batch()).await?;
+    let asked: LeaseBody<'_> = app.room.work(text.len(), || read(&text)).await?;
+    let mut ends = finish::Ends::default();
+    let request = request(app, &text, asked, &mut ends).await?;
+    // Others find room while this waits.
+    drop(text);
+    let (finishing, keeps) = (!ends.is_empty(), request.request_id.is_some());
+    let again = (request.wait > 0).then(|| request.clone());
+    ends.hand_over();
+    let answer = tokio::select! {
+        answer = app.engine.lease(request) => answer.map_err(refused)?,
+        () = peer::half_closed(), if again.is_some() => return Ok(unsure::answer(ask, again)),
+    };
+    if !keeps {
+        peer::handed(answer.leases.iter().map(|leased| leased.job.lease_ref()));
+    }
+    if answer.leases.is_empty() && !finishing && !answer.drain {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let mut out = Json::with_capacity(2_048 * answer.leases.len() + 128 * answer.finished.len() + 64);
+    out.begin();
+    write_leases(&mut out, &ask, &answer.leases);
+    out.key("finished");
+    ends.write(&mut out, &ask, &answer.finished).await?;
+    write_drain(&mut out, answer.drain);
+    out.end();
+    let mut response = json(StatusCode::OK, out);
+    if answer.drain {
+        // The next request may reach another server by the same address.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+fn refused(error: LeaseError) -> Problem {
+    match error {
+        LeaseError::TooMany => Problem::no_room()
+            .detail("too many kinds and patterns are waited for: ask for fewer in one request, or again later"),
+        LeaseError::Store(error) => error.into(),
+    }
+}
+
+async fn request(
+    app: &App,
+    text: &Bytes,
+    asked: LeaseBody<'_>,
+    ends: &mut finish::Ends,
+) -> Result<LeaseRequest, Problem> {
+    let mut errors = Vec::new();
+    let (AtMost(queues), AtMost(kinds), AtMost(finish)) = (asked.queues, asked.kinds, asked.finish);
+    let queues = names("/queues", &queues, &mut errors);
+    let nothing = kinds.is_empty() && queues.is_empty();
+    let (kinds, patterns) = kinds_and_patterns(&kinds, &mut errors);
+    let trouble = asked.worker.as_ref().and_then(|Object(worker)| worker.trouble.as_deref());
+    let trouble = trouble.filter(|trouble| !trouble.is_empty()).map(|trouble| shorten(trouble, limits::TROUBLE_BYTES));
+    let is_troubled = trouble.is_some();
+    let max = asked.max.unwrap_or(usize::from(!is_troubled));
+    if max > 0 && is_troubled {
+        errors.push(Violation::new("/max", "must be 0 for a worker that says it can take no jobs"));
+    }
+    if max > limits::LEASE_JOBS {
+        errors.push(Violation::new("/max", "must be at most 1000"));
+    }
+    if max > 0 && nothing && finish.is_empty() {
+        errors.push(Violation::new("/kinds", "must name at least one kind or pattern where no queues are named"));
+    }
+    let ttl = ttl("/ttl", asked.ttl, &mut errors).unwrap_or(limits::TTL_MILLIS);
+    if asked.request_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits::KEY_BYTES) {
+        errors.push(Violation::new("/request_id", "must be 1 to 255 bytes long"));
+    }
+    app.room.work(text.len(), || finish::check(&finish, &mut errors)).await;
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    // What cannot be told must not be done; ends of runs are taken all the same.
+    let max = match app.room.for_answer(JOB_BYTES * max) {
+        Ok(()) => max,
+        Err(no_room) if finish.is_empty() => return Err(no_room),
+        Err(_) => 0,
+    };
+    // Who hands something in learns at once what became of it; who has one of the last connections waits for nothing.
+    let wait = asked.wait.filter(|_| finish.is_empty() && !peer::is_kept());
+    let wait = wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait));
+    let worker = asked.worker.map_or_else(
+        || WorkerId { name: "unnamed".into(), version: None, trouble: None },
+        |Object(worker)| WorkerId {
+            name: cut(&worker.name, limits::LABEL_BYTES).into(),
+            version: worker.version.map(|version| cut(&version, limits::LABEL_BYTES).into()),
+            trouble,
+        },
+    );
+    let request_id = asked.request_id.map(Into::into);
+    let finish = ends.take(app, text, finish).await?;
+    Ok(LeaseRequest { worker, queues, kinds, patterns, max, wait, ttl, request_id, finish })
+}
+
+fn kinds_and_patterns(texts: &[Cow<'_, str>], errors: &mut Vec<Violation>) -> (Vec<Name>, Vec<Pattern>) {
+    let (mut kinds, mut patterns) = (Vec::with_capacity(texts.len()), Vec::new());
+    for (index, text) in texts.iter().enumerate() {
+        let taken = match Pattern::is_meant(text) {
+            true => Pattern::new(text).map(|pattern| patterns.push(pattern)),
+            false => Name::new(text).map(|name| kinds.push(name)),
+        };
+        if let Err(error) = taken {
+            errors.push(Violation::new(format!("/kinds/{index}"), error.to_string()));
+        }
+    }
+    if patterns.len() > limits::LEASE_PATTERNS {
+        errors.push(Violation::new("/kinds", "must not hold more than 100 patterns"));
+    }
+    (kinds, patterns)
+}
+
+fn names(pointer: &str, texts: &[Cow<'_, str>], errors: &mut Vec<Violation>) -> Vec<Name> {
+    let mut names = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        match Name::new(text) {
+            Ok(name) => names.push(name),
+            Err(error) => errors.push(Violation::new(format!("{pointer}/{index}"), error.to_string())),
+        }
+    }
+    names
+}
+
+/// The length of a lease, which has bounds.
+fn ttl(pointer: &str, ttl: Option<Duration>, errors: &mut Vec<Violation>) -> Option<Millis> {
+    let millis = ttl.map(|Duration(millis)| millis);
+    if millis.is_some_and(|ttl| !(limits::TTL_LEAST_MILLIS..=limits::TTL_MOST_MILLIS).contains(&ttl)) {
+        errors.push(Violation::new(pointer, "must be between 2s and 24h"));
+    }
+    millis
+}
+
+/// Writes the member of an answer that holds the leases.
+fn write_leases(out: &mut Json, ask: &Ask, leases: &[Leased]) {
+    let mut riding = 0;
+    out.key("leases").list(leases, |out, leased| {
+        write_lease(out, &ask.app, &ask.base, leased, riding < limits::RIDING_BYTES);
+        riding += leased.spec.input.payload.size() as usize;
+    });
+}
+
+/// Says so where the server is about to stop.
+fn write_drain(out: &mut Json, drain: bool) {
+    if drain {
+        out.key("drain").bool(true);
+    }
+}
+
+fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased, rides: bool) {
+    out.begin();
+    out.key("lease").text(&leased.lease);
+    let href = input_href(base, leased, rides);
+    let view =
+        JobView::new(&app.engine, base, &leased.job, &leased.spec).with_input(&leased.spec.input, href.as_deref());
+    write_job(out.key("job"), &view);
+    out.key("attempt").number(leased.job.attempt);
+    out.key("ttl_seconds").seconds(leased.ttl);
+    out.key("heartbeat_seconds").seconds(leased.heartbeat);
+    out.key("traceparent").maybe_text(leased.spec.traceparent.as_deref());
+    let limit = |kind| app.engine.chunk_limit(kind, leased.job.attempt);
+    out.key("limits").begin();
+    out.key("result_bytes").number(app.options.limits.file);
+    out.key("stream_bytes").number(limit(ChunkKind::Stream));
+    out.key("log_bytes").number(limit(ChunkKind::Log));
+    out.end();
+    out.end();
+}
+
+/// Where the worker gets an input that does not ride along: a large one, one that is not JSON, or one beside many others.
+fn input_href(base: &Base, leased: &Leased, rides: bool) -> Option<String> {
+    let input = &leased.spec.input;
+    let rides = rides && matches!(&input.payload, raincheck_core::Payload::Inline(_)) && input.content_type.is_none();
+    (!rides).then(|| base.url(&format!("/leases/{}/input", leased.lease)))
+}

@@ -1,0 +1,224 @@
+//! Figures for machines: OpenMetrics, or the text format of Prometheus. No label holds a job's id.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use axum::extract::State as AppState;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use raincheck_core::State;
+use raincheck_engine::{Lag, Reader};
+use raincheck_store::{COMMIT_MICROS, CommitTimes, Figures};
+
+use super::app::App;
+use super::negotiate;
+use super::problem::{self, Problem};
+
+/// Most queues with figures of their own.
+const QUEUES: usize = 1_000;
+/// Most named readers of the feed with figures of their own.
+const READERS: usize = 100;
+const OPEN_METRICS: &str = "application/openmetrics-text";
+
+type Labels = Vec<(&'static str, String)>;
+
+/// What the HTTP side counts itself.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Answers by the first digit of their status.
+    pub by_class: [AtomicU64; 6],
+    /// Connections open now.
+    pub connections: AtomicU64,
+}
+
+/// The figures.
+#[utoipa::path(get, path = "/metrics", tag = "run",
+    responses((status = 200, description = "OpenMetrics or Prometheus text, by `Accept`", body = String, content_type = "text/plain"),
+              super::openapi::ReadProblems))]
+pub async fn get(AppState(app): AppState<App>, headers: HeaderMap) -> Result<Response, Problem> {
+    let figures = app.engine.figures().await?;
+    let readers = app.engine.readers(None, READERS).await?;
+    let lags = app.engine.lags(&readers).await?;
+    let mut registry = registry(&app, &figures);
+    register_readers(&mut registry, readers.iter().zip(&lags));
+    let mut text = String::with_capacity(8_192);
+    encode(&mut text, &registry).map_err(|_| Problem::new(problem::STORE))?;
+    let open = negotiate::best(&headers, &["text/plain", OPEN_METRICS]) == Some(OPEN_METRICS);
+    let media = if open {
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    } else {
+        "text/plain; version=0.0.4; charset=utf-8"
+    };
+    let mut response = Response::new(if open { text } else { plain(&text) }.into());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn registry(app: &App, figures: &Figures) -> Registry {
+    let mut registry = Registry::with_prefix("raincheck");
+    let counters = app.engine.counters();
+    for (name, help, counter) in [
+        ("jobs_submitted", "Jobs made", &counters.submitted),
+        ("jobs_coalesced", "Submits joined with an equal job", &counters.coalesced),
+        ("jobs_replayed", "Submits answered with the job of their key or id", &counters.replayed),
+        ("jobs_cached", "Submits answered with a kept result", &counters.cached),
+        ("jobs_refused", "Submits refused", &counters.refused),
+        ("jobs_leased", "Runs started", &counters.leased),
+        ("jobs_succeeded", "Jobs that succeeded", &counters.succeeded),
+        ("jobs_failed", "Jobs that failed for good", &counters.failed),
+        ("jobs_canceled", "Jobs called off", &counters.canceled),
+        ("runs_retried", "Failed runs that another one follows", &counters.retried),
+        ("runs_lost", "Runs whose worker vanished", &counters.lost),
+        ("runs_released", "Runs given back", &counters.released),
+        ("jobs_expired", "Jobs not started in time", &counters.expired),
+        ("jobs_purged", "Jobs forgotten", &counters.purged),
+        ("progress_reports", "Reports of runs that were kept", &counters.progress),
+        ("store_commits", "Transactions", &counters.commits),
+        ("events", "Events", &counters.events),
+        ("loop_errors", "Rounds of a background loop that failed", &counters.loop_errors),
+        (
+            "violations",
+            "Broken promises found in the data, anew each round; see raincheck doctor",
+            &counters.violations,
+        ),
+        ("litter", "Half-written payloads removed that nobody wrote any more", &counters.litter),
+        ("checkups", "Rounds of looking through all data that came to the end", &counters.checkups),
+    ] {
+        registry.register(name, help, ConstCounter::new(counter.load(Relaxed)));
+    }
+    let store = app.engine.store_figures();
+    let refused = ConstCounter::new(store.refused_writes);
+    registry.register("refused_writes", "Transactions given up because they would have broken a promise", refused);
+    let orphans = ConstCounter::new(store.orphans);
+    registry.register("orphans", "Large payloads moved aside since the start because no job refers to them", orphans);
+    let unreadable = ConstCounter::new(store.unreadable);
+    registry.register(
+        "payloads_unreadable",
+        "Reads of large payloads that were not there in full, or not as they were written",
+        unreadable,
+    );
+    let histories = ConstCounter::new(store.history_changes);
+    let help = "How often the database came back without what this server knew of";
+    registry.register("history_changes", help, histories);
+    let missing = i64::try_from(store.missing_events).unwrap_or(i64::MAX);
+    let answers = Family::<Labels, Counter>::default();
+    for (class, counter) in app.seen.by_class.iter().enumerate().skip(1) {
+        answers.get_or_create(&vec![("class", format!("{class}xx"))]).inc_by(counter.load(Relaxed));
+    }
+    registry.register("http_responses", "Answers by class of status", answers);
+    let gauge = |value: i64| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(value);
+        gauge
+    };
+    let commits = Commits(store.commit_times);
+    registry.register("store_commit_seconds", "How long transactions held up those behind them", commits);
+    registry.register("http_connections", "Connections open now", gauge(app.seen.connections.load(Relaxed) as i64));
+    registry.register("http_streams", "Streams open now", gauge(app.streams.open() as i64));
+    let help = "Events that were acknowledged and that are not there any more; see raincheck doctor";
+    registry.register("missing_events", help, gauge(missing));
+    if let Some(timeline) = store.timeline {
+        let help = "Timeline of the PostgreSQL server that this server is on: another one after each promotion";
+        registry.register("postgres_timeline", help, gauge(timeline));
+    }
+    let histories = i64::try_from(store.histories).unwrap_or(i64::MAX);
+    let help = "Histories of the data: one more each time it went on elsewhere, or was put back";
+    registry.register("histories", help, gauge(histories));
+    registry.register("http_uploads", "Bodies on their way to a file now", gauge(app.uploads.open() as i64));
+    registry.register("workers", "Workers seen within ten minutes", gauge(app.engine.workers().len() as i64));
+    if let Some(free) = store.free_bytes {
+        registry.register("disk_free_bytes", "Bytes free for the data", gauge(i64::try_from(free).unwrap_or(i64::MAX)));
+    }
+    registry.register("disk_low", "1 while submits are refused for lack of space", gauge(i64::from(store.is_low)));
+    let forgotten = i64::try_from(figures.feed.forgotten_bytes).unwrap_or(i64::MAX);
+    registry.register("feed_forgotten_bytes", "What events of forgotten jobs take, about", gauge(forgotten));
+    if let Some(oldest) = figures.feed.oldest {
+        let age = store.now.since(oldest) / 1_000;
+        registry.register("feed_oldest_seconds", "Age of the oldest event that is there", gauge(age.max(0)));
+    }
+    registry.register("queue_jobs", "Jobs by queue and state", by_queue(figures));
+    registry.register("kind_jobs", "Jobs by kind and state", by_kind(figures));
+    registry
+}
+
+fn register_readers<'r>(registry: &mut Registry, readers: impl Iterator<Item = (&'r Reader, &'r Lag)>) {
+    let (events, seconds) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    for (reader, lag) in readers {
+        let labels = vec![("reader", reader.name.as_str().to_owned())];
+        events.get_or_create(&labels).set(lag.events.cast_signed());
+        seconds.get_or_create(&labels).set(lag.millis / 1_000);
+    }
+    registry.register("reader_lag_events", "Events behind a named reader of the feed", events);
+    let help = "For how long the first event behind a named reader has been there";
+    registry.register("reader_lag_seconds", help, seconds);
+}
+
+/// The store's histogram, ready to be written.
+#[derive(Debug)]
+struct Commits(CommitTimes);
+
+impl EncodeMetric for Commits {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let ends = COMMIT_MICROS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::MAX]);
+        let buckets: Vec<(f64, u64)> = ends.zip(self.0.counts).collect();
+        let count = self.0.counts.iter().sum();
+        encoder.encode_histogram::<NoLabelSet>(self.0.sum_micros as f64 / 1e6, count, &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}
+
+fn by_queue(figures: &Figures) -> Family<Labels, Gauge> {
+    let family = Family::<Labels, Gauge>::default();
+    for queue in figures.queues.iter().take(QUEUES) {
+        if let Some(name) = &queue.name {
+            fill(&family, "queue", name.as_str(), &queue.by_state);
+        }
+    }
+    family
+}
+
+fn by_kind(figures: &Figures) -> Family<Labels, Gauge> {
+    let family = Family::<Labels, Gauge>::default();
+    for kind in figures.kinds.iter().take(QUEUES) {
+        fill(&family, "kind", kind.name.as_str(), &kind.by_state);
+    }
+    family
+}
+
+fn fill(family: &Family<Labels, Gauge>, label: &'static str, name: &str, by_state: &[u64; 7]) {
+    for state in State::ALL {
+        let labels = vec![(label, name.to_owned()), ("state", state.as_str().to_owned())];
+        family.get_or_create(&labels).set(by_state[state as usize] as i64);
+    }
+}
+
+/// The older format names a counter in full where OpenMetrics names its family.
+fn plain(text: &str) -> String {
+    let counters: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let mut out = String::with_capacity(text.len() + 512);
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let described = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE "));
+        match described.and_then(|rest| rest.split_once(' ')) {
+            Some((name, rest)) if counters.contains(&name) => {
+                out.push_str(&format!("{}{name}_total {rest}\n", &line[..7]));
+            }
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,92 @@
+//! Submits: slow work in, a handle out.
+
+mod answer;
+pub mod batch;
+pub mod input;
+pub mod key;
+pub mod raw;
+mod resolve;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::IF_NONE_MATCH;
+use raincheck_core::{Content, JobId, NewJob, Submitted};
+use raincheck_engine::SubmitError;
+use raincheck_store::Unclaimed;
+
+use super::app::App;
+use super::ask::Ask;
+use super::path::JobPath;
+use super::problem::Problem;
+use super::wire::{NewJobBody, Present, read};
+
+/// Submits a job.
+#[utoipa::path(post, path = "/jobs", tag = "submit", request_body = NewJobBody,
+    params(("Prefer" = Option<String>, Header, description = "`wait=20` waits for the end"),
+           ("Idempotency-Key" = Option<String>, Header, description = "The same key and content is the same job")),
+    responses((status = 202, description = "Accepted; also a job found under the key, or joined", body = super::openapi::Job),
+              (status = 200, description = "It has succeeded already", body = super::openapi::Job),
+              super::openapi::SubmitProblems))]
+pub async fn post(mut ask: Ask, body: Body) -> Result<Response, Problem> {
+    let wait = ask.wait()?;
+    let text = ask.json(body).await?;
+    let (new, file) = one(&ask.app, &text, &ask.headers, None).await?;
+    let asked = answer::Asked { base: &ask.base, wait, chosen: false, only_new: false };
+    answer::submit(&ask.app, new, file, asked).await
+}
+
+/// Submits a job under an id that the client chose.
+#[utoipa::path(put, path = "/jobs/{id}", tag = "submit", request_body = NewJobBody,
+    params(("id" = uuid::Uuid, Path, description = "Any UUID"),
+           ("If-None-Match" = Option<String>, Header, description = "`*` refuses when it exists")),
+    responses((status = 201, description = "New", body = super::openapi::Job),
+              (status = 200, description = "It exists, with the same content", body = super::openapi::Job),
+              super::openapi::PutProblems))]
+pub async fn put(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
+    let wait = ask.wait()?;
+    let text = ask.json(body).await?;
+    let (new, file) = one(&ask.app, &text, &ask.headers, Some(id)).await?;
+    let only_new = ask.headers.get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == b"*");
+    let asked = answer::Asked { base: &ask.base, wait, chosen: true, only_new };
+    answer::submit(&ask.app, new, file, asked).await
+}
+
+/// One job of a JSON body, and the file of its input.
+async fn one(
+    app: &App,
+    text: &Bytes,
+    headers: &HeaderMap,
+    id: Option<JobId>,
+) -> Result<(NewJob, Option<Unclaimed>), Problem> {
+    let mut body: NewJobBody<'_> = app.room.work(text.len(), || read(text)).await?;
+    body.key = key::merge(key::of(headers)?, body.key.take())?;
+    let mut errors = Vec::new();
+    let new = resolve::resolve(app, &body, "", &mut errors);
+    let Some(mut new) = new.filter(|_| errors.is_empty()) else { return Err(Problem::invalid(errors)) };
+    new.id = id;
+    new.spec.traceparent = input::traceparent(headers);
+    let input = input::json(app, text, body.input).await?;
+    let file = app.room.work(input.size(), || resolve::attach(&mut new, &body, input)).await;
+    Ok((new, file))
+}
+
+/// Whether the job is one that was there before.
+fn replayed(submitted: &Submitted) -> bool {
+    matches!(submitted, Submitted::Replayed(_) | Submitted::Existing(_))
+}
+
+/// The content of an `input` member that was read from `text`, and its file.
+pub async fn json_input(
+    app: &App,
+    text: &Bytes,
+    input: Option<Present<'_>>,
+) -> Result<(Content, Option<Unclaimed>), Problem> {
+    input::json(app, text, input).await.map(|input| (input.content, input.file))
+}
+
+/// Why a single submit created nothing.
+pub fn refused(error: SubmitError) -> Problem {
+    answer::refused(error, false)
+}

@@ -1,0 +1,3 @@
+//! The crate as a program uses it that embeds it. What the contract says is tested with the server, in `raincheck/tests/it`.
+
+mod embed;
