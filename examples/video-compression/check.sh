@@ -39,4 +39,4 @@ echo "not a video: ok"
 python3 "$here/web/server.py" 0 >url &
 page=$!
 until [ -s url ]; do kill -0 "$page" || fail "the web page's server ended"; sleep 0.1; done
-node "$here/../../xtask/browser/video.mjs" "$(cat url)" clip.mp4
+node "$here/../../dev/xtask/browser/video.mjs" "$(cat url)" clip.mp4

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::graph;
 
 /// So many files stand in circles still. It may only fall.
-const LEFT: usize = 187;
+const LEFT: usize = 164;
 
 /// Circles of files, where there are more than there were.
 pub fn complaints(root: &Path) -> Result<Vec<String>> {
@@ -15,7 +15,7 @@ pub fn complaints(root: &Path) -> Result<Vec<String>> {
     let circles = graph::circles(&arrows);
     let files: usize = circles.iter().map(std::collections::BTreeSet::len).sum();
     if files < LEFT {
-        return Ok(vec![format!("only {files} files stand in circles now; say so in xtask/src/tidy/circles.rs")]);
+        return Ok(vec![format!("only {files} files stand in circles now; say so in dev/xtask/src/tidy/circles.rs")]);
     }
     if files == LEFT {
         return Ok(Vec::new());

@@ -83,7 +83,7 @@ fn worked(seen: &str) -> Result<()> {
 }
 
 fn ours() -> PathBuf {
-    root().join("xtask/schemathesis")
+    root().join("dev/xtask/schemathesis")
 }
 
 /// The program, at the version that we name, in a virtual environment under `target/`.

@@ -17,8 +17,9 @@ pub fn of(root: &Path) -> Result<Arrows> {
     let (_, members) = manifest.split_once("members = [").context("Cargo.toml has no members")?;
     let (members, _) = members.split_once(']').context("the members of Cargo.toml do not end")?;
     for member in members.split(',').map(|member| member.trim().trim_matches('"')).filter(|name| !name.is_empty()) {
-        let name = member.rsplit('/').next().unwrap_or(member).replace('-', "_");
-        let name = if name == "fuzz" { "raincheck_fuzz".to_owned() } else { name };
+        let manifest = std::fs::read_to_string(root.join(member).join("Cargo.toml"))?;
+        let (_, name) = manifest.split_once("name = \"").with_context(|| format!("{member} has no name"))?;
+        let name = name.split('"').next().unwrap_or(name).replace('-', "_");
         // A program beside a library of the same crate is a root of its own.
         for (start, name) in [("lib", name.clone()), ("main", format!("{name} program"))] {
             let start = format!("{member}/src/{start}.rs");
@@ -81,6 +82,7 @@ mod tests {
     }
 
     const MEMBERS: (&str, &str) = ("Cargo.toml", "members = [\n    \"one\",\n]\n");
+    const ONE: (&str, &str) = ("one/Cargo.toml", "[package]\nname = \"one\"\n");
 
     fn arrow(from: &str, to: &str, name: &str) -> ((String, String), BTreeSet<String>) {
         ((format!("one/src/{from}"), format!("one/src/{to}")), BTreeSet::from([name.to_owned()]))
@@ -90,6 +92,7 @@ mod tests {
     fn an_arrow_leads_to_where_a_name_is_defined_not_to_where_it_is_passed_on() {
         let arrows = drawn(&[
             MEMBERS,
+            ONE,
             ("one/src/lib.rs", "mod a;\npub mod b;\npub use b::*;\n"),
             (
                 "one/src/a.rs",

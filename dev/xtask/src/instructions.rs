@@ -1,4 +1,4 @@
-//! Instructions of the hot paths against `bench/instructions.json`: a change that makes one of them longer shows on any
+//! Instructions of the hot paths against `dev/bench/instructions.json`: a change that makes one of them longer shows on any
 //! machine, however busy, where its time would not.
 //!
 //! The counts belong to a compiler and a processor as well; who changes those writes them anew.
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::run::{cargo, run};
 use crate::tools::find;
 
-const KEPT: &str = "bench/instructions.json";
+const KEPT: &str = "dev/bench/instructions.json";
 /// How much a count may grow. Two rounds of the same program differ by up to five percent where a request waits for its
 /// own transaction, by less than one elsewhere.
 const TOLERANCE_PERCENT: f64 = 5.0;
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_path_that_one_side_does_not_know_is_wrong() {
         let (_, wrong) = compare(&counts(&[("a", 1.0)]), &counts(&[("b", 1.0)]));
-        assert_eq!(wrong, ["b is not in bench/instructions.json", "a was not counted"]);
+        assert_eq!(wrong, ["b is not in dev/bench/instructions.json", "a was not counted"]);
     }
 
     #[test]

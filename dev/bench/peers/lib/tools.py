@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 PEERS = pathlib.Path(__file__).resolve().parent.parent
-REPOSITORY = PEERS.parent.parent
+REPOSITORY = PEERS.parents[2]
 
 # A program of a server kind, and its Debian package.
 DEBIAN = {"redis": ("redis-server", "redis-server"), "postgres": ("postgres", "postgresql"),

@@ -92,7 +92,7 @@ fn go(steps: &[Step]) -> Result<()> {
 
 /// The benchmarks page says what the recorded results say. No peer is needed for that.
 fn figures() -> Result<()> {
-    for args in [&["bench/peers/lib/test_report.py"][..], &["bench/peers/report", "--check"]] {
+    for args in [&["dev/bench/peers/lib/test_report.py"][..], &["dev/bench/peers/report", "--check"]] {
         let mut command = Command::new("python3");
         command.arg("-B").args(args).current_dir(root());
         run(command, MINUTE)?;
@@ -103,7 +103,7 @@ fn figures() -> Result<()> {
 /// The race still reads the figures of `raincheck bench`. No peer is needed for that either.
 fn race() -> Result<()> {
     let mut command = Command::new("python3");
-    command.args(["bench/peers/run", "raincheck", "--measures", "submit-1,bulk,drain,latency"]);
+    command.args(["dev/bench/peers/run", "raincheck", "--measures", "submit-1,bulk,drain,latency"]);
     command.args(["--seconds", "0.2", "--rounds", "1", "--output", "target/race.json"]).current_dir(root());
     run(command, 5 * MINUTE)
 }

@@ -34,7 +34,7 @@ pub fn examples() -> Result<()> {
 /// `examples/video-compression`: by curl, and its page in a browser.
 pub fn video() -> Result<()> {
     let scratch = Scratch::new("video")?;
-    let browser = root().join("xtask/browser");
+    let browser = root().join("dev/xtask/browser");
     let mut npm = Command::new("npm");
     npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&browser);
     run(npm, Duration::from_secs(300))?;
