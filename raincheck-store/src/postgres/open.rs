@@ -13,19 +13,29 @@ use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, GenericClient};
 
-use super::batch::{Bounds, Mind};
-use super::connect::{Connector, keeps_statements};
-use super::db::Db;
-use super::feed::Place;
-use super::figures::Book;
-use super::floors::Floors;
-use super::link::{Doubts, Link};
-use super::pool::{Pool, Readers};
-use super::shared::{NOW, Shared, Time, Trouble};
-use super::silence::{LEAST, PATIENCE, within};
-use super::writer::Writer;
-use super::{PostgresStore, facts, hints, life, migrate, node, orphans, run, sweep, tail, tend};
 use crate::blobs::{BlobPlace, Blobs, Lying, Refusal, StoreId};
+use crate::postgres::PostgresStore;
+use crate::postgres::connection::connector::{Connector, keeps_statements};
+use crate::postgres::connection::db::Db;
+use crate::postgres::connection::link::{Doubts, Link};
+use crate::postgres::connection::pool::{Pool, Readers};
+use crate::postgres::connection::timeouts::{LEAST, PATIENCE, within};
+use crate::postgres::error::Trouble;
+use crate::postgres::feed::hints;
+use crate::postgres::feed::order::Place;
+use crate::postgres::feed::tail;
+use crate::postgres::migrate;
+use crate::postgres::node::{self, life};
+use crate::postgres::orphans;
+use crate::postgres::partitions::maintain;
+use crate::postgres::shared::{NOW, Shared, Time};
+use crate::postgres::tables::counters::Book;
+use crate::postgres::writer::batch::{Bounds, Mind};
+use crate::postgres::writer::facts;
+use crate::postgres::writer::scan_start::Floors;
+use crate::postgres::writer::sweep;
+use crate::postgres::writer::task::Writer;
+use crate::postgres::writer::transaction;
 use crate::{StoreError, clock};
 
 /// A day: space comes back at most so much later than retention says, and a month of retention is some thirty
@@ -33,7 +43,7 @@ use crate::{StoreError, clock};
 pub(crate) const STRETCH: Millis = 86_400_000;
 
 /// The highest number of a job that is known, in SQL.
-pub(super) const LAST: &str = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
+pub(crate) const LAST: &str = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
     (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
 
 /// How to open a [`PostgresStore`].
@@ -224,7 +234,7 @@ impl PostgresStore {
             rng: options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64),
             identity: shared.identity(),
             history,
-            begin: run::begin(held.number),
+            begin: transaction::begin(held.number),
             tick: last >> 15,
             bounds: Bounds {
                 max_queued: options.max_queued,
@@ -251,7 +261,7 @@ impl PostgresStore {
         let mut tasks = vec![
             tokio::spawn(life::keep(shared.clone(), connector.clone())),
             tokio::spawn(tail::follow(shared.clone())),
-            tokio::spawn(tend::keep(shared.clone())),
+            tokio::spawn(maintain::keep(shared.clone())),
         ];
         if options.notify {
             tasks.push(tokio::spawn(hints::listen(shared.clone(), connector.clone())));

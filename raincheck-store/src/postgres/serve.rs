@@ -5,14 +5,15 @@ use std::time::Instant;
 use raincheck_core::{Command, Reply};
 use tokio::sync::oneshot;
 
-use super::silence::{LEAST, answered};
-use super::writer::Request;
-use super::{PostgresStore, node};
 use crate::StoreError;
+use crate::postgres::PostgresStore;
+use crate::postgres::connection::timeouts::{LEAST, answered};
+use crate::postgres::node;
+use crate::postgres::writer::task::Request;
 
 impl PostgresStore {
     /// Gives commands to the writer and waits for its answer.
-    pub(super) async fn hand_in(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError> {
+    pub(crate) async fn hand_in(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError> {
         let stopped = || StoreError::Stopped("the store is closed".to_owned());
         let (answer, reply) = oneshot::channel();
         let request = Request { commands, since: Instant::now(), answer };
@@ -23,7 +24,7 @@ impl PostgresStore {
     }
 
     /// Finishes what was taken, then gives this node's number back.
-    pub(super) async fn shut(&self) {
+    pub(crate) async fn shut(&self) {
         *self.shared.stopped.write() = Some("the store is closed".to_owned());
         self.requests.write().take();
         let writer = self.writer.lock().take();

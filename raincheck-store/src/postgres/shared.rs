@@ -10,25 +10,25 @@ use tokio::sync::Notify;
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
-use super::anchor::Anchor;
-use super::encryption::Encryption;
-use super::feed::Feed;
-use super::figures::Book;
-use super::hints::Hints;
-use super::history::History;
-use super::link::Doubts;
-use super::names::Names;
-use super::pool::Pool;
-use super::silence::{LEAST, PATIENCE};
-use super::stretch::Stretches;
-pub(crate) use super::trouble::Trouble;
 use crate::StoreError;
 use crate::blobs::Blobs;
 use crate::commit_times::CommitClock;
 use crate::leases::Leases;
+use crate::postgres::connection::anchor::Anchor;
+use crate::postgres::connection::encryption::Encryption;
+use crate::postgres::connection::link::Doubts;
+use crate::postgres::connection::pool::Pool;
+use crate::postgres::connection::timeouts::{LEAST, PATIENCE};
+use crate::postgres::error::Trouble;
+use crate::postgres::feed::hints::Hints;
+use crate::postgres::feed::order::Feed;
+use crate::postgres::history::current::History;
+use crate::postgres::partitions::known::Stretches;
+use crate::postgres::tables::counters::Book;
+use crate::postgres::tables::names::Names;
 
 /// Means "nothing to do" in the times below.
-pub(super) const NEVER: i64 = i64::MAX;
+pub(crate) const NEVER: i64 = i64::MAX;
 
 /// The database's wall clock, milliseconds since 1970, in SQL.
 pub(crate) const NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -44,7 +44,7 @@ pub enum Time {
 
 /// A flag that can be waited for.
 #[derive(Debug, Default)]
-pub(super) struct Stale {
+pub(crate) struct Stale {
     set: AtomicBool,
     told: Notify,
 }
@@ -74,7 +74,7 @@ impl Stale {
 
 /// Since when the database cannot be reached, and why.
 #[derive(Debug)]
-pub(super) struct Lost {
+pub(crate) struct Lost {
     since: Instant,
     why: String,
 }
@@ -88,7 +88,7 @@ impl Lost {
 }
 
 /// What the writer, the tailer and the readers share.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     pub pool: Pool,
     pub doubts: Doubts,
     pub tls: Encryption,

@@ -12,8 +12,8 @@ use tokio_postgres::types::ToSql;
 
 use super::{Look, Result, Stage};
 use crate::checkup::Invariant;
-use crate::postgres::figures::{SERVED, TICKETS};
-use crate::postgres::trim::{BYTES, TRIMMED};
+use crate::postgres::tables::counters::{SERVED, TICKETS};
+use crate::postgres::writer::trim::{BYTES, TRIMMED};
 
 /// Where they differ. Counters of tickets are told apart by queue alone: given out less served is what never started.
 const DIFFERENCES: &str = "WITH jobs AS (SELECT queue, kind, state, count(*) AS n, \

@@ -9,8 +9,9 @@ use super::history::Histories;
 use super::surroundings::Surroundings;
 use super::{Examiner, Source, Throttle, rows};
 use crate::checkup::{CheckPage, Checkup};
-use crate::postgres::visit::Visit;
-use crate::postgres::{PostgresOptions, Time};
+use crate::postgres::PostgresOptions;
+use crate::postgres::Time;
+use crate::postgres::read_only::Visit;
 use crate::{Blobs, StoreError};
 
 /// Everything that can be judged about a database and its folder of large payloads. It writes nothing, and keeps no

@@ -11,7 +11,8 @@ use tokio_postgres::Client;
 use super::{Look, Result, Stage};
 use crate::blobs::{Listing, Lying, StoreId};
 use crate::checkup::{CheckPage, ELSEWHERE, Invariant};
-use crate::postgres::shared::{NOW, Trouble};
+use crate::postgres::error::Trouble;
+use crate::postgres::shared::NOW;
 use crate::rules::Hash;
 use crate::{BlobPlace, Blobs};
 

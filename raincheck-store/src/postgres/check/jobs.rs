@@ -10,7 +10,7 @@ use super::files::Expected;
 use super::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
 use crate::columns::{Columns, ReadColumns};
-use crate::postgres::rows::{digest as digest_of, plain};
+use crate::postgres::tables::rows::{digest as digest_of, plain};
 use crate::rules::{Standing, Step, Walk, stands_for};
 
 /// Events read at a time.

@@ -24,10 +24,11 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
-use super::list::HOLD;
-use super::shared::{Shared, Trouble};
-use super::silence::{answered, within};
 use crate::checkup::{CheckPage, Checkup, Invariant};
+use crate::postgres::connection::timeouts::{answered, within};
+use crate::postgres::error::Trouble;
+use crate::postgres::reader::list::HOLD;
+use crate::postgres::shared::Shared;
 use crate::{Blobs, StoreError};
 
 type Result<T> = std::result::Result<T, Trouble>;

@@ -5,8 +5,8 @@ use raincheck_core::{Cursor, ObjectKind};
 
 use super::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
-use crate::postgres::objects;
-use crate::postgres::tend::LAST;
+use crate::postgres::partitions::maintain::LAST;
+use crate::postgres::writer::objects;
 
 const PAGE: &str = "SELECT kind, name, version, updated_at, body FROM object WHERE (kind, name) > ($1, $2) \
     ORDER BY kind, name LIMIT $3";

@@ -1,0 +1,9 @@
+//! Rows as values: what stands in which column, and the numbers of names and the counters as this node knows them. It must
+//! not know who reads or writes them, and decides nothing.
+
+pub(crate) mod counters;
+pub(crate) mod names;
+pub(crate) mod rows;
+
+pub(crate) use counters::{SERVED, TICKETS};
+pub(crate) use rows::{escaped, plain};
