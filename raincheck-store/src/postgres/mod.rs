@@ -10,14 +10,15 @@ mod connection;
 mod error;
 mod feed;
 mod history;
+mod locks;
 mod migrate;
 mod node;
 mod open;
+mod options;
 mod orphans;
 mod partitions;
 mod read_only;
 mod reader;
-mod serve;
 mod shared;
 mod store;
 mod stranger;
@@ -27,30 +28,12 @@ mod writer;
 pub use check::PostgresDoctor;
 pub(crate) use error::Trouble;
 pub use history::Anew;
-pub use open::PostgresOptions;
+pub(crate) use node::clock::NOW;
+pub use node::clock::Time;
 pub(crate) use open::id;
+pub use options::PostgresOptions;
 pub(crate) use partitions::Stretches;
 pub use partitions::Tended;
-pub(crate) use shared::NOW;
-pub use shared::Time;
+pub use store::PostgresStore;
 pub use stranger::{Stranger, TableSize};
 pub(crate) use tables::{SERVED, TICKETS, escaped, plain};
-
-use std::sync::Arc;
-
-use parking_lot::{Mutex, RwLock};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-
-use shared::Shared;
-use writer::Request;
-
-/// The store on PostgreSQL. See [`crate::Store`] for what it promises.
-pub struct PostgresStore {
-    shared: Arc<Shared>,
-    /// Without a bound of its own: a caller waits for its answer before it asks again.
-    requests: RwLock<Option<mpsc::UnboundedSender<Request>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
-    /// What goes on beside it, until the store is closed.
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-}

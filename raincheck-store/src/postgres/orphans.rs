@@ -10,7 +10,8 @@ use async_trait::async_trait;
 
 use crate::StoreError;
 use crate::blobs::{self, Blobs, Lying, References};
-use crate::postgres::shared::{NOW, Shared};
+use crate::postgres::node::clock::NOW;
+use crate::postgres::shared::Shared;
 
 /// One younger than this may be one that another node has finished and whose job is not on disk yet, or is writing.
 const YOUNG: Duration = Duration::from_secs(24 * 3_600);

@@ -3,13 +3,13 @@
 use tokio_postgres::{Client, GenericClient};
 
 use crate::StoreError;
-use crate::postgres::PostgresOptions;
 use crate::postgres::connection::connector::Connector;
 use crate::postgres::connection::timeouts::{PATIENCE, within};
 use crate::postgres::error::Trouble;
 use crate::postgres::migrate;
+use crate::postgres::node::clock::NOW;
 use crate::postgres::node::number::ALIVE;
-use crate::postgres::shared::NOW;
+use crate::postgres::options::PostgresOptions;
 
 /// A server that was not seen for so long, milliseconds, has nothing in hand any more that is not written down.
 const SILENT: i64 = 3_600_000;

@@ -1,120 +1,54 @@
-use std::collections::HashMap;
-use std::sync::LazyLock;
+//! The trait [`Store`], on PostgreSQL: commands go to the writer, all else is asked beside it.
+
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, RwLock};
 use raincheck_core::{
-    ChunkKind, Command, Content, Cursor, EventType, Job, JobId, JobNo, LeaseRef, Name, Object as NamedObject,
-    ObjectKind, Reply, Timestamp,
+    ChunkKind, Command, Content, Cursor, Job, JobId, JobNo, LeaseRef, Name, Object, ObjectKind, Reply, Timestamp,
 };
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::blobs::Blobs;
-use crate::postgres::PostgresStore;
-use crate::postgres::check;
-use crate::postgres::connection::pool::Object;
-use crate::postgres::error::Trouble;
-use crate::postgres::history::current::{BEGAN, IS_VOID};
-use crate::postgres::reader::chunks;
-use crate::postgres::reader::events;
-use crate::postgres::reader::list;
-use crate::postgres::reader::query;
-use crate::postgres::reader::query::{row, row_within};
+use crate::postgres::connection::timeouts::{LEAST, answered};
+use crate::postgres::partitions::maintain::{self, Tended};
+use crate::postgres::reader::{chunks, events, jobs, list, objects};
 use crate::postgres::shared::{NEVER, Shared};
-use crate::postgres::tables::rows;
-use crate::postgres::writer::objects;
-use crate::postgres::writer::trim;
+use crate::postgres::writer::Request;
+use crate::postgres::{check, node};
 use crate::records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
     Record, Renewal, Renewed, ResultInfo,
 };
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
-static RECORD: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT {}, {}, {}, {} FROM job j JOIN spec s ON s.no=j.no AND s.no >= {{low}} AND s.no < {{high}} \
-         LEFT JOIN report p ON p.no=j.no AND p.no >= {{low}} AND p.no < {{high}} \
-         LEFT JOIN result r ON r.no=j.no AND r.no >= {{low}} AND r.no < {{high}} WHERE j.no=$1",
-        rows::JOB,
-        rows::SPEC,
-        rows::REPORT,
-        rows::RESULT
-    )
-});
-/// Results of some jobs: written so that no other way through the tables comes to mind.
-static RESULTS: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT u.no, {} FROM unnest($1::bigint[]) AS u (no) CROSS JOIN LATERAL (SELECT * FROM result WHERE no = u.no \
-         AND no >= {{low}} AND no < {{high}} AND EXISTS (SELECT FROM job WHERE no = u.no) LIMIT 1) r",
-        rows::RESULT
-    )
-});
-static JOB: LazyLock<String> = LazyLock::new(|| format!("SELECT {} FROM job j WHERE j.no=$1", rows::JOB));
-const INPUT: &str = "SELECT content_type, filename, blob, size, input, (SELECT b.digest FROM blob b WHERE b.name=spec.blob) FROM spec \
-    WHERE no=$1 AND no >= {low} AND no < {high} AND EXISTS (SELECT FROM job WHERE no=$1)";
-const RESULT: &str = "SELECT content_type, filename, blob, size, bytes, digest FROM result \
-    WHERE no=$1 AND no >= {low} AND no < {high} AND EXISTS (SELECT FROM job WHERE no=$1)";
-const TOMBSTONE: &str = "SELECT id FROM tombstone WHERE no=$1 AND until IS NOT NULL";
-const CHOSEN: &str = "SELECT no FROM claim WHERE scope=0 AND queue=0 AND key=$1";
-
-/// What a look-up reads of a job.
-trait Sight: Sized {
-    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble>;
-    fn id(&self) -> JobId;
-}
-
-impl Sight for Record {
-    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble> {
-        let Some(row) = row_within(db, shared, &RECORD, no, &[&no.0]).await? else { return Ok(None) };
-        shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
-        rows::record(&row, shared).map(Some)
-    }
-
-    fn id(&self) -> JobId {
-        self.job.id
-    }
-}
-
-impl Sight for Job {
-    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble> {
-        let Some(row) = row(db, &JOB, &[&no.0]).await? else { return Ok(None) };
-        shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
-        rows::job(&row, shared).map(Some)
-    }
-
-    fn id(&self) -> JobId {
-        self.id
-    }
-}
-
-/// The job of a public id.
-async fn find<T: Sight>(db: &Object, shared: &Shared, id: JobId) -> Result<Found<T>, Trouble> {
-    // An id of our own making says where its job is; only what is not there may be a chosen id.
-    if let Some((no, _)) = id.parts() {
-        match T::of(db, shared, no).await? {
-            Some(found) if found.id() == id => return Ok(Found::Here(found)),
-            Some(_) => {}
-            None => {
-                let buried = row(db, TOMBSTONE, &[&no.0]).await?;
-                if buried.map(|row| row.try_get(0)).transpose()? == Some(id.0) {
-                    return Ok(Found::Purged);
-                }
-            }
-        }
-    }
-    let Some(claim) = row(db, CHOSEN, &[&&id.0.as_bytes()[..]]).await? else { return Ok(Found::Unknown) };
-    Ok(T::of(db, shared, JobNo(claim.try_get(0)?)).await?.map_or(Found::Purged, Found::Here))
-}
-
-/// A payload row: input or result.
-async fn content(db: &Object, shared: &Shared, sql: &str, no: JobNo) -> Result<Option<Content>, Trouble> {
-    row_within(db, shared, sql, no, &[&no.0]).await?.as_ref().map(rows::content).transpose()
+/// The store on PostgreSQL. See [`crate::Store`] for what it promises.
+pub struct PostgresStore {
+    pub(crate) shared: Arc<Shared>,
+    /// Without a bound of its own: a caller waits for its answer before it asks again.
+    pub(crate) requests: RwLock<Option<UnboundedSender<Request>>>,
+    pub(crate) writer: Mutex<Option<JoinHandle<()>>>,
+    /// What goes on beside it, until the store is closed.
+    pub(crate) tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl PostgresStore {
+    /// Does at once what is otherwise done every now and then: makes partitions ahead of time, drops those of jobs that
+    /// are all forgotten, moves what is left of the few others, and forgets the feed of jobs that are.
+    ///
+    /// # Errors
+    /// [`StoreError::Other`] when the database cannot be reached or does not do it.
+    pub async fn tend(&self) -> Result<Tended, StoreError> {
+        Ok(maintain::round(&self.shared, 0).await?)
+    }
+
     /// A time of the clock that decides, on this node's own: whoever waits for it looks at that.
     fn by_own_clock(&self, at: i64) -> Option<Timestamp> {
-        let ahead = self.shared.now().since(self.shared.clock.now());
+        let ahead = self.shared.clock.now().since(self.shared.clock.own.now());
         Some(at).filter(|at| *at != NEVER).map(|at| Timestamp(at.saturating_sub(ahead)))
     }
 }
@@ -123,7 +57,13 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn apply(&self, commands: Vec<Command>) -> Result<Vec<Reply>, StoreError> {
         self.shared.asked();
-        self.hand_in(commands).await
+        let stopped = || StoreError::Stopped("the store is closed".to_owned());
+        let (answer, reply) = oneshot::channel();
+        let request = Request { commands, since: Instant::now(), answer };
+        if self.requests.read().as_ref().is_none_or(|writer| writer.send(request).is_err()) {
+            return Err(stopped());
+        }
+        reply.await.map_err(|_| stopped())?
     }
 
     fn commits(&self) -> UnboundedReceiver<Commit> {
@@ -132,45 +72,41 @@ impl Store for PostgresStore {
 
     async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { find(&db, shared, id).await }).await
+        shared.read(|db| async move { jobs::find(&db, shared, id).await }).await
     }
 
     async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { find(&db, shared, id).await }).await
+        shared.read(|db| async move { jobs::find(&db, shared, id).await }).await
     }
 
     async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { Record::of(&db, shared, no).await }).await
+        shared.read(|db| async move { jobs::record(&db, shared, no).await }).await
     }
 
     async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { Ok(row(&db, TOMBSTONE, &[&no.0]).await?.is_some()) }).await
+        shared.read(|db| async move { jobs::is_purged(&db, no).await }).await
     }
 
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { content(&db, shared, INPUT, no).await }).await
+        shared.read(|db| async move { jobs::input(&db, shared, no).await }).await
     }
 
     async fn result(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { content(&db, shared, RESULT, no).await }).await
+        shared.read(|db| async move { jobs::result(&db, shared, no).await }).await
     }
 
     async fn results(&self, jobs: &[JobNo]) -> Result<Vec<Option<ResultInfo>>, StoreError> {
         let shared = &self.shared;
         let nos: &Vec<i64> = &jobs.iter().map(|no| no.0).collect();
-        let sql = &shared.stretches.around_all(nos.iter().copied()).put_into(&RESULTS);
-        let found = shared.read(|db| async move {
-            let rows = query::rows(&db, sql, &[nos]).await?;
-            rows.iter()
-                .map(|row| Ok((row.try_get::<_, i64>(0)?, rows::result(row, 1)?)))
-                .collect::<Result<_, Trouble>>()
-        });
-        let found: HashMap<i64, Option<ResultInfo>> = if nos.is_empty() { HashMap::new() } else { found.await? };
+        if nos.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = shared.read(|db| async move { jobs::results(&db, shared, nos).await }).await?;
         Ok(nos.iter().map(|no| found.get(no).cloned().flatten()).collect())
     }
 
@@ -191,7 +127,7 @@ impl Store for PostgresStore {
 
     async fn is_void(&self, cursor: Cursor) -> Result<bool, StoreError> {
         let shared = &self.shared;
-        shared.read(|db| async move { Ok(row(&db, IS_VOID, &[&cursor.0]).await?.is_some_and(|row| row.get(0))) }).await
+        shared.read(|db| async move { events::is_void(&db, cursor).await }).await
     }
 
     fn history(&self) -> i64 {
@@ -200,14 +136,7 @@ impl Store for PostgresStore {
 
     async fn began_in(&self, lease: LeaseRef, history: i64) -> Result<bool, StoreError> {
         let shared = &self.shared;
-        let (attempt, started) = (rows::count(lease.attempt), EventType::Started as i16);
-        shared
-            .read(|db| async move {
-                let began =
-                    row_within(&db, shared, BEGAN, lease.no, &[&lease.no.0, &attempt, &history, &started]).await?;
-                Ok(began.map(|row| row.try_get::<_, Option<bool>>(0)).transpose()?.flatten().unwrap_or(false))
-            })
-            .await
+        shared.read(|db| async move { jobs::began_in(&db, shared, lease, history).await }).await
     }
 
     fn histories(&self) -> u64 {
@@ -231,16 +160,11 @@ impl Store for PostgresStore {
         shared.read(|db| async move { events::bounds(&db, shared).await }).await
     }
 
-    async fn object(&self, kind: ObjectKind, name: &Name) -> Result<Option<NamedObject>, StoreError> {
+    async fn object(&self, kind: ObjectKind, name: &Name) -> Result<Option<Object>, StoreError> {
         self.shared.read(|db| async move { objects::find(&db, kind, name).await }).await
     }
 
-    async fn objects(
-        &self,
-        kind: ObjectKind,
-        after: Option<&Name>,
-        limit: usize,
-    ) -> Result<Vec<NamedObject>, StoreError> {
+    async fn objects(&self, kind: ObjectKind, after: Option<&Name>, limit: usize) -> Result<Vec<Object>, StoreError> {
         self.shared.read(|db| async move { objects::list(&db, kind, after, limit).await }).await
     }
 
@@ -262,19 +186,19 @@ impl Store for PostgresStore {
     }
 
     async fn renew(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError> {
-        self.renew_leases(renewals).await
+        self.shared.renew_leases(renewals).await
     }
 
     async fn leases(&self, leases: Vec<LeaseRef>) -> Result<Vec<Renewed>, StoreError> {
-        self.standing_leases(leases).await
+        self.shared.standing_leases(leases).await
     }
 
     async fn overdue(&self, limit: usize) -> Result<Vec<Overrun>, StoreError> {
-        self.overdue_leases(limit).await
+        self.shared.overdue_leases(limit).await
     }
 
     fn next_overdue(&self) -> Option<i64> {
-        self.next_overdue_lease()
+        self.shared.next_overdue_lease()
     }
 
     fn is_left_over(&self) -> bool {
@@ -290,7 +214,7 @@ impl Store for PostgresStore {
     }
 
     async fn figures(&self) -> Result<Figures, StoreError> {
-        let feed = self.shared.read(|db| async move { trim::figures(&db).await }).await?;
+        let feed = self.shared.read(|db| async move { events::feed_figures(&db).await }).await?;
         let book = self.shared.book.read();
         Ok(Figures { queues: book.all_queues(), kinds: book.all_kinds(), feed })
     }
@@ -316,7 +240,7 @@ impl Store for PostgresStore {
     }
 
     async fn seek_orphans(&self, search: &mut OrphanSearch) -> Result<bool, StoreError> {
-        search.step(&self.shared.blobs, &*self.shared, self.shared.clock.reading().served()).await
+        search.step(&self.shared.blobs, &*self.shared, self.shared.clock.own.reading().served()).await
     }
 
     fn blobs(&self) -> &Blobs {
@@ -328,15 +252,43 @@ impl Store for PostgresStore {
     }
 
     fn now(&self) -> Timestamp {
-        self.shared.now()
+        self.shared.clock.now()
     }
 
     fn health(&self) -> Result<(), StoreError> {
-        self.shared.health()
+        self.shared.reach.health()
     }
 
     async fn close(&self) {
-        self.shut().await;
+        // What was taken is finished; then this node gives its number back.
+        self.shared.reach.stop("the store is closed");
+        self.requests.write().take();
+        let writer = self.writer.lock().take();
+        if let Some(writer) = writer
+            && writer.await.is_err()
+        {
+            tracing::error!("the writer ended by a panic");
+        }
+        for task in self.tasks.lock().drain(..) {
+            task.abort();
+        }
+        if self.shared.pool.is_closed() {
+            return;
+        }
+        let until = Instant::now() + LEAST;
+        let left = async {
+            let db = self.shared.reader(until).await?;
+            node::leave(&***db, &self.shared).await
+        };
+        if let Err(trouble) = answered(until, left).await {
+            tracing::warn!(%trouble, "the number of this node stays taken for a while");
+        }
+        self.shared.pool.close();
+        if let Some(folder) = self.shared.blobs.folder()
+            && let Err(error) = folder.release()
+        {
+            tracing::warn!(%error, "the lock of the large payloads cannot be released");
+        }
     }
 
     fn worker(&self, lease: LeaseRef) -> Option<Box<str>> {

@@ -4,8 +4,8 @@
 use tokio_postgres::{Client, Row};
 
 use crate::StoreError;
-use crate::postgres::PostgresOptions;
 use crate::postgres::error::Trouble;
+use crate::postgres::options::PostgresOptions;
 use crate::postgres::read_only::Visit;
 
 /// It reads only, and still PostgreSQL may throw away nothing that it could see, in no table: it has a snapshot, and a

@@ -8,7 +8,7 @@ const FAILOVER: &[&str] = &["test", "-p", "raincheck", "--test", "it", "failover
 const COMMIT: &str = "raincheck-store/src/postgres/writer/commit.rs";
 const CONNECT: &str = "raincheck-store/src/postgres/connection/connector.rs";
 const FLUSH: &str = "raincheck-store/src/postgres/writer/flush.rs";
-const HISTORY: &str = "raincheck-store/src/postgres/history/current.rs";
+const HISTORY: &str = "raincheck-store/src/postgres/history/meet.rs";
 
 /// Those of one store of the two.
 pub const ON_POSTGRES: &[Mutant] = &[
@@ -118,7 +118,8 @@ pub const ON_POSTGRES: &[Mutant] = &[
         fault: "numbers of names are kept although the database has another history",
         edits: &[Edit {
             file: HISTORY,
-            from: "        self.queues.clear();\n        self.kinds.clear();\n        self.reread_names(db).await?;\n",
+            from: "        self.names.queues.clear();\n        self.names.kinds.clear();\n        \
+                   self.reread_names(db).await?;\n",
             to: "",
         }],
         killer: Killer::Tests(FAILOVER),

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Look, Result, Stage};
+use super::stage::{Look, Result, Stage};
 use crate::checkup::Invariant;
 use crate::postgres::node::life::HANGING;
 use crate::postgres::read_only;

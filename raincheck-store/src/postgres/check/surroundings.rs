@@ -7,14 +7,14 @@ use std::path::Path;
 use async_trait::async_trait;
 use raincheck_core::Timestamp;
 
-use super::{Look, Result, Stage};
+use super::stage::{Look, Result, Stage};
 use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Invariant};
 use crate::clock;
 use crate::postgres::NOW;
 use crate::postgres::migrate;
-use crate::postgres::open::LAST;
 use crate::postgres::read_only;
+use crate::postgres::tables::sql::LAST_JOB;
 
 /// Everything outside the rows.
 pub(super) struct Surroundings {
@@ -52,7 +52,7 @@ impl Stage for Surroundings {
                 page.found(Invariant::Journal, name, format!("it is {set}: {means}; set it in postgresql.conf"));
             }
         }
-        let last: i64 = look.db.query_one(LAST, &[]).await?.try_get(0)?;
+        let last: i64 = look.db.query_one(LAST_JOB, &[]).await?.try_get(0)?;
         let now = match self.now {
             Some(now) => now,
             None => Timestamp(look.db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?),

@@ -7,7 +7,10 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
 use crate::postgres::error::Trouble;
-use crate::postgres::history::current::TIMELINE;
+
+/// The timeline of the server, in SQL; it is another one after each promotion. 0 of a standby.
+pub(crate) const TIMELINE: &str = "CASE WHEN pg_is_in_recovery() THEN 0 \
+    ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END";
 
 /// Who a server is. A restart makes another one of it, which comes after it.
 #[derive(Clone, Debug)]

@@ -20,9 +20,9 @@ use super::link::Link;
 use super::timeouts::{LEAST, within};
 use crate::StoreError;
 use crate::blobs::StoreId;
-use crate::postgres::PostgresOptions;
 use crate::postgres::error::Trouble;
 use crate::postgres::error::{forgets, told};
+use crate::postgres::options::PostgresOptions;
 
 /// The oldest server that has all that is used here; tests run on whichever the machine has.
 const OLDEST: i32 = 140_000;

@@ -4,20 +4,22 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use raincheck_core::{ChunkKind, Event, EventData, JobNo, LeaseRef, State};
+use raincheck_core::{Event, EventData, JobNo, LeaseRef, State};
 use tokio::time::timeout;
 use tokio_postgres::Row;
 
 use super::order::Told;
+use crate::postgres::connection::anchor::TIMELINE;
 use crate::postgres::connection::pool::Object;
 use crate::postgres::connection::timeouts::answered;
 use crate::postgres::error::Trouble;
-use crate::postgres::history::current::{CURRENT, TIMELINE};
+use crate::postgres::history::epoch::CURRENT;
+use crate::postgres::node::clock::NOW;
 use crate::postgres::node::number::FORGET;
 use crate::postgres::reader::query::rows;
-use crate::postgres::shared::{NOW, Shared};
+use crate::postgres::shared::Shared;
+use crate::postgres::tables::leases::{SOME_LEASES, kept_lease};
 use crate::postgres::tables::rows as read;
-use crate::postgres::writer::facts::{SOME_LEASES, kept_lease};
 use crate::records::Commit;
 
 /// Between two looks while somebody waits and no hint comes.
@@ -165,7 +167,7 @@ impl Transaction {
         let grown: Option<Vec<i64>> = row.try_get(3)?;
         let kinds: Option<Vec<i16>> = row.try_get(4)?;
         let grown = grown.unwrap_or_default().into_iter().zip(kinds.unwrap_or_default());
-        let chunks = grown.map(|(no, kind)| (JobNo(no), chunk_kind(kind))).collect();
+        let chunks = grown.map(|(no, kind)| (JobNo(no), read::chunk_kind(kind))).collect();
         Ok(Transaction {
             pos: row.try_get(0)?,
             batch: row.try_get(9)?,
@@ -176,10 +178,6 @@ impl Transaction {
             commit: Commit { chunks, ..Commit::default() },
         })
     }
-}
-
-pub(crate) fn chunk_kind(number: i16) -> ChunkKind {
-    if number == ChunkKind::Log as i16 { ChunkKind::Log } else { ChunkKind::Stream }
 }
 
 /// Reads the events of the transactions after the first and up to the second place, and puts each in its own.
@@ -197,7 +195,7 @@ async fn read_events(
         let place = told.binary_search_by_key(&pos, |transaction| transaction.pos);
         // What was forgotten since the transactions were read has gone together with its place.
         let Ok(place) = place else { continue };
-        told[place].commit.events.push(read::event(row, shared)?);
+        told[place].commit.events.push(read::event(row, &shared.names)?);
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
-use super::current::{CURRENT, begin};
+use super::epoch::CURRENT;
+use super::meet::begin;
 use crate::StoreError;
-use crate::postgres::PostgresOptions;
 use crate::postgres::connection::timeouts::{PATIENCE, within};
 use crate::postgres::error::Trouble;
+use crate::postgres::node::clock::Time;
+use crate::postgres::options::PostgresOptions;
 use crate::postgres::read_only::Visit;
-use crate::postgres::shared::Time;
 
 /// What a database goes on with that was put back.
 #[derive(Clone, Debug, PartialEq, Eq)]

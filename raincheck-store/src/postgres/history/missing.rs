@@ -3,7 +3,7 @@
 
 use parking_lot::Mutex;
 
-use super::current::Epoch;
+use super::epoch::Epoch;
 
 /// A history with those before it, and the cursor of its last event so far.
 pub(crate) struct Line<'e> {

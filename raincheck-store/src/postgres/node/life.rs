@@ -12,7 +12,8 @@ use crate::postgres::connection::connector::Connector;
 use crate::postgres::connection::link::Link;
 use crate::postgres::connection::timeouts::{LEAST, within};
 use crate::postgres::error::Trouble;
-use crate::postgres::shared::{NOW, Shared, Time};
+use crate::postgres::node::clock::{NOW, Time};
+use crate::postgres::shared::Shared;
 
 /// How often a node shows that it lives.
 const SHOW: Duration = Duration::from_secs(2);
@@ -42,7 +43,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, connector: Connector) {
     loop {
         let pause = match within(SHOWN, show(&shared, &connector, &mut link)).await {
             Ok(()) => {
-                *shared.mute.write() = None;
+                shared.reach.speak();
                 if std::mem::take(&mut hangs) {
                     tracing::info!("a synchronous standby confirms commits again");
                 }
@@ -81,7 +82,7 @@ async fn show(shared: &Shared, connector: &Connector, link: &mut Option<Link>) -
         None => connector.link().await?,
     };
     let (number, token) = shared.identity();
-    let shown = once(&db, (number, token), shared.time).await?;
+    let shown = once(&db, (number, token), shared.clock.time).await?;
     if let Some((gap, leases)) = shown.granted {
         tracing::warn!(
             gap_ms = gap,

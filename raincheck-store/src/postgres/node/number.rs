@@ -9,7 +9,9 @@ use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use crate::postgres::error::Trouble;
-use crate::postgres::shared::{NOW, Shared};
+use crate::postgres::locks::{NODE_LOCK, end_holders};
+use crate::postgres::node::clock::NOW;
+use crate::postgres::shared::Shared;
 
 /// Nodes that may serve the data at once; their number is six bits of a job's.
 pub(crate) const NODES: i32 = 64;
@@ -17,9 +19,6 @@ pub(crate) const NODES: i32 = 64;
 pub(crate) const ALIVE: i64 = 6_000;
 /// A node that was not seen for so long, milliseconds, has lost its number, as soon as another one starts.
 pub(crate) const FORGET: i64 = 60_000;
-/// Class of the lock that every transaction of a node's writer shares under the node's number: who gets it alone knows that
-/// none is under way.
-pub(crate) const NODE_LOCK: i32 = 0x7261_6e6f;
 /// How often that lock is asked for, a quarter of a second each: the others can't show meanwhile that they live.
 const TRIES: u32 = 4;
 
@@ -92,18 +91,6 @@ async fn fence(db: &impl GenericClient, number: i32) -> Result<bool, Trouble> {
         }
     }
     Ok(false)
-}
-
-/// Ends the connections that hold an advisory lock of two numbers. Not those that wait for a standby: what they wrote is
-/// committed here, and ending them would only take back the promise that it is there as well.
-pub(crate) fn end_holders(class: i32, number: &str) -> String {
-    format!(
-        "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
-         WHERE l.locktype = 'advisory' AND l.granted AND l.classid = {class} AND l.objid = {number} AND l.objsubid = 2 \
-         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-         AND l.pid <> pg_backend_pid() AND pg_has_role(a.usesysid, 'USAGE') \
-         AND a.wait_event IS DISTINCT FROM 'SyncRep'"
-    )
 }
 
 impl Shared {

@@ -5,9 +5,10 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
 use super::known::{EVENTS, PAYLOADS, Span, attachment, partition};
-use super::maintain::{Fate, LAST, Stretch, alone, drop_partitions, lock, partitions, take_tables};
+use super::past::{Fate, Stretch, alone, drop_partitions, lock, partitions, take_tables};
 use crate::columns::number::RUNNING;
 use crate::postgres::error::Trouble;
+use crate::postgres::tables::sql::LAST_CURSOR;
 
 /// It is worth while when so little is left, one job of so many.
 const FEW: i64 = 4;
@@ -53,7 +54,7 @@ pub(crate) async fn thin(db: &mut Client, stretch: &Stretch, suffix: &str) -> Re
     if living > few || size < LEAST {
         return Ok(Fate::Stays);
     }
-    let kept = format!("UPDATE stretch SET suffix = $2, held = $3, last = {LAST} WHERE low = $1");
+    let kept = format!("UPDATE stretch SET suffix = $2, held = $3, last = {LAST_CURSOR} WHERE low = $1");
     let Span { low, high } = stretch.span;
     let finished = format!("SELECT no FROM job WHERE no >= {low} AND no < {high} AND state > {RUNNING}");
     replace(db, stretch, (&PAYLOADS, suffix), finished, kept).await

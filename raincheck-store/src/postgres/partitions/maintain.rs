@@ -9,18 +9,14 @@ use std::time::{Duration, Instant};
 
 use raincheck_core::Millis;
 use tokio::time::timeout;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::Client;
 
 use super::compact;
 use super::known::{EVENTS, PAYLOADS, Span, first_of};
-use crate::StoreError;
-use crate::postgres::PostgresStore;
+use super::past::{Fate, Stretch, alone, drop_partitions, partitions, take_tables};
 use crate::postgres::error::Trouble;
 use crate::postgres::shared::Shared;
-use crate::postgres::writer::transaction::WRITERS_LOCK;
-use crate::postgres::writer::trim::TRIMMED;
+use crate::postgres::tables::sql::{LAST_CURSOR, TRIMMED};
 
 /// Rounds begin at least this often; and when tombstones were looked at.
 const ROUND: Duration = Duration::from_secs(3_600);
@@ -29,19 +25,12 @@ const SETTLED: Millis = 3_600_000;
 /// Most stretches dropped or thinned in a round, and how soon the next one begins after it.
 const FEW: usize = 8;
 const SOON: Duration = Duration::from_secs(1);
-/// One node at a time takes partitions away; and these are as they were read.
-const ALONE: &str = "SELECT pg_try_advisory_xact_lock(8241990467024) \
-    AND EXISTS (SELECT FROM stretch WHERE low = $1 AND suffix IS NOT DISTINCT FROM $2 AND events = $3)";
-/// How long a lock that others wait behind is waited for, and all of them together.
-const PATIENCE: &str = "SET LOCAL lock_timeout = '50ms'; SET LOCAL statement_timeout = '150ms'";
 static OVER: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT low, high, suffix, events, held, EXISTS (SELECT FROM job j WHERE j.no >= s.low AND j.no < s.high), \
          coalesce(last <= {TRIMMED}, false) FROM stretch s WHERE high <= $1 ORDER BY low"
     )
 });
-/// After what goes with jobs has gone: up to where the feed must be trimmed before events may.
-pub(crate) const LAST: &str = "(SELECT last FROM feed ORDER BY pos DESC LIMIT 1)";
 const LEFT: &str = "SELECT EXISTS (SELECT FROM job WHERE no >= $1 AND no < $2)";
 static FEED_PAGE: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -72,41 +61,6 @@ pub struct Tended {
     pub delayed: usize,
 }
 
-/// A stretch that is over.
-pub(crate) struct Stretch {
-    pub span: Span,
-    /// Of the partitions of what goes with jobs; `None` when those are gone.
-    pub suffix: Option<String>,
-    /// Of the partition of events.
-    pub events: String,
-    /// About how many jobs had rows in it, if that is known.
-    pub held: Option<i64>,
-}
-
-impl Stretch {}
-
-/// What became of one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Done,
-    /// There is nothing to do.
-    Stays,
-    /// Somebody uses a table.
-    InUse,
-}
-
-impl PostgresStore {
-    /// Does at once what is otherwise done every now and then: makes partitions ahead of time, drops those of jobs that
-    /// are all forgotten, moves what is left of the few others, and forgets the feed of jobs that are.
-    ///
-    /// # Errors
-    /// [`StoreError::Other`] when the database cannot be reached or does not do it.
-    pub async fn tend(&self) -> Result<Tended, StoreError> {
-        let shared = &self.shared;
-        Ok(round(shared, 0).await?)
-    }
-}
-
 /// Looks after them until it is dropped.
 pub(crate) async fn keep(shared: Arc<Shared>) {
     let mut pause = ROUND;
@@ -125,11 +79,12 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
 }
 
 /// Everything once; after each look at the feed, it rests for so many times as long as that took.
-async fn round(shared: &Shared, rests: u32) -> Result<Tended, Trouble> {
+pub(crate) async fn round(shared: &Shared, rests: u32) -> Result<Tended, Trouble> {
     let mut db = shared.reader(Instant::now() + ROUND).await?;
     shared.stretches.load(&***db).await?;
-    let mut done = Tended { made: shared.stretches.make_ahead(&mut db, shared.now()).await?, ..Tended::default() };
-    let settled = first_of(shared.now().plus(-SETTLED));
+    let mut done =
+        Tended { made: shared.stretches.make_ahead(&mut db, shared.clock.now()).await?, ..Tended::default() };
+    let settled = first_of(shared.clock.now().plus(-SETTLED));
     for row in db.query(&*OVER, &[&settled]).await? {
         let span = Span { low: row.try_get(0)?, high: row.try_get(1)? };
         let stretch = Stretch { span, suffix: row.try_get(2)?, events: row.try_get(3)?, held: row.try_get(4)? };
@@ -177,52 +132,13 @@ async fn drop_part(db: &mut Client, stretch: &Stretch, tables: &[&str], suffix: 
     }
     drop_partitions(&transaction, &partitions(tables, suffix)).await?;
     let dropped = match stretch.suffix {
-        Some(_) => format!("UPDATE stretch SET suffix = NULL, last = {LAST} WHERE low = $1"),
+        Some(_) => format!("UPDATE stretch SET suffix = NULL, last = {LAST_CURSOR} WHERE low = $1"),
         None => "DELETE FROM stretch WHERE low = $1".to_owned(),
     };
     transaction.execute(&dropped, &[&stretch.span.low]).await?;
     transaction.commit().await?;
     tracing::info!(stretch = suffix, ?tables, "dropped the partitions of jobs that are all forgotten");
     Ok(Fate::Done)
-}
-
-/// Whether no other node takes partitions away, until the transaction ends.
-pub(crate) async fn alone(db: &Transaction<'_>, stretch: &Stretch) -> Result<bool, Trouble> {
-    // Two statements: what the first saw may be older than its lock.
-    let these: &[&(dyn ToSql + Sync)] = &[&stretch.span.low, &stretch.suffix, &stretch.events];
-    db.query_one(ALONE, these).await?;
-    Ok(db.query_one(ALONE, these).await?.try_get(0)?)
-}
-
-/// Locks the tables against everybody; answers whether that was possible at once.
-pub(crate) async fn take_tables(db: &Transaction<'_>, tables: &[&str]) -> Result<bool, Trouble> {
-    let tables = tables.iter().map(|table| format!("ONLY {table}")).collect::<Vec<_>>().join(", ");
-    // Writers first, so that none of them has one table and waits for another.
-    lock(db, &format!("SELECT pg_advisory_xact_lock({WRITERS_LOCK}); LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE"))
-        .await
-}
-
-/// Carries out a statement that waits for locks, shortly; answers whether they were had. If they were not, what can be done
-/// with the transaction is to roll it back.
-pub(crate) async fn lock(db: &Transaction<'_>, sql: &str) -> Result<bool, Trouble> {
-    match db.batch_execute(&format!("{PATIENCE}; {sql}; SET LOCAL statement_timeout = 0")).await {
-        Ok(()) => Ok(true),
-        Err(error) => match error.code() {
-            Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::QUERY_CANCELED | &SqlState::T_R_DEADLOCK_DETECTED) => {
-                Ok(false)
-            }
-            _ => Err(error.into()),
-        },
-    }
-}
-
-/// The names of a stretch's partitions of some tables.
-pub(crate) fn partitions(tables: &[&str], suffix: &str) -> Vec<String> {
-    tables.iter().map(|table| format!("{table}_{suffix}")).collect()
-}
-
-pub(crate) async fn drop_partitions(db: &Transaction<'_>, partitions: &[String]) -> Result<(), Trouble> {
-    Ok(db.batch_execute(&format!("DROP TABLE {}", partitions.join(", "))).await?)
 }
 
 /// Goes through the feed from its beginning, page by page.

@@ -30,7 +30,7 @@ pub(crate) async fn info(
     let place = place(no, kind, attempt);
     let found = row_within(db, shared, INFO, no, &[&no.0, &(kind as i16), &place]).await?;
     let Some(row) = found else { return Ok(ChunkInfo::default()) };
-    let content_type = row.try_get::<_, Option<&str>>(1)?.map(crate::postgres::tables::rows::plain);
+    let content_type = row.try_get::<_, Option<&str>>(1)?.map(crate::postgres::tables::text::plain);
     Ok(ChunkInfo { size: row.try_get::<_, i64>(0)?.unsigned_abs(), content_type })
 }
 

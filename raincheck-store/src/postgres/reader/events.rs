@@ -1,17 +1,18 @@
 use std::sync::LazyLock;
 
-use raincheck_core::{Cursor, Event, JobNo};
+use raincheck_core::{Cursor, Event, JobNo, Timestamp};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::query::{row, rows};
 use crate::postgres::connection::pool::Object;
 use crate::postgres::error::Trouble;
-use crate::postgres::history::current::CURRENT;
+use crate::postgres::history::epoch::CURRENT;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::rows as read;
 use crate::postgres::tables::rows::count;
-use crate::records::{EventFilter, EventPage, Most};
+use crate::postgres::tables::sql::{FORGOTTEN_BYTES, RANGE, TRIMMED};
+use crate::records::{EventFilter, EventPage, FeedFigures, Most};
 
 /// About what an event weighs, bytes. To ask for the length of a text is not to read it.
 const WEIGHT: &str = "(320 + coalesce(octet_length(e.data), 0))";
@@ -28,10 +29,6 @@ static OF_JOB: LazyLock<String> = LazyLock::new(|| {
         *read::SHOWN
     )
 });
-/// The least and the greatest number of a job among the events that the next statement looks through, where the last of
-/// those transactions ends, and how many they are: events may have been forgotten out of any of them.
-pub(crate) const RANGE: &str = "SELECT min(low), max(high), max(last), count(*) FROM \
-    (SELECT low, high, last FROM feed WHERE last>$1 AND last>=first AND first<=$2 ORDER BY last LIMIT $3) f";
 /// Transactions in order, then the events of each: written so that no other way through the tables comes to mind, and only
 /// the partitions that a transaction wrote to are looked into for it.
 static OF_ALL: LazyLock<String> = LazyLock::new(|| {
@@ -56,6 +53,16 @@ static BOUNDS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+static OLDEST_TIME: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {FORGOTTEN_BYTES}, (SELECT e.at FROM (SELECT * FROM feed WHERE last > {TRIMMED} AND last >= first ORDER BY last \
+         LIMIT 1) f CROSS JOIN LATERAL (SELECT at FROM event WHERE batch = f.batch AND no >= f.low AND no <= f.high \
+         ORDER BY idx LIMIT 1) e)"
+    )
+});
+
+const IS_VOID: &str = "SELECT EXISTS (SELECT FROM history WHERE last < $1 AND first - 1 > $1)";
+
 /// Most rows one look at the feed goes through, so that a filter that passes little does not read for long.
 const LOOK: usize = 5_000;
 
@@ -69,6 +76,18 @@ pub(crate) async fn bounds(db: &Object, shared: &Shared) -> Result<(Cursor, Curs
     }
     let at = |column| Ok::<_, Trouble>(Cursor(row.try_get::<_, Option<i64>>(column)?.unwrap_or(0)));
     Ok((at(0)?, at(1)?))
+}
+
+/// When the oldest event of the feed was, and what the events of forgotten jobs take.
+pub(crate) async fn feed_figures(db: &Object) -> Result<FeedFigures, Trouble> {
+    let Some(row) = row(db, &OLDEST_TIME, &[]).await? else { return Ok(FeedFigures::default()) };
+    let oldest: Option<i64> = row.try_get(1)?;
+    Ok(FeedFigures { oldest: oldest.map(Timestamp), forgotten_bytes: row.try_get::<_, i64>(0)?.max(0).unsigned_abs() })
+}
+
+/// Whether a place of the feed was given out in another history than this.
+pub(crate) async fn is_void(db: &Object, cursor: Cursor) -> Result<bool, Trouble> {
+    Ok(row(db, IS_VOID, &[&cursor.0]).await?.map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
 }
 
 pub(crate) async fn of_job(
@@ -135,5 +154,5 @@ fn weight(rows: &[Row]) -> Result<i64, Trouble> {
 /// The events in rows of [`read::EVENT`].
 async fn all(db: &Object, shared: &Shared, rows: &[Row]) -> Result<Vec<Event>, Trouble> {
     shared.learn(&***db, rows, read::EVENT_NAMES).await?;
-    rows.iter().map(|row| read::event(row, shared)).collect()
+    rows.iter().map(|row| read::event(row, &shared.names)).collect()
 }

@@ -8,14 +8,14 @@ use std::time::Instant;
 use raincheck_core::{JobNo, LeaseRef, Millis, Overdue, limits};
 
 use crate::StoreError;
-use crate::postgres::PostgresStore;
 use crate::postgres::connection::pool::Object;
 use crate::postgres::connection::timeouts::{PATIENCE, answered};
 use crate::postgres::error::Trouble;
+use crate::postgres::node::clock::NOW;
 use crate::postgres::node::life::GAP;
-use crate::postgres::shared::NOW;
+use crate::postgres::shared::Shared;
+use crate::postgres::tables::leases;
 use crate::postgres::tables::rows;
-use crate::postgres::writer::facts;
 use crate::records::{Overrun, Renewal, Renewed};
 
 /// Extends leases, but for those whose rows somebody writes to just now.
@@ -52,16 +52,16 @@ static STANDING: LazyLock<String> = LazyLock::new(|| {
 /// The lengths that were asked for.
 type Asked = BTreeMap<LeaseRef, Option<Millis>>;
 
-impl PostgresStore {
+impl Shared {
     /// Extends leases, all at once; answers each.
-    pub(crate) async fn renew_leases(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError> {
+    pub async fn renew_leases(&self, renewals: Vec<Renewal>) -> Result<Vec<Renewed>, StoreError> {
         let mut asked = Asked::new();
         for renewal in &renewals {
             let ttl = asked.entry(renewal.lease).or_default();
             *ttl = renewal.ttl.or(*ttl);
         }
         let asked = &asked;
-        let renewed = self.shared.read(|db| async move { self.renew_all(&db, asked).await }).await?;
+        let renewed = self.read(|db| async move { self.renew_all(&db, asked).await }).await?;
         let answer = |renewal: &Renewal| renewed.get(&renewal.lease).copied().unwrap_or(Renewed::Lost);
         Ok(renewals.iter().map(answer).collect())
     }
@@ -77,9 +77,9 @@ impl PostgresStore {
         }
         // Most of these are over. The rest is being written to: a call to stop, or an end that may be taken back.
         let missing: Vec<i64> = asked.keys().filter(|l| !renewed.contains_key(l)).map(|lease| lease.no.0).collect();
-        let statement = db.prepare_cached(facts::SOME_LEASES).await?;
+        let statement = db.prepare_cached(leases::SOME_LEASES).await?;
         for row in db.query(&statement, &[&missing]).await? {
-            let lease = facts::kept_lease(&row)?.lease;
+            let lease = leases::kept_lease(&row)?.lease;
             if let Some(ttl) = asked.get(&lease) {
                 self.renew_rows(db, &RENEW_ONE, &BTreeMap::from([(lease, *ttl)]), &mut renewed).await?;
             }
@@ -99,9 +99,9 @@ impl PostgresStore {
         let ttls: Vec<Option<i64>> = asked.values().copied().collect();
         let statement = db.prepare_cached(sql).await?;
         let least = limits::TTL_LEAST_MILLIS;
-        let ticks = self.shared.given_ticks();
+        let ticks = self.clock.given_ticks();
         let found = db.query(&statement, &[&nos, &attempts, &ttls, &least, &ticks]).await?;
-        let mut leases = self.shared.leases.lock();
+        let mut leases = self.leases.lock();
         for row in &found {
             let attempt: i32 = row.try_get(1)?;
             let lease = LeaseRef { no: JobNo(row.try_get(0)?), attempt: attempt.cast_unsigned() };
@@ -113,11 +113,11 @@ impl PostgresStore {
     }
 
     /// What is left of leases; extends none.
-    pub(crate) async fn standing_leases(&self, leases: Vec<LeaseRef>) -> Result<Vec<Renewed>, StoreError> {
+    pub async fn standing_leases(&self, leases: Vec<LeaseRef>) -> Result<Vec<Renewed>, StoreError> {
         let nos: Vec<i64> = leases.iter().map(|lease| lease.no.0).collect();
-        let (regained, ticks) = (self.shared.regained.load(Ordering::Acquire), self.shared.given_ticks());
+        let (regained, ticks) = (self.regained.load(Ordering::Acquire), self.clock.given_ticks());
         let (nos, regained, ticks) = (&nos, &regained, &ticks);
-        let found = self.shared.read(|db| async move {
+        let found = self.read(|db| async move {
             let statement = db.prepare_cached(&STANDING).await?;
             Ok(db.query(&statement, &[nos, regained, ticks]).await?)
         });
@@ -134,20 +134,20 @@ impl PostgresStore {
     }
 
     /// Runs that are over by now, at most `limit`.
-    pub(crate) async fn overdue_leases(&self, limit: usize) -> Result<Vec<Overrun>, StoreError> {
+    pub async fn overdue_leases(&self, limit: usize) -> Result<Vec<Overrun>, StoreError> {
         let until = Instant::now() + PATIENCE;
         Ok(answered(until, self.look_for_overdue(limit, until)).await?)
     }
 
     async fn look_for_overdue(&self, limit: usize, until: Instant) -> Result<Vec<Overrun>, Trouble> {
-        let (ticks, regained) = (self.shared.given_ticks(), self.shared.regained.load(Ordering::Acquire));
+        let (ticks, regained) = (self.clock.given_ticks(), self.regained.load(Ordering::Acquire));
         let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
-        let db = self.shared.reader(until).await?;
+        let db = self.reader(until).await?;
         let statement = db.prepare_cached(&OVER).await?;
         let mut over = Vec::new();
         for row in db.query(&statement, &[&ticks, &regained, &limit_rows]).await? {
             if row.try_get::<_, Option<bool>>(0)?.unwrap_or_default() {
-                self.shared.unheard.notify_one();
+                self.unheard.notify_one();
                 return Ok(over);
             }
             let attempt: i32 = row.try_get(2)?;
@@ -156,8 +156,8 @@ impl PostgresStore {
             over.push(Overrun { lease, why });
         }
         // What only memory takes for over was renewed by way of another node, or has ended there.
-        let now = self.shared.lease_now();
-        let supposed = self.shared.leases.lock().overdue(now, limit);
+        let now = self.clock.lease_now();
+        let supposed = self.leases.lock().overdue(now, limit);
         let stale = supposed.into_iter().map(|run| run.lease).filter(|lease| !over.iter().any(|o| o.lease == *lease));
         let stale: Vec<LeaseRef> = stale.collect();
         if !stale.is_empty() {
@@ -169,15 +169,15 @@ impl PostgresStore {
     /// Takes over what the rows of these leases say.
     async fn look_at_leases(&self, db: &Object, leases: &[LeaseRef]) -> Result<(), Trouble> {
         let nos: Vec<i64> = leases.iter().map(|lease| lease.no.0).collect();
-        let statement = db.prepare_cached(facts::SOME_LEASES).await?;
+        let statement = db.prepare_cached(leases::SOME_LEASES).await?;
         let found = db.query(&statement, &[&nos]).await?;
-        let regained = self.shared.regained.load(Ordering::Acquire);
-        let mut known = self.shared.leases.lock();
+        let regained = self.regained.load(Ordering::Acquire);
+        let mut known = self.leases.lock();
         for lease in leases {
             known.end(*lease);
         }
         for row in &found {
-            let mut kept = facts::kept_lease(row)?;
+            let mut kept = leases::kept_lease(row)?;
             kept.lease_until = kept.lease_until.max(regained.saturating_add(kept.ttl));
             known.put(kept);
         }
@@ -185,8 +185,8 @@ impl PostgresStore {
     }
 
     /// In ticks of this node's clock.
-    pub(crate) fn next_overdue_lease(&self) -> Option<i64> {
-        let next = self.shared.leases.lock().next_overdue()?;
-        Some(next - self.shared.lease_offset())
+    pub fn next_overdue_lease(&self) -> Option<i64> {
+        let next = self.leases.lock().next_overdue()?;
+        Some(next - self.clock.lease_offset())
     }
 }

@@ -10,6 +10,7 @@ use crate::postgres::connection::pool::Object;
 use crate::postgres::error::Trouble;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::rows;
+use crate::postgres::tables::text;
 use crate::records::{Filter, JobPage, Record, on_a_page};
 
 /// Jobs looked at in one statement: the first look is short, those after it grow, so that a stopped one loses little.
@@ -35,11 +36,11 @@ const INPUT: &str = r"CASE WHEN position(E'\\x00'::bytea IN s.input) = 0
 /// Lists jobs, newest first, slice by slice, all as of one moment.
 pub(crate) async fn jobs(db: &mut Object, shared: &Shared, filter: &Filter, limit: usize) -> Result<JobPage, Trouble> {
     // Another node may have made the name since; one that nobody used matches nothing.
-    if filter.queue.as_ref().is_some_and(|queue| shared.queues.number(queue.as_str()).is_none()) {
-        shared.queues.load(&***db, shared.history.current()).await?;
+    if filter.queue.as_ref().is_some_and(|queue| shared.names.queues.number(queue.as_str()).is_none()) {
+        shared.names.queues.load(&***db, shared.history.current()).await?;
     }
-    if filter.kind.as_ref().is_some_and(|kind| shared.kinds.number(kind.as_str()).is_none()) {
-        shared.kinds.load(&***db, shared.history.current()).await?;
+    if filter.kind.as_ref().is_some_and(|kind| shared.names.kinds.number(kind.as_str()).is_none()) {
+        shared.names.kinds.load(&***db, shared.history.current()).await?;
     }
     let moment = db.build_transaction().isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
     let moment = moment.read_only(true).start().await?;
@@ -116,7 +117,8 @@ impl Slice<'_> {
         );
         let found = db.query_typed(&sql, &values.all()).await?;
         self.shared.learn(&**db, &found, rows::JOB_NAMES).await?;
-        let found: Vec<Record> = found.iter().map(|row| rows::record(row, self.shared)).collect::<Result<_, _>>()?;
+        let found: Vec<Record> =
+            found.iter().map(|row| rows::record(row, &self.shared.names)).collect::<Result<_, _>>()?;
         let end = Some(least).filter(|_| n == self.size && found.len() < self.want);
         Ok((found, end))
     }
@@ -146,11 +148,11 @@ impl Slice<'_> {
             all.push(format!("j.state = ANY({})", values.bind(states, Type::INT2_ARRAY)));
         }
         if let Some(queue) = &filter.queue {
-            let number = self.shared.queues.number(queue.as_str()).unwrap_or(-1);
+            let number = self.shared.names.queues.number(queue.as_str()).unwrap_or(-1);
             all.push(format!("j.queue = {}", values.bind(number, Type::INT4)));
         }
         if let Some(kind) = &filter.kind {
-            let number = self.shared.kinds.number(kind.as_str()).unwrap_or(-1);
+            let number = self.shared.names.kinds.number(kind.as_str()).unwrap_or(-1);
             all.push(format!("j.kind = {}", values.bind(number, Type::INT4)));
         }
         if let Some(at) = filter.created_after {
@@ -159,7 +161,7 @@ impl Slice<'_> {
         for (name, value) in &filter.tags {
             // The pair as it is written finds candidates; hostile names and values may contain what looks like a pair.
             let pair = values.text(json_text(name) + ":" + &json_text(value));
-            let (name, value) = (values.text(rows::escaped(name)), values.text(rows::escaped(value)));
+            let (name, value) = (values.text(text::escaped(name)), values.text(text::escaped(value)));
             let exact = format!("SELECT 1 FROM json_each_text({}) t", json("s.tags"));
             let exact = format!("{exact} WHERE t.key = {name} AND t.value = {value}");
             all.push(format!("strpos(s.tags, {pair}) > 0 AND EXISTS ({exact})"));
@@ -174,7 +176,7 @@ impl Slice<'_> {
 /// That a text is in one of the places that are searched, ignoring the case of ASCII letters.
 fn anywhere(text: &str, values: &mut Values) -> String {
     let text = text.to_ascii_lowercase();
-    let escaped = rows::escaped(&text);
+    let escaped = text::escaped(&text);
     let plain = values.text(escaped.clone());
     // Tags are searched as they are written, where quotes and backslashes wear one more.
     let tags = json_text(&text);

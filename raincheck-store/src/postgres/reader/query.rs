@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use crate::StoreError;
-use crate::postgres::connection::link::Loan;
+use crate::postgres::connection::loan::Loan;
 use crate::postgres::connection::pool::Object;
 use crate::postgres::connection::timeouts::{PAUSE, answered};
 use crate::postgres::error::Trouble;
@@ -20,7 +20,7 @@ impl Shared {
         F: Future<Output = Result<T, Trouble>>,
     {
         self.asked();
-        let until = Instant::now() + self.patience();
+        let until = Instant::now() + self.reach.patience();
         loop {
             let attempt = async { work(self.reader(until).await?).await };
             match answered(until, attempt).await {

@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use raincheck_core::{Name, QueueSettings, State};
 use tokio_postgres::GenericClient;
 
+use super::names::KnownNames;
 use crate::postgres::error::Trouble;
-use crate::postgres::shared::Shared;
 use crate::records::{KindFigures, QueueFigures};
 
 /// The pseudo-states of the table of counters: tickets given out, and tickets served.
@@ -33,7 +33,7 @@ pub(crate) struct Queue {
 }
 
 impl Book {
-    pub async fn load(db: &impl GenericClient, shared: &Shared) -> Result<Book, Trouble> {
+    pub async fn load(db: &impl GenericClient, names: &KnownNames, history: i64) -> Result<Book, Trouble> {
         let mut book = Book::default();
         let sums = "SELECT queue, kind, state, sum(n)::bigint FROM counter GROUP BY queue, kind, state";
         let (settings, sums) = futures_util::try_join!(
@@ -42,14 +42,14 @@ impl Book {
         )?;
         for row in &settings {
             let name = Name::new(row.try_get(1)?).map_err(|e| Trouble::Unreadable(e.to_string()))?;
-            shared.queues.put(row.try_get(0)?, name.clone());
+            names.queues.put(row.try_get(0)?, name.clone());
             let settings = settings_of(row, 2)?;
             book.queues.insert(name, Queue { settings, counts: Counts::default() });
         }
-        shared.learn(db, &sums, (0, 1)).await?;
+        names.learn(db, &sums, (0, 1), history).await?;
         for row in &sums {
-            let names = (shared.queues.name(row.try_get(0)?), shared.kinds.name(row.try_get(1)?));
-            let (Some(queue), Some(kind)) = names else { continue };
+            let found = (names.queues.name(row.try_get(0)?), names.kinds.name(row.try_get(1)?));
+            let (Some(queue), Some(kind)) = found else { continue };
             let state = usize::try_from(row.try_get::<_, i16>(2)?).unwrap_or_default().min(SERVED);
             let mut counts = Counts::default();
             counts[state] = row.try_get(3)?;
@@ -60,7 +60,7 @@ impl Book {
 
     /// Adds what a transaction changed.
     pub fn add(&mut self, queue: Name, kind: Name, counts: &Counts) {
-        self.waiting += counts[..State::Running as usize].iter().sum::<i64>();
+        self.waiting += waiting(counts);
         sum(&mut self.queues.entry(queue.clone()).or_default().counts, counts);
         sum(self.pairs.entry((queue, kind)).or_default(), counts);
     }
@@ -103,6 +103,11 @@ pub(crate) fn settings_of(row: &tokio_postgres::Row, at: usize) -> Result<QueueS
         max_queued: row.try_get::<_, Option<i64>>(at + 1)?.map(i64::cast_unsigned),
         concurrency: concurrency.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
     })
+}
+
+/// How many of them wait.
+pub(crate) fn waiting(counts: &Counts) -> i64 {
+    counts[..State::Running as usize].iter().sum()
 }
 
 pub(crate) fn sum(all: &mut Counts, some: &Counts) {

@@ -2,8 +2,11 @@
 //! not know who reads or writes them, and decides nothing.
 
 pub(crate) mod counters;
+pub(crate) mod leases;
 pub(crate) mod names;
 pub(crate) mod rows;
+pub(crate) mod sql;
+pub(crate) mod text;
 
 pub(crate) use counters::{SERVED, TICKETS};
-pub(crate) use rows::{escaped, plain};
+pub(crate) use text::{escaped, plain};

@@ -1,14 +1,44 @@
 use std::collections::HashMap;
+use std::sync::atomic::AtomicI64;
 
 use parking_lot::RwLock;
 use raincheck_core::Name;
 use tokio_postgres::{GenericClient, Row};
 
 use crate::postgres::error::Trouble;
-use crate::postgres::history::current::CURRENT;
+use crate::postgres::history::epoch::CURRENT;
+
+/// The names of queues and kinds that this node has met.
+#[derive(Debug)]
+pub(crate) struct KnownNames {
+    pub queues: Names,
+    pub kinds: Names,
+    /// The last round in which names were forgotten that this node knows of.
+    pub round: AtomicI64,
+}
+
+impl Default for KnownNames {
+    fn default() -> Self {
+        KnownNames { queues: Names::of("queue"), kinds: Names::of("kind"), round: AtomicI64::new(0) }
+    }
+}
+
+impl KnownNames {
+    /// Sees to it that the names behind the numbers in two columns of `rows` are known, in this history.
+    pub async fn learn(
+        &self,
+        db: &impl GenericClient,
+        rows: &[Row],
+        (queue, kind): (usize, usize),
+        history: i64,
+    ) -> Result<(), Trouble> {
+        self.queues.learn(db, rows, queue, history).await?;
+        self.kinds.learn(db, rows, kind, history).await
+    }
+}
 
 /// Names of one table (`queue` or `kind`) and their numbers, as far as this node has met them. A number stands for one
-/// name for as long as the history is the same (see [`crate::postgres::history::current`]), so what is known here is true; only what is not
+/// name for as long as the history is the same (see [`crate::postgres::history`]), so what is known here is true; only what is not
 /// may be asked for. Names that nothing refers to are
 /// forgotten, see [`crate::postgres::writer::unused_names`].
 #[derive(Debug)]
@@ -26,7 +56,7 @@ struct Known {
 }
 
 impl Names {
-    pub fn of(table: &'static str) -> Self {
+    fn of(table: &'static str) -> Self {
         Names { table, known: RwLock::default() }
     }
 

@@ -1,21 +1,21 @@
 //! Rows to values and back; the only place that knows the order of columns.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
 use raincheck_core::{
-    Content, Cursor, Digest, Event, EventData, EventType, Job, JobId, JobNo, Name, Payload, RetryPolicy, Spec, State,
-    Timestamp,
+    ChunkKind, Content, Cursor, Digest, Event, EventData, EventType, Job, JobId, JobNo, Name, Object, ObjectKind,
+    Payload, RetryPolicy, Spec, State, Timestamp,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
+use super::names::KnownNames;
+use super::sql::TRIMMED;
+use super::text::plain;
 use crate::codec;
 use crate::columns::{self, Asked, Changing, Columns, Lasting, ReadColumns, Reported, Shown, joined, row};
 use crate::postgres::error::Trouble;
-use crate::postgres::shared::Shared;
-use crate::postgres::writer::trim::TRIMMED;
 use crate::records::{Record, ResultInfo};
 
 type Result<T> = std::result::Result<T, Trouble>;
@@ -33,7 +33,7 @@ row! {
 /// Columns of a job, for `SELECT`; [`job`] reads them from the front.
 pub(crate) const JOB: &str = joined!(", ", [Head::SELECT, Lasting::SELECT, Changing::SELECT]);
 pub(crate) const JOB_COLUMNS: usize = Head::COUNT + Lasting::COUNT + Changing::COUNT;
-/// Columns of [`JOB`] that hold numbers of a queue and of a kind, for [`Shared::learn`].
+/// Columns of [`JOB`] that hold numbers of a queue and of a kind, for [`KnownNames::learn`].
 pub(crate) const JOB_NAMES: (usize, usize) = (2, 3);
 /// Columns of a spec without its input's bytes; [`spec`] reads them.
 pub(crate) const SPEC: &str = Asked::SELECT;
@@ -50,30 +50,11 @@ pub(crate) const OF_EVENT: &str = "LEFT JOIN job j ON j.no=e.no LEFT JOIN tombst
 /// Which are shown: where the job is forgotten, those that the feed is not trimmed past.
 pub(crate) static SHOWN: LazyLock<String> =
     LazyLock::new(|| format!("(j.no IS NOT NULL OR t.no IS NOT NULL AND f.first + e.idx > {TRIMMED})"));
-/// Columns of [`EVENT`] that hold numbers of a queue and of a kind, for [`Shared::learn`].
+/// Columns of [`EVENT`] that hold numbers of a queue and of a kind, for [`KnownNames::learn`].
 pub(crate) const EVENT_NAMES: (usize, usize) = (9, 10);
 
 fn unreadable(what: &str) -> Trouble {
     Trouble::Unreadable(what.to_owned())
-}
-
-/// A text that somebody outside chose, as a column of PostgreSQL can hold it: without zero characters.
-pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
-    if text.contains(['\0', '\u{1}']) {
-        text.replace('\u{1}', "\u{1}1").replace('\0', "\u{1}0").into()
-    } else {
-        text.into()
-    }
-}
-
-/// [`escaped`], of what may be absent.
-pub(crate) fn escaped_if(text: Option<&str>) -> Option<Cow<'_, str>> {
-    text.map(escaped)
-}
-
-/// What [`escaped`] was given.
-pub(crate) fn plain(text: &str) -> Box<str> {
-    if text.contains('\u{1}') { text.replace("\u{1}0", "\0").replace("\u{1}1", "\u{1}").into() } else { text.into() }
 }
 
 fn text(row: &Row, column: usize) -> Result<Option<Box<str>>> {
@@ -98,11 +79,11 @@ fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
     Ok(row.try_get(column)?)
 }
 
-/// Reads [`JOB`]; the names behind its numbers must be known, see [`Shared::learn`].
-pub(crate) fn job(row: &Row, shared: &Shared) -> Result<Job> {
+/// Reads [`JOB`]; the names behind its numbers must be known, see [`KnownNames::learn`].
+pub(crate) fn job(row: &Row, names: &KnownNames) -> Result<Job> {
     let Head { no, id, queue, kind } = Head::of_postgres(row, 0)?;
-    let queue = shared.queues.name(queue).ok_or_else(|| unreadable("unknown queue"))?;
-    let kind = shared.kinds.name(kind).ok_or_else(|| unreadable("unknown kind"))?;
+    let queue = names.queues.name(queue).ok_or_else(|| unreadable("unknown queue"))?;
+    let kind = names.kinds.name(kind).ok_or_else(|| unreadable("unknown kind"))?;
     let lasting = Lasting::of_postgres(row, Head::COUNT)?;
     let changing = Changing::of_postgres(row, Head::COUNT + Lasting::COUNT)?;
     Ok(columns::job((no, id), queue, kind, lasting, changing))
@@ -152,8 +133,8 @@ pub(crate) fn content(row: &Row) -> Result<Content> {
 }
 
 /// Reads [`JOB`], [`SPEC`], [`REPORT`] and [`RESULT`].
-pub(crate) fn record(row: &Row, shared: &Shared) -> Result<Record> {
-    let (job, asked) = (job(row, shared)?, Asked::of_postgres(row, JOB_COLUMNS)?);
+pub(crate) fn record(row: &Row, names: &KnownNames) -> Result<Record> {
+    let (job, asked) = (job(row, names)?, Asked::of_postgres(row, JOB_COLUMNS)?);
     let reported = Reported::of_postgres(row, JOB_COLUMNS + SPEC_COLUMNS)?;
     Ok(reported.record(job, asked, result(row, JOB_COLUMNS + SPEC_COLUMNS + Reported::COUNT)?)?)
 }
@@ -163,17 +144,17 @@ pub(crate) fn result(row: &Row, at: usize) -> Result<Option<ResultInfo>> {
     Ok(Shown::of_postgres(row, at)?.info())
 }
 
-/// Reads [`EVENT`]; the names behind its numbers must be known, see [`Shared::learn`].
-pub(crate) fn event(row: &Row, shared: &Shared) -> Result<Event> {
+/// Reads [`EVENT`]; the names behind its numbers must be known, see [`KnownNames::learn`].
+pub(crate) fn event(row: &Row, names: &KnownNames) -> Result<Event> {
     let event_type = EventType::from_number(get::<i16>(row, 3)?.into()).ok_or_else(|| unreadable("unknown event"))?;
-    let name = |column| Name::new(get(row, column)?).map_err(|e| unreadable(&e.to_string()));
+    let chosen = |column| Name::new(get(row, column)?).map_err(|e| unreadable(&e.to_string()));
     let (queue, kind, data) = match get::<Option<i32>>(row, 9)?.zip(get::<Option<i32>>(row, 10)?) {
         Some((queue, kind)) => (
-            shared.queues.name(queue).ok_or_else(|| unreadable("unknown queue"))?,
-            shared.kinds.name(kind).ok_or_else(|| unreadable("unknown kind"))?,
+            names.queues.name(queue).ok_or_else(|| unreadable("unknown queue"))?,
+            names.kinds.name(kind).ok_or_else(|| unreadable("unknown kind"))?,
             codec::event_data(event_type, get(row, 7)?)?,
         ),
-        None => (name(11)?, name(12)?, EventData::Gone(event_type)),
+        None => (chosen(11)?, chosen(12)?, EventData::Gone(event_type)),
     };
     Ok(Event {
         cursor: Cursor(get(row, 0)?),
@@ -186,6 +167,28 @@ pub(crate) fn event(row: &Row, shared: &Shared) -> Result<Event> {
         job: JobId(get(row, 8)?),
         queue,
         kind,
+    })
+}
+
+/// What a number says that a piece belongs to.
+pub(crate) fn chunk_kind(number: i16) -> ChunkKind {
+    if number == ChunkKind::Log as i16 { ChunkKind::Log } else { ChunkKind::Stream }
+}
+
+/// The kind of a named object, which its row begins with.
+pub(crate) fn object_kind(row: &Row) -> Result<ObjectKind> {
+    let number: i16 = row.try_get(0)?;
+    ObjectKind::from_number(number.into()).ok_or_else(|| Trouble::Unreadable(format!("{number} is no kind of object")))
+}
+
+/// Reads a named object: kind, name, version, time of the last change, body.
+pub(crate) fn object(row: &Row) -> Result<Object> {
+    Ok(Object {
+        kind: object_kind(row)?,
+        name: Name::new(row.try_get(1)?).map_err(|error| Trouble::Unreadable(error.to_string()))?,
+        version: row.try_get(2)?,
+        updated_at: Timestamp(row.try_get(3)?),
+        body: row.try_get::<_, Vec<u8>>(4)?.into(),
     })
 }
 
@@ -208,15 +211,6 @@ mod tests {
             let mut written = written;
             written.sort_unstable();
             assert_eq!(written, declared(migration, table), "{table}");
-        }
-    }
-
-    #[test]
-    fn zero_characters_come_back() {
-        for told in ["", "plain", "a\0b", "\u{1}0", "\u{1}\0\u{1}1", "\0\0", "\u{1}\u{1}0"] {
-            let kept = escaped(told);
-            assert!(!kept.contains('\0'));
-            assert_eq!(&*plain(&kept), told);
         }
     }
 }

@@ -81,7 +81,7 @@ impl Batch<'_> {
         Ok(NewFacts {
             has_room,
             queue: QueueFacts {
-                waiting: super::batch::waiting(&in_queue).max(0).unsigned_abs(),
+                waiting: crate::postgres::tables::counters::waiting(&in_queue).max(0).unsigned_abs(),
                 max_queued: self.settings(&new.queue).max_queued.unwrap_or(self.mind.bounds.max_queued),
                 waiting_in_all: self.waiting_in_all().max(0).unsigned_abs(),
                 max_in_all: self.mind.bounds.max_in_all,
@@ -96,18 +96,18 @@ impl Batch<'_> {
     fn too_many_queues(&self, name: &Name, before: &[NewJob]) -> bool {
         let new = || before.iter().map(|new| &new.queue);
         let here = || self.moves.keys().map(|(queue, _)| queue).chain(&self.set_queues).chain(new());
-        too_many(&self.shared.queues, limits::QUEUES, name, here)
+        too_many(&self.shared.names.queues, limits::QUEUES, name, here)
     }
 
     fn too_many_kinds(&self, name: &Name, before: &[NewJob]) -> bool {
         let new = || before.iter().map(|new| &new.kind);
-        too_many(&self.shared.kinds, limits::KINDS, name, || self.moves.keys().map(|(_, kind)| kind).chain(new()))
+        too_many(&self.shared.names.kinds, limits::KINDS, name, || self.moves.keys().map(|(_, kind)| kind).chain(new()))
     }
 
     /// There is no room for one more name, unless the transaction is begun anew after some were forgotten.
     fn crowded(&self) -> Result<bool, Trouble> {
         match self.mind.found_no_name {
-            Some(at) if self.shared.clock.ticks() - at < LOOK_AGAIN => Ok(false),
+            Some(at) if self.shared.clock.own.ticks() - at < LOOK_AGAIN => Ok(false),
             _ => Err(Trouble::Crowded),
         }
     }

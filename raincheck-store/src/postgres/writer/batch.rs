@@ -4,123 +4,25 @@
 //! in it are locked in the database until the transaction ends, so what was loaded once stays true.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
-use parking_lot::Mutex;
 use raincheck_core::decide::{self, Moment};
-use raincheck_core::interpreter::{BatchClaim, ChunkPlace, FollowUps, Following, Part, Piece, Recorded};
+use raincheck_core::interpreter::{BatchClaim, ChunkPlace, FollowUps, Part, Piece, Recorded};
 use raincheck_core::{
-    Change, ChunkKind, ClaimScope, Content, Digest, Event, FeedRetention, IdMint, Job, JobId, JobNo, LeaseRef, Millis,
-    Name, QueueSettings, RetryPolicy, Spec, State, Timestamp,
+    Change, ChunkKind, ClaimScope, Content, Digest, Event, IdMint, Job, JobId, JobNo, LeaseRef, Millis, Name,
+    QueueSettings, RetryPolicy, Spec, State, Timestamp,
 };
-use rand::rngs::StdRng;
-use uuid::Uuid;
 
-use super::objects::Objects;
-use super::scan_start::Floors;
-use super::transaction;
-use super::trim::FeedCut;
+use super::claim::{Claim, ClaimKey, ClaimWrite};
+use super::overlay::{Entry, FeedCut, LeaseChange, Objects};
+use super::state::Mind;
 use crate::codec;
 use crate::leases::KeptLease;
 use crate::postgres::connection::db::Db;
 use crate::postgres::error::Trouble;
 use crate::postgres::shared::Shared;
-use crate::postgres::tables::counters::{Counts, SERVED, TICKETS, sum};
+use crate::postgres::tables::counters::{Counts, SERVED, TICKETS, sum, waiting};
 
-/// What the writer keeps from one transaction to the next.
-pub(crate) struct Mind {
-    pub mint: IdMint,
-    /// The number of this node that the mint goes by, and its token.
-    pub identity: (i32, Uuid),
-    /// The history that was seen last.
-    pub history: i64,
-    /// How its transactions begin.
-    pub begin: String,
-    pub rng: StdRng,
-    pub tick: Millis,
-    pub bounds: Bounds,
-    /// Where rows of counters lie, as far as is known: by queue, kind and state.
-    pub counters: Mutex<HashMap<(i32, i32, i16), String>>,
-    /// Where looks for jobs begin.
-    pub floors: Floors,
-    /// When there was last no name that could be forgotten, in ticks, unless this node gave up something since.
-    pub found_no_name: Option<Millis>,
-}
-
-impl Mind {
-    /// Goes by another number and token, and forgets what was seen in another history, where these are others.
-    pub fn go_by(&mut self, identity: (i32, Uuid), history: i64) {
-        if self.history != history {
-            self.history = history;
-            self.counters.lock().clear();
-            self.floors.forget();
-            self.found_no_name = None;
-        }
-        if self.identity != identity {
-            self.identity = identity;
-            self.begin = transaction::begin(identity.0);
-            self.mint.change_to(identity.0.unsigned_abs());
-        }
-    }
-}
-
-/// Bounds the writer checks submits against.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
-    pub max_queued: u64,
-    pub max_in_all: u64,
-    pub tombstone: Millis,
-    pub feed: FeedRetention,
-    pub following: Following,
-}
-
-/// A name that stands for a job.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum ClaimKey {
-    Id(Box<[u8]>),
-    Key(Name, Box<[u8]>),
-    Equal(Name, Box<[u8]>),
-    Batch(Box<[u8]>),
-}
-
-/// What stands under it.
-#[derive(Clone, Debug)]
-pub(crate) struct Claim {
-    pub no: JobNo,
-    pub fingerprint: Digest,
-    /// Of a batch, all that it stands for.
-    pub jobs: Option<Arc<[JobNo]>>,
-    pub write: ClaimWrite,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ClaimWrite {
-    None,
-    Insert,
-    Move,
-}
-
-/// A job and what is known of its row.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub job: Job,
-    /// State, attempt and number of the last event in the row; `None` before there is one.
-    pub row: Option<(State, u32, u32)>,
-    /// The row says something else.
-    pub dirty: bool,
-    /// What the client asked for, of a new job.
-    pub spec: Option<Box<Spec>>,
-}
-
-/// What becomes of a lease once the transaction is on disk.
-pub(crate) enum LeaseChange {
-    Start(KeptLease),
-    /// Of this length, until then.
-    Extend(LeaseRef, Millis, Millis),
-    AskToStop(LeaseRef),
-    End(LeaseRef),
-}
-
+/// The transaction.
 pub(crate) struct Batch<'a> {
     pub db: &'a Db,
     pub shared: &'a Shared,
@@ -129,7 +31,7 @@ pub(crate) struct Batch<'a> {
     /// The same moment on the clock of leases.
     pub ticks: Millis,
     pub number: i64,
-    /// The history that it is in, see [`crate::postgres::history::current`].
+    /// The history that it is in, see [`crate::postgres::history`].
     pub history: i64,
 
     pub jobs: HashMap<JobNo, Option<Entry>>,
@@ -384,9 +286,4 @@ impl<'a> Batch<'a> {
             self.shared.book.read().queues.get(queue).map(|queue| queue.settings.clone()).unwrap_or_default()
         })
     }
-}
-
-/// How many of them wait.
-pub(crate) fn waiting(counts: &Counts) -> i64 {
-    counts[..State::Running as usize].iter().sum()
 }

@@ -1,48 +1,9 @@
 use raincheck_core::interpreter::{BatchClaim, BatchFacts, BatchJob, Claim, Fact, Look, NameFacts, NewName};
-use raincheck_core::{ClaimScope, Command, Job, JobId, JobNo, Name};
+use raincheck_core::{ClaimScope, Job, JobId, JobNo, Name};
 
-use super::batch::{self, Batch, ClaimKey, ClaimWrite};
+use super::batch::Batch;
+use super::claim::{self, ClaimKey, ClaimWrite};
 use crate::postgres::error::Trouble;
-
-impl ClaimKey {
-    /// A name where it is unique.
-    pub fn of(scope: ClaimScope, queue: &Name, key: Box<[u8]>) -> Self {
-        match scope {
-            ClaimScope::Id => ClaimKey::Id(key),
-            ClaimScope::Key => ClaimKey::Key(queue.clone(), key),
-            ClaimScope::Equal => ClaimKey::Equal(queue.clone(), key),
-            ClaimScope::Batch => ClaimKey::Batch(key),
-        }
-    }
-
-    /// The request id of a batch.
-    fn of_batch(id: &str) -> Self {
-        ClaimKey::Batch(id.as_bytes().into())
-    }
-
-    /// The names that a submit goes by.
-    pub fn all_of(submit: &Command) -> impl Iterator<Item = ClaimKey> {
-        let batch = if let Command::SubmitBatch(batch) = submit { Some(&batch.name) } else { None };
-        let names = submit.new_jobs().iter().flat_map(|new| {
-            let names = [new.chosen_id(), new.key_name(), new.equal_name()];
-            names.into_iter().flatten().map(|name| ClaimKey::of(name.scope, &new.queue, name.key.into()))
-        });
-        batch.into_iter().map(|name| ClaimKey::of_batch(&name.id)).chain(names)
-    }
-
-    pub fn key(&self) -> &[u8] {
-        match self {
-            ClaimKey::Id(key) | ClaimKey::Batch(key) | ClaimKey::Key(_, key) | ClaimKey::Equal(_, key) => key,
-        }
-    }
-}
-
-impl batch::Claim {
-    /// What the request id of a batch stands for.
-    fn of_batch(&self) -> Option<BatchClaim> {
-        Some(BatchClaim { jobs: self.jobs.clone()?, fingerprint: self.fingerprint })
-    }
-}
 
 impl Batch<'_> {
     /// What is known of a name of a new job in this queue.
@@ -84,7 +45,7 @@ impl Batch<'_> {
     /// What is known of the request id of a batch.
     pub(crate) fn batch_facts(&self, id: &str) -> BatchFacts {
         let Some(known) = self.claims.get(&ClaimKey::of_batch(id)) else { return BatchFacts::default() };
-        let claim = known.as_ref().and_then(batch::Claim::of_batch);
+        let claim = known.as_ref().and_then(claim::Claim::of_batch);
         let jobs = claim.iter().flat_map(|claim| claim.jobs.iter());
         let jobs = jobs.map(|no| BatchJob { job: self.job_fact(*no), tombstone: self.tombstone_fact(*no) }).collect();
         BatchFacts { claim: claim.into(), jobs }
@@ -101,14 +62,14 @@ impl Batch<'_> {
             return Err(Trouble::Refused("a request id stands for two batches"));
         }
         let no = jobs.last().copied().ok_or(Trouble::Refused("a batch of no jobs"))?;
-        let claim = batch::Claim { no, fingerprint, jobs: Some(jobs), write: ClaimWrite::Insert };
+        let claim = claim::Claim { no, fingerprint, jobs: Some(jobs), write: ClaimWrite::Insert };
         self.claims.insert(key, Some(claim));
         Ok(())
     }
 
     /// The numbers of a claim's scope and queue; `None` while its queue is not on disk.
     pub(crate) fn scope(&self, key: &ClaimKey) -> Option<(i16, i32)> {
-        let number = |queue: &Name| self.shared.queues.number(queue.as_str());
+        let number = |queue: &Name| self.shared.names.queues.number(queue.as_str());
         match key {
             ClaimKey::Id(_) => Some((ClaimScope::Id as i16, 0)),
             ClaimKey::Batch(_) => Some((ClaimScope::Batch as i16, 0)),

@@ -3,7 +3,8 @@ use std::sync::atomic::Ordering;
 
 use raincheck_core::{Name, QueueSettings, Reply};
 
-use super::batch::{Batch, LeaseChange};
+use super::batch::Batch;
+use super::overlay::LeaseChange;
 use super::transaction::Done;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::counters::Counts;
@@ -81,7 +82,7 @@ impl After {
     /// Forgets names that are not on disk after all.
     pub fn take_back(self, shared: &Shared) {
         for (is_queue, number) in self.named {
-            if is_queue { shared.queues.forget(number) } else { shared.kinds.forget(number) }
+            if is_queue { shared.names.queues.forget(number) } else { shared.names.kinds.forget(number) }
         }
     }
 }

@@ -9,14 +9,15 @@ use raincheck_core::interpreter::{self, ChunkPlace, Fact, Facts, Held, Needs, Pa
 use raincheck_core::{Command, Digest, JobId, JobNo, LeaseRef, Overdue};
 use tokio_postgres::Row;
 
-use super::batch::{Batch, Claim, ClaimKey, ClaimWrite, Entry, LeaseChange};
-use super::objects;
+use super::batch::Batch;
+use super::claim::{Claim, ClaimKey, ClaimWrite};
+use super::overlay::{Entry, LeaseChange, ObjectKey};
 use crate::codec::unpacked_jobs;
 use crate::leases::KeptLease;
 use crate::postgres::error::Trouble;
-use crate::postgres::feed::tail::chunk_kind;
-use crate::postgres::tables::counters;
 use crate::postgres::tables::rows;
+use crate::postgres::tables::text;
+use crate::postgres::tables::{counters, leases};
 
 static JOBS: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM job j WHERE j.no = ANY($1) ORDER BY j.no FOR UPDATE", rows::JOB));
@@ -33,9 +34,6 @@ const GIVEN: &str = "SELECT id, nos, attempts FROM lease_request WHERE id = ANY(
 const QUEUES: &str = "SELECT id, name FROM queue WHERE name = ANY($1)";
 const LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease WHERE no = ANY($1) \
     ORDER BY no FOR UPDATE";
-pub(crate) const ALL_LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease";
-pub(crate) const SOME_LEASES: &str =
-    "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease WHERE no = ANY($1)";
 const TOMBSTONES: &str = "SELECT no, id FROM tombstone WHERE no = ANY($1) AND until IS NOT NULL";
 const RESULTS: &str = "SELECT no, digest, content_type, filename FROM result \
     WHERE no = ANY($1) AND no >= {low} AND no < {high}";
@@ -56,7 +54,7 @@ pub(crate) struct Wanted {
     claims: BTreeMap<ClaimPlace, ClaimKey>,
     leases: BTreeSet<i64>,
     settings: BTreeSet<String>,
-    objects: BTreeSet<objects::Key>,
+    objects: BTreeSet<ObjectKey>,
     /// Which queues hold their jobs back.
     holds: bool,
     /// Lease requests that may have been answered before.
@@ -98,7 +96,7 @@ impl Batch<'_> {
         for command in commands {
             for new in command.new_jobs() {
                 let keyed = new.spec.key.is_some() || new.equal.is_some();
-                if keyed && self.shared.queues.number(new.queue.as_str()).is_none() {
+                if keyed && self.shared.names.queues.number(new.queue.as_str()).is_none() {
                     unknown.insert(new.queue.as_str());
                 }
             }
@@ -108,7 +106,7 @@ impl Batch<'_> {
         }
         let names: Vec<&str> = unknown.into_iter().collect();
         for row in self.db.query(QUEUES, &[&names]).await? {
-            self.shared.queues.take(&row)?;
+            self.shared.names.queues.take(&row)?;
         }
         Ok(())
     }
@@ -241,11 +239,11 @@ impl Batch<'_> {
         self.absorb_jobs(&first.jobs, wanted.jobs).await?;
         self.leases.extend(wanted.leases.iter().map(|no| (JobNo(*no), None)));
         for row in &first.leases {
-            let kept = kept_lease(row)?;
+            let kept = leases::kept_lease(row)?;
             self.leases.insert(kept.lease.no, Some(kept));
         }
         for row in first.settings.iter().chain(&first.holds) {
-            self.shared.queues.take(row)?;
+            self.shared.names.queues.take(row)?;
             let name: &str = row.try_get(1)?;
             let name = raincheck_core::Name::new(name).map_err(|e| Trouble::Unreadable(e.to_string()))?;
             self.settings.entry(name).or_insert(counters::settings_of(row, 2)?);
@@ -311,7 +309,7 @@ impl Batch<'_> {
         }
         self.recorded.extend(results.into_iter().map(|no| (JobNo(no), None)));
         for row in &found_results {
-            let text = |at| Ok::<_, Trouble>(row.try_get::<_, Option<&str>>(at)?.map(rows::plain));
+            let text = |at| Ok::<_, Trouble>(row.try_get::<_, Option<&str>>(at)?.map(text::plain));
             let digest = rows::digest(row, 1)?.unwrap_or_default();
             let recorded = Recorded { digest, content_type: text(2)?, filename: text(3)? };
             self.recorded.insert(JobNo(row.try_get(0)?), Some(recorded));
@@ -322,7 +320,7 @@ impl Batch<'_> {
             let max_attempts = self.job(no).map_or(1, |job| job.max_attempts);
             self.retries.insert(no, Some(rows::retry(row, 1, max_attempts)?));
         }
-        let place = |no, kind, attempt| ChunkPlace { no: JobNo(no), kind: chunk_kind(kind), attempt };
+        let place = |no, kind, attempt| ChunkPlace { no: JobNo(no), kind: rows::chunk_kind(kind), attempt };
         self.parts.extend(parts.into_iter().map(|(no, kind, attempt)| (place(no, kind, attempt), None)));
         for row in &ends {
             let place = place(row.try_get(0)?, row.try_get(1)?, row.try_get::<_, i32>(2)?.cast_unsigned());
@@ -340,7 +338,7 @@ impl Batch<'_> {
             self.jobs.insert(JobNo(no), None);
         }
         for row in found {
-            let job = rows::job(row, self.shared)?;
+            let job = rows::job(row, &self.shared.names)?;
             let row = Some((job.state, job.attempt, job.seq));
             self.jobs.insert(job.no, Some(Entry { job, row, dirty: false, spec: None }));
         }
@@ -363,18 +361,4 @@ pub(crate) fn batch_jobs(row: &Row, at: usize) -> Result<Option<Arc<[JobNo]>>, T
     let Some(packed) = row.try_get::<_, Option<&[u8]>>(at)? else { return Ok(None) };
     let damaged = || Trouble::Unreadable("the jobs of a batch are not numbers".to_owned());
     unpacked_jobs(packed).map(Some).ok_or_else(damaged)
-}
-
-/// Reads a row of `lease`.
-pub(crate) fn kept_lease(row: &Row) -> Result<KeptLease, Trouble> {
-    let attempt: i32 = row.try_get(1)?;
-    Ok(KeptLease {
-        lease: LeaseRef { no: JobNo(row.try_get(0)?), attempt: attempt.cast_unsigned() },
-        ttl: row.try_get(2)?,
-        lease_until: row.try_get(3)?,
-        time_until: row.try_get(4)?,
-        cancel_requested: row.try_get(5)?,
-        worker: rows::plain(row.try_get(6)?),
-        kept: row.try_get(7)?,
-    })
 }

@@ -7,13 +7,15 @@ use futures_util::try_join;
 use raincheck_core::{Content, JobNo, Name, State};
 use tokio_postgres::types::ToSql;
 
-use super::batch::{Batch, ClaimWrite};
+use super::batch::Batch;
+use super::claim::ClaimWrite;
 use super::commit;
 use super::jobs;
 use crate::codec::packed_jobs;
 use crate::columns::{Columns, Kept, insert_arrays, parameters, split};
 use crate::postgres::error::Trouble;
 use crate::postgres::tables::rows;
+use crate::postgres::tables::text;
 use crate::rules::known;
 
 const QUEUE_NAMES: &str = "INSERT INTO queue (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING";
@@ -136,8 +138,8 @@ impl Batch<'_> {
         kinds: impl Iterator<Item = &'n Name>,
     ) -> Result<(), Trouble> {
         let all = [
-            (true, &self.shared.queues, QUEUE_NAMES, QUEUES, queues.collect::<BTreeSet<_>>()),
-            (false, &self.shared.kinds, KIND_NAMES, KINDS, kinds.collect::<BTreeSet<_>>()),
+            (true, &self.shared.names.queues, QUEUE_NAMES, QUEUES, queues.collect::<BTreeSet<_>>()),
+            (false, &self.shared.names.kinds, KIND_NAMES, KINDS, kinds.collect::<BTreeSet<_>>()),
         ];
         for (is_queue, names, insert, select, asked) in all {
             let new: Vec<&str> =
@@ -238,7 +240,7 @@ impl Batch<'_> {
         let starts: Vec<i64> = all.iter().map(|piece| piece.start.cast_signed()).collect();
         let runs: Vec<i32> = all.iter().map(|piece| rows::count(piece.run)).collect();
         let bases: Vec<i64> = all.iter().map(|piece| piece.base.cast_signed()).collect();
-        let types: Vec<_> = all.iter().map(|piece| rows::escaped_if(piece.content_type.as_deref())).collect();
+        let types: Vec<_> = all.iter().map(|piece| text::escaped_if(piece.content_type.as_deref())).collect();
         let bytes: Vec<&[u8]> = all.iter().map(|piece| &piece.bytes[..]).collect();
         self.db.execute(PIECES, &[&nos, &kinds, &attempts, &starts, &runs, &bases, &types, &bytes]).await
     }
@@ -262,7 +264,8 @@ impl Batch<'_> {
     ) -> Result<Counters, Trouble> {
         let mut all = Vec::new();
         for ((queue, kind), counts) in moved {
-            let numbers = self.shared.queues.number(queue.as_str()).zip(self.shared.kinds.number(kind.as_str()));
+            let numbers =
+                self.shared.names.queues.number(queue.as_str()).zip(self.shared.names.kinds.number(kind.as_str()));
             let (queue, kind) = numbers.ok_or(Trouble::Refused("a counter without a number"))?;
             let some = counts.into_iter().enumerate().filter(|(_, n)| *n != 0);
             all.extend(some.map(|(state, n)| (queue, kind, state as i16, n)));

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use futures_util::try_join;
 use raincheck_core::{Job, Spec};
 
-use super::batch::{Batch, Entry};
+use super::batch::Batch;
+use super::overlay::Entry;
 use crate::columns::{Array, Asked, Changing, Columns, Guard, Lasting, insert_arrays, parameters, split, unnest};
 use crate::postgres::error::Trouble;
 use crate::postgres::tables::rows::Head;
@@ -42,7 +43,7 @@ pub(crate) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {
         return Ok(());
     }
     let jobs = entries.iter().map(|entry| &entry.job);
-    let (queues, kinds) = (&batch.shared.queues, &batch.shared.kinds);
+    let (queues, kinds) = (&batch.shared.names.queues, &batch.shared.names.kinds);
     let head = |job: &Job| Head {
         no: job.no,
         id: job.id,

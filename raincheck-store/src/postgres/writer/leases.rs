@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::try_join;
 use raincheck_core::{JobNo, LeaseRef, Millis};
 
-use super::batch::{Batch, LeaseChange};
+use super::batch::Batch;
+use super::overlay::LeaseChange;
 use crate::leases::KeptLease;
 use crate::postgres::error::Trouble;
 use crate::postgres::tables::rows;
+use crate::postgres::tables::text;
 
 const START: &str = "INSERT INTO lease SELECT * FROM unnest($1::bigint[], $2::integer[], $3::bigint[], $4::bigint[], \
     $5::bigint[], $6::boolean[], $7::text[], $8::bigint[]) ON CONFLICT (no) DO UPDATE SET attempt = excluded.attempt, \
@@ -100,7 +102,7 @@ impl Batch<'_> {
         let timeouts: Vec<i64> = kept.iter().map(|kept| kept.time_until).collect();
         let cancels: Vec<bool> = started.values().map(|(_, cancel)| *cancel).collect();
         let lengths: Vec<i64> = kept.iter().map(|kept| kept.kept).collect();
-        let workers: Vec<_> = kept.iter().map(|kept| rows::escaped(&kept.worker)).collect();
+        let workers: Vec<_> = kept.iter().map(|kept| text::escaped(&kept.worker)).collect();
         self.db.execute(START, &[&nos, &attempts, &ttls, &untils, &timeouts, &cancels, &workers, &lengths]).await
     }
 }

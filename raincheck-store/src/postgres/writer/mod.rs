@@ -6,24 +6,28 @@
 //! [`effects`] makes known what is on disk.
 
 mod apply;
-pub(crate) mod batch;
+mod batch;
+mod claim;
 mod claims;
 mod commit;
 mod effects;
-pub(crate) mod facts;
+mod facts;
 mod flush;
 mod follow;
 mod jobs;
 mod leases;
-pub(crate) mod objects;
+mod objects;
+mod overlay;
 mod purge;
 mod ready;
 mod reconnect;
+mod request;
 pub(crate) mod scan_start;
+pub(crate) mod state;
 pub(crate) mod sweep;
 pub(crate) mod task;
-pub(crate) mod transaction;
-pub(crate) mod trim;
+mod transaction;
+mod trim;
 mod unused_names;
 
-pub(crate) use task::Request;
+pub(crate) use request::Request;

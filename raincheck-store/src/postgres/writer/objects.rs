@@ -1,19 +1,17 @@
 //! Named objects: read for the rules in the transaction, written with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::try_join;
-use raincheck_core::interpreter::NamedObject;
-use raincheck_core::{Name, Object, ObjectKind, Timestamp, limits};
+use raincheck_core::{Object, limits};
 use tokio_postgres::Row;
 
 use super::batch::Batch;
+use super::overlay::{KnownObject, ObjectKey};
 use crate::postgres::connection::db::Parameters;
 use crate::postgres::error::Trouble;
+use crate::postgres::tables::rows;
 
-const FIND: &str = "SELECT kind, name, version, updated_at, body FROM object WHERE kind = $1 AND name = $2";
-const LIST: &str = "SELECT kind, name, version, updated_at, body FROM object WHERE kind = $1 AND name > $2 \
-    ORDER BY name LIMIT $3";
 const LOCK: &str = "SELECT o.kind, o.name, o.version, o.updated_at, o.body \
     FROM unnest($1::smallint[], $2::text[]) AS u (kind, name) \
     JOIN object o ON o.kind = u.kind AND o.name = u.name ORDER BY 1, 2 FOR UPDATE OF o";
@@ -29,61 +27,9 @@ const UPDATE: &str = "UPDATE object o SET version = u.version, updated_at = u.up
 const DELETE: &str = "DELETE FROM object o USING unnest($1::smallint[], $2::text[], $3::bigint[]) AS u (kind, name, before) \
     WHERE o.kind = u.kind AND o.name = u.name AND o.version = u.before";
 
-/// Kind and name.
-pub(crate) type Key = (ObjectKind, Name);
-
-/// An object and what is known of its row.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Kept {
-    /// As this transaction leaves it.
-    pub object: Option<Object>,
-    /// The version in the row; `None` where there is none.
-    pub row: Option<i64>,
-}
-
-impl Kept {
-    fn is_dirty(&self) -> bool {
-        self.object.as_ref().map(|object| object.version) != self.row
-    }
-}
-
-/// The named objects that a transaction has looked at.
-#[derive(Default)]
-pub(crate) struct Objects {
-    known: BTreeMap<Key, Kept>,
-    /// Kinds of which there was no room for one more.
-    full: BTreeSet<ObjectKind>,
-}
-
-impl Objects {
-    /// What a command must know; `None` when it is still to be looked up.
-    pub fn named(&self, kind: ObjectKind, name: &Name) -> Option<NamedObject> {
-        let object = self.known.get(&(kind, name.clone()))?.object.clone();
-        Some(NamedObject { has_room: !self.full.contains(&kind), object })
-    }
-
-    pub fn put(&mut self, object: Object) {
-        let key = (object.kind, object.name.clone());
-        self.known.entry(key).or_default().object = Some(object);
-    }
-
-    pub fn delete(&mut self, kind: ObjectKind, name: Name) {
-        self.known.entry((kind, name)).or_default().object = None;
-    }
-
-    pub fn is_dirty(&self) -> bool {
-        self.known.values().any(Kept::is_dirty)
-    }
-
-    /// The rows say now what is known here.
-    pub fn written(&mut self) {
-        self.known.values_mut().for_each(|kept| kept.row = kept.object.as_ref().map(|object| object.version));
-    }
-}
-
 impl Batch<'_> {
     /// Looks up named objects, and whether there may be more.
-    pub(crate) async fn ask_objects(&self, wanted: &BTreeSet<Key>) -> Result<(Vec<Row>, Vec<Row>), Trouble> {
+    pub(crate) async fn ask_objects(&self, wanted: &BTreeSet<ObjectKey>) -> Result<(Vec<Row>, Vec<Row>), Trouble> {
         if wanted.is_empty() {
             return Ok(Default::default());
         }
@@ -99,18 +45,18 @@ impl Batch<'_> {
     /// Takes over what was found; what was not is known not to be there.
     pub(crate) fn absorb_objects(
         &mut self,
-        wanted: BTreeSet<Key>,
+        wanted: BTreeSet<ObjectKey>,
         (found, full): &(Vec<Row>, Vec<Row>),
     ) -> Result<(), Trouble> {
-        self.objects.known.extend(wanted.into_iter().map(|key| (key, Kept::default())));
+        self.objects.known.extend(wanted.into_iter().map(|key| (key, KnownObject::default())));
         for row in found {
-            let object = object(row)?;
-            let kept = Kept { row: Some(object.version), object: Some(object.clone()) };
+            let object = rows::object(row)?;
+            let kept = KnownObject { row: Some(object.version), object: Some(object.clone()) };
             self.objects.known.insert((object.kind, object.name), kept);
         }
         for row in full {
             if row.try_get(1)? {
-                self.objects.full.insert(kind(row)?);
+                self.objects.full.insert(rows::object_kind(row)?);
             }
         }
         Ok(())
@@ -122,7 +68,7 @@ impl Batch<'_> {
             dirty().filter(|(_, kept)| kept.row.is_none()).filter_map(|(_, kept)| kept.object.as_ref()).collect();
         let (changed, before): (Vec<&Object>, Vec<i64>) =
             dirty().filter_map(|(_, kept)| kept.object.as_ref().zip(kept.row)).unzip();
-        let gone: Vec<(&Key, i64)> = dirty()
+        let gone: Vec<(&ObjectKey, i64)> = dirty()
             .filter(|(_, kept)| kept.object.is_none())
             .filter_map(|(key, kept)| kept.row.map(|row| (key, row)))
             .collect();
@@ -160,41 +106,4 @@ fn columns<'o>(objects: &[&'o Object]) -> Columns<'o> {
         objects.iter().map(|object| object.updated_at.0).collect(),
         objects.iter().map(|object| &object.body[..]).collect(),
     )
-}
-
-fn kind(row: &Row) -> Result<ObjectKind, Trouble> {
-    let number: i16 = row.try_get(0)?;
-    ObjectKind::from_number(number.into()).ok_or_else(|| Trouble::Unreadable(format!("{number} is no kind of object")))
-}
-
-pub(crate) fn object(row: &Row) -> Result<Object, Trouble> {
-    Ok(Object {
-        kind: kind(row)?,
-        name: Name::new(row.try_get(1)?).map_err(|error| Trouble::Unreadable(error.to_string()))?,
-        version: row.try_get(2)?,
-        updated_at: Timestamp(row.try_get(3)?),
-        body: row.try_get::<_, Vec<u8>>(4)?.into(),
-    })
-}
-
-/// One of them, as it is on disk.
-pub(crate) async fn find(
-    db: &crate::postgres::connection::pool::Object,
-    kind: ObjectKind,
-    name: &Name,
-) -> Result<Option<Object>, Trouble> {
-    let found = crate::postgres::reader::query::row(db, FIND, &[&(kind as i16), &name.as_str()]).await?;
-    found.map(|row| object(&row)).transpose()
-}
-
-/// At most `limit` of a kind, by name, behind `after`.
-pub(crate) async fn list(
-    db: &crate::postgres::connection::pool::Object,
-    kind: ObjectKind,
-    after: Option<&Name>,
-    limit: usize,
-) -> Result<Vec<Object>, Trouble> {
-    let (after, limit) = (after.map_or("", Name::as_str), i64::try_from(limit).unwrap_or(i64::MAX));
-    let found = crate::postgres::reader::query::rows(db, LIST, &[&(kind as i16), &after, &limit]).await?;
-    found.iter().map(object).collect()
 }

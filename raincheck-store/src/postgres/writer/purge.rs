@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 use futures_util::try_join;
 use raincheck_core::{Command, Job, JobNo, Purged, Reply};
 
-use super::batch::{Batch, ClaimKey};
+use super::batch::Batch;
+use super::claim::ClaimKey;
 use super::facts::batch_jobs;
 use super::trim::FORGETS;
 use crate::columns::number::RUNNING;

@@ -8,7 +8,8 @@ use futures_util::try_join;
 use raincheck_core::interpreter::{Offered, Room, Serving};
 use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Reply, Spec, State, limits};
 
-use super::batch::{Batch, LeaseChange};
+use super::batch::Batch;
+use super::overlay::LeaseChange;
 use super::scan_start::Aim;
 use crate::columns::number::{QUEUED, RUNNING};
 use crate::leases::KeptLease;
@@ -172,7 +173,8 @@ impl Batch<'_> {
         let (mut queues, mut kinds, mut limits, mut ranks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut asked: HashMap<Pair, (u64, i64)> = HashMap::new();
         for ((queue, kind), n) in pairs {
-            let numbers = self.shared.queues.number(queue.as_str()).zip(self.shared.kinds.number(kind.as_str()));
+            let numbers =
+                self.shared.names.queues.number(queue.as_str()).zip(self.shared.names.kinds.number(kind.as_str()));
             let limit = n.min(stand.room.of(&queue, &kind));
             if let Some((queue_number, kind_number)) = numbers
                 && limit > 0
@@ -193,7 +195,7 @@ impl Batch<'_> {
         let found = self.db.query(&READY, &[&queues, &kinds, &limits, &ranks]).await?;
         let took = begin.elapsed();
         self.absorb_jobs(&found, Default::default()).await?;
-        stand.ready = found.iter().map(|row| rows::job(row, self.shared)).collect::<Result<_, _>>()?;
+        stand.ready = found.iter().map(|row| rows::job(row, &self.shared.names)).collect::<Result<_, _>>()?;
         stand.ready.sort_unstable_by_key(|job| (job.rank, job.no));
         stand.sizes = self.sizes(&stand.ready).await?;
         let mut last: HashMap<Pair, (u64, i64)> = HashMap::new();
@@ -260,13 +262,13 @@ impl Batch<'_> {
             .keys()
             .map(|(queue, _)| queue)
             .filter(capped)
-            .filter_map(|name| self.shared.queues.number(name.as_str()))
+            .filter_map(|name| self.shared.names.queues.number(name.as_str()))
             .collect();
         queues.dedup();
         let mut kinds: BTreeMap<i32, (Name, u32)> = BTreeMap::new();
         for (_, kind) in pairs.keys() {
             let cap = self.shared.kind_caps.read().get(kind).copied();
-            if let Some((cap, number)) = cap.zip(self.shared.kinds.number(kind.as_str())) {
+            if let Some((cap, number)) = cap.zip(self.shared.names.kinds.number(kind.as_str())) {
                 kinds.insert(number, (kind.clone(), cap));
             }
         }
@@ -292,7 +294,7 @@ impl Batch<'_> {
         let count = |running: Option<&i64>| running.map_or(0, |n| n.max(&0).unsigned_abs());
         for row in &locked {
             let number = row.try_get(0)?;
-            let Some(name) = self.shared.queues.name(number) else { continue };
+            let Some(name) = self.shared.names.queues.name(number) else { continue };
             let settings = counters::settings_of(row, 2)?;
             if let Some(cap) = settings.concurrency {
                 room.cap_queue(name.clone(), cap, count(in_queues.get(&number)));

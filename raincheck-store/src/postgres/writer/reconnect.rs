@@ -4,11 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::task::Writer;
-use super::transaction::BATCH_LOCK;
 use crate::postgres::connection::db::Db;
 use crate::postgres::connection::timeouts::{PAUSE, answered};
 use crate::postgres::error::Trouble;
-use crate::postgres::node::number::end_holders;
+use crate::postgres::locks::{BATCH_LOCK, end_holders};
 
 /// Silence of the database that is no fault of the workers'.
 const OUTAGE: Duration = Duration::from_secs(1);
@@ -51,7 +50,7 @@ impl Writer {
                 if let Some(since) = self.lost_since.take()
                     && since.elapsed() >= OUTAGE
                 {
-                    self.shared.regained.store(self.shared.lease_now(), Ordering::Release);
+                    self.shared.regained.store(self.shared.clock.lease_now(), Ordering::Release);
                     tracing::info!(seconds = since.elapsed().as_secs(), "the database is reached again");
                 }
                 Ok(db)
@@ -70,13 +69,6 @@ impl Writer {
             tracing::warn!(%trouble, "the database is lost");
         }
         self.shared.lose(trouble);
-    }
-
-    /// It does what it is asked.
-    pub(crate) fn found(&mut self) {
-        if self.shared.lost.read().is_some() {
-            *self.shared.lost.write() = None;
-        }
     }
 
     /// Gives up a connection with what is under way on it.

@@ -66,7 +66,7 @@ impl Batch<'_> {
         let found = self.db.query(sql, &[&self.now.0, &most, &from]).await?;
         let took = begin.elapsed();
         self.absorb_jobs(&found, Default::default()).await?;
-        let jobs: Vec<Job> = found.iter().map(|row| rows::job(row, self.shared)).collect::<Result<_, _>>()?;
+        let jobs: Vec<Job> = found.iter().map(|row| rows::job(row, &self.shared.names)).collect::<Result<_, _>>()?;
         let last = jobs.last().filter(|_| jobs.len() == limit).and_then(at);
         self.mind.floors.looked(aim, from, last.unwrap_or(self.now).0, took);
         Ok(jobs)
@@ -80,7 +80,7 @@ pub(crate) async fn look_ahead(db: &Db, shared: &Shared, floors: &Floors) -> Res
     let [due, late, expired] = aims.each_ref().map(|aim| floors.of(aim));
     for row in db.query(&NEXT, &[&due, &late, &expired]).await? {
         // What may have been passed over is looked for when it no longer is.
-        let again = |aim| floors.lasts(aim).map(|left| shared.now().plus(left.as_millis() as i64 + 1).0);
+        let again = |aim| floors.lasts(aim).map(|left| shared.clock.now().plus(left.as_millis() as i64 + 1).0);
         let mut next = [NEVER; 3];
         for ((at, aim), next) in (0..).zip(&aims).zip(&mut next) {
             *next = row.try_get::<_, Option<i64>>(at)?.into_iter().chain(again(aim)).min().unwrap_or(NEVER);

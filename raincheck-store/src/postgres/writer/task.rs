@@ -2,11 +2,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use raincheck_core::{Command, Reply};
-use tokio::sync::{mpsc, oneshot};
+use raincheck_core::Reply;
+use tokio::sync::mpsc;
 
-use super::batch::{Batch, Mind};
+use super::batch::Batch;
 use super::effects::After;
+use super::request::{Answer, Request};
+use super::state::Mind;
 use super::sweep;
 use super::transaction::{Done, Stop};
 use super::unused_names;
@@ -26,16 +28,6 @@ const RACES: u32 = 20;
 const LOOK: Duration = Duration::from_secs(2);
 /// Figures of other nodes are at most about this old while something goes on.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-pub(crate) type Answer = Result<Vec<Reply>, StoreError>;
-
-/// Commands of one caller and the way back to it.
-pub(crate) struct Request {
-    pub commands: Vec<Command>,
-    /// When it was asked.
-    pub since: Instant,
-    pub answer: oneshot::Sender<Answer>,
-}
 
 /// The one task of a node that writes. It drains its channel into one transaction, so that everyone who waits shares one
 /// commit; nobody waits for a batch to fill.
@@ -65,7 +57,8 @@ impl Writer {
                 }
             };
             let Some(first) = first else { break };
-            if self.looked.elapsed() >= LOOK_AGAIN && self.shared.stale.is_set() && self.shared.reached().is_ok() {
+            if self.looked.elapsed() >= LOOK_AGAIN && self.shared.stale.is_set() && self.shared.reach.reached().is_ok()
+            {
                 self.look_again().await;
             }
             let mut size = first.commands.len();
@@ -115,7 +108,7 @@ impl Writer {
                 Ok(done) => {
                     let swept = after.swept;
                     let replies = after.publish(&self.shared, done);
-                    self.found();
+                    self.shared.reach.found();
                     if swept {
                         self.look_ahead(&db).await;
                     }
@@ -184,8 +177,8 @@ impl Writer {
     /// Until when a transaction must be through: its first caller has waited for so long.
     fn until(&self, batch: &[Request]) -> Result<Instant, StoreError> {
         let now = Instant::now();
-        let until = batch.first().map_or(now, |first| first.since) + self.shared.patience();
-        match self.shared.reached() {
+        let until = batch.first().map_or(now, |first| first.since) + self.shared.reach.patience();
+        match self.shared.reach.reached() {
             // What came while the database was silent has waited for long enough.
             Err(lost) if until <= now => Err(lost),
             Err(_) => Ok(until),
@@ -217,10 +210,10 @@ impl Writer {
     async fn rename(&mut self, db: &Db, trouble: &Trouble) -> bool {
         let renamed = async {
             if matches!(trouble, Trouble::Crowded) && !unused_names::unused(db).await? {
-                self.mind.found_no_name = Some(self.shared.clock.ticks());
+                self.mind.found_no_name = Some(self.shared.clock.own.ticks());
             }
             self.shared.reread_names(db.client()).await?;
-            let book = Book::load(db.client(), &self.shared).await?;
+            let book = Book::load(db.client(), &self.shared.names, self.shared.history.current()).await?;
             let mut present = self.shared.book.write();
             let maybe_ready = std::mem::take(&mut present.maybe_ready);
             *present = Book { maybe_ready, ..book };
@@ -248,7 +241,7 @@ impl Writer {
         let Ok(db) = self.connected(until).await else { return };
         let hints = std::mem::take(&mut self.shared.book.write().maybe_ready);
         let looked = async {
-            let book = Book::load(db.client(), &self.shared).await?;
+            let book = Book::load(db.client(), &self.shared.names, self.shared.history.current()).await?;
             sweep::look_ahead(&db, &self.shared, &self.mind.floors).await?;
             Ok(book)
         };
@@ -258,7 +251,7 @@ impl Writer {
                 let since = std::mem::take(&mut present.maybe_ready);
                 *present = Book { maybe_ready: since, ..book };
                 drop(present);
-                self.found();
+                self.shared.reach.found();
                 self.db = Some(db);
             }
             Err(trouble) => {

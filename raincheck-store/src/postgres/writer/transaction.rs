@@ -8,28 +8,16 @@ use raincheck_core::{Command, LeaseJobs, Outcome, Reply};
 
 use super::batch::Batch;
 use super::commit;
-use super::task::Request;
-use super::unused_names::ROUND;
+use super::request::Request;
+use crate::postgres::connection::anchor::TIMELINE;
 use crate::postgres::connection::timeouts::answered;
 use crate::postgres::error::Trouble;
 use crate::postgres::feed::order::Told;
-use crate::postgres::history::current::{CURRENT, TIMELINE};
+use crate::postgres::history::epoch::CURRENT;
+use crate::postgres::locks::BATCH_LOCK;
+use crate::postgres::node::clock::{NOW, Time};
 use crate::postgres::node::life::GAP;
-use crate::postgres::node::number::NODE_LOCK;
-use crate::postgres::shared::{NOW, Time};
-
-/// Every plan is one that holds at any size: a statement that was planned while its tables were empty goes on to be used
-/// when they are not. Local to the transaction, so that it means the same behind a pooler.
-///
-/// No limit for statements: one that ran out during the commit would end the wait for a standby, and be told as done.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode = force_generic_plan; \
-    SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
-    SET LOCAL jit = off; SET LOCAL lock_timeout = '4s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
-    SELECT pg_advisory_xact_lock_shared(8241990467025)";
-/// Held, shared, by every transaction of a writer: who gets it alone knows that none of them has any table.
-pub(crate) const WRITERS_LOCK: i64 = 8_241_990_467_025;
-/// Class of the lock that every transaction holds under its own number: who gets it knows that it has ended.
-pub(crate) const BATCH_LOCK: i32 = 0x7261_696e;
+use crate::postgres::tables::sql::NAMES_ROUND;
 
 static MOMENT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| moment("NULL::bigint"));
 /// With when leases could last be renewed: for who ends those that seem to be over.
@@ -40,14 +28,9 @@ static MOMENT_OF_LEASES: std::sync::LazyLock<String> = std::sync::LazyLock::new(
 fn moment(more: &str) -> String {
     format!(
         "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer), \
-         EXISTS (SELECT FROM node WHERE number = $1 AND token = $2), {more}, {ROUND}, {CURRENT}, {TIMELINE} \
+         EXISTS (SELECT FROM node WHERE number = $1 AND token = $2), {more}, {NAMES_ROUND}, {CURRENT}, {TIMELINE} \
          FROM nextval('batch') AS b"
     )
-}
-
-/// How a transaction of a node begins.
-pub(crate) fn begin(number: i32) -> String {
-    format!("{BEGIN}, pg_advisory_xact_lock_shared({NODE_LOCK}, {number})")
 }
 
 /// What came of a transaction that is about to be committed.
@@ -187,14 +170,14 @@ impl Batch<'_> {
             return Err(Trouble::Fenced);
         }
         let renewed: Option<i64> = row.try_get(4)?;
-        self.unheard = self.shared.time == Time::Database && renewed.is_some_and(|at| at < now - GAP);
-        if row.try_get::<_, i64>(5)? != self.shared.names_round.load(Ordering::Acquire) {
+        self.unheard = self.shared.clock.time == Time::Database && renewed.is_some_and(|at| at < now - GAP);
+        if row.try_get::<_, i64>(5)? != self.shared.names.round.load(Ordering::Acquire) {
             return Err(Trouble::Renamed);
         }
-        if self.shared.time == Time::Database {
-            (self.now, self.ticks) = (self.shared.heard_time(now), now);
+        if self.shared.clock.time == Time::Database {
+            (self.now, self.ticks) = (self.shared.clock.heard_time(now), now);
         } else {
-            (self.now, self.ticks) = (self.shared.clock.now(), self.shared.clock.ticks());
+            (self.now, self.ticks) = (self.shared.clock.own.now(), self.shared.clock.own.ticks());
         }
         Ok(())
     }

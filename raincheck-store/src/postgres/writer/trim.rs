@@ -13,22 +13,14 @@ use tokio_postgres::Row;
 
 use super::batch::Batch;
 use crate::postgres::connection::db::Parameters;
-use crate::postgres::connection::pool::Object;
 use crate::postgres::error::Trouble;
-use crate::postgres::reader::events::RANGE;
-use crate::postgres::reader::query::row;
-use crate::records::FeedFigures;
-
-/// Up to here nothing is left but events of jobs that are there.
-pub(crate) const TRIMMED: &str = "coalesce((SELECT number FROM meta WHERE name='feed_trimmed'), 0)";
-pub(crate) const BYTES: &str = "coalesce((SELECT number FROM meta WHERE name='feed_forgotten_bytes'), 0)";
+use crate::postgres::tables::sql::{FORGOTTEN_BYTES, LAST_CURSOR, RANGE, TRIMMED};
 
 /// Who forgets jobs holds this lock from here to the end of the transaction, and whoever trims holds it alone: so each event
 /// is counted once.
 pub(crate) const FORGETS: &str = "SELECT pg_advisory_xact_lock_shared(8241990467026)";
 const TRIMS: &str = "SELECT pg_advisory_xact_lock(8241990467026)";
-static STATE: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {TRIMMED}, {BYTES}, (SELECT last FROM feed ORDER BY pos DESC LIMIT 1)"));
+static STATE: LazyLock<String> = LazyLock::new(|| format!("SELECT {TRIMMED}, {FORGOTTEN_BYTES}, {LAST_CURSOR}"));
 /// The events of these jobs and their cursors: written so that no other way through the tables comes to mind.
 const OF_THESE: &str = "unnest($1::bigint[]) AS u (no) CROSS JOIN LATERAL (SELECT * FROM event \
     WHERE no = u.no AND no >= {low} AND no < {high} ORDER BY seq) e CROSS JOIN LATERAL \
@@ -55,35 +47,6 @@ pub(crate) const CUT: &str = "INSERT INTO meta AS m (name, number) SELECT * FROM
     ('feed_trimmed', $2::bigint), ('feed_forgotten_bytes', $3::bigint)) AS new (name, number) WHERE number IS NOT NULL \
     ON CONFLICT (name) DO UPDATE SET number = CASE m.name WHEN 'feed_forgotten_bytes' \
     THEN greatest(m.number + excluded.number, 0) ELSE greatest(m.number, excluded.number) END";
-static OLDEST_TIME: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "SELECT {BYTES}, (SELECT e.at FROM (SELECT * FROM feed WHERE last > {TRIMMED} AND last >= first ORDER BY last \
-         LIMIT 1) f CROSS JOIN LATERAL (SELECT at FROM event WHERE batch = f.batch AND no >= f.low AND no <= f.high \
-         ORDER BY idx LIMIT 1) e)"
-    )
-});
-
-/// What a transaction changes of where the feed is cut, to be written when it has its place there.
-#[derive(Debug, Default)]
-pub(crate) struct FeedCut {
-    /// The last event that was removed.
-    floor: Option<i64>,
-    /// Up to where it was trimmed.
-    trimmed: Option<i64>,
-    /// What came to the events of forgotten jobs, less what went, bytes.
-    bytes: i64,
-}
-
-impl FeedCut {
-    fn remove(&mut self, cursor: Option<i64>) {
-        self.floor = self.floor.max(cursor);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.floor.is_none() && self.trimmed.is_none() && self.bytes == 0
-    }
-}
-
 impl Batch<'_> {
     /// Asks what the events of jobs take that are being forgotten, as the last that is done about them.
     pub(crate) async fn weigh(&self, nos: &[i64]) -> Result<Vec<Row>, Trouble> {
@@ -169,10 +132,4 @@ impl Batch<'_> {
         let forgotten = told.iter().filter(|event| self.gone.contains(&event.no)).count();
         self.cut.bytes += forgotten as i64 * EVENT_BYTES as i64;
     }
-}
-
-pub(crate) async fn figures(db: &Object) -> Result<FeedFigures, Trouble> {
-    let Some(row) = row(db, &OLDEST_TIME, &[]).await? else { return Ok(FeedFigures::default()) };
-    let oldest: Option<i64> = row.try_get(1)?;
-    Ok(FeedFigures { oldest: oldest.map(Timestamp), forgotten_bytes: row.try_get::<_, i64>(0)?.max(0).unsigned_abs() })
 }

@@ -9,14 +9,12 @@ use std::sync::atomic::Ordering;
 use futures_util::try_join;
 use tokio_postgres::GenericClient;
 
-use super::transaction::WRITERS_LOCK;
 use crate::postgres::connection::db::Db;
 use crate::postgres::error::Trouble;
+use crate::postgres::locks::WRITERS_LOCK;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::counters::TICKETS;
-
-/// The number of the last round in which names were forgotten, in SQL.
-pub(crate) const ROUND: &str = "coalesce((SELECT number FROM meta WHERE name = 'names_forgotten'), 0)";
+use crate::postgres::tables::sql::NAMES_ROUND;
 
 /// The transactions that are under way end first, and those that come wait: none of them knows a name that goes.
 static BEGIN: LazyLock<String> =
@@ -37,7 +35,7 @@ static KINDS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 const COUNTERS: &str = "DELETE FROM counter WHERE queue = ANY($1) OR kind = ANY($2)";
-static LAST_ROUND: LazyLock<String> = LazyLock::new(|| format!("SELECT {ROUND}"));
+static LAST_ROUND: LazyLock<String> = LazyLock::new(|| format!("SELECT {NAMES_ROUND}"));
 const NEXT_ROUND: &str = "INSERT INTO meta (name, number) VALUES ('names_forgotten', 1) \
     ON CONFLICT (name) DO UPDATE SET number = meta.number + 1";
 
@@ -68,9 +66,9 @@ impl Shared {
         let round: i64 = db.query_one(&*LAST_ROUND, &[]).await?.try_get(0)?;
         let (queues, kinds) =
             try_join!(db.query("SELECT id, name FROM queue", &[]), db.query("SELECT id, name FROM kind", &[]))?;
-        self.queues.replace(&queues)?;
-        self.kinds.replace(&kinds)?;
-        self.names_round.store(round, Ordering::Release);
+        self.names.queues.replace(&queues)?;
+        self.names.kinds.replace(&kinds)?;
+        self.names.round.store(round, Ordering::Release);
         Ok(())
     }
 }

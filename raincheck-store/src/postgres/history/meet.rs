@@ -5,103 +5,27 @@
 //! server that the last row does not name. From there on cursors, transactions and names get numbers that no other
 //! history can have given. Each transaction of a writer, and each look at the feed, reads which history it is in.
 
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use parking_lot::Mutex;
-use tokio_postgres::{GenericClient, Row};
+use tokio_postgres::GenericClient;
 
-use super::missing::{Line, Missing};
+use super::epoch::{CURRENT, Epoch};
+use super::missing::Line;
 use crate::leases::Leases;
+use crate::postgres::connection::anchor::TIMELINE;
 use crate::postgres::error::Trouble;
 use crate::postgres::feed::order::Place;
-use crate::postgres::shared::{NOW, Shared, Time};
-use crate::postgres::writer::facts::{ALL_LEASES, kept_lease};
-use crate::postgres::writer::transaction::WRITERS_LOCK;
+use crate::postgres::locks::WRITERS_LOCK;
+use crate::postgres::node::clock::{NOW, Time};
+use crate::postgres::shared::Shared;
+use crate::postgres::tables::leases::{ALL_LEASES, kept_lease};
 
-/// The history of a transaction, in SQL: its first cursor, 0 of the first one.
-pub(crate) const CURRENT: &str = "(SELECT max(first) FROM history)";
-/// The timeline of the server, in SQL; it is another one after each promotion. 0 of a standby.
-pub(crate) const TIMELINE: &str = "CASE WHEN pg_is_in_recovery() THEN 0 \
-    ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END";
 const ALL: &str = "SELECT first, pos, last FROM history ORDER BY first";
-/// Whether a run began in a history: its number, its attempt, the history and the type of event.
-pub(crate) const BEGAN: &str = "SELECT (SELECT max(h.first) FROM history h WHERE h.first <= f.first) = $3 \
-    FROM event e JOIN feed f ON f.batch = e.batch \
-    WHERE e.no = $1 AND e.attempt = $2 AND e.type = $4 AND e.no >= {low} AND e.no < {high} LIMIT 1";
-/// Whether a place of the feed was given out in another history than this.
-pub(crate) const IS_VOID: &str = "SELECT EXISTS (SELECT FROM history WHERE last < $1 AND first - 1 > $1)";
-
 /// Room for what was given out in another history and is not known here.
 const AHEAD_NAMES: i64 = 1 << 16;
 const AHEAD_BATCHES: i64 = 1 << 32;
 /// Cursors begin with the time: no history that began before can have come so far.
 const BELOW_MILLIS: u32 = 20;
-
-/// Where a history begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch {
-    /// Its first cursor, greater than any that was given out before, wherever that was.
-    pub first: i64,
-    /// The last transaction before it, and the cursor of the last event.
-    pub before: Place,
-}
-
-impl Epoch {
-    fn of(row: &Row) -> Result<Self, Trouble> {
-        let before = Place { pos: row.try_get(1)?, last: row.try_get(2)?, batch: 0 };
-        Ok(Epoch { first: row.try_get(0)?, before })
-    }
-}
-
-/// The history that this node goes by.
-#[derive(Debug, Default)]
-pub(crate) struct History {
-    current: AtomicI64,
-    timeline: AtomicI32,
-    epochs: Mutex<Vec<Epoch>>,
-    /// One look at a time.
-    meeting: tokio::sync::Mutex<()>,
-    changes: AtomicU64,
-    missing: Missing,
-    /// The server, timeline and history that were told of last.
-    told: Mutex<Option<(String, i32, i64)>>,
-}
-
-impl History {
-    /// Of the server; another one after each promotion.
-    pub fn timeline(&self) -> i32 {
-        self.timeline.load(Ordering::Acquire)
-    }
-
-    /// The one that is gone by, by its first cursor.
-    pub fn current(&self) -> i64 {
-        self.current.load(Ordering::Acquire)
-    }
-
-    /// Refuses an answer out of another one, or of a standby: [`CURRENT`] and [`TIMELINE`].
-    pub fn admit(&self, current: i64, timeline: i32) -> Result<(), Trouble> {
-        if timeline == 0 {
-            return Err(Trouble::Standby);
-        }
-        let is_known = current == self.current() && timeline == self.timeline.load(Ordering::Acquire);
-        if is_known { Ok(()) } else { Err(Trouble::OtherHistory) }
-    }
-
-    /// How many the data has had.
-    pub fn count(&self) -> u64 {
-        self.epochs.lock().len() as u64
-    }
-
-    /// How often the database came back without what this node knew of.
-    pub fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Relaxed)
-    }
-
-    /// Events that this node knew of and that are not there, as far as they can be counted.
-    pub fn missing(&self) -> u64 {
-        self.missing.count()
-    }
-}
 
 /// Where this history and the known one part: what stands there still is the same in both.
 fn parting(known: &[Epoch], found: &[Epoch]) -> Option<Place> {
@@ -131,7 +55,7 @@ impl Shared {
         let lacks = !known.is_empty() && lacks(db, &self.feed.known()).await?;
         if lacks || !server.is_named {
             let lacking = lacks.then(|| self.history.current());
-            begin(db, self.time, lacking).await?;
+            begin(db, self.clock.time, lacking).await?;
         }
         let found: Vec<Epoch> = db.query(ALL, &[]).await?.iter().map(Epoch::of).collect::<Result<_, _>>()?;
         let current = found.last().map(|epoch| epoch.first);
@@ -144,7 +68,7 @@ impl Shared {
         self.history.current.store(current, Ordering::Release);
         let place = self.anchor.server().map(|server| server.place).unwrap_or_default();
         let now = (place, server.timeline, current);
-        let before = self.history.told.lock().replace(now.clone());
+        let before = self.history.published.lock().replace(now.clone());
         if before.as_ref() != Some(&now) {
             let (server, timeline, history) = now;
             tracing::info!(server, timeline, history, "the database that this node is on");
@@ -175,8 +99,8 @@ impl Shared {
         self.stretches.load(db).await?;
         // What connections tell that lead elsewhere is not to be heard any more.
         self.doubts.doubt_all();
-        self.queues.clear();
-        self.kinds.clear();
+        self.names.queues.clear();
+        self.names.kinds.clear();
         self.reread_names(db).await?;
         *self.leases.lock() = leases;
         self.next_due.store(0, Ordering::Release);
