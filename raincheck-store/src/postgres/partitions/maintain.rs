@@ -78,12 +78,20 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
     }
 }
 
-/// Everything once; after each look at the feed, it rests for so many times as long as that took.
+/// Everything once.
+///
+/// 1. Read which partitions there are, and make those of now and of one length later.
+/// 2. Of each that is over, oldest first: drop those of what goes with jobs when no job is left; compact them when few are;
+///    when the feed is trimmed past the events of forgotten jobs, do the same with those of events. So many a round.
+/// 3. Read which there are now.
+/// 4. Forget the rows of the feed that no job is left of. After each page it rests for so many times as long as that took.
 pub(crate) async fn round(shared: &Shared, rests: u32) -> Result<Tended, Trouble> {
+    // 1.
     let mut db = shared.reader(Instant::now() + ROUND).await?;
     shared.stretches.load(&***db).await?;
     let mut done =
         Tended { made: shared.stretches.make_ahead(&mut db, shared.clock.now()).await?, ..Tended::default() };
+    // 2.
     let settled = first_of(shared.clock.now().plus(-SETTLED));
     for row in db.query(&*OVER, &[&settled]).await? {
         let span = Span { low: row.try_get(0)?, high: row.try_get(1)? };
@@ -111,8 +119,10 @@ pub(crate) async fn round(shared: &Shared, rests: u32) -> Result<Tended, Trouble
             break;
         }
     }
+    // 3.
     shared.stretches.load(&***db).await?;
     drop(db);
+    // 4.
     forget_feed(shared, rests).await?;
     Ok(done)
 }

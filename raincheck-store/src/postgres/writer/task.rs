@@ -81,12 +81,19 @@ impl Writer {
 
     /// One transaction, begun anew as long as that is lawful: when it was certainly not committed, and nothing is wrong
     /// but the moment.
+    ///
+    /// 1. A connection, a new one where it was lost: what was under way on the old one has ended by then.
+    /// 2. The transaction itself, in a batch: facts, decisions, changes, follow-ups, leases, commit; see [`Batch::transact`].
+    /// 3. It is on disk: its effects are made known, and the replies are those of the callers.
+    /// 4. No answer came to the commit: the database is asked what became of it.
+    /// 5. It was not committed: what it had made known is taken back, what stood in its way is mended, and it begins anew.
     async fn carry_out(&mut self, batch: &[Request]) -> Result<Vec<Vec<Reply>>, StoreError> {
         let mut races = 0;
         let until = self.until(batch)?;
         let losses = self.shared.history.changes();
         loop {
-            let mut db = match self.connected(until).await {
+            // 1.
+            let db = match self.connected(until).await {
                 Ok(db) => db,
                 Err(_) if Instant::now() + PAUSE < until => {
                     tokio::time::sleep(PAUSE).await;
@@ -99,49 +106,28 @@ impl Writer {
                 self.db = Some(db);
                 return Err(Trouble::OtherHistory.into());
             }
+            // 2.
             self.mind.go_by(self.shared.identity(), self.shared.history.current());
             let mut made = Batch::new(&db, &self.shared, &mut self.mind);
             let outcome = made.transact(batch, until).await;
             let number = Some(made.number).filter(|number| *number > 0);
             let after = After::of(made);
             let trouble = match outcome {
-                Ok(done) => {
-                    let swept = after.swept;
-                    let replies = after.publish(&self.shared, done);
-                    self.shared.reach.found();
-                    if swept {
-                        self.look_ahead(&db).await;
-                    }
-                    self.db = Some(db);
-                    return Ok(replies);
-                }
+                // 3.
+                Ok(done) => return Ok(self.publish(db, after, done).await),
+                // 4.
                 Err(Stop::During(number, replies, trouble)) => {
-                    tracing::warn!(%trouble, "no answer came to a commit; asking what became of it");
-                    self.lose(&trouble);
-                    self.open = Some(number);
                     // Not withdrawn: a commit that waits for a standby would count as done without it.
                     drop(db);
-                    match self.what_became_of(until.max(Instant::now() + LEAST)).await {
-                        Some(true) => {
-                            let replies = after.publish(&self.shared, Done { replies, told: None });
-                            self.shared.feed.behind.notify_one();
-                            return Ok(replies);
-                        }
-                        Some(false) => {
-                            after.take_back(&self.shared);
-                            if Instant::now() < until {
-                                continue;
-                            }
-                            return Err(trouble.into());
-                        }
-                        None => {
-                            after.leave_open(&self.shared);
-                            return Err(StoreError::Unknown(trouble.to_string()));
-                        }
+                    match self.unanswered(number, after, replies, &trouble, until).await? {
+                        Some(replies) => return Ok(replies),
+                        None if Instant::now() < until => continue,
+                        None => return Err(trouble.into()),
                     }
                 }
                 Err(Stop::Before(trouble)) => trouble,
             };
+            // 5.
             after.take_back(&self.shared);
             self.mind.floors.forget();
             if trouble.is_loss() || db.is_closed() {
@@ -152,26 +138,72 @@ impl Writer {
                 return Err(trouble.into());
             }
             races += 1;
-            let mut again = trouble.is_race();
-            if trouble.is_locked_out() {
-                self.shared.lose(&trouble);
-            }
-            if within(LEAST, db.run("ROLLBACK")).await.is_ok() {
-                if trouble.is_uncovered() {
-                    again = self.cover(&mut db, &trouble).await;
-                } else if matches!(trouble, Trouble::Renamed | Trouble::Crowded) {
-                    again = self.rename(&db, &trouble).await;
-                }
-                if matches!(trouble, Trouble::Fenced) {
-                    again = self.be_another(&db).await;
-                }
-                self.db = Some(db);
-            }
-            if !again || races > RACES {
+            if !self.mend(db, &trouble).await || races > RACES {
                 return Err(self.refuse(trouble));
             }
             tracing::debug!(%trouble, races, "a transaction is begun anew");
         }
+    }
+
+    /// Makes known what is on disk; answers the replies.
+    async fn publish(&mut self, db: Db, after: After, done: Done) -> Vec<Vec<Reply>> {
+        let swept = after.swept;
+        let replies = after.publish(&self.shared, done);
+        self.shared.reach.found();
+        if swept {
+            self.look_ahead(&db).await;
+        }
+        self.db = Some(db);
+        replies
+    }
+
+    /// Asks what became of a commit to which no answer came; answers its replies, or `None` when it was not done.
+    async fn unanswered(
+        &mut self,
+        number: i64,
+        after: After,
+        replies: Vec<Vec<Reply>>,
+        trouble: &Trouble,
+        until: Instant,
+    ) -> Result<Option<Vec<Vec<Reply>>>, StoreError> {
+        tracing::warn!(%trouble, "no answer came to a commit; asking what became of it");
+        self.lose(trouble);
+        self.open = Some(number);
+        match self.what_became_of(until.max(Instant::now() + LEAST)).await {
+            Some(true) => {
+                let replies = after.publish(&self.shared, Done { replies, told: None });
+                self.shared.feed.behind.notify_one();
+                Ok(Some(replies))
+            }
+            Some(false) => {
+                after.take_back(&self.shared);
+                Ok(None)
+            }
+            None => {
+                after.leave_open(&self.shared);
+                Err(StoreError::Unknown(trouble.to_string()))
+            }
+        }
+    }
+
+    /// Rolls back, and mends what stood in the way; answers whether it is worth beginning anew.
+    async fn mend(&mut self, mut db: Db, trouble: &Trouble) -> bool {
+        let mut again = trouble.is_race();
+        if trouble.is_locked_out() {
+            self.shared.lose(trouble);
+        }
+        if within(LEAST, db.run("ROLLBACK")).await.is_ok() {
+            if trouble.is_uncovered() {
+                again = self.cover(&mut db, trouble).await;
+            } else if matches!(trouble, Trouble::Renamed | Trouble::Crowded) {
+                again = self.rename(&db, trouble).await;
+            }
+            if matches!(trouble, Trouble::Fenced) {
+                again = self.be_another(&db).await;
+            }
+            self.db = Some(db);
+        }
+        again
     }
 
     /// Until when a transaction must be through: its first caller has waited for so long.
