@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, GenericClient};
 
 use crate::StoreError;
-use crate::postgres::shared::Trouble;
+use crate::postgres::error::Trouble;
 
 mod migrations {
     refinery::embed_migrations!("src/postgres/migrations");
@@ -13,13 +13,13 @@ mod migrations {
 const LOCK: &str = "BEGIN; SELECT pg_advisory_xact_lock(8241990467022)";
 
 /// The newest format of the data that this program knows.
-pub(super) fn known_format() -> i64 {
+pub(crate) fn known_format() -> i64 {
     let known = migrations::migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max();
     known.unwrap_or(0)
 }
 
 /// The format of the data, 0 when it has none yet, and the newest that this program knows.
-pub(super) async fn formats(db: &impl GenericClient) -> Result<(i64, i64), Trouble> {
+pub(crate) async fn formats(db: &impl GenericClient) -> Result<(i64, i64), Trouble> {
     let there = db.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[]).await?;
     let found = if there.try_get(0)? {
         db.query_one("SELECT max(version)::bigint FROM refinery_schema_history", &[]).await?.try_get(0)?
@@ -29,7 +29,7 @@ pub(super) async fn formats(db: &impl GenericClient) -> Result<(i64, i64), Troub
     Ok((found.unwrap_or(0), known_format()))
 }
 
-pub(super) async fn migrate(db: &mut Client, guard: &Client) -> Result<(), StoreError> {
+pub(crate) async fn migrate(db: &mut Client, guard: &Client) -> Result<(), StoreError> {
     guard.batch_execute(LOCK).await.map_err(Trouble::from)?;
     let (found, known) = formats(db).await?;
     if found > known {

@@ -1,92 +1,39 @@
 //! Many nodes on one PostgreSQL: one group-committing writer a node, set-based statements, and readers apart.
+//!
+//! From below: [`connection`] to one server, [`tables`] and their rows, what this node shares ([`shared`]): its number among
+//! the nodes ([`node`]), the [`history`] that the data is in, the change [`feed`], the [`partitions`] of the tables. On that
+//! stand the [`writer`], through which every command goes, and the [`reader`]; [`store`] puts both behind the trait
+//! [`crate::Store`]. [`check`] looks at the data from beside.
 
-mod after;
-mod anchor;
-mod anew;
-mod apply;
-mod batch;
 mod check;
-mod chunks;
-mod claims;
-mod commit;
-mod connect;
-mod db;
-mod driver;
-mod encryption;
-mod events;
-mod facts;
+mod connection;
+mod error;
 mod feed;
-mod figures;
-mod floors;
-mod flush;
-mod follow;
-mod forget;
-mod heartbeats;
-mod hints;
 mod history;
-mod hosts;
-mod jobs;
-mod leasing;
-mod life;
-mod link;
-mod list;
-mod lost;
+mod locks;
 mod migrate;
-mod missing;
-mod names;
 mod node;
-mod objects;
 mod open;
+mod options;
 mod orphans;
-mod pool;
-mod purge;
-mod read;
+mod partitions;
+mod read_only;
 mod reader;
-mod ready;
-mod rows;
-mod run;
-mod serve;
 mod shared;
-mod silence;
+mod store;
 mod stranger;
-mod stretch;
-mod sweep;
-mod tail;
-mod tend;
-mod thin;
-mod trim;
-mod trouble;
-mod unverified;
-mod visit;
+mod tables;
 mod writer;
 
-pub use anew::Anew;
 pub use check::PostgresDoctor;
-pub(crate) use figures::{SERVED, TICKETS};
-pub use open::PostgresOptions;
+pub(crate) use error::Trouble;
+pub use history::Anew;
+pub(crate) use node::clock::NOW;
+pub use node::clock::Time;
 pub(crate) use open::id;
-pub(crate) use rows::{escaped, plain};
-pub use shared::Time;
-pub(crate) use shared::{NOW, Trouble};
+pub use options::PostgresOptions;
+pub(crate) use partitions::Stretches;
+pub use partitions::Tended;
+pub use store::PostgresStore;
 pub use stranger::{Stranger, TableSize};
-pub(crate) use stretch::Stretches;
-pub use tend::Tended;
-
-use std::sync::Arc;
-
-use parking_lot::{Mutex, RwLock};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-
-use shared::Shared;
-use writer::Request;
-
-/// The store on PostgreSQL. See [`crate::Store`] for what it promises.
-pub struct PostgresStore {
-    shared: Arc<Shared>,
-    /// Without a bound of its own: a caller waits for its answer before it asks again.
-    requests: RwLock<Option<mpsc::UnboundedSender<Request>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
-    /// What goes on beside it, until the store is closed.
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-}
+pub(crate) use tables::{SERVED, TICKETS, escaped, plain};

@@ -1,101 +1,42 @@
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use deadpool::Runtime;
 use parking_lot::{Mutex, RwLock};
-use raincheck_core::interpreter::Following;
-use raincheck_core::{Clock, FeedRetention, IdMint, JobNo, Millis, SteadyClock, Timestamp, limits};
+use raincheck_core::{IdMint, JobNo, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::mpsc;
 use tokio_postgres::{Client, GenericClient};
 
-use super::batch::{Bounds, Mind};
-use super::connect::{Connector, keeps_statements};
-use super::db::Db;
-use super::feed::Place;
-use super::figures::Book;
-use super::floors::Floors;
-use super::link::{Doubts, Link};
-use super::pool::{Pool, Readers};
-use super::shared::{NOW, Shared, Time, Trouble};
-use super::silence::{LEAST, PATIENCE, within};
-use super::writer::Writer;
-use super::{PostgresStore, facts, hints, life, migrate, node, orphans, run, sweep, tail, tend};
-use crate::blobs::{BlobPlace, Blobs, Lying, Refusal, StoreId};
+use crate::blobs::{Blobs, Lying, Refusal, StoreId};
+use crate::postgres::connection::connector::{Connector, keeps_statements};
+use crate::postgres::connection::db::Db;
+use crate::postgres::connection::link::Link;
+use crate::postgres::connection::loan::Doubts;
+use crate::postgres::connection::pool::{Pool, Readers};
+use crate::postgres::connection::timeouts::{LEAST, PATIENCE, within};
+use crate::postgres::error::Trouble;
+use crate::postgres::feed::listen;
+use crate::postgres::feed::order::Place;
+use crate::postgres::feed::tail;
+use crate::postgres::migrate;
+use crate::postgres::node::clock::NOW;
+use crate::postgres::node::{self, life};
+use crate::postgres::options::PostgresOptions;
+use crate::postgres::orphans;
+use crate::postgres::partitions::maintain;
+use crate::postgres::shared::Shared;
+use crate::postgres::store::PostgresStore;
+use crate::postgres::tables::counters::Book;
+use crate::postgres::tables::leases;
+use crate::postgres::tables::sql::LAST_JOB;
+use crate::postgres::writer::scan_start::Floors;
+use crate::postgres::writer::state::{self, Bounds, Mind};
+use crate::postgres::writer::sweep;
+use crate::postgres::writer::task::Writer;
 use crate::{StoreError, clock};
-
-/// A day: space comes back at most so much later than retention says, and a month of retention is some thirty
-/// partitions of a table.
-pub(crate) const STRETCH: Millis = 86_400_000;
-
-/// The highest number of a job that is known, in SQL.
-pub(super) const LAST: &str = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
-    (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
-
-/// How to open a [`PostgresStore`].
-#[derive(Clone)]
-pub struct PostgresOptions {
-    /// Where the database is, `postgres://user:password@host/name?sslmode=require`.
-    pub url: String,
-    /// Read anew for every connection, where the password is not to stay what it is in `url`.
-    pub password_file: Option<PathBuf>,
-    /// Where large payloads are, the same for all nodes.
-    pub blobs: BlobPlace,
-    /// This node's clock.
-    pub clock: Arc<dyn Clock>,
-    /// Whose clock decides.
-    pub time: Time,
-    /// Seed of the randomness; `None` takes the system's.
-    pub seed: Option<u64>,
-    /// Most waiting jobs of a queue that says nothing else.
-    pub max_queued: u64,
-    /// Most waiting jobs in all.
-    pub max_in_all: u64,
-    /// How long purged jobs are remembered, milliseconds.
-    pub tombstone: Millis,
-    /// How much of the feed stays when its jobs are forgotten.
-    pub feed: FeedRetention,
-    /// How long a stretch of time is whose jobs share partitions, milliseconds: what is forgotten gives its space back by
-    /// the stretch.
-    pub stretch: Millis,
-    /// When a look for jobs that are ready, due or over has taken so long, those after it begin where it ended, for a
-    /// while: so somebody's open transaction, which keeps the entries of all that were, does not slow down every look.
-    pub slow_look: Duration,
-    /// How it deals with follow-ups: for tests.
-    #[doc(hidden)]
-    pub following: Following,
-    /// Most connections for reading.
-    pub readers: usize,
-    /// Tell other nodes of every transaction at once, by `NOTIFY`. Without it they look by themselves.
-    pub notify: bool,
-}
-
-impl PostgresOptions {
-    /// The database at `url` with large payloads in `blobs`, all else by default.
-    pub fn at(url: impl Into<String>, blobs: impl Into<BlobPlace>) -> Self {
-        PostgresOptions {
-            url: url.into(),
-            password_file: None,
-            blobs: blobs.into(),
-            clock: Arc::new(SteadyClock::default()),
-            time: Time::Database,
-            seed: None,
-            max_queued: limits::QUEUED_PER_QUEUE,
-            max_in_all: limits::QUEUED_IN_ALL,
-            tombstone: limits::TOMBSTONE_MILLIS,
-            feed: FeedRetention::default(),
-            stretch: STRETCH,
-            slow_look: Duration::from_millis(5),
-            following: Following::default(),
-            readers: 8,
-            notify: true,
-        }
-    }
-}
 
 impl PostgresOptions {
     /// A connection of one's own, with the tables there in the present format.
@@ -193,28 +134,28 @@ impl PostgresStore {
         shared.be(&held);
         let db = &*client;
         let now: i64 = db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?;
-        shared.heard_time(now);
+        shared.clock.heard_time(now);
         let feed = db.query_one("SELECT pos, batch, last FROM feed ORDER BY pos DESC LIMIT 1", &[]).await?;
         let place = Place { pos: feed.try_get(0)?, batch: feed.try_get(1)?, last: feed.try_get(2)? };
         let history = shared.history.current();
         shared.feed.begin(place, history);
-        shared.queues.load(db, history).await?;
-        shared.kinds.load(db, history).await?;
-        *shared.book.write() = Book::load(db, &shared).await?;
+        shared.names.queues.load(db, history).await?;
+        shared.names.kinds.load(db, history).await?;
+        *shared.book.write() = Book::load(db, &shared.names, shared.history.current()).await?;
         if held.is_alone {
             resume_leases(db, &shared).await?;
         }
-        for row in db.query(facts::ALL_LEASES, &[]).await? {
-            shared.leases.lock().put(facts::kept_lease(&row)?);
+        for row in db.query(leases::ALL_LEASES, &[]).await? {
+            shared.leases.lock().put(leases::kept_lease(&row)?);
         }
         let swept = orphans::sweep(&shared, lying, held.is_first).await;
         swept.map_err(|error| Trouble::Unsuitable(error.to_string()))?;
-        let last: i64 = db.query_one(LAST, &[]).await?.try_get(0)?;
+        let last: i64 = db.query_one(LAST_JOB, &[]).await?.try_get(0)?;
         // Numbers of jobs grow with time: it was that late already.
-        shared.told.fetch_max((last >> 15) - shared.clock.ticks(), Ordering::AcqRel);
+        shared.clock.not_before(Timestamp(last >> 15));
         clock::say("the database", Timestamp(now), Timestamp(last >> 15));
         shared.stretches.load(&*client).await?;
-        shared.stretches.make_ahead(client, shared.now()).await?;
+        shared.stretches.make_ahead(client, shared.clock.now()).await?;
         let writer_db = Db::new(connector.link().await?);
         let floors = Floors::new(options.slow_look);
         sweep::look_ahead(&writer_db, &shared, &floors).await?;
@@ -224,7 +165,7 @@ impl PostgresStore {
             rng: options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64),
             identity: shared.identity(),
             history,
-            begin: run::begin(held.number),
+            begin: state::begin(held.number),
             tick: last >> 15,
             bounds: Bounds {
                 max_queued: options.max_queued,
@@ -251,10 +192,10 @@ impl PostgresStore {
         let mut tasks = vec![
             tokio::spawn(life::keep(shared.clone(), connector.clone())),
             tokio::spawn(tail::follow(shared.clone())),
-            tokio::spawn(tend::keep(shared.clone())),
+            tokio::spawn(maintain::keep(shared.clone())),
         ];
         if options.notify {
-            tasks.push(tokio::spawn(hints::listen(shared.clone(), connector.clone())));
+            tasks.push(tokio::spawn(listen::listen(shared.clone(), connector.clone())));
         }
         Ok(Arc::new(PostgresStore {
             shared,
@@ -326,6 +267,6 @@ async fn resume_leases(db: &impl GenericClient, shared: &Shared) -> Result<(), T
          timeout_at = m.ticks + greatest(j.timeout - greatest(m.now - j.started_at, 0), 0) \
          FROM job j, (SELECT coalesce($1, {NOW}) AS ticks, coalesce($2, {NOW}) AS now) AS m WHERE j.no = l.no"
     );
-    db.execute(&sql, &[&shared.given_ticks(), &shared.given_now()]).await?;
+    db.execute(&sql, &[&shared.clock.given_ticks(), &shared.clock.given_now()]).await?;
     Ok(())
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
-use super::shared::{NOW, Shared};
 use crate::StoreError;
 use crate::blobs::{self, Blobs, Lying, References};
+use crate::postgres::node::clock::NOW;
+use crate::postgres::shared::Shared;
 
 /// One younger than this may be one that another node has finished and whose job is not on disk yet, or is writing.
 const YOUNG: Duration = Duration::from_secs(24 * 3_600);
@@ -19,7 +20,7 @@ const REMEMBER: i64 = 30 * 86_400_000;
 
 /// Everything that lies there. To be called before this node takes its number: a node that comes later finds that it is
 /// not the first, so when this one is, nobody who counts as alive has any of these in hand.
-pub(super) async fn look(blobs: &Blobs) -> io::Result<Vec<Lying>> {
+pub(crate) async fn look(blobs: &Blobs) -> io::Result<Vec<Lying>> {
     let (mut listing, mut all) = (blobs.list(), Vec::new());
     while let Some(page) = listing.page().await? {
         all.extend(page);
@@ -28,7 +29,7 @@ pub(super) async fn look(blobs: &Blobs) -> io::Result<Vec<Lying>> {
 }
 
 /// Moves those aside that nobody will ever ask for: all of them, where this node is the first; old ones where there are others.
-pub(super) async fn sweep(shared: &Shared, mut lying: Vec<Lying>, is_first: bool) -> Result<(), StoreError> {
+pub(crate) async fn sweep(shared: &Shared, mut lying: Vec<Lying>, is_first: bool) -> Result<(), StoreError> {
     let blobs = &shared.blobs;
     // By the clock that all nodes share: this one's may be anywhere.
     let now: i64 =

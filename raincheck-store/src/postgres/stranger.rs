@@ -3,10 +3,10 @@
 
 use tokio_postgres::{Client, Row};
 
-use super::PostgresOptions;
-use super::shared::Trouble;
-use super::visit::Visit;
 use crate::StoreError;
+use crate::postgres::error::Trouble;
+use crate::postgres::options::PostgresOptions;
+use crate::postgres::read_only::Visit;
 
 /// It reads only, and still PostgreSQL may throw away nothing that it could see, in no table: it has a snapshot, and a
 /// number that all later ones wait for who wait for older ones.

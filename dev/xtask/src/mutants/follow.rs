@@ -9,7 +9,7 @@ const NODES: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "follo
 
 const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
 const ON_SQLITE: &str = "raincheck-store/src/sqlite/follow.rs";
-const ON_POSTGRES: &str = "raincheck-store/src/postgres/follow.rs";
+const ON_POSTGRES: &str = "raincheck-store/src/postgres/writer/follow.rs";
 
 /// Of both stores.
 pub const OF_FOLLOW_UPS: &[Mutant] = &[
@@ -54,7 +54,7 @@ pub const OF_FOLLOW_UPS: &[Mutant] = &[
         name: "follow-ups-dropped-on-postgresql",
         fault: "on PostgreSQL what follows from a decision is not carried out",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/batch.rs",
+            file: "raincheck-store/src/postgres/writer/batch.rs",
             from: "Change::FollowUp(follow_up) => self.follow_ups.name(follow_up),",
             to: "Change::FollowUp(_) => {}",
         }],

@@ -5,10 +5,10 @@ use super::mutant::{Edit, Killer, Mutant};
 const FEED: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "nodes::the_feed"];
 const FAILOVER: &[&str] = &["test", "-p", "raincheck", "--test", "it", "failover"];
 
-const COMMIT: &str = "raincheck-store/src/postgres/commit.rs";
-const CONNECT: &str = "raincheck-store/src/postgres/connect.rs";
-const FLUSH: &str = "raincheck-store/src/postgres/flush.rs";
-const HISTORY: &str = "raincheck-store/src/postgres/history.rs";
+const COMMIT: &str = "raincheck-store/src/postgres/writer/commit.rs";
+const CONNECT: &str = "raincheck-store/src/postgres/connection/connector.rs";
+const FLUSH: &str = "raincheck-store/src/postgres/writer/flush.rs";
+const HISTORY: &str = "raincheck-store/src/postgres/history/meet.rs";
 
 /// Those of one store of the two.
 pub const ON_POSTGRES: &[Mutant] = &[
@@ -16,7 +16,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         name: "object-of-another-node",
         fault: "on PostgreSQL a named object that another node has made meanwhile counts as made",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/objects.rs",
+            file: "raincheck-store/src/postgres/writer/objects.rs",
             from: "if written == expected as u64 { Ok(()) }",
             to: "if written <= expected as u64 { Ok(()) }",
         }],
@@ -36,7 +36,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         name: "batch-claim-not-written",
         fault: "on PostgreSQL the request id of a batch is not written down",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/claims.rs",
+            file: "raincheck-store/src/postgres/writer/claims.rs",
             from: "jobs: Some(jobs), write: ClaimWrite::Insert }",
             to: "jobs: Some(jobs), write: ClaimWrite::None }",
         }],
@@ -46,7 +46,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         name: "batch-of-any-content-on-postgres",
         fault: "on PostgreSQL a request id answers the jobs of its batch whatever is asked for under it",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/apply.rs",
+            file: "raincheck-store/src/postgres/writer/apply.rs",
             from: "let facts = self.batch_facts(&name.id);",
             to: "let mut facts = self.batch_facts(&name.id);\n                \
                  if let Fact::Here(claim) = &mut facts.claim { claim.fingerprint = name.fingerprint; }",
@@ -70,7 +70,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         name: "dead-node-writes",
         fault: "on PostgreSQL a node that counts as dead goes on under its number",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/run.rs",
+            file: "raincheck-store/src/postgres/writer/transaction.rs",
             from: "EXISTS (SELECT FROM node WHERE number = $1 AND token = $2)",
             to: "true OR EXISTS (SELECT FROM node WHERE number = $1 AND token = $2)",
         }],
@@ -97,7 +97,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         name: "gap-not-granted-on-postgresql",
         fault: "leases end while nobody could renew any",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/life.rs",
+            file: "raincheck-store/src/postgres/node/life.rs",
             from: "const GAP: i64 = 3_000;",
             to: "const GAP: i64 = 3_000_000_000;",
         }],
@@ -107,7 +107,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         name: "leases-of-any-size-on-postgresql",
         fault: "one lease request is given all inputs that there are",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/ready.rs",
+            file: "raincheck-store/src/postgres/writer/ready.rs",
             from: "if jobs.len() <= FEW {",
             to: "if jobs.len() <= 100 * FEW {",
         }],
@@ -118,7 +118,8 @@ pub const ON_POSTGRES: &[Mutant] = &[
         fault: "numbers of names are kept although the database has another history",
         edits: &[Edit {
             file: HISTORY,
-            from: "        self.queues.clear();\n        self.kinds.clear();\n        self.reread_names(db).await?;\n",
+            from: "        self.names.queues.clear();\n        self.names.kinds.clear();\n        \
+                   self.reread_names(db).await?;\n",
             to: "",
         }],
         killer: Killer::Tests(FAILOVER),
@@ -138,12 +139,12 @@ pub const ON_POSTGRES: &[Mutant] = &[
         fault: "a standby is asked what became of a commit",
         edits: &[
             Edit {
-                file: "raincheck-store/src/postgres/connect.rs",
+                file: "raincheck-store/src/postgres/connection/connector.rs",
                 from: "config.target_session_attrs(TargetSessionAttrs::ReadWrite);",
                 to: "config.target_session_attrs(TargetSessionAttrs::Any);",
             },
             Edit {
-                file: "raincheck-store/src/postgres/lost.rs",
+                file: "raincheck-store/src/postgres/writer/reconnect.rs",
                 from: "                self.shared.meet(db.client()).await?;\n",
                 to: "",
             },
@@ -154,7 +155,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         name: "cut-short-believed",
         fault: "a commit counts as done whose wait for the standby somebody ended",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/db.rs",
+            file: "raincheck-store/src/postgres/connection/db.rs",
             from: "if self.client.was_warned() { Err(Trouble::CutShort) } else { Ok(()) }",
             to: "Ok(())",
         }],

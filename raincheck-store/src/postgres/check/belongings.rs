@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{BATCH, Look, Result, Stage};
+use super::stage::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
 
 /// What is looked through, what it is called, and whether it may outlive its job.

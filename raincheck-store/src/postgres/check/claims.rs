@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use raincheck_core::JobId;
 use uuid::Uuid;
 
-use super::{BATCH, Look, Result, Stage};
+use super::stage::{BATCH, Look, Result, Stage};
 use crate::codec::unpacked_jobs;
 use crate::columns::Flags;
 use crate::rules::{Claim, Owner};

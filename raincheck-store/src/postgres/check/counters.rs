@@ -10,10 +10,10 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
-use super::{Look, Result, Stage};
+use super::stage::{Look, Result, Stage};
 use crate::checkup::Invariant;
-use crate::postgres::figures::{SERVED, TICKETS};
-use crate::postgres::trim::{BYTES, TRIMMED};
+use crate::postgres::tables::counters::{SERVED, TICKETS};
+use crate::postgres::tables::sql::{FORGOTTEN_BYTES, TRIMMED};
 
 /// Where they differ. Counters of tickets are told apart by queue alone: given out less served is what never started.
 const DIFFERENCES: &str = "WITH jobs AS (SELECT queue, kind, state, count(*) AS n, \
@@ -32,9 +32,9 @@ const NAMES: &str = "SELECT (SELECT name FROM queue WHERE id=$1), (SELECT name F
 /// What the events of forgotten jobs take, beside what is kept, where they differ.
 static FORGOTTEN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT {BYTES}, counted.bytes FROM (SELECT coalesce(sum($1::bigint + coalesce(octet_length(e.data), 0)), 0)::bigint \
+        "SELECT {FORGOTTEN_BYTES}, counted.bytes FROM (SELECT coalesce(sum($1::bigint + coalesce(octet_length(e.data), 0)), 0)::bigint \
          AS bytes FROM feed f JOIN event e ON e.batch = f.batch WHERE f.last > {TRIMMED} AND f.first + e.idx > {TRIMMED} \
-         AND NOT EXISTS (SELECT FROM job j WHERE j.no = e.no)) AS counted WHERE counted.bytes <> {BYTES}"
+         AND NOT EXISTS (SELECT FROM job j WHERE j.no = e.no)) AS counted WHERE counted.bytes <> {FORGOTTEN_BYTES}"
     )
 });
 

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::examiner::{Examiner, Source, rows};
 use super::files::Owner;
 use super::history::Histories;
+use super::stage::Throttle;
 use super::surroundings::Surroundings;
-use super::{Examiner, Source, Throttle, rows};
 use crate::checkup::{CheckPage, Checkup};
-use crate::postgres::visit::Visit;
-use crate::postgres::{PostgresOptions, Time};
+use crate::postgres::Time;
+use crate::postgres::options::PostgresOptions;
+use crate::postgres::read_only::Visit;
 use crate::{Blobs, StoreError};
 
 /// Everything that can be judged about a database and its folder of large payloads. It writes nothing, and keeps no

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{BATCH, Look, Result, Stage};
+use super::stage::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
 
 /// Where histories begin: the last event before, and the place before the first one.

@@ -8,10 +8,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use raincheck_core::Digest;
 use tokio_postgres::Client;
 
-use super::{Look, Result, Stage};
+use super::stage::{Expected, Look, Result, Stage};
 use crate::blobs::{Listing, Lying, StoreId};
 use crate::checkup::{CheckPage, ELSEWHERE, Invariant};
-use crate::postgres::shared::{NOW, Trouble};
+use crate::postgres::error::Trouble;
+use crate::postgres::node::clock::NOW;
 use crate::rules::Hash;
 use crate::{BlobPlace, Blobs};
 
@@ -22,16 +23,6 @@ const AT_ONCE: usize = 16;
 /// Files of somebody else that are told of.
 const STRANGERS: usize = 100;
 const KNOWN: &str = "SELECT name FROM blob WHERE name = ANY($1) AND no > 0";
-
-/// A file that a row refers to.
-pub(super) struct Expected {
-    pub no: i64,
-    pub subject: Box<str>,
-    pub name: Box<str>,
-    pub size: i64,
-    pub digest: Option<Digest>,
-    pub table: &'static str,
-}
 
 /// Looks for files after the transaction that read their rows: a job purged since then rightly has none. With `read` they
 /// are read and compared with their digests.

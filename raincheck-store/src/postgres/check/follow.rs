@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use raincheck_core::JobNo;
 use raincheck_core::interpreter::FollowUp;
 
-use super::{BATCH, Look, Result, Stage};
+use super::stage::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
 
 /// The last one that was looked at.

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{Look, Result, Stage};
+use super::stage::{Look, Result, Stage};
 use crate::checkup::Invariant;
-use crate::postgres::life::HANGING;
-use crate::postgres::visit;
+use crate::postgres::node::life::HANGING;
+use crate::postgres::read_only;
 
 /// Missing events of a history stand in the first one that lacks them.
 const ALL: &str = "SELECT first, last, coalesce(lost, last), timeline, \
@@ -36,8 +36,8 @@ impl Stage for Histories {
             }
             _ => format!("{place} has the first history: the data has not moved"),
         };
-        let names = visit::setting(look.db, "synchronous_standby_names").await?;
-        let waits = match visit::setting(look.db, "synchronous_commit").await?.as_str() {
+        let names = read_only::setting(look.db, "synchronous_standby_names").await?;
+        let waits = match read_only::setting(look.db, "synchronous_commit").await?.as_str() {
             _ if names.is_empty() => {
                 "no commit waits for a standby, so one that takes over may lack the last of them".into()
             }

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use raincheck_core::{ClaimScope, JobId, State};
 use tokio_postgres::Row;
 
-use super::files::Expected;
-use super::{BATCH, Look, Result, Stage};
+use super::stage::{BATCH, Expected, Look, Result, Stage};
 use crate::checkup::Invariant;
 use crate::columns::{Columns, ReadColumns};
-use crate::postgres::rows::{digest as digest_of, plain};
+use crate::postgres::tables::rows::digest as digest_of;
+use crate::postgres::tables::text::plain;
 use crate::rules::{Standing, Step, Walk, stands_for};
 
 /// Events read at a time.

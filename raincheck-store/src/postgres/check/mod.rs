@@ -1,188 +1,20 @@
-//! A look through the data for broken promises: one stage after another, each in pieces that are one short transaction,
-//! so that the database can always clean up behind them.
+//! A look through the data for broken promises: one stage after another ([`examiner`]), each in pieces that are one short
+//! transaction, so that the database can always clean up behind them. A [`stage`] is one kind of look, and has a file of its
+//! own. None of them may know how a promise is kept: they count again.
 
 mod belongings;
 mod claims;
 mod counters;
 mod doctor;
+mod examiner;
 mod feed;
 mod files;
 mod follow;
 mod history;
 mod jobs;
 mod objects;
+mod stage;
 mod surroundings;
 
 pub use doctor::PostgresDoctor;
-
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use async_trait::async_trait;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
-
-use super::list::HOLD;
-use super::shared::{Shared, Trouble};
-use super::silence::{answered, within};
-use crate::checkup::{CheckPage, Checkup, Invariant};
-use crate::{Blobs, StoreError};
-
-type Result<T> = std::result::Result<T, Trouble>;
-
-/// How long a piece may take above what must be seen at one moment: its other rows, and its files.
-const FILES: Duration = Duration::from_secs(300);
-/// Rows looked at between two looks at the clock.
-const BATCH: usize = 256;
-
-/// One kind of look; it remembers how far it has come.
-#[async_trait]
-trait Stage: Send {
-    /// Looks at a few rows; answers whether there are more.
-    async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool>;
-}
-
-/// What a stage sees with.
-struct Look<'a> {
-    db: &'a Transaction<'a>,
-    blobs: &'a Blobs,
-    throttle: Throttle,
-    /// When the piece should end.
-    until: Instant,
-    /// Files that rows of this piece refer to; looked for after the transaction.
-    files: Vec<files::Expected>,
-    page: &'a mut CheckPage,
-}
-
-impl Look<'_> {
-    async fn rows(&self, sql: &str, with: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        Ok(self.db.query(sql, with).await?)
-    }
-}
-
-/// How long a look may keep a transaction open.
-#[derive(Clone, Copy)]
-struct Throttle {
-    /// A piece.
-    piece: Duration,
-    /// What must be seen at one moment.
-    whole: Duration,
-    /// Nobody else has the data: nothing changes meanwhile.
-    alone: bool,
-    /// Files are looked for.
-    files: bool,
-    /// They are read and compared with their digests, not just measured.
-    payloads: bool,
-}
-
-/// Where the connection comes from: a server's own, or one that was made for the look.
-enum Source {
-    Server(Arc<Shared>),
-    Own(Client),
-}
-
-/// The look itself.
-struct Examiner {
-    source: Source,
-    blobs: Blobs,
-    throttle: Throttle,
-    stages: VecDeque<Box<dyn Stage>>,
-}
-
-/// The look of a server at its own data, while it serves: what takes long in one piece is left out.
-pub(super) fn of_live(shared: &Arc<Shared>) -> Box<dyn Checkup> {
-    // A storage wants to be paid for each that it is asked for: no server does so on its own, `doctor` does.
-    let files = shared.blobs.folder().is_some();
-    let (piece, whole) = (Duration::from_millis(20), Duration::from_millis(200));
-    let throttle = Throttle { piece, whole, alone: false, files, payloads: false };
-    let (source, blobs) = (Source::Server(shared.clone()), shared.blobs.clone());
-    Box::new(Examiner { source, blobs, throttle, stages: rows() })
-}
-
-/// The stages that look at rows and files.
-fn rows() -> VecDeque<Box<dyn Stage>> {
-    VecDeque::from([
-        Box::new(surroundings::Indexes) as Box<dyn Stage>,
-        Box::new(jobs::Jobs::default()),
-        Box::new(feed::Feed::default()),
-        Box::new(belongings::Belongings::default()),
-        Box::new(claims::Claims::default()),
-        Box::new(follow::FollowUps::default()),
-        Box::new(counters::Counters),
-        Box::new(counters::Forgotten),
-        Box::new(objects::Objects::default()),
-        Box::new(files::Files::default()),
-    ])
-}
-
-#[async_trait]
-impl Checkup for Examiner {
-    async fn page(&mut self) -> std::result::Result<Option<CheckPage>, StoreError> {
-        if self.stages.is_empty() {
-            return Ok(None);
-        }
-        let Examiner { source, blobs, throttle, stages } = self;
-        let patience = throttle.whole + FILES;
-        let page = match source {
-            Source::Server(shared) => {
-                let until = Instant::now() + patience;
-                let mut db = shared.reader(until).await?;
-                answered(until, piece(&mut db, blobs, throttle, stages)).await
-            }
-            Source::Own(db) => within(patience, piece(db, blobs, throttle, stages)).await,
-        };
-        Ok(Some(page?))
-    }
-}
-
-/// One piece, as of one moment.
-async fn piece(
-    db: &mut Client,
-    blobs: &Blobs,
-    throttle: &mut Throttle,
-    stages: &mut VecDeque<Box<dyn Stage>>,
-) -> Result<CheckPage> {
-    let mut page = CheckPage::default();
-    let until = Instant::now() + throttle.piece;
-    let moment = db.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;
-    moment.batch_execute(HOLD).await?;
-    let patience = throttle.whole + Duration::from_secs(5);
-    moment.batch_execute(&format!("SET LOCAL statement_timeout = {}", patience.as_millis())).await?;
-    let mut look = Look { db: &moment, blobs, throttle: *throttle, until, files: Vec::new(), page: &mut page };
-    while let Some(stage) = stages.front_mut() {
-        match stage.advance(&mut look).await {
-            Ok(true) => {}
-            Ok(false) => drop(stages.pop_front()),
-            Err(trouble) if is_damage(&trouble) => {
-                look.page.found(Invariant::Database, "the database", format!("it can't be read: {trouble}"));
-                stages.pop_front();
-                // What said so has ended the transaction.
-                break;
-            }
-            Err(trouble) => return Err(trouble),
-        }
-        if Instant::now() >= until {
-            break;
-        }
-    }
-    let expected = std::mem::take(&mut look.files);
-    *throttle = look.throttle;
-    moment.rollback().await?;
-    if throttle.files {
-        files::look_for(expected, db, blobs, throttle.payloads, &mut page).await?;
-    }
-    Ok(page)
-}
-
-/// Whether an error says that the data is damaged, not that reading failed this time.
-fn is_damage(trouble: &Trouble) -> bool {
-    match trouble {
-        Trouble::Database(error) => {
-            matches!(error.code(), Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED))
-        }
-        Trouble::Unreadable(_) => true,
-        _ => false,
-    }
-}
+pub(crate) use examiner::of_live;

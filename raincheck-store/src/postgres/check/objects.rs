@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use raincheck_core::{Cursor, ObjectKind};
 
-use super::{BATCH, Look, Result, Stage};
+use super::stage::{BATCH, Look, Result, Stage};
 use crate::checkup::Invariant;
-use crate::postgres::objects;
-use crate::postgres::tend::LAST;
+use crate::postgres::tables::rows;
+use crate::postgres::tables::sql::LAST_CURSOR;
 
 const PAGE: &str = "SELECT kind, name, version, updated_at, body FROM object WHERE (kind, name) > ($1, $2) \
     ORDER BY kind, name LIMIT $3";
@@ -21,12 +21,12 @@ pub(super) struct Objects {
 #[async_trait]
 impl Stage for Objects {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        let head = look.db.query_one(&format!("SELECT {LAST}"), &[]).await?;
+        let head = look.db.query_one(&format!("SELECT {LAST_CURSOR}"), &[]).await?;
         let head = Cursor(head.try_get::<_, Option<i64>>(0)?.unwrap_or(0));
         let rows = look.rows(PAGE, &[&self.kind, &self.name, &(BATCH as i64)]).await?;
         for row in &rows {
             (self.kind, self.name) = (row.try_get(0)?, row.try_get(1)?);
-            let damage = match objects::object(row) {
+            let damage = match rows::object(row) {
                 Ok(object) => object.damage(head),
                 Err(trouble) => Some(trouble.to_string()),
             };

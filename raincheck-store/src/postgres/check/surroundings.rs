@@ -7,12 +7,14 @@ use std::path::Path;
 use async_trait::async_trait;
 use raincheck_core::Timestamp;
 
-use super::{Look, Result, Stage};
+use super::stage::{Look, Result, Stage};
 use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Invariant};
 use crate::clock;
-use crate::postgres::open::LAST;
-use crate::postgres::{NOW, migrate, visit};
+use crate::postgres::NOW;
+use crate::postgres::migrate;
+use crate::postgres::read_only;
+use crate::postgres::tables::sql::LAST_JOB;
 
 /// Everything outside the rows.
 pub(super) struct Surroundings {
@@ -33,7 +35,7 @@ const SETTINGS: [(&str, &str, &str); 3] = [
 #[async_trait]
 impl Stage for Surroundings {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        let version: i32 = visit::number(look.db, "server_version_num").await?;
+        let version: i32 = read_only::number(look.db, "server_version_num").await?;
         let page = &mut *look.page;
         if version < 140_004 {
             let detail = "versions before 14.4 can corrupt an index that is built while rows change";
@@ -44,13 +46,13 @@ impl Stage for Surroundings {
             page.found(Invariant::Format, "the tables", format!("they are {found}, this program knows {known}"));
         }
         for (name, value, means) in SETTINGS {
-            let set = visit::setting(look.db, name).await?;
+            let set = read_only::setting(look.db, name).await?;
             // Of the last one, every value but one will do.
             if (set == value) == (value == "off") {
                 page.found(Invariant::Journal, name, format!("it is {set}: {means}; set it in postgresql.conf"));
             }
         }
-        let last: i64 = look.db.query_one(LAST, &[]).await?.try_get(0)?;
+        let last: i64 = look.db.query_one(LAST_JOB, &[]).await?.try_get(0)?;
         let now = match self.now {
             Some(now) => now,
             None => Timestamp(look.db.query_one(&format!("SELECT {NOW}"), &[]).await?.try_get(0)?),

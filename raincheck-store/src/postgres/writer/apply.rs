@@ -1,0 +1,124 @@
+use std::collections::BTreeSet;
+
+use raincheck_core::decide::Moment;
+use raincheck_core::interpreter::{self, Carried, Fact, NamedQueue, NewFacts, NotAsked};
+use raincheck_core::{BatchName, Command, Millis, Name, NewJob, QueueFacts, Reply, limits};
+
+use super::batch::Batch;
+use crate::postgres::error::Trouble;
+use crate::postgres::tables::names::Names;
+
+/// After a look for names to forget that found none, the next one comes so much later, milliseconds.
+const LOOK_AGAIN: Millis = 1_000;
+
+impl Batch<'_> {
+    /// Lets the rules decide one command whose facts are loaded. Commands that look for jobs by what they are like go
+    /// other ways, see `run`.
+    pub(crate) fn apply(&mut self, command: Command) -> Result<Reply, Trouble> {
+        match command {
+            Command::Submit(jobs) => self.submit(jobs, None),
+            Command::SubmitBatch(raincheck_core::Batch { name, jobs }) => {
+                let facts = self.batch_facts(&name.id);
+                match interpreter::again(&name, facts, self.now).map_err(|missing| Trouble::Refused(missing.0))? {
+                    Some(reply) => Ok(reply),
+                    None => self.submit(jobs, Some(name)),
+                }
+            }
+            Command::Lease(_)
+            | Command::Promote(_)
+            | Command::Expire(_)
+            | Command::Retire(_)
+            | Command::CatchUp(_)
+            | Command::Bury(_)
+            | Command::Trim(_) => Err(Trouble::Refused("a command went the wrong way")),
+            Command::Settle(_)
+            | Command::Progress(..)
+            | Command::Append(_)
+            | Command::Extend(..)
+            | Command::Cancel(_)
+            | Command::RunNow(_)
+            | Command::Purge(_)
+            | Command::SetQueue(..)
+            | Command::Put(_)
+            | Command::Delete(_) => {
+                let (mut facts, needs) = self.known_of(&command);
+                if let Some(name) = needs.queue {
+                    let has_room = !self.too_many_queues(name, &[]) || self.crowded()?;
+                    facts.queue = Fact::Here(NamedQueue { has_room, settings: self.settings(name) });
+                }
+                let carried = self.decide(|moment| interpreter::carry_out(command, facts, moment));
+                self.take_over(carried)
+            }
+        }
+    }
+
+    fn submit(&mut self, jobs: Vec<NewJob>, name: Option<BatchName>) -> Result<Reply, Trouble> {
+        let mut facts = Vec::with_capacity(jobs.len());
+        for (index, new) in jobs.iter().enumerate() {
+            facts.push(self.facts_of(new, &jobs[..index])?);
+        }
+        let (mut moment, mint) = self.moment();
+        let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
+        let carried = interpreter::take(jobs.into_iter().zip(facts), name, fresh, &mut moment);
+        self.take_over(carried)
+    }
+
+    /// Takes over what a command comes to.
+    pub(crate) fn take_over(&mut self, carried: Result<Carried, NotAsked>) -> Result<Reply, Trouble> {
+        let Carried { changes, more, reply } = carried.map_err(|missing| Trouble::Refused(missing.0))?;
+        self.carry(changes)?;
+        for changes in more {
+            self.carry(changes)?;
+        }
+        Ok(reply)
+    }
+
+    /// What a new job must know that is submitted after those `before`.
+    fn facts_of(&self, new: &NewJob, before: &[NewJob]) -> Result<NewFacts, Trouble> {
+        let too_many = self.too_many_queues(&new.queue, before) || self.too_many_kinds(&new.kind, before);
+        let has_room = !too_many || self.crowded()?;
+        let in_queue = self.in_queue(&new.queue);
+        Ok(NewFacts {
+            has_room,
+            queue: QueueFacts {
+                waiting: crate::postgres::tables::counters::waiting(&in_queue).max(0).unsigned_abs(),
+                max_queued: self.settings(&new.queue).max_queued.unwrap_or(self.mind.bounds.max_queued),
+                waiting_in_all: self.waiting_in_all().max(0).unsigned_abs(),
+                max_in_all: self.mind.bounds.max_in_all,
+                next_ticket: in_queue[crate::postgres::tables::counters::TICKETS] + 1,
+            },
+            by_id: self.stands_for(new.chosen_id(), &new.queue),
+            by_key: self.stands_for(new.key_name(), &new.queue),
+            equal: self.stands_for(new.equal_name(), &new.queue),
+        })
+    }
+
+    fn too_many_queues(&self, name: &Name, before: &[NewJob]) -> bool {
+        let new = || before.iter().map(|new| &new.queue);
+        let here = || self.moves.keys().map(|(queue, _)| queue).chain(&self.set_queues).chain(new());
+        too_many(&self.shared.names.queues, limits::QUEUES, name, here)
+    }
+
+    fn too_many_kinds(&self, name: &Name, before: &[NewJob]) -> bool {
+        let new = || before.iter().map(|new| &new.kind);
+        too_many(&self.shared.names.kinds, limits::KINDS, name, || self.moves.keys().map(|(_, kind)| kind).chain(new()))
+    }
+
+    /// There is no room for one more name, unless the transaction is begun anew after some were forgotten.
+    fn crowded(&self) -> Result<bool, Trouble> {
+        match self.mind.found_no_name {
+            Some(at) if self.shared.clock.own.ticks() - at < LOOK_AGAIN => Ok(false),
+            _ => Err(Trouble::Crowded),
+        }
+    }
+}
+
+/// Whether a name would be one too many, beside those that this transaction has met: `here`, known or new, some of them
+/// twice.
+fn too_many<'n, I: Iterator<Item = &'n Name>>(names: &Names, most: usize, name: &Name, here: impl Fn() -> I) -> bool {
+    if names.number(name.as_str()).is_some() || names.len() + here().count() < most {
+        return false;
+    }
+    let new: BTreeSet<&Name> = here().filter(|name| names.number(name.as_str()).is_none()).collect();
+    !new.contains(name) && names.len() + new.len() >= most
+}

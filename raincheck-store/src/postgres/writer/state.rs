@@ -1,0 +1,71 @@
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use raincheck_core::interpreter::Following;
+use raincheck_core::{FeedRetention, IdMint, Millis};
+use rand::rngs::StdRng;
+use uuid::Uuid;
+
+use super::scan_start::Floors;
+use crate::postgres::locks::NODE_LOCK;
+
+/// Every plan is one that holds at any size: a statement that was planned while its tables were empty goes on to be used
+/// when they are not. Local to the transaction, so that it means the same behind a pooler.
+///
+/// No limit for statements: one that ran out during the commit would end the wait for a standby, and be told as done.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode = force_generic_plan; \
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
+    SET LOCAL jit = off; SET LOCAL lock_timeout = '4s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \
+    SELECT pg_advisory_xact_lock_shared(8241990467025)";
+
+/// What the writer keeps from one transaction to the next.
+pub(crate) struct Mind {
+    pub mint: IdMint,
+    /// The number of this node that the mint goes by, and its token.
+    pub identity: (i32, Uuid),
+    /// The history that was seen last.
+    pub history: i64,
+    /// How its transactions begin.
+    pub begin: String,
+    pub rng: StdRng,
+    pub tick: Millis,
+    pub bounds: Bounds,
+    /// Where rows of counters lie, as far as is known: by queue, kind and state.
+    pub counters: Mutex<HashMap<(i32, i32, i16), String>>,
+    /// Where looks for jobs begin.
+    pub floors: Floors,
+    /// When there was last no name that could be forgotten, in ticks, unless this node gave up something since.
+    pub found_no_name: Option<Millis>,
+}
+
+impl Mind {
+    /// Goes by another number and token, and forgets what was seen in another history, where these are others.
+    pub fn go_by(&mut self, identity: (i32, Uuid), history: i64) {
+        if self.history != history {
+            self.history = history;
+            self.counters.lock().clear();
+            self.floors.forget();
+            self.found_no_name = None;
+        }
+        if self.identity != identity {
+            self.identity = identity;
+            self.begin = begin(identity.0);
+            self.mint.change_to(identity.0.unsigned_abs());
+        }
+    }
+}
+
+/// Bounds the writer checks submits against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub max_queued: u64,
+    pub max_in_all: u64,
+    pub tombstone: Millis,
+    pub feed: FeedRetention,
+    pub following: Following,
+}
+
+/// How a transaction of a node begins.
+pub(crate) fn begin(number: i32) -> String {
+    format!("{BEGIN}, pg_advisory_xact_lock_shared({NODE_LOCK}, {number})")
+}
