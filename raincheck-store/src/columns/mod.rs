@@ -44,7 +44,7 @@ pub(crate) trait Columns: Sized {
 /// Reads columns that stand one after the other.
 pub(crate) trait ReadColumns<'r>: Sized {
     /// From the column `first` on, counted from 0.
-    fn of_sqlite(row: &'r rusqlite::Row<'_>, first: usize) -> Result<Self, crate::sqlite::Trouble>;
+    fn of_sqlite(row: &'r rusqlite::Row<'_>, first: usize) -> Result<Self, crate::sqlite::SqliteError>;
 
     /// The same on PostgreSQL.
     fn of_postgres(row: &'r tokio_postgres::Row, first: usize) -> Result<Self, crate::postgres::Trouble>;
@@ -110,7 +110,7 @@ macro_rules! row {
             fn of_sqlite(
                 row: &$read rusqlite::Row<'_>,
                 first: usize,
-            ) -> std::result::Result<Self, $crate::sqlite::Trouble> {
+            ) -> std::result::Result<Self, $crate::sqlite::SqliteError> {
                 let mut next = first;
                 $(next += 1;
                 let $column = $crate::columns::cell::of_sqlite(row, next - 1, stringify!($column))?;)+
