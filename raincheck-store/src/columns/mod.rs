@@ -2,6 +2,7 @@
 //! bound to it, and what is read from a row of its answer.
 
 pub(crate) mod cell;
+mod flags;
 mod job;
 pub(crate) mod number;
 mod payload;
@@ -11,7 +12,8 @@ use rusqlite::Statement;
 use tokio_postgres::types::ToSql;
 
 pub(crate) use cell::{Cell, Raw};
-pub(crate) use job::{Changing, Flags, Guard, Lasting, job};
+pub(crate) use flags::Flags;
+pub(crate) use job::{Changing, Guard, Lasting, job};
 pub(crate) use payload::{Asked, Kept, Reported, Shown, split};
 
 /// One column of many rows.

@@ -263,7 +263,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "mark-of-anybody",
         fault: "a folder of large payloads is taken whosever mark it bears",
         edits: &[Edit {
-            file: "raincheck-store/src/blobs/marker.rs",
+            file: "raincheck-store/src/blobs/folder/mark.rs",
             from: "if theirs.contains(&ours) {",
             to: "if theirs.contains(&ours) || ours != StoreId([0; 16]) {",
         }],
@@ -273,7 +273,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "sweep-of-any-name",
         fault: "a sweep takes every file in the folders of payloads for one of its own",
         edits: &[Edit {
-            file: "raincheck-store/src/blobs/folder.rs",
+            file: "raincheck-store/src/blobs/layout.rs",
             from: "    is_name(name) && shard.is_none_or(",
             to: "    !name.is_empty() && shard.is_none_or(",
         }],
@@ -379,7 +379,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "orphan-at-sight",
         fault: "a payload that no job refers to yet is taken for an orphan while the store is open",
         edits: &[Edit {
-            file: "raincheck-store/src/blobs/search.rs",
+            file: "raincheck-store/src/blobs/orphans/search.rs",
             from: "let is_old = now - met.since >= limits::ORPHANS_MILLIS;",
             to: "let is_old = now >= met.since;",
         }],

@@ -12,12 +12,11 @@ use std::{fmt, thread};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::folder::{ORPHANS, TEMPORARY, is_shard};
-use super::{Refusal, StoreId};
+use crate::blobs::layout::{MARK, ORPHANS, TEMPORARY, is_shard};
+use crate::blobs::refusal::Refusal;
+use crate::blobs::store_id::StoreId;
 use crate::folder;
 
-/// The name of the file or object.
-pub(super) const NAME: &str = "store-id";
 /// What a file system has for its own purposes in the topmost folder of a volume.
 const VOLUMES: [&str; 4] = ["lost+found", ".snapshot", ".snapshots", ".zfs"];
 /// How long a node waits for another one that is just marking the folder of both.
@@ -26,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How a folder is held.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Hold {
+pub(in crate::blobs) enum Hold {
     /// By one process.
     Alone,
     /// By all nodes of its store.
@@ -34,9 +33,9 @@ pub(super) enum Hold {
 }
 
 /// The ids in a mark; none in one that was not written to its end.
-pub(super) fn parse(place: &dyn fmt::Display, text: &str) -> io::Result<Vec<StoreId>> {
+pub(in crate::blobs) fn parse(place: &dyn fmt::Display, text: &str) -> io::Result<Vec<StoreId>> {
     let unreadable =
-        || io::Error::new(io::ErrorKind::InvalidData, format!("{place}/{NAME} holds something else than a store's id"));
+        || io::Error::new(io::ErrorKind::InvalidData, format!("{place}/{MARK} holds something else than a store's id"));
     let Some(whole) = text.strip_suffix('\n') else {
         return if text.len() < 32 {
             Ok(Vec::new())
@@ -48,13 +47,13 @@ pub(super) fn parse(place: &dyn fmt::Display, text: &str) -> io::Result<Vec<Stor
 }
 
 /// Whether one of these is ours.
-pub(super) fn judge(place: &dyn fmt::Display, theirs: &[StoreId], ours: StoreId) -> io::Result<()> {
+pub(in crate::blobs) fn judge(place: &dyn fmt::Display, theirs: &[StoreId], ours: StoreId) -> io::Result<()> {
     if theirs.contains(&ours) { Ok(()) } else { Err(Refusal::foreign(place, theirs, ours).into()) }
 }
 
 /// The ids in the mark of a folder, as it lies; none where there is no mark.
 pub(crate) fn owners(root: &Path) -> io::Result<Vec<StoreId>> {
-    match fs::read_to_string(root.join(NAME)) {
+    match fs::read_to_string(root.join(MARK)) {
         Ok(text) => parse(&root.display(), &text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
@@ -62,8 +61,8 @@ pub(crate) fn owners(root: &Path) -> io::Result<Vec<StoreId>> {
 }
 
 /// Whether something may lie beside the payloads: the mark, and what file systems make.
-pub(super) fn is_expected(name: &str) -> bool {
-    name == NAME || VOLUMES.contains(&name)
+pub(in crate::blobs) fn is_expected(name: &str) -> bool {
+    name == MARK || VOLUMES.contains(&name)
 }
 
 /// Something that lies in a folder and makes it one that is not for the taking. Folders of payloads in which there is
@@ -89,10 +88,10 @@ pub(crate) fn holds(root: &Path) -> io::Result<Option<String>> {
 }
 
 /// Marks a folder that is empty, or finds it marked as this store's; holds it for as long as the file is open.
-pub(super) fn claim(root: &Path, id: StoreId, hold: Hold) -> io::Result<File> {
+pub(in crate::blobs) fn claim(root: &Path, id: StoreId, hold: Hold) -> io::Result<File> {
     let began = Instant::now();
     let place = root.display();
-    let name = root.join(NAME);
+    let name = root.join(MARK);
     let mut file = loop {
         let marked = name.exists();
         if !marked && let Some(holds) = holds(root)? {
@@ -145,8 +144,8 @@ pub(super) fn claim(root: &Path, id: StoreId, hold: Hold) -> io::Result<File> {
 }
 
 /// Lets another store in as well, or leaves it alone there; for data that moves from one to the other.
-pub(super) fn rewrite(root: &Path, ids: &[StoreId]) -> io::Result<()> {
-    let (name, fresh) = (root.join(NAME), root.join(format!("{NAME}.new")));
+pub(in crate::blobs) fn rewrite(root: &Path, ids: &[StoreId]) -> io::Result<()> {
+    let (name, fresh) = (root.join(MARK), root.join(format!("{MARK}.new")));
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     file.write_all(text(ids).as_bytes())?;
     file.sync_all()?;
@@ -155,7 +154,7 @@ pub(super) fn rewrite(root: &Path, ids: &[StoreId]) -> io::Result<()> {
 }
 
 /// What stands in a mark.
-pub(super) fn text(ids: &[StoreId]) -> String {
+pub(in crate::blobs) fn text(ids: &[StoreId]) -> String {
     ids.iter().map(|id| format!("{id}\n")).collect()
 }
 
@@ -171,7 +170,7 @@ fn write(file: &mut File, root: &Path, ids: &[StoreId]) -> io::Result<()> {
     file.set_len(0)?;
     file.write_all(text(ids).as_bytes())?;
     file.sync_all()?;
-    folder::make_own(&root.join(NAME))?;
+    folder::make_own(&root.join(MARK))?;
     File::open(root)?.sync_all()
 }
 
@@ -227,7 +226,7 @@ mod tests {
                 let refused = claim(root.path(), StoreId::fresh(), hold).unwrap_err().to_string();
                 assert!(refused.contains("bears no mark"), "{refused}");
             }
-            assert!(!root.path().join(NAME).exists());
+            assert!(!root.path().join(MARK).exists());
         }
     }
 
@@ -237,14 +236,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let ours = StoreId::fresh();
         for begun in ["", "0123"] {
-            fs::write(root.path().join(NAME), begun).unwrap();
+            fs::write(root.path().join(MARK), begun).unwrap();
             drop(claim(root.path(), ours, Hold::Shared).unwrap());
             assert_eq!(owners(root.path()).unwrap(), [ours]);
         }
-        fs::write(root.path().join(NAME), "").unwrap();
+        fs::write(root.path().join(MARK), "").unwrap();
         fs::write(root.path().join("photo.jpg"), "x").unwrap();
         assert!(claim(root.path(), ours, Hold::Alone).is_err());
-        fs::write(root.path().join(NAME), "what is this, and who has put it there?\n").unwrap();
+        fs::write(root.path().join(MARK), "what is this, and who has put it there?\n").unwrap();
         assert_eq!(claim(root.path(), ours, Hold::Alone).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 

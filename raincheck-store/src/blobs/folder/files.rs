@@ -11,15 +11,13 @@ use std::sync::atomic::AtomicU64;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::file_writer::FileWriter;
-use super::marker::{self, Hold};
-use super::{BlobPlace, Lying, StoreId, is_name, new_name};
+use super::mark::{self, Hold};
+use super::writer::FileWriter;
+use crate::blobs::layout::{ORPHANS, TEMPORARY, belongs, is_shard, new_name};
+use crate::blobs::lying::Lying;
+use crate::blobs::place::BlobPlace;
+use crate::blobs::store_id::StoreId;
 use crate::folder;
-
-/// The folder within it of files that are being written.
-pub(super) const TEMPORARY: &str = "tmp";
-/// The folder within it of blobs that no job refers to.
-pub(super) const ORPHANS: &str = "orphans";
 
 /// The folder of large payloads, which stand in 256 folders within it.
 #[derive(Clone, Debug)]
@@ -28,7 +26,7 @@ pub(crate) struct BlobFolder {
     /// Whose it is, and what keeps others out; `None` for a reader.
     held: Option<(StoreId, Arc<File>)>,
     /// How many blobs were moved out of the way since it was opened.
-    pub(super) set_aside: Arc<AtomicU64>,
+    pub(in crate::blobs) set_aside: Arc<AtomicU64>,
 }
 
 impl BlobFolder {
@@ -51,7 +49,7 @@ impl BlobFolder {
 
     fn claim(root: &Path, id: StoreId, hold: Hold) -> io::Result<Self> {
         folder::make(root)?;
-        let held = marker::claim(root, id, hold)?;
+        let held = mark::claim(root, id, hold)?;
         // All at once, so that no blob waits for the name of its folder, nor forgets to.
         let shards = (0..=u8::MAX).map(|shard| format!("{shard:02x}"));
         for name in shards.chain([TEMPORARY.to_owned(), ORPHANS.to_owned()]) {
@@ -77,7 +75,7 @@ impl BlobFolder {
     /// Whether it is still there, and still this store's.
     pub(crate) fn is_ours(&self) -> io::Result<bool> {
         match self.held {
-            Some((id, _)) => marker::owners(&self.root).map(|owners| owners.contains(&id)),
+            Some((id, _)) => mark::owners(&self.root).map(|owners| owners.contains(&id)),
             None => Ok(true),
         }
     }
@@ -100,7 +98,7 @@ impl BlobFolder {
     }
 
     /// Every folder within it, that of half-written files as well.
-    pub(super) fn folders(&self) -> io::Result<Vec<PathBuf>> {
+    pub(in crate::blobs) fn folders(&self) -> io::Result<Vec<PathBuf>> {
         let mut folders = self.shards()?;
         folders.extend(Some(self.root.join(TEMPORARY)).filter(|tmp| tmp.is_dir()));
         Ok(folders)
@@ -140,7 +138,7 @@ impl BlobFolder {
             io::Result::Ok(())
         };
         look(&self.root, "", &|name, _| {
-            is_shard(name) || name == TEMPORARY || name == ORPHANS || marker::is_expected(name)
+            is_shard(name) || name == TEMPORARY || name == ORPHANS || mark::is_expected(name)
         })?;
         for folder in self.folders()?.into_iter().chain(Some(self.root.join(ORPHANS)).filter(|aside| aside.is_dir())) {
             let above = format!("{}/", folder.file_name().unwrap_or_default().to_string_lossy());
@@ -153,7 +151,7 @@ impl BlobFolder {
 
     /// Lets a store in that takes over from `old`, where its payloads are to be in this folder too; answers whether they are.
     pub(crate) fn admit(&self, to: &BlobPlace, old: Option<StoreId>, new: StoreId) -> io::Result<bool> {
-        let owners = marker::owners(&self.root)?;
+        let owners = mark::owners(&self.root)?;
         let is_old = old.is_some_and(|old| owners.contains(&old));
         let is_here = match to {
             BlobPlace::Folder(folder) => match (fs::canonicalize(folder), fs::canonicalize(&self.root)) {
@@ -167,18 +165,18 @@ impl BlobFolder {
             let mut owners = owners;
             owners.retain(|owner| *owner != new);
             owners.push(new);
-            marker::rewrite(&self.root, &owners)?;
+            mark::rewrite(&self.root, &owners)?;
         }
         Ok(is_here)
     }
 
     /// Leaves the folder to one store alone.
     pub(crate) fn pass_to(&self, new: StoreId) -> io::Result<()> {
-        marker::rewrite(&self.root, &[new])
+        mark::rewrite(&self.root, &[new])
     }
 
     /// What lies there that is not finished.
-    pub(super) fn list_half_written(&self) -> io::Result<Vec<Lying>> {
+    pub(in crate::blobs) fn list_half_written(&self) -> io::Result<Vec<Lying>> {
         self.list(&self.root.join(TEMPORARY))
     }
 
@@ -251,19 +249,8 @@ impl BlobFolder {
     }
 }
 
-/// Whether a folder within is one of finished blobs.
-pub(super) fn is_shard(name: &str) -> bool {
-    matches!(name.as_bytes(), [b'0'..=b'9' | b'a'..=b'f', b'0'..=b'9' | b'a'..=b'f'])
-}
-
-/// Whether a name is one that we give to what lies in a folder.
-fn belongs(name: &str, within: &Path) -> bool {
-    let shard = within.file_name().and_then(|shard| shard.to_str()).filter(|shard| is_shard(shard));
-    is_name(name) && shard.is_none_or(|shard| name.starts_with(shard))
-}
-
 /// Removes a file; one that is gone already is fine. The error says which it was.
-pub(super) fn gone(path: &Path) -> io::Result<()> {
+pub(in crate::blobs) fn gone(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())))

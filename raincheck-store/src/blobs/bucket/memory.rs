@@ -7,14 +7,14 @@ use std::sync::Arc;
 use raincheck_core::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::BlobUse;
+use crate::blobs::room::BlobUse;
 
 /// What a permit stands for, bytes.
 const UNIT: usize = 64 << 10;
 
 /// What the uploads of a server share; results have their own, as they have places.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(in crate::blobs) struct Memory {
     inputs: Arc<Semaphore>,
     results: Arc<Semaphore>,
 }
@@ -39,7 +39,7 @@ impl Memory {
 
 /// What one upload holds.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(in crate::blobs) struct Held {
     all: Arc<Semaphore>,
     held: Option<OwnedSemaphorePermit>,
 }

@@ -15,17 +15,17 @@ pub(crate) struct FileWriter {
 
 impl FileWriter {
     /// Of an empty file.
-    pub(super) fn new(file: File, path: PathBuf, root: PathBuf, name: Box<str>) -> Self {
+    pub(in crate::blobs) fn new(file: File, path: PathBuf, root: PathBuf, name: Box<str>) -> Self {
         FileWriter { file, path, root, name, finished: false }
     }
 
     /// Appends bytes.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(in crate::blobs) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
     }
 
     /// Makes the blob durable and answers its name.
-    pub(super) fn finish(mut self) -> io::Result<Box<str>> {
+    pub(in crate::blobs) fn finish(mut self) -> io::Result<Box<str>> {
         self.file.sync_all()?;
         let folder = self.root.join(&self.name[..2]);
         let path = folder.join(&*self.name);

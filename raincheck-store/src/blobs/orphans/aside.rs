@@ -8,8 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use raincheck_core::limits;
 
-use super::folder::{BlobFolder, ORPHANS, gone};
-use super::{Blobs, Kept, Lying, aside, is_name};
+use crate::blobs::folder::{BlobFolder, gone};
+use crate::blobs::handle::{Backend, Blobs};
+use crate::blobs::layout::{ORPHANS, is_name};
+use crate::blobs::lying::Lying;
+use crate::blobs::stream::aside;
 
 /// How long they lie there.
 pub(crate) const KEPT: Duration = Duration::from_millis(limits::ORPHANS_KEPT_MILLIS.unsigned_abs());
@@ -18,70 +21,70 @@ impl Blobs {
     /// Moves payloads that no job refers to out of the way, for [`KEPT`]; one that is gone already is fine. Answers how
     /// many there were.
     pub(crate) async fn set_aside(&self, names: Vec<Box<str>>) -> io::Result<u64> {
-        match &self.kept {
-            Kept::Folder(folder) => {
+        match &self.backend {
+            Backend::Folder(folder) => {
                 let folder = folder.clone();
                 aside(move || folder.set_aside(&names)).await
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.set_aside(names).await,
+            Backend::Bucket(bucket) => bucket.set_aside(names).await,
         }
     }
 
     /// What was moved out of the way, and when.
     pub(crate) async fn lying_aside(&self) -> io::Result<Vec<Lying>> {
-        match &self.kept {
-            Kept::Folder(folder) => {
+        match &self.backend {
+            Backend::Folder(folder) => {
                 let folder = folder.clone();
                 aside(move || folder.lying_aside()).await
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.lying_aside().await,
+            Backend::Bucket(bucket) => bucket.lying_aside().await,
         }
     }
 
     /// Brings a payload back that was moved out of the way.
     pub(crate) async fn take_back(&self, name: &str) -> io::Result<()> {
-        match &self.kept {
-            Kept::Folder(folder) => {
+        match &self.backend {
+            Backend::Folder(folder) => {
                 let (folder, name) = (folder.clone(), name.to_owned());
                 aside(move || folder.take_back(&name)).await
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.take_back(name).await,
+            Backend::Bucket(bucket) => bucket.take_back(name).await,
         }
     }
 
     /// Removes what was moved out of the way before `before`; answers how many.
     pub(crate) async fn clear_aside(&self, before: SystemTime) -> io::Result<u64> {
-        match &self.kept {
-            Kept::Folder(folder) => {
+        match &self.backend {
+            Backend::Folder(folder) => {
                 let folder = folder.clone();
                 aside(move || folder.clear_aside(before)).await
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.clear_aside(before).await,
+            Backend::Bucket(bucket) => bucket.clear_aside(before).await,
         }
     }
 
     /// How many payloads were moved out of the way since the place was opened, because no job referred to them.
     pub fn count_set_aside(&self) -> u64 {
-        match &self.kept {
-            Kept::Folder(folder) => folder.set_aside.load(Ordering::Relaxed),
+        match &self.backend {
+            Backend::Folder(folder) => folder.set_aside.load(Ordering::Relaxed),
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.set_aside.load(Ordering::Relaxed),
+            Backend::Bucket(bucket) => bucket.set_aside.load(Ordering::Relaxed),
         }
     }
 
     /// Removes what was left half written under a name.
     pub(crate) async fn discard(&self, name: &str) -> io::Result<()> {
-        match &self.kept {
-            Kept::Folder(folder) => {
+        match &self.backend {
+            Backend::Folder(folder) => {
                 let (folder, name) = (folder.clone(), name.to_owned());
                 aside(move || folder.discard(&name)).await
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.discard(name).await,
+            Backend::Bucket(bucket) => bucket.discard(name).await,
         }
     }
 }
@@ -149,8 +152,9 @@ impl BlobFolder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{StoreId, new_name};
     use super::*;
+    use crate::blobs::layout::new_name;
+    use crate::blobs::store_id::StoreId;
 
     #[test]
     fn what_is_unknown_is_kept_for_a_day_and_nothing_else_is_touched() {

@@ -21,8 +21,10 @@ use object_store::{
 };
 use tokio::runtime::Handle;
 
-use super::place::BucketPlace;
-use super::{BlobStream, Lying, is_name, new_name};
+use crate::blobs::layout::{is_name, new_name};
+use crate::blobs::lying::Lying;
+use crate::blobs::place::BucketPlace;
+use crate::blobs::stream::BlobStream;
 
 /// Objects that a page of a listing has at most, as many as the storage names at once.
 const PAGE: usize = 1_000;
@@ -36,7 +38,7 @@ const RETRIES: usize = 3;
 
 /// A bucket, and the prefix below which everything of it is ours.
 #[derive(Clone)]
-pub(super) struct Bucket {
+pub(in crate::blobs) struct Bucket {
     pub store: AmazonS3,
     prefix: Path,
     /// How many objects were moved out of the way since it was opened.
@@ -207,7 +209,7 @@ fn text(bytes: &Bytes) -> io::Result<String> {
 }
 
 /// What the storage says, as of a file: nothing of its library crosses the seam.
-pub(super) fn failed(error: object_store::Error) -> io::Error {
+pub(in crate::blobs) fn failed(error: object_store::Error) -> io::Error {
     let kind = match error {
         object_store::Error::NotFound { .. } => io::ErrorKind::NotFound,
         _ => io::ErrorKind::Other,

@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use std::io;
 use std::time::SystemTime;
 
-use super::{BlobFolder, Blobs, aside};
+use crate::blobs::folder::BlobFolder;
+use crate::blobs::handle::Blobs;
+use crate::blobs::stream::aside;
 
 /// What lay half written at the last look: its size, and when it was last written to.
 #[derive(Debug, Default)]

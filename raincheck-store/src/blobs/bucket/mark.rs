@@ -8,48 +8,51 @@ use futures_util::TryStreamExt as _;
 use object_store::path::Path;
 use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode, PutPayload};
 
-use super::bucket::{Bucket, failed};
-use super::folder::ORPHANS;
-use super::marker;
-use super::{BlobPlace, Lying, Refusal, StoreId, is_name};
+use super::objects::{Bucket, failed};
+use crate::blobs::folder::mark;
+use crate::blobs::layout::{MARK, ORPHANS, is_name};
+use crate::blobs::lying::Lying;
+use crate::blobs::place::BlobPlace;
+use crate::blobs::refusal::Refusal;
+use crate::blobs::store_id::StoreId;
 
 impl Bucket {
     /// Marks an empty place, or finds it marked as this store's.
     pub async fn claim(&self, place: &BlobPlace, id: StoreId) -> io::Result<()> {
         let theirs = self.owners(place).await?;
         if !theirs.is_empty() {
-            return marker::judge(place, &theirs, id);
+            return mark::judge(place, &theirs, id);
         }
         if let Some(holds) = self.holds().await? {
             return Err(Refusal::unmarked(place, &format!("`{holds}`"), Some(id)).into());
         }
-        let text = || PutPayload::from(marker::text(&[id]).into_bytes());
-        let put = self.store.put_opts(&self.key(marker::NAME), text(), PutMode::Create.into()).await;
+        let text = || PutPayload::from(mark::text(&[id]).into_bytes());
+        let put = self.store.put_opts(&self.key(MARK), text(), PutMode::Create.into()).await;
         match put {
             Ok(_) | Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {}
             // Not every storage can refuse to overwrite, and each says so in its own way. Of two stores that come at once
             // one then finds the other's mark below, or at its next start.
-            Err(_) => drop(self.store.put(&self.key(marker::NAME), text()).await.map_err(failed)?),
+            Err(_) => drop(self.store.put(&self.key(MARK), text()).await.map_err(failed)?),
         }
         let theirs = self.owners(place).await?;
-        marker::judge(place, &theirs, id)
+        mark::judge(place, &theirs, id)
     }
 
     /// The stores whose mark it bears.
     pub async fn owners(&self, place: &BlobPlace) -> io::Result<Vec<StoreId>> {
-        let text = match self.store.get(&self.key(marker::NAME)).await {
+        let text = match self.store.get(&self.key(MARK)).await {
             Ok(mark) => mark.bytes().await.map_err(failed)?,
             Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
             Err(error) => return Err(failed(error)),
         };
-        marker::parse(place, &String::from_utf8_lossy(&text))
+        mark::parse(place, &String::from_utf8_lossy(&text))
     }
 
     /// Something that lies there, below its prefix.
     async fn holds(&self) -> io::Result<Option<Path>> {
         let mut all = self.store.list(Some(self.prefix()));
         while let Some(object) = all.try_next().await.map_err(failed)? {
-            if object.location != self.key(marker::NAME) {
+            if object.location != self.key(MARK) {
                 return Ok(Some(object.location));
             }
         }

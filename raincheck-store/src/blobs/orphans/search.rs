@@ -10,8 +10,11 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use raincheck_core::{Millis, limits};
 
-use super::{Blobs, KEPT, Listing, Lying};
+use super::aside::KEPT;
 use crate::StoreError;
+use crate::blobs::handle::Blobs;
+use crate::blobs::listing::Listing;
+use crate::blobs::lying::Lying;
 
 /// Names asked for at once.
 const NAMES: usize = 1_000;

@@ -10,9 +10,9 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 use tokio::runtime::Handle;
 
-use super::BlobFolder;
-use super::bucket::{Bucket, failed};
 use super::memory::Held;
+use super::objects::{Bucket, failed};
+use crate::blobs::folder::BlobFolder;
 
 /// Size of a part, bytes: all but the last have it. Storages take 10,000 of at least 5 MiB, so a payload may have 48 GiB. A
 /// slow sender holds one for hours, so it is no larger.
@@ -22,7 +22,7 @@ const MARKED: Duration = Duration::from_secs(3_600);
 
 /// The upload. Whoever writes waits while a part is sent.
 #[derive(Debug)]
-pub(super) struct Upload {
+pub(in crate::blobs) struct Upload {
     bucket: Bucket,
     name: Box<str>,
     /// What was not sent yet.
@@ -140,7 +140,7 @@ impl Drop for Upload {
 }
 
 /// Copies a file into a bucket under its name; `None` when it is gone, `false` when it was there already.
-pub(super) async fn copy(from: BlobFolder, to: Bucket, name: Box<str>) -> io::Result<Option<bool>> {
+pub(in crate::blobs) async fn copy(from: BlobFolder, to: Bucket, name: Box<str>) -> io::Result<Option<bool>> {
     let mut file = match File::open(from.path(&name)).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
