@@ -39,7 +39,7 @@ impl Cut {
 
 /// The folder's content as the disk has it, and what is on its way there.
 #[derive(Default)]
-pub struct Platter {
+pub struct SimDisk {
     files: Vec<Content>,
     /// Names as the program sees them.
     now: BTreeMap<Vec<u8>, Entry>,
@@ -91,8 +91,8 @@ struct NameChange {
     removed: Option<Vec<u8>>,
 }
 
-impl Platter {
-    /// Reads what one run of the server did. The folder was as [`Platter::restore`] left it.
+impl SimDisk {
+    /// Reads what one run of the server did. The folder was as [`SimDisk::restore`] left it.
     pub fn read(&mut self, record: &[u8]) -> Result<()> {
         // Which file a number means; numbers of files that are gone are given again.
         let mut bound: HashMap<u64, Entry> = HashMap::new();
@@ -310,12 +310,12 @@ mod tests {
     }
 
     fn left(record: &[u8], cut: Cut) -> BTreeMap<String, Vec<u8>> {
-        let folder = std::env::temp_dir().join(format!("platter-{}-{:x}", std::process::id(), rand::random::<u64>()));
+        let folder = std::env::temp_dir().join(format!("sim-disk-{}-{:x}", std::process::id(), rand::random::<u64>()));
         fs::create_dir(&folder).unwrap();
-        let mut platter = Platter::default();
-        platter.read(record).unwrap();
-        platter.cut(cut, &mut StdRng::seed_from_u64(1));
-        platter.restore(&folder).unwrap();
+        let mut disk = SimDisk::default();
+        disk.read(record).unwrap();
+        disk.cut(cut, &mut StdRng::seed_from_u64(1));
+        disk.restore(&folder).unwrap();
         let mut found = BTreeMap::new();
         for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
             found.insert(entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());

@@ -5,7 +5,7 @@ use crate::job::Job;
 /// Looks at what a decision wants written before it is: a job leaves no final state, takes only the arrows of the
 /// drawing, and its events are numbered on without a hole, the last one saying what the job says. Answers the number of
 /// the job's last event before these, or what is wrong; a store then writes nothing.
-pub fn lawful(changes: &[Change]) -> Result<u32, &'static str> {
+pub fn check_changes(changes: &[Change]) -> Result<u32, &'static str> {
     let events =
         || changes.iter().filter_map(|change| if let Change::Event(event) = change { Some(event) } else { None });
     if events().zip(events().skip(1)).any(|(one, next)| next.seq != one.seq + 1) {

@@ -1,6 +1,6 @@
 //! What must never be written, whichever rule asked for it.
 
-use raincheck_core::decide::{self, lawful};
+use raincheck_core::decide::{self, check_changes};
 use raincheck_core::{Change, Job, State};
 
 use crate::make::{at_now, job};
@@ -19,10 +19,10 @@ fn update(changes: &mut [Change]) -> (&mut State, &mut Job) {
 
 #[test]
 fn what_a_rule_decides_is_lawful_and_follows_the_last_event() {
-    assert_eq!(lawful(&promoted()), Ok(job(State::Scheduled).seq));
+    assert_eq!(check_changes(&promoted()), Ok(job(State::Scheduled).seq));
     let (_, canceled) = at_now(|moment| decide::cancel(job(State::Queued), false, moment));
-    assert_eq!(lawful(&canceled), Ok(2));
-    assert_eq!(lawful(&[]), Ok(0));
+    assert_eq!(check_changes(&canceled), Ok(2));
+    assert_eq!(check_changes(&[]), Ok(0));
 }
 
 #[test]
@@ -55,6 +55,6 @@ fn each_broken_promise_is_refused() {
     for (number, (says, break_it)) in breaks.into_iter().enumerate() {
         let mut changes = promoted();
         break_it(&mut changes);
-        assert_eq!(lawful(&changes), Err(says), "number {number}");
+        assert_eq!(check_changes(&changes), Err(says), "number {number}");
     }
 }
