@@ -5,6 +5,7 @@
 //! [`interpreter`] for how a command is carried out, [`decide`] for the rules and [`State`] for the drawn life of a job.
 
 mod batch;
+mod clock;
 mod command;
 pub mod decide;
 mod defaults;
@@ -12,6 +13,7 @@ mod duration;
 mod event;
 mod failure;
 mod fingerprint;
+mod follow_up;
 mod id;
 pub mod interpreter;
 mod job;
@@ -34,6 +36,7 @@ mod time;
 mod wanted;
 
 pub use batch::{Batch, BatchName};
+pub use clock::{Beat, Clock, Reading, SteppedClock, SystemClock};
 pub use command::{
     Again, Append, Cancel, Change, ClaimScope, Command, LeaseJobs, Purged, Refusal, Reply, Settle, Submitted,
 };
@@ -58,5 +61,5 @@ pub use resolve::{Invalid, resolve};
 pub use retry::RetryPolicy;
 pub use state::State;
 pub use steady::SteadyClock;
-pub use time::{Beat, Clock, Millis, Reading, SteppedClock, SystemClock, Timestamp};
+pub use time::{Millis, Timestamp};
 pub use wanted::Wanted;

@@ -1,8 +1,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::clock::{Beat, Clock, Reading, SystemClock};
 use crate::limits::{CLOCK_NEARS_BY, STANDSTILL_MILLIS};
-use crate::time::{Beat, Clock, Millis, Reading, SystemClock, Timestamp};
+use crate::time::{Millis, Timestamp};
 
 /// A machine's clocks as a server sees them: the wall clock never goes back, and the monotonic one knows for how long
 /// the server stood still.
@@ -101,8 +102,8 @@ impl Beats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SteppedClock;
     use crate::limits::HEAR_FIRST_MILLIS;
-    use crate::time::SteppedClock;
 
     const BEGIN: i64 = 1_700_000_000_000;
     const HOUR: Millis = 3_600_000;

@@ -1,6 +1,6 @@
 //! The rules of Raincheck against a simulated store, clock, network and worst luck: seeded, in one thread, without I/O.
 //!
-//! [`Sim`] is a world; [`model`] is the store in it, which real stores are compared with; [`check`] is the witness that
+//! [`Sim`] is a world; [`model`] is the store in it, which real stores are compared with; [`check`] is the checker that
 //! sees every commit and answer and knows what must hold. `docs/reliability.md` says how to use it.
 
 pub mod check;

@@ -4,7 +4,7 @@
 //! with those that a store has looked up.
 
 mod append;
-mod lawful;
+mod check_changes;
 mod lease;
 mod settle;
 mod steer;
@@ -12,7 +12,7 @@ mod submit;
 mod sweep;
 
 pub use append::may_append;
-pub use lawful::lawful;
+pub use check_changes::check_changes;
 pub use lease::{extend, lease, may_lease_more};
 pub use settle::{Settled, progress, settle};
 pub use steer::{Rerun, cancel, may_purge, may_rerun, run_now};

@@ -1,5 +1,6 @@
-use super::facts::{ChunkPlace, Fact, Part, Piece};
-use super::{Carried, NotAsked};
+use super::carried::Carried;
+use super::facts::{ChunkPlace, Fact, NotAsked, Part, Piece};
+
 use crate::command::{Append, Change, Reply};
 use crate::decide;
 use crate::job::Job;

@@ -3,6 +3,7 @@
 
 mod append;
 mod batch;
+mod carried;
 mod facts;
 mod follow;
 mod lease;
@@ -13,11 +14,13 @@ mod settle;
 mod submit;
 mod sweep;
 
+pub use crate::follow_up::FollowUp;
 pub use batch::{BatchClaim, BatchFacts, BatchJob, again};
+pub use carried::Carried;
 pub use facts::{ChunkPlace, Fact, Facts, Held, NamedObject, NamedQueue, NotAsked, Part, Piece, Recorded};
-pub use follow::{FollowRule, FollowUp, FollowUps, Following};
+pub use follow::{FollowRule, FollowUps, Following};
 pub use lease::{Offered, Serving};
-pub use needs::{Needs, needs};
+pub use needs::Needs;
 pub use room::Room;
 pub use submit::{Claim, Look, NameFacts, NewFacts, NewName, take};
 pub use sweep::Due;
@@ -25,28 +28,39 @@ pub use sweep::Due;
 use crate::command::{Change, Command, Purged, Refusal, Reply};
 use crate::decide::{self, Moment};
 use crate::job::Job;
+use crate::object::{Delete, Put};
 use crate::state::State;
 
-/// What a command comes to: everything of it is written, or nothing.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Carried {
-    /// The writes of the first decision, which is the only one but where a command is about several jobs.
-    pub changes: Vec<Change>,
-    /// Those of each further decision, which saw what those before it did.
-    pub more: Vec<Vec<Change>>,
-    /// The answer, once they are on disk.
-    pub reply: Reply,
-}
-
-impl From<Reply> for Carried {
-    fn from(reply: Reply) -> Self {
-        Carried { changes: Vec::new(), more: Vec::new(), reply }
-    }
-}
-
-impl From<(Reply, Vec<Change>)> for Carried {
-    fn from((reply, changes): (Reply, Vec<Change>)) -> Self {
-        Carried { changes, more: Vec::new(), reply }
+/// What `command` must still know. Some of it shows only when the rest is known: who has answered asks again, until it is
+/// empty.
+pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
+    let nothing = Needs::default();
+    let of_job = |no| Needs { job: facts.job.is_missing().then_some(no), ..nothing };
+    let sweeps = |due| Needs { due: facts.due.is_missing().then_some(due), ..nothing };
+    match command {
+        Command::Settle(settle) => settle::needs(settle, facts, of_job(settle.lease.no)),
+        Command::Append(append) => match &facts.job {
+            Fact::Here(job) if decide::may_append(job, append) && facts.part.is_missing() => {
+                Needs { part: Some(ChunkPlace::of(append.lease, append.kind)), ..nothing }
+            }
+            Fact::Here(_) | Fact::Absent | Fact::NotAsked => of_job(append.lease.no),
+        },
+        Command::Progress(lease, _) | Command::Extend(lease, _) => of_job(lease.no),
+        Command::Cancel(cancel) => of_job(cancel.no),
+        Command::RunNow(no) | Command::Purge(no) => of_job(*no),
+        Command::SetQueue(name, _) => Needs { queue: facts.queue.is_missing().then_some(name), ..nothing },
+        Command::Put(Put { kind, name, .. }) | Command::Delete(Delete { kind, name, .. }) => {
+            Needs { object: facts.object.is_missing().then_some((*kind, name)), ..nothing }
+        }
+        Command::Promote(limit) => sweeps(Due::Scheduled(*limit)),
+        Command::Expire(limit) => sweeps(Due::Late(*limit)),
+        Command::Retire(limit) => sweeps(Due::Expired(*limit)),
+        Command::Submit(_)
+        | Command::SubmitBatch(_)
+        | Command::Lease(_)
+        | Command::CatchUp(_)
+        | Command::Bury(_)
+        | Command::Trim(_) => nothing,
     }
 }
 

@@ -1,5 +1,6 @@
-use super::facts::Fact;
-use super::{Carried, NamedObject, NotAsked};
+use super::carried::Carried;
+use super::facts::{Fact, NamedObject, NotAsked};
+
 use crate::command::{Change, Refusal, Reply};
 use crate::decide::Moment;
 use crate::object::{Delete, Object, Put};

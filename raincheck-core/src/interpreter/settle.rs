@@ -1,5 +1,6 @@
-use super::facts::{Fact, Facts};
-use super::{Carried, Needs, NotAsked, Recorded};
+use super::carried::Carried;
+use super::facts::{Fact, Facts, NotAsked, Recorded};
+use super::needs::Needs;
 use crate::command::{Change, Reply, Settle};
 use crate::decide::{self, Moment, Settled};
 use crate::job::Job;

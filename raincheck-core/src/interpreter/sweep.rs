@@ -1,5 +1,6 @@
-use super::facts::Fact;
-use super::{Carried, NotAsked};
+use super::carried::Carried;
+use super::facts::{Fact, NotAsked};
+
 use crate::command::{Change, Purged, Reply};
 use crate::job::Job;
 

@@ -1,12 +1,12 @@
 //! The rules as tables, and what must hold after any sequence of them.
 
 mod batch;
+mod check_changes;
 mod feed;
 mod fingerprint;
 mod follow;
 mod fuzz;
 mod interpreter;
-mod lawful;
 mod lease;
 mod make;
 mod object;

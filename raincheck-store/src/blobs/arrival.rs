@@ -4,11 +4,15 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::file_writer::FileWriter;
-use super::room::Promise;
 #[cfg(feature = "s3")]
-use super::upload::Upload;
-use super::{BlobFolder, BlobUse, Blobs, Kept, Unclaimed, aside};
+use super::bucket::Upload;
+use super::folder::{BlobFolder, FileWriter};
+use super::handle::{Backend, Blobs};
+#[cfg(feature = "s3")]
+use super::layout::new_name;
+use super::room::{BlobUse, Promise};
+use super::stream::aside;
+use super::unclaimed::Unclaimed;
 
 /// The payload. Dropping it without [`Arrival::finish`] removes what was written, also while a piece is being written.
 #[derive(Debug)]
@@ -33,8 +37,8 @@ impl Blobs {
     /// [`io::ErrorKind::StorageFull`] when they would take from what is to stay free, [`io::ErrorKind::QuotaExceeded`] when
     /// the uploads to a bucket hold too much memory already.
     pub async fn begin(&self, of: BlobUse, announced: u64) -> io::Result<Arrival> {
-        let sink = match &self.kept {
-            Kept::Folder(folder) => {
+        let sink = match &self.backend {
+            Backend::Folder(folder) => {
                 let (folder, room) = (folder.clone(), self.room.clone());
                 aside(move || {
                     let promise = room.promise(&folder, of, announced)?;
@@ -43,8 +47,8 @@ impl Blobs {
                 .await?
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => {
-                let mut upload = Upload::new(bucket.clone(), super::new_name(), Some(self.memory.none(of)));
+            Backend::Bucket(bucket) => {
+                let mut upload = Upload::new(bucket.clone(), new_name(), Some(self.memory.none(of)));
                 upload.expect(announced)?;
                 Sink::Object(upload)
             }

@@ -2,26 +2,15 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 #[cfg(feature = "s3")]
 use futures_util::{StreamExt as _, stream::BoxStream};
 
 #[cfg(feature = "s3")]
 use super::bucket::Bucket;
-use super::{BlobFolder, aside};
-
-/// Something that lies there.
-#[derive(Debug)]
-pub(crate) struct Lying {
-    pub name: Box<str>,
-    /// Bytes.
-    pub size: u64,
-    /// When it was last written to, by the clock of where it lies; `None` where that is not known.
-    pub written: Option<SystemTime>,
-    /// Not one that was left half written, or is still being written.
-    pub finished: bool,
-}
+use super::folder::BlobFolder;
+use super::lying::Lying;
+use super::stream::aside;
 
 /// A walk through all of it. What comes or goes meanwhile may be met or not.
 pub(crate) enum Listing {

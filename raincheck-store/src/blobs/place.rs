@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::StoreError;
 
 /// Where large payloads of a store on PostgreSQL are kept.

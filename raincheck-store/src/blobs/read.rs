@@ -8,7 +8,8 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::io::ReaderStream;
 
-use super::{BlobStream, Blobs, Kept, aside};
+use super::handle::{Backend, Blobs};
+use super::stream::{BlobStream, aside};
 
 /// Read from a file at once.
 const CHUNK: usize = 64 << 10;
@@ -31,8 +32,8 @@ impl Blobs {
     }
 
     async fn open_at(&self, name: &str, range: Range<u64>) -> io::Result<BlobStream> {
-        match &self.kept {
-            Kept::Folder(folder) => {
+        match &self.backend {
+            Backend::Folder(folder) => {
                 let path = folder.path(name);
                 let file = aside(move || {
                     let mut file = std::fs::File::open(path)?;
@@ -46,7 +47,7 @@ impl Blobs {
                 Ok(Box::pin(ReaderStream::with_capacity(file.await?, CHUNK)))
             }
             #[cfg(feature = "s3")]
-            Kept::Bucket(bucket) => bucket.read(name, range).await,
+            Backend::Bucket(bucket) => bucket.read(name, range).await,
         }
     }
 

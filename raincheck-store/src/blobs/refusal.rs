@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::{fmt, io};
 
-use super::StoreId;
-use super::marker::NAME;
+use super::layout::MARK;
+use super::store_id::StoreId;
 
 /// Why a place is not taken, and what to do about it.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 impl Refusal {
-    pub(super) fn foreign(place: &dyn fmt::Display, theirs: &[StoreId], ours: StoreId) -> Self {
+    pub(in crate::blobs) fn foreign(place: &dyn fmt::Display, theirs: &[StoreId], ours: StoreId) -> Self {
         let theirs: Vec<String> = theirs.iter().map(StoreId::to_string).collect();
         Refusal {
             why: format!(
@@ -53,7 +53,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn in_use(root: &Path) -> Self {
+    pub(in crate::blobs) fn in_use(root: &Path) -> Self {
         Refusal {
             why: format!("{} is in use by another process", root.display()),
             next: "stop the server that uses it, or give this one a folder of its own".to_owned(),
@@ -62,7 +62,7 @@ impl Refusal {
 }
 
 fn remark(place: &dyn fmt::Display, ours: StoreId) -> String {
-    format!("{ours} in {place}/{NAME}")
+    format!("{ours} in {place}/{MARK}")
 }
 
 impl From<Refusal> for io::Error {

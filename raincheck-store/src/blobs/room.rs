@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use raincheck_core::limits;
 
-use super::BlobFolder;
+use super::folder::BlobFolder;
 
 /// What a payload is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,9 @@
+use std::io;
+
 use tokio::runtime::Handle;
 
-use super::Blobs;
+use super::handle::{Backend, Blobs};
+use super::stream::aside;
 
 /// A payload that no row refers to yet. Dropping it removes it; whoever hands it on to a row claims it.
 ///
@@ -18,6 +21,19 @@ impl Blobs {
     /// Takes care of a payload that was made before, until it is claimed.
     pub fn unclaimed(&self, name: Box<str>) -> Unclaimed {
         Unclaimed { blobs: self.clone(), name: Some(name) }
+    }
+
+    /// Gives a payload a second name, so that two jobs may own it one by one.
+    pub async fn duplicate(&self, name: &str) -> io::Result<Unclaimed> {
+        let blobs = self.clone();
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, name) = (folder.clone(), name.to_owned());
+                aside(move || folder.duplicate(&name).map(|copy| blobs.unclaimed(copy))).await
+            }
+            #[cfg(feature = "s3")]
+            Backend::Bucket(bucket) => bucket.duplicate(name).await.map(|copy| blobs.unclaimed(copy)),
+        }
     }
 }
 

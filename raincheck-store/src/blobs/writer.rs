@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::file_writer::FileWriter;
 #[cfg(feature = "s3")]
-use super::upload::Upload;
+use super::bucket::Upload;
+use super::folder::FileWriter;
 
 /// A payload being written, for a thread that may block. Dropping it without [`BlobWriter::finish`] removes what was
 /// written.

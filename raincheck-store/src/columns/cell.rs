@@ -56,9 +56,9 @@ pub(crate) fn of_sqlite<'r, T: Read<'r>>(
     row: &'r rusqlite::Row<'_>,
     place: usize,
     column: &'static str,
-) -> Result<T, sqlite::Trouble> {
+) -> Result<T, sqlite::SqliteError> {
     T::of_sqlite(row.get_ref(place)?)
-        .map_err(|Unfit(what)| sqlite::Trouble::unreadable(format!("the column {column} {what}")))
+        .map_err(|Unfit(what)| sqlite::SqliteError::unreadable(format!("the column {column} {what}")))
 }
 
 /// The same on PostgreSQL.

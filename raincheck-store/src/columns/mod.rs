@@ -2,6 +2,7 @@
 //! bound to it, and what is read from a row of its answer.
 
 pub(crate) mod cell;
+mod flags;
 mod job;
 pub(crate) mod number;
 mod payload;
@@ -11,7 +12,8 @@ use rusqlite::Statement;
 use tokio_postgres::types::ToSql;
 
 pub(crate) use cell::{Cell, Raw};
-pub(crate) use job::{Changing, Flags, Guard, Lasting, job};
+pub(crate) use flags::Flags;
+pub(crate) use job::{Changing, Guard, Lasting, job};
 pub(crate) use payload::{Asked, Kept, Reported, Shown, split};
 
 /// One column of many rows.
@@ -44,7 +46,7 @@ pub(crate) trait Columns: Sized {
 /// Reads columns that stand one after the other.
 pub(crate) trait ReadColumns<'r>: Sized {
     /// From the column `first` on, counted from 0.
-    fn of_sqlite(row: &'r rusqlite::Row<'_>, first: usize) -> Result<Self, crate::sqlite::Trouble>;
+    fn of_sqlite(row: &'r rusqlite::Row<'_>, first: usize) -> Result<Self, crate::sqlite::SqliteError>;
 
     /// The same on PostgreSQL.
     fn of_postgres(row: &'r tokio_postgres::Row, first: usize) -> Result<Self, crate::postgres::Trouble>;
@@ -110,7 +112,7 @@ macro_rules! row {
             fn of_sqlite(
                 row: &$read rusqlite::Row<'_>,
                 first: usize,
-            ) -> std::result::Result<Self, $crate::sqlite::Trouble> {
+            ) -> std::result::Result<Self, $crate::sqlite::SqliteError> {
                 let mut next = first;
                 $(next += 1;
                 let $column = $crate::columns::cell::of_sqlite(row, next - 1, stringify!($column))?;)+

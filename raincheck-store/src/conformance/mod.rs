@@ -15,6 +15,7 @@ pub mod feed;
 pub mod figures;
 pub mod follow;
 pub mod ids;
+mod journal;
 pub mod keys;
 pub mod lease;
 pub mod list;

@@ -12,19 +12,12 @@ use raincheck_sim::{Plan, ask};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::journal::{CAP_A, CAP_X, Journal};
 use super::{World, complete, name, script_check, worker_asks};
 use crate::{Renewal, Store};
 
 const CALLERS: u64 = 4;
 const STEPS: usize = 25;
-/// Most running jobs of queue `a`.
-pub(super) const CAP_A: u32 = 3;
-/// Most running jobs of kind `x`.
-pub(super) const CAP_X: u32 = 4;
-
-/// What was asked for and what was answered.
-pub(super) type Journal = Vec<(Command, Reply)>;
-
 struct Known {
     plan: Plan,
     jobs: Vec<JobNo>,

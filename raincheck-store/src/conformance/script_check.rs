@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use raincheck_core::{ClaimScope, Command, Event, EventType, JobId, JobNo, LeaseRef, Outcome, Reply, State};
 
 use super::check::everything;
-use super::script::{CAP_A, CAP_X, Journal};
+use super::journal::{CAP_A, CAP_X, Journal};
 use super::{digest, name};
 use crate::{Found, Store};
 

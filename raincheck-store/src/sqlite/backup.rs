@@ -11,10 +11,12 @@ use raincheck_core::Digest;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::shared::other;
-use super::visit::Visit;
-use super::{SqliteOptions, SqliteStore};
-use super::{open, orphans, rows};
+use super::disk::read_only::Visit;
+use super::error::other;
+use super::options::SqliteOptions;
+use super::orphans;
+use super::store::SqliteStore;
+use super::tables::{meta, rows};
 use crate::StoreError;
 use crate::blobs::BlobFolder;
 use crate::rules::Hash;
@@ -105,7 +107,7 @@ fn partial(to: &Path) -> PathBuf {
 /// database's copy can be taken at leisure, and little is left to be taken after it.
 fn copy(visit: &Visit, from: &BlobFolder, partial: &Path) -> Result<BackedUp, StoreError> {
     let never_served = || StoreError::Other("no server has been started on it yet".to_owned());
-    let id = open::id(&visit.db).map_err(other)?.ok_or_else(never_served)?;
+    let id = meta::id(&visit.db).map_err(other)?.ok_or_else(never_served)?;
     let to = BlobFolder::open(&partial.join("blobs"), id).map_err(failed)?;
     let mut files = Files { from, to: &to, copied: HashMap::new(), gone: HashSet::new() };
     for _ in 0..ROUNDS {

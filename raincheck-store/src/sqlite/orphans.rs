@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-use super::shared::{Shared, other};
+use super::error::other;
+use super::shared::Shared;
 use crate::StoreError;
 use crate::blobs::{BlobFolder, KEPT, References};
 

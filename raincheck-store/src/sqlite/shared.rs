@@ -8,11 +8,12 @@ use raincheck_core::{Clock, Name};
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::high_water::HighWater;
-use super::space::Space;
-use super::tables::Tables;
-use super::trouble::Trouble;
-use super::watch::Watch;
+use super::connection::keep_plans;
+use super::disk::high_water::HighWater;
+use super::disk::space::Space;
+use super::disk::watch::Watch;
+use super::error::{SqliteError, other};
+use super::tables::known::Tables;
 use crate::StoreError;
 use crate::blobs::{BlobFolder, Blobs};
 use crate::commit_times::CommitClock;
@@ -132,7 +133,10 @@ impl Shared {
 
     /// Runs a short read on this thread. Point reads take microseconds, less than handing them to another thread;
     /// long ones go through `spawn_blocking` and come here in slices, so that no read transaction stays open.
-    pub fn read<T, E: Into<Trouble>>(&self, work: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, StoreError> {
+    pub fn read<T, E: Into<SqliteError>>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
         if self.gone.load(Ordering::Relaxed) {
             return Err(self.stopped());
         }
@@ -166,14 +170,4 @@ impl Shared {
     pub fn close_readers(&self) {
         self.readers.lock().clear();
     }
-}
-
-pub(crate) fn other(error: impl Into<Trouble>) -> StoreError {
-    error.into().into()
-}
-
-/// Plans statements once: without this, SQLite plans those anew at every call whose bound values it once compared
-/// with the condition of a partial index, which costs more than the statements themselves.
-pub(super) fn keep_plans(db: &Connection) -> rusqlite::Result<()> {
-    db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }

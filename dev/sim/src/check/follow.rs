@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use raincheck_core::interpreter::FollowUp;
 use raincheck_core::{Command, JobId};
 
-use super::{Verdict, Violation};
+use super::verdict::{Verdict, Violation};
 use crate::model::Model;
 use crate::sim::ask;
 

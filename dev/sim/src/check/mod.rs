@@ -1,4 +1,4 @@
-//! A witness who sees every commit and every answer, keeps its own books of what must be so, and says no at the
+//! A checker that sees every commit and every answer, keeps its own books of what must be so, and says no at the
 //! first thing that is not. It shares no code with the rules it watches.
 
 mod books;
@@ -7,10 +7,11 @@ mod feed;
 mod follow;
 mod life;
 mod scan;
+mod steps;
 mod submits;
+mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use raincheck_core::{
     Again, Command, Cursor, Digest, Event, FeedRetention, JobId, JobNo, LeaseRef, Millis, Name, Outcome, Reply, State,
@@ -21,34 +22,8 @@ use crate::model::{Found, Model};
 use books::Books;
 use follow::Owed;
 use life::Life;
-
-/// A broken promise.
-#[derive(Clone, Debug)]
-pub struct Violation {
-    /// Whose.
-    pub job: Option<JobNo>,
-    /// Which.
-    pub what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-/// Nothing, or what is wrong.
-pub type Verdict = Result<(), Violation>;
-
-/// Demands `$so`, else the promise in words is broken.
-macro_rules! demand {
-    ($so:expr, $job:expr, $($word:tt)*) => {
-        if !$so {
-            return Err($crate::check::Violation { job: Some($job), what: format!($($word)*) });
-        }
-    };
-}
-use demand;
+use verdict::demand;
+pub use verdict::{Verdict, Violation};
 
 /// A command that was carried out in a transaction that is on disk.
 #[derive(Clone, Debug)]
@@ -77,7 +52,7 @@ impl Done {
     }
 }
 
-/// The witness.
+/// Sees all, and says what is wrong.
 #[derive(Debug)]
 pub struct Checker {
     now: Timestamp,

@@ -8,20 +8,12 @@ use raincheck_core::{
 };
 use rand::RngExt;
 
-use super::{Answer, From, Sim, ask};
+use super::network::{Answer, From};
+use super::{Sim, ask};
 use crate::check::{Verdict, Violation};
 
 /// Jobs that somebody has heard of and still speaks of.
 const KNOWN: usize = 300;
-
-/// One caller.
-#[derive(Debug, Default)]
-pub(super) struct Client {
-    /// The request it waits for.
-    pub waiting: Option<u64>,
-    /// What it will ask for again, because it does not know what became of it.
-    again: Option<Command>,
-}
 
 impl Sim {
     pub(super) fn client_acts(&mut self, who: usize) -> Verdict {

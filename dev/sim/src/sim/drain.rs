@@ -2,7 +2,8 @@
 
 use raincheck_core::{Command, LeaseJobs, Outcome, QueuePatch, Reply, Settle};
 
-use super::{Answer, Luck, Sim, ask, settle_overdue};
+use super::network::Answer;
+use super::{Luck, Sim, ask, settle_overdue};
 use crate::check::{Verdict, Violation};
 
 /// Rounds in which all must have ended; each goes to the next time at which something is due.

@@ -1,9 +1,11 @@
 //! A world in one thread: clients, workers and the sweep talk to a server over a network that loses and reorders,
 //! and everything random comes from one seed.
 
+mod actors;
 pub mod ask;
 mod client;
 mod drain;
+mod network;
 mod plan;
 mod reader;
 mod server;
@@ -13,21 +15,18 @@ mod worker;
 use std::collections::VecDeque;
 
 use raincheck_core::interpreter::Following;
-use raincheck_core::{
-    Command, Cursor, JobId, JobNo, LeaseRef, Millis, Outcome, Overdue, Reply, Settle, Timestamp, Trim,
-};
+use raincheck_core::{Command, Cursor, JobId, JobNo, LeaseRef, Millis, Outcome, Overdue, Settle, Timestamp, Trim};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::check::{Verdict, Violation};
 use crate::model::Model;
 use crate::{Flaw, Setup};
-use client::Client;
+use actors::{Client, Reader, Worker};
+use network::{Answer, From, Request};
 pub use plan::Plan;
-use reader::Reader;
 pub use server::{Fate, Luck, Server, Step};
 pub use tally::Tally;
-use worker::Worker;
 
 /// When every world begins.
 pub const BEGIN: Timestamp = Timestamp(1_760_000_000_000);
@@ -43,28 +42,6 @@ const DRAIN_EVERY: u64 = 20_000;
 const STAND_STILL_EVERY: u64 = 300;
 /// Most requests in one transaction.
 const BATCH: usize = 6;
-
-#[derive(Clone, Copy, Debug)]
-enum From {
-    Client(usize),
-    Worker(usize),
-    Sweep,
-}
-
-#[derive(Debug)]
-struct Request {
-    id: u64,
-    from: From,
-    commands: Vec<Command>,
-}
-
-/// What a caller learns of its request.
-enum Answer {
-    Told(Vec<Reply>),
-    /// Nothing happened, says the server.
-    Nothing,
-    Unknown,
-}
 
 /// One world.
 pub struct Sim {

@@ -1,23 +1,9 @@
 //! Readers of the whole feed, who remember how far they came.
 
-use raincheck_core::Cursor;
 use rand::RngExt;
 
 use super::Sim;
 use crate::check::Verdict;
-
-/// One reader.
-#[derive(Debug, Default)]
-pub(super) struct Reader {
-    after: Cursor,
-}
-
-impl Reader {
-    /// How far it came.
-    pub fn after(&self) -> Cursor {
-        self.after
-    }
-}
 
 impl Sim {
     pub(super) fn reader_reads(&mut self, who: usize) -> Verdict {

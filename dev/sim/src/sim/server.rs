@@ -54,7 +54,7 @@ const RECENT: usize = 20_000;
 pub struct Server {
     /// Its store.
     pub store: Model,
-    /// The witness.
+    /// Sees every commit and answer.
     pub check: Checker,
     /// Counts.
     pub tally: Tally,

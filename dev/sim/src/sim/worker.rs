@@ -1,33 +1,18 @@
 //! Workers: they lease, beat, report and finish; they die, and some come back late and do not know it.
 
 use bytes::Bytes;
-use raincheck_core::{Append, ChunkKind, Command, LeaseJobs, LeaseRef, Outcome, Reply, Settle};
+use raincheck_core::{Append, ChunkKind, Command, Reply, Settle};
 use rand::RngExt;
 
-use super::{Answer, From, Sim, ask};
+use super::actors::Run;
+use super::network::{Answer, From};
+use super::{Sim, ask};
 use crate::check::Verdict;
 
 /// Most runs of one worker.
 const RUNS: usize = 6;
 /// Runs that stopped workers still believe in.
 const GHOSTS: usize = 40;
-
-/// One worker.
-#[derive(Debug, Default)]
-pub(super) struct Worker {
-    /// The request it waits for.
-    pub waiting: Option<u64>,
-    pub runs: Vec<Run>,
-    /// A lease request whose answer did not come, to be asked again under its id.
-    again: Option<LeaseJobs>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Run {
-    pub lease: LeaseRef,
-    /// What it has reported already and will say again until it hears.
-    ending: Option<Outcome>,
-}
 
 impl Sim {
     pub(super) fn worker_acts(&mut self, who: usize) -> Verdict {

@@ -13,10 +13,10 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::campaign::{Order, rounds, runtime};
 use crate::load::Mix;
-use crate::platter::{Cut, Seen};
 use crate::round::Round;
 use crate::server::Launch;
 use crate::shim::Shim;
+use crate::sim_disk::{Cut, Seen};
 use crate::tally::Tally;
 
 /// Cuts before everything is brought to its end and judged.
@@ -64,5 +64,5 @@ async fn cut(order: &Order, seed: u64, cuts: u32, leave_out: Option<&str>) -> Re
         shim.cut(kind, &mut rng)?;
     }
     round.start(&plain).await?;
-    Ok((round, shim.platter.seen))
+    Ok((round, shim.sim_disk.seen))
 }

@@ -12,10 +12,10 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use crate::campaign::{Order, rounds};
 use crate::load::Mix;
-use crate::platter::Cut;
 use crate::round::Round;
 use crate::server::Launch;
 use crate::shim::Shim;
+use crate::sim_disk::Cut;
 use crate::tally::Tally;
 
 /// Points before everything is brought to its end and judged.

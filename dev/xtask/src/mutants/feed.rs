@@ -5,8 +5,8 @@ use super::mutant::{Edit, Killer, Mutant};
 const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
 const READ: &[&str] = &["test", "-p", "raincheck-engine", "--test", "it", "feed"];
 
-const PURGE: &str = "raincheck-store/src/sqlite/purge.rs";
-const TRIM: &str = "raincheck-store/src/sqlite/trim.rs";
+const PURGE: &str = "raincheck-store/src/sqlite/writer/purge.rs";
+const TRIM: &str = "raincheck-store/src/sqlite/writer/trim.rs";
 const WATCH: &str = "raincheck-engine/src/watch_feed.rs";
 
 /// Those of what the feed keeps and tells.

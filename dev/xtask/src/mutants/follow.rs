@@ -7,8 +7,8 @@ const OF_POSTGRES: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", 
 const TESTS: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "follow::all"];
 const NODES: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "follow::nodes"];
 
-const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
-const ON_SQLITE: &str = "raincheck-store/src/sqlite/follow.rs";
+const WRITER: &str = "raincheck-store/src/sqlite/writer/transaction.rs";
+const ON_SQLITE: &str = "raincheck-store/src/sqlite/tables/follow_ups.rs";
 const ON_POSTGRES: &str = "raincheck-store/src/postgres/writer/follow.rs";
 
 /// Of both stores.
@@ -17,7 +17,7 @@ pub const OF_FOLLOW_UPS: &[Mutant] = &[
         name: "follow-ups-dropped",
         fault: "what follows from a decision is not carried out",
         edits: &[Edit {
-            file: "raincheck-store/src/sqlite/apply.rs",
+            file: "raincheck-store/src/sqlite/writer/changes.rs",
             from: "Change::FollowUp(follow_up) => self.follow_ups.name(follow_up),",
             to: "Change::FollowUp(_) => {}",
         }],
@@ -34,12 +34,12 @@ pub const OF_FOLLOW_UPS: &[Mutant] = &[
             },
             Edit {
                 file: WRITER,
-                from: "        self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
-                to: "        self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n        \
-                     self.kept.begin.run().map_err(Trouble::from).and_then(|()| self.follow()).map_err(|e| (e, Vec::new()))?;\n        \
+                from: "        self.statements.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
+                to: "        self.statements.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n        \
+                     self.statements.begin.run().map_err(SqliteError::from).and_then(|()| self.follow()).map_err(|e| (e, Vec::new()))?;\n        \
                      self.leave_over().map_err(|e| (e, Vec::new()))?;\n        \
-                     self.book.flush(self.db, &self.shared.tables).map_err(|e| (e.into(), Vec::new()))?;\n        \
-                     self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
+                     self.counters.flush(self.db, &self.shared.tables).map_err(|e| (e.into(), Vec::new()))?;\n        \
+                     self.statements.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
             },
         ],
         killer: Killer::Tests(TESTS),

@@ -17,10 +17,11 @@ const GREEDY: &[&str] = &["test", "-p", "raincheck", "--test", "it", "greedy"];
 const DRAIN: &[&str] = &["test", "-p", "raincheck", "--test", "it", "drain"];
 const GONE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "gone"];
 
-const APPLY: &str = "raincheck-store/src/sqlite/apply.rs";
-const OPEN: &str = "raincheck-store/src/sqlite/open.rs";
-const WRITER: &str = "raincheck-store/src/sqlite/writer.rs";
-const PURGE: &str = "raincheck-store/src/sqlite/purge.rs";
+const CHANGES: &str = "raincheck-store/src/sqlite/writer/changes.rs";
+const FACTS: &str = "raincheck-store/src/sqlite/writer/facts.rs";
+const CONNECTION: &str = "raincheck-store/src/sqlite/connection.rs";
+const WRITER: &str = "raincheck-store/src/sqlite/writer/transaction.rs";
+const PURGE: &str = "raincheck-store/src/sqlite/writer/purge.rs";
 const STEADY: &str = "raincheck-core/src/steady.rs";
 const SETTLE: &str = "raincheck-core/src/decide/settle.rs";
 
@@ -40,9 +41,9 @@ pub const MUTANTS: &[Mutant] = &[
         name: "synchronous-normal",
         fault: "the log is not synced before the answer",
         edits: &[
-            Edit { file: OPEN, from: "\"PRAGMA synchronous = FULL;\"", to: "\"PRAGMA synchronous = NORMAL;\"" },
+            Edit { file: CONNECTION, from: "\"PRAGMA synchronous = FULL;\"", to: "\"PRAGMA synchronous = NORMAL;\"" },
             // And nobody looks.
-            Edit { file: OPEN, from: "(options.durable && synchronous != FULL)", to: "synchronous > FULL" },
+            Edit { file: CONNECTION, from: "(options.durable && synchronous != FULL)", to: "synchronous > FULL" },
         ],
         killer: Killer::Campaign("power-cut", 20),
     },
@@ -61,17 +62,17 @@ pub const MUTANTS: &[Mutant] = &[
         fault: "events are written in a transaction of their own, after that of their jobs",
         edits: &[
             Edit {
-                file: APPLY,
-                from: "                    super::events::insert(self.kept.insert_event.get()?, &event)?;\n",
+                file: CHANGES,
+                from: "                    events::insert(self.statements.insert_event.get()?, &event)?;\n",
                 to: "",
             },
             Edit {
                 file: WRITER,
-                from: "        self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
-                to: "        self.kept.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n        \
-                     let insert = self.kept.insert_event.get().map_err(|e| (e.into(), Vec::new()))?;\n        \
+                from: "        self.statements.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
+                to: "        self.statements.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n        \
+                     let insert = self.statements.insert_event.get().map_err(|e| (e.into(), Vec::new()))?;\n        \
                      for event in &self.events {\n            \
-                     super::events::insert(insert, event).map_err(|e| (e.into(), Vec::new()))?;\n        }\n",
+                     crate::sqlite::tables::events::insert(insert, event).map_err(|e| (e.into(), Vec::new()))?;\n        }\n",
             },
         ],
         killer: Killer::Campaign("kill", 20),
@@ -106,17 +107,17 @@ pub const MUTANTS: &[Mutant] = &[
                 to: "let at = self.shared.clock.now().0;",
             },
             Edit {
-                file: APPLY,
+                file: FACTS,
                 from: "overrun(lease, self.shared.clock.reading())",
                 to: "overrun(lease, self.shared.clock.now().0)",
             },
             Edit {
-                file: "raincheck-store/src/sqlite/read.rs",
+                file: "raincheck-store/src/sqlite/store.rs",
                 from: "overdue(self.shared.clock.reading(), limit)",
                 to: "overdue(self.shared.clock.now().0, limit)",
             },
             Edit {
-                file: "raincheck-store/src/sqlite/read.rs",
+                file: "raincheck-store/src/sqlite/store.rs",
                 from: "let at = self.shared.clock.reading();\n        let mut leases",
                 to: "let at = self.shared.clock.now().0;\n        let mut leases",
             },
@@ -155,13 +156,13 @@ pub const MUTANTS: &[Mutant] = &[
         fault: "a key is looked for outside the transaction that claims it, and nothing is unique",
         edits: &[
             Edit {
-                file: APPLY,
+                file: FACTS,
                 from: "claims::find(self.db, Place::of(name.scope, queue), name.key)?.into()",
                 to: "self.shared.read(|db| claims::find(db, Place::of(name.scope, queue), name.key))\
                      .map_err(|_| rusqlite::Error::InvalidQuery)?.into()",
             },
             Edit {
-                file: "raincheck-store/src/sqlite/claims.rs",
+                file: "raincheck-store/src/sqlite/tables/claims.rs",
                 from: "if place.scope == ClaimScope::Equal {",
                 to: "if place.scope != ClaimScope::Id {",
             },
@@ -172,7 +173,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "batch-without-name",
         fault: "the request id of a batch is not written down",
         edits: &[Edit {
-            file: APPLY,
+            file: CHANGES,
             from: "let Some(no) = jobs.last().copied() else { continue };",
             to: "let Some(no) = jobs.last().copied().filter(|_| jobs.is_empty()) else { continue };",
         }],
@@ -182,10 +183,10 @@ pub const MUTANTS: &[Mutant] = &[
         name: "batch-of-any-content",
         fault: "a request id answers the jobs of its batch whatever is asked for under it",
         edits: &[Edit {
-            file: APPLY,
+            file: "raincheck-store/src/sqlite/writer/submit.rs",
             from: "let facts = self.batch_facts(&name.id)?;",
             to: "let mut facts = self.batch_facts(&name.id)?;\n        \
-                 if let Fact::Here(claim) = &mut facts.claim { claim.fingerprint = name.fingerprint; }",
+                 if let interpreter::Fact::Here(claim) = &mut facts.claim { claim.fingerprint = name.fingerprint; }",
         }],
         killer: Killer::Tests(BATCHES),
     },
@@ -262,7 +263,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "mark-of-anybody",
         fault: "a folder of large payloads is taken whosever mark it bears",
         edits: &[Edit {
-            file: "raincheck-store/src/blobs/marker.rs",
+            file: "raincheck-store/src/blobs/folder/mark.rs",
             from: "if theirs.contains(&ours) {",
             to: "if theirs.contains(&ours) || ours != StoreId([0; 16]) {",
         }],
@@ -272,7 +273,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "sweep-of-any-name",
         fault: "a sweep takes every file in the folders of payloads for one of its own",
         edits: &[Edit {
-            file: "raincheck-store/src/blobs/folder.rs",
+            file: "raincheck-store/src/blobs/layout.rs",
             from: "    is_name(name) && shard.is_none_or(",
             to: "    !name.is_empty() && shard.is_none_or(",
         }],
@@ -348,7 +349,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "payloads-are-not-compared",
         fault: "a payload of the right size is taken for the one that was written",
         edits: &[Edit {
-            file: "raincheck-store/src/sqlite/check/files.rs",
+            file: "raincheck-store/src/sqlite/check/expected_files.rs",
             from: "Ok((_, Some(false))) => format!(\"the file {name} is not what was written\"),",
             to: "",
         }],
@@ -358,7 +359,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "loss-in-silence",
         fault: "a log that was lost is taken for one that was never written",
         edits: &[Edit {
-            file: "raincheck-store/src/sqlite/high_water.rs",
+            file: "raincheck-store/src/sqlite/disk/high_water.rs",
             from: "if self.said.head > head {",
             to: "if self.said.head > i64::MAX - 1 {",
         }],
@@ -368,7 +369,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "reserve-by-checkpoint",
         fault: "a burst of small inputs takes the reserve before anybody looks",
         edits: &[Edit {
-            file: "raincheck-store/src/sqlite/space.rs",
+            file: "raincheck-store/src/sqlite/disk/space.rs",
             from: "let Some(left) = promised.left.checked_sub(2 * bytes) else { return false };",
             to: "let left = promised.left.saturating_sub(2 * bytes);",
         }],
@@ -378,7 +379,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "orphan-at-sight",
         fault: "a payload that no job refers to yet is taken for an orphan while the store is open",
         edits: &[Edit {
-            file: "raincheck-store/src/blobs/search.rs",
+            file: "raincheck-store/src/blobs/orphans/search.rs",
             from: "let is_old = now - met.since >= limits::ORPHANS_MILLIS;",
             to: "let is_old = now >= met.since;",
         }],

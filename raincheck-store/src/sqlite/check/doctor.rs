@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::database::Database;
-use super::files::Owner;
-use super::surroundings::Surroundings;
-use super::{Apart, Examiner, Throttle, rows};
+use super::examiner::{Apart, Examiner, rows};
+use super::stage::Throttle;
+use super::stages::database::Database;
+use super::stages::files::Owner;
+use super::stages::surroundings::Surroundings;
 use crate::StoreError;
 use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Checkup};
-use crate::sqlite::budget::Budget;
-use crate::sqlite::visit::Visit;
-use crate::sqlite::{SqliteOptions, files, high_water, other};
+use crate::sqlite::disk::budget::Budget;
+use crate::sqlite::disk::read_only::Visit;
+use crate::sqlite::disk::{files, high_water};
+use crate::sqlite::error::other;
+use crate::sqlite::options::SqliteOptions;
 
 /// Everything that can be judged about a data folder. It writes nothing. Beside a server it reads as any reader does,
 /// never longer than a second in a row; without one it keeps servers out until it is dropped.

@@ -1,0 +1,95 @@
+//! What the one thread that writes has in hand.
+
+use std::sync::Arc;
+
+use raincheck_core::decide::Moment;
+use raincheck_core::interpreter::FollowUps;
+use raincheck_core::{ChunkKind, Command, Event, FeedRetention, IdMint, Job, JobNo, LeaseRef, Millis, Name};
+use rand::rngs::StdRng;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::counters::Counters;
+use super::prepared::Statements;
+use super::reply_sender::{Caller, ReplySender};
+use super::running::Running;
+use crate::sqlite::error::Result;
+use crate::sqlite::shared::Shared;
+use crate::sqlite::tables::rows;
+
+/// Commands of one caller and the way back to it.
+pub(crate) struct Request {
+    pub commands: Vec<Command>,
+    pub answer: Caller,
+}
+
+/// Bounds the writer checks submits against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub max_queued: u64,
+    pub max_in_all: u64,
+    pub tombstone: Millis,
+    pub feed: FeedRetention,
+}
+
+/// What becomes of a lease once the transaction is on disk.
+pub(crate) enum LeaseChange {
+    Start(Box<Job>, Box<str>),
+    Extend(LeaseRef, Millis),
+    AskToStop(LeaseRef),
+    End(LeaseRef),
+}
+
+/// The one thread that writes. It drains its channel into one transaction, so that everyone who waits shares one
+/// fsync; nobody waits for a batch to fill.
+pub(crate) struct WriterState<'c> {
+    pub db: &'c Connection,
+    pub statements: Statements<'c>,
+    pub running: Running,
+    pub shared: Arc<Shared>,
+    pub counters: Counters,
+    pub mint: IdMint,
+    pub rng: StdRng,
+    pub tick: Millis,
+    pub bounds: Bounds,
+    pub cursor: i64,
+    pub events: Vec<Event>,
+    pub chunks: Vec<(JobNo, ChunkKind)>,
+    pub leases: Vec<LeaseChange>,
+    pub follow_ups: FollowUps,
+    /// Of all that was handed out in this transaction, bytes.
+    pub inputs: usize,
+    /// Pages the log had when a reader was last in the way of beginning it anew.
+    pub log_held: i64,
+    /// A sweep took what was due next: look for the next after it.
+    pub swept: bool,
+    /// Queues that were forgotten in this transaction.
+    pub forgotten: Vec<Name>,
+    /// Names were forgotten in this transaction.
+    pub forgot: bool,
+    /// When a look for names to forget last found none, in ticks, unless something was given up since.
+    pub found_none: Option<Millis>,
+    pub replies: ReplySender,
+}
+
+impl WriterState<'_> {
+    /// The job as it is by now, this transaction included.
+    pub(super) fn job(&mut self, no: JobNo) -> Result<Option<Job>> {
+        if let Some(job) = self.running.get(no) {
+            return Ok(Some(job.clone()));
+        }
+        let tables = &self.shared.tables;
+        self.statements.job.get()?.query_row([no.0], |row| Ok(rows::job(row, tables))).optional()?.transpose()
+    }
+
+    /// Calls a rule with the time and randomness of this moment.
+    pub(super) fn decide<T>(&mut self, rule: impl FnOnce(&mut Moment<'_>) -> T) -> T {
+        rule(&mut self.moment().0)
+    }
+
+    pub(super) fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
+        let now = self.shared.clock.now();
+        self.tick = self.tick.max(now.0);
+        let follow = self.follow_ups.rule();
+        (Moment { now, tick: self.tick, rng: &mut self.rng, follow }, &mut self.mint)
+    }
+}
