@@ -1,6 +1,6 @@
 //! Client and worker runtime for Raincheck, over the public HTTP protocol alone.
 //!
-//! * [`Client`] submits jobs, learns what became of them and steers them: one method for one request.
+//! * [`Client`] submits, reads and controls jobs: one method for one request.
 //! * [`Worker`] takes jobs and runs each with the [`Runner`] of its kind: an async function ([`run::function()`]) or any
 //!   program ([`run::command`]).
 //! * [`api`] holds the wire shapes.

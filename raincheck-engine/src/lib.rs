@@ -5,14 +5,17 @@
 //! jobs, lost runs, retention); the flush of progress reports; slow looks through the data for broken promises, for
 //! half-written payloads that nobody writes any more, and for payloads that no job refers to. It knows no HTTP and no SQL.
 
+mod answers;
 mod chunks;
 mod content;
+mod control;
 mod counters;
 mod cursor;
 mod dispatch;
 mod duty;
 mod engine;
 mod figures;
+mod flush;
 #[cfg(test)]
 mod fuzz;
 mod grant;
@@ -43,8 +46,8 @@ mod secret;
 mod selfcheck;
 mod settings;
 mod settle;
+mod start;
 mod stats;
-mod steer;
 mod submit;
 mod sweep;
 mod tail;
@@ -54,7 +57,8 @@ mod watch_job;
 pub mod wire;
 mod workers;
 
-pub use chunks::{AppendAnswer, Follow};
+pub use answers::{AppendAnswer, CancelAnswer, Finish, ObjectError, PurgeAnswer, QueueError, RunNowAnswer, Taken};
+pub use chunks::Follow;
 pub use content::json;
 pub use counters::Counters;
 pub use engine::Engine;
@@ -66,14 +70,11 @@ pub use local::{LocalOptions, LocalWorker};
 pub use observe::Until;
 pub use outlook::{Outlook, WaitingFor};
 pub use raincheck_core::digest;
-pub use readers::{Lag, ObjectError, Reader, ReaderError};
-pub use replies::Taken;
+pub use readers::{Lag, Reader, ReaderError};
 pub use request::{InvalidRequest, compare, sameness};
 pub use rerun::RerunError;
 pub use settings::Settings;
-pub use settle::Finish;
 pub use stats::KindStats;
-pub use steer::{CancelAnswer, PurgeAnswer, QueueError, RunNowAnswer};
 pub use submit::SubmitError;
 pub use watch_feed::{FeedError, FeedWatch, Start};
 pub use watch_job::JobWatch;

@@ -139,7 +139,7 @@ impl ByteFeed {
     }
 
     async fn pause(&mut self, error: &Error) {
-        self.client.waits(error);
+        self.client.shared.outages.waits(error);
         self.backoff.pause(error).await;
     }
 }

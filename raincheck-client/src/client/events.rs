@@ -156,7 +156,7 @@ impl EventFeed {
                 }
             }
             Err(error) if self.follow && error.is_transient() => {
-                self.client.waits(&error);
+                self.client.shared.outages.waits(&error);
                 self.backoff.pause(&error).await;
             }
             Err(error) => return Err(error),

@@ -82,7 +82,7 @@ impl Client {
                     return if there.cursor == cursor { Ok(there) } else { Err(error) };
                 }
                 Err(error) if patience && error.is_transient() => {
-                    self.waits(&error);
+                    self.shared.outages.waits(&error);
                     backoff.pause(&error).await;
                 }
                 Err(error) => return Err(error),

@@ -78,7 +78,7 @@ impl Client {
             }
             // Where the server is away, the next try says so.
             if !error.broke_off() {
-                self.waits(&error);
+                self.shared.outages.waits(&error);
             }
             backoff.pause(&error).await;
         }

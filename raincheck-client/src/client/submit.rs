@@ -108,7 +108,7 @@ impl Client {
                 // The first one: those after it do not say that nothing was created.
                 return Err(lost.map_or(error, |(_, first)| first));
             }
-            self.waits(&error);
+            self.shared.outages.waits(&error);
             backoff.pause(&error).await;
             lost.get_or_insert((since, error));
         }

@@ -33,7 +33,7 @@ impl Client {
                 Ok(_) => backoff.reset(),
                 Err(error) if error.is_transient() => {
                     tracing::debug!(job = id, %error, "waiting for the server");
-                    self.waits(&error);
+                    self.shared.outages.waits(&error);
                     let pause = backoff.after(&error);
                     tokio::time::sleep(left().map_or(pause, |left| left.min(pause))).await;
                 }
