@@ -15,13 +15,9 @@
 //! println!("{}: {:?}", job.state, job.result.and_then(|result| result.value));
 //! # Ok(()) }
 //! ```
-//!
-//! Running a worker in the server's own process, over the engine instead of HTTP, is what a feature named `embedded`
-//! is going to do; it is not there yet.
 
 pub mod api;
 mod aside;
-mod backoff;
 pub mod client;
 mod error;
 pub mod run;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use raincheck_worker::Backoff;
 use reqwest::{Method, header};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,7 +14,6 @@ use super::{
 use crate::{
     Error,
     api::{Job, NewJob},
-    backoff::Backoff,
 };
 
 /// For so long a batch is asked about whose answer was lost.

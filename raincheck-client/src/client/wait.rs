@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use raincheck_worker::Backoff;
 use tokio::time::Instant;
 
 use super::Client;
-use crate::{Error, api::Job, backoff::Backoff};
+use crate::{Error, api::Job};
 
 /// One long poll; well under the 60 s after which proxies cut.
 const POLL: Duration = Duration::from_secs(20);
