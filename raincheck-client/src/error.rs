@@ -170,3 +170,13 @@ impl Error {
         Self::Io { context: context.into(), source }
     }
 }
+
+impl raincheck_worker::TransportError for Error {
+    fn is_transient(&self) -> bool {
+        self.is_transient()
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after()
+    }
+}

@@ -1,6 +1,6 @@
 //! Client and worker runtime for Raincheck, over the public HTTP protocol alone.
 //!
-//! * [`Client`] submits jobs, learns what became of them and steers them: one method for one request.
+//! * [`Client`] submits, reads and controls jobs: one method for one request.
 //! * [`Worker`] takes jobs and runs each with the [`Runner`] of its kind: an async function ([`run::function()`]) or any
 //!   program ([`run::command`]).
 //! * [`api`] holds the wire shapes.
@@ -15,13 +15,9 @@
 //! println!("{}: {:?}", job.state, job.result.and_then(|result| result.value));
 //! # Ok(()) }
 //! ```
-//!
-//! Running a worker in the server's own process, over the engine instead of HTTP, is what a feature named `embedded`
-//! is going to do; it is not there yet.
 
 pub mod api;
 mod aside;
-mod backoff;
 pub mod client;
 mod error;
 pub mod run;

@@ -4,7 +4,7 @@ use raincheck_core::{Append, ChunkKind, Command, JobNo, log_bytes};
 use raincheck_store::{Chunk, ChunkInfo, StoreError};
 
 use crate::hub::Watch;
-use crate::{Engine, replies};
+use crate::{AppendAnswer, Engine, replies};
 
 /// A follower looks again after this long even when nobody told it to.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -13,19 +13,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(15);
 pub struct Follow {
     engine: Engine,
     watch: Watch,
-}
-
-/// What became of bytes for a stream or log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AppendAnswer {
-    /// Those of this run are kept up to this offset.
-    Done(u64),
-    /// The run is over.
-    LeaseLost,
-    /// The stream or log is at its bound.
-    Full,
-    /// There is no such job any more.
-    Gone,
 }
 
 impl Engine {

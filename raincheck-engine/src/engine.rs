@@ -13,7 +13,6 @@ use crate::progress::Reports;
 use crate::results::Results;
 use crate::secret::Keys;
 use crate::stats::Stats;
-use crate::sweep::Sweep;
 use crate::workers::Workers;
 use crate::{Counters, Settings};
 
@@ -38,7 +37,8 @@ pub(crate) struct Inner {
     pub(crate) catching_up: Semaphore,
     pub(crate) workers: Workers,
     pub(crate) stats: Stats,
-    pub(crate) sweep: Sweep,
+    /// Something may be due sooner than the maintenance knew.
+    pub(crate) due_sooner: Notify,
     pub(crate) counters: Counters,
     /// Ends waits, watches and new work.
     pub(crate) draining: CancellationToken,
@@ -46,16 +46,15 @@ pub(crate) struct Inner {
     pub(crate) drained: Notify,
     /// Ends the loops.
     pub(crate) stopped: CancellationToken,
-    tasks: TaskTracker,
+    /// What the engine runs besides: its loops, and what is seen through.
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Engine {
-    /// Starts the loops over `store`; they run until [`Engine::stop`]. Needs a tokio runtime with time enabled.
-    pub async fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: Settings) -> Result<Engine, StoreError> {
-        store.health()?;
-        let commits = store.commits();
+    /// Over a store that is open, with no loop yet.
+    pub(crate) fn over(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: Settings) -> Result<Engine, StoreError> {
         let keys = Keys::derive(&store.secret())?;
-        let engine = Engine(Arc::new(Inner {
+        Ok(Engine(Arc::new(Inner {
             store,
             clock,
             settings,
@@ -69,34 +68,13 @@ impl Engine {
             catching_up: Semaphore::new(limits::CATCHING_UP),
             workers: Workers::default(),
             stats: Stats::default(),
-            sweep: Sweep::default(),
+            due_sooner: Notify::new(),
             counters: Counters::default(),
             draining: CancellationToken::new(),
             drained: Notify::new(),
             stopped: CancellationToken::new(),
             tasks: TaskTracker::new(),
-        }));
-        engine.0.clock.beat();
-        engine.spawn(crate::pulse::run(engine.clone()));
-        engine.spawn(crate::tail::run(engine.clone(), commits));
-        engine.spawn(crate::sweep::run(engine.clone()));
-        engine.spawn(crate::progress::run(engine.clone()));
-        engine.spawn(crate::look::run(engine.clone()));
-        engine.spawn(crate::selfcheck::run(engine.clone()));
-        engine.spawn(crate::litter::run(engine.clone()));
-        engine.spawn(crate::orphans::run(engine.clone()));
-        Ok(engine)
-    }
-
-    /// Runs a task that ends when the engine stops, wherever it is then.
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stopped = self.0.stopped.clone();
-        self.0.tasks.spawn(async move {
-            tokio::select! {
-                () = stopped.cancelled() => {}
-                () = task => {}
-            }
-        });
+        })))
     }
 
     /// The wall clock.
@@ -157,17 +135,6 @@ impl Engine {
     /// Resolves when draining begins, for streams to select on.
     pub fn draining(&self) -> CancellationToken {
         self.0.draining.clone()
-    }
-
-    /// Stops the loops and closes the store, after what waits to be written was; for after the last request.
-    /// Again is fine.
-    pub async fn stop(&self) {
-        self.drain();
-        self.flush_reports().await;
-        self.0.stopped.cancel();
-        self.0.tasks.close();
-        self.0.tasks.wait().await;
-        self.0.store.close().await;
     }
 
     /// Carries out one command.

@@ -1,7 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use raincheck_core::{Content, Cursor, Event, Job, JobId, JobNo, Millis};
-use raincheck_store::{EventFilter, Filter, Found, JobPage, Most, Record, StoreError};
+use raincheck_core::{Content, Cursor, Event, EventData, Job, JobId, JobNo, Millis};
+use raincheck_store::{EventFilter, Filter, Found, JobPage, Most, Record, ResultInfo, StoreError};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
@@ -127,6 +128,23 @@ impl Engine {
         let one = Most { rows: 1, ..Most::ahead() };
         let mut page = self.store().some_events(Cursor(at.0 - 1), &EventFilter::default(), one).await?;
         Ok(page.items.pop().filter(|event| event.cursor == at))
+    }
+
+    /// The result that an event tells of, as its job shows it.
+    pub async fn event_result(&self, event: &Event) -> Result<Option<Arc<ResultInfo>>, StoreError> {
+        if event.data != EventData::Succeeded {
+            return Ok(None);
+        }
+        let read = async || Ok(self.store().results(&[event.no]).await?.pop().flatten().map(Arc::new));
+        self.0.results.of(event.no).get_or_try_init(read).await.cloned()
+    }
+
+    /// The results that events tell of, one for each.
+    pub async fn event_results(&self, events: &[Event]) -> Result<Vec<Option<ResultInfo>>, StoreError> {
+        let has_one = |event: &&Event| event.data == EventData::Succeeded;
+        let jobs: Vec<JobNo> = events.iter().filter(has_one).map(|event| event.no).collect();
+        let mut results = self.store().results(&jobs).await?.into_iter();
+        Ok(events.iter().map(|event| if has_one(&event) { results.next().flatten() } else { None }).collect())
     }
 
     /// When and for what a job waits, from memory: no store read.

@@ -2,11 +2,9 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use raincheck_core::{Command, LeaseRef, Progress, limits};
+use raincheck_core::{LeaseRef, Progress, limits};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
-
-use crate::Engine;
+use tokio::time::Instant;
 
 const EVERY: Duration = Duration::from_millis(limits::PROGRESS_EVERY_MILLIS as u64);
 
@@ -16,7 +14,7 @@ const EVERY: Duration = Duration::from_millis(limits::PROGRESS_EVERY_MILLIS as u
 pub(crate) struct Reports {
     slots: Mutex<Slots>,
     /// There is a slot again.
-    first: Notify,
+    pub(crate) first: Notify,
 }
 
 #[derive(Default)]
@@ -49,7 +47,7 @@ impl Reports {
     }
 
     /// Takes what is to be written by `now`, and forgets runs that said nothing more.
-    fn due(&self, now: Instant) -> Vec<(LeaseRef, Progress)> {
+    pub(crate) fn due(&self, now: Instant) -> Vec<(LeaseRef, Progress)> {
         let mut slots = self.slots.lock();
         let mut due = Vec::new();
         while slots.until.front().is_some_and(|(until, _)| *until <= now) {
@@ -67,44 +65,15 @@ impl Reports {
         due
     }
 
-    fn all(&self) -> Vec<(LeaseRef, Progress)> {
+    /// Takes all that wait.
+    pub(crate) fn all(&self) -> Vec<(LeaseRef, Progress)> {
         let mut slots = self.slots.lock();
         slots.by_run.iter_mut().filter_map(|(run, report)| Some((*run, report.take()?))).collect()
     }
 
-    fn next(&self) -> Option<Instant> {
+    /// When the next one may be due.
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.slots.lock().until.front().map(|(until, _)| *until)
-    }
-}
-
-impl Engine {
-    /// Writes every report that waits.
-    pub(crate) async fn flush_reports(&self) {
-        self.write_reports(self.0.reports.all()).await;
-    }
-
-    async fn write_reports(&self, reports: Vec<(LeaseRef, Progress)>) {
-        if reports.is_empty() {
-            return;
-        }
-        let commands = reports.into_iter().map(|(run, report)| Command::Progress(run, report)).collect();
-        if let Err(error) = self.store().apply(commands).await {
-            self.loop_failed("writing progress", &error);
-        }
-    }
-}
-
-/// Writes reports when their time comes; sleeps while there are none.
-pub(crate) async fn run(engine: Engine) {
-    let reports = &engine.0.reports;
-    loop {
-        match reports.next() {
-            None => reports.first.notified().await,
-            Some(until) => {
-                sleep_until(until).await;
-                engine.write_reports(reports.due(Instant::now())).await;
-            }
-        }
     }
 }
 

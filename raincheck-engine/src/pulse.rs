@@ -17,7 +17,7 @@ pub(crate) async fn run(engine: Engine) {
         if beat.stood_still > 0 {
             let millis = beat.stood_still;
             tracing::warn!(millis, "the server stood still; every running lease gets as much more");
-            engine.0.sweep.poke();
+            engine.0.due_sooner.notify_one();
         }
         if !ahead && beat.ahead > limits::CLOCK_BEHIND_MILLIS {
             let seconds = beat.ahead / 1_000;

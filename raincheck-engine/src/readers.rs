@@ -6,7 +6,7 @@ use raincheck_core::{
 use raincheck_store::{EventFilter, Most, StoreError};
 
 use crate::watch_feed::{FeedError, Start};
-use crate::{Engine, replies};
+use crate::{Engine, ObjectError, replies};
 
 const KIND: ObjectKind = ObjectKind::Reader;
 
@@ -32,20 +32,6 @@ pub struct Lag {
     pub millis: Millis,
     /// Some of them were removed: it cannot go on from where it is.
     pub is_expired: bool,
-}
-
-/// Why a named object was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ObjectError {
-    /// It is not as the caller takes for granted.
-    #[error("it has changed")]
-    OtherVersion,
-    /// It would be one more than there may be.
-    #[error("there are {} of its kind, and no more may be; delete others", limits::OBJECTS)]
-    TooMany,
-    /// See there.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// Why a reader was not moved.

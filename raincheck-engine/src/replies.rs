@@ -1,15 +1,28 @@
 //! What a store may answer to each command. Every way to answer is named in each, so that the compiler asks of a new one what
 //! it means to whom.
 
-use raincheck_core::{Again, Job, Millis, Object, Purged, QueueSettings, Refusal, Reply, Spec, Submitted};
+use raincheck_core::{Job, Millis, Object, Purged, QueueSettings, Refusal, Reply, Spec, Submitted};
 use raincheck_store::StoreError;
 
-use crate::{AppendAnswer, CancelAnswer, Finish, ObjectError, PurgeAnswer, QueueError, RunNowAnswer};
+use crate::answers::{AppendAnswer, CancelAnswer, Finish, ObjectError, PurgeAnswer, QueueError, RunNowAnswer, Taken};
 
 /// Replies that a command is never answered with.
 macro_rules! never {
     ($($name:ident)+) => { ($(Reply::$name { .. })|+) };
 }
+
+/// Refusals of a submit that waiting does not help against.
+macro_rules! refused_for_good {
+    () => {
+        Refusal::KeyReused(_)
+            | Refusal::KeyTwice(_)
+            | Refusal::BatchReused
+            | Refusal::BatchForgotten
+            | Refusal::IdConflict(_)
+            | Refusal::Purged(_)
+    };
+}
+pub(crate) use refused_for_good;
 
 /// To a submit: all jobs in order, or which of them was refused and why.
 pub(crate) fn submit(reply: Reply) -> Result<Result<Vec<Submitted>, (usize, Refusal)>, StoreError> {
@@ -18,7 +31,7 @@ pub(crate) fn submit(reply: Reply) -> Result<Result<Vec<Submitted>, (usize, Refu
         Reply::Refused(index, refusal) => Ok(Err((index, refusal))),
         reply @ never!(Again TooLong Leased Job LeaseLost Appended Full Finished Shared NotWaiting
             NotFinished Purged Gone Queue Put
-            OtherVersion Deleted Swept) => Err(odd(&reply)),
+            OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -30,22 +43,13 @@ pub(crate) fn submit_batch(reply: Reply) -> Result<Result<Taken, (usize, Refusal
     }
 }
 
-/// What becomes of a batch that is taken.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Taken {
-    /// It was taken now; its jobs in order.
-    Now(Vec<Submitted>),
-    /// It had been taken before; its jobs in order.
-    Again(Vec<Again>),
-}
-
 /// To a lease.
 pub(crate) fn lease(reply: Reply) -> Result<Vec<(Job, Spec)>, StoreError> {
     match reply {
         Reply::Leased(jobs) => Ok(jobs),
         reply @ never!(Again TooLong Submitted Refused Job LeaseLost Appended Full Finished Shared
             NotWaiting NotFinished Purged Gone Queue Put
-            OtherVersion Deleted Swept) => Err(odd(&reply)),
+            OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -57,7 +61,7 @@ pub(crate) fn settle(reply: Reply) -> Result<Finish, StoreError> {
         Reply::Gone => Ok(Finish::Gone),
         reply @ never!(Again TooLong Submitted Refused Leased Appended Full Finished Shared
             NotWaiting NotFinished Purged Queue Put
-            OtherVersion Deleted Swept) => Err(odd(&reply)),
+            OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -68,7 +72,7 @@ pub(crate) fn extend(reply: Reply) -> Result<Option<Extension>, StoreError> {
         Reply::TooLong(_) => Ok(Some(Extension::TooLong)),
         Reply::LeaseLost(_) | Reply::Gone => Ok(None),
         reply @ never!(Again Submitted Refused Leased Appended Full Finished Shared NotWaiting
-            NotFinished Purged Queue Put OtherVersion Deleted Swept) => Err(odd(&reply)),
+            NotFinished Purged Queue Put OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -89,7 +93,7 @@ pub(crate) fn append(reply: Reply) -> Result<AppendAnswer, StoreError> {
         Reply::Gone => Ok(AppendAnswer::Gone),
         reply @ never!(Again TooLong Submitted Refused Leased Job Finished Shared NotWaiting
             NotFinished Purged Queue Put
-            OtherVersion Deleted Swept) => Err(odd(&reply)),
+            OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -102,7 +106,7 @@ pub(crate) fn cancel(reply: Reply) -> Result<CancelAnswer, StoreError> {
         Reply::Gone => Ok(CancelAnswer::Gone),
         reply @ never!(Again TooLong Submitted Refused Leased LeaseLost Appended Full NotWaiting
             NotFinished Purged Queue Put
-            OtherVersion Deleted Swept) => Err(odd(&reply)),
+            OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -114,7 +118,7 @@ pub(crate) fn run_now(reply: Reply) -> Result<RunNowAnswer, StoreError> {
         Reply::Gone => Ok(RunNowAnswer::Gone),
         reply @ never!(Again TooLong Submitted Refused Leased LeaseLost Appended Full Finished
             Shared NotFinished Purged Queue Put
-            OtherVersion Deleted Swept) => Err(odd(&reply)),
+            OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -126,7 +130,7 @@ pub(crate) fn purge(reply: Reply) -> Result<(PurgeAnswer, Purged), StoreError> {
         Reply::Gone => Ok((PurgeAnswer::Gone, Purged::default())),
         reply @ never!(Again TooLong Submitted Refused Leased Job LeaseLost Appended Full
             Finished Shared NotWaiting Queue Put
-            OtherVersion Deleted Swept) => Err(odd(&reply)),
+            OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -135,19 +139,11 @@ pub(crate) fn set_queue(reply: Reply) -> Result<QueueSettings, QueueError> {
     match reply {
         Reply::Queue(settings) => Ok(settings),
         Reply::Refused(_, Refusal::TooManyNames) => Err(QueueError::TooMany),
-        reply @ Reply::Refused(
-            _,
-            Refusal::KeyReused(_)
-            | Refusal::KeyTwice(_)
-            | Refusal::BatchReused
-            | Refusal::BatchForgotten
-            | Refusal::IdConflict(_)
-            | Refusal::Purged(_)
-            | Refusal::QueueFull(..)
-            | Refusal::StoreFull(_),
-        ) => Err(odd(&reply).into()),
+        reply @ Reply::Refused(_, refused_for_good!() | Refusal::QueueFull(..) | Refusal::StoreFull(_)) => {
+            Err(unexpected_reply(&reply).into())
+        }
         reply @ never!(Again TooLong Submitted Leased Job LeaseLost Appended Full Finished Shared
-            NotWaiting NotFinished Purged Gone Put OtherVersion Deleted Swept) => Err(odd(&reply).into()),
+            NotWaiting NotFinished Purged Gone Put OtherVersion Deleted Swept) => Err(unexpected_reply(&reply).into()),
     }
 }
 
@@ -157,19 +153,11 @@ pub(crate) fn put(reply: Reply) -> Result<(Object, bool), ObjectError> {
         Reply::Put { object, is_new } => Ok((object, is_new)),
         Reply::OtherVersion(_) => Err(ObjectError::OtherVersion),
         Reply::Refused(_, Refusal::TooManyNames) => Err(ObjectError::TooMany),
-        reply @ Reply::Refused(
-            _,
-            Refusal::KeyReused(_)
-            | Refusal::KeyTwice(_)
-            | Refusal::BatchReused
-            | Refusal::BatchForgotten
-            | Refusal::IdConflict(_)
-            | Refusal::Purged(_)
-            | Refusal::QueueFull(..)
-            | Refusal::StoreFull(_),
-        ) => Err(odd(&reply).into()),
+        reply @ Reply::Refused(_, refused_for_good!() | Refusal::QueueFull(..) | Refusal::StoreFull(_)) => {
+            Err(unexpected_reply(&reply).into())
+        }
         reply @ never!(Again TooLong Submitted Leased Job LeaseLost Appended Full Finished Shared
-            NotWaiting NotFinished Purged Gone Queue Deleted Swept) => Err(odd(&reply).into()),
+            NotWaiting NotFinished Purged Gone Queue Deleted Swept) => Err(unexpected_reply(&reply).into()),
     }
 }
 
@@ -180,7 +168,7 @@ pub(crate) fn delete(reply: Reply) -> Result<bool, ObjectError> {
         Reply::Gone => Ok(false),
         Reply::OtherVersion(_) => Err(ObjectError::OtherVersion),
         reply @ never!(Again TooLong Submitted Refused Leased Job LeaseLost Appended Full Finished Shared
-            NotWaiting NotFinished Purged Queue Put Swept) => Err(odd(&reply).into()),
+            NotWaiting NotFinished Purged Queue Put Swept) => Err(unexpected_reply(&reply).into()),
     }
 }
 
@@ -189,11 +177,11 @@ pub(crate) fn sweep(reply: Reply) -> Result<(usize, Purged), StoreError> {
     match reply {
         Reply::Swept(count, purged) => Ok((count, purged)),
         reply @ never!(Again TooLong Submitted Refused Leased Job LeaseLost Appended Full Finished
-            Shared NotWaiting NotFinished Purged Gone Queue Put OtherVersion Deleted) => Err(odd(&reply)),
+            Shared NotWaiting NotFinished Purged Gone Queue Put OtherVersion Deleted) => Err(unexpected_reply(&reply)),
     }
 }
 
 /// A store answered a command with something that its contract does not allow.
-fn odd(reply: &Reply) -> StoreError {
+fn unexpected_reply(reply: &Reply) -> StoreError {
     StoreError::Other(format!("unexpected answer {reply:?}"))
 }

@@ -1,19 +1,8 @@
-use raincheck_core::{Command, Job, LeaseRef, Outcome, Payload, Reply, Settle};
+use raincheck_core::{Command, LeaseRef, Outcome, Payload, Reply, Settle};
 use raincheck_store::{StoreError, Unclaimed};
 
 use crate::submit::{keep_all, may_be_done};
-use crate::{Engine, replies};
-
-/// What a settle came to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Finish {
-    /// The run has ended so, now or by an equal call before; the job after it.
-    Done(Job),
-    /// The run was over already, another way; the job as it is.
-    LeaseLost(Job),
-    /// The job is not there: it was purged, or the data came back without it.
-    Gone,
-}
+use crate::{Engine, Finish, replies};
 
 impl Engine {
     /// Records the end of a run. A result file that is not kept, because the run was over, is removed, also when nobody

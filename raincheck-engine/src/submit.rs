@@ -2,8 +2,8 @@ use raincheck_core::{Batch, Command, NewJob, Payload, Refusal, Submitted};
 use raincheck_store::{StoreError, Unclaimed};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::Engine;
-use crate::replies::{self, Taken};
+use crate::replies::{self, refused_for_good};
+use crate::{Engine, Taken};
 
 /// Why none of the jobs was submitted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -87,9 +87,9 @@ impl Engine {
                     let retry_after = self.retry_after_refusal(&refusal);
                     SubmitError::Refused { index, refusal, retry_after }
                 }
-                Ok(Err(odd)) => {
+                Ok(Err(unexpected)) => {
                     keep_all(files.into_iter().flatten());
-                    return Err(odd.into());
+                    return Err(unexpected.into());
                 }
                 Err(StoreError::NoSpace) => SubmitError::NoSpace { retry_after: NO_SPACE_SECONDS },
                 Err(error) => {
@@ -117,13 +117,7 @@ impl Engine {
         match refusal {
             Refusal::QueueFull(queue, _) => self.retry_after_full(queue),
             Refusal::StoreFull(_) => NO_SPACE_SECONDS,
-            Refusal::KeyReused(_)
-            | Refusal::KeyTwice(_)
-            | Refusal::BatchReused
-            | Refusal::BatchForgotten
-            | Refusal::IdConflict(_)
-            | Refusal::Purged(_)
-            | Refusal::TooManyNames => 0,
+            refused_for_good!() | Refusal::TooManyNames => 0,
         }
     }
 }

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Engine;
@@ -15,17 +14,6 @@ const TOO_EARLY: Duration = Duration::from_millis(10);
 const BACKOFF: Duration = Duration::from_millis(250);
 const BACKOFF_MOST: Duration = Duration::from_secs(30);
 
-/// What nobody asks for and still has to happen: one task does it all.
-#[derive(Default)]
-pub(crate) struct Sweep(Notify);
-
-impl Sweep {
-    /// Something may be due sooner than was known.
-    pub(crate) fn poke(&self) {
-        self.0.notify_one();
-    }
-}
-
 /// A duty and when it may be done again.
 struct Plan {
     duty: Duty,
@@ -33,6 +21,7 @@ struct Plan {
     failures: u32,
 }
 
+/// What nobody asks for and still has to happen: one task does it all.
 pub(crate) async fn run(engine: Engine) {
     let now = Instant::now();
     let mut plans = Duty::all(&engine).map(|duty| Plan { duty, not_before: now, failures: 0 });
@@ -44,7 +33,7 @@ pub(crate) async fn run(engine: Engine) {
         let mut until = Instant::now() + next.min(TICK);
         // Pokes come with every commit that schedules something; looking at all duties each time would cost more
         // than the duties.
-        while timeout_at(until, engine.0.sweep.0.notified()).await.is_ok() {
+        while timeout_at(until, engine.0.due_sooner.notified()).await.is_ok() {
             for plan in plans.iter_mut().filter(|plan| matches!(plan.duty, Duty::Promote)) {
                 plan.act_if_due(&engine).await;
                 until = until.min(Instant::now() + plan.left(&engine));

@@ -38,7 +38,7 @@ impl Engine {
             inner.drained.notify_one();
         }
         if commit.events.iter().any(|event| event.state == State::Scheduled) {
-            inner.sweep.poke();
+            inner.due_sooner.notify_one();
         }
         inner.hub.publish(commit);
     }

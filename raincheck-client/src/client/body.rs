@@ -4,11 +4,7 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use bytes::Bytes;
@@ -16,7 +12,7 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
-use super::call::ANSWER_WITHIN;
+use super::patience::{Patience, Taken};
 use crate::{Error, aside::aside};
 
 /// Bytes to send: at hand, in a file, or from a reader. Only the first two can be sent again after a broken connection.
@@ -34,27 +30,6 @@ pub(super) struct Opened {
     pub(super) patience: Patience,
 }
 
-/// How long the answer may take to begin.
-pub(super) enum Patience {
-    Within(Duration),
-    /// As long as more of the body is taken.
-    WhileTaken(Taken),
-    Endless,
-}
-
-/// Bytes of a body that the connection has asked for.
-pub(super) type Taken = Arc<AtomicU64>;
-
-impl Opened {
-    fn at_hand(bytes: &Bytes) -> Self {
-        let within = ANSWER_WITHIN + Duration::from_secs(bytes.len() as u64 / SLOWEST);
-        let patience = Patience::Within(within);
-        Self { body: bytes.clone().into(), length: None, unread: Unread::default(), patience }
-    }
-}
-
-/// What is at hand goes out no slower than so many bytes a second, or it does not go out.
-const SLOWEST: u64 = 16 * 1024;
 /// A file is read in pieces of so many bytes.
 const PIECE_MAX: usize = 128 * 1024;
 
@@ -86,7 +61,10 @@ impl Body {
     pub(super) async fn open(&self) -> Result<Opened, Error> {
         let (unread, taken) = (Unread::default(), Taken::default());
         let (body, length) = match &self.0 {
-            Source::Bytes(bytes) => return Ok(Opened::at_hand(bytes)),
+            Source::Bytes(bytes) => {
+                let patience = Patience::at_hand(bytes.len());
+                return Ok(Opened { body: bytes.clone().into(), length: None, unread, patience });
+            }
             Source::File(path) => {
                 let failed = |source| Error::io(format!("cannot read {}", path.display()), source);
                 let plain = {

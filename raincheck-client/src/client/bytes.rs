@@ -1,13 +1,14 @@
 //! The bytes that a run streams or logs, followed live and continued after a broken connection.
 
 use bytes::Bytes;
+use raincheck_worker::Backoff;
 use reqwest::{Method, StatusCode};
 
 use super::{
     Client,
     call::{Answer, encode, with_query},
 };
-use crate::{Error, backoff::Backoff};
+use crate::Error;
 
 /// Some bytes and where they belong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +140,7 @@ impl ByteFeed {
     }
 
     async fn pause(&mut self, error: &Error) {
-        self.client.waits(error);
+        self.client.shared.outages.waits(error);
         self.backoff.pause(error).await;
     }
 }

@@ -12,15 +12,13 @@ use tokio::time::timeout;
 
 use super::{
     Body, Client,
-    body::{Opened, Patience, Taken, Unread},
+    body::{Opened, Unread},
+    patience::{ANSWER_WITHIN, Patience, Taken},
 };
 use crate::{Error, api::Problem, error::is_transient};
 
 /// An answer is never larger than this, unless it is streamed; in bytes.
 const ANSWER_MAX: usize = 64 * 1024 * 1024;
-/// How long an answer without a wait may take to begin. Long, because it only guards against a silent peer.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-
 /// A server that takes no more of a body, or has taken all of it and has to keep it, may be silent for so long.
 const SILENT: Duration = Duration::from_secs(300);
 
@@ -114,7 +112,7 @@ impl Call<'_> {
         match answer {
             Ok(response) => {
                 if !is_transient(response.status().as_u16()) {
-                    self.client.heard();
+                    self.client.shared.outages.heard();
                 }
                 Ok((response, self.url))
             }

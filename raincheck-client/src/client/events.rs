@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use raincheck_worker::Backoff;
 use reqwest::Method;
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
 use crate::{
     Error,
     api::{Event, EventPage},
-    backoff::Backoff,
 };
 
 const POLL: Duration = Duration::from_secs(20);
@@ -156,7 +156,7 @@ impl EventFeed {
                 }
             }
             Err(error) if self.follow && error.is_transient() => {
-                self.client.waits(&error);
+                self.client.shared.outages.waits(&error);
                 self.backoff.pause(&error).await;
             }
             Err(error) => return Err(error),

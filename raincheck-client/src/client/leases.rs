@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     Error,
-    api::{Appended, Failure, Heartbeat, HeartbeatAnswer, Job, LeaseAnswer, LeaseRequest, RawJson, WireDuration},
+    api::{
+        Appended, Failure, Finish, Heartbeat, HeartbeatAnswer, Job, LeaseAnswer, LeaseRequest, RawJson, WireDuration,
+    },
 };
 
 /// What a successful run leaves.
@@ -75,6 +77,14 @@ impl Input {
 }
 
 #[derive(Serialize)]
+struct LeaseBody<'a> {
+    #[serde(flatten)]
+    request: &'a LeaseRequest,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    finish: &'a [Finish],
+}
+
+#[derive(Serialize)]
 struct Heartbeats<'a> {
     heartbeats: &'a [Heartbeat],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,8 +110,14 @@ impl Client {
     /// # Errors
     /// As every request. Ask again with the same `request_id` after a broken connection.
     pub async fn lease(&self, request: &LeaseRequest) -> Result<LeaseAnswer, Error> {
+        self.lease_with(request, &[]).await
+    }
+
+    /// The same, handing in these as well, which are somebody else's.
+    pub(crate) async fn lease_with(&self, request: &LeaseRequest, finish: &[Finish]) -> Result<LeaseAnswer, Error> {
         let held = request.wait.map(|wait| wait.0);
-        let answer = self.call(Method::POST, "/leases").held(held).json(request)?.send().await?.accepted()?;
+        let body = LeaseBody { request, finish };
+        let answer = self.call(Method::POST, "/leases").held(held).json(&body)?.send().await?.accepted()?;
         if answer.status == StatusCode::NO_CONTENT { Ok(LeaseAnswer::default()) } else { answer.json() }
     }
 

@@ -7,16 +7,17 @@
 mod body;
 mod bytes;
 mod call;
+mod control;
 mod events;
 #[cfg(test)]
 mod fuzz;
-mod learn;
 mod leases;
 mod operate;
 mod outage;
+mod patience;
+mod read;
 mod readers;
 mod result;
-mod steer;
 mod submit;
 mod wait;
 

@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::Client;
 use crate::Error;
 
 /// What is told: once when it begins, and once when it is over.
@@ -32,12 +31,10 @@ impl Outages {
     pub(super) fn of(listener: Option<Listener>) -> Self {
         Self { listener, is_on: AtomicBool::new(false) }
     }
-}
 
-impl Client {
     /// Somebody waits for the server, because of this.
     pub(super) fn waits(&self, error: &Error) {
-        let Outages { listener: Some(listener), is_on } = &self.shared.outages else { return };
+        let Outages { listener: Some(listener), is_on } = self else { return };
         if !is_on.swap(true, Ordering::Relaxed) {
             listener.0(Outage::Begins(error));
         }
@@ -45,7 +42,7 @@ impl Client {
 
     /// The server has answered, in a way that is worth waiting for.
     pub(super) fn heard(&self) {
-        let Outages { listener: Some(listener), is_on } = &self.shared.outages else { return };
+        let Outages { listener: Some(listener), is_on } = self else { return };
         if is_on.load(Ordering::Relaxed) && is_on.swap(false, Ordering::Relaxed) {
             listener.0(Outage::Over);
         }

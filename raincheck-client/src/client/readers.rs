@@ -1,5 +1,6 @@
 //! Named readers of the feed: looked at, made, moved and ended.
 
+use raincheck_worker::Backoff;
 use reqwest::{
     Method,
     header::{IF_MATCH, IF_NONE_MATCH},
@@ -9,7 +10,7 @@ use super::{
     Client,
     call::{Answer, encode},
 };
-use crate::{Error, api::Reader, backoff::Backoff};
+use crate::{Error, api::Reader};
 
 /// What a change of a reader takes for granted; else the answer is 412 `precondition-failed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Client {
                     return if there.cursor == cursor { Ok(there) } else { Err(error) };
                 }
                 Err(error) if patience && error.is_transient() => {
-                    self.waits(&error);
+                    self.shared.outages.waits(&error);
                     backoff.pause(&error).await;
                 }
                 Err(error) => return Err(error),

@@ -1,5 +1,6 @@
 //! A job's result, copied to a writer and continued where a broken connection left it.
 
+use raincheck_worker::Backoff;
 use reqwest::{Method, StatusCode, header};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
@@ -7,7 +8,7 @@ use super::{
     Client,
     call::{Answer, encode, next_chunk},
 };
-use crate::{Error, backoff::Backoff};
+use crate::Error;
 
 /// Broken connections in a row, without a byte in between, after which a result is given up.
 const TRIES: u32 = 8;
@@ -78,7 +79,7 @@ impl Client {
             }
             // Where the server is away, the next try says so.
             if !error.broke_off() {
-                self.waits(&error);
+                self.shared.outages.waits(&error);
             }
             backoff.pause(&error).await;
         }

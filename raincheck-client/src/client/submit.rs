@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use raincheck_worker::Backoff;
 use reqwest::{Method, header};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,7 +14,6 @@ use super::{
 use crate::{
     Error,
     api::{Job, NewJob},
-    backoff::Backoff,
 };
 
 /// For so long a batch is asked about whose answer was lost.
@@ -108,7 +108,7 @@ impl Client {
                 // The first one: those after it do not say that nothing was created.
                 return Err(lost.map_or(error, |(_, first)| first));
             }
-            self.waits(&error);
+            self.shared.outages.waits(&error);
             backoff.pause(&error).await;
             lost.get_or_insert((since, error));
         }

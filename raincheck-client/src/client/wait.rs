@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use raincheck_worker::Backoff;
 use tokio::time::Instant;
 
 use super::Client;
-use crate::{Error, api::Job, backoff::Backoff};
+use crate::{Error, api::Job};
 
 /// One long poll; well under the 60 s after which proxies cut.
 const POLL: Duration = Duration::from_secs(20);
@@ -33,7 +34,7 @@ impl Client {
                 Ok(_) => backoff.reset(),
                 Err(error) if error.is_transient() => {
                     tracing::debug!(job = id, %error, "waiting for the server");
-                    self.waits(&error);
+                    self.shared.outages.waits(&error);
                     let pause = backoff.after(&error);
                     tokio::time::sleep(left().map_or(pause, |left| left.min(pause))).await;
                 }

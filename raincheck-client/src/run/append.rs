@@ -9,10 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use raincheck_worker::Backoff;
 use tokio::{sync::Notify, task::JoinHandle};
 
 use super::{Outcome, Stop, StopReason, outgoing::Outgoing};
-use crate::{Client, Error, api::Lease, backoff::Backoff, client::Body};
+use crate::{Client, Error, api::Lease, client::Body};
 
 /// The largest piece that is taken at once: larger ones are cut.
 const PIECE_MAX: usize = 64 * 1024;

@@ -10,15 +10,14 @@ pub mod function;
 mod outcome;
 mod outgoing;
 mod parts;
-mod stop;
 mod task;
 
 use std::time::Duration;
 
 pub use function::function;
 pub use outcome::Outcome;
-pub(crate) use parts::{Delivery, TaskParts};
-pub use stop::{Stop, StopReason};
+pub(crate) use parts::TaskParts;
+pub use raincheck_worker::{Stop, StopReason};
 pub use task::Task;
 
 use crate::Error;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use raincheck_worker::{Controls, Latest, Transport};
 use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, Stop, StopReason, append::Append};
@@ -24,7 +25,7 @@ pub(crate) struct TaskParts {
     pub(crate) client: Client,
     pub(crate) lease: Lease,
     pub(crate) stop: Stop,
-    pub(crate) delivery: Arc<Delivery>,
+    pub(super) progress: Arc<Latest<Progress>>,
     pub(super) stream: OnceLock<Append>,
     pub(super) log: OnceLock<Append>,
     guards: Mutex<Vec<Box<dyn Any + Send>>>,
@@ -34,48 +35,17 @@ pub(crate) struct TaskParts {
     pub(super) draining: CancellationToken,
 }
 
-/// The latest progress, until a heartbeat takes it along.
-#[derive(Default)]
-pub(crate) struct Delivery {
-    latest: Mutex<Option<Progress>>,
-}
-
-impl Delivery {
-    pub(crate) fn put(&self, progress: Progress) {
-        if let Ok(mut latest) = self.latest.lock() {
-            *latest = Some(progress);
-        }
-    }
-
-    pub(crate) fn take(&self) -> Option<Progress> {
-        self.latest.lock().map_or(None, |mut latest| latest.take())
-    }
-
-    /// Gives back what could not be sent, unless there is something newer.
-    pub(crate) fn put_back(&self, progress: Progress) {
-        if let Ok(mut latest) = self.latest.lock() {
-            latest.get_or_insert(progress);
-        }
-    }
-
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.latest.lock().is_ok_and(|latest| latest.is_some())
-    }
-}
-
 impl TaskParts {
-    pub(crate) fn new(
-        client: Client,
-        lease: Lease,
-        stop: Stop,
-        delivery: Arc<Delivery>,
-        draining: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new<T>(client: Client, lease: Lease, controls: Controls<T>) -> Self
+    where
+        T: Transport<Progress = Progress>,
+    {
+        let Controls { stop, progress, draining } = controls;
         Self {
             client,
             lease,
             stop,
-            delivery,
+            progress,
             stream: OnceLock::new(),
             log: OnceLock::new(),
             guards: Mutex::new(Vec::new()),

@@ -3,6 +3,7 @@
 use std::{any::Any, fs::File, io::Write as _, path::Path, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use raincheck_worker::Backoff;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -14,7 +15,6 @@ use crate::{
     Error,
     api::{Job, Progress, RawJson},
     aside::aside,
-    backoff::Backoff,
 };
 
 /// Broken connections in a row after which reading an input is given up.
@@ -117,7 +117,7 @@ impl Task {
     /// Says how far it is. At most five a second are sent; the latest wins. Numbers out of range are brought into it,
     /// and `data` over 4 KiB is left out.
     pub fn progress(&self, progress: Progress) {
-        self.parts.delivery.put(progress.acceptable());
+        self.parts.progress.put(progress.acceptable());
     }
 
     /// Writes a line to the job's log. Never waits: what is too far ahead of the server is left out, and the log says

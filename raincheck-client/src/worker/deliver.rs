@@ -1,11 +1,11 @@
 //! Hands in one run by itself: results that are large or not JSON, and whatever was refused in a batch.
 
+use raincheck_worker::Backoff;
 use std::io::ErrorKind;
 
 use crate::{
     Client, Error,
     api::{Failure, FailureError, Finish, FinishAction},
-    backoff::Backoff,
     client::ResultBody,
 };
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests, helpers included, fail by panicking")]
 
 mod bed;
+mod control;
 mod feed;
 mod files;
 mod leases;
@@ -9,7 +10,6 @@ mod life;
 mod limits;
 mod local;
 mod selfcheck;
-mod steering;
 mod sweeping;
 mod watching;
 mod wire;

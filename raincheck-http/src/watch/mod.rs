@@ -80,7 +80,7 @@ pub fn envelope(engine: &Engine, form: Form, event: &Event, result: Option<&Resu
 
 /// The result that goes with an event in this form.
 pub async fn joined(engine: &Engine, form: Form, event: &Event) -> Result<Option<Arc<ResultInfo>>, StoreError> {
-    if form.result { engine.told_result(event).await } else { Ok(None) }
+    if form.result { engine.event_result(event).await } else { Ok(None) }
 }
 
 /// What a caller gets who wants to watch.

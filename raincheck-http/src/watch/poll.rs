@@ -33,7 +33,7 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
         Some(event) => event.state.is_final(),
         None => record.job.state.is_final() && after >= record.job.seq,
     };
-    let results = app.engine.told_results(&events).await?;
+    let results = app.engine.event_results(&events).await?;
     let weight = weight(&events, &results);
     let out = app.room.work(weight, || {
         let mut out = Json::with_capacity(weight + 64);
@@ -75,7 +75,7 @@ pub async fn feed(app: &App, start: Start, filter: EventFilter, form: Form, wait
             Ok(Ok(None)) | Err(_) => next = next.max(watch.position()),
         }
     }
-    let results = if form.result { app.engine.told_results(&page_.items).await? } else { Vec::new() };
+    let results = if form.result { app.engine.event_results(&page_.items).await? } else { Vec::new() };
     let weight = weight(&page_.items, &results);
     let (next, form) = (watch.place(next), Form { gaps_below: watch.gaps_below(), ..form });
     let out = app.room.work(weight, || {

@@ -1,44 +1,9 @@
 use std::sync::atomic::Ordering::Relaxed;
 
-use raincheck_core::{Cancel, Command, Job, JobNo, Name, QueuePatch, QueueSettings, limits};
+use raincheck_core::{Cancel, Command, JobNo, Name, QueuePatch, QueueSettings};
 use raincheck_store::StoreError;
 
-use crate::{Engine, replies};
-
-/// What a call to stop came to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CancelAnswer {
-    /// It is canceled, or its worker is asked to stop; the job after it.
-    Done(Job),
-    /// It was final before, and was not changed.
-    Finished(Job),
-    /// Other callers share it.
-    Shared(Job),
-    /// There is no such job any more.
-    Gone,
-}
-
-/// What became of a job that is to run now.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RunNowAnswer {
-    /// It is due; the job after it.
-    Done(Job),
-    /// It does not wait for a time.
-    NotWaiting(Job),
-    /// There is no such job any more.
-    Gone,
-}
-
-/// What a purge came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PurgeAnswer {
-    /// The job is forgotten.
-    Done,
-    /// It is not final.
-    NotFinished,
-    /// There is no such job any more.
-    Gone,
-}
+use crate::{CancelAnswer, Engine, PurgeAnswer, QueueError, RunNowAnswer, replies};
 
 impl Engine {
     /// Calls a job off: at once while it waits, by asking its worker while it runs. One that others share is left to
@@ -69,18 +34,4 @@ impl Engine {
         self.0.dispatch.look();
         Ok(settings)
     }
-}
-
-/// Why a queue was not set.
-#[derive(Debug, thiserror::Error)]
-pub enum QueueError {
-    /// It would be one more than there may be in use.
-    #[error(
-        "{} queues hold jobs or have settings, and no more may; purge old jobs, or set the settings of others back",
-        limits::QUEUES
-    )]
-    TooMany,
-    /// See there.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }

@@ -1,4 +1,4 @@
-//! Learning about jobs: one, or a list.
+//! Reading jobs: one, or a list.
 
 use std::time::Duration;
 

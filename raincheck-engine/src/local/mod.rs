@@ -1,9 +1,20 @@
+//! Workers in this process, whose jobs functions do. The loop is `raincheck-worker`'s, as of every other worker.
+
+mod handlers;
+mod run;
+mod transport;
+
+use std::time::Duration;
+
+pub use handlers::{Handlers, Task};
 use raincheck_core::{Millis, Name, limits};
+use raincheck_worker::{Options, Worker};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::local_loop::Loop;
-use crate::{Engine, Handlers};
+use self::run::Functions;
+use self::transport::InProcess;
+use crate::{Engine, WorkerId};
 
 /// How a [`LocalWorker`] works.
 #[derive(Clone, Debug)]
@@ -37,12 +48,33 @@ pub struct LocalWorker {
 impl LocalWorker {
     /// Starts working on what `handlers` serve.
     pub fn start(engine: &Engine, handlers: Handlers, options: LocalOptions) -> LocalWorker {
-        let stopping = CancellationToken::new();
+        // While the engine drains, its workers do.
+        let stopping = engine.draining().child_token();
         // What it runs dies with the store's only process, whose next start need not wait for the leases.
         let name = format!("{}{}", options.name, engine.store().own_workers().unwrap_or_default()).into();
-        let options = LocalOptions { name, ..options };
-        let worker = Loop { engine: engine.clone(), handlers, options, stopping: stopping.clone() };
-        LocalWorker { stopping, task: tokio::spawn(worker.run()) }
+        let transport = InProcess {
+            engine: engine.clone(),
+            worker: WorkerId { name, version: None, trouble: None },
+            queues: options.queues,
+            kinds: handlers.kinds(),
+            patterns: handlers.patterns(),
+            ttl: options.ttl,
+        };
+        let grace = Duration::from_millis(options.grace.max(0) as u64);
+        let functions = Functions { engine: engine.clone(), handlers, grace };
+        let concurrency = options.concurrency.max(1);
+        let options = Options { concurrency, grace: None, hurry: CancellationToken::new() };
+        let worked = Worker::new(transport, functions, options).run(stopping.clone());
+        let task = tokio::spawn(async move {
+            match worked.await {
+                Ok(()) => {}
+                Err(raincheck_worker::Error::Refused(error)) => tracing::error!(%error, "a local worker got no work"),
+                Err(raincheck_worker::Error::Untold(runs)) => {
+                    tracing::error!(runs, "the store did not take how the last runs of a local worker ended");
+                }
+            }
+        });
+        LocalWorker { stopping, task }
     }
 
     /// Takes no more work, and resolves when what runs has ended and is recorded.

@@ -19,7 +19,7 @@ const GIVEN_BACK_MAX: usize = 64;
 
 /// The trouble of one worker.
 #[derive(Default)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     state: Mutex<State>,
 }
 
@@ -41,7 +41,7 @@ struct State {
 
 impl Trouble {
     /// Nothing can be run: begins a pause, unless one is on.
-    pub(super) fn met(&self, what: &str) {
+    pub(crate) fn met(&self, what: &str) {
         if let Some(pause) = self.lock().met(what, Instant::now()) {
             tracing::error!(
                 trouble = what,
@@ -52,47 +52,47 @@ impl Trouble {
     }
 
     /// The same, met by this job; answers how long it is not to be run again.
-    pub(super) fn met_by(&self, job: &str, what: &str) -> Option<Duration> {
+    pub(crate) fn met_by(&self, job: &str, what: &str) -> Option<Duration> {
         self.met(what);
         self.lock().give_back(job)
     }
 
     /// A run that began then went as far as its job let it.
-    pub(super) fn went_well(&self, begun: Instant) {
+    pub(crate) fn went_well(&self, begun: Instant) {
         if let Some(what) = self.lock().went_well(begun) {
             tracing::info!(trouble = what, "this worker runs jobs again");
         }
     }
 
     /// For how many of so many free slots it may take jobs.
-    pub(super) fn room(&self, slots: usize) -> usize {
+    pub(crate) fn room(&self, slots: usize) -> usize {
         self.lock().room(slots, Instant::now())
     }
 
     /// What it is, while a pause is on.
-    pub(super) fn now(&self) -> Option<String> {
+    pub(crate) fn now(&self) -> Option<String> {
         let state = self.lock();
         state.what.clone().filter(|_| state.is_pausing(Instant::now()))
     }
 
     /// Whether the server is to be told of the pause that is on: once.
-    pub(super) fn must_tell(&self) -> bool {
+    pub(crate) fn must_tell(&self) -> bool {
         let mut state = self.lock();
         state.is_pausing(Instant::now()) && !std::mem::replace(&mut state.told, true)
     }
 
     /// Whether it should be looked, before a job is taken, if any can be run.
-    pub(super) fn is_doubtful(&self) -> bool {
+    pub(crate) fn is_doubtful(&self) -> bool {
         !self.lock().looked
     }
 
     /// It was looked, and they can.
-    pub(super) fn looked(&self) {
+    pub(crate) fn looked(&self) {
         self.lock().looked = true;
     }
 
     /// Resolves when no pause is on.
-    pub(super) async fn paused(&self) {
+    pub(crate) async fn paused(&self) {
         loop {
             let until = self.lock().until;
             match until {

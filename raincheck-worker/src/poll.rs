@@ -5,12 +5,10 @@ use std::{sync::Arc, time::Duration};
 use rand::RngExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{LEASE_MAX, Shared, run};
 use crate::{
-    Error,
-    api::{Lease, LeaseRequest, WireDuration},
-    backoff::Backoff,
-    run::Runner,
+    Ask, Backoff, Host, Transport as _, TransportError as _,
+    shared::{EndOf, ErrorOf, LEASE_MAX, Shared},
+    start::start,
 };
 
 /// How long the server may hold a request while there is nothing to do.
@@ -19,7 +17,7 @@ const WAIT: Duration = Duration::from_secs(20);
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
 /// Takes work until the worker drains; an error only when the very first request is refused.
-pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
+pub(crate) async fn poll<H: Host>(shared: &Arc<Shared<H>>) -> Result<(), ErrorOf<H>> {
     let (mut proven, mut backoff) = (false, Backoff::default());
     loop {
         let Some(mut slots) = free_slots(shared).await else { return Ok(()) };
@@ -30,14 +28,14 @@ pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
         if slots.is_empty() {
             continue;
         }
-        let mut request = shared.request(slots.len());
-        request.wait = Some(WireDuration(WAIT));
+        let mut ask = shared.ask(slots.len());
+        ask.wait = Some(WAIT);
         // Asked again with the same id until it is answered: an answer that got lost holds leases.
         loop {
             let answer = tokio::select! {
-                answer = shared.client.lease(&request) => answer,
+                answer = shared.transport.lease(&ask) => answer,
                 () = shared.draining.cancelled() => {
-                    give_back(shared, request).await;
+                    give_back(shared, ask).await;
                     return Ok(());
                 }
             };
@@ -56,7 +54,7 @@ pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}
                         () = shared.draining.cancelled() => {
-                            give_back(shared, request).await;
+                            give_back(shared, ask).await;
                             return Ok(());
                         }
                     }
@@ -68,7 +66,7 @@ pub(super) async fn poll(shared: &Arc<Shared>) -> Result<(), Error> {
 }
 
 /// The server is about to stop: whoever answers in a moment is another one, or the next start of this one.
-async fn elsewhere(shared: &Shared) {
+async fn elsewhere<H: Host>(shared: &Shared<H>) {
     let pause = Duration::from_millis(rand::rng().random_range(1_000..3_000));
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
@@ -77,11 +75,11 @@ async fn elsewhere(shared: &Shared) {
 }
 
 /// Resolves when jobs can be run: no pause is on, and every runner says so. False when the worker drains.
-async fn fit(shared: &Shared) -> bool {
+async fn fit<H: Host>(shared: &Shared<H>) -> bool {
     loop {
         let told = async {
             if shared.trouble.must_tell()
-                && let Err(error) = shared.client.lease(&shared.request(0)).await
+                && let Err(error) = shared.transport.lease(&shared.ask(0)).await
             {
                 tracing::warn!(%error, "cannot tell the server why no work is taken");
             }
@@ -96,7 +94,7 @@ async fn fit(shared: &Shared) -> bool {
             return true;
         }
         let looked = tokio::select! {
-            looked = ready(shared) => looked,
+            looked = shared.host.ready() => looked,
             () = shared.draining.cancelled() => return false,
         };
         match looked {
@@ -104,25 +102,13 @@ async fn fit(shared: &Shared) -> bool {
                 shared.trouble.looked();
                 return true;
             }
-            Err(error) => shared.trouble.met(&error.in_full()),
+            Err(what) => shared.trouble.met(&what),
         }
     }
-}
-
-/// Asks each runner, once where it serves several kinds.
-async fn ready(shared: &Shared) -> Result<(), Error> {
-    let mut asked: Vec<&Arc<dyn Runner>> = Vec::new();
-    for runner in shared.kinds.runners() {
-        if !asked.iter().any(|one| Arc::ptr_eq(one, runner)) {
-            runner.ready().await?;
-            asked.push(runner);
-        }
-    }
-    Ok(())
 }
 
 /// At least one free slot, and all that there are; `None` when the worker drains.
-async fn free_slots(shared: &Shared) -> Option<Vec<OwnedSemaphorePermit>> {
+async fn free_slots<H: Host>(shared: &Shared<H>) -> Option<Vec<OwnedSemaphorePermit>> {
     let first = tokio::select! {
         slot = shared.slots.clone().acquire_owned() => slot.ok()?,
         () = shared.draining.cancelled() => return None,
@@ -137,25 +123,10 @@ async fn free_slots(shared: &Shared) -> Option<Vec<OwnedSemaphorePermit>> {
     Some(slots)
 }
 
-/// Starts each lease in a slot; slots that are left over become free. While draining, or while nothing can be run, leases
-/// are given back instead.
-pub(super) fn start(shared: &Arc<Shared>, leases: Vec<Lease>, slots: Vec<OwnedSemaphorePermit>) {
-    let mut slots = slots.into_iter();
-    for lease in leases {
-        // A server that hands out more than was asked for gets the rest back.
-        match slots.next().filter(|_| shared.room(1) > 0) {
-            Some(slot) => shared.runs.spawn(run::run(shared.clone(), lease, slot)),
-            None => shared.runs.spawn(run::give_back(shared.clone(), lease)),
-        };
-    }
-}
-
-/// The request was on its way when the order to drain came: whatever it leased must not wait for its ttl, and then
-/// count as lost. The same id returns what it was given; if it was given nothing, that may be one new lease, which is
-/// given back like the rest.
-async fn give_back(shared: &Arc<Shared>, request: LeaseRequest) {
-    let again = LeaseRequest { max: 1, wait: None, ..request };
-    if let Ok(Ok(answer)) = tokio::time::timeout(LAST_ANSWER, shared.client.lease(&again)).await {
-        start(shared, answer.leases, Vec::new());
+/// The question was on its way when the order to drain came: whatever it leased must not wait for its ttl, and then
+/// count as lost.
+async fn give_back<H: Host>(shared: &Arc<Shared<H>>, ask: Ask<EndOf<H>>) {
+    if let Ok(leases) = tokio::time::timeout(LAST_ANSWER, shared.transport.leased_in_vain(ask)).await {
+        start(shared, leases, Vec::new());
     }
 }

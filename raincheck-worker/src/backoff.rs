@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use crate::Error;
+use crate::TransportError;
 
 /// The pauses of one series of failures.
 #[derive(Debug, Default)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     failures: u32,
 }
 
@@ -17,25 +17,25 @@ impl Backoff {
     const LONGEST: Duration = Duration::from_secs(10);
 
     /// A success: the next failure starts over.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.failures = 0;
     }
 
     /// How long to pause after this failure; never shorter than the server asked for.
-    pub(crate) fn after(&mut self, error: &Error) -> Duration {
+    pub fn after(&mut self, error: &impl TransportError) -> Duration {
         let pause = self.next();
         error.retry_after().map_or(pause, |asked| asked.max(pause))
     }
 
     /// How long to pause now: between half and all of the step.
-    pub(crate) fn next(&mut self) -> Duration {
+    pub fn next(&mut self) -> Duration {
         let step = Self::FIRST.saturating_mul(1 << self.failures.min(10)).min(Self::LONGEST);
         self.failures = self.failures.saturating_add(1);
         step.mul_f64(rand::rng().random_range(0.5..=1.0))
     }
 
     /// Pauses after this failure.
-    pub(crate) async fn pause(&mut self, error: &Error) {
+    pub async fn pause(&mut self, error: &impl TransportError) {
         tokio::time::sleep(self.after(error)).await;
     }
 }

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Beat, Engine, digest};
 
-type Running = Pin<Box<dyn Future<Output = Result<Content, Failure>> + Send>>;
-pub(crate) type Handler = Arc<dyn Fn(Task) -> Running + Send + Sync>;
+pub(super) type Running = Pin<Box<dyn Future<Output = Result<Content, Failure>> + Send>>;
+pub(super) type Handler = Arc<dyn Fn(Task) -> Running + Send + Sync>;
 
 /// Functions by the kind of job they do.
 #[derive(Clone, Default)]
@@ -28,17 +28,17 @@ pub struct Task {
     pub spec: Spec,
     /// Canceled when the function should stop; what it returns then is recorded if it comes in time.
     pub cancel: CancellationToken,
-    pub(crate) engine: Engine,
-    pub(crate) unread: Arc<Unread>,
+    pub(super) engine: Engine,
+    pub(super) unread: Arc<Unread>,
 }
 
 /// Why the input could not be read.
 #[derive(Default)]
-pub(crate) struct Unread {
+pub(super) struct Unread {
     /// It may be another time, which is no fault of the job.
-    pub(crate) for_now: AtomicBool,
+    pub(super) for_now: AtomicBool,
     /// It is lost.
-    pub(crate) for_good: AtomicBool,
+    pub(super) for_good: AtomicBool,
 }
 
 impl Handlers {
@@ -69,15 +69,15 @@ impl Handlers {
         self
     }
 
-    pub(crate) fn kinds(&self) -> Vec<Name> {
+    pub(super) fn kinds(&self) -> Vec<Name> {
         self.by_kind.keys().cloned().collect()
     }
 
-    pub(crate) fn patterns(&self) -> Vec<Pattern> {
+    pub(super) fn patterns(&self) -> Vec<Pattern> {
         self.by_pattern.keys().cloned().collect()
     }
 
-    pub(crate) fn of(&self, kind: &Name) -> Option<Handler> {
+    pub(super) fn of(&self, kind: &Name) -> Option<Handler> {
         let matching = || self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(kind));
         let longest = || matching().max_by_key(|(pattern, _)| pattern.as_str().len()).map(|(_, handler)| handler);
         self.by_kind.get(kind).or_else(longest).cloned()

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{LEASE_MAX, Shared};
-use crate::{Error, api::Heartbeat, backoff::Backoff};
+use crate::{
+    Backoff, Beat, Host, Transport, TransportError as _,
+    shared::{ErrorOf, LEASE_MAX, Shared},
+};
 
 /// Progress is sent at most five times a second.
 const TICK: Duration = Duration::from_millis(200);
@@ -15,11 +17,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const WATCH: Duration = Duration::from_secs(20);
 /// An answer that took so long was held; a server may hold it for less than asked.
 const HELD: Duration = Duration::from_secs(1);
-/// Runs shorter than this are not watched: the watch would start anew for each of them.
-const WATCH_AGE: Duration = Duration::from_millis(500);
 
 /// Keeps every running lease alive and brings its progress; never ends.
-pub(super) async fn pulse(shared: &Shared) {
+pub(crate) async fn pulse<H: Host>(shared: &Shared<H>) {
     let mut backoff = Backoff::default();
     loop {
         shared.board.occupied().await;
@@ -43,13 +43,13 @@ pub(super) async fn pulse(shared: &Shared) {
     }
 }
 
-async fn send(shared: &Shared, due: &[Heartbeat]) -> Result<(), Error> {
-    let answers = match shared.client.heartbeats(due, None).await {
+async fn send<H: Host>(shared: &Shared<H>, due: &[Beat<H::Transport>]) -> Result<(), ErrorOf<H>> {
+    let answers = match shared.transport.heartbeat(due, None).await {
         Err(error) if !error.is_transient() && due.iter().any(|beat| beat.progress.is_some()) => {
             // One bad report must not cost all the leases that it travels with.
             tracing::warn!(%error, "heartbeats were refused; again without progress");
-            let bare: Vec<_> = due.iter().map(|beat| Heartbeat { progress: None, ..beat.clone() }).collect();
-            shared.client.heartbeats(&bare, None).await?
+            let bare: Vec<_> = due.iter().map(|beat| Beat { key: beat.key.clone(), progress: None }).collect();
+            shared.transport.heartbeat(&bare, None).await?
         }
         other => other?,
     };
@@ -58,20 +58,19 @@ async fn send(shared: &Shared, due: &[Heartbeat]) -> Result<(), Error> {
 }
 
 /// Learns of a cancel at once, by a heartbeat that the server answers early; never ends.
-pub(super) async fn watch(shared: &Shared) {
+pub(crate) async fn watch<H: Host>(shared: &Shared<H>) {
     let mut backoff = Backoff::default();
     loop {
         shared.board.occupied().await;
-        let leases = shared.board.watchable(WATCH_AGE, LEASE_MAX);
-        if leases.is_empty() {
-            sleep(TICK).await;
+        let keys = shared.board.watchable(H::Transport::WATCH_AGE, LEASE_MAX);
+        if keys.is_empty() {
+            sleep(TICK.min(H::Transport::WATCH_AGE)).await;
             continue;
         }
-        let heartbeats: Vec<_> =
-            leases.iter().map(|lease| Heartbeat { lease: lease.clone(), ..Heartbeat::default() }).collect();
+        let beats: Vec<_> = keys.iter().map(|key| Beat { key: key.clone(), progress: None }).collect();
         let asked = Instant::now();
         tokio::select! {
-            answer = shared.client.heartbeats(&heartbeats, Some(WATCH)) => match answer {
+            answer = shared.transport.heartbeat(&beats, Some(WATCH)) => match answer {
                 Ok(answers) => {
                     let news = shared.board.heard(&answers);
                     // A server that does not hold the request must not be asked in a hot loop.
@@ -81,16 +80,17 @@ pub(super) async fn watch(shared: &Shared) {
                 Err(error) => backoff.pause(&error).await,
             },
             // Others run by now that the request does not watch; dropping it costs one connection.
-            () = grown(shared, &leases) => {}
+            () = grown(shared, &keys) => {}
         }
     }
 }
 
-/// Resolves when there is something to watch that is not among `leases`.
-async fn grown(shared: &Shared, leases: &[String]) {
+/// Resolves when there is something to watch that is not among `keys`.
+async fn grown<H: Host>(shared: &Shared<H>, keys: &[<H::Transport as Transport>::Key]) {
     loop {
-        sleep(WATCH_AGE).await;
-        if shared.board.watchable(WATCH_AGE, LEASE_MAX).iter().any(|lease| leases.binary_search(lease).is_err()) {
+        sleep(H::Transport::WATCH_AGE).await;
+        if shared.board.watchable(H::Transport::WATCH_AGE, LEASE_MAX).iter().any(|key| keys.binary_search(key).is_err())
+        {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! Steering jobs: cancel, rerun, run now, purge.
+//! Controlling jobs: cancel, rerun, run now, purge.
 
 use reqwest::Method;
 

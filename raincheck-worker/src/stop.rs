@@ -27,7 +27,7 @@ pub struct Stop {
 
 impl Stop {
     /// Gives the order. A later one changes nothing.
-    pub(crate) fn order(&self, reason: StopReason) {
+    pub fn order(&self, reason: StopReason) {
         let _ = self.reason.set(reason);
         self.token.cancel();
     }
