@@ -8,7 +8,7 @@ use raincheck_engine::Engine;
 use tokio_util::task::TaskTracker;
 
 use super::options::Options;
-use super::{base, guard, lost, metrics, pace, room, upload, watch, wire};
+use super::{base, damaged, guard, pace, places, room, seen, watch, wire};
 
 /// A handle to it, one for each request.
 #[derive(Clone)]
@@ -23,12 +23,12 @@ pub struct Shared {
     pub guard: guard::Guard,
     pub room: room::Room,
     pub streams: watch::slots::Slots,
-    pub uploads: upload::Places,
+    pub uploads: places::Places,
     /// Of watched jobs, and of the whole feed without results and with them, each with frames of its own.
     pub frames: [watch::frames::LastFrame; wire::Form::COUNT],
     pub sockets: TaskTracker,
-    pub damaged: lost::Damaged,
-    pub seen: metrics::Seen,
+    pub damaged: damaged::Damaged,
+    pub seen: seen::Seen,
 }
 
 impl Deref for App {
@@ -46,11 +46,11 @@ impl App {
             guard: guard::Guard::new(&options),
             room: room::Room::default(),
             streams: watch::slots::Slots::new(options.limits.streams),
-            uploads: upload::Places::new(options.limits.uploads),
+            uploads: places::Places::new(options.limits.uploads),
             frames: Default::default(),
             sockets: TaskTracker::new(),
-            damaged: lost::Damaged::default(),
-            seen: metrics::Seen::default(),
+            damaged: damaged::Damaged::default(),
+            seen: seen::Seen::default(),
             engine,
             options,
         })))

@@ -1,10 +1,13 @@
 //! What most handlers ask for: the server, what its URLs begin with, and the request's parameters and headers.
 
+use std::convert::Infallible;
+
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::HOST;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use raincheck_core::LeaseRef;
 use raincheck_engine::Engine;
 use raincheck_store::{Found, Record};
@@ -36,6 +39,22 @@ impl FromRequestParts<App> for Ask {
         let Ok(base) = Base::from_request_parts(parts, app).await;
         let query = Query::from_request_parts(parts, app).await?;
         Ok(Ask { app: app.clone(), base, query, headers: std::mem::take(&mut parts.headers) })
+    }
+}
+
+impl FromRequestParts<App> for Base {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        if let Some(public) = &app.public {
+            return Ok(public.clone());
+        }
+        // The guard has let only known hosts pass.
+        let host = match parts.uri.authority() {
+            Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+            None => parts.headers.get(HOST).cloned(),
+        };
+        Ok(Base::of_host(host.unwrap_or_else(|| HeaderValue::from_static("localhost"))))
     }
 }
 

@@ -1,14 +1,7 @@
 //! What every URL that is handed out begins with: `public_url` when set, else the accepted `Host` of the request.
 
-use std::convert::Infallible;
-
-use axum::extract::FromRequestParts;
-use http::header::HOST;
-use http::request::Parts;
 use http::{HeaderValue, Uri};
 use raincheck_engine::wire::BaseUrl;
-
-use super::app::App;
 
 /// The beginning of absolute URLs, without a slash at its end.
 #[derive(Clone, Debug)]
@@ -31,7 +24,8 @@ impl Base {
         Ok(Base { scheme: "", rest: HeaderValue::from_str(url)? })
     }
 
-    fn of_host(host: HeaderValue) -> Self {
+    /// From the accepted `Host` of a request.
+    pub fn of_host(host: HeaderValue) -> Self {
         Base { scheme: "http://", rest: host }
     }
 
@@ -60,21 +54,5 @@ impl Base {
 impl<'a> From<&'a Base> for BaseUrl<'a> {
     fn from(base: &'a Base) -> Self {
         BaseUrl { scheme: base.scheme, rest: base.rest.as_bytes() }
-    }
-}
-
-impl FromRequestParts<App> for Base {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        if let Some(public) = &app.public {
-            return Ok(public.clone());
-        }
-        // The guard has let only known hosts pass.
-        let host = match parts.uri.authority() {
-            Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
-            None => parts.headers.get(HOST).cloned(),
-        };
-        Ok(Base::of_host(host.unwrap_or_else(|| HeaderValue::from_static("localhost"))))
     }
 }

@@ -4,8 +4,8 @@ use http::header::{CONTENT_DISPOSITION, HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use raincheck_core::limits::LABEL_BYTES;
 
+use super::cut::cut;
 use super::prefer::split_outside_quotes;
-use super::wire::cut;
 
 /// What RFC 8187 lets stand as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

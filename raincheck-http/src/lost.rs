@@ -1,61 +1,16 @@
 //! Payloads that are lost: not where they were put, or others than were put there.
 
-use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
-use parking_lot::Mutex;
-use raincheck_core::{Digest, Job, JobNo, Method, State};
+use raincheck_core::{Digest, Job};
 use raincheck_store::BlobStream;
 use sha2::{Digest as _, Sha256};
 
 use super::answer::vanished;
 use super::app::App;
 use super::problem::{self, Problem};
-
-/// Of so many damaged payloads it is remembered; of others it is found again.
-const REMEMBERED: usize = 1_000;
-
-/// Those that were found to be lost.
-#[derive(Default)]
-pub struct Damaged {
-    /// The names of damaged ones.
-    names: Mutex<VecDeque<Box<str>>>,
-    /// The jobs of results that are damaged or gone.
-    results: Mutex<Option<Arc<[JobNo]>>>,
-}
-
-impl Damaged {
-    pub fn knows(&self, name: &str) -> bool {
-        self.names.lock().iter().any(|damaged| &**damaged == name)
-    }
-
-    /// The jobs whose results are lost.
-    pub fn results(&self) -> Option<Arc<[JobNo]>> {
-        self.results.lock().clone()
-    }
-
-    fn add(&self, name: &str) {
-        let mut all = self.names.lock();
-        if !all.iter().any(|damaged| &**damaged == name) {
-            all.push_back(name.into());
-            if all.len() > REMEMBERED {
-                all.pop_front();
-            }
-        }
-    }
-
-    fn add_result(&self, job: &Job) {
-        let mut known = self.results.lock();
-        let before = known.as_deref().unwrap_or_default();
-        if job.state == State::Succeeded && job.method == Method::Get && !before.contains(&job.no) {
-            let kept = &before[(before.len() + 1).saturating_sub(REMEMBERED)..];
-            *known = Some(kept.iter().copied().chain([job.no]).collect());
-        }
-    }
-}
 
 /// What is answered where a payload was not found.
 pub async fn missing(app: &App, job: &Job, name: &str) -> Problem {

@@ -1,6 +1,6 @@
 //! Figures for machines: OpenMetrics, or the text format of Prometheus. No label holds a job's id.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::State as AppState;
 use axum::response::Response;
@@ -27,15 +27,6 @@ const READERS: usize = 100;
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
 type Labels = Vec<(&'static str, String)>;
-
-/// What the HTTP side counts itself.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// Answers by the first digit of their status.
-    pub by_class: [AtomicU64; 6],
-    /// Connections open now.
-    pub connections: AtomicU64,
-}
 
 /// The figures.
 #[utoipa::path(get, path = "/metrics", tag = "run",

@@ -11,10 +11,11 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use raincheck_core::{FailureCode, limits};
 use raincheck_engine::QueueError;
+use raincheck_engine::wire::Json;
 use raincheck_store::StoreError;
 
+use super::cut::cut;
 use super::failed;
-use super::wire::{Json, cut};
 
 /// One kind of problem.
 #[derive(Debug)]

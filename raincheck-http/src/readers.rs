@@ -15,7 +15,7 @@ use super::path::NamePath;
 use super::precondition;
 use super::problem::{self, Problem, Violation};
 use super::query::Query;
-use super::watch::feed;
+use super::watch::start;
 use super::wire::{Json, ReaderBody, read};
 
 /// Every reader, by name, a page at a time: `next_cursor` is the `cursor` of the next one.
@@ -57,7 +57,7 @@ pub async fn put(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Respo
     let place = ask.base.header(&["/readers/", name.as_str()]);
     let text = ask.json(body).await?;
     let asked: ReaderBody<'_> = read(&text)?;
-    let to = match feed::cursor(&ask.app, asked.cursor.as_deref())? {
+    let to = match start::cursor(&ask.app, asked.cursor.as_deref())? {
         Start::Behind(place) => Start::Reader(place),
         to => to,
     };
@@ -120,7 +120,7 @@ fn write(out: &mut Json, app: &App, reader: &Reader, lag: Lag) {
 
 fn refused(error: ReaderError, to: Start) -> Problem {
     match error {
-        ReaderError::Feed(error) => feed::refused(error, to),
+        ReaderError::Feed(error) => start::refused(error, to),
         ReaderError::Object(error) => error.into(),
     }
 }

@@ -17,29 +17,21 @@ use super::arriving::Arriving;
 use super::body;
 use super::options::Largest;
 use super::pace::Pace;
+use super::places::{no_place, no_room};
 use super::problem::{self, Problem};
-use super::watch::slots::{Slot, Slots};
+use super::watch::slots::Slot;
 
 /// Gathered before it is written, bytes. An upload holds this twice, and what came with one read.
 const PIECE: usize = 128 << 10;
-/// A sender is told to come again so many seconds after there was no place, and no space.
-const NO_PLACE: std::ops::RangeInclusive<u64> = 2..=6;
+/// A sender is told to come again so many seconds after there was no space.
 const NO_SPACE: std::ops::RangeInclusive<u64> = 24..=36;
-
-/// Places for bodies on their way to files. Results have their own: work that is done can be handed in however many
-/// inputs there are.
-#[derive(Debug)]
-pub struct Places {
-    inputs: Slots,
-    results: Slots,
-}
 
 /// Bytes that came in, wherever they are now.
 #[derive(Debug)]
 pub struct Received {
-    /// Themselves.
+    /// Where they are.
     pub payload: Payload,
-    /// Their digest.
+    /// The first half of their SHA-256.
     pub digest: Digest,
     /// Their file, where they have one.
     pub file: Option<Unclaimed>,
@@ -53,34 +45,6 @@ pub struct Upload<'a> {
     pub headers: &'a HeaderMap,
     /// Whose result it is; an input otherwise.
     pub run: Option<Arriving<'a>>,
-}
-
-impl Places {
-    /// At most so many inputs, and as many results.
-    pub fn new(most: usize) -> Self {
-        Places { inputs: Slots::new(most), results: Slots::new(most) }
-    }
-
-    /// Bodies on their way now.
-    pub fn open(&self) -> usize {
-        self.inputs.open() + self.results.open()
-    }
-
-    fn take(&self, of: BlobUse) -> Result<Slot, Problem> {
-        let places = match of {
-            BlobUse::Input => &self.inputs,
-            BlobUse::Result => &self.results,
-        };
-        places.take().ok_or_else(|| {
-            no_place(
-                of,
-                &format!(
-                    "{} large bodies are on their way in, as many as there may be (`uploads` in [limits])",
-                    places.most()
-                ),
-            )
-        })
-    }
 }
 
 impl Upload<'_> {
@@ -264,18 +228,6 @@ fn unwritten(of: BlobUse, error: &io::Error) -> Problem {
     Problem::new(problem::STORE)
         .detail("the payload could not be written: try again later; the server's log says why")
         .retry_after(30)
-}
-
-fn no_place(of: BlobUse, why: &str) -> Problem {
-    no_room(of).detail(format!("{why}: send it again later")).retry_after(rand::random_range(NO_PLACE))
-}
-
-/// A submit is refused as at every other bound; of a result there is no queue.
-fn no_room(of: BlobUse) -> Problem {
-    Problem::new(match of {
-        BlobUse::Input => problem::QUEUE_FULL,
-        BlobUse::Result => problem::STORE,
-    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod finish;
 pub mod heartbeat;
 pub mod input;
 mod unsure;
+mod write;
 
 use std::borrow::Cow;
 
@@ -13,15 +14,17 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
-use raincheck_core::{ChunkKind, Millis, Name, Pattern, limits};
-use raincheck_engine::{LeaseError, LeaseRequest, Leased, WorkerId};
+use raincheck_core::{Millis, Name, Pattern, limits};
+use raincheck_engine::{LeaseError, LeaseRequest, WorkerId};
+
+use write::{write_drain, write_leases};
 
 use super::answer::json;
 use super::app::App;
 use super::ask::Ask;
-use super::base::Base;
+use super::cut::{cut, shorten};
 use super::problem::{Problem, Violation};
-use super::wire::{AtMost, Duration, JobView, Json, LeaseBody, Object, cut, read, shorten, write_job};
+use super::wire::{AtMost, Duration, Json, LeaseBody, Object, read};
 use super::{body, peer};
 
 /// Room for one job of the answer.
@@ -167,47 +170,4 @@ fn ttl(pointer: &str, ttl: Option<Duration>, errors: &mut Vec<Violation>) -> Opt
         errors.push(Violation::new(pointer, "must be between 2s and 24h"));
     }
     millis
-}
-
-/// Writes the member of an answer that holds the leases.
-fn write_leases(out: &mut Json, ask: &Ask, leases: &[Leased]) {
-    let mut riding = 0;
-    out.key("leases").list(leases, |out, leased| {
-        write_lease(out, &ask.app, &ask.base, leased, riding < limits::RIDING_BYTES);
-        riding += leased.spec.input.payload.size() as usize;
-    });
-}
-
-/// Says so where the server is about to stop.
-fn write_drain(out: &mut Json, drain: bool) {
-    if drain {
-        out.key("drain").bool(true);
-    }
-}
-
-fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased, rides: bool) {
-    out.begin();
-    out.key("lease").text(&leased.lease);
-    let href = input_href(base, leased, rides);
-    let view =
-        JobView::new(&app.engine, base, &leased.job, &leased.spec).with_input(&leased.spec.input, href.as_deref());
-    write_job(out.key("job"), &view);
-    out.key("attempt").number(leased.job.attempt);
-    out.key("ttl_seconds").seconds(leased.ttl);
-    out.key("heartbeat_seconds").seconds(leased.heartbeat);
-    out.key("traceparent").maybe_text(leased.spec.traceparent.as_deref());
-    let limit = |kind| app.engine.chunk_limit(kind, leased.job.attempt);
-    out.key("limits").begin();
-    out.key("result_bytes").number(app.options.limits.file);
-    out.key("stream_bytes").number(limit(ChunkKind::Stream));
-    out.key("log_bytes").number(limit(ChunkKind::Log));
-    out.end();
-    out.end();
-}
-
-/// Where the worker gets an input that does not ride along: a large one, one that is not JSON, or one beside many others.
-fn input_href(base: &Base, leased: &Leased, rides: bool) -> Option<String> {
-    let input = &leased.spec.input;
-    let rides = rides && matches!(&input.payload, raincheck_core::Payload::Inline(_)) && input.content_type.is_none();
-    (!rides).then(|| base.url(&format!("/leases/{}/input", leased.lease)))
 }

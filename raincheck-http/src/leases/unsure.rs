@@ -13,7 +13,7 @@ use http::StatusCode;
 use raincheck_engine::{LeaseAnswer, LeaseError, LeaseRequest};
 use raincheck_store::StoreError;
 
-use super::{write_drain, write_leases};
+use super::write::{write_drain, write_leases};
 use crate::answer::json;
 use crate::ask::Ask;
 use crate::wire::Json;

@@ -15,13 +15,12 @@ use raincheck_store::Record;
 use place::{Place, Start};
 use tail::Tail;
 
-use super::answer::{self, found};
+use super::answer;
 use super::app::App;
 use super::ask::Ask;
 use super::bytes::harmless;
 use super::path::JobPath;
 use super::problem::{self, Problem};
-use super::watch::sse as events;
 
 const ATTEMPT: HeaderName = HeaderName::from_static("raincheck-attempt");
 
@@ -103,9 +102,4 @@ pub async fn log_end(app: &App, record: &Record, most: u64) -> Result<Vec<u8>, P
     let size = app.engine.chunk_info(no, kind, 0).await?.size;
     let chunks = app.engine.chunks(no, kind, 0, size.saturating_sub(most), most as usize).await?;
     Ok(chunks.into_iter().flat_map(|chunk| chunk.bytes).collect())
-}
-
-/// The job behind a place.
-async fn record(app: &App, place: &Place) -> Result<Record, Problem> {
-    found(app.engine.job(place.id).await?)
 }

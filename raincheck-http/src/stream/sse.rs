@@ -13,10 +13,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::place::Place;
 use super::tail::Tail;
-use super::{events, record};
 use crate::app::App;
 use crate::problem::{self, Problem};
 use crate::watch::slots::Slot;
+use crate::watch::sse as events;
 use crate::{negotiate, peer};
 
 /// Something is said at least this often.
@@ -29,7 +29,7 @@ pub fn wanted(headers: &HeaderMap) -> bool {
 
 /// The stream of the latest attempt and of those that follow, from where the caller left off.
 pub async fn stream(app: &App, place: Place, headers: &HeaderMap) -> Result<Response, Problem> {
-    let job = record(app, &place).await?.job;
+    let job = place.record(app).await?.job;
     let attempt = place.attempt.unwrap_or(job.attempt);
     let last_seen = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(parse_id));
     let (offset, starts_over) = match last_seen {

@@ -55,7 +55,7 @@ pub async fn submit(app: &App, new: NewJob, file: Option<Unclaimed>, asked: Aske
         _ => known(app, &one, &asked).await?,
     };
     let headers = response.headers_mut();
-    if super::replayed(&one) && !asked.chosen {
+    if replayed(&one) && !asked.chosen {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
     if matches!(one, Submitted::Coalesced(_)) {
@@ -102,11 +102,21 @@ async fn known(app: &App, one: &Submitted, asked: &Asked<'_>) -> Result<Response
     Ok(response)
 }
 
+/// Whether the job is one that was there before.
+pub fn replayed(submitted: &Submitted) -> bool {
+    matches!(submitted, Submitted::Replayed(_) | Submitted::Existing(_))
+}
+
+/// Where the job at `index` stands in the body.
+pub fn place(index: usize) -> String {
+    format!("/jobs/{index}")
+}
+
 /// Why nothing was created.
 pub fn refused(error: SubmitError, batch: bool) -> Problem {
     match error {
         SubmitError::Refused { index, refusal, retry_after } => {
-            let pointer = if batch { super::batch::place(index) } else { String::new() };
+            let pointer = if batch { place(index) } else { String::new() };
             let of_all = matches!(refusal, Refusal::StoreFull(_));
             let retry_after = if of_all { spread(retry_after) } else { retry_after };
             refusal_problem(&refusal, pointer).retry_after(retry_after)
@@ -133,7 +143,7 @@ fn refusal_problem(refusal: &Refusal, pointer: String) -> Problem {
     };
     match refusal {
         Refusal::KeyTwice(first) => Problem::new(problem::KEY_REUSED)
-            .errors(at("/key", format!("is also that of {}, which has other content", super::batch::place(*first)))),
+            .errors(at("/key", format!("is also that of {}, which has other content", place(*first)))),
         Refusal::BatchReused => Problem::new(problem::KEY_REUSED)
             .errors(vec![Violation::new("/request_id", "stands for a batch of other content")]),
         Refusal::BatchForgotten => {

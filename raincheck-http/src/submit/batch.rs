@@ -57,7 +57,7 @@ pub async fn post(
         Taken::Now(submitted) => {
             out.key("jobs").list(submitted.iter().zip(&specs), |out, (one, spec)| show(out, one.job(), spec));
             let coalesced = submitted.iter().filter(|one| matches!(one, Submitted::Coalesced(_)));
-            (submitted.iter().filter(|one| super::replayed(one)).count(), coalesced.count())
+            (submitted.iter().filter(|one| answer::replayed(one)).count(), coalesced.count())
         }
         Taken::Again(again) => {
             out.key("jobs").list(again.iter().zip(&specs), |out, (one, spec)| match one {
@@ -105,16 +105,11 @@ async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<Asked, Prob
     let mut files = Vec::new();
     for (index, (new, Object(job))) in new.iter_mut().zip(&jobs).enumerate() {
         new.of_batch = request_id.is_some();
-        let input = input::json(app, text, job.input).await.map_err(|problem| problem.within(&place(index)))?;
+        let input = input::json(app, text, job.input).await.map_err(|problem| problem.within(&answer::place(index)))?;
         files.extend(app.room.work(input.size(), || resolve::attach(new, job, input)).await);
         new.spec.traceparent.clone_from(&traceparent);
     }
     Ok(Asked { request_id: request_id.map(Cow::into_owned), new, files })
-}
-
-/// Where the job at `index` stands in the body.
-pub fn place(index: usize) -> String {
-    format!("/jobs/{index}")
 }
 
 /// A body, and what its jobs will be but for their inputs.
@@ -130,7 +125,7 @@ fn checked<'a>(app: &App, text: &'a [u8]) -> Result<(BatchBody<'a>, Vec<NewJob>)
     }
     let mut new = Vec::with_capacity(jobs.len());
     for (index, Object(job)) in jobs.iter().enumerate() {
-        if let Some(job) = resolve::resolve(app, job, &place(index), &mut errors) {
+        if let Some(job) = resolve::resolve(app, job, &answer::place(index), &mut errors) {
             new.push(job);
         }
         // More are not told.

@@ -12,7 +12,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::IF_NONE_MATCH;
-use raincheck_core::{Content, JobId, NewJob, Submitted};
+use raincheck_core::{Content, JobId, NewJob};
 use raincheck_engine::SubmitError;
 use raincheck_store::Unclaimed;
 
@@ -70,11 +70,6 @@ async fn one(
     let input = input::json(app, text, body.input).await?;
     let file = app.room.work(input.size(), || resolve::attach(&mut new, &body, input)).await;
     Ok((new, file))
-}
-
-/// Whether the job is one that was there before.
-fn replayed(submitted: &Submitted) -> bool {
-    matches!(submitted, Submitted::Replayed(_) | Submitted::Existing(_))
 }
 
 /// The content of an `input` member that was read from `text`, and its file.

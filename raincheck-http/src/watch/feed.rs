@@ -7,10 +7,11 @@ use raincheck_core::Place;
 use raincheck_engine::{FeedError, Start};
 use raincheck_store::EventFilter;
 
+use super::start::{cursor, refused};
 use super::{Note, Opened, Source, poll, sse, ws};
 use crate::answer::{self, Wait};
 use crate::app::App;
-use crate::problem::{self, Problem};
+use crate::problem::Problem;
 use crate::query::Query;
 use crate::readers;
 use crate::wire::Form;
@@ -80,32 +81,6 @@ async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
         None => None,
     };
     Ok(EventFilter { queue: query.name("queue")?, kind: query.name("kind")?, states: query.states()?, job })
-}
-
-/// `0` is the oldest event that is there; nothing is now.
-pub fn cursor(app: &App, text: Option<&str>) -> Result<Start, Problem> {
-    match text {
-        None => Ok(Start::Now),
-        Some("0") => Ok(Start::Oldest),
-        Some(text) => {
-            let place = app.engine.decode_cursor(text).ok_or_else(|| Problem::new(problem::INVALID_CURSOR))?;
-            Ok(Start::Behind(place))
-        }
-    }
-}
-
-/// Why reading cannot begin, or go on.
-pub fn refused(error: FeedError, start: Start) -> Problem {
-    match error {
-        FeedError::Expired if matches!(start, Start::Reader(_)) => Problem::new(problem::CURSOR_EXPIRED)
-            .detail("events were removed that this reader has not read: PUT it to \"0\" to go on with what is there"),
-        FeedError::Expired => Problem::new(problem::CURSOR_EXPIRED).detail("begin again with after=0"),
-        FeedError::Lost => Problem::new(problem::CURSOR_EXPIRED).detail(
-            "the data came back without the last events before the cursor: read what is there with GET /jobs, then begin \
-             again with after=0",
-        ),
-        FeedError::Store(error) => error.into(),
-    }
 }
 
 /// A reconnect whose place is not known goes on from now, and is told so.

@@ -9,6 +9,7 @@ pub mod pieces;
 pub mod poll;
 pub mod slots;
 pub mod sse;
+pub mod start;
 pub mod ws;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use raincheck_core::{Event, JobId};
 use raincheck_engine::{Start, Until};
 use raincheck_store::{EventFilter, ResultInfo};
 
-use super::feed::refused;
+use super::start::refused;
 use crate::answer::{self, Wait, found};
 use crate::app::App;
 use crate::problem::Problem;

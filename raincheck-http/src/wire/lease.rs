@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use raincheck_core::{Failure, FailureCode, limits};
 use serde::Deserialize;
 
-use super::progress::{cut, shorten};
 use super::read::{AtMost, Object};
 use super::{Duration, Present, ProgressBody};
+use crate::cut::{cut, shorten};
 
 /// A request for work.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

@@ -15,7 +15,7 @@ pub use duration::Duration;
 pub use lease::{FailBody, FinishBody, HeartbeatBody, HeartbeatsBody, LeaseBody, ReleaseBody};
 pub use new_job::{BatchBody, Moment, NewJobBody, RerunBody, RetentionBody, RetryBody, Tags};
 pub use patch::QueuePatchBody;
-pub use progress::{ProgressBody, cut, shorten};
+pub use progress::ProgressBody;
 pub use raincheck_engine::wire::{
     Form, JobView, Json, check_json, time, too_deep, write_event, write_job, write_job_members, write_note,
 };

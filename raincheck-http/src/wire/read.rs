@@ -10,7 +10,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::names::{Members, TOO_LONG};
-use super::progress::Cut;
+use crate::cut::Cut;
 use crate::problem::{Problem, Violation};
 
 /// Reads `body` as `T`. Broken JSON and duplicate members are bad requests; unknown, missing and mistyped members do

@@ -1,0 +1,32 @@
+//! Where reading the feed begins, as a caller says it.
+
+use raincheck_engine::{FeedError, Start};
+
+use crate::app::App;
+use crate::problem::{self, Problem};
+
+/// `0` is the oldest event that is there; nothing is now.
+pub fn cursor(app: &App, text: Option<&str>) -> Result<Start, Problem> {
+    match text {
+        None => Ok(Start::Now),
+        Some("0") => Ok(Start::Oldest),
+        Some(text) => {
+            let place = app.engine.decode_cursor(text).ok_or_else(|| Problem::new(problem::INVALID_CURSOR))?;
+            Ok(Start::Behind(place))
+        }
+    }
+}
+
+/// Why reading cannot begin, or go on.
+pub fn refused(error: FeedError, start: Start) -> Problem {
+    match error {
+        FeedError::Expired if matches!(start, Start::Reader(_)) => Problem::new(problem::CURSOR_EXPIRED)
+            .detail("events were removed that this reader has not read: PUT it to \"0\" to go on with what is there"),
+        FeedError::Expired => Problem::new(problem::CURSOR_EXPIRED).detail("begin again with after=0"),
+        FeedError::Lost => Problem::new(problem::CURSOR_EXPIRED).detail(
+            "the data came back without the last events before the cursor: read what is there with GET /jobs, then begin \
+             again with after=0",
+        ),
+        FeedError::Store(error) => error.into(),
+    }
+}
