@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::graph;
 
 /// So many files stand in circles still. It may only fall.
-const LEFT: usize = 164;
+const LEFT: usize = 4;
 
 /// Circles of files, where there are more than there were.
 pub fn complaints(root: &Path) -> Result<Vec<String>> {
