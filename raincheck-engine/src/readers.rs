@@ -26,7 +26,7 @@ pub struct Reader {
 /// How far a reader is behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
-    /// Events that it has not read, at most: numbers that were never given out count.
+    /// Events that it has not read, at most: of those that it knows to be gone, the ones behind the first that is there count.
     pub events: u64,
     /// For how long the first of them has been there, milliseconds.
     pub millis: Millis,
@@ -113,10 +113,20 @@ impl Engine {
         let one = Most { rows: 1, ..Most::ahead() };
         let first = self.store().some_events(seen, &EventFilter::default(), one).await?.items.pop();
         let is_expired = reader.place.has_missed(removed.min(head));
+        // Whoever knows that events are gone waits for those that are there.
+        let oldest = first.as_ref().filter(|_| !is_expired).map(|event| Cursor(event.cursor.0 - 1));
+        let events = self.events_between(oldest.unwrap_or(seen), head);
         // When the first one happened went with it: not read for as long as nobody has moved the reader is what is known.
         let moved = Some(reader.updated_at).filter(|_| is_expired);
         let since = first.map(|event| event.at).into_iter().chain(moved).min();
         let millis = since.map_or(0, |at| self.store().now().since(at).max(0));
-        Ok(Lag { events: (head.0 - seen.0).unsigned_abs(), millis, is_expired })
+        Ok(Lag { events, millis, is_expired })
+    }
+
+    /// How many events there were above `seen` up to `head`: between two histories there are none.
+    fn events_between(&self, seen: Cursor, head: Cursor) -> u64 {
+        let gaps = self.store().gaps_of_histories().into_iter();
+        let unused = gaps.map(|(last, before_next)| (before_next.min(head).0 - last.max(seen).0).max(0));
+        (head.0 - seen.0 - unused.sum::<i64>()).max(0).unsigned_abs()
     }
 }

@@ -66,6 +66,11 @@ pub trait Store: Send + Sync + 'static {
     /// The place of the latest event, and of the latest one that was removed (0 when the feed is whole): whoever has read up
     /// to there or further misses nothing. Events of jobs that are there are kept below it, too.
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError>;
+    /// Where the feed skips numbers, as the data went on with another history there: of each, the place of the last event
+    /// before and the last number that is skipped. As this node knows them.
+    fn gaps_of_histories(&self) -> Vec<(Cursor, Cursor)> {
+        Vec::new()
+    }
 
     /// Whether events up to this place were told of that are not in the data any more: the place means nothing.
     async fn is_void(&self, _cursor: Cursor) -> Result<bool, StoreError> {

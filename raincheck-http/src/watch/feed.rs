@@ -103,7 +103,10 @@ async fn open(
     let (watch, note) = match watch {
         Ok(watch) => (watch, None),
         Err(FeedError::Store(error)) => return Err(error.into()),
-        Err(error) if last_seen.is_none() => return Err(refused(error, from.start(app)?)),
+        // A named reader is told of what it has missed, be it that its client never comes again by itself.
+        Err(error) if last_seen.is_none() || matches!(from, Begin::Reader(..)) => {
+            return Err(refused(error, from.start(app)?));
+        }
         Err(_) => {
             let begin = app.engine.watch_feed(Start::Now, filter).await;
             let watch = begin.map_err(|error| refused(error, Start::Now))?;

@@ -155,6 +155,10 @@ impl Store for PostgresStore {
         self.shared.history.missing()
     }
 
+    fn gaps_of_histories(&self) -> Vec<(Cursor, Cursor)> {
+        self.shared.history.gaps()
+    }
+
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {
         let shared = &self.shared;
         shared.read(|db| async move { events::bounds(&db, shared).await }).await

@@ -9,7 +9,7 @@ use crate::postgres::read_only;
 
 /// Missing events of a history stand in the first one that lacks them.
 const ALL: &str = "SELECT first, last, coalesce(lost, last), timeline, \
-    to_char(to_timestamp((first >> 20) / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM history ORDER BY first";
+    to_char(to_timestamp(first / 1000000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM history ORDER BY first";
 
 /// The list of histories.
 pub(super) struct Histories {

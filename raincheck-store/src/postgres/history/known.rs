@@ -2,6 +2,8 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use raincheck_core::Cursor;
+
 use super::epoch::Epoch;
 use super::missing::Missing;
 use crate::postgres::error::Trouble;
@@ -43,6 +45,11 @@ impl History {
     /// How many the data has had.
     pub fn count(&self) -> u64 {
         self.epochs.lock().len() as u64
+    }
+
+    /// Between the end of each history and the beginning of the next one.
+    pub fn gaps(&self) -> Vec<(Cursor, Cursor)> {
+        self.epochs.lock().iter().map(|epoch| (Cursor(epoch.before.last), Cursor(epoch.first - 1))).collect()
     }
 
     /// How often the database came back without what this node knew of.

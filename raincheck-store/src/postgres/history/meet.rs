@@ -24,8 +24,9 @@ const ALL: &str = "SELECT first, pos, last FROM history ORDER BY first";
 /// Room for what was given out in another history and is not known here.
 const AHEAD_NAMES: i64 = 1 << 16;
 const AHEAD_BATCHES: i64 = 1 << 32;
-/// Cursors begin with the time: no history that began before can have come so far.
-const BELOW_MILLIS: u32 = 20;
+/// Cursors begin with the time in microseconds: no history that began before can have come so far, and every program can
+/// count in them, be its numbers IEEE 754 doubles (below 2^53).
+const PER_MILLI: i64 = 1_000;
 
 /// Where this history and the known one part: what stands there still is the same in both.
 fn parting(known: &[Epoch], found: &[Epoch]) -> Option<Place> {
@@ -180,7 +181,7 @@ async fn write(db: &impl GenericClient, server: &Server, time: Time) -> Result<(
     }
     let history = format!(
         "INSERT INTO history (first, pos, last, system, timeline, place) \
-         SELECT greatest({NOW} << {BELOW_MILLIS}, last + 2), pos, last, $1, $2, $3 FROM feed ORDER BY pos DESC LIMIT 1"
+         SELECT greatest({NOW} * {PER_MILLI}, last + 2), pos, last, $1, $2, $3 FROM feed ORDER BY pos DESC LIMIT 1"
     );
     db.execute(&history, &[&server.system, &server.timeline, &server.place]).await?;
     let place = "INSERT INTO feed (pos, batch, first, last, node) SELECT pos + 1, nextval('batch'), first, first - 1, -1 \

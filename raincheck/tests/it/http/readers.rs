@@ -144,6 +144,9 @@ async fn a_reader_is_told_of_what_it_has_missed() {
         assert_eq!(refused.is(410).slug(), "cursor-expired");
         assert!(text(&refused.json()["detail"]).contains("PUT it to \"0\""), "{}", refused.text());
     }
+    let again = bed.ask(Method::GET, "/events?reader=billing").header("accept", "text/event-stream");
+    let again = send(again.header("last-event-id", text(&late["cursor"]))).await;
+    assert_eq!(again.is(410).slug(), "cursor-expired", "nor is it led past them when it comes again by itself");
     // Where it was it cannot stay; at the oldest event that is there it reads on, page by page.
     let again = put(&bed, "billing", json!({"cursor": late["cursor"]}), &[]).await;
     assert_eq!(again.is(410).slug(), "cursor-expired");
@@ -155,4 +158,14 @@ async fn a_reader_is_told_of_what_it_has_missed() {
     // Also the cursor of an event between the gaps is a place to go on from.
     put(&bed, "billing", json!({"cursor": page["items"][0]["cursor"]}), &[]).await.is(200);
     bed.get("/events?reader=billing").await.is(200);
+    // What was removed before the first event that is there is not waited for.
+    let other = bed.job().await;
+    bed.post(&format!("{stays}/cancel"), json!({})).await.is(200);
+    send(bed.ask(Method::DELETE, &stays)).await.is(204);
+    let trim = raincheck_core::Command::Trim(raincheck_core::Trim::of(99));
+    bed.engine.store().apply(vec![trim]).await.unwrap();
+    let moved = put(&bed, "late", json!({"cursor": "0"}), &[]).await.is(201).json();
+    let left = bed.get("/events?reader=late").await.is(200).json();
+    assert_eq!(left["items"][0]["job"], bed.get(&other).await.json()["id"]);
+    assert_eq!((&left["items"][0]["position"], &moved["lag_events"]), (&json!(4), &json!(2)), "of 5 events: {left}");
 }

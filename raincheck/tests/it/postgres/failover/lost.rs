@@ -139,6 +139,8 @@ async fn what_is_missing_is_counted_while_it_is_missing() {
     let way = site.way();
     let node = site.node(&way);
     node.submit().await;
+    let made = node.ask(Method::PUT, "/readers/billing").json(&json!({})).send().await.unwrap();
+    assert_eq!(made.status(), 201);
     site.hold_back();
     site.standby.promote().unwrap();
     let lead = |port| {
@@ -148,6 +150,12 @@ async fn what_is_missing_is_counted_while_it_is_missing() {
     lead(site.standby.port());
     node.one_of_each(&kinds("there")[..3]).await;
     assert_eq!((node.changes().await, node.missing().await), (0, 0), "{:#?}", node.server.said());
+    let reader = node.get("/readers/billing").await.1;
+    assert_eq!(reader["lag_events"], 3, "what was never given out is not waited for: {reader}");
+    let events = node.get("/events?reader=billing").await.1;
+    let places = events["items"].as_array().unwrap().iter().map(|event| event["position"].as_u64().unwrap());
+    let places: Vec<u64> = places.collect();
+    assert!(places.len() == 3 && places.iter().all(|place| *place < 1 << 53), "doubles tell them apart: {places:?}");
     lead(site.primary.port());
     until("it notices", LIMIT, async || node.changes().await == 1).await;
     assert_eq!(node.missing().await, 3, "{:#?}", node.server.said());
