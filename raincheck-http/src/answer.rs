@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header::IF_NONE_MATCH};
 use raincheck_core::{Job, JobId, Millis, State};
 use raincheck_engine::{Outlook, Until};
-use raincheck_store::{Found, Record};
+use raincheck_store::Record;
 use uuid::Uuid;
 
 use super::app::App;
@@ -54,38 +54,20 @@ impl Wait {
     }
 }
 
-/// The job, or why there is none.
-pub fn found<T>(found: Found<T>) -> Result<T, Problem> {
-    match found {
-        Found::Here(record) => Ok(record),
-        Found::Purged => Err(Problem::new(problem::PURGED)),
-        Found::Unknown => Err(Problem::new(problem::NOT_FOUND).detail("no job has this id here")),
-    }
-}
-
-/// Why a job that was there a moment ago is not any more.
-pub async fn vanished(app: &App, id: JobId) -> Problem {
-    match app.engine.glance(id).await {
-        Ok(Found::Unknown) => Problem::new(problem::NOT_FOUND),
-        Ok(_) => Problem::new(problem::PURGED),
-        Err(error) => error.into(),
-    }
-}
-
 /// The job as it is, or as it is after the wait: for its end, or for a change of what the caller has already.
 pub async fn record(app: &App, id: JobId, wait: Wait, headers: &HeaderMap) -> Result<Record, Problem> {
     if wait.millis() == 0 {
-        return found(app.engine.job(id).await?);
+        return app.job(id).await;
     }
     let mut until = Until::Done;
     if headers.contains_key(IF_NONE_MATCH) {
-        let record = found(app.engine.job(id).await?)?;
+        let record = app.job(id).await?;
         if !has_it(headers, record.job.seq) {
             return Ok(record);
         }
         until = Until::ChangedFrom(record.job.seq);
     }
-    found(app.engine.wait(id, until, wait.millis()).await?)
+    app.job_after(id, until, wait.millis()).await
 }
 
 fn tag(seq: u32) -> String {
@@ -164,7 +146,7 @@ pub async fn unchanged(app: &App, id: JobId, headers: &HeaderMap) -> Result<Opti
     if !headers.contains_key(IF_NONE_MATCH) {
         return Ok(None);
     }
-    let job = found(app.engine.glance(id).await?)?;
+    let job = app.job_row(id).await?;
     Ok(not_modified(&job, &app.engine.outlook(&job), headers))
 }
 

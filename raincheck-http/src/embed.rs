@@ -9,11 +9,9 @@ use axum::extract::Request;
 use futures_util::stream;
 use raincheck_engine::Engine;
 
-use super::app::App;
 use super::front::Front;
 use super::options::Options;
 use super::problem::Untold;
-use super::routes;
 
 /// The contract, to be nested under a prefix or merged with other routes: it answers whatever they do not. Under a
 /// prefix, `public_url` must end with it, so that URLs in answers lead there.
@@ -24,8 +22,7 @@ use super::routes;
 /// # Errors
 /// When `public_url` is not a URL.
 pub fn router(engine: Engine, options: Options) -> anyhow::Result<Router> {
-    let app = App::new(engine, Arc::new(options))?;
-    let front = Front::new(app.clone(), routes::router(app));
+    let front = Front::new(engine, Arc::new(options))?;
     Ok(Router::new().fallback(move |request: Request| {
         let front = front.clone();
         async move {

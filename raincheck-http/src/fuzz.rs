@@ -13,6 +13,7 @@ use super::guard::Guard;
 use super::options::Options;
 use super::query::Query;
 use super::range::{Part, part};
+use super::scope::Scope;
 use super::submit::raw::media_type;
 use super::{body, filename, list, negotiate, prefer, stream, submit};
 
@@ -161,7 +162,7 @@ fn host_and_origin() {
     check((texts(&hosts), texts(&origins)), |(host, origin)| {
         let request = Request::builder().method("POST").uri("/jobs").header("host", &host).header("origin", &origin);
         let Ok(request) = request.body(()) else { return };
-        let passed = guard.check(&request).is_ok();
+        let passed = guard.admit(&request, Scope::Submit).is_ok();
         let name = host
             .rsplit_once(':')
             .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))

@@ -8,9 +8,11 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::options::Options;
+use super::principal::Principal;
 use super::problem::{self, Problem};
+use super::scope::Scope;
 
-/// The checks that come before the router.
+/// The checks that come before every handler.
 #[derive(Debug)]
 pub struct Guard {
     hosts: Vec<String>,
@@ -69,8 +71,8 @@ impl Guard {
         }
     }
 
-    /// Lets a request pass, or answers it.
-    pub fn check<B>(&self, request: &Request<B>) -> Result<(), Refused> {
+    /// Lets a request for a route of `scope` pass, and says whose it is; or answers it.
+    pub fn admit<B>(&self, request: &Request<B>, scope: Scope) -> Result<Principal, Refused> {
         let (headers, uri) = (request.headers(), request.uri());
         let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
@@ -78,8 +80,8 @@ impl Guard {
             let detail = format!("the head may have {} bytes (`headers` in [limits]): send less", self.header_bytes);
             return Err(Problem::new(problem::HEADERS).detail(detail).into());
         }
-        if uri.path() == "/livez" {
-            return Ok(());
+        if Principal::Nobody.may(scope) {
+            return Ok(Principal::Nobody);
         }
         let host = host(request).ok_or_else(|| Problem::bad("exactly one Host header is required"))?;
         if !self.knows(host) {
@@ -98,27 +100,17 @@ impl Guard {
             let detail = "a page of another origin must not do this: list it under `cors_origins` in [server], and let it send a token";
             return Err(Problem::new(problem::FORBIDDEN).detail(detail).into());
         }
-        self.authorize(headers)
+        let token = bearer(headers);
+        let principal = self.principal(token);
+        if principal.may(scope) { Ok(principal) } else { Err(unauthorized(token.is_some()).into()) }
     }
 
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refused> {
-        let Some(expected) = &self.token else { return Ok(()) };
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token =
-            given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    /// Who shows this token.
+    fn principal(&self, token: Option<&str>) -> Principal {
+        let Some(expected) = &self.token else { return Principal::Everyone };
         // Digests of equal length are compared, so that the time tells nothing about the token.
-        let matches =
-            token.is_some_and(|(_, token)| bool::from(Sha256::digest(token.trim()).as_slice().ct_eq(expected)));
-        if matches {
-            return Ok(());
-        }
-        let challenge = if token.is_some() {
-            "Bearer realm=\"raincheck\", error=\"invalid_token\""
-        } else {
-            "Bearer realm=\"raincheck\""
-        };
-        let refused = Problem::new(problem::UNAUTHORIZED);
-        Err(refused.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)).into())
+        let is_it = |token: &str| bool::from(Sha256::digest(token).as_slice().ct_eq(expected));
+        if token.is_some_and(is_it) { Principal::Admin } else { Principal::Nobody }
     }
 
     fn knows(&self, host: &str) -> bool {
@@ -152,6 +144,21 @@ impl Guard {
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         }
     }
+}
+
+/// The token of a request.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A token is needed, or another one.
+fn unauthorized(is_shown: bool) -> Problem {
+    let challenge = match is_shown {
+        true => "Bearer realm=\"raincheck\", error=\"invalid_token\"",
+        false => "Bearer realm=\"raincheck\"",
+    };
+    Problem::new(problem::UNAUTHORIZED).header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
 fn preflight() -> Response {
@@ -203,8 +210,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        match Guard::new(options).check(&request.body(()).unwrap()) {
-            Ok(()) => 200,
+        match Guard::new(options).admit(&request.body(()).unwrap(), Scope::Submit) {
+            Ok(_) => 200,
             Err(refused) => refused.into_response().status().as_u16(),
         }
     }

@@ -30,7 +30,7 @@ pub async fn get(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem
     let failed_status = failed_status(app, query)?;
     query.done()?;
     if negotiate::best(headers, &["application/json", "application/problem+json", "text/html"]) == Some("text/html") {
-        return people::job(app, base, answer::found(app.engine.job(id).await?)?).await;
+        return people::job(app, base, app.job(id).await?).await;
     }
     if wait.millis() == 0
         && let Some(mut same) = answer::unchanged(app, id, headers).await?

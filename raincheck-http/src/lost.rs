@@ -8,7 +8,6 @@ use raincheck_core::{Digest, Job};
 use raincheck_store::BlobStream;
 use sha2::{Digest as _, Sha256};
 
-use super::answer::vanished;
 use super::app::App;
 use super::problem::{self, Problem};
 
@@ -20,7 +19,7 @@ pub async fn missing(app: &App, job: &Job, name: &str) -> Problem {
     }
     // Retention may have removed it since the job was looked at, or a switch to another database lost both.
     match app.engine.record(job.no).await {
-        Ok(None) => vanished(app, job.id).await,
+        Ok(None) => app.vanished(job.id).await,
         Ok(Some(_)) => {
             tracing::error!(job = %job.id, file = name, "a payload is lost: its file is not there");
             app.damaged.add_result(job);

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::extract::{Path, State as AppState};
 use axum::response::Response;
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{StatusCode, Uri};
 use raincheck_core::{Content, Payload, limits};
 use raincheck_store::{Filter, Record};
 
@@ -86,15 +86,6 @@ pub async fn job_script() -> Response {
 /// The script of the API's page.
 pub async fn api_script() -> Response {
     asset("text/javascript; charset=utf-8", pages::API_SCRIPT)
-}
-
-/// Where there is nothing.
-pub async fn missing(uri: Uri) -> Problem {
-    let path = uri.path();
-    if path.len() > 1 && path.ends_with('/') {
-        return Problem::new(problem::NOT_FOUND).detail("paths here do not end with a slash");
-    }
-    Problem::new(problem::NOT_FOUND)
 }
 
 fn html(text: String) -> Response {

@@ -11,10 +11,9 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
-use super::app::App;
+use super::accept;
 use super::front::Front;
 use super::options::Options;
-use super::{accept, routes};
 
 /// Connections that wait to be accepted: with the 128 of the standard library a herd of clients waits for seconds until
 /// it asks again. The system cuts it to its own bound.
@@ -42,20 +41,20 @@ pub async fn serve(
     options: Arc<Options>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let app = App::new(engine, options)?;
-    let front = Front::new(app.clone(), routes::router(app.clone()));
-    let limits = &app.options.limits;
+    let front = Front::new(engine, options)?;
+    let server = front.server.clone();
+    let limits = &server.options.limits;
     let (connections, header_bytes) = (limits.connections, limits.header_bytes);
     let stalled = Duration::from_millis(u64::try_from(limits.stalled)?);
     let caps = accept::Caps { connections, kept: CONNECTIONS_KEPT.min(connections / 4), header_bytes, stalled };
     let drain = async {
         shutdown.cancelled().await;
-        app.engine.drain();
+        server.engine.drain();
     };
     tokio::join!(accept::run(listener, front, caps, shutdown.clone()), drain);
-    app.sockets.close();
-    if tokio::time::timeout(SOCKETS, app.sockets.wait()).await.is_err() {
-        tracing::warn!(sockets = app.sockets.len(), "cutting off WebSockets that did not close in time");
+    server.sockets.close();
+    if tokio::time::timeout(SOCKETS, server.sockets.wait()).await.is_err() {
+        tracing::warn!(sockets = server.sockets.len(), "cutting off WebSockets that did not close in time");
     }
     Ok(())
 }

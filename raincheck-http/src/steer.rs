@@ -7,7 +7,7 @@ use raincheck_core::{Content, Job};
 use raincheck_engine::{CancelAnswer, PurgeAnswer, RerunError, RunNowAnswer};
 use raincheck_store::Unclaimed;
 
-use super::answer::{self, found, vanished};
+use super::answer;
 use super::ask::Ask;
 use super::path::JobPath;
 use super::problem::{self, Problem, Row};
@@ -23,12 +23,12 @@ use super::wire::{RerunBody, read_or_default};
 pub async fn cancel(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem> {
     let force = ask.query.flag("force")?;
     ask.query.done()?;
-    let record = found(ask.engine().job(id).await?)?;
-    match ask.engine().cancel(record.job.no, force).await? {
+    let job = ask.app.job_row(id).await?;
+    match ask.engine().cancel(job.no, force).await? {
         CancelAnswer::Done(job) => changed(&ask, &job).await,
         CancelAnswer::Finished(job) => refused(&ask, &job, problem::JOB_FINISHED).await,
         CancelAnswer::Shared(job) => refused(&ask, &job, problem::JOB_SHARED).await,
-        CancelAnswer::Gone => Err(vanished(&ask.app, id).await),
+        CancelAnswer::Gone => Err(ask.app.vanished(id).await),
     }
 }
 
@@ -37,11 +37,11 @@ pub async fn cancel(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Prob
     responses((status = 202, description = "Due", body = super::openapi::Job), super::openapi::SteerProblems))]
 pub async fn run_now(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
-    let record = found(ask.engine().job(id).await?)?;
-    match ask.engine().run_now(record.job.no).await? {
+    let job = ask.app.job_row(id).await?;
+    match ask.engine().run_now(job.no).await? {
         RunNowAnswer::Done(job) => changed(&ask, &job).await,
         RunNowAnswer::NotWaiting(job) => refused(&ask, &job, problem::JOB_NOT_WAITING).await,
-        RunNowAnswer::Gone => Err(vanished(&ask.app, id).await),
+        RunNowAnswer::Gone => Err(ask.app.vanished(id).await),
     }
 }
 
@@ -50,11 +50,11 @@ pub async fn run_now(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem
     responses((status = 204, description = "Purged"), super::openapi::SteerProblems))]
 pub async fn purge(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
-    let record = found(ask.engine().job(id).await?)?;
-    match ask.engine().purge(record.job.no).await? {
+    let job = ask.app.job_row(id).await?;
+    match ask.engine().purge(job.no).await? {
         PurgeAnswer::Done => Ok(StatusCode::NO_CONTENT.into_response()),
-        PurgeAnswer::NotFinished => refused(&ask, &record.job, problem::JOB_NOT_FINISHED).await,
-        PurgeAnswer::Gone => Err(vanished(&ask.app, id).await),
+        PurgeAnswer::NotFinished => refused(&ask, &job, problem::JOB_NOT_FINISHED).await,
+        PurgeAnswer::Gone => Err(ask.app.vanished(id).await),
     }
 }
 
@@ -67,7 +67,7 @@ pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Res
     let force = ask.query.flag("force")?;
     let text = ask.json(body).await?;
     let edit: RerunBody<'_> = read_or_default(&text)?;
-    let record = found(ask.engine().job(id).await?)?;
+    let record = ask.app.job(id).await?;
     let input: Option<Content> = match edit.input {
         Some(_) => {
             let (input, file) = submit::json_input(&ask.app, &text, edit.input).await?;
@@ -79,19 +79,19 @@ pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Res
     };
     match ask.engine().rerun(&record, input, force).await {
         Ok(job) => {
-            let record = found(ask.engine().job(job.id).await?)?;
+            let record = ask.app.job(job.id).await?;
             Ok(answer::accepted(&ask.base, &ask.view(&record)))
         }
         Err(RerunError::NotFinished) => Err(ask.refusal(problem::JOB_NOT_FINISHED, &record)),
         Err(RerunError::Done) => Err(ask.refusal(problem::JOB_DONE, &record)),
-        Err(RerunError::Gone) => Err(vanished(&ask.app, id).await),
+        Err(RerunError::Gone) => Err(ask.app.vanished(id).await),
         Err(RerunError::Lost) => Err(Problem::new(problem::PAYLOAD_LOST)),
         Err(RerunError::Submit(error)) => Err(submit::refused(error)),
     }
 }
 
 async fn changed(ask: &Ask, job: &Job) -> Result<Response, Problem> {
-    let record = found(ask.engine().job(job.id).await?)?;
+    let record = ask.app.job(job.id).await?;
     if job.state.is_final() {
         return Ok(answer::job(StatusCode::OK, &ask.view(&record)));
     }
@@ -99,6 +99,6 @@ async fn changed(ask: &Ask, job: &Job) -> Result<Response, Problem> {
 }
 
 async fn refused(ask: &Ask, job: &Job, row: &'static Row) -> Result<Response, Problem> {
-    let record = found(ask.engine().job(job.id).await?)?;
+    let record = ask.app.job(job.id).await?;
     Err(ask.refusal(row, &record))
 }

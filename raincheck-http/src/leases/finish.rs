@@ -10,7 +10,7 @@ use raincheck_core::{Content, LeaseRef, Outcome, Payload, limits};
 use raincheck_engine::{Finish, digest};
 use raincheck_store::{BlobUse, Found, Unclaimed};
 
-use crate::answer::{self, found};
+use crate::answer;
 use crate::app::App;
 use crate::arriving::Arriving;
 use crate::ask::Ask;
@@ -81,7 +81,8 @@ async fn settle(ask: &Ask, lease: LeaseRef, outcome: Outcome) -> Result<Response
         Finish::Done(job) => match ask.engine().job(job.id).await? {
             // The data has come to have another history since.
             Found::Unknown => Err(Problem::new(problem::LEASE_LOST)),
-            record => Ok(answer::job(StatusCode::OK, &ask.view(&found(record)?))),
+            Found::Purged => Err(Problem::new(problem::PURGED)),
+            Found::Here(record) => Ok(answer::job(StatusCode::OK, &ask.view(&record))),
         },
         Finish::LeaseLost(_) => Err(ask.lease_lost(lease).await?),
         Finish::Gone => Err(ask.gone(lease).await?),

@@ -6,7 +6,6 @@ use raincheck_core::{ChunkKind, JobId, JobNo, State};
 use raincheck_store::Record;
 use tokio::time::{Instant, timeout_at};
 
-use crate::answer::found;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -62,10 +61,9 @@ impl Place {
         let longest = Duration::from_millis(u64::try_from(app.options.limits.wait).unwrap_or(0));
         let deadline = Instant::now() + HOLD.min(longest);
         loop {
-            let record = self.record(app).await?;
             // Armed before the look.
-            let mut grown = app.engine.follow(record.job.no);
-            let record = match self.look(app, self.record(app).await?).await? {
+            let mut grown = app.engine.follow(app.job_row(self.id).await?.no);
+            let record = match self.look(app, app.job(self.id).await?).await? {
                 Looked::Start(start) => return Ok(start),
                 Looked::Wait(record) => record,
             };
@@ -73,11 +71,6 @@ impl Place {
                 return Ok(Start::Nothing(record));
             }
         }
-    }
-
-    /// The job behind it.
-    pub async fn record(&self, app: &App) -> Result<Record, Problem> {
-        found(app.engine.job(self.id).await?)
     }
 
     async fn look(&self, app: &App, record: Record) -> Result<Looked, Problem> {

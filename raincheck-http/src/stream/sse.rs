@@ -29,7 +29,7 @@ pub fn wanted(headers: &HeaderMap) -> bool {
 
 /// The stream of the latest attempt and of those that follow, from where the caller left off.
 pub async fn stream(app: &App, place: Place, headers: &HeaderMap) -> Result<Response, Problem> {
-    let job = place.record(app).await?.job;
+    let job = app.job_row(place.id).await?;
     let attempt = place.attempt.unwrap_or(job.attempt);
     let last_seen = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(parse_id));
     let (offset, starts_over) = match last_seen {

@@ -7,7 +7,7 @@ use raincheck_core::{Job, NewJob, Refusal, Spec, State, Submitted, limits};
 use raincheck_engine::{SubmitError, Until};
 use raincheck_store::Unclaimed;
 
-use crate::answer::{self, Wait, found};
+use crate::answer::{self, Wait};
 use crate::app::App;
 use crate::base::Base;
 use crate::problem::{self, Problem, Violation};
@@ -81,10 +81,10 @@ fn fresh(app: &App, job: &Job, spec: &Spec, asked: &Asked<'_>) -> Response {
 /// A job that was there, or that was waited for, as it is now.
 async fn known(app: &App, one: &Submitted, asked: &Asked<'_>) -> Result<Response, Problem> {
     let id = one.job().id;
-    let record = found(match asked.wait.millis() {
-        0 => app.engine.job(id).await?,
-        most => app.engine.wait(id, Until::Done, most).await?,
-    })?;
+    let record = match asked.wait.millis() {
+        0 => app.job(id).await?,
+        most => app.job_after(id, Until::Done, most).await?,
+    };
     let view = JobView::of(&app.engine, asked.base, &record);
     let mut response = answer::accepted(asked.base, &view);
     let new = matches!(one, Submitted::New(_));

@@ -9,7 +9,7 @@ use raincheck_store::EventFilter;
 
 use super::start::{cursor, refused};
 use super::{Note, Opened, Source, poll, sse, ws};
-use crate::answer::{self, Wait};
+use crate::answer::Wait;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -77,7 +77,7 @@ impl Begin {
 
 async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
     let job = match query.read("job", "must be the id of a job", |text| text.parse().ok())? {
-        Some(id) => Some(answer::found(app.engine.job(id).await?)?.job.no),
+        Some(id) => Some(app.job_row(id).await?.no),
         None => None,
     };
     Ok(EventFilter { queue: query.name("queue")?, kind: query.name("kind")?, states: query.states()?, job })

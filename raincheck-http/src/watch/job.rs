@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use raincheck_store::Record;
 
 use super::{Note, Opened, Source, poll, sse, ws};
-use crate::answer::{self, Wait};
+use crate::answer::Wait;
 use crate::app::App;
 use crate::base::Base;
 use crate::path::JobPath;
@@ -40,7 +40,7 @@ pub async fn get(
     if !stream {
         return poll::job(&app, id, number(after.as_deref())?, wait).await;
     }
-    let record = answer::found(app.engine.job(id).await?)?;
+    let record = app.job(id).await?;
     let opened = open(&app, &base, &record, after.as_deref(), headers)?;
     if headers.contains_key(header::UPGRADE) {
         return ws::upgrade(&app, opened, request).await;

@@ -9,7 +9,7 @@ use raincheck_engine::{Start, Until};
 use raincheck_store::{EventFilter, ResultInfo};
 
 use super::start::refused;
-use crate::answer::{self, Wait, found};
+use crate::answer::{self, Wait};
 use crate::app::App;
 use crate::problem::Problem;
 use crate::wire::{Form, Json, write_event};
@@ -21,10 +21,10 @@ const PAGE_OF_RESULTS: usize = 100;
 
 /// Events of one job above a number; when there are none yet, those that come within the wait.
 pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Response, Problem> {
-    let mut record = found(app.engine.job(id).await?)?;
+    let mut record = app.job(id).await?;
     if wait.millis() > 0 && record.job.seq <= after {
         let known = Until::ChangedFrom(record.job.seq);
-        record = found(app.engine.wait(id, known, wait.millis()).await?)?;
+        record = app.job_after(id, known, wait.millis()).await?;
     }
     let _turn = app.room.page().await;
     let events = app.engine.job_events(record.job.no, after, PAGE).await?;

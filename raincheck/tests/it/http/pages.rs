@@ -71,25 +71,10 @@ async fn every_problem_has_a_page() {
 }
 
 #[tokio::test]
-async fn openapi_describes_every_route_and_every_member_of_a_job() {
+async fn openapi_names_operations_once_and_describes_every_member_of_a_job() {
     let bed = Bed::new().await;
     let document = bed.get("/openapi.json").await.is(200).json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    let router = include_str!("../../../../raincheck-http/src/routes.rs");
-    let pages = ["/", "/docs", "/openapi.json", "/problems/{slug}"];
-    let mut routes = 0;
-    for line in router.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")) {
-        let (path, methods) = line.split_once("\", ").unwrap();
-        if pages.contains(&path) || path.starts_with("/assets/") {
-            continue;
-        }
-        for method in ["get", "post", "put", "patch", "delete"] {
-            let routed = methods.starts_with(&format!("{method}(")) || methods.contains(&format!(".{method}("));
-            assert_eq!(document["paths"][path][method].is_object(), routed, "{method} {path}");
-        }
-        routes += 1;
-    }
-    assert_eq!(document["paths"].as_object().unwrap().len(), routes);
     let text = document.to_string();
     let mut names: Vec<&str> =
         text.split("\"operationId\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();

@@ -1,0 +1,76 @@
+//! One route: a row of the table, and how a request comes to its handler.
+
+use std::pin::Pin;
+
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use http::Method;
+
+use super::app::App;
+use super::body;
+use super::peer;
+use super::problem::Problem;
+use super::scope::Scope;
+use super::server::Server;
+
+/// A row.
+pub struct Route {
+    /// Of its requests; `GET` serves `HEAD`, too.
+    pub method: Method,
+    /// With its parameters in braces.
+    pub path: &'static str,
+    /// Who may, and when.
+    pub access: Access,
+    /// Its handler, behind the guard.
+    pub guarded: fn(Access) -> MethodRouter<Server>,
+}
+
+/// Who may use a route, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Who.
+    pub scope: Scope,
+    /// It must go on: also on one of the last connections.
+    pub is_kept: bool,
+}
+
+/// A handler behind the guard. Handlers take an [`App`] and the router has a [`Server`], so there is no other way from one to
+/// the other.
+#[derive(Clone, Copy)]
+pub struct Guarded<H> {
+    access: Access,
+    handler: H,
+}
+
+impl<H> Guarded<H> {
+    /// `handler`, for those who have `access`.
+    pub fn new(access: Access, handler: H) -> Self {
+        Guarded { access, handler }
+    }
+}
+
+/// As axum has it of functions.
+type Answer = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+impl<H: Handler<T, App, Future = Answer>, T> Handler<T, Server> for Guarded<H> {
+    type Future = Answer;
+
+    fn call(self, request: Request, server: Server) -> Answer {
+        match server.guard.admit(&request, self.access.scope) {
+            Err(refused) => Box::pin(async {
+                let (head, body) = request.into_parts();
+                body::refuse(&head.headers, body, refused).await.into_response()
+            }),
+            Ok(_) if !self.access.is_kept && peer::is_kept() => Box::pin(async { no_connection().into_response() }),
+            Ok(principal) => self.handler.call(request, App::new(server, principal)),
+        }
+    }
+}
+
+fn no_connection() -> Problem {
+    Problem::no_room().detail(
+        "nearly all connections are taken: try again later; fewer clients, or a higher `connections` in [limits], make room",
+    )
+}

@@ -1,0 +1,103 @@
+//! All rows, each in turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{ALLOW, AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use http::{Method, Request};
+use raincheck_core::{Clock, SteadyClock};
+use raincheck_engine::{Engine, Settings};
+use raincheck_store::{SqliteOptions, SqliteStore};
+use tower::Service;
+
+use super::document::DOCUMENT;
+use super::routes::{PAGES, ROUTES};
+use super::scope::Scope;
+use super::{Options, router};
+
+const TOKEN: &str = "secret";
+
+/// A router that asks for a token, and the folder of its store.
+async fn guarded() -> (Router, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(SteadyClock::default());
+    let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::in_folder(folder.path()) };
+    let engine = Engine::start(SqliteStore::open(options).unwrap(), clock, Settings::default()).await.unwrap();
+    let options = Options { admin_token: Some(TOKEN.to_owned()), ..Options::default() };
+    (router(engine, options).unwrap(), folder)
+}
+
+async fn ask(router: &Router, method: Method, path: &str, token: Option<&str>) -> Response {
+    let path = path.replace("{id}", "00000000-0000-0000-0000-000000000001").replace(['{', '}'], "");
+    let mut request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let Ok(answer) = router.clone().call(request.body(Body::empty()).unwrap()).await;
+    answer
+}
+
+#[test]
+fn every_row_has_an_operation_and_every_operation_a_row() {
+    let document = serde_json::to_value(&*DOCUMENT).unwrap();
+    let operations: BTreeSet<(String, String)> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase())))
+        .collect();
+    let rows: Vec<(String, String)> = ROUTES.iter().map(|row| (row.path.to_owned(), row.method.to_string())).collect();
+    assert_eq!(rows.iter().cloned().collect::<BTreeSet<_>>(), operations);
+    assert_eq!(rows.len(), operations.len(), "each once");
+}
+
+#[tokio::test]
+async fn no_row_is_open_to_those_without_the_token_but_where_its_scope_says_so() {
+    let (router, _folder) = guarded().await;
+    let mut refused = Vec::new();
+    for row in ROUTES.iter().chain(PAGES) {
+        for token in [None, Some("wrong")] {
+            let answer = ask(&router, row.method.clone(), row.path, token).await;
+            let is_refused = answer.status() == 401 && answer.headers().contains_key(WWW_AUTHENTICATE);
+            assert_eq!(is_refused, row.access.scope != Scope::Open, "{} {} {token:?}", row.method, row.path);
+            if is_refused && !refused.contains(&row.access.scope) {
+                refused.push(row.access.scope);
+            }
+        }
+        let answer = ask(&router, row.method.clone(), row.path, Some(TOKEN)).await;
+        assert!(
+            !matches!(answer.status().as_u16(), 401 | 403 | 405),
+            "{} {} {}",
+            row.method,
+            row.path,
+            answer.status()
+        );
+    }
+    assert_eq!(refused.len(), 5, "one row of each scope at least: {refused:?}");
+    for (method, path) in [(Method::GET, "/nowhere"), (Method::TRACE, "/jobs")] {
+        assert_eq!(ask(&router, method.clone(), path, None).await.status(), 401, "{method} {path}");
+    }
+    assert_eq!(ask(&router, Method::GET, "/nowhere", Some(TOKEN)).await.status(), 404);
+}
+
+#[tokio::test]
+async fn another_method_is_answered_with_those_that_rows_have() {
+    let (router, _folder) = guarded().await;
+    let mut methods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for row in ROUTES.iter().chain(PAGES) {
+        let all = methods.entry(row.path).or_default();
+        assert!(all.insert(row.method.as_str()), "{} {} has two rows", row.method, row.path);
+        if row.method == Method::GET {
+            all.insert("HEAD");
+        }
+    }
+    for (path, methods) in methods {
+        let answer = ask(&router, Method::TRACE, path, Some(TOKEN)).await;
+        assert_eq!(answer.status(), 405, "{path}");
+        let allow = answer.headers()[ALLOW].to_str().unwrap();
+        assert_eq!(allow.split(',').collect::<BTreeSet<_>>(), methods, "{path}");
+    }
+}
