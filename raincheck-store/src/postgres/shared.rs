@@ -15,15 +15,15 @@ use crate::postgres::connection::anchor::Anchor;
 use crate::postgres::connection::encryption::Encryption;
 use crate::postgres::connection::loan::Doubts;
 use crate::postgres::connection::pool::Pool;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::feed::hints::Hints;
 use crate::postgres::feed::order::Feed;
 use crate::postgres::history::known::History;
 use crate::postgres::node::clock::{DecidingClock, Time};
 use crate::postgres::node::reach::Reach;
 use crate::postgres::node::stale::Stale;
-use crate::postgres::partitions::known::Stretches;
-use crate::postgres::tables::counters::Book;
+use crate::postgres::partitions::known::Partitions;
+use crate::postgres::tables::counters::Counters;
 use crate::postgres::tables::names::KnownNames;
 
 /// Means "nothing to do" in the times below.
@@ -48,16 +48,16 @@ pub(crate) struct Shared {
     pub names: KnownNames,
     /// What is known of running leases without asking the database; it alone decides.
     pub leases: Mutex<Leases>,
-    pub book: RwLock<Book>,
+    pub counters: RwLock<Counters>,
     pub kind_caps: RwLock<HashMap<Name, u32>>,
     pub history: History,
     pub feed: Feed,
     pub hints: Hints,
     /// Set by the tailer where other nodes changed something: the writer should look again.
     pub stale: Stale,
-    pub stretches: Stretches,
+    pub partitions: Partitions,
     /// Something was forgotten: partitions should be looked after.
-    pub untended: Notify,
+    pub maintenance_due: Notify,
     pub next_due: AtomicI64,
     /// See [`crate::Store::is_left_over`].
     pub left_over: AtomicBool,
@@ -77,7 +77,7 @@ impl Shared {
         (clock, time): (Arc<dyn Clock>, Time),
         blobs: Blobs,
         secret: [u8; 32],
-        stretch: Millis,
+        partition: Millis,
     ) -> Self {
         Shared {
             pool,
@@ -92,14 +92,14 @@ impl Shared {
             unheard: Notify::new(),
             names: KnownNames::default(),
             leases: Mutex::default(),
-            book: RwLock::default(),
+            counters: RwLock::default(),
             kind_caps: RwLock::default(),
             history: History::default(),
             feed: Feed::default(),
             hints: Hints::default(),
             stale: Stale::default(),
-            stretches: Stretches::of(stretch),
-            untended: Notify::new(),
+            partitions: Partitions::of(partition),
+            maintenance_due: Notify::new(),
             next_due: AtomicI64::new(NEVER),
             left_over: AtomicBool::new(false),
             next_retirement: AtomicI64::new(NEVER),
@@ -112,19 +112,19 @@ impl Shared {
     }
 
     /// Sees to it that the names behind the numbers in two columns of `rows` are known.
-    pub async fn learn(&self, db: &impl GenericClient, rows: &[Row], columns: (usize, usize)) -> Result<(), Trouble> {
+    pub async fn learn(&self, db: &impl GenericClient, rows: &[Row], columns: (usize, usize)) -> Result<(), PgError> {
         self.names.learn(db, rows, columns, self.history.current()).await
     }
 
     /// The database cannot be reached; the writer looks again when it can.
-    pub fn lose(&self, trouble: &Trouble) {
-        self.reach.lose(trouble);
+    pub fn lose(&self, error: &PgError) {
+        self.reach.lose(error);
         self.stale.set();
     }
 
     /// This node cannot show that it lives, until it can.
-    pub fn fall_mute(&self, trouble: &Trouble) {
-        self.reach.fall_mute(trouble);
+    pub fn fall_mute(&self, error: &PgError) {
+        self.reach.fall_mute(error);
         self.stale.set();
     }
 }

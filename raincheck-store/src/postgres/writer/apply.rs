@@ -5,7 +5,8 @@ use raincheck_core::interpreter::{self, Carried, Fact, NamedQueue, NewFacts, Not
 use raincheck_core::{BatchName, Command, Millis, Name, NewJob, QueueFacts, Reply, limits};
 
 use super::batch::Batch;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
+use crate::postgres::tables::counters;
 use crate::postgres::tables::names::Names;
 
 /// After a look for names to forget that found none, the next one comes so much later, milliseconds.
@@ -14,12 +15,12 @@ const LOOK_AGAIN: Millis = 1_000;
 impl Batch<'_> {
     /// Lets the rules decide one command whose facts are loaded. Commands that look for jobs by what they are like go
     /// other ways, see `run`.
-    pub(crate) fn apply(&mut self, command: Command) -> Result<Reply, Trouble> {
+    pub(crate) fn apply(&mut self, command: Command) -> Result<Reply, PgError> {
         match command {
             Command::Submit(jobs) => self.submit(jobs, None),
             Command::SubmitBatch(raincheck_core::Batch { name, jobs }) => {
                 let facts = self.batch_facts(&name.id);
-                match interpreter::again(&name, facts, self.now).map_err(|missing| Trouble::Refused(missing.0))? {
+                match interpreter::again(&name, facts, self.now).map_err(|missing| PgError::Refused(missing.0))? {
                     Some(reply) => Ok(reply),
                     None => self.submit(jobs, Some(name)),
                 }
@@ -30,7 +31,7 @@ impl Batch<'_> {
             | Command::Retire(_)
             | Command::CatchUp(_)
             | Command::Bury(_)
-            | Command::Trim(_) => Err(Trouble::Refused("a command went the wrong way")),
+            | Command::Trim(_) => Err(PgError::Refused("a command went the wrong way")),
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)
@@ -52,7 +53,7 @@ impl Batch<'_> {
         }
     }
 
-    fn submit(&mut self, jobs: Vec<NewJob>, name: Option<BatchName>) -> Result<Reply, Trouble> {
+    fn submit(&mut self, jobs: Vec<NewJob>, name: Option<BatchName>) -> Result<Reply, PgError> {
         let mut facts = Vec::with_capacity(jobs.len());
         for (index, new) in jobs.iter().enumerate() {
             facts.push(self.facts_of(new, &jobs[..index])?);
@@ -64,28 +65,28 @@ impl Batch<'_> {
     }
 
     /// Takes over what a command comes to.
-    pub(crate) fn take_over(&mut self, carried: Result<Carried, NotAsked>) -> Result<Reply, Trouble> {
-        let Carried { changes, more, reply } = carried.map_err(|missing| Trouble::Refused(missing.0))?;
-        self.carry(changes)?;
+    pub(crate) fn take_over(&mut self, carried: Result<Carried, NotAsked>) -> Result<Reply, PgError> {
+        let Carried { changes, more, reply } = carried.map_err(|missing| PgError::Refused(missing.0))?;
+        self.apply_changes(changes)?;
         for changes in more {
-            self.carry(changes)?;
+            self.apply_changes(changes)?;
         }
         Ok(reply)
     }
 
     /// What a new job must know that is submitted after those `before`.
-    fn facts_of(&self, new: &NewJob, before: &[NewJob]) -> Result<NewFacts, Trouble> {
+    fn facts_of(&self, new: &NewJob, before: &[NewJob]) -> Result<NewFacts, PgError> {
         let too_many = self.too_many_queues(&new.queue, before) || self.too_many_kinds(&new.kind, before);
         let has_room = !too_many || self.crowded()?;
         let in_queue = self.in_queue(&new.queue);
         Ok(NewFacts {
             has_room,
             queue: QueueFacts {
-                waiting: crate::postgres::tables::counters::waiting(&in_queue).max(0).unsigned_abs(),
-                max_queued: self.settings(&new.queue).max_queued.unwrap_or(self.mind.bounds.max_queued),
+                waiting: counters::waiting(&in_queue).max(0).unsigned_abs(),
+                max_queued: self.settings(&new.queue).max_queued.unwrap_or(self.state.bounds.max_queued),
                 waiting_in_all: self.waiting_in_all().max(0).unsigned_abs(),
-                max_in_all: self.mind.bounds.max_in_all,
-                next_ticket: in_queue[crate::postgres::tables::counters::TICKETS] + 1,
+                max_in_all: self.state.bounds.max_in_all,
+                next_ticket: in_queue[counters::TICKETS] + 1,
             },
             by_id: self.stands_for(new.chosen_id(), &new.queue),
             by_key: self.stands_for(new.key_name(), &new.queue),
@@ -105,10 +106,10 @@ impl Batch<'_> {
     }
 
     /// There is no room for one more name, unless the transaction is begun anew after some were forgotten.
-    fn crowded(&self) -> Result<bool, Trouble> {
-        match self.mind.found_no_name {
+    fn crowded(&self) -> Result<bool, PgError> {
+        match self.state.found_no_name {
             Some(at) if self.shared.clock.own.ticks() - at < LOOK_AGAIN => Ok(false),
-            _ => Err(Trouble::Crowded),
+            _ => Err(PgError::Crowded),
         }
     }
 }

@@ -14,11 +14,11 @@ use raincheck_core::{
 
 use super::claim::{Claim, ClaimKey, ClaimWrite};
 use super::overlay::{Entry, FeedCut, LeaseChange, Objects};
-use super::state::Mind;
+use super::state::WriterState;
 use crate::codec;
 use crate::leases::KeptLease;
 use crate::postgres::connection::db::Db;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::counters::{Counts, SERVED, TICKETS, sum, waiting};
 
@@ -26,7 +26,7 @@ use crate::postgres::tables::counters::{Counts, SERVED, TICKETS, sum, waiting};
 pub(crate) struct Batch<'a> {
     pub db: &'a Db,
     pub shared: &'a Shared,
-    pub mind: &'a mut Mind,
+    pub state: &'a mut WriterState,
     pub now: Timestamp,
     /// The same moment on the clock of leases.
     pub ticks: Millis,
@@ -72,7 +72,7 @@ pub(crate) struct Batch<'a> {
     pub gone: BTreeSet<JobNo>,
     pub cut: FeedCut,
     pub due: Vec<i64>,
-    pub retirements: Vec<i64>,
+    pub expirations: Vec<i64>,
     /// Names that are on disk once the transaction is.
     pub named: Vec<(bool, i32)>,
     pub swept: bool,
@@ -85,12 +85,12 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(db: &'a Db, shared: &'a Shared, mind: &'a mut Mind) -> Self {
-        let follow_ups = FollowUps::new(mind.bounds.following);
+    pub fn new(db: &'a Db, shared: &'a Shared, state: &'a mut WriterState) -> Self {
+        let follow_ups = FollowUps::new(state.bounds.following);
         Batch {
             db,
             shared,
-            mind,
+            state,
             now: Timestamp(0),
             ticks: 0,
             number: 0,
@@ -123,7 +123,7 @@ impl<'a> Batch<'a> {
             gone: BTreeSet::new(),
             cut: FeedCut::default(),
             due: Vec::new(),
-            retirements: Vec::new(),
+            expirations: Vec::new(),
             named: Vec::new(),
             swept: false,
             left_over: false,
@@ -138,9 +138,9 @@ impl<'a> Batch<'a> {
     }
 
     pub fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
-        self.mind.tick = self.mind.tick.max(self.now.0);
+        self.state.tick = self.state.tick.max(self.now.0);
         let follow = self.follow_ups.rule();
-        (Moment { now: self.now, tick: self.mind.tick, rng: &mut self.mind.rng, follow }, &mut self.mind.mint)
+        (Moment { now: self.now, tick: self.state.tick, rng: &mut self.state.rng, follow }, &mut self.state.mint)
     }
 
     /// A job that was asked for in `load`.
@@ -149,9 +149,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Takes over what the rules decided.
-    pub fn carry(&mut self, changes: Vec<Change>) -> Result<(), Trouble> {
+    pub fn apply_changes(&mut self, changes: Vec<Change>) -> Result<(), PgError> {
         // A rule that is wrong must not be written down: the transaction is given up, and counted.
-        let seq = decide::lawful(&changes).map_err(Trouble::Refused)?;
+        let seq = decide::lawful(&changes).map_err(PgError::Refused)?;
         for change in changes {
             match change {
                 Change::Insert(job, spec) => self.insert(*job, spec)?,
@@ -202,9 +202,9 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn insert(&mut self, job: Job, spec: Box<Spec>) -> Result<(), Trouble> {
-        if !self.shared.stretches.cover(job.no) {
-            return Err(Trouble::Uncovered(job.no));
+    fn insert(&mut self, job: Job, spec: Box<Spec>) -> Result<(), PgError> {
+        if !self.shared.partitions.cover(job.no) {
+            return Err(PgError::Uncovered(job.no));
         }
         let mut counts = Counts::default();
         counts[job.state as usize] += 1;
@@ -212,19 +212,19 @@ impl<'a> Batch<'a> {
         self.count((job.queue.clone(), job.kind.clone()), counts);
         let scheduled = (job.state == State::Scheduled).then_some(job.run_at);
         self.due.extend(scheduled.into_iter().chain(job.start_by).map(|at| at.0));
-        self.mind.floors.lower(&job);
+        self.state.scan_starts.lower(&job);
         self.retries.insert(job.no, Some(spec.retry));
         self.jobs.insert(job.no, Some(Entry { job, row: None, dirty: true, spec: Some(spec) }));
         Ok(())
     }
 
-    fn update(&mut self, (state, attempt, seq): (State, u32, u32), job: Job) -> Result<(), Trouble> {
+    fn update(&mut self, (state, attempt, seq): (State, u32, u32), job: Job) -> Result<(), PgError> {
         let no = job.no;
         let Some(Some(entry)) = self.jobs.get(&no).cloned() else {
-            return Err(Trouble::Refused("a job that is not there"));
+            return Err(PgError::Refused("a job that is not there"));
         };
         if (entry.job.state, entry.job.attempt, entry.job.seq) != (state, attempt, seq) {
-            return Err(Trouble::Refused("a job is not as the rule found it"));
+            return Err(PgError::Refused("a job is not as the rule found it"));
         }
         let mut counts = Counts::default();
         counts[state as usize] -= 1;
@@ -232,21 +232,21 @@ impl<'a> Batch<'a> {
         counts[SERVED] += i64::from(attempt == 0 && state.is_waiting() && !job.state.is_waiting());
         self.count((job.queue.clone(), job.kind.clone()), counts);
         self.due.extend((job.state == State::Scheduled).then_some(job.run_at.0));
-        self.mind.floors.lower(&job);
-        self.retirements.extend(job.expires_at.map(|at| at.0));
+        self.state.scan_starts.lower(&job);
+        self.expirations.extend(job.expires_at.map(|at| at.0));
         let entry = Entry { job, dirty: true, ..entry };
         self.jobs.insert(no, Some(entry));
         Ok(())
     }
 
-    fn claim(&mut self, scope: ClaimScope, key: Box<[u8]>, no: JobNo, fingerprint: Digest) -> Result<(), Trouble> {
-        let Some(job) = self.job(no) else { return Err(Trouble::Refused("a claim on a job that is not there")) };
+    fn claim(&mut self, scope: ClaimScope, key: Box<[u8]>, no: JobNo, fingerprint: Digest) -> Result<(), PgError> {
+        let Some(job) = self.job(no) else { return Err(PgError::Refused("a claim on a job that is not there")) };
         let queue = job.queue.clone();
         let key = ClaimKey::of(scope, &queue, key);
         let write = match self.claims.get(&key).and_then(Option::as_ref) {
             None => ClaimWrite::Insert,
             // Ids and keys stand for one job for as long as anyone remembers it.
-            Some(_) if scope != ClaimScope::Equal => return Err(Trouble::Refused("a name stands for two jobs")),
+            Some(_) if scope != ClaimScope::Equal => return Err(PgError::Refused("a name stands for two jobs")),
             Some(claim) if claim.write == ClaimWrite::Insert => ClaimWrite::Insert,
             Some(_) => ClaimWrite::Move,
         };
@@ -266,7 +266,7 @@ impl<'a> Batch<'a> {
 
     /// Counts of a queue, with what this transaction changed.
     pub fn in_queue(&self, queue: &Name) -> Counts {
-        let mut counts = self.shared.book.read().queues.get(queue).map(|queue| queue.counts).unwrap_or_default();
+        let mut counts = self.shared.counters.read().queues.get(queue).map(|queue| queue.counts).unwrap_or_default();
         if let Some(moved) = self.queue_moves.get(queue) {
             sum(&mut counts, moved);
         }
@@ -276,14 +276,14 @@ impl<'a> Batch<'a> {
     /// Jobs that wait in the whole store, with what this transaction changed.
     pub fn waiting_in_all(&self) -> i64 {
         let moved = self.queue_moves.values().map(waiting).sum::<i64>();
-        self.shared.book.read().waiting + moved
+        self.shared.counters.read().waiting + moved
     }
 
     /// What is set on a queue, with what this transaction changed.
     pub fn settings(&self, queue: &Name) -> QueueSettings {
         let changed = self.settings.get(queue).cloned();
         changed.unwrap_or_else(|| {
-            self.shared.book.read().queues.get(queue).map(|queue| queue.settings.clone()).unwrap_or_default()
+            self.shared.counters.read().queues.get(queue).map(|queue| queue.settings.clone()).unwrap_or_default()
         })
     }
 }

@@ -3,7 +3,7 @@ use raincheck_core::{ClaimScope, Job, JobId, JobNo, Name};
 
 use super::batch::Batch;
 use super::claim::{self, ClaimKey, ClaimWrite};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 
 impl Batch<'_> {
     /// What is known of a name of a new job in this queue.
@@ -56,12 +56,12 @@ impl Batch<'_> {
         &mut self,
         id: &str,
         BatchClaim { jobs, fingerprint }: BatchClaim,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         let key = ClaimKey::of_batch(id);
         if matches!(self.claims.get(&key), Some(Some(_))) {
-            return Err(Trouble::Refused("a request id stands for two batches"));
+            return Err(PgError::Refused("a request id stands for two batches"));
         }
-        let no = jobs.last().copied().ok_or(Trouble::Refused("a batch of no jobs"))?;
+        let no = jobs.last().copied().ok_or(PgError::Refused("a batch of no jobs"))?;
         let claim = claim::Claim { no, fingerprint, jobs: Some(jobs), write: ClaimWrite::Insert };
         self.claims.insert(key, Some(claim));
         Ok(())

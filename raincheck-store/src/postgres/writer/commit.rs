@@ -6,8 +6,9 @@ use raincheck_core::{ChunkKind, Event};
 use super::batch::Batch;
 use super::trim::CUT;
 use crate::codec;
-use crate::postgres::error::Trouble;
-use crate::postgres::feed::order::Told;
+use crate::postgres::connection::db::Parameters;
+use crate::postgres::error::PgError;
+use crate::postgres::feed::order::Published;
 use crate::postgres::tables::rows;
 use crate::records::Commit;
 
@@ -19,34 +20,34 @@ const PLACE: &str = "INSERT INTO feed SELECT pos + 1, $1, last + 1, last + $2, $
     FROM (SELECT pos, last FROM feed ORDER BY pos DESC LIMIT 1) AS latest RETURNING pos, first";
 
 /// Takes the place in the feed and commits, both sent at once; everything else is written.
-pub(crate) async fn commit(batch: &mut Batch<'_>) -> Result<Told, Trouble> {
-    let mut told = std::mem::take(&mut batch.events);
+pub(crate) async fn commit(batch: &mut Batch<'_>) -> Result<Published, PgError> {
+    let mut events = std::mem::take(&mut batch.events);
     let grown = std::mem::take(&mut batch.grown);
     // Known by now, or the commit would overtake what is still being prepared.
     batch.db.prepare(&[LOCK, PLACE, CUT]).await?;
-    batch.count_forgotten(&told);
+    batch.count_forgotten(&events);
     if batch.history != batch.shared.history.current() {
-        return Err(Trouble::OtherHistory);
+        return Err(PgError::OtherHistory);
     }
     let (placed, committed) = {
         let batch = &*batch;
         let (locked, placed, cut, committed) =
-            join!(batch.db.query(LOCK, &[]), place(batch, &told, &grown), batch.write_cut(), batch.db.commit(),);
+            join!(batch.db.query(LOCK, &[]), place(batch, &events, &grown), batch.write_cut(), batch.db.commit(),);
         locked?;
         cut?;
         (placed?, committed)
     };
-    let row = placed.first().ok_or(Trouble::Refused("the feed has no end to go on from"))?;
+    let row = placed.first().ok_or(PgError::Refused("the feed has no end to go on from"))?;
     let (pos, first): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
     committed?;
-    for (index, event) in (first..).zip(&mut told) {
+    for (index, event) in (first..).zip(&mut events) {
         event.cursor.0 = index;
     }
-    let commit = Commit { events: told, chunks: grown, history_changed: false };
-    Ok(Told { pos, batch: batch.number, history: batch.history, commit })
+    let commit = Commit { events, chunks: grown, history_changed: false };
+    Ok(Published { pos, batch: batch.number, history: batch.history, commit })
 }
 
-pub(crate) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {
+pub(crate) async fn insert(batch: &Batch<'_>) -> Result<(), PgError> {
     let events = &batch.events;
     if events.is_empty() {
         return Ok(());
@@ -57,7 +58,7 @@ pub(crate) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {
         false => codec::event_text(&event.data),
     };
     let data: Vec<Option<String>> = events.iter().map(text).collect::<Result<_, _>>()?;
-    let parameters: crate::postgres::connection::db::Parameters<'_> = &[
+    let parameters: Parameters<'_> = &[
         &batch.number,
         &(0..).zip(events).map(|(index, _)| index).collect::<Vec<i32>>(),
         &events.iter().map(|event| event.no.0).collect::<Vec<_>>(),
@@ -73,13 +74,13 @@ pub(crate) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {
 
 async fn place(
     batch: &Batch<'_>,
-    told: &[Event],
+    events: &[Event],
     grown: &[(raincheck_core::JobNo, ChunkKind)],
-) -> Result<Vec<tokio_postgres::Row>, Trouble> {
-    let (node, _) = batch.mind.identity;
+) -> Result<Vec<tokio_postgres::Row>, PgError> {
+    let (node, _) = batch.state.identity;
     let nos: Option<Vec<i64>> = (!grown.is_empty()).then(|| grown.iter().map(|(no, _)| no.0).collect());
     let kinds: Option<Vec<i16>> = (!grown.is_empty()).then(|| grown.iter().map(|(_, kind)| *kind as i16).collect());
-    let low = told.iter().map(|event| event.no.0).min();
-    let high = told.iter().map(|event| event.no.0).max();
-    batch.db.query(PLACE, &[&batch.number, &(told.len() as i64), &node, &nos, &kinds, &low, &high]).await
+    let low = events.iter().map(|event| event.no.0).min();
+    let high = events.iter().map(|event| event.no.0).max();
+    batch.db.query(PLACE, &[&batch.number, &(events.len() as i64), &node, &nos, &kinds, &low, &high]).await
 }

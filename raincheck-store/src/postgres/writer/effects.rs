@@ -10,26 +10,26 @@ use crate::postgres::shared::Shared;
 use crate::postgres::tables::counters::Counts;
 
 /// What is left of a transaction when it has ended, to be made known or to be forgotten.
-pub(crate) struct After {
+pub(crate) struct CommitEffects {
     lease_changes: Vec<LeaseChange>,
     moves: HashMap<(Name, Name), Counts>,
     settings: HashMap<Name, QueueSettings>,
     due: Option<i64>,
-    retirement: Option<i64>,
+    expiration: Option<i64>,
     named: Vec<(bool, i32)>,
     /// A sweep took what was due next: look for the next after it.
     pub swept: bool,
     left_over: bool,
 }
 
-impl After {
+impl CommitEffects {
     pub fn of(batch: Batch<'_>) -> Self {
-        After {
+        CommitEffects {
             lease_changes: batch.lease_changes,
             moves: batch.moves,
             settings: batch.settings,
             due: batch.due.into_iter().min(),
-            retirement: batch.retirements.into_iter().min(),
+            expiration: batch.expirations.into_iter().min(),
             named: batch.named,
             swept: batch.swept,
             left_over: batch.left_over,
@@ -38,16 +38,16 @@ impl After {
 
     /// Makes known what is on disk.
     pub fn publish(self, shared: &Shared, done: Done) -> Vec<Vec<Reply>> {
-        let mut book = shared.book.write();
+        let mut counters = shared.counters.write();
         for ((queue, kind), counts) in self.moves {
-            book.add(queue, kind, &counts);
+            counters.add(queue, kind, &counts);
         }
         for (queue, settings) in self.settings {
-            book.queues.entry(queue).or_default().settings = settings;
+            counters.queues.entry(queue).or_default().settings = settings;
         }
-        drop(book);
+        drop(counters);
         shared.next_due.fetch_min(self.due.unwrap_or(i64::MAX), Ordering::AcqRel);
-        shared.next_retirement.fetch_min(self.retirement.unwrap_or(i64::MAX), Ordering::AcqRel);
+        shared.next_retirement.fetch_min(self.expiration.unwrap_or(i64::MAX), Ordering::AcqRel);
         shared.left_over.fetch_or(self.left_over, Ordering::AcqRel);
         if !self.lease_changes.is_empty() {
             let mut leases = shared.leases.lock();
@@ -60,8 +60,8 @@ impl After {
                 }
             }
         }
-        if let Some(told) = done.told {
-            shared.feed.publish(told);
+        if let Some(published) = done.published {
+            shared.feed.publish(published);
             shared.hints.wrote.notify_one();
         }
         done.replies

@@ -84,7 +84,7 @@ impl Objects {
 #[derive(Debug, Default)]
 pub(crate) struct FeedCut {
     /// The last event that was removed.
-    pub floor: Option<i64>,
+    pub last_removed: Option<i64>,
     /// Up to where it was trimmed.
     pub trimmed: Option<i64>,
     /// What came to the events of forgotten jobs, less what went, bytes.
@@ -93,10 +93,10 @@ pub(crate) struct FeedCut {
 
 impl FeedCut {
     pub fn remove(&mut self, cursor: Option<i64>) {
-        self.floor = self.floor.max(cursor);
+        self.last_removed = self.last_removed.max(cursor);
     }
 
     pub fn is_empty(&self) -> bool {
-        self.floor.is_none() && self.trimmed.is_none() && self.bytes == 0
+        self.last_removed.is_none() && self.trimmed.is_none() && self.bytes == 0
     }
 }

@@ -6,7 +6,7 @@ use raincheck_core::{FeedRetention, IdMint, Millis};
 use rand::rngs::StdRng;
 use uuid::Uuid;
 
-use super::scan_start::Floors;
+use super::scan_start::ScanStarts;
 use crate::postgres::locks::NODE_LOCK;
 
 /// Every plan is one that holds at any size: a statement that was planned while its tables were empty goes on to be used
@@ -19,7 +19,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_
     SELECT pg_advisory_xact_lock_shared(8241990467025)";
 
 /// What the writer keeps from one transaction to the next.
-pub(crate) struct Mind {
+pub(crate) struct WriterState {
     pub mint: IdMint,
     /// The number of this node that the mint goes by, and its token.
     pub identity: (i32, Uuid),
@@ -31,20 +31,20 @@ pub(crate) struct Mind {
     pub tick: Millis,
     pub bounds: Bounds,
     /// Where rows of counters lie, as far as is known: by queue, kind and state.
-    pub counters: Mutex<HashMap<(i32, i32, i16), String>>,
+    pub counter_places: Mutex<HashMap<(i32, i32, i16), String>>,
     /// Where looks for jobs begin.
-    pub floors: Floors,
+    pub scan_starts: ScanStarts,
     /// When there was last no name that could be forgotten, in ticks, unless this node gave up something since.
     pub found_no_name: Option<Millis>,
 }
 
-impl Mind {
+impl WriterState {
     /// Goes by another number and token, and forgets what was seen in another history, where these are others.
     pub fn go_by(&mut self, identity: (i32, Uuid), history: i64) {
         if self.history != history {
             self.history = history;
-            self.counters.lock().clear();
-            self.floors.forget();
+            self.counter_places.lock().clear();
+            self.scan_starts.forget();
             self.found_no_name = None;
         }
         if self.identity != identity {
