@@ -36,7 +36,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         name: "batch-claim-not-written",
         fault: "on PostgreSQL the request id of a batch is not written down",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/writer/claims.rs",
+            file: "raincheck-store/src/postgres/writer/batch.rs",
             from: "jobs: Some(jobs), write: ClaimWrite::Insert }",
             to: "jobs: Some(jobs), write: ClaimWrite::None }",
         }],

@@ -22,20 +22,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_MOST: Duration = Duration::from_secs(60);
 /// Least time between two hints: what is written meanwhile shares the next one.
 const APART: Duration = Duration::from_millis(2);
-impl Shared {
-    /// Somebody asks for something, and may wait for what comes next.
-    pub fn asked(&self) {
-        if self.hints.asked(self.clock.own.ticks()) {
-            // Whoever looks now and then looks often from now on.
-            self.feed.behind.notify_one();
-        }
-    }
-
-    /// Whether somebody may wait for something that no hint will tell of.
-    pub fn waits_unheard(&self) -> bool {
-        self.hints.waits_unheard(self.clock.own.ticks())
-    }
-}
 
 /// Listens, on one connection after the other, and tells the others when this node wrote.
 pub(crate) async fn listen(shared: Arc<Shared>, connector: Connector) {

@@ -94,12 +94,6 @@ async fn fence(db: &impl GenericClient, number: i32) -> Result<bool, PgError> {
 }
 
 impl Shared {
-    /// What proves who this node is: its number and its token.
-    pub fn identity(&self) -> (i32, Uuid) {
-        let token = self.token.lock();
-        (self.node.load(Ordering::Acquire), *token)
-    }
-
     /// Takes over a number.
     pub fn be(&self, held: &Held) {
         let mut token = self.token.lock();

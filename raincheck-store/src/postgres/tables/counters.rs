@@ -18,8 +18,11 @@ pub(crate) type Counts = [i64; 9];
 /// disk, those of other nodes once the writer looked again.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    /// Settings and counts of each queue, from the tables `queue` and `counter`.
     pub queues: HashMap<Name, Queue>,
+    /// Counts by queue and kind.
     pub pairs: HashMap<(Name, Name), Counts>,
+    /// Jobs that wait in the whole store.
     pub waiting: i64,
     /// Where other nodes may have queued something since the last look.
     pub maybe_ready: HashSet<(Name, Name)>,
@@ -28,7 +31,9 @@ pub(crate) struct Counters {
 /// What is kept of one queue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
+    /// What its row says.
     pub settings: QueueSettings,
+    /// Of all its kinds together.
     pub counts: Counts,
 }
 

@@ -1,10 +1,13 @@
 use std::collections::BTreeSet;
 
 use raincheck_core::decide::Moment;
-use raincheck_core::interpreter::{self, Carried, Fact, NamedQueue, NewFacts, NotAsked};
-use raincheck_core::{BatchName, Command, Millis, Name, NewJob, QueueFacts, Reply, limits};
+use raincheck_core::interpreter::{
+    self, BatchFacts, BatchJob, Carried, Claim, Fact, Look, NameFacts, NamedQueue, NewFacts, NewName, NotAsked,
+};
+use raincheck_core::{BatchName, Command, Job, JobId, JobNo, Millis, Name, NewJob, QueueFacts, Reply, limits};
 
 use super::batch::Batch;
+use super::claim::{self, ClaimKey};
 use crate::postgres::error::PgError;
 use crate::postgres::tables::counters;
 use crate::postgres::tables::names::Names;
@@ -14,7 +17,7 @@ const LOOK_AGAIN: Millis = 1_000;
 
 impl Batch<'_> {
     /// Lets the rules decide one command whose facts are loaded. Commands that look for jobs by what they are like go
-    /// other ways, see `run`.
+    /// other ways, see `Batch::group`.
     pub(crate) fn apply(&mut self, command: Command) -> Result<Reply, PgError> {
         match command {
             Command::Submit(jobs) => self.submit(jobs, None),
@@ -92,6 +95,51 @@ impl Batch<'_> {
             by_key: self.stands_for(new.key_name(), &new.queue),
             equal: self.stands_for(new.equal_name(), &new.queue),
         })
+    }
+
+    /// What is known of a name of a new job in this queue.
+    fn stands_for(&self, name: Option<NewName<'_>>, queue: &Name) -> NameFacts {
+        let mut facts = NameFacts::default();
+        let Some(name) = name else { return facts };
+        loop {
+            let before = facts.next(name);
+            match before {
+                Some(Look::Claim) => {
+                    let key = ClaimKey::of(name.scope, queue, name.key.into());
+                    facts.claim = match self.claims.get(&key) {
+                        Some(known) => {
+                            known.as_ref().map(|claim| Claim { no: claim.no, fingerprint: claim.fingerprint }).into()
+                        }
+                        // Nothing can stand under a name in a queue that is not on disk.
+                        None if self.scope(&key).is_none() => Fact::Absent,
+                        None => Fact::NotAsked,
+                    };
+                }
+                Some(Look::Job(no)) => facts.job = self.job_fact(no),
+                Some(Look::Tombstone(no)) => facts.tombstone = self.tombstone_fact(no),
+                None => return facts,
+            }
+            if facts.next(name) == before {
+                return facts;
+            }
+        }
+    }
+
+    fn job_fact(&self, no: JobNo) -> Fact<Job> {
+        self.jobs.get(&no).map_or(Fact::NotAsked, |known| known.as_ref().map(|entry| entry.job.clone()).into())
+    }
+
+    fn tombstone_fact(&self, no: JobNo) -> Fact<JobId> {
+        self.tombstones.get(&no).map_or(Fact::NotAsked, |known| (*known).into())
+    }
+
+    /// What is known of the request id of a batch.
+    fn batch_facts(&self, id: &str) -> BatchFacts {
+        let Some(known) = self.claims.get(&ClaimKey::of_batch(id)) else { return BatchFacts::default() };
+        let claim = known.as_ref().and_then(claim::Claim::of_batch);
+        let jobs = claim.iter().flat_map(|claim| claim.jobs.iter());
+        let jobs = jobs.map(|no| BatchJob { job: self.job_fact(*no), tombstone: self.tombstone_fact(*no) }).collect();
+        BatchFacts { claim: claim.into(), jobs }
     }
 
     fn too_many_queues(&self, name: &Name, before: &[NewJob]) -> bool {

@@ -22,61 +22,86 @@ use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::counters::{Counts, SERVED, TICKETS, sum, waiting};
 
-/// The transaction.
+/// The transaction, and what it has looked up, decided and not written yet.
 pub(crate) struct Batch<'a> {
+    /// The writer's connection, in a transaction.
     pub db: &'a Db,
     pub shared: &'a Shared,
+    /// What is kept from one transaction to the next.
     pub state: &'a mut WriterState,
+    /// The time that all of it is decided at, from the first statement.
     pub now: Timestamp,
-    /// The same moment on the clock of leases.
+    /// The same moment on the clock of leases, milliseconds.
     pub ticks: Millis,
+    /// Its number, of the sequence `batch`; 0 before it has begun.
     pub number: i64,
-    /// The history that it is in, see [`crate::postgres::history`].
+    /// The history that it is in, by its first cursor, see [`crate::postgres::history`].
     pub history: i64,
 
+    /// Jobs that were looked up or made; `None` where there is none; so in the maps below.
     pub jobs: HashMap<JobNo, Option<Entry>>,
+    /// Ids of purged jobs.
     pub tombstones: HashMap<JobNo, Option<JobId>>,
+    /// Names that stand for jobs.
     pub claims: HashMap<ClaimKey, Option<Claim>>,
+    /// Leases as they stood when the transaction began.
     pub leases: HashMap<JobNo, Option<KeptLease>>,
+    /// Results, as far as another end is compared with them.
     pub recorded: HashMap<JobNo, Option<Recorded>>,
+    /// Retry policies, from the specs.
     pub retries: HashMap<JobNo, Option<RetryPolicy>>,
+    /// Where streams and logs end.
     pub parts: HashMap<ChunkPlace, Option<Part>>,
+    /// Settings of queues that were locked or changed.
     pub settings: HashMap<Name, QueueSettings>,
+    /// Named objects.
     pub objects: Objects,
-    /// What lease requests were given that had an id.
+    /// Leases that were given to requests with an id, from the table `lease_request` and this transaction.
     pub given: HashMap<Digest, Vec<LeaseRef>>,
-    /// Counters as they changed since the transaction began.
+    /// Counters as they changed since the transaction began, by queue and kind.
     pub moves: HashMap<(Name, Name), Counts>,
     /// The same, of whole queues.
     queue_moves: HashMap<Name, Counts>,
 
+    /// Events so far, in their order.
     pub events: Vec<Event>,
+    /// Streams and logs that were written to.
     pub grown: Vec<(JobNo, ChunkKind)>,
+    /// What becomes of leases, in order.
     pub lease_changes: Vec<LeaseChange>,
+    /// What follows from the decisions, and is not carried out yet.
     pub follow_ups: FollowUps,
-    /// Of all that was handed out, as far as it was looked at, bytes.
+    /// What the inputs of all leases of this transaction take, as far as they are read with them, bytes.
     pub inputs: usize,
+    /// Results that are not written yet.
     pub results: Vec<(JobNo, Content)>,
+    /// The latest progress and failure that are not written yet, as JSON.
     pub reports: BTreeMap<JobNo, (Option<String>, Option<String>)>,
+    /// Pieces of streams and logs that are not written yet.
     pub pieces: Vec<Piece>,
+    /// Queues whose settings are not written yet.
     pub set_queues: BTreeSet<Name>,
-    /// Counters not yet written.
+    /// Changes of counters that are not written yet.
     pub unwritten: HashMap<(Name, Name), Counts>,
     /// How many of `lease_changes` are written.
     pub written_leases: usize,
     /// How many of `events` are written.
     pub written_events: usize,
-    /// Jobs that are about to be purged.
+    /// Jobs that the rules purged and whose rows are still there.
     pub forgotten: Vec<Job>,
-    /// Jobs that were purged; their events are told of and not kept.
+    /// Jobs that were purged; their events are published and not kept.
     pub gone: BTreeSet<JobNo>,
+    /// Where the feed is cut.
     pub cut: FeedCut,
+    /// Times at which new or changed jobs are due or late, milliseconds.
     pub due: Vec<i64>,
+    /// Times at which the retention of jobs is over, milliseconds.
     pub expirations: Vec<i64>,
-    /// Names that are on disk once the transaction is.
+    /// Numbers of names that are on disk once the transaction is; whether of a queue.
     pub named: Vec<(bool, i32)>,
+    /// Jobs were taken whose time has come: the next times are to be read again.
     pub swept: bool,
-    /// Something was left over.
+    /// Follow-ups were left over.
     pub left_over: bool,
     /// Nobody could renew leases for a while: none is over before that is seen to.
     pub unheard: bool,
@@ -252,6 +277,29 @@ impl<'a> Batch<'a> {
         };
         self.claims.insert(key, Some(Claim { no, fingerprint, jobs: None, write }));
         Ok(())
+    }
+
+    /// Lets the request id of a batch stand for its jobs.
+    fn claim_batch(&mut self, id: &str, BatchClaim { jobs, fingerprint }: BatchClaim) -> Result<(), PgError> {
+        let key = ClaimKey::of_batch(id);
+        if matches!(self.claims.get(&key), Some(Some(_))) {
+            return Err(PgError::Refused("a request id stands for two batches"));
+        }
+        let no = jobs.last().copied().ok_or(PgError::Refused("a batch of no jobs"))?;
+        let claim = Claim { no, fingerprint, jobs: Some(jobs), write: ClaimWrite::Insert };
+        self.claims.insert(key, Some(claim));
+        Ok(())
+    }
+
+    /// The numbers of a claim's scope and queue; `None` while its queue is not on disk.
+    pub fn scope(&self, key: &ClaimKey) -> Option<(i16, i32)> {
+        let number = |queue: &Name| self.shared.names.queues.number(queue.as_str());
+        match key {
+            ClaimKey::Id(_) => Some((ClaimScope::Id as i16, 0)),
+            ClaimKey::Batch(_) => Some((ClaimScope::Batch as i16, 0)),
+            ClaimKey::Key(queue, _) => Some((ClaimScope::Key as i16, number(queue)?)),
+            ClaimKey::Equal(queue, _) => Some((ClaimScope::Equal as i16, number(queue)?)),
+        }
     }
 
     /// Counts what a job's move changed.

@@ -20,19 +20,22 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_
 
 /// What the writer keeps from one transaction to the next.
 pub(crate) struct WriterState {
+    /// Makes numbers and ids of jobs, in the lane of this node.
     pub mint: IdMint,
     /// The number of this node that the mint goes by, and its token.
     pub identity: (i32, Uuid),
-    /// The history that was seen last.
+    /// The history that was seen last, by its first cursor.
     pub history: i64,
-    /// How its transactions begin.
+    /// The statements that its transactions begin with.
     pub begin: String,
+    /// The randomness of all decisions, from the system or from a seed.
     pub rng: StdRng,
+    /// The latest time that was decided at, milliseconds: job numbers never go back.
     pub tick: Millis,
     pub bounds: Bounds,
-    /// Where rows of counters lie, as far as is known: by queue, kind and state.
+    /// Where rows of counters lie (`ctid`), as of the last time that they were written: by queue, kind and state.
     pub counter_places: Mutex<HashMap<(i32, i32, i16), String>>,
-    /// Where looks for jobs begin.
+    /// Where scans for jobs begin.
     pub scan_starts: ScanStarts,
     /// When there was last no name that could be forgotten, in ticks, unless this node gave up something since.
     pub found_no_name: Option<Millis>,
@@ -58,10 +61,15 @@ impl WriterState {
 /// Bounds the writer checks submits against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
+    /// Most waiting jobs of a queue that says nothing else, from the configuration.
     pub max_queued: u64,
+    /// Most waiting jobs in all, from the configuration.
     pub max_in_all: u64,
+    /// How long purged jobs are remembered, milliseconds.
     pub tombstone: Millis,
+    /// How much of the feed stays when its jobs are forgotten.
     pub feed: FeedRetention,
+    /// How many follow-ups one transaction takes.
     pub following: Following,
 }
 

@@ -6,11 +6,11 @@ use raincheck_core::Reply;
 use tokio::sync::mpsc;
 
 use super::batch::Batch;
-use super::effects::CommitEffects;
+use super::commit::{CommitEffects, Done};
 use super::request::{Answer, Request};
 use super::state::WriterState;
 use super::sweep;
-use super::transaction::{Done, Stop};
+use super::transaction::Stop;
 use super::unused_names;
 use crate::StoreError;
 use crate::postgres::connection::connector::Connector;
@@ -33,10 +33,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// commit; nobody waits for a batch to fill.
 pub(crate) struct Writer {
     pub shared: Arc<Shared>,
+    /// Makes its connection anew.
     pub connector: Connector,
+    /// Its connection; `None` while there is none.
     pub db: Option<Db>,
     pub state: WriterState,
+    /// When it last looked at what other nodes did.
     pub looked: Instant,
+    /// Since when its connection is lost.
     pub lost_since: Option<Instant>,
     /// A transaction whose connection was lost, and which may be under way still: nothing is written before it has ended.
     pub open: Option<i64>,

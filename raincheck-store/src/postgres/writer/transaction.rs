@@ -7,25 +7,17 @@ use futures_util::try_join;
 use raincheck_core::{Command, LeaseJobs, Outcome, Reply};
 
 use super::batch::Batch;
-use super::commit;
+use super::commit::{Done, commit};
 use super::request::Request;
 use crate::postgres::connection::anchor::TIMELINE;
 use crate::postgres::connection::db::Parameters;
 use crate::postgres::connection::timeouts::answered;
 use crate::postgres::error::PgError;
-use crate::postgres::feed::order::Published;
 use crate::postgres::history::epoch::CURRENT;
 use crate::postgres::locks::BATCH_LOCK;
 use crate::postgres::node::clock::{NOW, Time};
 use crate::postgres::node::life::GAP;
 use crate::postgres::tables::sql::NAMES_ROUND;
-
-/// What came of a transaction that is about to be committed.
-pub(crate) struct Done {
-    pub replies: Vec<Vec<Reply>>,
-    /// Its place in the feed, once it is committed; `None` when it wrote nothing.
-    pub published: Option<Published>,
-}
 
 /// Why a transaction was not committed, or may not have been.
 pub(crate) enum Stop {
@@ -60,7 +52,7 @@ impl Batch<'_> {
             answered(until, self.db.run("COMMIT")).await?;
             return Ok(Done { replies, published: None });
         }
-        match answered(until, commit::commit(self)).await {
+        match answered(until, commit(self)).await {
             Ok(published) => Ok(Done { replies, published: Some(published) }),
             Err(error) if error.is_loss() => Err(Stop::During(self.number, replies, error)),
             Err(error) => Err(Stop::Before(error)),

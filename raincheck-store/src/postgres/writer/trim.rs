@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use futures_util::try_join;
 use raincheck_core::limits::EVENT_BYTES;
-use raincheck_core::{Cursor, Event, Purged, Reply, Timestamp, Trim};
+use raincheck_core::{Cursor, Purged, Reply, Timestamp, Trim};
 use tokio_postgres::Row;
 
 use super::batch::Batch;
@@ -43,10 +43,7 @@ const OLDEST: &str = "SELECT f.first + e.idx, e.no, e.at, coalesce(octet_length(
     CROSS JOIN LATERAL (SELECT * FROM event WHERE batch = f.batch AND no >= f.low AND no <= f.high \
     AND no >= {low} AND no < {high} ORDER BY idx) e WHERE f.first + e.idx > $1 ORDER BY f.last, e.idx LIMIT $3";
 const DROPPED: &str = "DELETE FROM tombstone WHERE no = ANY($1) AND until IS NULL";
-pub(crate) const CUT: &str = "INSERT INTO meta AS m (name, number) SELECT * FROM (VALUES ('feed_floor', $1::bigint), \
-    ('feed_trimmed', $2::bigint), ('feed_forgotten_bytes', $3::bigint)) AS new (name, number) WHERE number IS NOT NULL \
-    ON CONFLICT (name) DO UPDATE SET number = CASE m.name WHEN 'feed_forgotten_bytes' \
-    THEN greatest(m.number + excluded.number, 0) ELSE greatest(m.number, excluded.number) END";
+
 impl Batch<'_> {
     /// Asks what the events of jobs take that are being forgotten, as the last that is done about them.
     pub(crate) async fn weigh(&self, nos: &[i64]) -> Result<Vec<Row>, PgError> {
@@ -117,19 +114,5 @@ impl Batch<'_> {
         let row = rows.first().ok_or(PgError::Refused("the feed has no state"))?;
         let trimmed = self.cut.trimmed.unwrap_or(row.try_get(0)?);
         Ok((trimmed, row.try_get::<_, i64>(1)? + self.cut.bytes, row.try_get(2)?))
-    }
-
-    /// Writes where the feed is cut, in the order of the feed.
-    pub(crate) async fn write_cut(&self) -> Result<u64, PgError> {
-        if self.cut.is_empty() {
-            return Ok(0);
-        }
-        self.db.execute(CUT, &[&self.cut.last_removed, &self.cut.trimmed, &self.cut.bytes]).await
-    }
-
-    /// Counts the events of this transaction whose jobs are forgotten by it, too.
-    pub(crate) fn count_forgotten(&mut self, events: &[Event]) {
-        let forgotten = events.iter().filter(|event| self.gone.contains(&event.no)).count();
-        self.cut.bytes += forgotten as i64 * EVENT_BYTES as i64;
     }
 }
