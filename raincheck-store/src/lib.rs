@@ -32,7 +32,7 @@ pub use commit_times::{COMMIT_MICROS, CommitTimes};
 pub use error::StoreError;
 pub use migrate::{Moved, migrate};
 pub use open::{StoreOptions, doctor, open};
-pub use postgres::{Anew, PostgresDoctor, PostgresOptions, PostgresStore, Stranger, TableSize, Tended, Time};
+pub use postgres::{Anew, Maintained, PostgresDoctor, PostgresOptions, PostgresStore, Stranger, TableSize, Time};
 pub use records::{
     Chunk, ChunkInfo, Commit, EventFilter, EventPage, FeedFigures, Figures, Filter, Found, JobPage, KindFigures, Most,
     Overrun, QueueFigures, Record, Renewal, Renewed, ResultInfo,

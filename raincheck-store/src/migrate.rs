@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::blobs::{BlobFolder, Blobs};
 use crate::columns::number::{RUNNING, STARTED};
 use crate::columns::{Asked, Changing, Columns, Flags, Kept, Lasting, joined};
-use crate::postgres::{NOW, SERVED, Stretches, TICKETS, Trouble, escaped, id as store_id};
+use crate::postgres::{NOW, Partitions, PgError, SERVED, TICKETS, escaped, id as store_id};
 use crate::rules::CIRCLE;
 use crate::sqlite::{failed, id as sqlite_id, other, unpacked};
 use crate::{PostgresOptions, SqliteOptions, StoreError};
@@ -151,9 +151,9 @@ async fn all(
         return Err(StoreError::InUse(from.path.display().to_string()));
     }
     let mut client = to.prepare().await?;
-    stretches(&visit.db, &mut client, to).await?;
+    partitions(&visit.db, &mut client, to).await?;
     let id = store_id(&client).await?;
-    let transaction = client.transaction().await.map_err(Trouble::from)?;
+    let transaction = client.transaction().await.map_err(PgError::from)?;
     let mut moved = rows(&visit.db, &transaction, tell).await?;
     let source = BlobFolder::at(&from.blobs);
     let (old, new) = (sqlite_id(&visit.db).map_err(other)?, id);
@@ -163,7 +163,7 @@ async fn all(
     let shared = source.admit(&to.blobs, old, new).map_err(unusable)?;
     let target = Blobs::open(&to.blobs, new).await.map_err(unusable)?;
     moved.files = files(&visit.db, &source, &target).await?;
-    transaction.commit().await.map_err(Trouble::from)?;
+    transaction.commit().await.map_err(PgError::from)?;
     if shared {
         source.pass_to(new).map_err(unusable)?;
     }
@@ -172,8 +172,8 @@ async fn all(
 
 /// Makes partitions for all numbers of jobs. That is done first: in one transaction, as many as there may be would need
 /// more locks than a server has.
-async fn stretches(from: &Connection, to: &mut Client, options: &PostgresOptions) -> Result<(), StoreError> {
-    let stretches = Stretches::of(options.stretch);
+async fn partitions(from: &Connection, to: &mut Client, options: &PostgresOptions) -> Result<(), StoreError> {
+    let partitions = Partitions::of(options.partition_length);
     // Events outlive their jobs.
     let mut next = from
         .prepare(
@@ -186,8 +186,8 @@ async fn stretches(from: &Connection, to: &mut Client, options: &PostgresOptions
         if no < from {
             return Err(StoreError::Other(format!("the data is damaged: jobs: {CIRCLE}; see `raincheck doctor`")));
         }
-        stretches.make(to, JobNo(no)).await?;
-        from = stretches.end_of(JobNo(no));
+        partitions.make(to, JobNo(no)).await?;
+        from = partitions.end_of(JobNo(no));
     }
     Ok(())
 }
@@ -195,15 +195,15 @@ async fn stretches(from: &Connection, to: &mut Client, options: &PostgresOptions
 /// All tables, and what stands apart from them.
 async fn rows(from: &Connection, to: &Transaction<'_>, tell: &mut impl FnMut(&str, u64)) -> Result<Moved, StoreError> {
     let taken = "SELECT EXISTS (SELECT FROM queue) OR EXISTS (SELECT FROM feed WHERE pos > 0)";
-    to.batch_execute("LOCK TABLE feed IN ACCESS EXCLUSIVE MODE").await.map_err(Trouble::from)?;
-    let taken: bool = to.query_one(taken, &[]).await.and_then(|row| row.try_get(0)).map_err(Trouble::from)?;
+    to.batch_execute("LOCK TABLE feed IN ACCESS EXCLUSIVE MODE").await.map_err(PgError::from)?;
+    let taken: bool = to.query_one(taken, &[]).await.and_then(|row| row.try_get(0)).map_err(PgError::from)?;
     if taken {
         return Err(StoreError::Other("the database holds jobs already; move into an empty one".to_owned()));
     }
     let number = |sql: &str| from.query_row(sql, [], |row| row.get::<_, i64>(0)).optional().map_err(other);
     let first = number("SELECT min(cursor) FROM event HAVING count(*) > 0")?.unwrap_or(1);
     let now =
-        to.query_one(&format!("SELECT {NOW}"), &[]).await.and_then(|row| row.try_get(0)).map_err(Trouble::from)?;
+        to.query_one(&format!("SELECT {NOW}"), &[]).await.and_then(|row| row.try_get(0)).map_err(PgError::from)?;
     let mut moved = Moved::default();
     for table in TABLES {
         let rows = copy(from, to, table, first, now).await?;
@@ -223,27 +223,27 @@ async fn rows(from: &Connection, to: &Transaction<'_>, tell: &mut impl FnMut(&st
     let kept = "INSERT INTO meta (name, number, bytes) VALUES ($1, $2, $3) \
                 ON CONFLICT (name) DO UPDATE SET number=excluded.number, bytes=excluded.bytes";
     if let Some(floor) = floor {
-        to.execute(behind, &[&floor]).await.map_err(Trouble::from)?;
+        to.execute(behind, &[&floor]).await.map_err(PgError::from)?;
     }
     let mut facts = vec![("secret", None, secret)];
     for name in ["feed_floor", "feed_trimmed", "feed_forgotten_bytes", "last_buried"] {
         facts.push((name, number(&format!("SELECT value FROM meta WHERE name='{name}'"))?, None));
     }
     for (name, number, bytes) in facts.into_iter().filter(|(_, number, bytes)| number.is_some() || bytes.is_some()) {
-        to.execute(kept, &[&name, &number, &bytes]).await.map_err(Trouble::from)?;
+        to.execute(kept, &[&name, &number, &bytes]).await.map_err(PgError::from)?;
     }
     requests(from, to).await?;
     // Leases begin anew now: nobody kept them from being renewed before.
-    to.batch_execute(&format!("UPDATE life SET at = {NOW}; {AFTER}")).await.map_err(Trouble::from)?;
+    to.batch_execute(&format!("UPDATE life SET at = {NOW}; {AFTER}")).await.map_err(PgError::from)?;
     Ok(moved)
 }
 
 /// Copies one table; answers how many rows it has.
 async fn copy(from: &Connection, to: &Transaction<'_>, table: &Table, first: i64, now: i64) -> Result<u64, StoreError> {
     let Table { name, columns, select } = table;
-    let like = to.prepare(&format!("SELECT {columns} FROM {name}")).await.map_err(Trouble::from)?;
+    let like = to.prepare(&format!("SELECT {columns} FROM {name}")).await.map_err(PgError::from)?;
     let types: Vec<Type> = like.columns().iter().map(|column| column.type_().clone()).collect();
-    let sink = to.copy_in(&format!("COPY {name} ({columns}) FROM STDIN BINARY")).await.map_err(Trouble::from)?;
+    let sink = to.copy_in(&format!("COPY {name} ({columns}) FROM STDIN BINARY")).await.map_err(PgError::from)?;
     let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
     let numbers = [
         (":first", &*first.to_string()),
@@ -263,9 +263,9 @@ async fn copy(from: &Connection, to: &Transaction<'_>, table: &Table, first: i64
         for (index, kind) in types.iter().enumerate() {
             cells.push(Cell::of(row, index, kind).map_err(other)?);
         }
-        writer.as_mut().write_raw(cells.iter().map(|cell| cell as &(dyn ToSql + Sync))).await.map_err(Trouble::from)?;
+        writer.as_mut().write_raw(cells.iter().map(|cell| cell as &(dyn ToSql + Sync))).await.map_err(PgError::from)?;
     }
-    Ok(writer.finish().await.map_err(Trouble::from)?)
+    Ok(writer.finish().await.map_err(PgError::from)?)
 }
 
 /// Answers to lease requests, whose leases are a packed list on one side and two columns on the other.
@@ -280,7 +280,7 @@ async fn requests(from: &Connection, to: &Transaction<'_>) -> Result<(), StoreEr
         let attempts: Vec<i32> = leases.iter().map(|lease| lease.attempt.cast_signed()).collect();
         to.execute("INSERT INTO lease_request VALUES ($1, $2, $3, $4)", &[&id, &at, &nos, &attempts])
             .await
-            .map_err(Trouble::from)?;
+            .map_err(PgError::from)?;
     }
     Ok(())
 }

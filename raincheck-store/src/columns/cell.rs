@@ -9,7 +9,7 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
 
 use super::Flags;
-use crate::postgres::{Trouble, escaped, plain};
+use crate::postgres::{PgError, escaped, plain};
 use crate::sqlite;
 
 /// A value that stands in a column.
@@ -66,9 +66,9 @@ pub(crate) fn of_postgres<'r, T: Read<'r>>(
     row: &'r tokio_postgres::Row,
     place: usize,
     column: &'static str,
-) -> Result<T, Trouble> {
+) -> Result<T, PgError> {
     T::of_postgres(row.try_get(place)?)
-        .map_err(|Unfit(what)| Trouble::Unreadable(format!("the column {column} {what}")))
+        .map_err(|Unfit(what)| PgError::Unreadable(format!("the column {column} {what}")))
 }
 
 /// Values that are copied: what SQLite keeps and what PostgreSQL keeps of them, and back from there.

@@ -49,7 +49,7 @@ pub(crate) trait ReadColumns<'r>: Sized {
     fn of_sqlite(row: &'r rusqlite::Row<'_>, first: usize) -> Result<Self, crate::sqlite::SqliteError>;
 
     /// The same on PostgreSQL.
-    fn of_postgres(row: &'r tokio_postgres::Row, first: usize) -> Result<Self, crate::postgres::Trouble>;
+    fn of_postgres(row: &'r tokio_postgres::Row, first: usize) -> Result<Self, crate::postgres::PgError>;
 }
 
 /// A statement for PostgreSQL that inserts rows which come as arrays, one for each column.
@@ -122,7 +122,7 @@ macro_rules! row {
             fn of_postgres(
                 row: &$read tokio_postgres::Row,
                 first: usize,
-            ) -> std::result::Result<Self, $crate::postgres::Trouble> {
+            ) -> std::result::Result<Self, $crate::postgres::PgError> {
                 let mut next = first;
                 $(next += 1;
                 let $column = $crate::columns::cell::of_postgres(row, next - 1, stringify!($column))?;)+

@@ -6,9 +6,9 @@ use crate::codec::CodecError;
 
 /// Why something asked of the database was not done. Nothing of it crosses the seam.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum PgError {
     /// The database said no, or the connection ended.
-    #[error("{}", told(.0))]
+    #[error("{}", message_of(.0))]
     Database(#[from] tokio_postgres::Error),
     /// There is no connection to be had.
     #[error("the database cannot be reached: {0}")]
@@ -67,7 +67,7 @@ const POOLER: &str = "there is a pooler before the database that does not keep p
     1.21 on, with max_prepared_statements above 0; or name the database itself";
 
 /// An error with what the server says about it; by itself it says only "db error".
-pub(crate) fn told(error: &tokio_postgres::Error) -> String {
+pub(crate) fn message_of(error: &tokio_postgres::Error) -> String {
     if forgets(error) {
         return POOLER.to_owned();
     }
@@ -83,7 +83,7 @@ pub(crate) fn forgets(error: &tokio_postgres::Error) -> bool {
     matches!(error.code(), Some(&SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT))
 }
 
-impl Trouble {
+impl PgError {
     /// Why a host takes no connection.
     pub fn of_connecting(error: tokio_postgres::Error) -> Self {
         let io = std::error::Error::source(&error).and_then(|e| e.downcast_ref::<std::io::Error>());
@@ -93,30 +93,30 @@ impl Trouble {
         match io {
             // The driver's own word for a server that takes no writes.
             Some(io) if io.kind() == std::io::ErrorKind::PermissionDenied && io.raw_os_error().is_none() => {
-                Trouble::Standby
+                PgError::Standby
             }
-            Some(io) => Trouble::Unreachable(io.to_string()),
-            None if error.code().is_some_and(|code| later.contains(&code)) => Trouble::NotYet(told(&error)),
-            None => Trouble::Unreachable(told(&error)),
+            Some(io) => PgError::Unreachable(io.to_string()),
+            None if error.code().is_some_and(|code| later.contains(&code)) => PgError::NotYet(message_of(&error)),
+            None => PgError::Unreachable(message_of(&error)),
         }
     }
 
     /// What each host of an address said. It is worth waiting where one of them may come to take writes.
-    pub fn of_hosts<'a>(said: impl IntoIterator<Item = (&'a str, Trouble)>) -> Self {
+    pub fn of_hosts<'a>(said: impl IntoIterator<Item = (&'a str, PgError)>) -> Self {
         let (mut is_not_yet, mut all) = (false, Vec::new());
-        for (place, trouble) in said {
-            is_not_yet |= matches!(trouble, Trouble::Standby | Trouble::Elsewhere(_) | Trouble::NotYet(_));
-            all.push(format!("{place}: {}", trouble.why()));
+        for (place, error) in said {
+            is_not_yet |= matches!(error, PgError::Standby | PgError::Elsewhere(_) | PgError::NotYet(_));
+            all.push(format!("{place}: {}", error.why()));
         }
         let all = all.join("; ");
-        if is_not_yet { Trouble::NotYet(all) } else { Trouble::Unreachable(all) }
+        if is_not_yet { PgError::NotYet(all) } else { PgError::Unreachable(all) }
     }
 
-    /// The same without what the kind of trouble is, where that was said before.
+    /// The same without what the kind of error is, where that was said before.
     pub fn why(&self) -> String {
         match self {
-            Trouble::Unreachable(why) | Trouble::NotYet(why) => why.clone(),
-            Trouble::Silent => "it does not answer".to_owned(),
+            PgError::Unreachable(why) | PgError::NotYet(why) => why.clone(),
+            PgError::Silent => "it does not answer".to_owned(),
             other => other.to_string(),
         }
     }
@@ -124,30 +124,30 @@ impl Trouble {
     /// The connection is of no use any more, or there never was one.
     pub fn is_loss(&self) -> bool {
         match self {
-            Trouble::Database(error) => error.code().is_none_or(|code| is_loss(code.code())),
-            Trouble::Unreachable(_)
-            | Trouble::NotYet(_)
-            | Trouble::Silent
-            | Trouble::Standby
-            | Trouble::Elsewhere(_)
-            | Trouble::OtherHistory
-            | Trouble::CutShort => true,
+            PgError::Database(error) => error.code().is_none_or(|code| is_loss(code.code())),
+            PgError::Unreachable(_)
+            | PgError::NotYet(_)
+            | PgError::Silent
+            | PgError::Standby
+            | PgError::Elsewhere(_)
+            | PgError::OtherHistory
+            | PgError::CutShort => true,
             _ => false,
         }
     }
 
     /// Somebody has locked what is needed, for longer than a caller waits.
     pub fn is_locked_out(&self) -> bool {
-        matches!(self, Trouble::Database(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+        matches!(self, PgError::Database(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
     }
 
     /// Nothing is wrong but the moment.
     pub fn is_race(&self) -> bool {
         match self {
-            Trouble::Database(error) => {
+            PgError::Database(error) => {
                 matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
             }
-            Trouble::Again(_) | Trouble::Fenced | Trouble::Renamed | Trouble::Crowded => true,
+            PgError::Again(_) | PgError::Fenced | PgError::Renamed | PgError::Crowded => true,
             _ => false,
         }
     }
@@ -156,8 +156,8 @@ impl Trouble {
     pub fn is_uncovered(&self) -> bool {
         match self {
             // No table has checks of its own.
-            Trouble::Database(error) => error.code() == Some(&SqlState::CHECK_VIOLATION),
-            Trouble::Uncovered(_) => true,
+            PgError::Database(error) => error.code() == Some(&SqlState::CHECK_VIOLATION),
+            PgError::Uncovered(_) => true,
             _ => false,
         }
     }
@@ -165,8 +165,8 @@ impl Trouble {
     /// The database, or this program, kept a promise from being broken.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Trouble::Database(error) => error.code().is_some_and(|code| code.code().starts_with("23")),
-            Trouble::Refused(_) | Trouble::Unreadable(_) => true,
+            PgError::Database(error) => error.code().is_some_and(|code| code.code().starts_with("23")),
+            PgError::Refused(_) | PgError::Unreadable(_) => true,
             _ => false,
         }
     }
@@ -178,17 +178,17 @@ fn is_loss(code: &str) -> bool {
     code.starts_with("57P") || code.starts_with("08") || matches!(code, "25006" | "25P02" | "25P03" | "53300")
 }
 
-impl From<CodecError> for Trouble {
+impl From<CodecError> for PgError {
     fn from(error: CodecError) -> Self {
-        Trouble::Unreadable(error.to_string())
+        PgError::Unreadable(error.to_string())
     }
 }
 
-impl From<Trouble> for StoreError {
-    fn from(trouble: Trouble) -> Self {
-        match &trouble {
-            Trouble::Database(error) if error.code() == Some(&SqlState::DISK_FULL) => StoreError::NoSpace,
-            _ => StoreError::Other(trouble.to_string()),
+impl From<PgError> for StoreError {
+    fn from(error: PgError) -> Self {
+        match &error {
+            PgError::Database(error) if error.code() == Some(&SqlState::DISK_FULL) => StoreError::NoSpace,
+            _ => StoreError::Other(error.to_string()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, GenericClient};
 
 use crate::StoreError;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 
 mod migrations {
     refinery::embed_migrations!("src/postgres/migrations");
@@ -19,7 +19,7 @@ pub(crate) fn known_format() -> i64 {
 }
 
 /// The format of the data, 0 when it has none yet, and the newest that this program knows.
-pub(crate) async fn formats(db: &impl GenericClient) -> Result<(i64, i64), Trouble> {
+pub(crate) async fn formats(db: &impl GenericClient) -> Result<(i64, i64), PgError> {
     let there = db.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[]).await?;
     let found = if there.try_get(0)? {
         db.query_one("SELECT max(version)::bigint FROM refinery_schema_history", &[]).await?.try_get(0)?
@@ -30,7 +30,7 @@ pub(crate) async fn formats(db: &impl GenericClient) -> Result<(i64, i64), Troub
 }
 
 pub(crate) async fn migrate(db: &mut Client, guard: &Client) -> Result<(), StoreError> {
-    guard.batch_execute(LOCK).await.map_err(Trouble::from)?;
+    guard.batch_execute(LOCK).await.map_err(PgError::from)?;
     let (found, known) = formats(db).await?;
     if found > known {
         return Err(StoreError::TooNew { found, known });
@@ -48,6 +48,6 @@ pub(crate) async fn migrate(db: &mut Client, guard: &Client) -> Result<(), Store
             StoreError::Other(format!("migration: {why}{next}"))
         })?;
     }
-    guard.batch_execute("COMMIT").await.map_err(Trouble::from)?;
+    guard.batch_execute("COMMIT").await.map_err(PgError::from)?;
     Ok(())
 }

@@ -26,14 +26,14 @@ mod tables;
 mod writer;
 
 pub use check::PostgresDoctor;
-pub(crate) use error::Trouble;
+pub(crate) use error::PgError;
 pub use history::Anew;
 pub(crate) use node::clock::NOW;
 pub use node::clock::Time;
 pub(crate) use open::id;
 pub use options::PostgresOptions;
-pub(crate) use partitions::Stretches;
-pub use partitions::Tended;
+pub use partitions::Maintained;
+pub(crate) use partitions::Partitions;
 pub use store::PostgresStore;
 pub use stranger::{Stranger, TableSize};
 pub(crate) use tables::{SERVED, TICKETS, escaped, plain};

@@ -17,7 +17,7 @@ use crate::postgres::connection::link::Link;
 use crate::postgres::connection::loan::Doubts;
 use crate::postgres::connection::pool::{Pool, Readers};
 use crate::postgres::connection::timeouts::{LEAST, PATIENCE, within};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::feed::listen;
 use crate::postgres::feed::order::Place;
 use crate::postgres::feed::tail;
@@ -29,11 +29,11 @@ use crate::postgres::orphans;
 use crate::postgres::partitions::maintain;
 use crate::postgres::shared::Shared;
 use crate::postgres::store::PostgresStore;
-use crate::postgres::tables::counters::Book;
+use crate::postgres::tables::counters::Counters;
 use crate::postgres::tables::leases;
 use crate::postgres::tables::sql::LAST_JOB;
-use crate::postgres::writer::scan_start::Floors;
-use crate::postgres::writer::state::{self, Bounds, Mind};
+use crate::postgres::writer::scan_start::ScanStarts;
+use crate::postgres::writer::state::{self, Bounds, WriterState};
 use crate::postgres::writer::sweep;
 use crate::postgres::writer::task::Writer;
 use crate::{StoreError, clock};
@@ -61,7 +61,7 @@ impl PostgresStore {
         let mut said = HashSet::new();
         loop {
             let why = match Self::try_open(&connector, &options).await {
-                Err(Halt::NotYet(trouble)) => trouble.to_string(),
+                Err(Halt::NotYet(error)) => error.to_string(),
                 Err(Halt::Error(error)) => return Err(error),
                 Ok(store) => return Ok(store),
             };
@@ -74,7 +74,7 @@ impl PostgresStore {
     }
 
     async fn try_open(connector: &Connector, options: &PostgresOptions) -> Result<Arc<Self>, Halt> {
-        let at = |trouble| Halt::at(connector, trouble);
+        let at = |error| Halt::at(connector, error);
         let probe = connector.link().await.map_err(at)?;
         // It may take long, as to bring much data to another format, but not for the reason that nobody answers.
         tokio::select! {
@@ -84,7 +84,7 @@ impl PostgresStore {
     }
 
     async fn open_by(connector: &Connector, options: &PostgresOptions) -> Result<Arc<Self>, Halt> {
-        let at = |trouble| Halt::at(connector, trouble);
+        let at = |error| Halt::at(connector, error);
         let mut client = connector.connect().await.map_err(at)?;
         let other = connector.link().await.map_err(at)?;
         keeps_statements(&client, &other).await.map_err(at)?;
@@ -117,7 +117,7 @@ impl PostgresStore {
         let secret = secret(&client).await.map_err(at)?;
         let lines = (pool, doubts, connector.tls(), connector.anchor());
         let clocks = (options.clock.clone(), options.time);
-        let shared = Arc::new(Shared::new(lines, clocks, blobs, secret, options.stretch));
+        let shared = Arc::new(Shared::new(lines, clocks, blobs, secret, options.partition_length));
         let store = Self::start(&mut client, shared, connector.clone(), lying, options).await.map_err(at)?;
         Ok(store)
     }
@@ -128,7 +128,7 @@ impl PostgresStore {
         connector: Connector,
         lying: Vec<Lying>,
         options: &PostgresOptions,
-    ) -> Result<Arc<Self>, Trouble> {
+    ) -> Result<Arc<Self>, PgError> {
         shared.meet(&*client).await?;
         let held = node::take(&*client).await?;
         shared.be(&held);
@@ -141,7 +141,7 @@ impl PostgresStore {
         shared.feed.begin(place, history);
         shared.names.queues.load(db, history).await?;
         shared.names.kinds.load(db, history).await?;
-        *shared.book.write() = Book::load(db, &shared.names, shared.history.current()).await?;
+        *shared.counters.write() = Counters::load(db, &shared.names, shared.history.current()).await?;
         if held.is_alone {
             resume_leases(db, &shared).await?;
         }
@@ -149,18 +149,18 @@ impl PostgresStore {
             shared.leases.lock().put(leases::kept_lease(&row)?);
         }
         let swept = orphans::sweep(&shared, lying, held.is_first).await;
-        swept.map_err(|error| Trouble::Unsuitable(error.to_string()))?;
+        swept.map_err(|error| PgError::Unsuitable(error.to_string()))?;
         let last: i64 = db.query_one(LAST_JOB, &[]).await?.try_get(0)?;
         // Numbers of jobs grow with time: it was that late already.
         shared.clock.not_before(Timestamp(last >> 15));
         clock::say("the database", Timestamp(now), Timestamp(last >> 15));
-        shared.stretches.load(&*client).await?;
-        shared.stretches.make_ahead(client, shared.clock.now()).await?;
+        shared.partitions.load(&*client).await?;
+        shared.partitions.make_ahead(client, shared.clock.now()).await?;
         let writer_db = Db::new(connector.link().await?);
-        let floors = Floors::new(options.slow_look);
-        sweep::look_ahead(&writer_db, &shared, &floors).await?;
+        let scan_starts = ScanStarts::new(options.slow_look);
+        sweep::look_ahead(&writer_db, &shared, &scan_starts).await?;
 
-        let mind = Mind {
+        let state = WriterState {
             mint: IdMint::in_lane(JobNo(last), held.number.unsigned_abs()),
             rng: options.seed.map_or_else(|| rand::make_rng(), StdRng::seed_from_u64),
             identity: shared.identity(),
@@ -174,15 +174,15 @@ impl PostgresStore {
                 feed: options.feed,
                 following: options.following,
             },
-            counters: Mutex::default(),
-            floors,
+            counter_places: Mutex::default(),
+            scan_starts,
             found_no_name: None,
         };
         let writer = Writer {
             shared: shared.clone(),
             connector: connector.clone(),
             db: Some(writer_db),
-            mind,
+            state,
             looked: Instant::now(),
             lost_since: None,
             open: None,
@@ -209,15 +209,15 @@ impl PostgresStore {
 /// Why an attempt to open the data went no further.
 enum Halt {
     /// The server is not one to go on with, and may become one.
-    NotYet(Trouble),
+    NotYet(PgError),
     Error(StoreError),
 }
 
 impl Halt {
-    fn at(connector: &Connector, trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::NotYet(_) | Trouble::Standby | Trouble::Elsewhere(_) => Halt::NotYet(trouble),
-            _ => Halt::Error(StoreError::Other(format!("{}: {trouble}", connector.place()))),
+    fn at(connector: &Connector, error: PgError) -> Self {
+        match error {
+            PgError::NotYet(_) | PgError::Standby | PgError::Elsewhere(_) => Halt::NotYet(error),
+            _ => Halt::Error(StoreError::Other(format!("{}: {error}", connector.place()))),
         }
     }
 }
@@ -229,39 +229,39 @@ impl From<StoreError> for Halt {
 }
 
 /// Asks again and again, and returns when no answer comes.
-async fn until_silent(probe: &Link) -> Trouble {
+async fn until_silent(probe: &Link) -> PgError {
     loop {
         let asked = async { Ok(probe.batch_execute("SELECT").await?) };
-        if let Err(trouble) = within(PATIENCE, asked).await {
-            return trouble;
+        if let Err(error) = within(PATIENCE, asked).await {
+            return error;
         }
         tokio::time::sleep(LEAST).await;
     }
 }
 
-async fn secret(db: &impl GenericClient) -> Result<[u8; 32], Trouble> {
+async fn secret(db: &impl GenericClient) -> Result<[u8; 32], PgError> {
     let mut fresh = [0; 32];
-    getrandom::fill(&mut fresh).map_err(|e| Trouble::Unsuitable(e.to_string()))?;
+    getrandom::fill(&mut fresh).map_err(|e| PgError::Unsuitable(e.to_string()))?;
     kept(db, "secret", fresh).await
 }
 
 /// The id that the store's payloads are marked with.
-pub(crate) async fn id(db: &impl GenericClient) -> Result<StoreId, Trouble> {
+pub(crate) async fn id(db: &impl GenericClient) -> Result<StoreId, PgError> {
     kept(db, "id", StoreId::fresh().0).await.map(StoreId)
 }
 
 /// Whoever comes first makes it; everybody reads that one.
-async fn kept<const N: usize>(db: &impl GenericClient, name: &str, fresh: [u8; N]) -> Result<[u8; N], Trouble> {
+async fn kept<const N: usize>(db: &impl GenericClient, name: &str, fresh: [u8; N]) -> Result<[u8; N], PgError> {
     let put = "INSERT INTO meta (name, bytes) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     db.execute(put, &[&name, &&fresh[..]]).await?;
     let row = db.query_one("SELECT bytes FROM meta WHERE name = $1", &[&name]).await?;
     let kept: &[u8] = row.try_get(0)?;
-    kept.try_into().map_err(|_| Trouble::Unreadable(format!("the {name} of the store has another length")))
+    kept.try_into().map_err(|_| PgError::Unreadable(format!("the {name} of the store has another length")))
 }
 
 /// Every running lease gets its full length again when nobody was there to hear its heartbeats: downtime is not the
 /// worker's fault. As long as another node lives, nothing is renewed.
-async fn resume_leases(db: &impl GenericClient, shared: &Shared) -> Result<(), Trouble> {
+async fn resume_leases(db: &impl GenericClient, shared: &Shared) -> Result<(), PgError> {
     let sql = format!(
         "UPDATE lease l SET ttl = j.ttl, kept = j.ttl, until = m.ticks + j.ttl, \
          timeout_at = m.ticks + greatest(j.timeout - greatest(m.now - j.started_at, 0), 0) \

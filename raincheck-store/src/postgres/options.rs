@@ -10,7 +10,7 @@ use crate::postgres::node::clock::Time;
 
 /// A day: space comes back at most so much later than retention says, and a month of retention is some thirty
 /// partitions of a table.
-const STRETCH: Millis = 86_400_000;
+const PARTITION_LENGTH: Millis = 86_400_000;
 
 /// How to open a [`PostgresStore`](crate::PostgresStore).
 #[derive(Clone)]
@@ -35,9 +35,9 @@ pub struct PostgresOptions {
     pub tombstone: Millis,
     /// How much of the feed stays when its jobs are forgotten.
     pub feed: FeedRetention,
-    /// How long a stretch of time is whose jobs share partitions, milliseconds: what is forgotten gives its space back by
-    /// the stretch.
-    pub stretch: Millis,
+    /// How much time a partition is long, milliseconds: what is written about the jobs made in it lies together, and what is
+    /// forgotten gives its space back by the partition.
+    pub partition_length: Millis,
     /// When a look for jobs that are ready, due or over has taken so long, those after it begin where it ended, for a
     /// while: so somebody's open transaction, which keeps the entries of all that were, does not slow down every look.
     pub slow_look: Duration,
@@ -64,7 +64,7 @@ impl PostgresOptions {
             max_in_all: limits::QUEUED_IN_ALL,
             tombstone: limits::TOMBSTONE_MILLIS,
             feed: FeedRetention::default(),
-            stretch: STRETCH,
+            partition_length: PARTITION_LENGTH,
             slow_look: Duration::from_millis(5),
             following: Following::default(),
             readers: 8,

@@ -5,7 +5,7 @@ use tokio_postgres::{Client, GenericClient};
 use crate::StoreError;
 use crate::postgres::connection::connector::Connector;
 use crate::postgres::connection::timeouts::{PATIENCE, within};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::migrate;
 use crate::postgres::node::clock::NOW;
 use crate::postgres::node::number::ALIVE;
@@ -15,7 +15,7 @@ use crate::postgres::options::PostgresOptions;
 const SILENT: i64 = 3_600_000;
 
 /// The data of a store, open for reading.
-pub(crate) struct Visit {
+pub(crate) struct ReadOnly {
     pub db: Client,
     /// The server that was found, `host:port`.
     pub place: String,
@@ -25,35 +25,34 @@ pub(crate) struct Visit {
     pub alone: bool,
 }
 
-impl Visit {
-    pub async fn of(options: &PostgresOptions) -> Result<Visit, StoreError> {
-        let connector = Connector::new(options)?;
-        let db = connector.connect().await?;
-        let place = connector.anchor().server().map(|server| server.place).unwrap_or_default();
-        let (found, _) = within(PATIENCE, migrate::formats(&db)).await?;
-        if found == 0 {
-            return Err(StoreError::Refused {
-                why: "the database holds no Raincheck data".to_owned(),
-                next: "is its name right? No server has been started on this one yet".to_owned(),
-            });
-        }
-        let nodes = format!(
-            "SELECT EXISTS (SELECT 1 FROM node WHERE seen_at > {NOW} - {ALIVE}), \
-             NOT EXISTS (SELECT 1 FROM node WHERE seen_at > {NOW} - {SILENT})"
-        );
-        let row = within(PATIENCE, async { Ok(db.query_one(&nodes, &[]).await?) }).await?;
-        let [served, alone] = [0, 1].map(|at| row.try_get(at).map_err(Trouble::from));
-        Ok(Visit { db, place, served: served?, alone: alone? })
+/// Opens it. No server needs to be there, and none is disturbed.
+pub(crate) async fn open_read_only(options: &PostgresOptions) -> Result<ReadOnly, StoreError> {
+    let connector = Connector::new(options)?;
+    let db = connector.connect().await?;
+    let place = connector.anchor().server().map(|server| server.place).unwrap_or_default();
+    let (found, _) = within(PATIENCE, migrate::formats(&db)).await?;
+    if found == 0 {
+        return Err(StoreError::Refused {
+            why: "the database holds no Raincheck data".to_owned(),
+            next: "is its name right? No server has been started on this one yet".to_owned(),
+        });
     }
+    let nodes = format!(
+        "SELECT EXISTS (SELECT 1 FROM node WHERE seen_at > {NOW} - {ALIVE}), \
+         NOT EXISTS (SELECT 1 FROM node WHERE seen_at > {NOW} - {SILENT})"
+    );
+    let row = within(PATIENCE, async { Ok(db.query_one(&nodes, &[]).await?) }).await?;
+    let [served, alone] = [0, 1].map(|at| row.try_get(at).map_err(PgError::from));
+    Ok(ReadOnly { db, place, served: served?, alone: alone? })
 }
 
 /// A setting of the server, as it is in force here.
-pub(crate) async fn setting(db: &impl GenericClient, name: &str) -> Result<String, Trouble> {
+pub(crate) async fn setting(db: &impl GenericClient, name: &str) -> Result<String, PgError> {
     Ok(db.query_one("SELECT current_setting($1)", &[&name]).await?.try_get(0)?)
 }
 
 /// A setting that is a number.
-pub(crate) async fn number(db: &impl GenericClient, name: &str) -> Result<i32, Trouble> {
+pub(crate) async fn number(db: &impl GenericClient, name: &str) -> Result<i32, PgError> {
     let set = setting(db, name).await?;
-    set.parse().map_err(|_| Trouble::Unreadable(format!("{name} is {set}")))
+    set.parse().map_err(|_| PgError::Unreadable(format!("{name} is {set}")))
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::blobs::Blobs;
 use crate::postgres::connection::timeouts::{LEAST, answered};
-use crate::postgres::partitions::maintain::{self, Tended};
+use crate::postgres::partitions::maintain::{self, Maintained};
 use crate::postgres::reader::{chunks, events, jobs, list, objects};
 use crate::postgres::shared::{NEVER, Shared};
 use crate::postgres::writer::Request;
@@ -42,7 +42,7 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError::Other`] when the database cannot be reached or does not do it.
-    pub async fn tend(&self) -> Result<Tended, StoreError> {
+    pub async fn maintain(&self) -> Result<Maintained, StoreError> {
         Ok(maintain::round(&self.shared, 0).await?)
     }
 
@@ -218,13 +218,13 @@ impl Store for PostgresStore {
     }
 
     async fn figures(&self) -> Result<Figures, StoreError> {
-        let feed = self.shared.read(|db| async move { events::feed_figures(&db).await }).await?;
-        let book = self.shared.book.read();
-        Ok(Figures { queues: book.all_queues(), kinds: book.all_kinds(), feed })
+        let feed = self.shared.read(|db| async move { events::feed_stats(&db).await }).await?;
+        let counters = self.shared.counters.read();
+        Ok(Figures { queues: counters.all_queues(), kinds: counters.all_kinds(), feed })
     }
 
     fn queue(&self, name: &Name) -> Option<QueueFigures> {
-        self.shared.book.read().queue(name)
+        self.shared.counters.read().queue(name)
     }
 
     fn cap_kind(&self, kind: &Name, concurrency: Option<u32>) {
@@ -284,8 +284,8 @@ impl Store for PostgresStore {
             let db = self.shared.reader(until).await?;
             node::leave(&***db, &self.shared).await
         };
-        if let Err(trouble) = answered(until, left).await {
-            tracing::warn!(%trouble, "the number of this node stays taken for a while");
+        if let Err(error) = answered(until, left).await {
+            tracing::warn!(trouble = %error, "the number of this node stays taken for a while");
         }
         self.shared.pool.close();
         if let Some(folder) = self.shared.blobs.folder()

@@ -4,9 +4,9 @@
 use tokio_postgres::{Client, Row};
 
 use crate::StoreError;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::options::PostgresOptions;
-use crate::postgres::read_only::Visit;
+use crate::postgres::read_only::open_read_only;
 
 /// It reads only, and still PostgreSQL may throw away nothing that it could see, in no table: it has a snapshot, and a
 /// number that all later ones wait for who wait for older ones.
@@ -42,7 +42,7 @@ impl Stranger {
     /// # Errors
     /// When it cannot be reached, or no server has been started on it yet.
     pub async fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
-        Ok(Self(Visit::of(options).await?.db))
+        Ok(Self(open_read_only(options).await?.db))
     }
 
     /// Begins a transaction that keeps everything that is there now from being cleaned up, until [`Stranger::roll_back`] or
@@ -51,7 +51,7 @@ impl Stranger {
     /// # Errors
     /// When the database says no.
     pub async fn hold(&self) -> Result<(), StoreError> {
-        Ok(self.0.batch_execute(HOLD).await.map_err(Trouble::from)?)
+        Ok(self.0.batch_execute(HOLD).await.map_err(PgError::from)?)
     }
 
     /// Ends it.
@@ -61,11 +61,11 @@ impl Stranger {
     pub async fn roll_back(&self) -> Result<(), StoreError> {
         // Outside of a transaction a ROLLBACK by itself is no error; this needs the one that has its number.
         let held = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL";
-        let held: bool = self.0.query_one(held, &[]).await.and_then(|row| row.try_get(0)).map_err(Trouble::from)?;
+        let held: bool = self.0.query_one(held, &[]).await.and_then(|row| row.try_get(0)).map_err(PgError::from)?;
         if !held {
             return Err(StoreError::Other("the transaction was not open any more".to_owned()));
         }
-        Ok(self.0.batch_execute("ROLLBACK").await.map_err(Trouble::from)?)
+        Ok(self.0.batch_execute("ROLLBACK").await.map_err(PgError::from)?)
     }
 
     /// Transactions of the whole database so far, this one's and those of other strangers included. PostgreSQL counts those
@@ -75,7 +75,7 @@ impl Stranger {
     /// When the database says no.
     pub async fn transactions(&self) -> Result<u64, StoreError> {
         let count = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
-        let count: i64 = self.0.query_one(count, &[]).await.and_then(|row| row.try_get(0)).map_err(Trouble::from)?;
+        let count: i64 = self.0.query_one(count, &[]).await.and_then(|row| row.try_get(0)).map_err(PgError::from)?;
         Ok(count.unsigned_abs())
     }
 
@@ -84,8 +84,8 @@ impl Stranger {
     /// # Errors
     /// When the database says no.
     pub async fn tables(&self) -> Result<Vec<TableSize>, StoreError> {
-        let rows = self.0.query(TABLES, &[]).await.map_err(Trouble::from)?;
-        Ok(rows.iter().map(table).collect::<Result<_, _>>().map_err(Trouble::from)?)
+        let rows = self.0.query(TABLES, &[]).await.map_err(PgError::from)?;
+        Ok(rows.iter().map(table).collect::<Result<_, _>>().map_err(PgError::from)?)
     }
 }
 

@@ -16,13 +16,13 @@ mod history;
 mod moved;
 mod nodes;
 mod orphans;
+mod partitions;
 mod postgres;
 mod silence;
 mod site;
 mod sqlite;
 mod straddle;
 mod stranger;
-mod stretches;
 mod trimmed;
 
 mod on_sqlite {

@@ -1,4 +1,4 @@
-//! A database on PostgreSQL with stretches of a minute, for tests of what goes by the stretch.
+//! A database on PostgreSQL with partitions of a minute, for tests of what goes by the partition.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::postgres::Base;
 
 pub(crate) const MINUTE: Millis = 60_000;
 pub(crate) const HOUR: Millis = 60 * MINUTE;
-/// So long after its end, a stretch is looked at.
+/// So long after its end, a partition is looked at.
 pub(crate) const SETTLED: Millis = HOUR + MINUTE;
 
-/// A database with stretches of a minute, and a node on it.
+/// A database with partitions of a minute, and a node on it.
 pub(crate) struct Site {
     pub base: Base,
     pub setup: Setup,
@@ -43,13 +43,13 @@ impl Site {
         };
         let base = Base::new();
         let store = PostgresStore::open(Site::options(&base, &setup)).await.unwrap();
-        assert!(store.tend().await.unwrap().dropped > 0);
-        assert!(store.tend().await.unwrap().trimmed > 0);
+        assert!(store.maintain().await.unwrap().dropped > 0);
+        assert!(store.maintain().await.unwrap().trimmed > 0);
         Site { base, setup, store }
     }
 
     pub fn options(base: &Base, setup: &Setup) -> PostgresOptions {
-        PostgresOptions { stretch: MINUTE, ..base.options(setup) }
+        PostgresOptions { partition_length: MINUTE, ..base.options(setup) }
     }
 
     /// Another node.
@@ -124,8 +124,8 @@ impl Site {
         };
         let all: [usize; 4] = ["spec", "result", "report", "chunk"].map(of);
         assert!(all.iter().all(|n| *n == all[0]), "{all:?}");
-        assert_eq!(self.sql("SELECT count(suffix) FROM stretch"), all[0].to_string());
-        assert_eq!(self.sql("SELECT count(*) FROM stretch"), self.event_partitions().to_string());
+        assert_eq!(self.sql("SELECT count(suffix) FROM partition"), all[0].to_string());
+        assert_eq!(self.sql("SELECT count(*) FROM partition"), self.event_partitions().to_string());
         all[0]
     }
 

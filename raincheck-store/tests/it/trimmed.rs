@@ -6,7 +6,7 @@ use raincheck_core::{
     Command, Cursor, Event, EventData, Expected, FeedRetention, ObjectKind, Place, Put, Reply, Trim, limits,
 };
 use raincheck_store::conformance::complete;
-use raincheck_store::{EventFilter, Finding, Invariant, PostgresStore, Store, Tended};
+use raincheck_store::{EventFilter, Finding, Invariant, Maintained, PostgresStore, Store};
 
 use crate::site::{HOUR, MINUTE, SETTLED, Site, kept};
 
@@ -25,7 +25,7 @@ async fn a_reader_of_another_node_misses_nothing() {
     site.pass(MINUTE);
     assert_eq!(site.retire().await, 5);
     site.pass(SETTLED);
-    while site.store.tend().await.unwrap().dropped > 0 {}
+    while site.store.maintain().await.unwrap().dropped > 0 {}
     let rest = other.events(page.read_to, &EventFilter::default(), 99).await.unwrap();
     let told = |event: &Event| (event.cursor, event.job, event.queue.clone(), event.kind.clone(), event.state);
     assert_eq!(rest.items.iter().map(told).collect::<Vec<_>>(), all[4..].iter().map(told).collect::<Vec<_>>());
@@ -69,7 +69,7 @@ async fn the_feed_stays_as_large_as_it_may() {
         let floor = site.store.feed_bounds().await.unwrap().1;
         let left = site.events().await;
         assert!(left.len() as u64 * limits::EVENT_BYTES <= 10_000 && left[0].cursor > floor, "{left:?}");
-        while site.store.tend().await.unwrap() != Tended::default() {}
+        while site.store.maintain().await.unwrap() != Maintained::default() {}
         assert!(site.event_partitions() <= 4, "round {round}");
         site.is_sound().await;
     }

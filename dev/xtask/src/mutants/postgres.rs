@@ -36,7 +36,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         name: "batch-claim-not-written",
         fault: "on PostgreSQL the request id of a batch is not written down",
         edits: &[Edit {
-            file: "raincheck-store/src/postgres/writer/claims.rs",
+            file: "raincheck-store/src/postgres/writer/batch.rs",
             from: "jobs: Some(jobs), write: ClaimWrite::Insert }",
             to: "jobs: Some(jobs), write: ClaimWrite::None }",
         }],
@@ -156,7 +156,7 @@ pub const ON_POSTGRES: &[Mutant] = &[
         fault: "a commit counts as done whose wait for the standby somebody ended",
         edits: &[Edit {
             file: "raincheck-store/src/postgres/connection/db.rs",
-            from: "if self.client.was_warned() { Err(Trouble::CutShort) } else { Ok(()) }",
+            from: "if self.client.was_warned() { Err(PgError::CutShort) } else { Ok(()) }",
             to: "Ok(())",
         }],
         killer: Killer::Tests(FAILOVER),

@@ -13,8 +13,8 @@ const TABLES: [(&str, &str, bool); 5] = [
     ("chunk", "a stream or log", true),
     ("lease", "a lease", false),
 ];
-/// The next stretch of numbers above this one, and which jobs were forgotten for so long that nothing remembers them.
-const STRETCH: &str = "SELECT high, (SELECT number FROM meta WHERE name='last_buried') FROM stretch \
+/// The next partition above this number, and which jobs were forgotten for so long that nothing remembers them.
+const PARTITION: &str = "SELECT high, (SELECT number FROM meta WHERE name='last_buried') FROM partition \
     WHERE high - 1 > $1 ORDER BY low LIMIT 1";
 const BLOBS: &str = "SELECT b.name, b.no, EXISTS (SELECT 1 FROM spec s WHERE s.no=b.no AND s.blob=b.name) \
     OR EXISTS (SELECT 1 FROM result r WHERE r.no=b.no AND r.blob=b.name) \
@@ -32,14 +32,14 @@ pub(super) struct Belongings {
 impl Stage for Belongings {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let Some((table, what, lingers)) = TABLES.get(self.table) else { return self.blobs(look).await };
-        let (mut high, mut buried) = (i64::MAX, None::<i64>);
+        let (mut high, mut forgotten) = (i64::MAX, None::<i64>);
         if *lingers {
-            // By the stretch, so that one partition is looked into at a time.
-            let Some(stretch) = look.rows(STRETCH, &[&self.after]).await?.into_iter().next() else {
+            // One partition at a time, so that no other is opened for it.
+            let Some(partition) = look.rows(PARTITION, &[&self.after]).await?.into_iter().next() else {
                 (self.table, self.after) = (self.table + 1, 0);
                 return Ok(true);
             };
-            (high, buried) = (stretch.try_get(0)?, stretch.try_get(1)?);
+            (high, forgotten) = (partition.try_get(0)?, partition.try_get(1)?);
         }
         // What is written about a job may stay until its partition goes, when the job was forgotten by the rules.
         let sql = format!(
@@ -47,8 +47,8 @@ impl Stage for Belongings {
              FROM tombstone d WHERE d.no=t.no)) \
              FROM (SELECT DISTINCT no FROM {table} WHERE no>$1 AND no<$3 ORDER BY no LIMIT $2) t ORDER BY t.no"
         );
-        let buried = buried.unwrap_or(-1);
-        let rows = look.rows(&sql, &[&self.after, &(BATCH as i64), &high, &buried]).await?;
+        let forgotten = forgotten.unwrap_or(-1);
+        let rows = look.rows(&sql, &[&self.after, &(BATCH as i64), &high, &forgotten]).await?;
         for row in &rows {
             self.after = row.try_get(0)?;
             if !row.try_get::<_, bool>(1)? {

@@ -49,7 +49,7 @@ impl Look<'_> {
     async fn count(&mut self, sql: &str, with: &[&(dyn ToSql + Sync)]) -> Result<Option<Vec<Row>>> {
         self.db.batch_execute(&format!("SET LOCAL statement_timeout = {}", self.throttle.whole.as_millis())).await?;
         match self.rows(sql, with).await {
-            Err(trouble) if trouble.code() == Some(&SqlState::QUERY_CANCELED) => {
+            Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => {
                 let why = "counting takes longer than a server should be kept busy with it; `raincheck doctor` counts";
                 self.page.unjudged.push((Invariant::Counters, why.into()));
                 // What was given up has ended the transaction, and with it the piece.

@@ -12,7 +12,7 @@ use super::surroundings::Surroundings;
 use crate::checkup::{CheckPage, Checkup};
 use crate::postgres::Time;
 use crate::postgres::options::PostgresOptions;
-use crate::postgres::read_only::Visit;
+use crate::postgres::read_only::{ReadOnly, open_read_only};
 use crate::{Blobs, StoreError};
 
 /// Everything that can be judged about a database and its folder of large payloads. It writes nothing, and keeps no
@@ -29,7 +29,7 @@ impl PostgresDoctor {
     /// # Errors
     /// When there is none, or it can't be read.
     pub async fn open(options: &PostgresOptions, quick: bool) -> Result<Self, StoreError> {
-        let Visit { db, place, served, alone } = Visit::of(options).await?;
+        let ReadOnly { db, place, served, alone } = open_read_only(options).await?;
         let (piece, whole) = (Duration::from_millis(200), Duration::from_secs(300));
         let throttle = Throttle { piece, whole, alone, files: true, payloads: !quick };
         let mut stages = rows();

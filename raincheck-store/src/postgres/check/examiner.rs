@@ -12,7 +12,7 @@ use super::stage::{Look, Result, Stage, Throttle};
 use super::{belongings, claims, counters, feed, files, follow, jobs, objects, surroundings};
 use crate::checkup::{CheckPage, Checkup, Invariant};
 use crate::postgres::connection::timeouts::{answered, within};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::reader::list::HOLD;
 use crate::postgres::shared::Shared;
 use crate::{Blobs, StoreError};
@@ -98,13 +98,13 @@ async fn piece(
         match stage.advance(&mut look).await {
             Ok(true) => {}
             Ok(false) => drop(stages.pop_front()),
-            Err(trouble) if is_damage(&trouble) => {
-                look.page.found(Invariant::Database, "the database", format!("it can't be read: {trouble}"));
+            Err(error) if is_damage(&error) => {
+                look.page.found(Invariant::Database, "the database", format!("it can't be read: {error}"));
                 stages.pop_front();
                 // What said so has ended the transaction.
                 break;
             }
-            Err(trouble) => return Err(trouble),
+            Err(error) => return Err(error),
         }
         if Instant::now() >= until {
             break;
@@ -120,12 +120,12 @@ async fn piece(
 }
 
 /// Whether an error says that the data is damaged, not that reading failed this time.
-fn is_damage(trouble: &Trouble) -> bool {
-    match trouble {
-        Trouble::Database(error) => {
+fn is_damage(error: &PgError) -> bool {
+    match error {
+        PgError::Database(error) => {
             matches!(error.code(), Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED))
         }
-        Trouble::Unreadable(_) => true,
+        PgError::Unreadable(_) => true,
         _ => false,
     }
 }

@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use super::stage::{Expected, Look, Result, Stage};
 use crate::blobs::{Listing, Lying, StoreId};
 use crate::checkup::{CheckPage, ELSEWHERE, Invariant};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::node::clock::NOW;
 use crate::rules::Hash;
 use crate::{BlobPlace, Blobs};
@@ -78,8 +78,8 @@ async fn digest_of(file: &Expected, blobs: &Blobs) -> std::result::Result<Digest
     Ok(hash.end())
 }
 
-fn out_of_reach(error: &Error) -> Trouble {
-    Trouble::Unsuitable(format!("the large payloads can't be looked at: {error}"))
+fn out_of_reach(error: &Error) -> PgError {
+    PgError::Unsuitable(format!("the large payloads can't be looked at: {error}"))
 }
 
 /// Whether the place of large payloads is this store's, and what lies in a folder that is not.

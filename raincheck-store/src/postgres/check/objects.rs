@@ -28,7 +28,7 @@ impl Stage for Objects {
             (self.kind, self.name) = (row.try_get(0)?, row.try_get(1)?);
             let damage = match rows::object(row) {
                 Ok(object) => object.damage(head),
-                Err(trouble) => Some(trouble.to_string()),
+                Err(error) => Some(error.to_string()),
             };
             if let Some(damage) = damage {
                 let what = ObjectKind::from_number(self.kind.into()).map_or("object", ObjectKind::as_str);

@@ -9,9 +9,9 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::Blobs;
 use crate::checkup::CheckPage;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 
-pub(super) type Result<T> = std::result::Result<T, Trouble>;
+pub(super) type Result<T> = std::result::Result<T, PgError>;
 
 /// Rows looked at between two looks at the clock.
 pub(super) const BATCH: usize = 256;

@@ -6,7 +6,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 
 /// The timeline of the server, in SQL; it is another one after each promotion. 0 of a standby.
 pub(crate) const TIMELINE: &str = "CASE WHEN pg_is_in_recovery() THEN 0 \
@@ -26,15 +26,15 @@ pub(crate) struct Server {
 
 impl Server {
     /// Asks a server who it is.
-    pub async fn ask(client: &Client, place: &str) -> Result<Server, Trouble> {
+    pub async fn ask(client: &Client, place: &str) -> Result<Server, PgError> {
         let found = match Self::ask_for(client, "(SELECT system_identifier FROM pg_control_system())").await {
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Self::ask_for(client, "0").await,
             found => found,
         };
-        let [system, timeline, started] = found?.ok_or_else(|| Trouble::Unreadable("who the server is".to_owned()))?;
-        let timeline = i32::try_from(timeline).map_err(|_| Trouble::Unreadable(format!("timeline {timeline}")))?;
+        let [system, timeline, started] = found?.ok_or_else(|| PgError::Unreadable("who the server is".to_owned()))?;
+        let timeline = i32::try_from(timeline).map_err(|_| PgError::Unreadable(format!("timeline {timeline}")))?;
         if timeline == 0 {
-            return Err(Trouble::Standby);
+            return Err(PgError::Standby);
         }
         Ok(Server { place: place.to_owned(), system, timeline, started })
     }
@@ -110,13 +110,13 @@ impl Anchor {
 
     /// Takes a connection to a server, or refuses it. One that came after the server that this node is on takes its place:
     /// connections to that one are cut.
-    pub fn take(&self, server: &Server, purpose: Use, driver: AbortHandle) -> Result<(), Trouble> {
+    pub fn take(&self, server: &Server, purpose: Use, driver: AbortHandle) -> Result<(), PgError> {
         let mut ground = self.0.lock();
         if let Some(on) = ground.server.clone().filter(|on| !on.is(server)) {
             let is_held = ground.is_held();
             let comes_after = on.is_of_system(server) && on.age() < server.age();
             if is_held && !comes_after {
-                return Err(Trouble::Elsewhere(refusal(&on, server)));
+                return Err(PgError::Elsewhere(refusal(&on, server)));
             }
             if is_held {
                 let (from, to) = (&on.place, &server.place);
@@ -171,7 +171,7 @@ mod tests {
         };
         let old = [take(&server(1, 5, 50), Use::Work).unwrap(), take(&server(1, 5, 50), Use::Hints).unwrap()];
         for other in [server(1, 4, 99), server(1, 5, 49), server(2, 9, 99)] {
-            assert!(matches!(take(&other, Use::Work), Err(Trouble::Elsewhere(_))), "{other:?}");
+            assert!(matches!(take(&other, Use::Work), Err(PgError::Elsewhere(_))), "{other:?}");
         }
         take(&server(0, 5, 50), Use::Work).unwrap();
         let new = take(&server(1, 6, 10), Use::Work).unwrap();

@@ -20,8 +20,8 @@ use super::link::Link;
 use super::timeouts::{LEAST, within};
 use crate::StoreError;
 use crate::blobs::StoreId;
-use crate::postgres::error::Trouble;
-use crate::postgres::error::{forgets, told};
+use crate::postgres::error::PgError;
+use crate::postgres::error::{forgets, message_of};
 use crate::postgres::options::PostgresOptions;
 
 /// The oldest server that has all that is used here; tests run on whichever the machine has.
@@ -131,21 +131,21 @@ impl Connector {
     }
 
     /// A connection of one's own, to a server that keeps what it acknowledges.
-    pub async fn connect(&self) -> Result<Client, Trouble> {
+    pub async fn connect(&self) -> Result<Client, PgError> {
         let (client, driver) = self.greet().await?;
         driver.task.detach();
         Ok(client)
     }
 
     /// The same, one that can be cut.
-    pub async fn link(&self) -> Result<Link, Trouble> {
+    pub async fn link(&self) -> Result<Link, PgError> {
         let (client, driver) = self.greet().await?;
         Ok(Link::new(client, driver, self.tls()))
     }
 
     /// A connection to the server that all others are to, and what keeps it going. The host of that one is asked first,
     /// and the others too when that does not say at once that it still is.
-    pub async fn open(&self, purpose: Use, ear: Option<Ear>) -> Result<(Client, Driver), Trouble> {
+    pub async fn open(&self, purpose: Use, ear: Option<Ear>) -> Result<(Client, Driver), PgError> {
         let (password, mut said, mut found) = (self.password(), Vec::new(), Vec::new());
         let each = self.hosts.each().await;
         let on = self.anchor.held().map(|server| server.place);
@@ -161,7 +161,7 @@ impl Connector {
             match answer {
                 Ok(one) if self.anchor.held().is_some_and(|on| on.is(&one.0)) => return self.take(purpose, one),
                 Ok(one) => found.push((at, one)),
-                Err(trouble) => said.push((at, trouble)),
+                Err(error) => said.push((at, error)),
             }
         }
         asked.extend((0..each.len()).filter(|at| Some(*at) != first).map(ask));
@@ -176,7 +176,7 @@ impl Connector {
                     until.get_or_insert_with(|| Instant::now() + LEAST);
                     found.push((at, one));
                 }
-                Err(trouble) => said.push((at, trouble)),
+                Err(error) => said.push((at, error)),
             }
         }
         found.sort_by_key(|(at, _)| *at);
@@ -184,14 +184,14 @@ impl Connector {
         for (at, one) in found {
             match self.take(purpose, one) {
                 Ok(taken) => return Ok(taken),
-                Err(trouble) => said.push((at, trouble)),
+                Err(error) => said.push((at, error)),
             }
         }
         said.sort_by_key(|(at, _)| *at);
-        Err(Trouble::of_hosts(said.into_iter().map(|(at, trouble)| (each[at].0.as_str(), trouble))))
+        Err(PgError::of_hosts(said.into_iter().map(|(at, error)| (each[at].0.as_str(), error))))
     }
 
-    fn take(&self, purpose: Use, (server, client, driver): Found) -> Result<(Client, Driver), Trouble> {
+    fn take(&self, purpose: Use, (server, client, driver): Found) -> Result<(Client, Driver), PgError> {
         self.anchor.take(&server, purpose, driver.task.abort_handle())?;
         Ok((client, driver))
     }
@@ -203,11 +203,11 @@ impl Connector {
         mut config: Config,
         password: Option<String>,
         ear: Option<Ear>,
-    ) -> Result<Found, Trouble> {
+    ) -> Result<Found, PgError> {
         if let Some(password) = password {
             config.password(password);
         }
-        let (client, connection) = config.connect(self.tls()).await.map_err(Trouble::of_connecting)?;
+        let (client, connection) = config.connect(self.tls()).await.map_err(PgError::of_connecting)?;
         let driver = Driver::spawn(connection, ear);
         client.batch_execute(&self.greeting()).await?;
         let server = Server::ask(&client, place).await?;
@@ -225,7 +225,7 @@ impl Connector {
         )
     }
 
-    async fn greet(&self) -> Result<(Client, Driver), Trouble> {
+    async fn greet(&self) -> Result<(Client, Driver), PgError> {
         let (client, driver) = within(self.patience + 2 * LEAST, self.open(Use::Work, None)).await?;
         if is_news(&self.remarks.fsync_is_off, within(SILENCE, suits(&client)).await?) {
             tracing::warn!(
@@ -237,36 +237,36 @@ impl Connector {
 }
 
 /// Refuses a pooler that hands out connections by the transaction, and does not keep what was prepared on them.
-pub(crate) async fn keeps_statements(db: &Client, other: &Client) -> Result<(), Trouble> {
+pub(crate) async fn keeps_statements(db: &Client, other: &Client) -> Result<(), PgError> {
     let statement = db.prepare("SELECT 1").await?;
     // The connection behind, if there is one, is the other's from here to the end of its transaction.
     other.batch_execute("BEGIN; SELECT 1").await?;
     let kept = db.query(&statement, &[]).await;
     other.batch_execute("ROLLBACK").await?;
-    kept.map(drop).map_err(|error| if forgets(&error) { Trouble::Unsuitable(told(&error)) } else { error.into() })
+    kept.map(drop).map_err(|error| if forgets(&error) { PgError::Unsuitable(message_of(&error)) } else { error.into() })
 }
 
 /// Refuses a server that is too old, or that acknowledges what a power cut can take back; answers whether it leaves out
 /// `fsync`.
-async fn suits(db: &impl GenericClient) -> Result<bool, Trouble> {
+async fn suits(db: &impl GenericClient) -> Result<bool, PgError> {
     const SQL: &str = "SELECT current_setting('server_version_num')::integer, current_setting('server_version'), \
         current_setting('synchronous_commit'), current_setting('fsync'), current_setting('server_encoding')";
     let row = db.query_one(SQL, &[]).await?;
     let (number, version): (i32, &str) = (row.try_get(0)?, row.try_get(1)?);
     if number < OLDEST {
         let least = OLDEST / 10_000;
-        return Err(Trouble::Unsuitable(format!(
+        return Err(PgError::Unsuitable(format!(
             "PostgreSQL {version} is too old: {least} is the oldest that will do"
         )));
     }
     let encoding: &str = row.try_get(4)?;
     if encoding != "UTF8" {
-        return Err(Trouble::Unsuitable(format!(
+        return Err(PgError::Unsuitable(format!(
             "the encoding of the database is {encoding}: make one with ENCODING 'UTF8' TEMPLATE template0"
         )));
     }
     if row.try_get::<_, &str>(2)? == "off" {
-        return Err(Trouble::Unsuitable(
+        return Err(PgError::Unsuitable(
             "synchronous_commit is off: what is acknowledged could be lost; set it to on, for the database or the role"
                 .to_owned(),
         ));

@@ -10,7 +10,7 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 use tokio_postgres::{AsyncMessage, Connection};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::postgres::error::told;
+use crate::postgres::error::message_of;
 
 /// Where hints of other nodes are handed on to.
 pub(crate) type Ear = UnboundedSender<String>;
@@ -61,7 +61,7 @@ impl Driver {
                     (Ok(_), _) => {}
                     (Err(error), _) => {
                         // Whoever misses it says so, once for all of them.
-                        tracing::debug!(error = %told(&error), "a connection to the database ended");
+                        tracing::debug!(error = %message_of(&error), "a connection to the database ended");
                         return;
                     }
                 }

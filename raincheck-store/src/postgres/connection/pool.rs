@@ -5,7 +5,7 @@ use deadpool_postgres::ClientWrapper;
 
 use super::anchor::Use;
 use super::connector::Connector;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 
 pub(crate) type Pool = managed::Pool<Readers>;
 pub(crate) type Object = managed::Object<Readers>;
@@ -15,28 +15,28 @@ pub(crate) struct Readers(pub Connector);
 
 impl managed::Manager for Readers {
     type Type = ClientWrapper;
-    type Error = Trouble;
+    type Error = PgError;
 
-    async fn create(&self) -> Result<ClientWrapper, Trouble> {
+    async fn create(&self) -> Result<ClientWrapper, PgError> {
         let (client, driver) = self.0.open(Use::Work, None).await?;
         Ok(ClientWrapper::new(client, driver.task.detach()))
     }
 
-    async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<Trouble> {
+    async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> RecycleResult<PgError> {
         if client.is_closed() { Err(RecycleError::message("it has ended")) } else { Ok(()) }
     }
 }
 
-impl From<managed::PoolError<Trouble>> for Trouble {
-    fn from(error: managed::PoolError<Trouble>) -> Self {
+impl From<managed::PoolError<PgError>> for PgError {
+    fn from(error: managed::PoolError<PgError>) -> Self {
         match error {
-            managed::PoolError::Backend(trouble) => trouble,
+            managed::PoolError::Backend(error) => error,
             managed::PoolError::Timeout(managed::TimeoutType::Wait) => {
-                Trouble::Unreachable("every connection for reading is in use".to_owned())
+                PgError::Unreachable("every connection for reading is in use".to_owned())
             }
-            managed::PoolError::Timeout(_) => Trouble::Silent,
-            managed::PoolError::Closed => Trouble::Unreachable("the store is closed".to_owned()),
-            other => Trouble::Unreachable(other.to_string()),
+            managed::PoolError::Timeout(_) => PgError::Silent,
+            managed::PoolError::Closed => PgError::Unreachable("the store is closed".to_owned()),
+            other => PgError::Unreachable(other.to_string()),
         }
     }
 }

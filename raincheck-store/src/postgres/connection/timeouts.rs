@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 
 /// How long callers wait for a database that cannot be reached, or for an answer of it that was lost.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -13,11 +13,11 @@ pub(crate) const LEAST: Duration = Duration::from_secs(1);
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// Waits for an answer of the database until then.
-pub(crate) async fn answered<T>(until: Instant, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    tokio::time::timeout_at(until.into(), work).await.unwrap_or(Err(Trouble::Silent))
+pub(crate) async fn answered<T>(until: Instant, work: impl Future<Output = Result<T, PgError>>) -> Result<T, PgError> {
+    tokio::time::timeout_at(until.into(), work).await.unwrap_or(Err(PgError::Silent))
 }
 
 /// Waits for an answer of the database for so long.
-pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, PgError>>) -> Result<T, PgError> {
     answered(Instant::now() + limit, work).await
 }

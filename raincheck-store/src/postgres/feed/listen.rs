@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 use crate::postgres::connection::anchor::Use;
 use crate::postgres::connection::connector::Connector;
 use crate::postgres::connection::timeouts::{PATIENCE, within};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
 
 /// How long a hint of our own may take to come back before it is taken for lost.
@@ -22,39 +22,25 @@ const AGAIN: Duration = Duration::from_secs(1);
 const AGAIN_MOST: Duration = Duration::from_secs(60);
 /// Least time between two hints: what is written meanwhile shares the next one.
 const APART: Duration = Duration::from_millis(2);
-impl Shared {
-    /// Somebody asks for something, and may wait for what comes next.
-    pub fn asked(&self) {
-        if self.hints.asked(self.clock.own.ticks()) {
-            // Whoever looks now and then looks often from now on.
-            self.feed.behind.notify_one();
-        }
-    }
-
-    /// Whether somebody may wait for something that no hint will tell of.
-    pub fn waits_unheard(&self) -> bool {
-        self.hints.waits_unheard(self.clock.own.ticks())
-    }
-}
 
 /// Listens, on one connection after the other, and tells the others when this node wrote.
 pub(crate) async fn listen(shared: Arc<Shared>, connector: Connector) {
     let mut pause = AGAIN;
     loop {
-        let Err(trouble) = listen_once(&shared, &connector).await;
+        let Err(error) = listen_once(&shared, &connector).await;
         // What was told while nobody listened is found by a look.
         shared.feed.behind.notify_one();
         if shared.hints.heard.swap(false, Ordering::Relaxed) {
             pause = AGAIN;
         }
-        tracing::debug!(%trouble, "no hints of other nodes; the feed is looked at instead");
+        tracing::debug!(trouble = %error, "no hints of other nodes; the feed is looked at instead");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(AGAIN_MOST);
     }
 }
 
 /// Ends with the connection.
-async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::convert::Infallible, Trouble> {
+async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::convert::Infallible, PgError> {
     let (ear, mut heard) = unbounded_channel();
     let (db, _driver) = within(2 * PATIENCE, connector.open(Use::Hints, Some(ear))).await?;
     let own = format!("{:016x}", rand::random::<u64>());
@@ -67,7 +53,7 @@ async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::conv
         Some(())
     };
     if !matches!(timeout(ECHO, echo).await, Ok(Some(()))) {
-        return Err(Trouble::Unreachable("notifications do not come through; is there a pooler?".to_owned()));
+        return Err(PgError::Unreachable("notifications do not come through; is there a pooler?".to_owned()));
     }
     shared.hints.heard.store(true, Ordering::Relaxed);
     loop {
@@ -75,7 +61,7 @@ async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::conv
             who = heard.recv() => match who {
                 Some(who) if who == own => {}
                 Some(_) => shared.feed.behind.notify_one(),
-                None => return Err(Trouble::Unreachable("the connection that listens ended".to_owned())),
+                None => return Err(PgError::Unreachable("the connection that listens ended".to_owned())),
             },
             () = shared.hints.wrote.notified() => {
                 if shared.hints.others.load(Ordering::Relaxed) {
@@ -89,7 +75,7 @@ async fn listen_once(shared: &Shared, connector: &Connector) -> Result<std::conv
 
 /// Tells every node. That is nothing that must be on disk, so nobody waits for one; and it is a transaction of its own,
 /// because one that tells holds up every other that does.
-async fn tell(db: &Client, own: &str) -> Result<(), Trouble> {
+async fn tell(db: &Client, own: &str) -> Result<(), PgError> {
     let sql = format!("BEGIN; SET LOCAL synchronous_commit = off; NOTIFY raincheck, '{own}'; COMMIT");
     within(PATIENCE, async { Ok(db.batch_execute(&sql).await?) }).await
 }

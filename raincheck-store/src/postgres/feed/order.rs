@@ -1,4 +1,4 @@
-//! The change feed as this node tells of it: every transaction once, in the order of the feed, whoever made it.
+//! The change feed as this node publishes it: every transaction once, in the order of the feed, whoever made it.
 //!
 //! The writer hands in its own transactions as it makes them; where other nodes' lie before them, the tailer reads those
 //! from the database. Whoever comes second with a transaction is not heard.
@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::records::Commit;
 
-/// Where transactions are put in order, and told of.
+/// Where transactions are put in order, and published.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     state: Mutex<State>,
@@ -35,18 +35,18 @@ pub(crate) struct Place {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The history that is told of.
+    /// The history that is published.
     history: i64,
-    /// The last transaction that was told of.
+    /// The last transaction that was published.
     at: Place,
     /// Transactions that wait for those before them, by place.
-    early: BTreeMap<i64, Told>,
+    early: BTreeMap<i64, Published>,
     reader: Option<UnboundedSender<Commit>>,
 }
 
 /// One transaction and its place.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Published {
     /// Its place among the transactions.
     pub pos: i64,
     /// Its number; 0 where that is not known.
@@ -64,18 +64,18 @@ impl Feed {
         (state.at, state.history) = (at, history);
     }
 
-    /// The place of the last transaction that was told of, and its number; the tailer reads on from there.
+    /// The place of the last transaction that was published, and its number; the tailer reads on from there.
     pub fn at(&self) -> Place {
         self.state.lock().at
     }
 
-    /// The last transaction that this node knows of, told of or not.
+    /// The last transaction that this node knows of, published or not.
     pub fn known(&self) -> Place {
         let state = self.state.lock();
-        state.early.values().fold(state.at, |at, told| at.then(told))
+        state.early.values().fold(state.at, |at, published| at.then(published))
     }
 
-    /// Tells from now on of another history, which is the same up to a place, and has whoever waits look again.
+    /// Publishes from now on another history, which is the same up to a place, and has whoever waits look again.
     pub fn go_on_from(&self, parting: Place, history: i64) {
         self.doubt();
         let mut state = self.state.lock();
@@ -84,7 +84,7 @@ impl Feed {
         if state.at.pos > parting.pos {
             state.at = parting;
         }
-        state.tell(Commit { history_changed: true, ..Commit::default() });
+        state.send(Commit { history_changed: true, ..Commit::default() });
         drop(state);
         self.behind.notify_one();
     }
@@ -99,24 +99,24 @@ impl Feed {
         self.doubtful.load(Ordering::Acquire)
     }
 
-    /// Everything told of from now on; takes over from an earlier reader.
+    /// Everything published from now on; takes over from an earlier reader.
     pub fn commits(&self) -> UnboundedReceiver<Commit> {
         let (sender, receiver) = unbounded_channel();
         self.state.lock().reader = Some(sender);
         receiver
     }
 
-    /// Tells of a transaction, at once or when those before it have been.
-    pub fn publish(&self, told: Told) {
+    /// Publishes a transaction, at once or when those before it have been.
+    pub fn publish(&self, published: Published) {
         let mut state = self.state.lock();
-        if told.history != state.history || told.pos <= state.at.pos {
+        if published.history != state.history || published.pos <= state.at.pos {
             return;
         }
-        state.early.insert(told.pos, told);
-        while let Some(told) = state.next() {
-            state.at = state.at.then(&told);
-            if !told.commit.events.is_empty() || !told.commit.chunks.is_empty() {
-                state.tell(told.commit);
+        state.early.insert(published.pos, published);
+        while let Some(published) = state.next() {
+            state.at = state.at.then(&published);
+            if !published.commit.events.is_empty() || !published.commit.chunks.is_empty() {
+                state.send(published.commit);
             }
         }
         if !state.early.is_empty() {
@@ -132,20 +132,20 @@ impl Place {
     }
 
     /// The place of a transaction that comes later.
-    fn then(self, told: &Told) -> Place {
-        let last = told.commit.events.last().map_or(self.last, |event| event.cursor.0);
-        Place { pos: told.pos, batch: told.batch, last }
+    fn then(self, published: &Published) -> Place {
+        let last = published.commit.events.last().map_or(self.last, |event| event.cursor.0);
+        Place { pos: published.pos, batch: published.batch, last }
     }
 }
 
 impl State {
     /// The transaction whose turn it is, if it is there.
-    fn next(&mut self) -> Option<Told> {
+    fn next(&mut self) -> Option<Published> {
         let next = self.at.pos + 1;
         self.early.remove(&next)
     }
 
-    fn tell(&mut self, commit: Commit) {
+    fn send(&mut self, commit: Commit) {
         if self.reader.as_ref().is_some_and(|reader| reader.send(commit).is_err()) {
             self.reader = None;
         }
@@ -158,10 +158,10 @@ mod tests {
 
     use super::*;
 
-    /// One that is told of by itself.
-    fn told(pos: i64, history: i64) -> Told {
+    /// One that is published by itself.
+    fn published(pos: i64, history: i64) -> Published {
         let commit = Commit { chunks: vec![(JobNo(pos), ChunkKind::Log)], ..Commit::default() };
-        Told { pos, batch: 100 + pos, history, commit }
+        Published { pos, batch: 100 + pos, history, commit }
     }
 
     #[test]
@@ -170,14 +170,14 @@ mod tests {
         feed.begin(Place { pos: 4, batch: 104, last: 40 }, 0);
         let mut heard = feed.commits();
         for pos in [5, 6, 8] {
-            feed.publish(told(pos, 0));
+            feed.publish(published(pos, 0));
         }
         assert_eq!((feed.at().pos, feed.known().pos), (6, 8));
         feed.go_on_from(Place { pos: 5, batch: 0, last: 40 }, 9_000);
         assert_eq!((feed.at().pos, feed.known().pos), (5, 5));
-        feed.publish(told(6, 0));
+        feed.publish(published(6, 0));
         for pos in [6, 7] {
-            feed.publish(told(pos, 9_000));
+            feed.publish(published(pos, 9_000));
         }
         feed.go_on_from(Place { pos: 7, batch: 0, last: 40 }, 9_999);
         assert_eq!(feed.at(), Place { pos: 7, batch: 107, last: 40 }, "where nothing is missing, it goes on");

@@ -8,11 +8,11 @@ use raincheck_core::{Event, EventData, JobNo, LeaseRef, State};
 use tokio::time::timeout;
 use tokio_postgres::Row;
 
-use super::order::Told;
+use super::order::Published;
 use crate::postgres::connection::anchor::TIMELINE;
 use crate::postgres::connection::pool::Object;
 use crate::postgres::connection::timeouts::answered;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::history::epoch::CURRENT;
 use crate::postgres::node::clock::NOW;
 use crate::postgres::node::number::FORGET;
@@ -61,14 +61,14 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
         let _ = timeout(pause, shared.feed.behind.notified()).await;
         match catch_up(&shared).await {
             Ok(()) => (failed, unmet) = (false, String::new()),
-            Err(Trouble::OtherHistory) => match met(&shared).await {
+            Err(PgError::OtherHistory) => match met(&shared).await {
                 Ok(()) => {}
-                Err(trouble) => {
-                    if trouble.is_loss() {
-                        shared.lose(&trouble);
+                Err(error) => {
+                    if error.is_loss() {
+                        shared.lose(&error);
                     }
                     // Whether it is another one is not known yet.
-                    let why = trouble.why();
+                    let why = error.why();
                     if unmet != why {
                         tracing::warn!(why, "which history the database has can't be found out yet");
                     }
@@ -76,12 +76,12 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
                     tokio::time::sleep(LATER).await;
                 }
             },
-            Err(trouble) => {
-                if trouble.is_loss() {
-                    shared.lose(&trouble);
+            Err(error) => {
+                if error.is_loss() {
+                    shared.lose(&error);
                 }
                 if !failed {
-                    tracing::warn!(%trouble, "the feed can't be read; what other nodes do is told of later");
+                    tracing::warn!(trouble = %error, "the feed can't be read; what other nodes do is told of later");
                 }
                 failed = true;
                 tokio::time::sleep(LATER).await;
@@ -91,13 +91,13 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
 }
 
 /// Goes on with the history that the database has.
-async fn met(shared: &Shared) -> Result<(), Trouble> {
+async fn met(shared: &Shared) -> Result<(), PgError> {
     let until = Instant::now() + READ;
     answered(until, async { shared.meet(&***shared.reader(until).await?).await }).await
 }
 
 /// Reads up to the end of the feed.
-async fn catch_up(shared: &Shared) -> Result<(), Trouble> {
+async fn catch_up(shared: &Shared) -> Result<(), PgError> {
     loop {
         let until = Instant::now() + READ;
         if !answered(until, page(shared, until)).await? {
@@ -107,7 +107,7 @@ async fn catch_up(shared: &Shared) -> Result<(), Trouble> {
 }
 
 /// Reads some of it; answers whether there may be more.
-async fn page(shared: &Shared, until: Instant) -> Result<bool, Trouble> {
+async fn page(shared: &Shared, until: Instant) -> Result<bool, PgError> {
     let at = shared.feed.at();
     let pos = at.pos;
     let db = shared.reader(until).await?;
@@ -115,38 +115,38 @@ async fn page(shared: &Shared, until: Instant) -> Result<bool, Trouble> {
     let node = shared.node.load(Ordering::Acquire);
     let found = rows(&db, &FEED, &[&pos, &(TRANSACTIONS + 1), &node]).await?;
     // Of that one, or of those after it, something is always there.
-    let next = found.first().ok_or(Trouble::OtherHistory)?;
+    let next = found.first().ok_or(PgError::OtherHistory)?;
     let history: i64 = next.try_get(10)?;
     shared.history.admit(history, next.try_get(11)?)?;
-    let mut told = Vec::new();
+    let mut transactions = Vec::new();
     let mut due = 0;
     for row in &found {
         shared.hints.others.store(row.try_get(8)?, Ordering::Relaxed);
         let transaction = Transaction::of(row)?;
         if transaction.pos <= pos {
             if !at.may_be(transaction.pos, transaction.batch) {
-                return Err(Trouble::OtherHistory);
+                return Err(PgError::OtherHistory);
             }
             continue;
         }
         due += transaction.last - transaction.first + 1;
-        told.push(transaction);
+        transactions.push(transaction);
         if due >= EVENTS {
             break;
         }
     }
-    let Some(last) = told.last().map(|transaction| transaction.pos) else { return Ok(false) };
+    let Some(last) = transactions.last().map(|transaction| transaction.pos) else { return Ok(false) };
     let doubtful = shared.feed.is_doubtful();
     let is_foreign = |transaction: &&Transaction| doubtful || transaction.node != node;
     if due > 0 {
-        read_events(&db, shared, (pos, last), &mut told).await?;
+        read_events(&db, shared, (pos, last), &mut transactions).await?;
     }
-    if told.iter().any(|transaction| is_foreign(&transaction)) {
-        let others = told.iter().filter(is_foreign);
+    if transactions.iter().any(|transaction| is_foreign(&transaction)) {
+        let others = transactions.iter().filter(is_foreign);
         note(&db, shared, others.flat_map(|transaction| &transaction.commit.events)).await?;
     }
     drop(db);
-    publish(shared, (pos, history), told);
+    publish(shared, (pos, history), transactions);
     Ok(true)
 }
 
@@ -163,7 +163,7 @@ struct Transaction {
 }
 
 impl Transaction {
-    fn of(row: &Row) -> Result<Self, Trouble> {
+    fn of(row: &Row) -> Result<Self, PgError> {
         let grown: Option<Vec<i64>> = row.try_get(3)?;
         let kinds: Option<Vec<i16>> = row.try_get(4)?;
         let grown = grown.unwrap_or_default().into_iter().zip(kinds.unwrap_or_default());
@@ -185,27 +185,27 @@ async fn read_events(
     db: &Object,
     shared: &Shared,
     (after, last): (i64, i64),
-    told: &mut [Transaction],
-) -> Result<(), Trouble> {
-    let range = shared.stretches.around_all(told.iter().flat_map(|transaction| transaction.range).flatten());
+    transactions: &mut [Transaction],
+) -> Result<(), PgError> {
+    let range = shared.partitions.around_all(transactions.iter().flat_map(|transaction| transaction.range).flatten());
     let events = rows(db, &range.put_into(&OF_THESE), &[&after, &last]).await?;
     shared.learn(&***db, &events, read::EVENT_NAMES).await?;
     for row in &events {
         let pos: i64 = row.try_get(EVENT_POS)?;
-        let place = told.binary_search_by_key(&pos, |transaction| transaction.pos);
+        let place = transactions.binary_search_by_key(&pos, |transaction| transaction.pos);
         // What was forgotten since the transactions were read has gone together with its place.
         let Ok(place) = place else { continue };
-        told[place].commit.events.push(read::event(row, &shared.names)?);
+        transactions[place].commit.events.push(read::event(row, &shared.names)?);
     }
     Ok(())
 }
 
-/// Takes over what other nodes changed, before anybody is told of it and comes to ask.
+/// Takes over what other nodes changed, before anybody hears of it and comes to ask.
 async fn note<'a>(
     db: &Object,
     shared: &Shared,
     events: impl Iterator<Item = &'a Event> + Clone,
-) -> Result<(), Trouble> {
+) -> Result<(), PgError> {
     // Whoever handed these out may be gone when they are over.
     let started = events.clone().filter(|event| matches!(event.data, EventData::Started { .. }));
     let started: Vec<i64> = started.map(|event| event.no.0).collect();
@@ -214,7 +214,7 @@ async fn note<'a>(
             shared.leases.lock().put(kept_lease(&row)?);
         }
     }
-    let mut book = shared.book.write();
+    let mut counters = shared.counters.write();
     let mut leases = shared.leases.lock();
     for event in events {
         let lease = LeaseRef { no: event.no, attempt: event.attempt };
@@ -225,23 +225,23 @@ async fn note<'a>(
             _ => leases.end(lease),
         }
         if event.state == State::Queued {
-            book.maybe_ready.insert((event.queue.clone(), event.kind.clone()));
+            counters.maybe_ready.insert((event.queue.clone(), event.kind.clone()));
         }
     }
-    drop((book, leases));
+    drop((counters, leases));
     shared.stale.set();
     Ok(())
 }
 
 /// Hands them on. What is missing between two that are there has been forgotten: a place is visible only after all
 /// those before it.
-fn publish(shared: &Shared, (after, history): (i64, i64), told: Vec<Transaction>) {
+fn publish(shared: &Shared, (after, history): (i64, i64), transactions: Vec<Transaction>) {
     let mut next = after + 1;
-    for Transaction { pos, batch, commit, .. } in told {
+    for Transaction { pos, batch, commit, .. } in transactions {
         for pos in next..pos {
-            shared.feed.publish(Told { pos, batch: 0, history, commit: Commit::default() });
+            shared.feed.publish(Published { pos, batch: 0, history, commit: Commit::default() });
         }
         next = pos + 1;
-        shared.feed.publish(Told { pos, batch, history, commit });
+        shared.feed.publish(Published { pos, batch, history, commit });
     }
 }

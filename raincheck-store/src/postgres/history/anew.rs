@@ -2,10 +2,10 @@ use super::epoch::CURRENT;
 use super::meet::begin;
 use crate::StoreError;
 use crate::postgres::connection::timeouts::{PATIENCE, within};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::node::clock::Time;
 use crate::postgres::options::PostgresOptions;
-use crate::postgres::read_only::Visit;
+use crate::postgres::read_only::open_read_only;
 
 /// What a database goes on with that was put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl PostgresOptions {
     /// [`StoreError::Other`] when the database cannot be reached, holds no data or does not do it.
     pub async fn begin_anew(&self) -> Result<Anew, StoreError> {
         // One that holds nothing is not the one that is meant: no tables are made there.
-        Visit::of(self).await?;
+        open_read_only(self).await?;
         let db = self.prepare().await?;
         let current = async { Ok(db.query_one(&format!("SELECT {CURRENT}"), &[]).await?.try_get(0)?) };
         let current = within(PATIENCE, current).await?;
@@ -39,7 +39,7 @@ impl PostgresOptions {
             let row = db.query_one(WHAT, &[]).await?;
             let (history, leases): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
             let last_event = row.try_get(2)?;
-            Ok::<_, Trouble>(Anew { history: history.unsigned_abs(), last_event, leases: leases.unsigned_abs() })
+            Ok::<_, PgError>(Anew { history: history.unsigned_abs(), last_event, leases: leases.unsigned_abs() })
         };
         Ok(within(PATIENCE, what).await?)
     }

@@ -1,6 +1,6 @@
 use tokio_postgres::Row;
 
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::feed::order::Place;
 
 /// The history of a transaction, in SQL: its first cursor, 0 of the first one.
@@ -16,7 +16,7 @@ pub(crate) struct Epoch {
 }
 
 impl Epoch {
-    pub fn of(row: &Row) -> Result<Self, Trouble> {
+    pub fn of(row: &Row) -> Result<Self, PgError> {
         let before = Place { pos: row.try_get(1)?, last: row.try_get(2)?, batch: 0 };
         Ok(Epoch { first: row.try_get(0)?, before })
     }

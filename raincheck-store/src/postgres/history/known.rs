@@ -6,7 +6,7 @@ use raincheck_core::Cursor;
 
 use super::epoch::Epoch;
 use super::missing::Missing;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 
 /// The history that this node goes by.
 #[derive(Debug, Default)]
@@ -34,12 +34,12 @@ impl History {
     }
 
     /// Refuses an answer out of another one, or of a standby: its first cursor and the timeline.
-    pub fn admit(&self, current: i64, timeline: i32) -> Result<(), Trouble> {
+    pub fn admit(&self, current: i64, timeline: i32) -> Result<(), PgError> {
         if timeline == 0 {
-            return Err(Trouble::Standby);
+            return Err(PgError::Standby);
         }
         let is_known = current == self.current() && timeline == self.timeline.load(Ordering::Acquire);
-        if is_known { Ok(()) } else { Err(Trouble::OtherHistory) }
+        if is_known { Ok(()) } else { Err(PgError::OtherHistory) }
     }
 
     /// How many the data has had.

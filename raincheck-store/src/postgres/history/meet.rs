@@ -13,7 +13,7 @@ use super::epoch::{CURRENT, Epoch};
 use super::missing::Line;
 use crate::leases::Leases;
 use crate::postgres::connection::anchor::TIMELINE;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::feed::order::Place;
 use crate::postgres::locks::WRITERS_LOCK;
 use crate::postgres::node::clock::{NOW, Time};
@@ -49,7 +49,7 @@ struct Server {
 impl Shared {
     /// Looks which history a server has, and goes on with that one: what was known of another is forgotten, and whoever
     /// waits for something looks again. No transaction may be under way on the connection.
-    pub async fn meet(&self, db: &impl GenericClient) -> Result<(), Trouble> {
+    pub async fn meet(&self, db: &impl GenericClient) -> Result<(), PgError> {
         let _one = self.history.meeting.lock().await;
         let server = Server::ask(db).await?;
         let known = self.history.epochs.lock().clone();
@@ -60,7 +60,7 @@ impl Shared {
         }
         let found: Vec<Epoch> = db.query(ALL, &[]).await?.iter().map(Epoch::of).collect::<Result<_, _>>()?;
         let current = found.last().map(|epoch| epoch.first);
-        let current = current.ok_or_else(|| Trouble::Unreadable("the database has no history".to_owned()))?;
+        let current = current.ok_or_else(|| PgError::Unreadable("the database has no history".to_owned()))?;
         if let Some(parting) = parting(&known, &found).filter(|_| !known.is_empty()) {
             self.part_at(db, parting, (&known, &found), lacks).await?;
         }
@@ -84,7 +84,7 @@ impl Shared {
         parting: Place,
         (known_epochs, found): (&[Epoch], &[Epoch]),
         lacks: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         let known = self.feed.known();
         let head: i64 = db.query_one("SELECT last FROM feed ORDER BY pos DESC LIMIT 1", &[]).await?.try_get(0)?;
         let found = Line { epochs: found, last: head };
@@ -97,7 +97,7 @@ impl Shared {
         for row in db.query(ALL_LEASES, &[]).await? {
             leases.put(kept_lease(&row)?);
         }
-        self.stretches.load(db).await?;
+        self.partitions.load(db).await?;
         // What connections tell that lead elsewhere is not to be heard any more.
         self.doubts.doubt_all();
         self.names.queues.clear();
@@ -131,14 +131,14 @@ impl Shared {
 }
 
 /// Whether the feed lacks what is known of it.
-async fn lacks(db: &impl GenericClient, known: &Place) -> Result<bool, Trouble> {
+async fn lacks(db: &impl GenericClient, known: &Place) -> Result<bool, PgError> {
     let sql = "SELECT pos, batch FROM feed WHERE pos >= $1 ORDER BY pos LIMIT 1";
     let Some(row) = db.query_opt(sql, &[&known.pos]).await? else { return Ok(true) };
     Ok(!known.may_be(row.try_get(0)?, row.try_get(1)?))
 }
 
 impl Server {
-    async fn ask(db: &impl GenericClient) -> Result<Self, Trouble> {
+    async fn ask(db: &impl GenericClient) -> Result<Self, PgError> {
         // Those who may not read the control file have the rest to go by.
         let may = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')";
         let may: bool = db.query_one(may, &[]).await?.try_get(0)?;
@@ -147,7 +147,7 @@ impl Server {
         let row = db.query_one(&sql, &[]).await?;
         let (system, timeline, place): (i64, i32, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         if timeline == 0 {
-            return Err(Trouble::Standby);
+            return Err(PgError::Standby);
         }
         // A database that no server was written down of is new.
         let name = "UPDATE history SET system = $1, timeline = $2, place = $3 WHERE timeline = 0";
@@ -161,7 +161,7 @@ impl Server {
 
 /// Begins another history, unless another node has: because the server is another one, or the history `lacking` lacks
 /// something.
-pub(crate) async fn begin(db: &impl GenericClient, time: Time, lacking: Option<i64>) -> Result<(), Trouble> {
+pub(crate) async fn begin(db: &impl GenericClient, time: Time, lacking: Option<i64>) -> Result<(), PgError> {
     // Whatever a writer has under way ends first: it belongs to the history before.
     let lock = format!("BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock({WRITERS_LOCK})");
     let begun = async {
@@ -175,7 +175,7 @@ pub(crate) async fn begin(db: &impl GenericClient, time: Time, lacking: Option<i
     begun
 }
 
-async fn write(db: &impl GenericClient, server: &Server, time: Time) -> Result<(), Trouble> {
+async fn write(db: &impl GenericClient, server: &Server, time: Time) -> Result<(), PgError> {
     for (sequence, ahead) in [("queue_id_seq", AHEAD_NAMES), ("kind_id_seq", AHEAD_NAMES), ("batch", AHEAD_BATCHES)] {
         db.batch_execute(&format!("SELECT setval('{sequence}', nextval('{sequence}') + {ahead})")).await?;
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::postgres::connection::connector::Connector;
 use crate::postgres::connection::link::Link;
 use crate::postgres::connection::timeouts::{LEAST, within};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::node::clock::{NOW, Time};
 use crate::postgres::shared::Shared;
 
@@ -49,18 +49,18 @@ pub(crate) async fn keep(shared: Arc<Shared>, connector: Connector) {
                 }
                 SHOW
             }
-            Err(trouble) => {
+            Err(error) => {
                 // What is left of a question is not to be waited for.
                 link = None;
-                tracing::debug!(%trouble, "this node cannot show that it lives");
+                tracing::debug!(trouble = %error, "this node cannot show that it lives");
                 // What was said before goes on to be so where that cannot be asked.
-                let may_be = matches!(trouble, Trouble::Silent) || trouble.is_locked_out();
+                let may_be = matches!(error, PgError::Silent) || error.is_locked_out();
                 let now = may_be && within(LEAST, hang(&shared)).await.unwrap_or(hangs);
                 if now && !hangs {
                     tracing::warn!("commits wait for a synchronous standby, and none confirms them");
                 }
                 hangs = now;
-                shared.fall_mute(if hangs { &Trouble::NoStandby } else { &trouble });
+                shared.fall_mute(if hangs { &PgError::NoStandby } else { &error });
                 AGAIN
             }
         };
@@ -70,12 +70,12 @@ pub(crate) async fn keep(shared: Arc<Shared>, connector: Connector) {
 }
 
 /// Whether commits wait for a standby.
-async fn hang(shared: &Shared) -> Result<bool, Trouble> {
+async fn hang(shared: &Shared) -> Result<bool, PgError> {
     let db = shared.reader(Instant::now() + LEAST).await?;
     Ok(db.query_one(HANGING, &[]).await?.try_get::<_, i64>(0)? > 0)
 }
 
-async fn show(shared: &Shared, connector: &Connector, link: &mut Option<Link>) -> Result<(), Trouble> {
+async fn show(shared: &Shared, connector: &Connector, link: &mut Option<Link>) -> Result<(), PgError> {
     let open = link.take().filter(|link| !link.is_closed());
     let db = match open {
         Some(db) => db,
@@ -98,7 +98,7 @@ async fn show(shared: &Shared, connector: &Connector, link: &mut Option<Link>) -
 }
 
 /// One transaction, sent at once. Who may lock these tables that way could renew leases, and settle.
-async fn once(db: &Link, (number, token): (i32, Uuid), time: Time) -> Result<Shown, Trouble> {
+async fn once(db: &Link, (number, token): (i32, Uuid), time: Time) -> Result<Shown, PgError> {
     // Where a test owns the time of leases, the database's says nothing about them.
     let gap = if time == Time::Given { i64::MAX } else { GAP };
     // Whoever finds the gap closes it, and the next one finds none: the row is locked.
@@ -120,7 +120,7 @@ async fn once(db: &Link, (number, token): (i32, Uuid), time: Time) -> Result<Sho
             return Err(error.into());
         }
     };
-    let unreadable = || Trouble::Unreadable("what became of a sign of life".to_owned());
+    let unreadable = || PgError::Unreadable("what became of a sign of life".to_owned());
     let row = said.iter().find_map(|one| if let SimpleQueryMessage::Row(row) = one { Some(row) } else { None });
     let row = row.ok_or_else(unreadable)?;
     let number = |at| row.get(at).and_then(|text| text.parse::<i64>().ok());

@@ -8,7 +8,7 @@ use tokio_postgres::GenericClient;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::locks::{NODE_LOCK, end_holders};
 use crate::postgres::node::clock::NOW;
 use crate::postgres::shared::Shared;
@@ -33,21 +33,21 @@ pub(crate) struct Held {
 }
 
 /// Takes the lowest free number, in a transaction of its own.
-pub(crate) async fn take(db: &impl GenericClient) -> Result<Held, Trouble> {
+pub(crate) async fn take(db: &impl GenericClient) -> Result<Held, PgError> {
     db.batch_execute("BEGIN; LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE").await?;
     match take_locked(db).await {
         Ok(held) => {
             db.batch_execute("COMMIT").await?;
             Ok(held)
         }
-        Err(trouble) => {
+        Err(error) => {
             db.batch_execute("ROLLBACK").await?;
-            Err(trouble)
+            Err(error)
         }
     }
 }
 
-async fn take_locked(db: &impl GenericClient) -> Result<Held, Trouble> {
+async fn take_locked(db: &impl GenericClient) -> Result<Held, PgError> {
     let seen = format!("SELECT number, seen_at > {NOW} - {ALIVE}, seen_at > {NOW} - {FORGET} FROM node");
     let (mut taken, mut fenced, mut is_alone) = (Vec::new(), Vec::new(), true);
     for row in db.query(&seen, &[]).await? {
@@ -63,7 +63,7 @@ async fn take_locked(db: &impl GenericClient) -> Result<Held, Trouble> {
     // knows better.
     let free = |number: &i32| !taken.contains(number);
     let number = (0..NODES).filter(free).min_by_key(|number| fenced.contains(number));
-    let number = number.ok_or_else(|| Trouble::Unsuitable(format!("{NODES} nodes serve this data already")))?;
+    let number = number.ok_or_else(|| PgError::Unsuitable(format!("{NODES} nodes serve this data already")))?;
     let token = Uuid::from_u128(rand::random());
     db.execute(&format!("INSERT INTO node VALUES ($1, $2, {NOW})"), &[&number, &token]).await?;
     Ok(Held { number, token, is_alone, is_first: taken.is_empty() })
@@ -71,7 +71,7 @@ async fn take_locked(db: &impl GenericClient) -> Result<Held, Trouble> {
 
 /// Takes its number from a node that was silent for too long. What it has under way is ended first; what it begins
 /// afterwards finds that the number is not its own. Answers whether that was possible.
-async fn fence(db: &impl GenericClient, number: i32) -> Result<bool, Trouble> {
+async fn fence(db: &impl GenericClient, number: i32) -> Result<bool, PgError> {
     // At once after the end of those that have it, and waiting in line: a node that just goes on would have it again.
     let seize = format!(
         "SAVEPOINT fence; SET LOCAL lock_timeout = '250ms'; {}; SELECT pg_advisory_xact_lock({NODE_LOCK}, {number})",
@@ -94,12 +94,6 @@ async fn fence(db: &impl GenericClient, number: i32) -> Result<bool, Trouble> {
 }
 
 impl Shared {
-    /// What proves who this node is: its number and its token.
-    pub fn identity(&self) -> (i32, Uuid) {
-        let token = self.token.lock();
-        (self.node.load(Ordering::Acquire), *token)
-    }
-
     /// Takes over a number.
     pub fn be(&self, held: &Held) {
         let mut token = self.token.lock();
@@ -108,7 +102,7 @@ impl Shared {
     }
 
     /// Takes another number, where this node has still the one that it lost.
-    pub async fn be_another(&self, db: &impl GenericClient, lost: Uuid) -> Result<(), Trouble> {
+    pub async fn be_another(&self, db: &impl GenericClient, lost: Uuid) -> Result<(), PgError> {
         let _one = self.taking.lock().await;
         let (number, token) = self.identity();
         if token == lost {
@@ -121,7 +115,7 @@ impl Shared {
 }
 
 /// Gives the number back.
-pub(crate) async fn leave(db: &impl GenericClient, shared: &Arc<Shared>) -> Result<(), Trouble> {
+pub(crate) async fn leave(db: &impl GenericClient, shared: &Arc<Shared>) -> Result<(), PgError> {
     let (number, token) = shared.identity();
     db.execute("DELETE FROM node WHERE number = $1 AND token = $2", &[&number, &token]).await?;
     Ok(())

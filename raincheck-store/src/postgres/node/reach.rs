@@ -6,7 +6,7 @@ use parking_lot::RwLock;
 
 use crate::StoreError;
 use crate::postgres::connection::timeouts::{LEAST, PATIENCE};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 
 /// What is known of that.
 #[derive(Debug, Default)]
@@ -27,10 +27,10 @@ struct Lost {
 }
 
 impl Lost {
-    fn note(lost: &RwLock<Option<Lost>>, trouble: &Trouble) {
+    fn note(lost: &RwLock<Option<Lost>>, error: &PgError) {
         let mut lost = lost.write();
         let since = lost.as_ref().map_or_else(Instant::now, |lost| lost.since);
-        *lost = Some(Lost { since, why: trouble.why() });
+        *lost = Some(Lost { since, why: error.why() });
     }
 }
 
@@ -52,8 +52,8 @@ impl Reach {
     }
 
     /// The database cannot be reached; the writer tries until it can.
-    pub fn lose(&self, trouble: &Trouble) {
-        Lost::note(&self.lost, trouble);
+    pub fn lose(&self, error: &PgError) {
+        Lost::note(&self.lost, error);
     }
 
     /// It does what it is asked.
@@ -64,8 +64,8 @@ impl Reach {
     }
 
     /// This node cannot show that it lives, until it can.
-    pub fn fall_mute(&self, trouble: &Trouble) {
-        Lost::note(&self.mute, trouble);
+    pub fn fall_mute(&self, error: &PgError) {
+        Lost::note(&self.mute, error);
     }
 
     /// It can.

@@ -6,5 +6,5 @@ pub(crate) mod known;
 pub(crate) mod maintain;
 mod past;
 
-pub(crate) use known::Stretches;
-pub use maintain::Tended;
+pub(crate) use known::Partitions;
+pub use maintain::Maintained;

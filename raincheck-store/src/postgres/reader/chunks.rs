@@ -3,7 +3,7 @@ use raincheck_core::{ChunkKind, JobNo, LeaseRef, limits};
 
 use super::query::{row_within, rows};
 use crate::postgres::connection::pool::Object;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::rows::count;
 use crate::records::{Chunk, ChunkInfo};
@@ -26,7 +26,7 @@ pub(crate) async fn info(
     no: JobNo,
     kind: ChunkKind,
     attempt: u32,
-) -> Result<ChunkInfo, Trouble> {
+) -> Result<ChunkInfo, PgError> {
     let place = place(no, kind, attempt);
     let found = row_within(db, shared, INFO, no, &[&no.0, &(kind as i16), &place]).await?;
     let Some(row) = found else { return Ok(ChunkInfo::default()) };
@@ -42,11 +42,11 @@ pub(crate) async fn read(
     attempt: u32,
     offset: u64,
     limit: usize,
-) -> Result<Vec<Chunk>, Trouble> {
+) -> Result<Vec<Chunk>, PgError> {
     // The piece that holds `offset` may start up to one piece before it.
     let mut from = offset.saturating_sub(limits::CHUNK_BYTES as u64).cast_signed();
     let (mut found, mut size) = (Vec::new(), 0);
-    let sql = shared.stretches.around(no).put_into(READ);
+    let sql = shared.partitions.around(no).put_into(READ);
     while size < limit {
         // Pieces may be anything from a byte to a full one: no more are asked for than would fit if all were full, so
         // that no answer is larger than was asked for, and then some more.

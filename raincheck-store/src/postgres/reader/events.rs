@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 
 use super::query::{row, rows};
 use crate::postgres::connection::pool::Object;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::history::epoch::CURRENT;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::rows as read;
@@ -68,25 +68,25 @@ const LOOK: usize = 5_000;
 
 /// Where the feed ends, and up to where it was forgotten. What a cursor of another history means is known only after this
 /// node has gone over to that one.
-pub(crate) async fn bounds(db: &Object, shared: &Shared) -> Result<(Cursor, Cursor), Trouble> {
+pub(crate) async fn bounds(db: &Object, shared: &Shared) -> Result<(Cursor, Cursor), PgError> {
     let Some(row) = row(db, &BOUNDS, &[]).await? else { return Ok(Default::default()) };
     if row.try_get::<_, i64>(2)? != shared.history.current() {
         shared.feed.behind.notify_one();
-        return Err(Trouble::OtherHistory);
+        return Err(PgError::OtherHistory);
     }
-    let at = |column| Ok::<_, Trouble>(Cursor(row.try_get::<_, Option<i64>>(column)?.unwrap_or(0)));
+    let at = |column| Ok::<_, PgError>(Cursor(row.try_get::<_, Option<i64>>(column)?.unwrap_or(0)));
     Ok((at(0)?, at(1)?))
 }
 
 /// When the oldest event of the feed was, and what the events of forgotten jobs take.
-pub(crate) async fn feed_figures(db: &Object) -> Result<FeedFigures, Trouble> {
+pub(crate) async fn feed_stats(db: &Object) -> Result<FeedFigures, PgError> {
     let Some(row) = row(db, &OLDEST_TIME, &[]).await? else { return Ok(FeedFigures::default()) };
     let oldest: Option<i64> = row.try_get(1)?;
     Ok(FeedFigures { oldest: oldest.map(Timestamp), forgotten_bytes: row.try_get::<_, i64>(0)?.max(0).unsigned_abs() })
 }
 
 /// Whether a place of the feed was given out in another history than this.
-pub(crate) async fn is_void(db: &Object, cursor: Cursor) -> Result<bool, Trouble> {
+pub(crate) async fn is_void(db: &Object, cursor: Cursor) -> Result<bool, PgError> {
     Ok(row(db, IS_VOID, &[&cursor.0]).await?.map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
 }
 
@@ -96,9 +96,9 @@ pub(crate) async fn of_job(
     no: JobNo,
     after: u32,
     most: Most,
-) -> Result<EventPage, Trouble> {
+) -> Result<EventPage, PgError> {
     let with: [&(dyn ToSql + Sync); 4] = [&no.0, &count(after), &(most.rows as i64), &(most.bytes as i64)];
-    let rows = rows(db, &shared.stretches.around(no).put_into(&OF_JOB), &with).await?;
+    let rows = rows(db, &shared.partitions.around(no).put_into(&OF_JOB), &with).await?;
     let items = all(db, shared, &rows).await?;
     let read_to = items.last().map_or(Cursor::default(), |event| event.cursor);
     Ok(EventPage { items, read_to, at_head: rows.len() < most.rows && weight(&rows)? < most.bytes as i64 })
@@ -112,7 +112,7 @@ pub(crate) async fn of_all(
     after: Cursor,
     filter: &EventFilter,
     most: Most,
-) -> Result<EventPage, Trouble> {
+) -> Result<EventPage, PgError> {
     let (head, _) = bounds(db, shared).await?;
     let mut page = EventPage { read_to: after, ..EventPage::default() };
     let (look, bytes) = if filter.is_any() { (most.rows, most.bytes) } else { (LOOK, most.look()) };
@@ -121,7 +121,7 @@ pub(crate) async fn of_all(
     let Some(looked) = row(db, RANGE, &with[..3]).await? else { return Ok(page) };
     let (low, high): (Option<i64>, Option<i64>) = (looked.try_get(0)?, looked.try_get(1)?);
     let (to, transactions): (Option<i64>, i64) = (looked.try_get(2)?, looked.try_get(3)?);
-    let range = shared.stretches.around_all([low, high].into_iter().flatten());
+    let range = shared.partitions.around_all([low, high].into_iter().flatten());
     let rows = rows(db, &range.put_into(&OF_ALL), &with).await?;
     let mut size = 0;
     for event in all(db, shared, &rows).await? {
@@ -147,12 +147,12 @@ fn so_far(order: &str) -> String {
 }
 
 /// What all of these weigh together.
-fn weight(rows: &[Row]) -> Result<i64, Trouble> {
+fn weight(rows: &[Row]) -> Result<i64, PgError> {
     Ok(rows.last().map_or(Ok(0), |row| row.try_get("so_far"))?)
 }
 
 /// The events in rows of [`read::EVENT`].
-async fn all(db: &Object, shared: &Shared, rows: &[Row]) -> Result<Vec<Event>, Trouble> {
+async fn all(db: &Object, shared: &Shared, rows: &[Row]) -> Result<Vec<Event>, PgError> {
     shared.learn(&***db, rows, read::EVENT_NAMES).await?;
     rows.iter().map(|row| read::event(row, &shared.names)).collect()
 }

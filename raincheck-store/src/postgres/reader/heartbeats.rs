@@ -10,7 +10,7 @@ use raincheck_core::{JobNo, LeaseRef, Millis, Overdue, limits};
 use crate::StoreError;
 use crate::postgres::connection::pool::Object;
 use crate::postgres::connection::timeouts::{PATIENCE, answered};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::node::clock::NOW;
 use crate::postgres::node::life::GAP;
 use crate::postgres::shared::Shared;
@@ -66,7 +66,7 @@ impl Shared {
         Ok(renewals.iter().map(answer).collect())
     }
 
-    async fn renew_all(&self, db: &Object, asked: &Asked) -> Result<BTreeMap<LeaseRef, Renewed>, Trouble> {
+    async fn renew_all(&self, db: &Object, asked: &Asked) -> Result<BTreeMap<LeaseRef, Renewed>, PgError> {
         let mut renewed = BTreeMap::new();
         if asked.is_empty() {
             return Ok(renewed);
@@ -93,7 +93,7 @@ impl Shared {
         sql: &str,
         asked: &Asked,
         renewed: &mut BTreeMap<LeaseRef, Renewed>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         let nos: Vec<i64> = asked.keys().map(|lease| lease.no.0).collect();
         let attempts: Vec<i32> = asked.keys().map(|lease| rows::count(lease.attempt)).collect();
         let ttls: Vec<Option<i64>> = asked.values().copied().collect();
@@ -123,11 +123,11 @@ impl Shared {
         });
         let mut standing = BTreeMap::new();
         for row in found.await? {
-            let attempt: i32 = row.try_get(1).map_err(Trouble::from)?;
+            let attempt: i32 = row.try_get(1).map_err(PgError::from)?;
             let lease =
-                LeaseRef { no: JobNo(row.try_get(0).map_err(Trouble::from)?), attempt: attempt.cast_unsigned() };
-            let left: i64 = row.try_get(2).map_err(Trouble::from)?;
-            let cancel_requested = row.try_get(3).map_err(Trouble::from)?;
+                LeaseRef { no: JobNo(row.try_get(0).map_err(PgError::from)?), attempt: attempt.cast_unsigned() };
+            let left: i64 = row.try_get(2).map_err(PgError::from)?;
+            let cancel_requested = row.try_get(3).map_err(PgError::from)?;
             standing.insert(lease, Renewed::Extended { ttl: left.max(0), cancel_requested });
         }
         Ok(leases.iter().map(|lease| standing.get(lease).copied().unwrap_or(Renewed::Lost)).collect())
@@ -139,7 +139,7 @@ impl Shared {
         Ok(answered(until, self.look_for_overdue(limit, until)).await?)
     }
 
-    async fn look_for_overdue(&self, limit: usize, until: Instant) -> Result<Vec<Overrun>, Trouble> {
+    async fn look_for_overdue(&self, limit: usize, until: Instant) -> Result<Vec<Overrun>, PgError> {
         let (ticks, regained) = (self.clock.given_ticks(), self.regained.load(Ordering::Acquire));
         let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX);
         let db = self.reader(until).await?;
@@ -167,7 +167,7 @@ impl Shared {
     }
 
     /// Takes over what the rows of these leases say.
-    async fn look_at_leases(&self, db: &Object, leases: &[LeaseRef]) -> Result<(), Trouble> {
+    async fn look_at_leases(&self, db: &Object, leases: &[LeaseRef]) -> Result<(), PgError> {
         let nos: Vec<i64> = leases.iter().map(|lease| lease.no.0).collect();
         let statement = db.prepare_cached(leases::SOME_LEASES).await?;
         let found = db.query(&statement, &[&nos]).await?;

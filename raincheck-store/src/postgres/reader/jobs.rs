@@ -7,7 +7,7 @@ use raincheck_core::{Content, EventType, Job, JobId, JobNo, LeaseRef};
 
 use super::query::{self, row, row_within};
 use crate::postgres::connection::pool::Object;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::rows;
 use crate::records::{Found, Record, ResultInfo};
@@ -46,12 +46,12 @@ const BEGAN: &str = "SELECT (SELECT max(h.first) FROM history h WHERE h.first <=
 
 /// What a look-up by the public id of a job reads of it.
 pub(crate) trait Lookup: Sized {
-    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble>;
+    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, PgError>;
     fn id(&self) -> JobId;
 }
 
 impl Lookup for Record {
-    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble> {
+    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, PgError> {
         let Some(row) = row_within(db, shared, &RECORD, no, &[&no.0]).await? else { return Ok(None) };
         shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
         rows::record(&row, &shared.names).map(Some)
@@ -63,7 +63,7 @@ impl Lookup for Record {
 }
 
 impl Lookup for Job {
-    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, Trouble> {
+    async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, PgError> {
         let Some(row) = row(db, &JOB, &[&no.0]).await? else { return Ok(None) };
         shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
         rows::job(&row, &shared.names).map(Some)
@@ -75,12 +75,12 @@ impl Lookup for Job {
 }
 
 /// All that is kept of the job of a number.
-pub(crate) async fn record(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Record>, Trouble> {
+pub(crate) async fn record(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Record>, PgError> {
     Record::of(db, shared, no).await
 }
 
 /// The job of a public id.
-pub(crate) async fn find<T: Lookup>(db: &Object, shared: &Shared, id: JobId) -> Result<Found<T>, Trouble> {
+pub(crate) async fn find<T: Lookup>(db: &Object, shared: &Shared, id: JobId) -> Result<Found<T>, PgError> {
     // An id of our own making says where its job is; only what is not there may be a chosen id.
     if let Some((no, _)) = id.parts() {
         match T::of(db, shared, no).await? {
@@ -99,12 +99,12 @@ pub(crate) async fn find<T: Lookup>(db: &Object, shared: &Shared, id: JobId) -> 
 }
 
 /// The input of a job.
-pub(crate) async fn input(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Content>, Trouble> {
+pub(crate) async fn input(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Content>, PgError> {
     content(db, shared, INPUT, no).await
 }
 
 /// Its result, with the bytes.
-pub(crate) async fn result(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Content>, Trouble> {
+pub(crate) async fn result(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Content>, PgError> {
     content(db, shared, RESULT, no).await
 }
 
@@ -113,25 +113,25 @@ pub(crate) async fn results(
     db: &Object,
     shared: &Shared,
     nos: &[i64],
-) -> Result<HashMap<i64, Option<ResultInfo>>, Trouble> {
-    let sql = shared.stretches.around_all(nos.iter().copied()).put_into(&RESULTS);
+) -> Result<HashMap<i64, Option<ResultInfo>>, PgError> {
+    let sql = shared.partitions.around_all(nos.iter().copied()).put_into(&RESULTS);
     let found = query::rows(db, &sql, &[&nos]).await?;
     found.iter().map(|row| Ok((row.try_get(0)?, rows::result(row, 1)?))).collect()
 }
 
 /// Whether a job was there and is remembered.
-pub(crate) async fn is_purged(db: &Object, no: JobNo) -> Result<bool, Trouble> {
+pub(crate) async fn is_purged(db: &Object, no: JobNo) -> Result<bool, PgError> {
     Ok(row(db, TOMBSTONE, &[&no.0]).await?.is_some())
 }
 
 /// Whether a run began in a history.
-pub(crate) async fn began_in(db: &Object, shared: &Shared, lease: LeaseRef, history: i64) -> Result<bool, Trouble> {
+pub(crate) async fn began_in(db: &Object, shared: &Shared, lease: LeaseRef, history: i64) -> Result<bool, PgError> {
     let (attempt, started) = (rows::count(lease.attempt), EventType::Started as i16);
     let began = row_within(db, shared, BEGAN, lease.no, &[&lease.no.0, &attempt, &history, &started]).await?;
     Ok(began.map(|row| row.try_get::<_, Option<bool>>(0)).transpose()?.flatten().unwrap_or(false))
 }
 
 /// A payload row: input or result.
-async fn content(db: &Object, shared: &Shared, sql: &str, no: JobNo) -> Result<Option<Content>, Trouble> {
+async fn content(db: &Object, shared: &Shared, sql: &str, no: JobNo) -> Result<Option<Content>, PgError> {
     row_within(db, shared, sql, no, &[&no.0]).await?.as_ref().map(rows::content).transpose()
 }

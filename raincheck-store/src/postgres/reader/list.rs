@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::columns::joined;
 use crate::columns::number::SUCCEEDED;
 use crate::postgres::connection::pool::Object;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::rows;
 use crate::postgres::tables::text;
@@ -34,7 +34,7 @@ const INPUT: &str = r"CASE WHEN position(E'\\x00'::bytea IN s.input) = 0
         E'\x01', E'\x011'), E'\\000', E'\x010'), 'escape'), 'LATIN1') END";
 
 /// Lists jobs, newest first, slice by slice, all as of one moment.
-pub(crate) async fn jobs(db: &mut Object, shared: &Shared, filter: &Filter, limit: usize) -> Result<JobPage, Trouble> {
+pub(crate) async fn jobs(db: &mut Object, shared: &Shared, filter: &Filter, limit: usize) -> Result<JobPage, PgError> {
     // Another node may have made the name since; one that nobody used matches nothing.
     if filter.queue.as_ref().is_some_and(|queue| shared.names.queues.number(queue.as_str()).is_none()) {
         shared.names.queues.load(&***db, shared.history.current()).await?;
@@ -57,7 +57,7 @@ pub(crate) async fn jobs(db: &mut Object, shared: &Shared, filter: &Filter, limi
         };
         let stopped = || (Some(JobNo(before)), true);
         let (mut found, end) = match slice.await {
-            Err(Trouble::Database(error)) if error.code() == Some(&SqlState::QUERY_CANCELED) && before != i64::MAX => {
+            Err(PgError::Database(error)) if error.code() == Some(&SqlState::QUERY_CANCELED) && before != i64::MAX => {
                 (page.next, page.partial) = stopped();
                 return Ok(page);
             }
@@ -92,7 +92,7 @@ struct Slice<'a> {
 
 impl Slice<'_> {
     /// The matches within it, and where the next one starts.
-    async fn read(&self, db: &deadpool_postgres::Transaction<'_>) -> Result<(Vec<Record>, Option<i64>), Trouble> {
+    async fn read(&self, db: &deadpool_postgres::Transaction<'_>) -> Result<(Vec<Record>, Option<i64>), PgError> {
         let mut values = Values::default();
         values.bind(self.before, Type::INT8);
         let narrow = self.narrow(&mut values);
@@ -100,7 +100,7 @@ impl Slice<'_> {
         // What belongs to these jobs lies in the partitions of their numbers.
         let end = format!("SELECT count(*), min(no) FROM ({base}) j");
         let end = db.query_typed(&end, &values.all()).await?;
-        let end = end.first().map(|row| Ok::<(i64, Option<i64>), Trouble>((row.try_get(0)?, row.try_get(1)?)));
+        let end = end.first().map(|row| Ok::<(i64, Option<i64>), PgError>((row.try_get(0)?, row.try_get(1)?)));
         let Some((n, Some(least))) = end.transpose()? else { return Ok((Vec::new(), None)) };
         let conditions = self.conditions(&mut values);
         let low = values.bind(least, Type::INT8);

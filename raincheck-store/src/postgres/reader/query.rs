@@ -9,7 +9,7 @@ use crate::StoreError;
 use crate::postgres::connection::loan::Loan;
 use crate::postgres::connection::pool::Object;
 use crate::postgres::connection::timeouts::{PAUSE, answered};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
 
 impl Shared {
@@ -17,42 +17,42 @@ impl Shared {
     /// out to be lost, as at a restart of the database.
     pub async fn read<T, F>(&self, work: impl Fn(Loan) -> F) -> Result<T, StoreError>
     where
-        F: Future<Output = Result<T, Trouble>>,
+        F: Future<Output = Result<T, PgError>>,
     {
         self.asked();
         let until = Instant::now() + self.reach.patience();
         loop {
             let attempt = async { work(self.reader(until).await?).await };
             match answered(until, attempt).await {
-                Err(trouble) if trouble.is_loss() && Instant::now() + PAUSE < until => tokio::time::sleep(PAUSE).await,
+                Err(error) if error.is_loss() && Instant::now() + PAUSE < until => tokio::time::sleep(PAUSE).await,
                 done => return Ok(done?),
             }
         }
     }
 
     /// A connection for reading, given up then; statements are prepared with `prepare_cached`.
-    pub async fn reader(&self, until: Instant) -> Result<Loan, Trouble> {
+    pub async fn reader(&self, until: Instant) -> Result<Loan, PgError> {
         let object = answered(until, async { Ok(self.pool.get().await?) }).await?;
         Ok(Loan::new(object, until, &self.doubts, &self.tls))
     }
 }
 
-/// A row of a statement about one job, which names the stretch of its number.
+/// A row of a statement about one job, which names the partition of its number.
 pub(crate) async fn row_within(
     db: &Object,
     shared: &Shared,
     sql: &str,
     no: JobNo,
     with: &[&(dyn ToSql + Sync)],
-) -> Result<Option<Row>, Trouble> {
-    row(db, &shared.stretches.around(no).put_into(sql), with).await
+) -> Result<Option<Row>, PgError> {
+    row(db, &shared.partitions.around(no).put_into(sql), with).await
 }
 
-/// So many statements are kept prepared on one connection; those that name a stretch of job numbers come and go.
+/// So many statements are kept prepared on one connection; those that name a partition of job numbers come and go.
 const KEPT: usize = 256;
 
 /// A statement that is kept prepared.
-async fn prepared(db: &Object, sql: &str) -> Result<Statement, Trouble> {
+async fn prepared(db: &Object, sql: &str) -> Result<Statement, PgError> {
     if db.statement_cache.size() > KEPT {
         db.statement_cache.clear();
     }
@@ -60,22 +60,22 @@ async fn prepared(db: &Object, sql: &str) -> Result<Statement, Trouble> {
 }
 
 /// The rows of a statement that is kept prepared.
-pub(crate) async fn rows(db: &Object, sql: &str, with: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Trouble> {
+pub(crate) async fn rows(db: &Object, sql: &str, with: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, PgError> {
     let statement = prepared(db, sql).await?;
     Ok(db.query(&statement, with).await?)
 }
 
 /// Its row, if there is one.
-pub(crate) async fn row(db: &Object, sql: &str, with: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Trouble> {
+pub(crate) async fn row(db: &Object, sql: &str, with: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, PgError> {
     let statement = prepared(db, sql).await?;
     Ok(db.query_opt(&statement, with).await?)
 }
 
-impl Trouble {
+impl PgError {
     /// What the server calls it.
     pub fn code(&self) -> Option<&SqlState> {
         match self {
-            Trouble::Database(error) => error.code(),
+            PgError::Database(error) => error.code(),
             _ => None,
         }
     }

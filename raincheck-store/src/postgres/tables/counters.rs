@@ -4,7 +4,7 @@ use raincheck_core::{Name, QueueSettings, State};
 use tokio_postgres::GenericClient;
 
 use super::names::KnownNames;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::records::{KindFigures, QueueFigures};
 
 /// The pseudo-states of the table of counters: tickets given out, and tickets served.
@@ -17,9 +17,12 @@ pub(crate) type Counts = [i64; 9];
 /// Counters and settings of all nodes together, as this node knows them: its own changes are in it once they are on
 /// disk, those of other nodes once the writer looked again.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub(crate) struct Counters {
+    /// Settings and counts of each queue, from the tables `queue` and `counter`.
     pub queues: HashMap<Name, Queue>,
+    /// Counts by queue and kind.
     pub pairs: HashMap<(Name, Name), Counts>,
+    /// Jobs that wait in the whole store.
     pub waiting: i64,
     /// Where other nodes may have queued something since the last look.
     pub maybe_ready: HashSet<(Name, Name)>,
@@ -28,23 +31,25 @@ pub(crate) struct Book {
 /// What is kept of one queue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
+    /// What its row says.
     pub settings: QueueSettings,
+    /// Of all its kinds together.
     pub counts: Counts,
 }
 
-impl Book {
-    pub async fn load(db: &impl GenericClient, names: &KnownNames, history: i64) -> Result<Book, Trouble> {
-        let mut book = Book::default();
+impl Counters {
+    pub async fn load(db: &impl GenericClient, names: &KnownNames, history: i64) -> Result<Counters, PgError> {
+        let mut counters = Counters::default();
         let sums = "SELECT queue, kind, state, sum(n)::bigint FROM counter GROUP BY queue, kind, state";
         let (settings, sums) = futures_util::try_join!(
             db.query("SELECT id, name, paused, max_queued, concurrency FROM queue", &[]),
             db.query(sums, &[])
         )?;
         for row in &settings {
-            let name = Name::new(row.try_get(1)?).map_err(|e| Trouble::Unreadable(e.to_string()))?;
+            let name = Name::new(row.try_get(1)?).map_err(|e| PgError::Unreadable(e.to_string()))?;
             names.queues.put(row.try_get(0)?, name.clone());
             let settings = settings_of(row, 2)?;
-            book.queues.insert(name, Queue { settings, counts: Counts::default() });
+            counters.queues.insert(name, Queue { settings, counts: Counts::default() });
         }
         names.learn(db, &sums, (0, 1), history).await?;
         for row in &sums {
@@ -53,9 +58,9 @@ impl Book {
             let state = usize::try_from(row.try_get::<_, i16>(2)?).unwrap_or_default().min(SERVED);
             let mut counts = Counts::default();
             counts[state] = row.try_get(3)?;
-            book.add(queue, kind, &counts);
+            counters.add(queue, kind, &counts);
         }
-        Ok(book)
+        Ok(counters)
     }
 
     /// Adds what a transaction changed.
@@ -96,7 +101,7 @@ impl Book {
 }
 
 /// Reads the three columns of a queue's settings from `at` on.
-pub(crate) fn settings_of(row: &tokio_postgres::Row, at: usize) -> Result<QueueSettings, Trouble> {
+pub(crate) fn settings_of(row: &tokio_postgres::Row, at: usize) -> Result<QueueSettings, PgError> {
     let concurrency: Option<i64> = row.try_get(at + 2)?;
     Ok(QueueSettings {
         paused: row.try_get(at)?,

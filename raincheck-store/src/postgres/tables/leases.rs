@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 
 use super::text::plain;
 use crate::leases::KeptLease;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 
 /// All of them.
 pub(crate) const ALL_LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease";
@@ -14,7 +14,7 @@ pub(crate) const SOME_LEASES: &str =
     "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease WHERE no = ANY($1)";
 
 /// Reads a row of `lease`.
-pub(crate) fn kept_lease(row: &Row) -> Result<KeptLease, Trouble> {
+pub(crate) fn kept_lease(row: &Row) -> Result<KeptLease, PgError> {
     let attempt: i32 = row.try_get(1)?;
     Ok(KeptLease {
         lease: LeaseRef { no: JobNo(row.try_get(0)?), attempt: attempt.cast_unsigned() },

@@ -5,7 +5,7 @@ use parking_lot::RwLock;
 use raincheck_core::Name;
 use tokio_postgres::{GenericClient, Row};
 
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::history::epoch::CURRENT;
 
 /// The names of queues and kinds that this node has met.
@@ -31,7 +31,7 @@ impl KnownNames {
         rows: &[Row],
         (queue, kind): (usize, usize),
         history: i64,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         self.queues.learn(db, rows, queue, history).await?;
         self.kinds.learn(db, rows, kind, history).await
     }
@@ -40,7 +40,7 @@ impl KnownNames {
 /// Names of one table (`queue` or `kind`) and their numbers, as far as this node has met them. A number stands for one
 /// name for as long as the history is the same (see [`crate::postgres::history`]), so what is known here is true; only what is not
 /// may be asked for. Names that nothing refers to are
-/// forgotten, see [`crate::postgres::writer::unused_names`].
+/// forgotten, as `writer/unused_names.rs` says.
 #[derive(Debug)]
 pub(crate) struct Names {
     table: &'static str,
@@ -80,11 +80,11 @@ impl Names {
     }
 
     /// Reads them all, where they are those of this history: in another one a number may stand for another name.
-    pub async fn load(&self, db: &impl GenericClient, history: i64) -> Result<(), Trouble> {
+    pub async fn load(&self, db: &impl GenericClient, history: i64) -> Result<(), PgError> {
         let rows = db.query(&format!("SELECT id, name, {CURRENT} FROM {}", self.table), &[]).await?;
         for row in &rows {
             if row.try_get::<_, i64>(2)? != history {
-                return Err(Trouble::OtherHistory);
+                return Err(PgError::OtherHistory);
             }
             self.take(row)?;
         }
@@ -97,8 +97,8 @@ impl Names {
     }
 
     /// Remembers what the first two columns of a row say.
-    pub fn take(&self, row: &Row) -> Result<(), Trouble> {
-        let name = Name::new(row.try_get(1)?).map_err(|e| Trouble::Unreadable(e.to_string()))?;
+    pub fn take(&self, row: &Row) -> Result<(), PgError> {
+        let name = Name::new(row.try_get(1)?).map_err(|e| PgError::Unreadable(e.to_string()))?;
         self.put(row.try_get(0)?, name);
         Ok(())
     }
@@ -112,14 +112,14 @@ impl Names {
     }
 
     /// Takes over all names there are: `rows` of numbers and names.
-    pub fn replace(&self, rows: &[Row]) -> Result<(), Trouble> {
+    pub fn replace(&self, rows: &[Row]) -> Result<(), PgError> {
         let mut known = self.known.write();
         let before = std::mem::take(&mut known.by_name);
         for faded in std::mem::take(&mut known.fading) {
             known.by_number.remove(&faded);
         }
         for row in rows {
-            let name = Name::new(row.try_get(1)?).map_err(|e| Trouble::Unreadable(e.to_string()))?;
+            let name = Name::new(row.try_get(1)?).map_err(|e| PgError::Unreadable(e.to_string()))?;
             let number = row.try_get(0)?;
             known.by_number.insert(number, name.clone());
             known.by_name.insert(name, number);
@@ -136,7 +136,7 @@ impl Names {
         rows: &[Row],
         column: usize,
         history: i64,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         for row in rows {
             let number: Option<i32> = row.try_get(column)?;
             if number.is_some_and(|number| self.name(number).is_none()) {

@@ -15,10 +15,10 @@ use super::sql::TRIMMED;
 use super::text::plain;
 use crate::codec;
 use crate::columns::{self, Asked, Changing, Columns, Lasting, ReadColumns, Reported, Shown, joined, row};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::records::{Record, ResultInfo};
 
-type Result<T> = std::result::Result<T, Trouble>;
+type Result<T> = std::result::Result<T, PgError>;
 
 row! {
     /// How a job's row begins: its number and id, and the numbers of its queue and kind.
@@ -53,8 +53,8 @@ pub(crate) static SHOWN: LazyLock<String> =
 /// Columns of [`EVENT`] that hold numbers of a queue and of a kind, for [`KnownNames::learn`].
 pub(crate) const EVENT_NAMES: (usize, usize) = (9, 10);
 
-fn unreadable(what: &str) -> Trouble {
-    Trouble::Unreadable(what.to_owned())
+fn unreadable(what: &str) -> PgError {
+    PgError::Unreadable(what.to_owned())
 }
 
 fn text(row: &Row, column: usize) -> Result<Option<Box<str>>> {
@@ -178,14 +178,14 @@ pub(crate) fn chunk_kind(number: i16) -> ChunkKind {
 /// The kind of a named object, which its row begins with.
 pub(crate) fn object_kind(row: &Row) -> Result<ObjectKind> {
     let number: i16 = row.try_get(0)?;
-    ObjectKind::from_number(number.into()).ok_or_else(|| Trouble::Unreadable(format!("{number} is no kind of object")))
+    ObjectKind::from_number(number.into()).ok_or_else(|| PgError::Unreadable(format!("{number} is no kind of object")))
 }
 
 /// Reads a named object: kind, name, version, time of the last change, body.
 pub(crate) fn object(row: &Row) -> Result<Object> {
     Ok(Object {
         kind: object_kind(row)?,
-        name: Name::new(row.try_get(1)?).map_err(|error| Trouble::Unreadable(error.to_string()))?,
+        name: Name::new(row.try_get(1)?).map_err(|error| PgError::Unreadable(error.to_string()))?,
         version: row.try_get(2)?,
         updated_at: Timestamp(row.try_get(3)?),
         body: row.try_get::<_, Vec<u8>>(4)?.into(),

@@ -27,10 +27,10 @@ mod tests {
 
     #[test]
     fn zero_characters_come_back() {
-        for told in ["", "plain", "a\0b", "\u{1}0", "\u{1}\0\u{1}1", "\0\0", "\u{1}\u{1}0"] {
-            let kept = escaped(told);
+        for text in ["", "plain", "a\0b", "\u{1}0", "\u{1}\0\u{1}1", "\0\0", "\u{1}\u{1}0"] {
+            let kept = escaped(text);
             assert!(!kept.contains('\0'));
-            assert_eq!(&*plain(&kept), told);
+            assert_eq!(&*plain(&kept), text);
         }
     }
 }

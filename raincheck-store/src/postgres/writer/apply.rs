@@ -1,11 +1,15 @@
 use std::collections::BTreeSet;
 
 use raincheck_core::decide::Moment;
-use raincheck_core::interpreter::{self, Carried, Fact, NamedQueue, NewFacts, NotAsked};
-use raincheck_core::{BatchName, Command, Millis, Name, NewJob, QueueFacts, Reply, limits};
+use raincheck_core::interpreter::{
+    self, BatchFacts, BatchJob, Carried, Claim, Fact, Look, NameFacts, NamedQueue, NewFacts, NewName, NotAsked,
+};
+use raincheck_core::{BatchName, Command, Job, JobId, JobNo, Millis, Name, NewJob, QueueFacts, Reply, limits};
 
 use super::batch::Batch;
-use crate::postgres::error::Trouble;
+use super::claim::{self, ClaimKey};
+use crate::postgres::error::PgError;
+use crate::postgres::tables::counters;
 use crate::postgres::tables::names::Names;
 
 /// After a look for names to forget that found none, the next one comes so much later, milliseconds.
@@ -13,13 +17,13 @@ const LOOK_AGAIN: Millis = 1_000;
 
 impl Batch<'_> {
     /// Lets the rules decide one command whose facts are loaded. Commands that look for jobs by what they are like go
-    /// other ways, see `run`.
-    pub(crate) fn apply(&mut self, command: Command) -> Result<Reply, Trouble> {
+    /// other ways, see `Batch::group`.
+    pub(crate) fn apply(&mut self, command: Command) -> Result<Reply, PgError> {
         match command {
             Command::Submit(jobs) => self.submit(jobs, None),
             Command::SubmitBatch(raincheck_core::Batch { name, jobs }) => {
                 let facts = self.batch_facts(&name.id);
-                match interpreter::again(&name, facts, self.now).map_err(|missing| Trouble::Refused(missing.0))? {
+                match interpreter::again(&name, facts, self.now).map_err(|missing| PgError::Refused(missing.0))? {
                     Some(reply) => Ok(reply),
                     None => self.submit(jobs, Some(name)),
                 }
@@ -30,7 +34,7 @@ impl Batch<'_> {
             | Command::Retire(_)
             | Command::CatchUp(_)
             | Command::Bury(_)
-            | Command::Trim(_) => Err(Trouble::Refused("a command went the wrong way")),
+            | Command::Trim(_) => Err(PgError::Refused("a command went the wrong way")),
             Command::Settle(_)
             | Command::Progress(..)
             | Command::Append(_)
@@ -52,7 +56,7 @@ impl Batch<'_> {
         }
     }
 
-    fn submit(&mut self, jobs: Vec<NewJob>, name: Option<BatchName>) -> Result<Reply, Trouble> {
+    fn submit(&mut self, jobs: Vec<NewJob>, name: Option<BatchName>) -> Result<Reply, PgError> {
         let mut facts = Vec::with_capacity(jobs.len());
         for (index, new) in jobs.iter().enumerate() {
             facts.push(self.facts_of(new, &jobs[..index])?);
@@ -64,33 +68,78 @@ impl Batch<'_> {
     }
 
     /// Takes over what a command comes to.
-    pub(crate) fn take_over(&mut self, carried: Result<Carried, NotAsked>) -> Result<Reply, Trouble> {
-        let Carried { changes, more, reply } = carried.map_err(|missing| Trouble::Refused(missing.0))?;
-        self.carry(changes)?;
+    pub(crate) fn take_over(&mut self, carried: Result<Carried, NotAsked>) -> Result<Reply, PgError> {
+        let Carried { changes, more, reply } = carried.map_err(|missing| PgError::Refused(missing.0))?;
+        self.apply_changes(changes)?;
         for changes in more {
-            self.carry(changes)?;
+            self.apply_changes(changes)?;
         }
         Ok(reply)
     }
 
     /// What a new job must know that is submitted after those `before`.
-    fn facts_of(&self, new: &NewJob, before: &[NewJob]) -> Result<NewFacts, Trouble> {
+    fn facts_of(&self, new: &NewJob, before: &[NewJob]) -> Result<NewFacts, PgError> {
         let too_many = self.too_many_queues(&new.queue, before) || self.too_many_kinds(&new.kind, before);
         let has_room = !too_many || self.crowded()?;
         let in_queue = self.in_queue(&new.queue);
         Ok(NewFacts {
             has_room,
             queue: QueueFacts {
-                waiting: crate::postgres::tables::counters::waiting(&in_queue).max(0).unsigned_abs(),
-                max_queued: self.settings(&new.queue).max_queued.unwrap_or(self.mind.bounds.max_queued),
+                waiting: counters::waiting(&in_queue).max(0).unsigned_abs(),
+                max_queued: self.settings(&new.queue).max_queued.unwrap_or(self.state.bounds.max_queued),
                 waiting_in_all: self.waiting_in_all().max(0).unsigned_abs(),
-                max_in_all: self.mind.bounds.max_in_all,
-                next_ticket: in_queue[crate::postgres::tables::counters::TICKETS] + 1,
+                max_in_all: self.state.bounds.max_in_all,
+                next_ticket: in_queue[counters::TICKETS] + 1,
             },
             by_id: self.stands_for(new.chosen_id(), &new.queue),
             by_key: self.stands_for(new.key_name(), &new.queue),
             equal: self.stands_for(new.equal_name(), &new.queue),
         })
+    }
+
+    /// What is known of a name of a new job in this queue.
+    fn stands_for(&self, name: Option<NewName<'_>>, queue: &Name) -> NameFacts {
+        let mut facts = NameFacts::default();
+        let Some(name) = name else { return facts };
+        loop {
+            let before = facts.next(name);
+            match before {
+                Some(Look::Claim) => {
+                    let key = ClaimKey::of(name.scope, queue, name.key.into());
+                    facts.claim = match self.claims.get(&key) {
+                        Some(known) => {
+                            known.as_ref().map(|claim| Claim { no: claim.no, fingerprint: claim.fingerprint }).into()
+                        }
+                        // Nothing can stand under a name in a queue that is not on disk.
+                        None if self.scope(&key).is_none() => Fact::Absent,
+                        None => Fact::NotAsked,
+                    };
+                }
+                Some(Look::Job(no)) => facts.job = self.job_fact(no).map(Box::new),
+                Some(Look::Tombstone(no)) => facts.tombstone = self.tombstone_fact(no),
+                None => return facts,
+            }
+            if facts.next(name) == before {
+                return facts;
+            }
+        }
+    }
+
+    fn job_fact(&self, no: JobNo) -> Fact<Job> {
+        self.jobs.get(&no).map_or(Fact::NotAsked, |known| known.as_ref().map(|entry| entry.job.clone()).into())
+    }
+
+    fn tombstone_fact(&self, no: JobNo) -> Fact<JobId> {
+        self.tombstones.get(&no).map_or(Fact::NotAsked, |known| (*known).into())
+    }
+
+    /// What is known of the request id of a batch.
+    fn batch_facts(&self, id: &str) -> BatchFacts {
+        let Some(known) = self.claims.get(&ClaimKey::of_batch(id)) else { return BatchFacts::default() };
+        let claim = known.as_ref().and_then(claim::Claim::of_batch);
+        let jobs = claim.iter().flat_map(|claim| claim.jobs.iter());
+        let jobs = jobs.map(|no| BatchJob { job: self.job_fact(*no), tombstone: self.tombstone_fact(*no) }).collect();
+        BatchFacts { claim: claim.into(), jobs }
     }
 
     fn too_many_queues(&self, name: &Name, before: &[NewJob]) -> bool {
@@ -105,10 +154,10 @@ impl Batch<'_> {
     }
 
     /// There is no room for one more name, unless the transaction is begun anew after some were forgotten.
-    fn crowded(&self) -> Result<bool, Trouble> {
-        match self.mind.found_no_name {
+    fn crowded(&self) -> Result<bool, PgError> {
+        match self.state.found_no_name {
             Some(at) if self.shared.clock.own.ticks() - at < LOOK_AGAIN => Ok(false),
-            _ => Err(Trouble::Crowded),
+            _ => Err(PgError::Crowded),
         }
     }
 }

@@ -14,69 +14,94 @@ use raincheck_core::{
 
 use super::claim::{Claim, ClaimKey, ClaimWrite};
 use super::overlay::{Entry, FeedCut, LeaseChange, Objects};
-use super::state::Mind;
+use super::state::WriterState;
 use crate::codec;
 use crate::leases::KeptLease;
 use crate::postgres::connection::db::Db;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::counters::{Counts, SERVED, TICKETS, sum, waiting};
 
-/// The transaction.
+/// The transaction, and what it has looked up, decided and not written yet.
 pub(crate) struct Batch<'a> {
+    /// The writer's connection, in a transaction.
     pub db: &'a Db,
     pub shared: &'a Shared,
-    pub mind: &'a mut Mind,
+    /// What is kept from one transaction to the next.
+    pub state: &'a mut WriterState,
+    /// The time that all of it is decided at, from the first statement.
     pub now: Timestamp,
-    /// The same moment on the clock of leases.
+    /// The same moment on the clock of leases, milliseconds.
     pub ticks: Millis,
+    /// Its number, of the sequence `batch`; 0 before it has begun.
     pub number: i64,
-    /// The history that it is in, see [`crate::postgres::history`].
+    /// The history that it is in, by its first cursor, see [`crate::postgres::history`].
     pub history: i64,
 
+    /// Jobs that were looked up or made; `None` where there is none; so in the maps below.
     pub jobs: HashMap<JobNo, Option<Entry>>,
+    /// Ids of purged jobs.
     pub tombstones: HashMap<JobNo, Option<JobId>>,
+    /// Names that stand for jobs.
     pub claims: HashMap<ClaimKey, Option<Claim>>,
+    /// Leases as they stood when the transaction began.
     pub leases: HashMap<JobNo, Option<KeptLease>>,
+    /// Results, as far as another end is compared with them.
     pub recorded: HashMap<JobNo, Option<Recorded>>,
+    /// Retry policies, from the specs.
     pub retries: HashMap<JobNo, Option<RetryPolicy>>,
+    /// Where streams and logs end.
     pub parts: HashMap<ChunkPlace, Option<Part>>,
+    /// Settings of queues that were locked or changed.
     pub settings: HashMap<Name, QueueSettings>,
+    /// Named objects.
     pub objects: Objects,
-    /// What lease requests were given that had an id.
+    /// Leases that were given to requests with an id, from the table `lease_request` and this transaction.
     pub given: HashMap<Digest, Vec<LeaseRef>>,
-    /// Counters as they changed since the transaction began.
+    /// Counters as they changed since the transaction began, by queue and kind.
     pub moves: HashMap<(Name, Name), Counts>,
     /// The same, of whole queues.
     queue_moves: HashMap<Name, Counts>,
 
+    /// Events so far, in their order.
     pub events: Vec<Event>,
+    /// Streams and logs that were written to.
     pub grown: Vec<(JobNo, ChunkKind)>,
+    /// What becomes of leases, in order.
     pub lease_changes: Vec<LeaseChange>,
+    /// What follows from the decisions, and is not carried out yet.
     pub follow_ups: FollowUps,
-    /// Of all that was handed out, as far as it was looked at, bytes.
+    /// What the inputs of all leases of this transaction take, as far as they are read with them, bytes.
     pub inputs: usize,
+    /// Results that are not written yet.
     pub results: Vec<(JobNo, Content)>,
+    /// The latest progress and failure that are not written yet, as JSON.
     pub reports: BTreeMap<JobNo, (Option<String>, Option<String>)>,
+    /// Pieces of streams and logs that are not written yet.
     pub pieces: Vec<Piece>,
+    /// Queues whose settings are not written yet.
     pub set_queues: BTreeSet<Name>,
-    /// Counters not yet written.
+    /// Changes of counters that are not written yet.
     pub unwritten: HashMap<(Name, Name), Counts>,
     /// How many of `lease_changes` are written.
     pub written_leases: usize,
     /// How many of `events` are written.
     pub written_events: usize,
-    /// Jobs that are about to be purged.
+    /// Jobs that the rules purged and whose rows are still there.
     pub forgotten: Vec<Job>,
-    /// Jobs that were purged; their events are told of and not kept.
+    /// Jobs that were purged; their events are published and not kept.
     pub gone: BTreeSet<JobNo>,
+    /// Where the feed is cut.
     pub cut: FeedCut,
+    /// Times at which new or changed jobs are due or late, milliseconds.
     pub due: Vec<i64>,
-    pub retirements: Vec<i64>,
-    /// Names that are on disk once the transaction is.
+    /// Times at which the retention of jobs is over, milliseconds.
+    pub expirations: Vec<i64>,
+    /// Numbers of names that are on disk once the transaction is; whether of a queue.
     pub named: Vec<(bool, i32)>,
+    /// Jobs were taken whose time has come: the next times are to be read again.
     pub swept: bool,
-    /// Something was left over.
+    /// Follow-ups were left over.
     pub left_over: bool,
     /// Nobody could renew leases for a while: none is over before that is seen to.
     pub unheard: bool,
@@ -85,12 +110,12 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(db: &'a Db, shared: &'a Shared, mind: &'a mut Mind) -> Self {
-        let follow_ups = FollowUps::new(mind.bounds.following);
+    pub fn new(db: &'a Db, shared: &'a Shared, state: &'a mut WriterState) -> Self {
+        let follow_ups = FollowUps::new(state.bounds.following);
         Batch {
             db,
             shared,
-            mind,
+            state,
             now: Timestamp(0),
             ticks: 0,
             number: 0,
@@ -123,7 +148,7 @@ impl<'a> Batch<'a> {
             gone: BTreeSet::new(),
             cut: FeedCut::default(),
             due: Vec::new(),
-            retirements: Vec::new(),
+            expirations: Vec::new(),
             named: Vec::new(),
             swept: false,
             left_over: false,
@@ -138,9 +163,9 @@ impl<'a> Batch<'a> {
     }
 
     pub fn moment(&mut self) -> (Moment<'_>, &mut IdMint) {
-        self.mind.tick = self.mind.tick.max(self.now.0);
+        self.state.tick = self.state.tick.max(self.now.0);
         let follow = self.follow_ups.rule();
-        (Moment { now: self.now, tick: self.mind.tick, rng: &mut self.mind.rng, follow }, &mut self.mind.mint)
+        (Moment { now: self.now, tick: self.state.tick, rng: &mut self.state.rng, follow }, &mut self.state.mint)
     }
 
     /// A job that was asked for in `load`.
@@ -149,9 +174,9 @@ impl<'a> Batch<'a> {
     }
 
     /// Takes over what the rules decided.
-    pub fn carry(&mut self, changes: Vec<Change>) -> Result<(), Trouble> {
+    pub fn apply_changes(&mut self, changes: Vec<Change>) -> Result<(), PgError> {
         // A rule that is wrong must not be written down: the transaction is given up, and counted.
-        let seq = decide::check_changes(&changes).map_err(Trouble::Refused)?;
+        let seq = decide::check_changes(&changes).map_err(PgError::Refused)?;
         for change in changes {
             match change {
                 Change::Insert(job, spec) => self.insert(*job, spec)?,
@@ -202,9 +227,9 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn insert(&mut self, job: Job, spec: Box<Spec>) -> Result<(), Trouble> {
-        if !self.shared.stretches.cover(job.no) {
-            return Err(Trouble::Uncovered(job.no));
+    fn insert(&mut self, job: Job, spec: Box<Spec>) -> Result<(), PgError> {
+        if !self.shared.partitions.cover(job.no) {
+            return Err(PgError::Uncovered(job.no));
         }
         let mut counts = Counts::default();
         counts[job.state as usize] += 1;
@@ -212,19 +237,19 @@ impl<'a> Batch<'a> {
         self.count((job.queue.clone(), job.kind.clone()), counts);
         let scheduled = (job.state == State::Scheduled).then_some(job.run_at);
         self.due.extend(scheduled.into_iter().chain(job.start_by).map(|at| at.0));
-        self.mind.floors.lower(&job);
+        self.state.scan_starts.lower(&job);
         self.retries.insert(job.no, Some(spec.retry));
         self.jobs.insert(job.no, Some(Entry { job, row: None, dirty: true, spec: Some(spec) }));
         Ok(())
     }
 
-    fn update(&mut self, (state, attempt, seq): (State, u32, u32), job: Job) -> Result<(), Trouble> {
+    fn update(&mut self, (state, attempt, seq): (State, u32, u32), job: Job) -> Result<(), PgError> {
         let no = job.no;
         let Some(Some(entry)) = self.jobs.get(&no).cloned() else {
-            return Err(Trouble::Refused("a job that is not there"));
+            return Err(PgError::Refused("a job that is not there"));
         };
         if (entry.job.state, entry.job.attempt, entry.job.seq) != (state, attempt, seq) {
-            return Err(Trouble::Refused("a job is not as the rule found it"));
+            return Err(PgError::Refused("a job is not as the rule found it"));
         }
         let mut counts = Counts::default();
         counts[state as usize] -= 1;
@@ -232,26 +257,49 @@ impl<'a> Batch<'a> {
         counts[SERVED] += i64::from(attempt == 0 && state.is_waiting() && !job.state.is_waiting());
         self.count((job.queue.clone(), job.kind.clone()), counts);
         self.due.extend((job.state == State::Scheduled).then_some(job.run_at.0));
-        self.mind.floors.lower(&job);
-        self.retirements.extend(job.expires_at.map(|at| at.0));
+        self.state.scan_starts.lower(&job);
+        self.expirations.extend(job.expires_at.map(|at| at.0));
         let entry = Entry { job, dirty: true, ..entry };
         self.jobs.insert(no, Some(entry));
         Ok(())
     }
 
-    fn claim(&mut self, scope: ClaimScope, key: Box<[u8]>, no: JobNo, fingerprint: Digest) -> Result<(), Trouble> {
-        let Some(job) = self.job(no) else { return Err(Trouble::Refused("a claim on a job that is not there")) };
+    fn claim(&mut self, scope: ClaimScope, key: Box<[u8]>, no: JobNo, fingerprint: Digest) -> Result<(), PgError> {
+        let Some(job) = self.job(no) else { return Err(PgError::Refused("a claim on a job that is not there")) };
         let queue = job.queue.clone();
         let key = ClaimKey::of(scope, &queue, key);
         let write = match self.claims.get(&key).and_then(Option::as_ref) {
             None => ClaimWrite::Insert,
             // Ids and keys stand for one job for as long as anyone remembers it.
-            Some(_) if scope != ClaimScope::Equal => return Err(Trouble::Refused("a name stands for two jobs")),
+            Some(_) if scope != ClaimScope::Equal => return Err(PgError::Refused("a name stands for two jobs")),
             Some(claim) if claim.write == ClaimWrite::Insert => ClaimWrite::Insert,
             Some(_) => ClaimWrite::Move,
         };
         self.claims.insert(key, Some(Claim { no, fingerprint, jobs: None, write }));
         Ok(())
+    }
+
+    /// Lets the request id of a batch stand for its jobs.
+    fn claim_batch(&mut self, id: &str, BatchClaim { jobs, fingerprint }: BatchClaim) -> Result<(), PgError> {
+        let key = ClaimKey::of_batch(id);
+        if matches!(self.claims.get(&key), Some(Some(_))) {
+            return Err(PgError::Refused("a request id stands for two batches"));
+        }
+        let no = jobs.last().copied().ok_or(PgError::Refused("a batch of no jobs"))?;
+        let claim = Claim { no, fingerprint, jobs: Some(jobs), write: ClaimWrite::Insert };
+        self.claims.insert(key, Some(claim));
+        Ok(())
+    }
+
+    /// The numbers of a claim's scope and queue; `None` while its queue is not on disk.
+    pub fn scope(&self, key: &ClaimKey) -> Option<(i16, i32)> {
+        let number = |queue: &Name| self.shared.names.queues.number(queue.as_str());
+        match key {
+            ClaimKey::Id(_) => Some((ClaimScope::Id as i16, 0)),
+            ClaimKey::Batch(_) => Some((ClaimScope::Batch as i16, 0)),
+            ClaimKey::Key(queue, _) => Some((ClaimScope::Key as i16, number(queue)?)),
+            ClaimKey::Equal(queue, _) => Some((ClaimScope::Equal as i16, number(queue)?)),
+        }
     }
 
     /// Counts what a job's move changed.
@@ -266,7 +314,7 @@ impl<'a> Batch<'a> {
 
     /// Counts of a queue, with what this transaction changed.
     pub fn in_queue(&self, queue: &Name) -> Counts {
-        let mut counts = self.shared.book.read().queues.get(queue).map(|queue| queue.counts).unwrap_or_default();
+        let mut counts = self.shared.counters.read().queues.get(queue).map(|queue| queue.counts).unwrap_or_default();
         if let Some(moved) = self.queue_moves.get(queue) {
             sum(&mut counts, moved);
         }
@@ -276,14 +324,14 @@ impl<'a> Batch<'a> {
     /// Jobs that wait in the whole store, with what this transaction changed.
     pub fn waiting_in_all(&self) -> i64 {
         let moved = self.queue_moves.values().map(waiting).sum::<i64>();
-        self.shared.book.read().waiting + moved
+        self.shared.counters.read().waiting + moved
     }
 
     /// What is set on a queue, with what this transaction changed.
     pub fn settings(&self, queue: &Name) -> QueueSettings {
         let changed = self.settings.get(queue).cloned();
         changed.unwrap_or_else(|| {
-            self.shared.book.read().queues.get(queue).map(|queue| queue.settings.clone()).unwrap_or_default()
+            self.shared.counters.read().queues.get(queue).map(|queue| queue.settings.clone()).unwrap_or_default()
         })
     }
 }

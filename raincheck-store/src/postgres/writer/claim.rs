@@ -8,26 +8,37 @@ use raincheck_core::{ClaimScope, Command, Digest, JobNo, Name};
 /// A name that stands for a job.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum ClaimKey {
+    /// A chosen id.
     Id(Box<[u8]>),
+    /// An idempotency key in a queue.
     Key(Name, Box<[u8]>),
+    /// What equal jobs of a queue have in common.
     Equal(Name, Box<[u8]>),
+    /// The request id of a batch.
     Batch(Box<[u8]>),
 }
 
 /// What stands under it.
 #[derive(Clone, Debug)]
 pub(crate) struct Claim {
+    /// The job; of a batch, one of them.
     pub no: JobNo,
+    /// Of what was asked for under the name.
     pub fingerprint: Digest,
     /// Of a batch, all that it stands for.
     pub jobs: Option<Arc<[JobNo]>>,
+    /// What its row is still to be told.
     pub write: ClaimWrite,
 }
 
+/// What is to be done about the row of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClaimWrite {
+    /// Nothing: the row says so.
     None,
+    /// There is none yet.
     Insert,
+    /// It names another job.
     Move,
 }
 

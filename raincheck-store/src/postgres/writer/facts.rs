@@ -14,7 +14,8 @@ use super::claim::{Claim, ClaimKey, ClaimWrite};
 use super::overlay::{Entry, LeaseChange, ObjectKey};
 use crate::codec::unpacked_jobs;
 use crate::leases::KeptLease;
-use crate::postgres::error::Trouble;
+use crate::postgres::connection::db::Parameters;
+use crate::postgres::error::PgError;
 use crate::postgres::tables::rows;
 use crate::postgres::tables::text;
 use crate::postgres::tables::{counters, leases};
@@ -91,7 +92,7 @@ pub(crate) struct First {
 
 impl Batch<'_> {
     /// Makes known the queues of keys that this node has not met: other nodes may have.
-    pub(crate) async fn meet_queues<'c>(&self, commands: impl Iterator<Item = &'c Command>) -> Result<(), Trouble> {
+    pub(crate) async fn meet_queues<'c>(&self, commands: impl Iterator<Item = &'c Command>) -> Result<(), PgError> {
         let mut unknown = BTreeSet::new();
         for command in commands {
             for new in command.new_jobs() {
@@ -187,7 +188,7 @@ impl Batch<'_> {
     }
 
     /// Asks for what is wanted, all at once.
-    pub(crate) async fn ask(&self, wanted: &Wanted) -> Result<First, Trouble> {
+    pub(crate) async fn ask(&self, wanted: &Wanted) -> Result<First, PgError> {
         let jobs: Vec<i64> = wanted.jobs.iter().copied().collect();
         let leases: Vec<i64> = wanted.leases.iter().copied().collect();
         let settings: Vec<&str> = wanted.settings.iter().map(String::as_str).collect();
@@ -206,12 +207,7 @@ impl Batch<'_> {
         Ok(First { jobs, claims, leases, settings, holds, given, objects })
     }
 
-    async fn ask_if(
-        &self,
-        any: bool,
-        sql: &'static str,
-        parameters: crate::postgres::connection::db::Parameters<'_>,
-    ) -> Result<Vec<Row>, Trouble> {
+    async fn ask_if(&self, any: bool, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, PgError> {
         if any { self.db.query(sql, parameters).await } else { Ok(Vec::new()) }
     }
 
@@ -220,12 +216,12 @@ impl Batch<'_> {
         &self,
         sql: &str,
         nos: &[i64],
-        parameters: crate::postgres::connection::db::Parameters<'_>,
-    ) -> Result<Vec<Row>, Trouble> {
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, PgError> {
         if nos.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = self.shared.stretches.around_all(nos.iter().copied()).put_into(sql);
+        let sql = self.shared.partitions.around_all(nos.iter().copied()).put_into(sql);
         self.db.query_within(sql, parameters).await
     }
 
@@ -235,7 +231,7 @@ impl Batch<'_> {
         wanted: Wanted,
         first: First,
         commands: impl Iterator<Item = &'c Command> + Clone,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         self.absorb_jobs(&first.jobs, wanted.jobs).await?;
         self.leases.extend(wanted.leases.iter().map(|no| (JobNo(*no), None)));
         for row in &first.leases {
@@ -245,7 +241,7 @@ impl Batch<'_> {
         for row in first.settings.iter().chain(&first.holds) {
             self.shared.names.queues.take(row)?;
             let name: &str = row.try_get(1)?;
-            let name = raincheck_core::Name::new(name).map_err(|e| Trouble::Unreadable(e.to_string()))?;
+            let name = raincheck_core::Name::new(name).map_err(|e| PgError::Unreadable(e.to_string()))?;
             self.settings.entry(name).or_insert(counters::settings_of(row, 2)?);
         }
         for row in &first.given {
@@ -280,7 +276,7 @@ impl Batch<'_> {
         jobs: BTreeSet<i64>,
         tombstones: Vec<i64>,
         commands: impl Iterator<Item = &'c Command>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         let (mut results, mut retries) = (BTreeSet::new(), BTreeSet::new());
         let mut parts: BTreeSet<(i64, i16, u32)> = BTreeSet::new();
         for command in commands {
@@ -309,7 +305,7 @@ impl Batch<'_> {
         }
         self.recorded.extend(results.into_iter().map(|no| (JobNo(no), None)));
         for row in &found_results {
-            let text = |at| Ok::<_, Trouble>(row.try_get::<_, Option<&str>>(at)?.map(text::plain));
+            let text = |at| Ok::<_, PgError>(row.try_get::<_, Option<&str>>(at)?.map(text::plain));
             let digest = rows::digest(row, 1)?.unwrap_or_default();
             let recorded = Recorded { digest, content_type: text(2)?, filename: text(3)? };
             self.recorded.insert(JobNo(row.try_get(0)?), Some(recorded));
@@ -332,7 +328,7 @@ impl Batch<'_> {
     }
 
     /// Takes over rows of jobs; those that were asked for and are not there are known not to be.
-    pub(crate) async fn absorb_jobs(&mut self, found: &[Row], asked: BTreeSet<i64>) -> Result<(), Trouble> {
+    pub(crate) async fn absorb_jobs(&mut self, found: &[Row], asked: BTreeSet<i64>) -> Result<(), PgError> {
         self.shared.learn(self.db.client(), found, rows::JOB_NAMES).await?;
         for no in asked {
             self.jobs.insert(JobNo(no), None);
@@ -349,7 +345,7 @@ impl Batch<'_> {
     pub(crate) async fn load<'c>(
         &mut self,
         commands: impl Iterator<Item = &'c Command> + Clone,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         let wanted = self.wanted(commands.clone());
         let first = self.ask(&wanted).await?;
         self.absorb(wanted, first, commands).await
@@ -357,8 +353,8 @@ impl Batch<'_> {
 }
 
 /// Reads `claim.jobs`: what the request id of a batch stands for.
-pub(crate) fn batch_jobs(row: &Row, at: usize) -> Result<Option<Arc<[JobNo]>>, Trouble> {
+pub(crate) fn batch_jobs(row: &Row, at: usize) -> Result<Option<Arc<[JobNo]>>, PgError> {
     let Some(packed) = row.try_get::<_, Option<&[u8]>>(at)? else { return Ok(None) };
-    let damaged = || Trouble::Unreadable("the jobs of a batch are not numbers".to_owned());
+    let damaged = || PgError::Unreadable("the jobs of a batch are not numbers".to_owned());
     unpacked_jobs(packed).map(Some).ok_or_else(damaged)
 }

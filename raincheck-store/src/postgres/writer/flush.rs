@@ -1,6 +1,6 @@
 //! Writes what a transaction decided so far, set by set, all sets sent at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use futures_util::try_join;
@@ -13,7 +13,8 @@ use super::commit;
 use super::jobs;
 use crate::codec::packed_jobs;
 use crate::columns::{Columns, Kept, insert_arrays, parameters, split};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
+use crate::postgres::tables::counters::Counts;
 use crate::postgres::tables::rows;
 use crate::postgres::tables::text;
 use crate::rules::known;
@@ -57,7 +58,7 @@ const COUNTERS: &str = "INSERT INTO counter SELECT u.queue, u.kind, u.state, $5,
 impl Batch<'_> {
     /// Writes what was decided; events at the end of the transaction only, when it is known which of them stay. What
     /// another node has changed meanwhile is not overwritten: the transaction is given up.
-    pub(crate) async fn flush(&mut self, is_last: bool) -> Result<(), Trouble> {
+    pub(crate) async fn flush(&mut self, is_last: bool) -> Result<(), PgError> {
         let sums = self.sum_up().await?;
         self.write(&sums, is_last).await?;
         self.written(is_last);
@@ -65,15 +66,15 @@ impl Batch<'_> {
     }
 
     /// The first step of [`Batch::flush`]: whatever needs a number gets one.
-    pub(crate) async fn sum_up(&mut self) -> Result<Sums, Trouble> {
+    pub(crate) async fn sum_up(&mut self) -> Result<Sums, PgError> {
         let moved = std::mem::take(&mut self.unwritten);
         let set = std::mem::take(&mut self.set_queues);
         self.name(moved.keys().map(|(queue, _)| queue).chain(&set), moved.keys().map(|(_, kind)| kind)).await?;
-        Ok(Sums { counters: self.counters(moved)?, set, results: std::mem::take(&mut self.results) })
+        Ok(Sums { counters: self.counter_rows(moved)?, set, results: std::mem::take(&mut self.results) })
     }
 
     /// The second step: all statements at once, beside which others may be sent.
-    pub(crate) async fn write(&self, Sums { counters, set, results }: &Sums, is_last: bool) -> Result<(), Trouble> {
+    pub(crate) async fn write(&self, Sums { counters, set, results }: &Sums, is_last: bool) -> Result<(), PgError> {
         try_join!(
             jobs::insert(self),
             jobs::update(self),
@@ -136,7 +137,7 @@ impl Batch<'_> {
         &mut self,
         queues: impl Iterator<Item = &'n Name>,
         kinds: impl Iterator<Item = &'n Name>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         let all = [
             (true, &self.shared.names.queues, QUEUE_NAMES, QUEUES, queues.collect::<BTreeSet<_>>()),
             (false, &self.shared.names.kinds, KIND_NAMES, KINDS, kinds.collect::<BTreeSet<_>>()),
@@ -159,7 +160,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn write_claims(&self, write: ClaimWrite) -> Result<(), Trouble> {
+    async fn write_claims(&self, write: ClaimWrite) -> Result<(), PgError> {
         let chosen = self.claims.iter().filter_map(|(key, claim)| Some((key, claim.as_ref()?)));
         let mut chosen: Vec<_> = chosen
             .filter(|(_, claim)| claim.write == write)
@@ -167,7 +168,7 @@ impl Batch<'_> {
                 self.scope(key).map(|scope| (scope, key.key(), claim.no.0, claim.fingerprint, claim.jobs.as_deref()))
             })
             .collect::<Option<_>>()
-            .ok_or(Trouble::Refused("a claim in a queue without a number"))?;
+            .ok_or(PgError::Refused("a claim in a queue without a number"))?;
         if chosen.is_empty() {
             return Ok(());
         }
@@ -191,10 +192,10 @@ impl Batch<'_> {
             ClaimWrite::Move | ClaimWrite::None => MOVED_CLAIMS,
         };
         let written = self.db.execute(sql, &parameters).await?;
-        if written == chosen.len() as u64 { Ok(()) } else { Err(Trouble::Again("a key was claimed elsewhere")) }
+        if written == chosen.len() as u64 { Ok(()) } else { Err(PgError::Again("a key was claimed elsewhere")) }
     }
 
-    async fn write_results(&self, results: &[(JobNo, Content)]) -> Result<(), Trouble> {
+    async fn write_results(&self, results: &[(JobNo, Content)]) -> Result<(), PgError> {
         if results.is_empty() {
             return Ok(());
         }
@@ -205,7 +206,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(crate) async fn write_blobs(&self, blobs: Vec<(&str, i64, Option<&[u8]>)>) -> Result<u64, Trouble> {
+    pub(crate) async fn write_blobs(&self, blobs: Vec<(&str, i64, Option<&[u8]>)>) -> Result<u64, PgError> {
         if blobs.is_empty() {
             return Ok(0);
         }
@@ -216,10 +217,10 @@ impl Batch<'_> {
         }
         // This node was silent for so long that others took what it had in hand for orphans.
         let swept = !self.db.query(SWEPT, &[&names]).await?.is_empty();
-        Err(if swept { Trouble::Swept } else { Trouble::Refused("a payload belongs to another job") })
+        Err(if swept { PgError::Swept } else { PgError::Refused("a payload belongs to another job") })
     }
 
-    async fn write_reports(&self) -> Result<u64, Trouble> {
+    async fn write_reports(&self) -> Result<u64, PgError> {
         if self.reports.is_empty() {
             return Ok(0);
         }
@@ -229,7 +230,7 @@ impl Batch<'_> {
         self.db.execute(REPORTS, &[&nos, &progress, &failures]).await
     }
 
-    async fn write_pieces(&self) -> Result<u64, Trouble> {
+    async fn write_pieces(&self) -> Result<u64, PgError> {
         let all = &self.pieces;
         if all.is_empty() {
             return Ok(0);
@@ -245,7 +246,7 @@ impl Batch<'_> {
         self.db.execute(PIECES, &[&nos, &kinds, &attempts, &starts, &runs, &bases, &types, &bytes]).await
     }
 
-    async fn write_settings(&self, set: &BTreeSet<Name>) -> Result<u64, Trouble> {
+    async fn write_settings(&self, set: &BTreeSet<Name>) -> Result<u64, PgError> {
         if set.is_empty() {
             return Ok(0);
         }
@@ -258,15 +259,12 @@ impl Batch<'_> {
     }
 
     /// Rows of counters, in the order of their key.
-    fn counters(
-        &self,
-        moved: std::collections::HashMap<(Name, Name), crate::postgres::tables::counters::Counts>,
-    ) -> Result<Counters, Trouble> {
+    fn counter_rows(&self, moved: HashMap<(Name, Name), Counts>) -> Result<CounterRows, PgError> {
         let mut all = Vec::new();
         for ((queue, kind), counts) in moved {
             let numbers =
                 self.shared.names.queues.number(queue.as_str()).zip(self.shared.names.kinds.number(kind.as_str()));
-            let (queue, kind) = numbers.ok_or(Trouble::Refused("a counter without a number"))?;
+            let (queue, kind) = numbers.ok_or(PgError::Refused("a counter without a number"))?;
             let some = counts.into_iter().enumerate().filter(|(_, n)| *n != 0);
             all.extend(some.map(|(state, n)| (queue, kind, state as i16, n)));
         }
@@ -275,9 +273,9 @@ impl Batch<'_> {
     }
 
     /// Rows of this node, which nobody else writes. Where one lay is only a guess, and no row is written that is not the one.
-    async fn write_counters(&self, all: &Counters) -> Result<(), Trouble> {
-        let place = |row: &Counter| self.mind.counters.lock().get(&(row.0, row.1, row.2)).cloned();
-        let (mut places, mut there, mut elsewhere) = (Vec::new(), Counters::new(), Counters::new());
+    async fn write_counters(&self, all: &CounterRows) -> Result<(), PgError> {
+        let place = |row: &CounterRow| self.state.counter_places.lock().get(&(row.0, row.1, row.2)).cloned();
+        let (mut places, mut there, mut elsewhere) = (Vec::new(), CounterRows::new(), CounterRows::new());
         for row in all {
             match place(row) {
                 Some(place) => {
@@ -302,21 +300,21 @@ impl Batch<'_> {
     async fn write_counters_by(
         &self,
         sql: &'static str,
-        rows: &Counters,
+        rows: &CounterRows,
         places: Option<&Vec<String>>,
-    ) -> Result<BTreeSet<(i32, i32, i16)>, Trouble> {
+    ) -> Result<BTreeSet<(i32, i32, i16)>, PgError> {
         let queues: Vec<i32> = rows.iter().map(|row| row.0).collect();
         let kinds: Vec<i32> = rows.iter().map(|row| row.1).collect();
         let states: Vec<i16> = rows.iter().map(|row| row.2).collect();
         let counts: Vec<i64> = rows.iter().map(|row| row.3).collect();
-        let node = self.mind.identity.0;
+        let node = self.state.identity.0;
         let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&queues, &kinds, &states, &counts];
         parameters.extend(places.as_ref().map(|places| *places as &(dyn ToSql + Sync)));
         parameters.push(&node);
         let mut written = BTreeSet::new();
         for row in self.db.query(sql, &parameters).await? {
             let key = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            self.mind.counters.lock().insert(key, row.try_get(3)?);
+            self.state.counter_places.lock().insert(key, row.try_get(3)?);
             written.insert(key);
         }
         Ok(written)
@@ -324,12 +322,12 @@ impl Batch<'_> {
 }
 
 /// Numbers of a queue, a kind and a state, and what is added.
-type Counter = (i32, i32, i16, i64);
-type Counters = Vec<Counter>;
+type CounterRow = (i32, i32, i16, i64);
+type CounterRows = Vec<CounterRow>;
 
 /// What [`Batch::flush`] takes away from the batch to write it.
 pub(crate) struct Sums {
-    counters: Counters,
+    counters: CounterRows,
     set: BTreeSet<Name>,
     results: Vec<(JobNo, Content)>,
 }

@@ -8,7 +8,7 @@ use raincheck_core::{Command, JobNo, Purged, Reply};
 use tokio_postgres::Row;
 
 use super::batch::Batch;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::tables::rows;
 
 /// Nobody is waited for: other jobs are locked by now, by their numbers, and another node may have these and want those.
@@ -22,7 +22,7 @@ const TAKE_UP: &str = "DELETE FROM follow_up WHERE id = ANY(ARRAY(SELECT id FROM
 
 impl Batch<'_> {
     /// Carries out what follows from the commands so far. What is about a job that another node is at is left over.
-    pub(crate) async fn follow(&mut self) -> Result<(), Trouble> {
+    pub(crate) async fn follow(&mut self) -> Result<(), PgError> {
         while let Some(round) = self.follow_ups.next_round() {
             let round: Vec<(FollowUp, Command)> = round.into_iter().map(|it| (it, it.command())).collect();
             let busy = self.load_free(round.iter().filter_map(|(_, command)| job(command)).collect()).await?;
@@ -38,7 +38,7 @@ impl Batch<'_> {
     }
 
     /// Loads those of these jobs that nobody else is at; answers the others.
-    async fn load_free(&mut self, mut asked: BTreeSet<JobNo>) -> Result<BTreeSet<JobNo>, Trouble> {
+    async fn load_free(&mut self, mut asked: BTreeSet<JobNo>) -> Result<BTreeSet<JobNo>, PgError> {
         asked.retain(|no| !self.jobs.contains_key(no));
         let numbers = |asked: &BTreeSet<JobNo>| asked.iter().map(|no| no.0).collect::<Vec<i64>>();
         if asked.is_empty() {
@@ -52,13 +52,13 @@ impl Batch<'_> {
         }
         let there = self.db.query(THERE, &[&numbers(&asked)]).await?;
         let busy: BTreeSet<JobNo> =
-            there.iter().map(|row| Ok(JobNo(row.try_get(0)?))).collect::<Result<_, Trouble>>()?;
+            there.iter().map(|row| Ok(JobNo(row.try_get(0)?))).collect::<Result<_, PgError>>()?;
         self.jobs.extend(asked.difference(&busy).map(|no| (*no, None)));
         Ok(busy)
     }
 
     /// Writes down what was too much for this transaction.
-    pub(crate) async fn leave_over(&mut self) -> Result<(), Trouble> {
+    pub(crate) async fn leave_over(&mut self) -> Result<(), PgError> {
         let left = self.follow_ups.take_left();
         if left.is_empty() {
             return Ok(());
@@ -76,7 +76,7 @@ impl Batch<'_> {
     }
 
     /// Takes up what earlier transactions left over, but for what another node is at or has taken up.
-    pub(crate) async fn catch_up(&mut self, limit: usize) -> Result<Reply, Trouble> {
+    pub(crate) async fn catch_up(&mut self, limit: usize) -> Result<Reply, PgError> {
         self.swept = true;
         let most = i64::try_from(self.follow_ups.room(limit)).unwrap_or(i64::MAX);
         let rows = self.db.query(TAKE_UP, &[&most]).await?;
@@ -98,9 +98,9 @@ fn job(command: &Command) -> Option<JobNo> {
     interpreter::needs(command, &Facts::default()).job
 }
 
-fn read(row: &Row) -> Result<(i64, FollowUp), Trouble> {
+fn read(row: &Row) -> Result<(i64, FollowUp), PgError> {
     let (what, no): (i16, i64) = (row.try_get(1)?, row.try_get(2)?);
     let follow_up = FollowUp::of_parts(what.into(), JobNo(no));
-    let follow_up = follow_up.ok_or_else(|| Trouble::Unreadable(format!("{what} is nothing that may follow")))?;
+    let follow_up = follow_up.ok_or_else(|| PgError::Unreadable(format!("{what} is nothing that may follow")))?;
     Ok((row.try_get(0)?, follow_up))
 }

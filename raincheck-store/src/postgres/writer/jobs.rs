@@ -8,7 +8,7 @@ use raincheck_core::{Job, Spec};
 use super::batch::Batch;
 use super::overlay::Entry;
 use crate::columns::{Array, Asked, Changing, Columns, Guard, Lasting, insert_arrays, parameters, split, unnest};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::tables::rows::Head;
 use crate::rules::known;
 
@@ -37,7 +37,7 @@ fn dirty<'b>(batch: &'b Batch<'_>, is_new: bool) -> Vec<&'b Entry> {
     entries
 }
 
-pub(crate) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {
+pub(crate) async fn insert(batch: &Batch<'_>) -> Result<(), PgError> {
     let entries = dirty(batch, true);
     if entries.is_empty() {
         return Ok(());
@@ -60,10 +60,10 @@ pub(crate) async fn insert(batch: &Batch<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn insert_specs(batch: &Batch<'_>, entries: &[&Entry]) -> Result<(), Trouble> {
+async fn insert_specs(batch: &Batch<'_>, entries: &[&Entry]) -> Result<(), PgError> {
     let specs = entries.iter().map(|entry| entry.spec.as_deref().map(|spec| (entry.job.no.0, spec)));
     let specs: Vec<(i64, &Spec)> =
-        specs.collect::<Option<_>>().ok_or(Trouble::Refused("a new job without what it asks for"))?;
+        specs.collect::<Option<_>>().ok_or(PgError::Refused("a new job without what it asks for"))?;
     let nos: Vec<i64> = specs.iter().map(|(no, _)| *no).collect();
     let asked: Vec<Asked<'_>> = specs.iter().map(|(_, spec)| Asked::of(spec)).collect::<Result<_, _>>()?;
     let bytes: Vec<Option<&[u8]>> = specs.iter().map(|(_, spec)| split(&spec.input.payload).0).collect();
@@ -77,7 +77,7 @@ async fn insert_specs(batch: &Batch<'_>, entries: &[&Entry]) -> Result<(), Troub
     Ok(())
 }
 
-pub(crate) async fn update(batch: &Batch<'_>) -> Result<(), Trouble> {
+pub(crate) async fn update(batch: &Batch<'_>) -> Result<(), PgError> {
     let entries = dirty(batch, false);
     if entries.is_empty() {
         return Ok(());
@@ -89,5 +89,5 @@ pub(crate) async fn update(batch: &Batch<'_>) -> Result<(), Trouble> {
     arrays.extend(Changing::arrays(&changing));
     let written = batch.db.execute(&UPDATE, &parameters(&arrays)).await?;
     // The rows are locked since they were read: this cannot be otherwise, and must not be written if it is.
-    if written == entries.len() as u64 { Ok(()) } else { Err(Trouble::Refused("a job is not as it was read")) }
+    if written == entries.len() as u64 { Ok(()) } else { Err(PgError::Refused("a job is not as it was read")) }
 }

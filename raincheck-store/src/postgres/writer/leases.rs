@@ -8,7 +8,7 @@ use raincheck_core::{JobNo, LeaseRef, Millis};
 use super::batch::Batch;
 use super::overlay::LeaseChange;
 use crate::leases::KeptLease;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::tables::rows;
 use crate::postgres::tables::text;
 
@@ -26,7 +26,7 @@ const STOP: &str = "UPDATE lease l SET cancel = true FROM unnest($1::bigint[], $
     WHERE l.no = u.no AND l.attempt = u.attempt";
 
 impl Batch<'_> {
-    pub(crate) async fn write_leases(&self) -> Result<(), Trouble> {
+    pub(crate) async fn write_leases(&self) -> Result<(), PgError> {
         let changes = &self.lease_changes[self.written_leases..];
         if changes.is_empty() {
             return Ok(());
@@ -56,7 +56,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn end_leases(&self, leases: &BTreeSet<LeaseRef>) -> Result<(), Trouble> {
+    async fn end_leases(&self, leases: &BTreeSet<LeaseRef>) -> Result<(), PgError> {
         if leases.is_empty() {
             return Ok(());
         }
@@ -65,13 +65,13 @@ impl Batch<'_> {
             let attempt: i32 = row.try_get(1)?;
             let ended = LeaseRef { no: JobNo(row.try_get(0)?), attempt: attempt.cast_unsigned() };
             if !leases.contains(&ended) {
-                return Err(Trouble::Refused("a lease of another attempt was to be ended"));
+                return Err(PgError::Refused("a lease of another attempt was to be ended"));
             }
         }
         Ok(())
     }
 
-    async fn stop_leases(&self, leases: &BTreeSet<LeaseRef>) -> Result<u64, Trouble> {
+    async fn stop_leases(&self, leases: &BTreeSet<LeaseRef>) -> Result<u64, PgError> {
         if leases.is_empty() {
             return Ok(0);
         }
@@ -80,7 +80,7 @@ impl Batch<'_> {
         self.db.execute(STOP, &[&nos, &attempts]).await
     }
 
-    async fn extend_leases(&self, leases: &BTreeMap<LeaseRef, (Millis, Millis)>) -> Result<u64, Trouble> {
+    async fn extend_leases(&self, leases: &BTreeMap<LeaseRef, (Millis, Millis)>) -> Result<u64, PgError> {
         if leases.is_empty() {
             return Ok(0);
         }
@@ -90,7 +90,7 @@ impl Batch<'_> {
         self.db.execute(EXTEND, &[&nos, &attempts, &ttls, &untils]).await
     }
 
-    async fn start_leases(&self, started: BTreeMap<JobNo, (&KeptLease, bool)>) -> Result<u64, Trouble> {
+    async fn start_leases(&self, started: BTreeMap<JobNo, (&KeptLease, bool)>) -> Result<u64, PgError> {
         if started.is_empty() {
             return Ok(0);
         }

@@ -2,15 +2,13 @@
 //! the core decides, this loads facts and writes changes.
 //!
 //! [`task`] takes what callers ask for, and [`transaction`] carries it out, in a [`batch`]: [`facts`] are loaded, [`apply`] has
-//! the core decide, [`ready`], [`sweep`] and [`purge`] find jobs, [`flush`] writes, [`commit`] takes the place in the feed, and
-//! [`effects`] makes known what is on disk.
+//! the core decide, [`ready`], [`sweep`] and [`purge`] find jobs, [`flush`] writes, and [`commit`] takes the place in the feed and makes known
+//! what is on disk.
 
 mod apply;
 mod batch;
 mod claim;
-mod claims;
 mod commit;
-mod effects;
 mod facts;
 mod flush;
 mod follow;

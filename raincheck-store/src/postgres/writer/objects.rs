@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use super::batch::Batch;
 use super::overlay::{KnownObject, ObjectKey};
 use crate::postgres::connection::db::Parameters;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::tables::rows;
 
 const LOCK: &str = "SELECT o.kind, o.name, o.version, o.updated_at, o.body \
@@ -29,7 +29,7 @@ const DELETE: &str = "DELETE FROM object o USING unnest($1::smallint[], $2::text
 
 impl Batch<'_> {
     /// Looks up named objects, and whether there may be more.
-    pub(crate) async fn ask_objects(&self, wanted: &BTreeSet<ObjectKey>) -> Result<(Vec<Row>, Vec<Row>), Trouble> {
+    pub(crate) async fn ask_objects(&self, wanted: &BTreeSet<ObjectKey>) -> Result<(Vec<Row>, Vec<Row>), PgError> {
         if wanted.is_empty() {
             return Ok(Default::default());
         }
@@ -47,7 +47,7 @@ impl Batch<'_> {
         &mut self,
         wanted: BTreeSet<ObjectKey>,
         (found, full): &(Vec<Row>, Vec<Row>),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         self.objects.known.extend(wanted.into_iter().map(|key| (key, KnownObject::default())));
         for row in found {
             let object = rows::object(row)?;
@@ -62,7 +62,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(crate) async fn write_objects(&self) -> Result<(), Trouble> {
+    pub(crate) async fn write_objects(&self) -> Result<(), PgError> {
         let dirty = || self.objects.known.iter().filter(|(_, kept)| kept.is_dirty());
         let new: Vec<&Object> =
             dirty().filter(|(_, kept)| kept.row.is_none()).filter_map(|(_, kept)| kept.object.as_ref()).collect();
@@ -92,8 +92,8 @@ impl Batch<'_> {
 }
 
 /// A named object that nobody had looked at is made by another node at the same time: the transaction begins anew.
-fn as_many(written: u64, expected: usize) -> Result<(), Trouble> {
-    if written == expected as u64 { Ok(()) } else { Err(Trouble::Again("a named object was made elsewhere")) }
+fn as_many(written: u64, expected: usize) -> Result<(), PgError> {
+    if written == expected as u64 { Ok(()) } else { Err(PgError::Again("a named object was made elsewhere")) }
 }
 
 type Columns<'o> = (Vec<i16>, Vec<&'o str>, Vec<i64>, Vec<i64>, Vec<&'o [u8]>);

@@ -10,12 +10,13 @@ use crate::leases::KeptLease;
 /// A job and what is known of its row.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
+    /// As this transaction leaves it.
     pub job: Job,
-    /// State, attempt and number of the last event in the row; `None` before there is one.
+    /// State, attempt and number of the last event in the row, as it was read or written last; `None` before there is one.
     pub row: Option<(State, u32, u32)>,
-    /// The row says something else.
+    /// The row says something else than `job`.
     pub dirty: bool,
-    /// What the client asked for, of a new job.
+    /// What the client asked for, of a new job that is not written yet.
     pub spec: Option<Box<Spec>>,
 }
 
@@ -83,9 +84,9 @@ impl Objects {
 /// What a transaction changes of where the feed is cut, to be written when it has its place there.
 #[derive(Debug, Default)]
 pub(crate) struct FeedCut {
-    /// The last event that was removed.
-    pub floor: Option<i64>,
-    /// Up to where it was trimmed.
+    /// The cursor of the last event that was removed.
+    pub last_removed: Option<i64>,
+    /// The cursor up to where it was trimmed.
     pub trimmed: Option<i64>,
     /// What came to the events of forgotten jobs, less what went, bytes.
     pub bytes: i64,
@@ -93,10 +94,10 @@ pub(crate) struct FeedCut {
 
 impl FeedCut {
     pub fn remove(&mut self, cursor: Option<i64>) {
-        self.floor = self.floor.max(cursor);
+        self.last_removed = self.last_removed.max(cursor);
     }
 
     pub fn is_empty(&self) -> bool {
-        self.floor.is_none() && self.trimmed.is_none() && self.bytes == 0
+        self.last_removed.is_none() && self.trimmed.is_none() && self.bytes == 0
     }
 }

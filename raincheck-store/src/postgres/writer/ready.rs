@@ -10,11 +10,11 @@ use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Reply, Spec,
 
 use super::batch::Batch;
 use super::overlay::LeaseChange;
-use super::scan_start::Aim;
+use super::scan_start::ScanKey;
 use crate::columns::number::{QUEUED, RUNNING};
 use crate::leases::KeptLease;
 use crate::postgres::connection::db::Parameters;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::tables::counters;
 use crate::postgres::tables::rows;
 
@@ -52,20 +52,20 @@ fn run_of(column: &str) -> String {
 
 /// What requests are served from.
 #[derive(Default)]
-struct Stand {
+struct Candidates {
     /// Best rank first.
     ready: Vec<Job>,
     /// Of their inputs that are read with them, bytes; unknown where they are few.
     sizes: HashMap<JobNo, usize>,
-    looks: Vec<Look>,
+    scans: Vec<Scan>,
     room: Room,
 }
 
 type Pair = (Name, Name);
 
-/// A look at the ready jobs of a pair.
-struct Look {
-    aim: Aim,
+/// A scan of the ready jobs of a pair.
+struct Scan {
+    key: ScanKey,
     from: i64,
     /// The rank it came to: of the last job that was asked for, or now when there are no more.
     to: i64,
@@ -75,13 +75,13 @@ struct Look {
 impl Batch<'_> {
     /// Answers lease requests one after the other. When they are the last of the transaction, what was decided is written
     /// in the same round trip in which their inputs are read.
-    pub(crate) async fn lease_all(&mut self, requests: &[&LeaseJobs], is_last: bool) -> Result<Vec<Reply>, Trouble> {
+    pub(crate) async fn lease_all(&mut self, requests: &[&LeaseJobs], is_last: bool) -> Result<Vec<Reply>, PgError> {
         let mut leased: Vec<Vec<LeaseRef>> = vec![Vec::new(); requests.len()];
         let (mut served, mut open) = (0, None);
         while served < requests.len() {
             let is_new = |request: &&LeaseJobs| request.request_id.is_none_or(|id| !self.given.contains_key(&id));
             let asked: Vec<&LeaseJobs> = requests[served..].iter().copied().filter(is_new).collect();
-            let mut stand = self.stand(&asked, leased[served].len()).await?;
+            let mut candidates = self.candidates(&asked, leased[served].len()).await?;
             while served < requests.len() {
                 let request = requests[served];
                 let again = request.request_id.and_then(|id| self.given.get(&id)).filter(|_| leased[served].is_empty());
@@ -89,7 +89,7 @@ impl Batch<'_> {
                     leased[served].clone_from(again);
                 } else {
                     let serving = open.get_or_insert_with(|| Serving::new(request, self.inputs));
-                    self.serve(request, serving, &mut stand, &mut leased[served])?;
+                    self.serve(request, serving, &mut candidates, &mut leased[served])?;
                     if serving.goes_on(self.inputs) {
                         break;
                     }
@@ -100,7 +100,7 @@ impl Batch<'_> {
                 }
                 (served, open) = (served + 1, None);
             }
-            self.learn_floors(stand);
+            self.note_scans(candidates);
             if served < requests.len() {
                 self.flush(false).await?;
             }
@@ -112,34 +112,34 @@ impl Batch<'_> {
         self.with_specs(leased, is_last).await
     }
 
-    /// Takes from the stand what a request asks for.
+    /// Takes from the candidates what a request asks for.
     fn serve(
         &mut self,
         request: &LeaseJobs,
         serving: &mut Serving<'_>,
-        stand: &mut Stand,
+        candidates: &mut Candidates,
         leased: &mut Vec<LeaseRef>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PgError> {
         serving.begin_round();
-        for job in std::mem::take(&mut stand.ready) {
+        for job in std::mem::take(&mut candidates.ready) {
             let fits = request.wants(&job.queue, &job.kind);
             let inputs = self.inputs;
             let offered = match fits {
-                true => self.decide(|moment| serving.offer(job, &mut stand.room, inputs, moment)),
+                true => self.decide(|moment| serving.offer(job, &mut candidates.room, inputs, moment)),
                 false => Offered::Kept(job),
             };
             let (job, changes) = match offered {
                 Offered::Kept(job) => {
-                    stand.ready.push(job);
+                    candidates.ready.push(job);
                     continue;
                 }
                 Offered::Late(changes) => {
-                    self.carry(changes)?;
+                    self.apply_changes(changes)?;
                     continue;
                 }
                 Offered::Leased(job, changes) => (job, changes),
             };
-            self.carry(changes)?;
+            self.apply_changes(changes)?;
             self.lease_changes.push(LeaseChange::Start(KeptLease {
                 lease: job.lease_ref(),
                 ttl: job.ttl,
@@ -150,14 +150,14 @@ impl Batch<'_> {
                 worker: request.worker.clone(),
             }));
             leased.push(job.lease_ref());
-            self.inputs += stand.sizes.get(&job.no).copied().unwrap_or(0);
+            self.inputs += candidates.sizes.get(&job.no).copied().unwrap_or(0);
         }
         Ok(())
     }
 
     /// Ready jobs for all of these requests, best rank first. Only pairs of queue and kind that were asked for and have
     /// something queued are looked at, so kinds nobody serves are never scanned past.
-    async fn stand(&mut self, requests: &[&LeaseJobs], has: usize) -> Result<Stand, Trouble> {
+    async fn candidates(&mut self, requests: &[&LeaseJobs], has: usize) -> Result<Candidates, PgError> {
         let mut pairs: BTreeMap<Pair, u64> = BTreeMap::new();
         for (index, request) in requests.iter().enumerate() {
             let max = request.max - if index == 0 { has.min(request.max) } else { 0 };
@@ -169,13 +169,13 @@ impl Batch<'_> {
                 *pairs.entry(pair).or_default() += max as u64;
             }
         }
-        let mut stand = Stand { room: self.room(&pairs).await?, ..Stand::default() };
+        let mut candidates = Candidates { room: self.room(&pairs).await?, ..Candidates::default() };
         let (mut queues, mut kinds, mut limits, mut ranks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut asked: HashMap<Pair, (u64, i64)> = HashMap::new();
         for ((queue, kind), n) in pairs {
             let numbers =
                 self.shared.names.queues.number(queue.as_str()).zip(self.shared.names.kinds.number(kind.as_str()));
-            let limit = n.min(stand.room.of(&queue, &kind));
+            let limit = n.min(candidates.room.of(&queue, &kind));
             if let Some((queue_number, kind_number)) = numbers
                 && limit > 0
                 && !self.settings(&queue).paused
@@ -183,35 +183,35 @@ impl Batch<'_> {
                 queues.push(queue_number);
                 kinds.push(kind_number);
                 limits.push(i64::try_from(limit).unwrap_or(i64::MAX));
-                let from = self.mind.floors.of(&Aim::Ready(queue.clone(), kind.clone()));
+                let from = self.state.scan_starts.of(&ScanKey::Ready(queue.clone(), kind.clone()));
                 ranks.push(from);
                 asked.insert((queue, kind), (limit, from));
             }
         }
         if queues.is_empty() {
-            return Ok(stand);
+            return Ok(candidates);
         }
         let begin = Instant::now();
         let found = self.db.query(&READY, &[&queues, &kinds, &limits, &ranks]).await?;
         let took = begin.elapsed();
         self.absorb_jobs(&found, Default::default()).await?;
-        stand.ready = found.iter().map(|row| rows::job(row, &self.shared.names)).collect::<Result<_, _>>()?;
-        stand.ready.sort_unstable_by_key(|job| (job.rank, job.no));
-        stand.sizes = self.sizes(&stand.ready).await?;
+        candidates.ready = found.iter().map(|row| rows::job(row, &self.shared.names)).collect::<Result<_, _>>()?;
+        candidates.ready.sort_unstable_by_key(|job| (job.rank, job.no));
+        candidates.sizes = self.sizes(&candidates.ready).await?;
         let mut last: HashMap<Pair, (u64, i64)> = HashMap::new();
-        for job in &stand.ready {
+        for job in &candidates.ready {
             let (count, rank) = last.entry((job.queue.clone(), job.kind.clone())).or_default();
             (*count, *rank) = (*count + 1, job.rank);
         }
         for (pair, (limit, from)) in asked {
             let to = last.get(&pair).filter(|(count, _)| *count >= limit).map_or(self.now.0, |(_, rank)| *rank);
-            stand.looks.push(Look { aim: Aim::Ready(pair.0, pair.1), from, to, took });
+            candidates.scans.push(Scan { key: ScanKey::Ready(pair.0, pair.1), from, to, took });
         }
-        Ok(stand)
+        Ok(candidates)
     }
 
     /// Of the inputs that will be read, where they may be too much for one answer.
-    async fn sizes(&self, jobs: &[Job]) -> Result<HashMap<JobNo, usize>, Trouble> {
+    async fn sizes(&self, jobs: &[Job]) -> Result<HashMap<JobNo, usize>, PgError> {
         if jobs.len() <= FEW {
             return Ok(HashMap::new());
         }
@@ -224,21 +224,21 @@ impl Batch<'_> {
         found.iter().map(size).collect()
     }
 
-    /// Remembers how far looks came, where nothing before is left.
-    fn learn_floors(&mut self, stand: Stand) {
-        for Look { aim, from, to, took } in stand.looks {
-            self.mind.floors.looked(aim, from, to, took);
+    /// Remembers how far scans came, where nothing before is left.
+    fn note_scans(&mut self, candidates: Candidates) {
+        for Scan { key, from, to, took } in candidates.scans {
+            self.state.scan_starts.scanned(key, from, to, took);
         }
         // What was not handed out is still there.
-        stand.ready.iter().for_each(|job| self.mind.floors.lower(job));
+        candidates.ready.iter().for_each(|job| self.state.scan_starts.lower(job));
     }
 
     fn pairs_of(&self, request: &LeaseJobs) -> Vec<Pair> {
-        let book = self.shared.book.read();
+        let counters = self.shared.counters.read();
         let queued = |pair: &Pair| {
-            let known = book.pairs.get(pair).map_or(0, |counts| counts[State::Queued as usize]);
+            let known = counters.pairs.get(pair).map_or(0, |counts| counts[State::Queued as usize]);
             let moved = self.moves.get(pair).map_or(0, |counts| counts[State::Queued as usize]);
-            known + moved > 0 || book.maybe_ready.contains(pair)
+            known + moved > 0 || counters.maybe_ready.contains(pair)
         };
         if request.queues.is_empty() || request.any_kind() || !request.patterns.is_empty() {
             let mut matched: HashMap<Name, bool> = HashMap::new();
@@ -246,7 +246,7 @@ impl Batch<'_> {
                 (request.queues.is_empty() || request.queues.contains(queue))
                     && *matched.entry(kind.clone()).or_insert_with(|| request.wants_kind(kind))
             };
-            let all = book.pairs.keys().chain(self.moves.keys()).chain(&book.maybe_ready);
+            let all = counters.pairs.keys().chain(self.moves.keys()).chain(&counters.maybe_ready);
             all.filter(|pair| queued(pair) && wants(pair)).cloned().collect()
         } else {
             let all = request.queues.iter().flat_map(|q| request.kinds.iter().map(|k| (q.clone(), k.clone())));
@@ -255,7 +255,7 @@ impl Batch<'_> {
     }
 
     /// How many more may run where that is capped, counted while nobody else can fill the place.
-    async fn room(&mut self, pairs: &BTreeMap<Pair, u64>) -> Result<Room, Trouble> {
+    async fn room(&mut self, pairs: &BTreeMap<Pair, u64>) -> Result<Room, PgError> {
         let mut room = Room::default();
         let capped = |name: &&Name| self.settings(name).concurrency.is_some();
         let mut queues: Vec<i32> = pairs
@@ -288,7 +288,7 @@ impl Batch<'_> {
         let sums = |rows: &[tokio_postgres::Row]| {
             rows.iter()
                 .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-                .collect::<Result<HashMap<i32, i64>, Trouble>>()
+                .collect::<Result<HashMap<i32, i64>, PgError>>()
         };
         let (in_queues, of_kinds) = (sums(&in_queues)?, sums(&of_kinds)?);
         let count = |running: Option<&i64>| running.map_or(0, |n| n.max(&0).unsigned_abs());
@@ -307,17 +307,17 @@ impl Batch<'_> {
         Ok(room)
     }
 
-    async fn remember(&self, id: &Digest, leases: &[LeaseRef]) -> Result<(), Trouble> {
+    async fn remember(&self, id: &Digest, leases: &[LeaseRef]) -> Result<(), PgError> {
         let nos: Vec<i64> = leases.iter().map(|lease| lease.no.0).collect();
         let attempts: Vec<i32> = leases.iter().map(|lease| rows::count(lease.attempt)).collect();
         match self.db.execute(REMEMBER, &[&&id[..], &self.now.0, &nos, &attempts]).await? {
             1 => Ok(()),
-            _ => Err(Trouble::Again("a lease request was answered elsewhere")),
+            _ => Err(PgError::Again("a lease request was answered elsewhere")),
         }
     }
 
     /// The jobs of leases as far as they last, with what they ask for and the bytes of their input.
-    async fn with_specs(&mut self, leased: Vec<Vec<LeaseRef>>, is_last: bool) -> Result<Vec<Reply>, Trouble> {
+    async fn with_specs(&mut self, leased: Vec<Vec<LeaseRef>>, is_last: bool) -> Result<Vec<Reply>, PgError> {
         let nos: Vec<i64> = leased.iter().flatten().map(|lease| lease.no.0).collect();
         let found = if is_last && self.is_pending() {
             let sums = self.sum_up().await?;

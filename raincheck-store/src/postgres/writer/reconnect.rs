@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::task::Writer;
 use crate::postgres::connection::db::Db;
 use crate::postgres::connection::timeouts::{PAUSE, answered};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::locks::{BATCH_LOCK, end_holders};
 
 /// Silence of the database that is no fault of the workers'.
@@ -17,7 +17,7 @@ const CONFIRM: &str = "INSERT INTO meta (name, number) VALUES ('confirmed', 1) \
 
 impl Writer {
     /// The connection, a new one where the old one has ended. What was under way on that has ended too.
-    pub(crate) async fn connected(&mut self, until: Instant) -> Result<Db, Trouble> {
+    pub(crate) async fn connected(&mut self, until: Instant) -> Result<Db, PgError> {
         if let Some(db) = self.db.take().filter(|db| !db.is_closed()) {
             return Ok(db);
         }
@@ -33,10 +33,10 @@ impl Writer {
             };
             match answered(until, asked).await {
                 Ok(committed) => Ok((db, committed)),
-                Err(trouble) => {
+                Err(error) => {
                     // What it waits for there may last.
                     db.withdraw();
-                    Err(trouble)
+                    Err(error)
                 }
             }
         };
@@ -55,25 +55,25 @@ impl Writer {
                 }
                 Ok(db)
             }
-            Err(trouble) => {
-                self.lose(&trouble);
-                Err(trouble)
+            Err(error) => {
+                self.lose(&error);
+                Err(error)
             }
         }
     }
 
-    pub(crate) fn lose(&mut self, trouble: &Trouble) {
+    pub(crate) fn lose(&mut self, error: &PgError) {
         if self.lost_since.is_none() {
             self.lost_since = Some(Instant::now());
-            self.mind.floors.forget();
-            tracing::warn!(%trouble, "the database is lost");
+            self.state.scan_starts.forget();
+            tracing::warn!(trouble = %error, "the database is lost");
         }
-        self.shared.lose(trouble);
+        self.shared.lose(error);
     }
 
     /// Gives up a connection with what is under way on it.
-    pub(crate) fn give_up(&mut self, db: Db, number: Option<i64>, trouble: &Trouble) {
-        self.lose(trouble);
+    pub(crate) fn give_up(&mut self, db: Db, number: Option<i64>, error: &PgError) {
+        self.lose(error);
         self.open = number;
         db.withdraw();
     }
@@ -96,7 +96,7 @@ impl Writer {
 /// Sees to it that a transaction has ended, and answers whether it was committed: who gets its lock knows that it has
 /// ended, and if it was committed its row stands in the feed. One that is still under way is ended: nobody is left to end
 /// it, and what is written from now on must not come before it.
-async fn was_committed(db: &Db, number: i64) -> Result<bool, Trouble> {
+async fn was_committed(db: &Db, number: i64) -> Result<bool, PgError> {
     let lock = (number % 2_147_483_647).to_string();
     db.run(&end_holders(BATCH_LOCK, &lock)).await?;
     db.run(&format!("BEGIN; SELECT pg_advisory_xact_lock({BATCH_LOCK}, {lock})")).await?;

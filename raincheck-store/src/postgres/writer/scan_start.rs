@@ -18,7 +18,7 @@ const LATE: Millis = 250;
 
 /// What is looked for, in the order of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Aim {
+pub(crate) enum ScanKey {
     /// Queued jobs of a queue and a kind, by rank.
     Ready(Name, Name),
     /// Scheduled jobs, by their time.
@@ -29,58 +29,58 @@ pub(crate) enum Aim {
     Expired,
 }
 
-impl Aim {
+impl ScanKey {
     /// What a job is found by, and where.
-    fn all_of(job: &Job) -> impl Iterator<Item = (Aim, i64)> {
+    fn all_of(job: &Job) -> impl Iterator<Item = (ScanKey, i64)> {
         let place = match job.state {
-            State::Queued => Some((Aim::Ready(job.queue.clone(), job.kind.clone()), job.rank)),
-            State::Scheduled => Some((Aim::Due, job.run_at.0)),
-            _ => job.expires_at.map(|at| (Aim::Expired, at.0)),
+            State::Queued => Some((ScanKey::Ready(job.queue.clone(), job.kind.clone()), job.rank)),
+            State::Scheduled => Some((ScanKey::Due, job.run_at.0)),
+            _ => job.expires_at.map(|at| (ScanKey::Expired, at.0)),
         };
-        let start_by = job.start_by.filter(|_| job.state.is_waiting()).map(|at| (Aim::StartBy, at.0));
+        let start_by = job.start_by.filter(|_| job.state.is_waiting()).map(|at| (ScanKey::StartBy, at.0));
         place.into_iter().chain(start_by)
     }
 }
 
 /// How far slow looks came. What this node writes is never passed over. What another node writes far behind, such as a
 /// job that its priority puts before others, may be, until the next look from the beginning.
-pub(crate) struct Floors {
+pub(crate) struct ScanStarts {
     /// How long a look may take that begins at the beginning.
     slow: Duration,
-    all: HashMap<Aim, Floor>,
+    all: HashMap<ScanKey, ScanStart>,
 }
 
-struct Floor {
+struct ScanStart {
     at: i64,
     until: Instant,
 }
 
-impl Floors {
+impl ScanStarts {
     pub fn new(slow: Duration) -> Self {
-        Floors { slow, all: HashMap::new() }
+        ScanStarts { slow, all: HashMap::new() }
     }
 
     /// Where to begin to look.
-    pub fn of(&self, aim: &Aim) -> i64 {
-        let floor = self.all.get(aim).filter(|floor| floor.until > Instant::now());
-        floor.map_or(i64::MIN, |floor| floor.at.saturating_sub(LATE))
+    pub fn of(&self, key: &ScanKey) -> i64 {
+        let start = self.all.get(key).filter(|start| start.until > Instant::now());
+        start.map_or(i64::MIN, |start| start.at.saturating_sub(LATE))
     }
 
     /// How long until a look begins at the beginning again; `None` when the next one does.
-    pub fn lasts(&self, aim: &Aim) -> Option<Duration> {
-        self.all.get(aim)?.until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    pub fn lasts(&self, key: &ScanKey) -> Option<Duration> {
+        self.all.get(key)?.until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
     /// A look that began at `from` has left nothing before `to`.
-    pub fn looked(&mut self, aim: Aim, from: i64, to: i64, took: Duration) {
+    pub fn scanned(&mut self, key: ScanKey, from: i64, to: i64, took: Duration) {
         if from > i64::MIN {
-            if let Some(floor) = self.all.get_mut(&aim) {
-                floor.at = to;
+            if let Some(start) = self.all.get_mut(&key) {
+                start.at = to;
             }
         } else if took < self.slow {
-            self.all.remove(&aim);
+            self.all.remove(&key);
         } else {
-            self.all.insert(aim, Floor { at: to, until: Instant::now() + (took * SHARE).min(LONGEST) });
+            self.all.insert(key, ScanStart { at: to, until: Instant::now() + (took * SHARE).min(LONGEST) });
         }
     }
 
@@ -89,9 +89,9 @@ impl Floors {
         if self.all.is_empty() {
             return;
         }
-        for (aim, at) in Aim::all_of(job) {
-            if let Some(floor) = self.all.get_mut(&aim) {
-                floor.at = floor.at.min(at);
+        for (key, at) in ScanKey::all_of(job) {
+            if let Some(start) = self.all.get_mut(&key) {
+                start.at = start.at.min(at);
             }
         }
     }
@@ -108,8 +108,8 @@ mod tests {
 
     use super::*;
 
-    fn aim(kind: &str) -> Aim {
-        Aim::Ready(Name::new("q").unwrap(), Name::new(kind).unwrap())
+    fn key(kind: &str) -> ScanKey {
+        ScanKey::Ready(Name::new("q").unwrap(), Name::new(kind).unwrap())
     }
 
     fn queued(rank: i64) -> Job {
@@ -121,44 +121,44 @@ mod tests {
 
     #[test]
     fn quick_looks_begin_at_the_beginning() {
-        let mut floors = Floors::new(Duration::from_millis(10));
-        floors.looked(aim("k"), i64::MIN, 5_000, Duration::from_millis(9));
-        assert_eq!(floors.of(&aim("k")), i64::MIN);
+        let mut scan_starts = ScanStarts::new(Duration::from_millis(10));
+        scan_starts.scanned(key("k"), i64::MIN, 5_000, Duration::from_millis(9));
+        assert_eq!(scan_starts.of(&key("k")), i64::MIN);
     }
 
     #[test]
     fn after_a_slow_look_others_begin_where_it_ended() {
-        let mut floors = Floors::new(SLOW);
-        floors.looked(aim("k"), i64::MIN, 5_000, SLOW);
-        assert_eq!(floors.of(&aim("k")), 5_000 - LATE);
-        assert_eq!(floors.of(&aim("other")), i64::MIN);
-        floors.looked(aim("k"), 4_000, 9_000, Duration::ZERO);
-        assert_eq!(floors.of(&aim("k")), 9_000 - LATE);
+        let mut scan_starts = ScanStarts::new(SLOW);
+        scan_starts.scanned(key("k"), i64::MIN, 5_000, SLOW);
+        assert_eq!(scan_starts.of(&key("k")), 5_000 - LATE);
+        assert_eq!(scan_starts.of(&key("other")), i64::MIN);
+        scan_starts.scanned(key("k"), 4_000, 9_000, Duration::ZERO);
+        assert_eq!(scan_starts.of(&key("k")), 9_000 - LATE);
     }
 
     #[test]
     fn what_is_written_here_is_not_passed_over() {
-        let here = aim("k");
-        let mut floors = Floors::new(SLOW);
-        floors.looked(here.clone(), i64::MIN, 5_000, SLOW);
-        floors.lower(&queued(6_000));
-        assert_eq!(floors.of(&here), 5_000 - LATE);
-        floors.lower(&queued(300));
-        assert_eq!(floors.of(&here), 300 - LATE);
+        let here = key("k");
+        let mut scan_starts = ScanStarts::new(SLOW);
+        scan_starts.scanned(here.clone(), i64::MIN, 5_000, SLOW);
+        scan_starts.lower(&queued(6_000));
+        assert_eq!(scan_starts.of(&here), 5_000 - LATE);
+        scan_starts.lower(&queued(300));
+        assert_eq!(scan_starts.of(&here), 300 - LATE);
     }
 
     #[test]
     fn what_was_taken_back_is_found_again() {
-        let mut floors = Floors::new(SLOW);
-        floors.looked(aim("k"), i64::MIN, 5_000, SLOW);
-        floors.forget();
-        assert_eq!(floors.of(&aim("k")), i64::MIN);
+        let mut scan_starts = ScanStarts::new(SLOW);
+        scan_starts.scanned(key("k"), i64::MIN, 5_000, SLOW);
+        scan_starts.forget();
+        assert_eq!(scan_starts.of(&key("k")), i64::MIN);
     }
 
     #[test]
-    fn a_floor_does_not_last() {
-        let mut floors = Floors::new(Duration::ZERO);
-        floors.looked(aim("k"), i64::MIN, 5_000, Duration::ZERO);
-        assert_eq!(floors.of(&aim("k")), i64::MIN);
+    fn a_start_does_not_last() {
+        let mut scan_starts = ScanStarts::new(Duration::ZERO);
+        scan_starts.scanned(key("k"), i64::MIN, 5_000, Duration::ZERO);
+        assert_eq!(scan_starts.of(&key("k")), i64::MIN);
     }
 }

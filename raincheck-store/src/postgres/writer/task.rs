@@ -6,19 +6,19 @@ use raincheck_core::Reply;
 use tokio::sync::mpsc;
 
 use super::batch::Batch;
-use super::effects::After;
+use super::commit::{CommitEffects, Done};
 use super::request::{Answer, Request};
-use super::state::Mind;
+use super::state::WriterState;
 use super::sweep;
-use super::transaction::{Done, Stop};
+use super::transaction::Stop;
 use super::unused_names;
 use crate::StoreError;
 use crate::postgres::connection::connector::Connector;
 use crate::postgres::connection::db::Db;
 use crate::postgres::connection::timeouts::{LEAST, PATIENCE, PAUSE, answered, within};
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
-use crate::postgres::tables::counters::Book;
+use crate::postgres::tables::counters::Counters;
 
 /// Most commands in one transaction: enough to share a round trip and an fsync among all who wait.
 const COMMANDS: usize = 512;
@@ -33,10 +33,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// commit; nobody waits for a batch to fill.
 pub(crate) struct Writer {
     pub shared: Arc<Shared>,
+    /// Makes its connection anew.
     pub connector: Connector,
+    /// Its connection; `None` while there is none.
     pub db: Option<Db>,
-    pub mind: Mind,
+    pub state: WriterState,
+    /// When it last looked at what other nodes did.
     pub looked: Instant,
+    /// Since when its connection is lost.
     pub lost_since: Option<Instant>,
     /// A transaction whose connection was lost, and which may be under way still: nothing is written before it has ended.
     pub open: Option<i64>,
@@ -99,56 +103,56 @@ impl Writer {
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
-                Err(trouble) => return Err(trouble.into()),
+                Err(error) => return Err(error.into()),
             };
             if self.shared.history.changes() != losses {
                 // What is asked for here may mean jobs and runs that are not there any more, or others now.
                 self.db = Some(db);
-                return Err(Trouble::OtherHistory.into());
+                return Err(PgError::OtherHistory.into());
             }
             // 2.
-            self.mind.go_by(self.shared.identity(), self.shared.history.current());
-            let mut made = Batch::new(&db, &self.shared, &mut self.mind);
+            self.state.go_by(self.shared.identity(), self.shared.history.current());
+            let mut made = Batch::new(&db, &self.shared, &mut self.state);
             let outcome = made.transact(batch, until).await;
             let number = Some(made.number).filter(|number| *number > 0);
-            let after = After::of(made);
-            let trouble = match outcome {
+            let effects = CommitEffects::of(made);
+            let error = match outcome {
                 // 3.
-                Ok(done) => return Ok(self.publish(db, after, done).await),
+                Ok(done) => return Ok(self.publish(db, effects, done).await),
                 // 4.
-                Err(Stop::During(number, replies, trouble)) => {
+                Err(Stop::During(number, replies, error)) => {
                     // Not withdrawn: a commit that waits for a standby would count as done without it.
                     drop(db);
-                    match self.unanswered(number, after, replies, &trouble, until).await? {
+                    match self.unanswered(number, effects, replies, &error, until).await? {
                         Some(replies) => return Ok(replies),
                         None if Instant::now() < until => continue,
-                        None => return Err(trouble.into()),
+                        None => return Err(error.into()),
                     }
                 }
-                Err(Stop::Before(trouble)) => trouble,
+                Err(Stop::Before(error)) => error,
             };
             // 5.
-            after.take_back(&self.shared);
-            self.mind.floors.forget();
-            if trouble.is_loss() || db.is_closed() {
-                self.give_up(db, number, &trouble);
+            effects.take_back(&self.shared);
+            self.state.scan_starts.forget();
+            if error.is_loss() || db.is_closed() {
+                self.give_up(db, number, &error);
                 if Instant::now() + PAUSE < until {
                     continue;
                 }
-                return Err(trouble.into());
+                return Err(error.into());
             }
             races += 1;
-            if !self.mend(db, &trouble).await || races > RACES {
-                return Err(self.refuse(trouble));
+            if !self.mend(db, &error).await || races > RACES {
+                return Err(self.refuse(error));
             }
-            tracing::debug!(%trouble, races, "a transaction is begun anew");
+            tracing::debug!(trouble = %error, races, "a transaction is begun anew");
         }
     }
 
     /// Makes known what is on disk; answers the replies.
-    async fn publish(&mut self, db: Db, after: After, done: Done) -> Vec<Vec<Reply>> {
-        let swept = after.swept;
-        let replies = after.publish(&self.shared, done);
+    async fn publish(&mut self, db: Db, effects: CommitEffects, done: Done) -> Vec<Vec<Reply>> {
+        let swept = effects.swept;
+        let replies = effects.publish(&self.shared, done);
         self.shared.reach.found();
         if swept {
             self.look_ahead(&db).await;
@@ -161,44 +165,44 @@ impl Writer {
     async fn unanswered(
         &mut self,
         number: i64,
-        after: After,
+        effects: CommitEffects,
         replies: Vec<Vec<Reply>>,
-        trouble: &Trouble,
+        error: &PgError,
         until: Instant,
     ) -> Result<Option<Vec<Vec<Reply>>>, StoreError> {
-        tracing::warn!(%trouble, "no answer came to a commit; asking what became of it");
-        self.lose(trouble);
+        tracing::warn!(trouble = %error, "no answer came to a commit; asking what became of it");
+        self.lose(error);
         self.open = Some(number);
         match self.what_became_of(until.max(Instant::now() + LEAST)).await {
             Some(true) => {
-                let replies = after.publish(&self.shared, Done { replies, told: None });
+                let replies = effects.publish(&self.shared, Done { replies, published: None });
                 self.shared.feed.behind.notify_one();
                 Ok(Some(replies))
             }
             Some(false) => {
-                after.take_back(&self.shared);
+                effects.take_back(&self.shared);
                 Ok(None)
             }
             None => {
-                after.leave_open(&self.shared);
-                Err(StoreError::Unknown(trouble.to_string()))
+                effects.leave_open(&self.shared);
+                Err(StoreError::Unknown(error.to_string()))
             }
         }
     }
 
     /// Rolls back, and mends what stood in the way; answers whether it is worth beginning anew.
-    async fn mend(&mut self, mut db: Db, trouble: &Trouble) -> bool {
-        let mut again = trouble.is_race();
-        if trouble.is_locked_out() {
-            self.shared.lose(trouble);
+    async fn mend(&mut self, mut db: Db, error: &PgError) -> bool {
+        let mut again = error.is_race();
+        if error.is_locked_out() {
+            self.shared.lose(error);
         }
         if within(LEAST, db.run("ROLLBACK")).await.is_ok() {
-            if trouble.is_uncovered() {
-                again = self.cover(&mut db, trouble).await;
-            } else if matches!(trouble, Trouble::Renamed | Trouble::Crowded) {
-                again = self.rename(&db, trouble).await;
+            if error.is_uncovered() {
+                again = self.cover(&mut db, error).await;
+            } else if matches!(error, PgError::Renamed | PgError::Crowded) {
+                again = self.rename(&db, error).await;
             }
-            if matches!(trouble, Trouble::Fenced) {
+            if matches!(error, PgError::Fenced) {
                 again = self.be_another(&db).await;
             }
             self.db = Some(db);
@@ -221,47 +225,47 @@ impl Writer {
 
     /// Takes another number; answers whether there is one now.
     async fn be_another(&self, db: &Db) -> bool {
-        let (_, lost) = self.mind.identity;
+        let (_, lost) = self.state.identity;
         let taken = within(PATIENCE, self.shared.be_another(db.client(), lost)).await;
         taken.inspect_err(|why| tracing::warn!(%why, "this node finds no number to go on under")).is_ok()
     }
 
     /// Makes the partition that was missing; answers whether there is one now.
-    async fn cover(&self, db: &mut Db, trouble: &Trouble) -> bool {
-        let stretches = &self.shared.stretches;
+    async fn cover(&self, db: &mut Db, error: &PgError) -> bool {
+        let partitions = &self.shared.partitions;
         let covered = within(PATIENCE, async {
-            match trouble {
-                Trouble::Uncovered(no) => stretches.make(db.client_mut(), *no).await.map(drop),
-                _ => stretches.load(db.client()).await,
+            match error {
+                PgError::Uncovered(no) => partitions.make(db.client_mut(), *no).await.map(drop),
+                _ => partitions.load(db.client()).await,
             }
         });
         covered.await.inspect_err(|why| tracing::warn!(%why, "a partition cannot be made")).is_ok()
     }
 
     /// Makes room for names, if that is what is wanted, and reads them again; answers whether they are known now.
-    async fn rename(&mut self, db: &Db, trouble: &Trouble) -> bool {
+    async fn rename(&mut self, db: &Db, error: &PgError) -> bool {
         let renamed = async {
-            if matches!(trouble, Trouble::Crowded) && !unused_names::unused(db).await? {
-                self.mind.found_no_name = Some(self.shared.clock.own.ticks());
+            if matches!(error, PgError::Crowded) && !unused_names::unused(db).await? {
+                self.state.found_no_name = Some(self.shared.clock.own.ticks());
             }
             self.shared.reread_names(db.client()).await?;
-            let book = Book::load(db.client(), &self.shared.names, self.shared.history.current()).await?;
-            let mut present = self.shared.book.write();
+            let counters = Counters::load(db.client(), &self.shared.names, self.shared.history.current()).await?;
+            let mut present = self.shared.counters.write();
             let maybe_ready = std::mem::take(&mut present.maybe_ready);
-            *present = Book { maybe_ready, ..book };
-            Ok::<_, Trouble>(())
+            *present = Counters { maybe_ready, ..counters };
+            Ok::<_, PgError>(())
         };
         renamed.await.inspect_err(|why| tracing::warn!(%why, "names cannot be read again")).is_ok()
     }
 
-    fn refuse(&self, trouble: Trouble) -> StoreError {
-        if trouble.is_refusal() {
+    fn refuse(&self, error: PgError) -> StoreError {
+        if error.is_refusal() {
             self.shared.refused_writes.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%trouble, "a transaction was refused: it would have broken a promise; please report this");
+            tracing::error!(trouble = %error, "a transaction was refused: it would have broken a promise; please report this");
         } else {
-            tracing::error!(%trouble, "a transaction was rolled back");
+            tracing::error!(trouble = %error, "a transaction was rolled back");
         }
-        trouble.into()
+        error.into()
     }
 
     /// Reads what other nodes changed of figures, settings and due times. Nothing of this node's own is under way
@@ -271,26 +275,26 @@ impl Writer {
         self.shared.stale.clear();
         let until = Instant::now() + LOOK;
         let Ok(db) = self.connected(until).await else { return };
-        let hints = std::mem::take(&mut self.shared.book.write().maybe_ready);
+        let hints = std::mem::take(&mut self.shared.counters.write().maybe_ready);
         let looked = async {
-            let book = Book::load(db.client(), &self.shared.names, self.shared.history.current()).await?;
-            sweep::look_ahead(&db, &self.shared, &self.mind.floors).await?;
-            Ok(book)
+            let counters = Counters::load(db.client(), &self.shared.names, self.shared.history.current()).await?;
+            sweep::look_ahead(&db, &self.shared, &self.state.scan_starts).await?;
+            Ok(counters)
         };
         match answered(until, looked).await {
-            Ok(book) => {
-                let mut present = self.shared.book.write();
+            Ok(counters) => {
+                let mut present = self.shared.counters.write();
                 let since = std::mem::take(&mut present.maybe_ready);
-                *present = Book { maybe_ready: since, ..book };
+                *present = Counters { maybe_ready: since, ..counters };
                 drop(present);
                 self.shared.reach.found();
                 self.db = Some(db);
             }
-            Err(trouble) => {
-                self.shared.book.write().maybe_ready.extend(hints);
-                tracing::warn!(%trouble, "what other nodes changed cannot be read");
-                if trouble.is_loss() {
-                    self.give_up(db, None, &trouble);
+            Err(error) => {
+                self.shared.counters.write().maybe_ready.extend(hints);
+                tracing::warn!(trouble = %error, "what other nodes changed cannot be read");
+                if error.is_loss() {
+                    self.give_up(db, None, &error);
                 } else {
                     self.db = Some(db);
                 }
@@ -299,10 +303,10 @@ impl Writer {
     }
 
     async fn look_ahead(&self, db: &Db) {
-        let looked = within(LOOK, sweep::look_ahead(db, &self.shared, &self.mind.floors)).await;
-        if let Err(trouble) = looked {
+        let looked = within(LOOK, sweep::look_ahead(db, &self.shared, &self.state.scan_starts)).await;
+        if let Err(error) = looked {
             // The old times stay: too early, which is harmless.
-            tracing::warn!(%trouble, "the next due time cannot be read");
+            tracing::warn!(trouble = %error, "the next due time cannot be read");
         }
     }
 }

@@ -7,36 +7,29 @@ use futures_util::try_join;
 use raincheck_core::{Command, LeaseJobs, Outcome, Reply};
 
 use super::batch::Batch;
-use super::commit;
+use super::commit::{Done, commit};
 use super::request::Request;
 use crate::postgres::connection::anchor::TIMELINE;
+use crate::postgres::connection::db::Parameters;
 use crate::postgres::connection::timeouts::answered;
-use crate::postgres::error::Trouble;
-use crate::postgres::feed::order::Told;
+use crate::postgres::error::PgError;
 use crate::postgres::history::epoch::CURRENT;
 use crate::postgres::locks::BATCH_LOCK;
 use crate::postgres::node::clock::{NOW, Time};
 use crate::postgres::node::life::GAP;
 use crate::postgres::tables::sql::NAMES_ROUND;
 
-/// What came of a transaction that is about to be committed.
-pub(crate) struct Done {
-    pub replies: Vec<Vec<Reply>>,
-    /// Its place in the feed, once it is committed; `None` when it wrote nothing.
-    pub told: Option<Told>,
-}
-
 /// Why a transaction was not committed, or may not have been.
 pub(crate) enum Stop {
     /// It was not.
-    Before(Trouble),
+    Before(PgError),
     /// The connection ended when it was about to be; these are the transaction's number and answers.
-    During(i64, Vec<Vec<Reply>>, Trouble),
+    During(i64, Vec<Vec<Reply>>, PgError),
 }
 
-impl From<Trouble> for Stop {
-    fn from(trouble: Trouble) -> Self {
-        Stop::Before(trouble)
+impl From<PgError> for Stop {
+    fn from(error: PgError) -> Self {
+        Stop::Before(error)
     }
 }
 
@@ -57,17 +50,17 @@ impl Batch<'_> {
         // 5.
         if !self.wrote {
             answered(until, self.db.run("COMMIT")).await?;
-            return Ok(Done { replies, told: None });
+            return Ok(Done { replies, published: None });
         }
-        match answered(until, commit::commit(self)).await {
-            Ok(told) => Ok(Done { replies, told: Some(told) }),
-            Err(trouble) if trouble.is_loss() => Err(Stop::During(self.number, replies, trouble)),
-            Err(trouble) => Err(Stop::Before(trouble)),
+        match answered(until, commit(self)).await {
+            Ok(published) => Ok(Done { replies, published: Some(published) }),
+            Err(error) if error.is_loss() => Err(Stop::During(self.number, replies, error)),
+            Err(error) => Err(Stop::Before(error)),
         }
     }
 
     /// All but the commit: steps 1 to 4 of [`Batch::transact`].
-    async fn carry_out(&mut self, requests: &[Request]) -> Result<Vec<Vec<Reply>>, Trouble> {
+    async fn carry_out(&mut self, requests: &[Request]) -> Result<Vec<Vec<Reply>>, PgError> {
         let commands = in_turns(requests.iter().map(|request| &request.commands[..]));
         let all = || commands.iter().map(|(_, command)| *command);
         let one_way = |(_, a): &(usize, &Command), (_, b): &(usize, &Command)| way(a) == way(b) && way(a) != Way::Sweep;
@@ -78,11 +71,11 @@ impl Batch<'_> {
         let first = groups.first().copied().unwrap_or_default();
         let mut wanted = self.wanted(first.iter().map(|(_, command)| *command).filter(|c| way(c) != Way::Lease));
         wanted.add_leases(all());
-        let (number, token) = self.mind.identity;
-        let who: crate::postgres::connection::db::Parameters<'_> = &[&number, &token];
+        let (number, token) = self.state.identity;
+        let who: Parameters<'_> = &[&number, &token];
         let sweeps = commands.iter().any(|(_, command)| sweeps_leases(command));
         let moment = if sweeps { &MOMENT_OF_LEASES } else { &MOMENT };
-        let begin = self.db.run(&self.mind.begin);
+        let begin = self.db.run(&self.state.begin);
         let (_, moment, answers) = try_join!(begin, self.db.query(moment, who), self.ask(&wanted))?;
         self.begin(&moment)?;
         self.absorb(wanted, answers, first.iter().map(|(_, command)| *command)).await?;
@@ -109,19 +102,19 @@ impl Batch<'_> {
         Ok(replies)
     }
 
-    fn begin(&mut self, moment: &[tokio_postgres::Row]) -> Result<(), Trouble> {
-        let row = moment.first().ok_or_else(|| Trouble::Unreadable("no time".to_owned()))?;
+    fn begin(&mut self, moment: &[tokio_postgres::Row]) -> Result<(), PgError> {
+        let row = moment.first().ok_or_else(|| PgError::Unreadable("no time".to_owned()))?;
         let now: i64 = row.try_get(0)?;
         self.number = row.try_get(1)?;
         self.history = row.try_get(6)?;
         self.shared.history.admit(self.history, row.try_get(7)?)?;
         if !row.try_get::<_, bool>(3)? {
-            return Err(Trouble::Fenced);
+            return Err(PgError::Fenced);
         }
         let renewed: Option<i64> = row.try_get(4)?;
         self.unheard = self.shared.clock.time == Time::Database && renewed.is_some_and(|at| at < now - GAP);
         if row.try_get::<_, i64>(5)? != self.shared.names.round.load(Ordering::Acquire) {
-            return Err(Trouble::Renamed);
+            return Err(PgError::Renamed);
         }
         if self.shared.clock.time == Time::Database {
             (self.now, self.ticks) = (self.shared.clock.heard_time(now), now);
@@ -138,7 +131,7 @@ impl Batch<'_> {
         group: &[&'c Command],
         is_loaded: bool,
         is_last: bool,
-    ) -> Result<Vec<Reply>, Trouble> {
+    ) -> Result<Vec<Reply>, PgError> {
         let way = group.first().map_or(Way::Point, |command| way(command));
         // Leases find what follow-ups have queued.
         if way == Way::Lease {
@@ -165,11 +158,11 @@ impl Batch<'_> {
             Way::Purge => self.purge_all(group).await,
             Way::Sweep => match group {
                 [command @ (Command::Promote(_) | Command::Expire(_))] => Ok(vec![self.sweep(command).await?]),
-                [Command::Retire(limit)] => Ok(vec![self.retire(*limit).await?]),
+                [Command::Retire(limit)] => Ok(vec![self.purge_expired(*limit).await?]),
                 [Command::CatchUp(limit)] => Ok(vec![self.catch_up(*limit).await?]),
-                [Command::Bury(limit)] => Ok(vec![self.bury(*limit).await?]),
+                [Command::Bury(limit)] => Ok(vec![self.drop_tombstones(*limit).await?]),
                 [Command::Trim(trim)] => Ok(vec![self.trim(*trim).await?]),
-                _ => Err(Trouble::Refused("a command went the wrong way")),
+                _ => Err(PgError::Refused("a command went the wrong way")),
             },
         }
     }

@@ -8,12 +8,12 @@ use std::sync::LazyLock;
 
 use futures_util::try_join;
 use raincheck_core::limits::EVENT_BYTES;
-use raincheck_core::{Cursor, Event, Purged, Reply, Timestamp, Trim};
+use raincheck_core::{Cursor, Purged, Reply, Timestamp, Trim};
 use tokio_postgres::Row;
 
 use super::batch::Batch;
 use crate::postgres::connection::db::Parameters;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::tables::sql::{FORGOTTEN_BYTES, LAST_CURSOR, RANGE, TRIMMED};
 
 /// Who forgets jobs holds this lock from here to the end of the transaction, and whoever trims holds it alone: so each event
@@ -34,7 +34,7 @@ static OF_FORGOTTEN: LazyLock<String> = LazyLock::new(|| {
     )
 });
 /// Those of them that have events above the place.
-static TOLD_OF: LazyLock<String> =
+static STILL_IN_FEED: LazyLock<String> =
     LazyLock::new(|| format!("SELECT DISTINCT u.no FROM {OF_THESE} WHERE f.cursor > greatest($2::bigint, {TRIMMED})"));
 /// Events above a place in their order; written so that no other way through the tables comes to mind.
 const OLDEST: &str = "SELECT f.first + e.idx, e.no, e.at, coalesce(octet_length(e.data), 0)::bigint, \
@@ -42,21 +42,18 @@ const OLDEST: &str = "SELECT f.first + e.idx, e.no, e.at, coalesce(octet_length(
     FROM (SELECT * FROM feed WHERE last > $1 AND last >= first AND first <= $2 ORDER BY last LIMIT $3) f \
     CROSS JOIN LATERAL (SELECT * FROM event WHERE batch = f.batch AND no >= f.low AND no <= f.high \
     AND no >= {low} AND no < {high} ORDER BY idx) e WHERE f.first + e.idx > $1 ORDER BY f.last, e.idx LIMIT $3";
-const BURIED: &str = "DELETE FROM tombstone WHERE no = ANY($1) AND until IS NULL";
-pub(crate) const CUT: &str = "INSERT INTO meta AS m (name, number) SELECT * FROM (VALUES ('feed_floor', $1::bigint), \
-    ('feed_trimmed', $2::bigint), ('feed_forgotten_bytes', $3::bigint)) AS new (name, number) WHERE number IS NOT NULL \
-    ON CONFLICT (name) DO UPDATE SET number = CASE m.name WHEN 'feed_forgotten_bytes' \
-    THEN greatest(m.number + excluded.number, 0) ELSE greatest(m.number, excluded.number) END";
+const DROPPED: &str = "DELETE FROM tombstone WHERE no = ANY($1) AND until IS NULL";
+
 impl Batch<'_> {
     /// Asks what the events of jobs take that are being forgotten, as the last that is done about them.
-    pub(crate) async fn weigh(&self, nos: &[i64]) -> Result<Vec<Row>, Trouble> {
+    pub(crate) async fn weigh(&self, nos: &[i64]) -> Result<Vec<Row>, PgError> {
         let with: Parameters<'_> = &[&nos, &self.cut.trimmed.unwrap_or(0), &(EVENT_BYTES as i64)];
         let (_, rows) = try_join!(self.db.execute(FORGETS, &[]), self.ask_within(&OF_FORGOTTEN, nos, with))?;
         Ok(rows)
     }
 
     /// Counts that. Events that the feed was trimmed past already are gone with their jobs.
-    pub(crate) fn let_go(&mut self, weighed: &[Row]) -> Result<(), Trouble> {
+    pub(crate) fn let_go(&mut self, weighed: &[Row]) -> Result<(), PgError> {
         for row in weighed {
             self.cut.bytes += row.try_get::<_, i64>(0)?;
             self.cut.remove(row.try_get(1)?);
@@ -65,19 +62,19 @@ impl Batch<'_> {
     }
 
     /// Those of these forgotten jobs that the feed still tells of.
-    pub(crate) async fn told_of(&self, nos: &[i64]) -> Result<BTreeSet<i64>, Trouble> {
+    pub(crate) async fn still_in_feed(&self, nos: &[i64]) -> Result<BTreeSet<i64>, PgError> {
         // Known by now, or one would overtake the other while that is still being prepared.
         self.db.prepare(&[FORGETS]).await?;
         let with: Parameters<'_> = &[&nos, &self.cut.trimmed.unwrap_or(0)];
-        let (_, rows) = try_join!(self.db.execute(FORGETS, &[]), self.ask_within(&TOLD_OF, nos, with))?;
+        let (_, rows) = try_join!(self.db.execute(FORGETS, &[]), self.ask_within(&STILL_IN_FEED, nos, with))?;
         Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
     }
 
     /// Goes on from where it last came to, see [`raincheck_core::Command::Trim`].
-    pub(crate) async fn trim(&mut self, trim: Trim) -> Result<Reply, Trouble> {
+    pub(crate) async fn trim(&mut self, trim: Trim) -> Result<Reply, PgError> {
         self.db.execute(TRIMS, &[]).await?;
         let (mut trimmed, mut bytes, head) = self.trimmed().await?;
-        let retention = self.mind.bounds.feed;
+        let retention = self.state.bounds.feed;
         let limit = i64::try_from(trim.limit).unwrap_or(i64::MAX);
         let with: Parameters<'_> = &[&trimmed, &head, &limit];
         let mut ends = Vec::new();
@@ -104,32 +101,18 @@ impl Batch<'_> {
             self.cut.trimmed = Some(trimmed);
             self.wrote = true;
             let jobs: Vec<i64> = jobs.into_iter().collect();
-            let told_of = self.told_of(&jobs).await?;
-            let silent: Vec<i64> = jobs.into_iter().filter(|no| !told_of.contains(no)).collect();
-            self.db.execute(BURIED, &[&silent]).await?;
+            let still_in_feed = self.still_in_feed(&jobs).await?;
+            let silent: Vec<i64> = jobs.into_iter().filter(|no| !still_in_feed.contains(no)).collect();
+            self.db.execute(DROPPED, &[&silent]).await?;
         }
         Ok(Reply::Swept(passed, Purged::default()))
     }
 
     /// Up to where the feed is trimmed, what the events of forgotten jobs above that take, and the last event of all.
-    async fn trimmed(&self) -> Result<(i64, i64, i64), Trouble> {
+    async fn trimmed(&self) -> Result<(i64, i64, i64), PgError> {
         let rows = self.db.query(&STATE, &[]).await?;
-        let row = rows.first().ok_or(Trouble::Refused("the feed has no state"))?;
+        let row = rows.first().ok_or(PgError::Refused("the feed has no state"))?;
         let trimmed = self.cut.trimmed.unwrap_or(row.try_get(0)?);
         Ok((trimmed, row.try_get::<_, i64>(1)? + self.cut.bytes, row.try_get(2)?))
-    }
-
-    /// Writes where the feed is cut, in the order of the feed.
-    pub(crate) async fn write_cut(&self) -> Result<u64, Trouble> {
-        if self.cut.is_empty() {
-            return Ok(0);
-        }
-        self.db.execute(CUT, &[&self.cut.floor, &self.cut.trimmed, &self.cut.bytes]).await
-    }
-
-    /// Counts the events of this transaction whose jobs are forgotten by it, too.
-    pub(crate) fn count_forgotten(&mut self, told: &[Event]) {
-        let forgotten = told.iter().filter(|event| self.gone.contains(&event.no)).count();
-        self.cut.bytes += forgotten as i64 * EVENT_BYTES as i64;
     }
 }

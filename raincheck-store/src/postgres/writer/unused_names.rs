@@ -10,7 +10,7 @@ use futures_util::try_join;
 use tokio_postgres::GenericClient;
 
 use crate::postgres::connection::db::Db;
-use crate::postgres::error::Trouble;
+use crate::postgres::error::PgError;
 use crate::postgres::locks::WRITERS_LOCK;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::counters::TICKETS;
@@ -19,7 +19,7 @@ use crate::postgres::tables::sql::NAMES_ROUND;
 /// The transactions that are under way end first, and those that come wait: none of them knows a name that goes.
 static BEGIN: LazyLock<String> =
     LazyLock::new(|| format!("BEGIN; SET LOCAL lock_timeout = '2s'; SELECT pg_advisory_xact_lock({WRITERS_LOCK})"));
-/// Without jobs, settings, and claims: a purged job's key stands for it until it is buried.
+/// Without jobs, settings, and claims: a purged job's key stands for it until its tombstone is dropped.
 static QUEUES: LazyLock<String> = LazyLock::new(|| {
     format!(
         "DELETE FROM queue q WHERE NOT q.paused AND q.max_queued IS NULL AND q.concurrency IS NULL \
@@ -40,13 +40,13 @@ const NEXT_ROUND: &str = "INSERT INTO meta (name, number) VALUES ('names_forgott
     ON CONFLICT (name) DO UPDATE SET number = meta.number + 1";
 
 /// Forgets what it can; answers whether that was something. No transaction may be under way on the connection.
-pub(crate) async fn unused(db: &Db) -> Result<bool, Trouble> {
+pub(crate) async fn unused(db: &Db) -> Result<bool, PgError> {
     let forgotten = within(db).await;
     db.run(if matches!(forgotten, Ok(true)) { "COMMIT" } else { "ROLLBACK" }).await?;
     forgotten
 }
 
-async fn within(db: &Db) -> Result<bool, Trouble> {
+async fn within(db: &Db) -> Result<bool, PgError> {
     db.run(&BEGIN).await?;
     let (queues, kinds) = (db.query(&QUEUES, &[]).await?, db.query(&KINDS, &[]).await?);
     let queues: Vec<i32> = queues.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
@@ -61,7 +61,7 @@ async fn within(db: &Db) -> Result<bool, Trouble> {
 
 impl Shared {
     /// Reads all names again: some were forgotten.
-    pub(crate) async fn reread_names(&self, db: &impl GenericClient) -> Result<(), Trouble> {
+    pub(crate) async fn reread_names(&self, db: &impl GenericClient) -> Result<(), PgError> {
         // The round first: a later one is noticed by the next transaction.
         let round: i64 = db.query_one(&*LAST_ROUND, &[]).await?.try_get(0)?;
         let (queues, kinds) =

@@ -10,7 +10,7 @@ use raincheck_core::{
     State, Timestamp, limits,
 };
 use raincheck_store::conformance::{complete, content, new_job};
-use raincheck_store::{EventFilter, Filter, Found, PostgresOptions, PostgresStore, Store, Tended};
+use raincheck_store::{EventFilter, Filter, Found, Maintained, PostgresOptions, PostgresStore, Store};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -75,41 +75,41 @@ async fn expired_jobs_are_gone_while_their_partition_stands() {
 async fn partitions_go_with_their_last_job() {
     let site = Site::new().await;
     let [short, long] = [site.done(MINUTE).await, site.done(3 * HOUR).await];
-    let stands = || site.sql(&format!("SELECT count(*) FROM stretch WHERE low<={0} AND high>{0}", long.no.0)) == "1";
+    let stands = || site.sql(&format!("SELECT count(*) FROM partition WHERE low<={0} AND high>{0}", long.no.0)) == "1";
     site.pass(2 * MINUTE);
     assert_eq!(site.retire().await, 1);
-    assert_eq!(site.store.tend().await.unwrap().dropped, 0, "it is young, and has a job");
+    assert_eq!(site.store.maintain().await.unwrap().dropped, 0, "it is young, and has a job");
     site.pass(SETTLED);
     let before = site.partitions();
-    let tended = site.store.tend().await.unwrap();
-    assert_eq!((tended.dropped, tended.thinned, tended.delayed), (2, 0, 0), "those that nobody used");
-    assert_eq!(site.partitions(), before + tended.made - 2);
+    let maintained = site.store.maintain().await.unwrap();
+    assert_eq!((maintained.dropped, maintained.compacted, maintained.delayed), (2, 0, 0), "those that nobody used");
+    assert_eq!(site.partitions(), before + maintained.made - 2);
     assert!(stands() && site.store.input(long.no).await.unwrap().is_some());
     site.pass(3 * HOUR);
-    site.store.tend().await.unwrap();
+    site.store.maintain().await.unwrap();
     assert!(stands() && site.store.result(long.no).await.unwrap().is_some(), "expired, but not forgotten");
     assert_eq!(site.retire().await, 1);
     assert!(stands());
-    assert_eq!(site.store.tend().await.unwrap(), Tended { dropped: 1, ..Tended::default() });
+    assert_eq!(site.store.maintain().await.unwrap(), Maintained { dropped: 1, ..Maintained::default() });
     for job in [&short, &long] {
         assert_eq!(site.store.job(job.id).await.unwrap(), Found::Purged, "the tombstone stays");
     }
-    // In a stretch that is young, nothing is dropped, though nothing is in it.
-    assert_eq!(site.store.tend().await.unwrap(), Tended::default());
+    // In a partition that is young, nothing is dropped, though nothing is in it.
+    assert_eq!(site.store.maintain().await.unwrap(), Maintained::default());
 
     // Its events stay for as long as the feed keeps them.
     site.pass(limits::FEED_KEEP_MILLIS - 5 * HOUR);
     site.trim().await;
-    assert_eq!(site.store.tend().await.unwrap().trimmed, 0);
+    assert_eq!(site.store.maintain().await.unwrap().trimmed, 0);
     assert!(stands() && site.events().await.len() == 6);
     site.pass(5 * HOUR);
-    assert_eq!(site.store.tend().await.unwrap().trimmed, 0, "nobody has trimmed it");
+    assert_eq!(site.store.maintain().await.unwrap().trimmed, 0, "nobody has trimmed it");
     site.trim().await;
     assert!(stands() && site.events().await.is_empty());
     let (head, floor) = site.store.feed_bounds().await.unwrap();
     assert_eq!(head, floor);
     site.is_sound().await;
-    while site.store.tend().await.unwrap().trimmed > 0 {}
+    while site.store.maintain().await.unwrap().trimmed > 0 {}
     assert!(!stands());
     site.close().await;
 }
@@ -125,7 +125,7 @@ async fn a_foreign_transaction_delays_a_drop_and_no_submit() {
     stranger.batch_execute("BEGIN; SELECT count(*) FROM spec; SELECT count(*) FROM event").await.unwrap();
     let before = site.partitions();
     for _ in 0..3 {
-        let (tended, jobs) = tokio::join!(site.store.tend(), async {
+        let (maintained, jobs) = tokio::join!(site.store.maintain(), async {
             let mut jobs = Vec::new();
             for _ in 0..20 {
                 let job = tokio::time::timeout(Duration::from_secs(10), site.done(HOUR)).await;
@@ -133,19 +133,19 @@ async fn a_foreign_transaction_delays_a_drop_and_no_submit() {
             }
             jobs
         });
-        let tended = tended.unwrap();
-        assert_eq!((tended.dropped, tended.delayed), (0, 1));
+        let maintained = maintained.unwrap();
+        assert_eq!((maintained.dropped, maintained.delayed), (0, 1));
         assert_eq!(jobs.len(), 20);
     }
     assert!(site.partitions() >= before);
     stranger.batch_execute("COMMIT").await.unwrap();
-    while site.store.tend().await.unwrap().dropped == 0 {}
+    while site.store.maintain().await.unwrap().dropped == 0 {}
     site.close().await;
 }
 
 /// One job that is kept for long does not keep what was written about all the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thinned_partition_keeps_what_lives() {
+async fn a_compacted_partition_keeps_what_lives() {
     let site = Site::new().await;
     let mut rng = StdRng::seed_from_u64(7);
     let mut bulky = |new: NewJob| {
@@ -173,7 +173,7 @@ async fn a_thinned_partition_keeps_what_lives() {
     let size = || {
         let low = site.sql("SELECT min(no) FROM job");
         let sum = format!(
-            "SELECT sum(pg_total_relation_size((t || '_' || suffix)::regclass)) FROM stretch, \
+            "SELECT sum(pg_total_relation_size((t || '_' || suffix)::regclass)) FROM partition, \
              unnest(ARRAY['spec', 'result', 'report', 'chunk']) t WHERE low <= {low} AND high > {low}"
         );
         site.sql(&sum).parse::<u64>().unwrap()
@@ -192,15 +192,15 @@ async fn a_thinned_partition_keeps_what_lives() {
     // While somebody writes about one of them, nothing moves.
     let stranger = stranger(&site).await;
     stranger.batch_execute(&format!("BEGIN; UPDATE report SET progress=NULL WHERE no={}", running.no.0)).await.unwrap();
-    assert_eq!(site.store.tend().await.unwrap().thinned, 0);
+    assert_eq!(site.store.maintain().await.unwrap().compacted, 0);
     stranger.batch_execute("COMMIT").await.unwrap();
     let other = site.node().await;
-    let (one, two) = tokio::join!(site.store.tend(), other.tend());
-    assert_eq!(one.unwrap().thinned + two.unwrap().thinned, 1, "by one of them");
+    let (one, two) = tokio::join!(site.store.maintain(), other.maintain());
+    assert_eq!(one.unwrap().compacted + two.unwrap().compacted, 1, "by one of them");
     assert!(size() < fat / 5, "{} of {fat} bytes are left", size());
     assert_eq!(seen().await, before);
     site.is_sound().await;
-    assert_eq!(site.store.tend().await.unwrap().thinned, 0, "once");
+    assert_eq!(site.store.maintain().await.unwrap().compacted, 0, "once");
 
     // Events of the others go when the feed is trimmed past them.
     site.pass(limits::FEED_KEEP_MILLIS - SETTLED);
@@ -208,11 +208,11 @@ async fn a_thinned_partition_keeps_what_lives() {
     let before = seen().await;
     assert_eq!(before.1.iter().map(|event| event.no).collect::<BTreeSet<_>>().len(), 3);
     assert_eq!(site.sql("SELECT count(DISTINCT no) FROM event"), "103");
-    assert_eq!(site.store.tend().await.unwrap().thinned, 1);
+    assert_eq!(site.store.maintain().await.unwrap().compacted, 1);
     assert_eq!(site.sql("SELECT count(DISTINCT no) FROM event"), "3");
     assert_eq!(seen().await, before);
     site.is_sound().await;
-    assert_eq!(site.store.tend().await.unwrap().thinned, 0, "once");
+    assert_eq!(site.store.maintain().await.unwrap().compacted, 0, "once");
 
     // They go on where they are.
     site.settle(lease(&running), complete("\"done\"")).await;
@@ -233,12 +233,12 @@ async fn partitions_are_there_ahead_of_time() {
     let site = Site::new().await;
     let covered = |at: Timestamp| {
         let no = at.0 << 15;
-        site.sql(&format!("SELECT count(*) FROM stretch WHERE low<={no} AND high>{no}")) == "1"
+        site.sql(&format!("SELECT count(*) FROM partition WHERE low<={no} AND high>{no}")) == "1"
     };
     let now = || site.setup.clock.now();
     assert!(covered(now()) && covered(now().plus(MINUTE)));
     site.pass(MINUTE);
-    assert_eq!(site.store.tend().await.unwrap().made, 1);
+    assert_eq!(site.store.maintain().await.unwrap().made, 1);
     assert!(covered(now()) && covered(now().plus(MINUTE)));
     // Nobody has looked after them for a year, and then for a century.
     for far in [365 * 24 * HOUR, 36_525 * 24 * HOUR] {
@@ -248,8 +248,8 @@ async fn partitions_are_there_ahead_of_time() {
         assert!(covered(now()));
         assert_eq!(site.store.record(job.no).await.unwrap().unwrap().job, job);
     }
-    // Another node, whose stretches are longer, makes its own between those that are there.
-    let options = PostgresOptions { stretch: 24 * HOUR, ..site.base.options(&site.setup) };
+    // Another node, whose partitions are longer, makes its own between those that are there.
+    let options = PostgresOptions { partition_length: 24 * HOUR, ..site.base.options(&site.setup) };
     let other = PostgresStore::open(options).await.unwrap();
     site.pass(3 * HOUR);
     let replies = other.apply(vec![Command::Submit(vec![new_job()])]).await.unwrap();
@@ -257,29 +257,29 @@ async fn partitions_are_there_ahead_of_time() {
     site.create(new_job()).await;
     // One that a node knows of and that is gone is made anew.
     site.pass(MINUTE);
-    site.store.tend().await.unwrap();
-    let gone = site.sql("SELECT suffix FROM stretch ORDER BY low DESC LIMIT 1");
+    site.store.maintain().await.unwrap();
+    let gone = site.sql("SELECT suffix FROM partition ORDER BY low DESC LIMIT 1");
     for table in ["spec", "result", "report", "chunk", "event"] {
         site.sql(&format!("DROP TABLE {table}_{gone}"));
     }
-    site.sql(&format!("DELETE FROM stretch WHERE suffix='{gone}'"));
+    site.sql(&format!("DELETE FROM partition WHERE suffix='{gone}'"));
     site.pass(24 * HOUR);
     site.create(new_job()).await;
     other.close().await;
     site.close().await;
 }
 
-/// What is done with the jobs of one stretch needs nothing of another: nobody even waits for its locks.
+/// What is done with the jobs of one partition needs nothing of another: nobody even waits for its locks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_other_partition_is_looked_into() {
     let site = Site::new().await;
     let other = site.node().await;
     let mut told = other.commits();
     site.done(MINUTE).await;
-    let old = site.sql("SELECT suffix FROM stretch, job WHERE no>=low AND no<high");
+    let old = site.sql("SELECT suffix FROM partition, job WHERE no>=low AND no<high");
     site.pass(10 * MINUTE);
     assert_eq!(site.retire().await, 1);
-    site.store.tend().await.unwrap();
+    site.store.maintain().await.unwrap();
     let head = site.store.feed_bounds().await.unwrap().0;
     let stranger = stranger(&site).await;
     let locks = ["spec", "result", "report", "chunk", "event"].map(|table| format!("{table}_{old}")).join(", ");
@@ -340,7 +340,7 @@ async fn a_drop_never_touches_a_live_job() {
             if rng.random_bool(0.7) {
                 site.retire().await;
             }
-            let (one, two, late) = tokio::join!(site.store.tend(), other.tend(), site.create(kept(MINUTE)));
+            let (one, two, late) = tokio::join!(site.store.maintain(), other.maintain(), site.create(kept(MINUTE)));
             dropped += one.unwrap().dropped + two.unwrap().dropped;
             site.one(Command::Cancel(Cancel { no: late.no, force: false })).await;
             site.retire().await;
@@ -364,7 +364,7 @@ async fn a_drop_never_touches_a_live_job() {
         site.retire().await;
         site.pass(limits::FEED_KEEP_MILLIS);
         site.trim().await;
-        while site.store.tend().await.unwrap() != Tended::default() {}
+        while site.store.maintain().await.unwrap() != Maintained::default() {}
         assert_eq!(site.partitions(), 2, "this minute's and the next one's");
         assert_eq!(site.sql("SELECT count(*) FROM spec") + &site.sql("SELECT count(*) FROM event"), "00");
         other.close().await;
