@@ -146,7 +146,7 @@ async fn all(
     to: &PostgresOptions,
     tell: &mut impl FnMut(&str, u64),
 ) -> Result<Moved, StoreError> {
-    let visit = from.visit()?;
+    let visit = from.open_read_only()?;
     if visit.served {
         return Err(StoreError::InUse(from.path.display().to_string()));
     }

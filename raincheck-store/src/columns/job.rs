@@ -54,89 +54,72 @@ row! {
 
 impl Lasting {
     pub fn of(job: &Job) -> Self {
-        let &Job { priority, max_attempts, max_losses, ticket, start_by, timeout, created_at, .. } = job;
-        let Retention { succeeded: keep_succeeded, failed: keep_failed } = job.retention;
         Lasting {
-            priority,
-            max_attempts,
-            max_losses,
-            ticket,
-            start_by,
-            timeout,
-            keep_succeeded,
-            keep_failed,
-            created_at,
+            priority: job.priority,
+            max_attempts: job.max_attempts,
+            max_losses: job.max_losses,
+            ticket: job.ticket,
+            start_by: job.start_by,
+            timeout: job.timeout,
+            keep_succeeded: job.retention.succeeded,
+            keep_failed: job.retention.failed,
+            created_at: job.created_at,
         }
     }
 }
 
 impl Changing {
     pub fn of(job: &Job) -> Self {
-        let flags = Flags::of(job);
-        let &Job { state, attempt, failures, losses, seq, shared, rank, run_at, ttl, .. } = job;
-        let &Job { started_at, updated_at, finished_at, expires_at, .. } = job;
         Changing {
-            state,
-            flags,
-            attempt,
-            failures,
-            losses,
-            seq,
-            shared,
-            rank,
-            run_at,
-            ttl,
-            started_at,
-            updated_at,
-            finished_at,
-            expires_at,
+            state: job.state,
+            flags: Flags::of(job),
+            attempt: job.attempt,
+            failures: job.failures,
+            losses: job.losses,
+            seq: job.seq,
+            shared: job.shared,
+            rank: job.rank,
+            run_at: job.run_at,
+            ttl: job.ttl,
+            started_at: job.started_at,
+            updated_at: job.updated_at,
+            finished_at: job.finished_at,
+            expires_at: job.expires_at,
         }
     }
 }
 
 /// The job of these columns.
 pub(crate) fn job((no, id): (JobNo, JobId), queue: Name, kind: Name, lasting: Lasting, changing: Changing) -> Job {
-    let Lasting {
-        priority,
-        max_attempts,
-        max_losses,
-        ticket,
-        start_by,
-        timeout,
-        keep_succeeded,
-        keep_failed,
-        created_at,
-    } = lasting;
-    let Changing { state, flags, attempt, failures, losses, seq, shared, rank, run_at, ttl, .. } = changing;
-    let Changing { started_at, updated_at, finished_at, expires_at, .. } = changing;
+    let flags = changing.flags;
     Job {
         no,
         id,
         queue,
         kind,
         method: if flags.has(Flags::GET) { Method::Get } else { Method::Post },
-        state,
         cancel_requested: flags.has(Flags::CANCEL_REQUESTED),
         on_lost: if flags.has(Flags::FAIL_ON_LOST) { OnLost::Fail } else { OnLost::Retry },
-        priority,
-        attempt,
-        failures,
-        losses,
-        max_attempts,
-        max_losses,
-        seq,
-        shared,
-        rank,
-        ticket,
-        run_at,
-        start_by,
-        timeout,
-        ttl,
-        retention: Retention { succeeded: keep_succeeded, failed: keep_failed },
-        created_at,
-        started_at,
-        updated_at,
-        finished_at,
-        expires_at,
+        retention: Retention { succeeded: lasting.keep_succeeded, failed: lasting.keep_failed },
+        priority: lasting.priority,
+        max_attempts: lasting.max_attempts,
+        max_losses: lasting.max_losses,
+        ticket: lasting.ticket,
+        start_by: lasting.start_by,
+        timeout: lasting.timeout,
+        created_at: lasting.created_at,
+        state: changing.state,
+        attempt: changing.attempt,
+        failures: changing.failures,
+        losses: changing.losses,
+        seq: changing.seq,
+        shared: changing.shared,
+        rank: changing.rank,
+        run_at: changing.run_at,
+        ttl: changing.ttl,
+        started_at: changing.started_at,
+        updated_at: changing.updated_at,
+        finished_at: changing.finished_at,
+        expires_at: changing.expires_at,
     }
 }

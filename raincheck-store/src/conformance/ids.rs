@@ -41,7 +41,7 @@ pub async fn chosen_id_of_a_purged_job(world: &mut World) {
     world.cancel(job.no).await;
     assert!(matches!(world.one(Command::Purge(job.no)).await, Reply::Purged(_)));
     assert_eq!(world.store.job(job.id).await.unwrap(), Found::Purged);
-    assert_eq!(world.store.glance(job.id).await.unwrap(), Found::Purged);
+    assert_eq!(world.store.job_row(job.id).await.unwrap(), Found::Purged);
     assert_eq!(world.refused(chosen(RANDOM, "x")).await, Refusal::Purged(job.id));
     world.clock.advance(world.setup.tombstone);
     world.sweep(Command::Bury(1)).await;
@@ -88,7 +88,7 @@ pub async fn unknown_ids_are_unknown(world: &mut World) {
     let near = [JobId::from_parts(no, salt ^ 1), JobId::from_parts(raincheck_core::JobNo(no.0 + 1), salt)];
     for id in near.into_iter().chain([JobId(Uuid::from_u128(RANDOM)), JobId(Uuid::nil())]) {
         assert_eq!(world.store.job(id).await.unwrap(), Found::Unknown, "{id}");
-        assert_eq!(world.store.glance(id).await.unwrap(), Found::Unknown, "{id}");
+        assert_eq!(world.store.job_row(id).await.unwrap(), Found::Unknown, "{id}");
     }
     assert_eq!(world.store.record(raincheck_core::JobNo(7)).await.unwrap(), None);
 }

@@ -234,7 +234,7 @@ impl World {
     pub async fn found(&self, job: &Job) -> Record {
         match self.store.job(job.id).await.unwrap() {
             Found::Here(record) => {
-                assert_eq!(self.store.glance(job.id).await.unwrap(), Found::Here(record.job.clone()));
+                assert_eq!(self.store.job_row(job.id).await.unwrap(), Found::Here(record.job.clone()));
                 record
             }
             other => panic!("not found: {other:?}"),

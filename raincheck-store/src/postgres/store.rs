@@ -75,7 +75,7 @@ impl Store for PostgresStore {
         shared.read(|db| async move { jobs::find(&db, shared, id).await }).await
     }
 
-    async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError> {
+    async fn job_row(&self, id: JobId) -> Result<Found<Job>, StoreError> {
         let shared = &self.shared;
         shared.read(|db| async move { jobs::find(&db, shared, id).await }).await
     }

@@ -11,7 +11,7 @@ use raincheck_core::Digest;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::disk::read_only::Visit;
+use super::disk::read_only::{ReadOnly, open_read_only};
 use super::error::other;
 use super::options::SqliteOptions;
 use super::orphans;
@@ -65,7 +65,7 @@ impl SqliteStore {
     /// # Errors
     /// When there is no such data, `to` exists, or something can't be read or written.
     pub fn backup(options: &SqliteOptions, to: &Path) -> Result<BackedUp, StoreError> {
-        let visit = Visit::of(options)?;
+        let data = open_read_only(options)?;
         let written = |e: io::Error| match e.kind() {
             io::ErrorKind::StorageFull => StoreError::NoSpace,
             _ => StoreError::Other(format!("cannot write {}: {e}", to.display())),
@@ -75,7 +75,7 @@ impl SqliteStore {
         }
         let partial = partial(to);
         DirBuilder::new().mode(0o700).create(&partial).map_err(written)?;
-        let made = copy(&visit, &BlobFolder::at(&options.blobs), &partial).and_then(|made| {
+        let made = copy(&data, &BlobFolder::at(&options.blobs), &partial).and_then(|made| {
             // Not `rename` alone: it would take the place of an empty folder that came meanwhile.
             rustix::fs::renameat_with(
                 rustix::fs::CWD,
@@ -105,9 +105,9 @@ fn partial(to: &Path) -> PathBuf {
 
 /// Files first: they never change, but they go when their job is purged. What is there before the moment of the
 /// database's copy can be taken at leisure, and little is left to be taken after it.
-fn copy(visit: &Visit, from: &BlobFolder, partial: &Path) -> Result<BackedUp, StoreError> {
+fn copy(data: &ReadOnly, from: &BlobFolder, partial: &Path) -> Result<BackedUp, StoreError> {
     let never_served = || StoreError::Other("no server has been started on it yet".to_owned());
-    let id = meta::id(&visit.db).map_err(other)?.ok_or_else(never_served)?;
+    let id = meta::id(&data.db).map_err(other)?.ok_or_else(never_served)?;
     let to = BlobFolder::open(&partial.join("blobs"), id).map_err(failed)?;
     let mut files = Files { from, to: &to, copied: HashMap::new(), gone: HashSet::new() };
     for _ in 0..ROUNDS {
@@ -118,7 +118,7 @@ fn copy(visit: &Visit, from: &BlobFolder, partial: &Path) -> Result<BackedUp, St
     let path = partial.join("raincheck.db");
     File::options().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
     for _ in 0..COPIES {
-        let copy = copy_database(&visit.db, &path).map_err(other)?;
+        let copy = copy_database(&data.db, &path).map_err(other)?;
         if let Some(done) = files.complete(&copy)? {
             copy.close().map_err(|(_, e)| other(e))?;
             let file = File::open(&path).map_err(failed)?;

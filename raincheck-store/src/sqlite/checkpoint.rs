@@ -51,6 +51,14 @@ impl Checkpointer {
         Ok(Checkpointer { db, shared, stop })
     }
 
+    /// Looks until it is asked to end. Where something was written since the look before:
+    ///
+    /// 1. Say how far the feed has come, before what that rests on is touched.
+    /// 2. Fold the log back.
+    /// 3. Look whether the files are still there.
+    /// 4. Measure the free space: a busy server fills what is left within a second.
+    ///
+    /// Where nothing was written, 3 and 4 alone, once a second.
     pub fn run(self) {
         let mut seen = u64::MAX;
         let mut since_space = Duration::ZERO;
@@ -63,22 +71,29 @@ impl Checkpointer {
             }
             since_space += pause;
             if transactions != seen {
-                seen = transactions;
+                // 1. The mark; at the start nothing was written yet.
                 if transactions > 0 {
-                    self.follow();
+                    self.raise_mark();
                 }
+                // 2. The log.
                 self.fold();
-                // A busy server fills what is left within a second.
-                self.look();
             } else if since_space >= SPACE_EVERY {
                 since_space = Duration::ZERO;
-                self.look();
+            } else {
+                continue;
             }
+            seen = transactions;
+            // 3. The files. Where only the log went, what is in it is saved so.
+            if self.shared.look_after() {
+                self.fold();
+            }
+            // 4. The space.
+            self.shared.space.look();
         }
     }
 
-    /// Says how far the feed has come, before what it rests on is touched. The last commit has synced all that it says.
-    fn follow(&self) {
+    /// Raises the high-water mark. The last commit has synced all that it says.
+    fn raise_mark(&self) {
         self.shared.high_water.lock().reach(self.shared.head.load(Ordering::Acquire));
     }
 
@@ -96,14 +111,5 @@ impl Checkpointer {
             }
             Err(error) => tracing::warn!(%error, "a checkpoint failed; the log grows until one succeeds"),
         }
-    }
-
-    /// Looks after the files and the space.
-    fn look(&self) {
-        if self.shared.look_after() {
-            // Where only the log went, what is in it is saved so.
-            self.fold();
-        }
-        self.shared.space.look();
     }
 }

@@ -111,10 +111,10 @@ impl SqliteStore {
         let (path, clock) = (options.path.clone(), options.clock.clone());
         let shared = Arc::new(Shared::new(path, clock, tables, blobs, (secret, own_workers), high_water, space));
         shared.blobs.keep_free(options.reserve_bytes);
-        let buried: Option<i64> =
+        let dropped: Option<i64> =
             db.query_row("SELECT value FROM meta WHERE name='last_buried'", [], |row| row.get(0)).optional()?;
         let kept = number("SELECT max(no) FROM job")?.max(number("SELECT max(no) FROM tombstone")?);
-        let last = kept.max(buried).unwrap_or(0);
+        let last = kept.max(dropped).unwrap_or(0);
         shared.head.store(cursor, Ordering::Release);
         let seen = seen(&db)?;
         clock::say("this machine", shared.clock.now(), seen);

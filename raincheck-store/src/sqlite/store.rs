@@ -66,7 +66,7 @@ impl Store for SqliteStore {
         self.shared.read(|db| find(db, id, |no| record(db, &self.shared.tables, no), |record| record.job.id))
     }
 
-    async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError> {
+    async fn job_row(&self, id: JobId) -> Result<Found<Job>, StoreError> {
         self.shared.read(|db| find(db, id, |no| claims::job(db, &self.shared.tables, no), |job| job.id))
     }
 

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "tests, helpers included, fail by panicking")]
 
 mod backup;
-mod batches;
 #[cfg(feature = "s3")]
 mod bucket;
 mod damage;

@@ -41,7 +41,7 @@ async fn expired_jobs_are_gone_while_their_partition_stands() {
     }
     let store = &site.store;
     assert_eq!(store.job(job.id).await.unwrap(), Found::Purged);
-    assert_eq!(store.glance(job.id).await.unwrap(), Found::Purged);
+    assert_eq!(store.job_row(job.id).await.unwrap(), Found::Purged);
     assert_eq!(store.record(no).await.unwrap(), None);
     assert_eq!(store.input(no).await.unwrap(), None);
     assert_eq!(store.result(no).await.unwrap(), None);

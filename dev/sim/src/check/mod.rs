@@ -36,7 +36,7 @@ pub struct Done {
     pub reply: Reply,
     /// What it wrote into the feed.
     pub events: Vec<Event>,
-    /// Jobs it purged, or whose tombstones it buried.
+    /// Jobs it purged, or whose tombstones it dropped.
     pub gone: Vec<JobNo>,
 }
 
@@ -158,7 +158,7 @@ impl Checker {
         self.answer(done)?;
         for no in &done.gone {
             match done.command {
-                Command::Bury(_) => self.bury(*no)?,
+                Command::Bury(_) => self.drop_tombstone(*no)?,
                 _ => self.forget(*no, &done.command)?,
             }
         }
@@ -178,9 +178,9 @@ impl Checker {
         Ok(())
     }
 
-    fn bury(&mut self, no: JobNo) -> Verdict {
+    fn drop_tombstone(&mut self, no: JobNo) -> Verdict {
         let until = self.forgotten.remove(&no);
-        demand!(until.is_some_and(|until| until <= self.now), no, "a tombstone until {until:?} was buried");
+        demand!(until.is_some_and(|until| until <= self.now), no, "a tombstone until {until:?} was dropped");
         self.acknowledged.remove(&no);
         self.keys.retain(|_, (named, _)| *named != no);
         self.ids.retain(|_, (named, _)| *named != no);
@@ -232,7 +232,7 @@ impl Checker {
     }
 
     /// An answer reached its caller.
-    pub fn told(&mut self, command: &Command, reply: &Reply) {
+    pub fn answered(&mut self, command: &Command, reply: &Reply) {
         match (command, reply) {
             (Command::Submit(_) | Command::SubmitBatch(_), Reply::Submitted(got)) => {
                 self.acknowledged.extend(got.iter().map(|one| one.job().no));

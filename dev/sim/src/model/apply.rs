@@ -24,10 +24,10 @@ impl Model {
             Command::Lease(request) => self.lease(&request),
             Command::Retire(_) => {
                 let reply = self.carry_out(command)?;
-                self.retire_by_age(reply)
+                self.purge_expired(reply)
             }
             Command::CatchUp(limit) => self.catch_up(limit),
-            Command::Bury(limit) => self.bury(limit),
+            Command::Bury(limit) => self.drop_tombstones(limit),
             Command::Trim(trim) => self.trim(trim),
             Command::Settle(_)
             | Command::Progress(..)
@@ -108,9 +108,9 @@ impl Model {
 
     fn write(&mut self, carried: Result<Carried, NotAsked>) -> Result<Reply, Stop> {
         let Carried { changes, more, reply } = carried.map_err(|missing| Stop::Refused(missing.to_string()))?;
-        self.carry(changes)?;
+        self.apply_changes(changes)?;
         for changes in more {
-            self.carry(changes)?;
+            self.apply_changes(changes)?;
         }
         Ok(reply)
     }

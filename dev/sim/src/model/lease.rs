@@ -22,9 +22,9 @@ impl Model {
             for job in jobs {
                 match self.decide(|moment| serving.offer(job, &mut room, inputs, moment)) {
                     Offered::Kept(_) => {}
-                    Offered::Late(changes) => self.carry(changes)?,
+                    Offered::Late(changes) => self.apply_changes(changes)?,
                     Offered::Leased(job, changes) => {
-                        self.carry(changes)?;
+                        self.apply_changes(changes)?;
                         let spec = self.disk.specs.get(&job.no).cloned().unwrap_or_default();
                         if let Payload::Inline(input) = &spec.input.payload {
                             inputs += input.len();

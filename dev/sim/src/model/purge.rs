@@ -47,7 +47,7 @@ impl Model {
     }
 
     /// Purges one more than a sweep did, whatever its state, if that is the flaw.
-    pub(super) fn retire_by_age(&mut self, reply: Reply) -> Result<Reply, Stop> {
+    pub(super) fn purge_expired(&mut self, reply: Reply) -> Result<Reply, Stop> {
         let old = |job: &&Job| !job.state.is_final() && self.now.since(job.created_at) >= job.retention.failed;
         let found = self.disk.jobs.iter().find(old).filter(|_| self.has(Flaw::RetireWithoutState)).cloned();
         match (found, reply) {
@@ -57,7 +57,7 @@ impl Model {
     }
 
     /// Forgets tombstones whose time is over, with the claims of their jobs, and old answers to lease requests.
-    pub(super) fn bury(&mut self, limit: usize) -> Result<Reply, Stop> {
+    pub(super) fn drop_tombstones(&mut self, limit: usize) -> Result<Reply, Stop> {
         self.effect()?;
         let old = self.now.plus(-REMEMBER_REQUESTS);
         let requests: Vec<_> = self.disk.requests.iter().filter(|(_, (at, _))| *at < old).map(|(id, _)| *id).collect();
@@ -69,7 +69,7 @@ impl Model {
         over.sort_unstable();
         over.truncate(limit);
         for (_, no) in &over {
-            self.bury_one(*no)?;
+            self.drop_tombstone(*no)?;
             self.gone.push(*no);
         }
         Ok(Reply::Swept(over.len(), Purged::default()))
@@ -106,7 +106,7 @@ impl Model {
         }
     }
 
-    fn bury_one(&mut self, no: JobNo) -> Result<(), Stop> {
+    fn drop_tombstone(&mut self, no: JobNo) -> Result<(), Stop> {
         self.disk.raise(Meta::Buried, no.0);
         self.disk.tombstones.remove(&no);
         self.pass_on(no)?;

@@ -1,4 +1,4 @@
-//! What readers see: what is on disk, up to the transaction that was told of last.
+//! What readers see: what is on disk, up to the transaction that was published last.
 
 use std::ops::Bound;
 
@@ -58,14 +58,14 @@ impl Model {
         let above = (Bound::Excluded(after.0), Bound::Included(self.head.0.max(after.0)));
         let feed = self.disk.feed.range(above).take(limit);
         let found: Vec<Event> =
-            feed.filter_map(|(_, at)| self.disk.events.get(at)).map(|event| self.told(event)).collect();
+            feed.filter_map(|(_, at)| self.disk.events.get(at)).map(|event| self.published(event)).collect();
         let full = found.len() == limit;
         let to = found.last().filter(|_| full).map_or(self.head.max(after), |event| event.cursor);
         (found, to)
     }
 
     /// As a reader sees it.
-    fn told(&self, event: &Event) -> Event {
+    fn published(&self, event: &Event) -> Event {
         match self.disk.jobs.get(event.no) {
             Some(_) => event.clone(),
             None => Event { data: EventData::Gone(event.data.event_type()), ..event.clone() },

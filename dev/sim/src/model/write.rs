@@ -11,7 +11,7 @@ fn refuse(wrong: bool, what: impl FnOnce() -> String) -> Result<(), Stop> {
 }
 
 impl Model {
-    pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<(), Stop> {
+    pub(super) fn apply_changes(&mut self, changes: Vec<Change>) -> Result<(), Stop> {
         for change in changes {
             // Leases are in memory; a purge has effects of its own.
             match change {

@@ -253,7 +253,7 @@ impl Sim {
     fn hear(&mut self, request: Request, answer: Answer) {
         if let Answer::Told(replies) = &answer {
             for (command, reply) in request.commands.iter().zip(replies) {
-                self.server.check.told(command, reply);
+                self.server.check.answered(command, reply);
             }
         }
         let waits = |waiting: Option<u64>| waiting == Some(request.id);

@@ -21,7 +21,7 @@ impl System {
     fn one(&mut self, command: Command) -> Reply {
         let fate = self.server.transact(vec![vec![command.clone()]], Luck::default()).expect("kept promises");
         let reply = fate.answers.into_iter().flatten().flatten().next().expect("an answer");
-        self.server.check.told(&command, &reply);
+        self.server.check.answered(&command, &reply);
         reply
     }
 

@@ -14,7 +14,7 @@ use crate::StoreError;
 use crate::blobs::BlobFolder;
 use crate::checkup::{CheckPage, Checkup};
 use crate::sqlite::disk::budget::Budget;
-use crate::sqlite::disk::read_only::Visit;
+use crate::sqlite::disk::read_only::{ReadOnly, open_read_only};
 use crate::sqlite::disk::{files, high_water};
 use crate::sqlite::error::other;
 use crate::sqlite::options::SqliteOptions;
@@ -37,7 +37,7 @@ impl SqliteDoctor {
         let path = &files::real(&options.path);
         // Before the database, which a server takes further meanwhile.
         let high_water = high_water::read(path);
-        let Visit { mut db, served, kept_out } = Visit::of(options)?;
+        let ReadOnly { mut db, served, kept_out } = open_read_only(options)?;
         let (piece, whole) = (Duration::from_millis(100), Duration::from_millis(800));
         let throttle = Throttle { piece, whole, alone: !served, files: true, payloads: !quick };
         let budget = if served { None } else { Some(Budget::of(&mut db).map_err(other)?) };

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Result};
 
 use super::damage::{is_damage, is_interrupted};
 use super::expected_files::look_for;
+use super::recount::Recounting;
 use super::stage::{Look, Stage, Throttle};
 use super::stages::{belongings, claims, counters, feed, files, follow_ups, forgotten, jobs, objects, ready};
 use crate::StoreError;
@@ -53,8 +54,8 @@ pub(super) fn rows() -> VecDeque<Box<dyn Stage>> {
         Box::new(claims::Claims::default()),
         Box::new(follow_ups::FollowUps::default()),
         Box::new(ready::Ready::default()),
-        Box::new(counters::Counters::default()),
-        Box::new(forgotten::Forgotten::default()),
+        Box::new(Recounting::<counters::Counters>::default()),
+        Box::new(Recounting::<forgotten::Forgotten>::default()),
         Box::new(objects::Objects::default()),
         Box::new(files::Files::default()),
     ])

@@ -6,6 +6,7 @@ mod doctor;
 mod examiner;
 mod expected_files;
 mod live;
+mod recount;
 mod stage;
 mod stages;
 

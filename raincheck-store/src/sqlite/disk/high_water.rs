@@ -38,7 +38,7 @@ pub(crate) struct HighWater {
     /// Which copy is written next.
     second: bool,
     durable: bool,
-    /// The last write failed, which was told.
+    /// The last write failed, which was logged.
     failed: bool,
 }
 
@@ -91,11 +91,11 @@ fn line(said: Said) -> [u8; LINE] {
 }
 
 fn parse(line: &[u8; LINE]) -> Option<Said> {
-    let (text, told) = std::str::from_utf8(line).ok()?.trim_end().rsplit_once(" sum ")?;
+    let (text, written) = std::str::from_utf8(line).ok()?.trim_end().rsplit_once(" sum ")?;
     let mut words = text.strip_prefix("raincheck mark head ")?.split(' ');
     let head = words.next()?.parse().ok()?;
     let (from, to) = (words.nth(1)?.parse().ok()?, words.next()?.parse().ok()?);
-    (told == sum(text)).then_some(Said { head, missing: (to > 0).then_some((from, to)) })
+    (written == sum(text)).then_some(Said { head, missing: (to > 0).then_some((from, to)) })
 }
 
 impl HighWater {

@@ -13,57 +13,54 @@ use crate::sqlite::connection::{formats, keep_plans};
 use crate::sqlite::options::SqliteOptions;
 
 /// The data of a store, open for reading. Where no server has it, none gets it until this is dropped.
-pub(crate) struct Visit {
+pub(crate) struct ReadOnly {
     pub db: Connection,
     /// Whether a server has the data.
     pub served: bool,
+    /// The lock of the data, which keeps servers out; `None` where one has it, or the data is a copy without a lock.
     pub kept_out: Option<File>,
 }
 
 impl SqliteOptions {
-    /// The data, for a program that is no server.
+    /// The data, for a program that reads it and is no server.
     ///
     /// # Errors
     /// When there is no such data, or it is of another format than this program's.
-    pub(crate) fn visit(&self) -> Result<Visit, StoreError> {
-        let visit = Visit::of(self)?;
-        match formats(&visit.db) {
+    pub(crate) fn open_read_only(&self) -> Result<ReadOnly, StoreError> {
+        let data = open_read_only(self)?;
+        match formats(&data.db) {
             (found, known) if found > known => Err(StoreError::TooNew { found, known }),
             (found, known) if found < known => Err(StoreError::Other(format!(
                 "the data has format {found}, this program writes {known}: let a server of this version open it once"
             ))),
-            _ => Ok(visit),
+            _ => Ok(data),
         }
     }
 }
 
-impl Visit {
-    /// The data of `options`.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] when there is none, or it can't be read.
-    pub fn of(options: &SqliteOptions) -> Result<Visit, StoreError> {
-        find(options)?;
-        let path = &real(&options.path);
-        let (kept_out, served) = keep_out(&lock_of(path))
-            .map_err(|error| unreadable(&lock_of(path), &error, error.kind() == io::ErrorKind::PermissionDenied))?;
-        let forbidden = |error: &rusqlite::Error| {
-            matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly)
-            )
-        };
-        let db = connect(path, !served).map_err(|error| unreadable(path, &error, forbidden(&error)))?;
-        let ours = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name IN ('job', 'event', 'meta'))";
-        if db.query_row(ours, [], |row| row.get(0)).is_ok_and(|ours: bool| !ours) {
-            let why = format!(
-                "{} holds no jobs: it is another program's, or no server has been started on it",
-                path.display()
-            );
-            return Err(StoreError::Refused { why, next: ELSEWHERE.to_owned() });
-        }
-        Ok(Visit { db, served, kept_out })
+/// The data of `options`, of whatever format.
+///
+/// # Errors
+/// [`StoreError::Refused`] when there is none, or it can't be read.
+pub(crate) fn open_read_only(options: &SqliteOptions) -> Result<ReadOnly, StoreError> {
+    find(options)?;
+    let path = &real(&options.path);
+    let (kept_out, served) = keep_out(&lock_of(path))
+        .map_err(|error| unreadable(&lock_of(path), &error, error.kind() == io::ErrorKind::PermissionDenied))?;
+    let forbidden = |error: &rusqlite::Error| {
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly)
+        )
+    };
+    let db = connect(path, !served).map_err(|error| unreadable(path, &error, forbidden(&error)))?;
+    let ours = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name IN ('job', 'event', 'meta'))";
+    if db.query_row(ours, [], |row| row.get(0)).is_ok_and(|ours: bool| !ours) {
+        let why =
+            format!("{} holds no jobs: it is another program's, or no server has been started on it", path.display());
+        return Err(StoreError::Refused { why, next: ELSEWHERE.to_owned() });
     }
+    Ok(ReadOnly { db, served, kept_out })
 }
 
 /// Whether a server runs on the data; if not, the lock that keeps one from starting meanwhile. A copy of a data folder

@@ -55,9 +55,9 @@ pub(crate) fn own_workers(db: &Connection) -> error::Result<Box<str>> {
 /// The latest time that the data tells of.
 pub(crate) fn seen(db: &Connection) -> Result<Timestamp> {
     let last = "SELECT at FROM event ORDER BY cursor DESC LIMIT 1";
-    let told: Option<i64> = db.query_row(last, [], |row| row.get(0)).optional()?;
+    let last_event: Option<i64> = db.query_row(last, [], |row| row.get(0)).optional()?;
     let newest: Option<i64> = db.query_row("SELECT max(no) FROM job", [], |row| row.get(0))?;
-    Ok(Timestamp(told.max(newest.map(|no| no >> 15)).unwrap_or(0)))
+    Ok(Timestamp(last_event.max(newest.map(|no| no >> 15)).unwrap_or(0)))
 }
 
 /// The highest cursor that retention has removed.

@@ -16,7 +16,7 @@ impl WriterState<'_> {
             Command::SubmitBatch(Batch { name, jobs }) => self.submit_batch(name, jobs),
             Command::Lease(request) => self.lease(&request),
             Command::CatchUp(limit) => self.catch_up(limit),
-            Command::Bury(limit) => Ok(purge::bury(self, limit)?),
+            Command::Bury(limit) => Ok(purge::drop_tombstones(self, limit)?),
             Command::Trim(trim) => Ok(trim::trim(self, trim)?),
             Command::Settle(_)
             | Command::Progress(..)
@@ -48,9 +48,9 @@ impl WriterState<'_> {
     }
 
     pub(super) fn write(&mut self, Carried { changes, more, mut reply }: Carried) -> Result<Reply> {
-        let mut blobs = self.carry(changes)?;
+        let mut blobs = self.apply_changes(changes)?;
         for changes in more {
-            blobs.extend(self.carry(changes)?);
+            blobs.extend(self.apply_changes(changes)?);
         }
         if let Reply::Purged(purged) | Reply::Swept(_, purged) = &mut reply {
             purged.blobs = blobs;

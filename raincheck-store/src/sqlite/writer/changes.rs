@@ -15,7 +15,7 @@ use crate::sqlite::tables::{chunks, events, objects, rows};
 
 impl WriterState<'_> {
     /// Writes what the rules decided; answers the files that nobody refers to any more.
-    pub(super) fn carry(&mut self, changes: Vec<Change>) -> Result<Vec<Box<str>>> {
+    pub(super) fn apply_changes(&mut self, changes: Vec<Change>) -> Result<Vec<Box<str>>> {
         // A rule that is wrong must not be written down: the transaction is given up, and counted.
         let seq = decide::check_changes(&changes).map_err(SqliteError::refused)?;
         let mut blobs = Vec::new();

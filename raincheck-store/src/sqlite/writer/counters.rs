@@ -23,7 +23,7 @@ pub(crate) struct Counters {
     pub pairs: BTreeMap<(i64, i64), [u64; 7]>,
     pub waiting: u64,
     dirty_queues: BTreeSet<i64>,
-    /// Queues whose figures readers must be given once the transaction is on disk.
+    /// Queues whose counters readers must be given once the transaction is on disk.
     touched: BTreeSet<i64>,
     dirty_pairs: BTreeSet<(i64, i64, u8)>,
     new_kinds: BTreeSet<i64>,
@@ -160,7 +160,7 @@ impl Counters {
         Ok(())
     }
 
-    /// The figures of one queue, as readers get them.
+    /// The counters of one queue, as readers get them.
     pub fn show(&self, number: i64, name: Name) -> QueueFigures {
         let queue = self.queues.get(&number).cloned().unwrap_or_default();
         QueueFigures {

@@ -5,8 +5,8 @@ use raincheck_core::interpreter::{
 };
 use raincheck_core::{NewJob, QueueFacts};
 
-use super::forget::NewNames;
 use super::state::{LeaseChange, WriterState};
+use super::unused_names::NewNames;
 use super::{due, lease};
 use crate::sqlite::error::Result;
 use crate::sqlite::tables::claims::{self, Place};

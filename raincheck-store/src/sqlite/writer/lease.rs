@@ -23,9 +23,9 @@ impl WriterState<'_> {
                 let inputs = self.inputs;
                 match self.decide(|moment| serving.offer(job, &mut room, inputs, moment)) {
                     Offered::Kept(_) => {}
-                    Offered::Late(changes) => drop(self.carry(changes)?),
+                    Offered::Late(changes) => drop(self.apply_changes(changes)?),
                     Offered::Leased(job, changes) => {
-                        self.carry(changes)?;
+                        self.apply_changes(changes)?;
                         let spec = spec(self, &job)?;
                         if let Payload::Inline(input) = &spec.input.payload {
                             self.inputs += input.len();

@@ -86,7 +86,7 @@ pub(super) fn purge(writer: &mut WriterState<'_>, job: &Job) -> error::Result<Ve
 }
 
 /// Forgets tombstones whose time is over, with the claims of their jobs, and old answers to lease requests.
-pub(super) fn bury(writer: &mut WriterState<'_>, limit: usize) -> Result<Reply> {
+pub(super) fn drop_tombstones(writer: &mut WriterState<'_>, limit: usize) -> Result<Reply> {
     let now = writer.shared.clock.now().0;
     let db = writer.db;
     db.prepare_cached("DELETE FROM lease_request WHERE at<?1")?.execute([now - REMEMBER_REQUESTS])?;
@@ -105,7 +105,7 @@ pub(super) fn bury(writer: &mut WriterState<'_>, limit: usize) -> Result<Reply> 
         writer.found_none = None;
     }
     for no in &over {
-        trim::bury(db, JobNo(*no))?;
+        trim::drop_tombstone(db, JobNo(*no))?;
         claims::forget(db, JobNo(*no))?;
     }
     Ok(Reply::Swept(over.len(), Purged::default()))

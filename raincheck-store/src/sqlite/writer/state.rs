@@ -19,23 +19,32 @@ use crate::sqlite::tables::rows;
 /// Commands of one caller and the way back to it.
 pub(crate) struct Request {
     pub commands: Vec<Command>,
+    /// Where its replies go.
     pub answer: Caller,
 }
 
-/// Bounds the writer checks submits against.
+/// Bounds from the options that the store was opened with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
+    /// Most waiting jobs of a queue that says nothing else.
     pub max_queued: u64,
+    /// Most waiting jobs in all.
     pub max_in_all: u64,
+    /// How long a purged job is remembered, milliseconds.
     pub tombstone: Millis,
+    /// How much of the feed stays when its jobs are purged.
     pub feed: FeedRetention,
 }
 
 /// What becomes of a lease once the transaction is on disk.
 pub(crate) enum LeaseChange {
+    /// A run of this job begins, at this worker.
     Start(Box<Job>, Box<str>),
+    /// It is handed over, to last so many milliseconds from then on.
     Extend(LeaseRef, Millis),
+    /// Its next heartbeat says that it was called off.
     AskToStop(LeaseRef),
+    /// The run is over.
     End(LeaseRef),
 }
 
@@ -44,19 +53,29 @@ pub(crate) enum LeaseChange {
 pub(crate) struct WriterState<'c> {
     pub db: &'c Connection,
     pub statements: Statements<'c>,
+    /// Running jobs as they were last written, this transaction included.
     pub running: Running,
     pub shared: Arc<Shared>,
+    /// Counts of jobs and the settings of queues, this transaction included.
     pub counters: Counters,
+    /// Gives ids to new jobs.
     pub mint: IdMint,
+    /// From the seed of the options, or the system's.
     pub rng: StdRng,
+    /// The latest time that a rule was called with, milliseconds since 1970; never goes back. At first of the newest job.
     pub tick: Millis,
     pub bounds: Bounds,
+    /// Of the last event that was written, in this transaction or before.
     pub cursor: i64,
+    /// Events of this transaction, to be published with it.
     pub events: Vec<Event>,
+    /// Streams and logs that grew in this transaction, to be published with it.
     pub chunks: Vec<(JobNo, ChunkKind)>,
+    /// Changes of leases in this transaction, to be made when it is on disk.
     pub leases: Vec<LeaseChange>,
+    /// What follows from the decisions of this transaction.
     pub follow_ups: FollowUps,
-    /// Of all that was handed out in this transaction, bytes.
+    /// Inputs that were handed out in this transaction, bytes.
     pub inputs: usize,
     /// Pages the log had when a reader was last in the way of beginning it anew.
     pub log_held: i64,
@@ -64,9 +83,9 @@ pub(crate) struct WriterState<'c> {
     pub swept: bool,
     /// Queues that were forgotten in this transaction.
     pub forgotten: Vec<Name>,
-    /// Names were forgotten in this transaction.
+    /// Names of queues or kinds were forgotten in this transaction.
     pub forgot: bool,
-    /// When a look for names to forget last found none, in ticks, unless something was given up since.
+    /// When a look for names to forget last found none, in ticks of the clock; `None` when something was given up since.
     pub found_none: Option<Millis>,
     pub replies: ReplySender,
 }

@@ -2,8 +2,8 @@ use raincheck_core::decide::Moment;
 use raincheck_core::interpreter::{self, NewFacts};
 use raincheck_core::{BatchName, NewJob, Reply};
 
-use super::forget::NewNames;
 use super::state::WriterState;
+use super::unused_names::NewNames;
 use crate::sqlite::error::Result;
 
 impl WriterState<'_> {

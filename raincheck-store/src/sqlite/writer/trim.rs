@@ -30,7 +30,7 @@ pub(super) fn let_go(db: &Connection, no: JobNo) -> Result<()> {
 }
 
 /// Forgets that there was a job; what its events say of it stays as long as they do.
-pub(super) fn bury(db: &Connection, no: JobNo) -> Result<()> {
+pub(super) fn drop_tombstone(db: &Connection, no: JobNo) -> Result<()> {
     db.prepare_cached("UPDATE tombstone SET until=NULL WHERE no=?1")?.execute([no.0])?;
     leave(db, no)
 }

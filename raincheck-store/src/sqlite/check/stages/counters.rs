@@ -1,23 +1,18 @@
-//! Kept counters beside a recount, both of one moment.
+//! The counters of jobs.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use raincheck_core::State;
 use rusqlite::{Connection, Result, params};
 
 use crate::checkup::Invariant;
 use crate::rules::forward;
-use crate::sqlite::check::stage::{Look, Stage};
+use crate::sqlite::check::recount::{ROWS, Recount};
+use crate::sqlite::check::stage::Look;
 
-/// Rows counted between two looks at the clock.
-pub(crate) const ROWS: usize = 4_096;
-
-/// A recount under way. One transaction sees one moment; when the jobs are too many for one, the next goes on counting
-/// only if nothing was written since, which SQLite's `data_version` tells.
+/// How many jobs of each queue and kind are in each state, and how many of each queue never started.
 #[derive(Default)]
 pub(crate) struct Counters {
-    version: Option<i64>,
     after: i64,
     kept: BTreeMap<(i64, i64, i64), i64>,
     counted: BTreeMap<(i64, i64, i64), i64>,
@@ -25,47 +20,9 @@ pub(crate) struct Counters {
     untouched: BTreeMap<i64, i64>,
 }
 
-impl Stage for Counters {
-    fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
-        if self.version.is_none() {
-            self.begin(look.db)?;
-        }
-        if !is_same_moment(&mut self.version, look)? {
-            return Ok(false);
-        }
-        let until = look.until.max(Instant::now() + look.throttle.whole);
-        loop {
-            let Some(count) = self.count(look.db)? else { return look.circle("jobs") };
-            look.page.looked += count as u64;
-            if count < ROWS {
-                self.compare(look)?;
-                return Ok(false);
-            }
-            if Instant::now() >= until {
-                // Ends the piece, too: what was to be one moment is over.
-                look.until = Instant::now();
-                return Ok(true);
-            }
-        }
-    }
+impl Recount for Counters {
+    const OF: &'static str = "jobs";
 
-    fn judges(&self) -> &'static [Invariant] {
-        &[Invariant::Counters]
-    }
-}
-
-/// Whether nothing was written since the transaction before this one; without one, that is so.
-pub(crate) fn is_same_moment(version: &mut Option<i64>, look: &mut Look<'_>) -> Result<bool> {
-    let now = look.db.query_row("PRAGMA data_version", [], |row| row.get(0))?;
-    let is_same = version.replace(now).is_none_or(|before| before == now);
-    if !is_same {
-        let why = "it changed while it was counted; a backup can be judged";
-        look.page.unjudged.push((Invariant::Counters, why.into()));
-    }
-    Ok(is_same)
-}
-
-impl Counters {
     fn begin(&mut self, db: &Connection) -> Result<()> {
         let mut kept = db.prepare("SELECT queue, kind, state, n FROM counter WHERE n<>0")?;
         let mut rows = kept.query([])?;
@@ -80,7 +37,6 @@ impl Counters {
         Ok(())
     }
 
-    /// Counts some; `None` when they come again.
     fn count(&mut self, db: &Connection) -> Result<Option<usize>> {
         let mut statement = db.prepare_cached(
             "SELECT no, queue, kind, state, attempt FROM job NOT INDEXED WHERE no>?1 ORDER BY no LIMIT ?2",

@@ -113,7 +113,7 @@ impl WriterState<'_> {
         let mut unused = Vec::new();
         match sort {
             Sort::Queue => {
-                // Keys and equal jobs, see the migration: a purged job's key stands for it until it is buried.
+                // Keys and equal jobs, see the migration: a purged job's key stands for it until its tombstone is dropped.
                 let mut claimed =
                     self.db.prepare_cached("SELECT 1 FROM claim WHERE scope IN (1, 2) AND queue=?1 LIMIT 1")?;
                 for (number, name) in tables.queues.read().all() {
