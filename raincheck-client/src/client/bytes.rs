@@ -17,7 +17,7 @@ pub struct Chunk {
     pub attempt: u32,
     /// Their place within that attempt, in bytes.
     pub offset: u64,
-    /// Themselves.
+    /// What was written, as it was.
     pub bytes: Bytes,
 }
 
