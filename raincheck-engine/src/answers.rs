@@ -80,7 +80,7 @@ pub enum QueueError {
         limits::QUEUES
     )]
     TooMany,
-    /// See there.
+    /// The store failed; whether it was done is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -94,7 +94,7 @@ pub enum ObjectError {
     /// It would be one more than there may be.
     #[error("there are {} of its kind, and no more may be; delete others", limits::OBJECTS)]
     TooMany,
-    /// See there.
+    /// The store failed; whether it was done is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

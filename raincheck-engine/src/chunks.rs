@@ -6,8 +6,8 @@ use raincheck_store::{Chunk, ChunkInfo, StoreError};
 use crate::hub::Watch;
 use crate::{AppendAnswer, Engine, replies};
 
-/// A follower looks again after this long even when nobody told it to.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
+/// A follower reads again after this long, even when nobody told it to.
+const FALLBACK_POLL: Duration = Duration::from_secs(15);
 
 /// Tells when it is time to read a job's stream, log or state again: arm it, read, await, and so on.
 pub struct Follow {
@@ -60,7 +60,7 @@ impl Follow {
     pub async fn changed(&mut self) {
         tokio::select! {
             () = self.watch.changed() => {}
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = tokio::time::sleep(FALLBACK_POLL) => {}
             () = self.engine.0.draining.cancelled() => {}
         }
     }

@@ -31,7 +31,7 @@ impl Engine {
     pub async fn set_queue(&self, name: Name, patch: QueuePatch) -> Result<QueueSettings, QueueError> {
         let settings = replies::set_queue(self.one(Command::SetQueue(name, patch)).await?)?;
         // No job changed, so no event wakes anybody: a queue that goes on has to be looked at.
-        self.0.dispatch.look();
+        self.0.dispatch.poll();
         Ok(settings)
     }
 }

@@ -41,9 +41,9 @@ pub struct Counters {
     pub events: AtomicU64,
     /// Errors of the loops behind the engine; each is logged too.
     pub loop_errors: AtomicU64,
-    /// Broken promises that the look at the data found, anew in every round.
+    /// Broken promises that the check of the data found, anew in every round.
     pub violations: AtomicU64,
-    /// Rounds of that look that came to the end.
+    /// Rounds of that check that came to the end.
     pub checkups: AtomicU64,
     /// Half-written payloads removed that nobody wrote any more.
     pub litter: AtomicU64,

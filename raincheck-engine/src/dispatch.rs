@@ -13,11 +13,11 @@ use crate::waiting::{Waiting, Wake};
 #[derive(Default)]
 pub(crate) struct Dispatch {
     pub(crate) waiting: Mutex<Waiting>,
-    /// The last look found nothing queued, and nothing was since.
+    /// The last fallback poll found nothing queued, and nothing was since.
     pub(crate) nothing_queued: AtomicBool,
     /// The first waiter came.
     pub(crate) somebody: Notify,
-    /// A look is wanted now.
+    /// A fallback poll is wanted now.
     pub(crate) now: Notify,
 }
 
@@ -67,7 +67,7 @@ impl Dispatch {
     }
 
     /// Brings waiters and queued jobs together at once: for changes that no event tells of.
-    pub(crate) fn look(&self) {
+    pub(crate) fn poll(&self) {
         self.now.notify_one();
     }
 

@@ -16,7 +16,7 @@ const FEED_RING: usize = 4_096;
 /// look-up.
 pub(crate) struct Hub {
     topics: Mutex<HashMap<JobNo, Listed>>,
-    feed: broadcast::Sender<Told>,
+    feed: broadcast::Sender<Published>,
     heavy: Mutex<Heavy>,
     /// Touched when what was told of before may not be there any more.
     history: watch::Sender<()>,
@@ -24,13 +24,13 @@ pub(crate) struct Hub {
 
 /// A registration for the whole feed.
 pub(crate) struct FeedListener {
-    events: broadcast::Receiver<Told>,
+    events: broadcast::Receiver<Published>,
     history: watch::Receiver<()>,
 }
 
 /// An event on its way to listeners, who may be slow to hear it.
 #[derive(Clone)]
-enum Told {
+enum Published {
     Light(Arc<Event>),
     /// In memory for a while only.
     Heavy(Weak<Event>),
@@ -45,7 +45,7 @@ struct Heavy {
 
 /// The listeners of one job.
 struct Topic {
-    events: broadcast::Sender<Told>,
+    events: broadcast::Sender<Published>,
     /// Touched whenever there may be something new to read, bytes of a stream or log included.
     grown: watch::Sender<()>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Watch {
     no: JobNo,
     /// Keeps the senders of the two receivers alive.
     _topic: Arc<Topic>,
-    events: broadcast::Receiver<Told>,
+    events: broadcast::Receiver<Published>,
     grown: watch::Receiver<()>,
     history: watch::Receiver<()>,
 }
@@ -114,7 +114,7 @@ impl Hub {
             for event in commit.events {
                 let topic = topics.get(&event.no).map(|listed| listed.topic.clone());
                 if topic.is_some() || to_feed {
-                    sends.push((topic, Some(self.told(Arc::new(event)))));
+                    sends.push((topic, Some(self.published(Arc::new(event)))));
                 }
             }
             let grown = commit.chunks.iter().filter_map(|(no, _)| topics.get(no));
@@ -134,13 +134,13 @@ impl Hub {
         }
     }
 
-    fn told(&self, event: Arc<Event>) -> Told {
+    fn published(&self, event: Arc<Event>) -> Published {
         if event.weight() <= limits::LIGHT_EVENT_BYTES {
-            return Told::Light(event);
+            return Published::Light(event);
         }
-        let told = Told::Heavy(Arc::downgrade(&event));
+        let published = Published::Heavy(Arc::downgrade(&event));
         self.heavy.lock().keep(event);
-        told
+        published
     }
 
     #[cfg(test)]
@@ -149,12 +149,12 @@ impl Hub {
     }
 }
 
-impl Told {
+impl Published {
     /// The event; an error, as of one that was missed, when it has to be read from the store.
     fn event(self) -> Result<Arc<Event>, RecvError> {
         match self {
-            Told::Light(event) => Ok(event),
-            Told::Heavy(event) => event.upgrade().ok_or(RecvError::Lagged(1)),
+            Published::Light(event) => Ok(event),
+            Published::Heavy(event) => event.upgrade().ok_or(RecvError::Lagged(1)),
         }
     }
 }
@@ -197,13 +197,13 @@ impl FeedListener {
 
 /// What comes first: an event, or that those before it may not be there any more.
 async fn heard(
-    events: &mut broadcast::Receiver<Told>,
+    events: &mut broadcast::Receiver<Published>,
     history: &mut watch::Receiver<()>,
 ) -> Result<Arc<Event>, RecvError> {
     tokio::select! {
         biased;
         Ok(()) = history.changed() => Err(RecvError::Lagged(0)),
-        told = events.recv() => told.and_then(Told::event),
+        published = events.recv() => published.and_then(Published::event),
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
             Event { data: EventData::Failed(failure), ..event(no, 1, State::Failed) }
         };
         publish(&hub, (0..100).map(heavy).collect());
-        let heard = std::iter::from_fn(|| feed.events.try_recv().ok()).filter_map(|told| told.event().ok());
+        let heard = std::iter::from_fn(|| feed.events.try_recv().ok()).filter_map(|published| published.event().ok());
         let kept: usize = heard.map(|event| event.weight()).sum();
         assert!(kept <= limits::HEAVY_EVENTS_BYTES && kept > limits::HEAVY_EVENTS_BYTES / 2, "{kept}");
         assert_eq!(watches[0].next().await.unwrap_err(), RecvError::Lagged(1), "it has to be read again");

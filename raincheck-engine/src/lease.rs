@@ -4,7 +4,7 @@ use raincheck_core::{Command, LeaseJobs, LeaseRef, Reply, Wanted, limits};
 use raincheck_store::StoreError;
 use tokio::time::{Instant, timeout_at};
 
-use crate::grant::Grant;
+use crate::pending_lease::PendingLease;
 use crate::settle::have_files;
 use crate::{Engine, LeaseAnswer, LeaseError, LeaseRequest, Leased, digest, replies};
 
@@ -45,7 +45,7 @@ impl Engine {
             if commands.is_empty() {
                 return Ok(LeaseAnswer { leases: Vec::new(), finished, drain: self.is_draining() });
             }
-            let mut replies = Grant::new(self, commands, ask.request_id.is_some()).await?;
+            let mut replies = PendingLease::new(self, commands, ask.request_id.is_some()).await?;
             let leases = if asks { self.leased(replies.pop())? } else { Vec::new() };
             if !settling.is_empty() {
                 finished = self.finishes(settling, replies).await?;
@@ -63,7 +63,7 @@ impl Engine {
             // Armed before the store is asked: a job that becomes ready after the answer wakes this waiter.
             waiter.arm();
             let command = Command::Lease(ask.clone());
-            let mut replies = Grant::new(self, vec![command], ask.request_id.is_some()).await?;
+            let mut replies = PendingLease::new(self, vec![command], ask.request_id.is_some()).await?;
             let leases = self.leased(replies.pop())?;
             waiter.answered(leases.iter().map(|leased| leased.job.no));
             if !leases.is_empty() {
@@ -78,7 +78,7 @@ impl Engine {
 
     /// Gives back runs whose worker never heard of them, uncounted.
     pub async fn give_back(&self, runs: Vec<LeaseRef>) {
-        crate::grant::release(self, runs.into_iter()).await;
+        crate::pending_lease::release(self, runs.into_iter()).await;
     }
 
     fn leased(&self, reply: Option<Reply>) -> Result<Vec<Leased>, StoreError> {

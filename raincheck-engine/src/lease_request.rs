@@ -19,7 +19,7 @@ pub struct WorkerId {
 /// A worker's request for work, and what became of the work it had.
 #[derive(Clone, Debug)]
 pub struct LeaseRequest {
-    /// Who asks.
+    /// Which worker asks, by what it says of itself.
     pub worker: WorkerId,
     /// From these queues; empty is all.
     pub queues: Vec<Name>,

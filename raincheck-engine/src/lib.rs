@@ -1,9 +1,10 @@
 //! Use cases and loops of Raincheck, embeddable without HTTP.
 //!
-//! [`Engine`] is the way in; each file beside it is one noun. Seven loops run behind it: the pulse, by which a standstill is
-//! noticed; the tail of the store's commits, which wakes whoever waits; the sweep, which does what nobody asked for (due
-//! jobs, lost runs, retention); the flush of progress reports; slow looks through the data for broken promises, for
-//! half-written payloads that nobody writes any more, and for payloads that no job refers to. It knows no HTTP and no SQL.
+//! [`Engine`] is the way in; each file beside it is one noun. Eight loops run behind it (see `start.rs`): the pulse, by which a
+//! standstill is noticed; the tail of the store's commits, which wakes whoever waits, and the fallback poll, for whom it does
+//! not; the maintenance, which does what nobody asked for; the flush of progress reports; slow searches through the data
+//! for broken promises, for half-written payloads that nobody writes any more, and for payloads that no job refers to. It
+//! knows no HTTP and no SQL.
 
 mod answers;
 mod chunks;
@@ -12,23 +13,19 @@ mod control;
 mod counters;
 mod cursor;
 mod dispatch;
-mod duty;
 mod engine;
-mod figures;
+mod fallback_poll;
 mod flush;
 #[cfg(test)]
 mod fuzz;
-mod grant;
 mod heartbeat;
 mod hub;
 mod lease;
 mod lease_request;
-mod litter;
 mod local;
-mod look;
+mod maintenance;
 mod observe;
-mod orphans;
-mod outlook;
+mod pending_lease;
 mod progress;
 mod pulse;
 mod rate;
@@ -40,14 +37,14 @@ mod results;
 #[cfg(test)]
 mod samples;
 mod secret;
-mod selfcheck;
 mod settings;
 mod settle;
 mod start;
 mod stats;
+mod store_stats;
 mod submit;
-mod sweep;
 mod tail;
+mod wait_estimate;
 mod waiting;
 mod watch_feed;
 mod watch_job;
@@ -59,19 +56,19 @@ pub use chunks::Follow;
 pub use content::json;
 pub use counters::Counters;
 pub use engine::Engine;
-pub use figures::StoreFigures;
 pub use heartbeat::Beat;
 pub use lease_request::{LeaseAnswer, LeaseError, LeaseRequest, Leased, WorkerId};
 pub use local::{Handlers, LocalOptions, LocalWorker, Task};
 pub use observe::Until;
-pub use outlook::{Outlook, WaitingFor};
 pub use raincheck_core::digest;
 pub use readers::{Lag, Reader, ReaderError};
 pub use request::{InvalidRequest, compare, sameness};
 pub use rerun::RerunError;
 pub use settings::Settings;
 pub use stats::KindStats;
+pub use store_stats::StoreStats;
 pub use submit::SubmitError;
+pub use wait_estimate::{WaitEstimate, WaitingFor};
 pub use watch_feed::{FeedError, FeedWatch, Start};
 pub use watch_job::JobWatch;
 pub use workers::WorkerInfo;

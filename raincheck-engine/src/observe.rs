@@ -6,7 +6,7 @@ use raincheck_store::{EventFilter, Filter, Found, JobPage, Most, Record, ResultI
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Engine, Outlook};
+use crate::{Engine, WaitEstimate};
 
 /// What to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// When and for what a job waits, from memory: no store read.
-    pub fn outlook(&self, job: &Job) -> Outlook {
-        Outlook::of(self, job)
+    pub fn wait_estimate(&self, job: &Job) -> WaitEstimate {
+        WaitEstimate::of(self, job)
     }
 }

@@ -40,7 +40,7 @@ pub enum ReaderError {
     /// The feed cannot be read from there.
     #[error(transparent)]
     Feed(#[from] FeedError),
-    /// See there.
+    /// The reader could not be put or deleted.
     #[error(transparent)]
     Object(#[from] ObjectError),
 }

@@ -172,8 +172,8 @@ pub(crate) fn delete(reply: Reply) -> Result<bool, ObjectError> {
     }
 }
 
-/// To a sweep: how many were swept, and what that leaves to clean up.
-pub(crate) fn sweep(reply: Reply) -> Result<(usize, Purged), StoreError> {
+/// To a command of maintenance: how many it took, and what that leaves to clean up.
+pub(crate) fn swept(reply: Reply) -> Result<(usize, Purged), StoreError> {
     match reply {
         Reply::Swept(count, purged) => Ok((count, purged)),
         reply @ never!(Again TooLong Submitted Refused Leased Job LeaseLost Appended Full Finished

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use raincheck_core::Clock;
 use raincheck_store::{Store, StoreError};
 
-use crate::{Engine, Settings, flush, litter, look, orphans, pulse, selfcheck, sweep, tail};
+use crate::maintenance::{self, litter, orphans, selfcheck};
+use crate::{Engine, Settings, fallback_poll, flush, pulse, tail};
 
 impl Engine {
     /// Starts the loops over `store`; they run until [`Engine::stop`]. Needs a tokio runtime with time enabled.
@@ -14,9 +15,9 @@ impl Engine {
         engine.0.clock.beat();
         engine.spawn(pulse::run(engine.clone()));
         engine.spawn(tail::run(engine.clone(), commits));
-        engine.spawn(sweep::run(engine.clone()));
+        engine.spawn(maintenance::run(engine.clone()));
         engine.spawn(flush::run(engine.clone()));
-        engine.spawn(look::run(engine.clone()));
+        engine.spawn(fallback_poll::run(engine.clone()));
         engine.spawn(selfcheck::run(engine.clone()));
         engine.spawn(litter::run(engine.clone()));
         engine.spawn(orphans::run(engine.clone()));

@@ -19,7 +19,7 @@ impl Engine {
         if commit.history_changed {
             inner.results.forget();
             inner.dispatch.nothing_queued.store(false, SeqCst);
-            inner.dispatch.look();
+            inner.dispatch.poll();
         }
         // Workers first: they wait for the commit and nothing else.
         inner.dispatch.tell(&commit.events, &*inner.store);

@@ -179,8 +179,8 @@ impl Workers {
     /// Who would serve such a job but cannot take any now, and why.
     pub(crate) fn trouble(&self, queue: &Name, kind: &Name, ticks: Millis) -> Option<Box<str>> {
         let seen = self.0.lock();
-        let told = seen.workers.values().filter(|(info, at)| info.trouble.is_some() && ticks - at <= SERVES_MILLIS);
-        let serving = told.map(|(info, _)| info).filter(|info| info.is_taking && info.wanted().job(queue, kind));
+        let troubled = seen.workers.values().filter(|(info, at)| info.trouble.is_some() && ticks - at <= SERVES_MILLIS);
+        let serving = troubled.map(|(info, _)| info).filter(|info| info.is_taking && info.wanted().job(queue, kind));
         let first = serving.min_by(|a, b| a.name.cmp(&b.name))?;
         let why = first.trouble.as_deref().unwrap_or_default();
         Some(format!("worker {} takes no jobs now: {why}", first.name).into())

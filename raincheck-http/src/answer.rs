@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header::IF_NONE_MATCH};
 use raincheck_core::{Job, JobId, Millis, State};
-use raincheck_engine::{Outlook, Until};
+use raincheck_engine::{Until, WaitEstimate};
 use raincheck_store::Record;
 use uuid::Uuid;
 
@@ -118,7 +118,7 @@ pub fn accepted(base: &Base, view: &JobView<'_>) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, location(base, view.job().id));
     if !view.job().state.is_final() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(view.outlook().retry_after_seconds.max(1)));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(view.wait_estimate().retry_after_seconds.max(1)));
     }
     response
 }
@@ -126,7 +126,7 @@ pub fn accepted(base: &Base, view: &JobView<'_>) -> Response {
 /// The answer to a question about a job: 202, 200, 304, or a problem when it failed.
 pub fn status(base: &Base, view: &JobView<'_>, headers: &HeaderMap, failed_status: StatusCode) -> Response {
     let failed = matches!(view.job().state, State::Failed | State::Canceled);
-    if let Some(same) = not_modified(view.job(), view.outlook(), headers) {
+    if let Some(same) = not_modified(view.job(), view.wait_estimate(), headers) {
         return same;
     }
     let mut response = if failed && failed_status.as_u16() >= 300 {
@@ -147,10 +147,10 @@ pub async fn unchanged(app: &App, id: JobId, headers: &HeaderMap) -> Result<Opti
         return Ok(None);
     }
     let job = app.job_row(id).await?;
-    Ok(not_modified(&job, &app.engine.outlook(&job), headers))
+    Ok(not_modified(&job, &app.engine.wait_estimate(&job), headers))
 }
 
-fn not_modified(job: &Job, outlook: &Outlook, headers: &HeaderMap) -> Option<Response> {
+fn not_modified(job: &Job, estimate: &WaitEstimate, headers: &HeaderMap) -> Option<Response> {
     if matches!(job.state, State::Failed | State::Canceled) || !has_it(headers, job.seq) {
         return None;
     }
@@ -161,7 +161,7 @@ fn not_modified(job: &Job, outlook: &Outlook, headers: &HeaderMap) -> Option<Res
     headers.insert(header::ETAG, etag(job.seq));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if !job.state.is_final() {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(outlook.retry_after_seconds.max(1)));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(estimate.retry_after_seconds.max(1)));
     }
     headers.insert(header::VARY, HeaderValue::from_static(VARIES));
     Some(response)

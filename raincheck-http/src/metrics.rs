@@ -85,7 +85,7 @@ fn registry(app: &App, figures: &Figures) -> Registry {
     ] {
         registry.register(name, help, ConstCounter::new(counter.load(Relaxed)));
     }
-    let store = app.engine.store_figures();
+    let store = app.engine.store_stats();
     let refused = ConstCounter::new(store.refused_writes);
     registry.register("refused_writes", "Transactions given up because they would have broken a promise", refused);
     let orphans = ConstCounter::new(store.orphans);

@@ -23,12 +23,12 @@ impl Backoff {
 
     /// How long to pause after this failure; never shorter than the server asked for.
     pub fn after(&mut self, error: &impl TransportError) -> Duration {
-        let pause = self.next();
+        let pause = self.next_pause();
         error.retry_after().map_or(pause, |asked| asked.max(pause))
     }
 
     /// How long to pause now: between half and all of the step.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_pause(&mut self) -> Duration {
         let step = Self::FIRST.saturating_mul(1 << self.failures.min(10)).min(Self::LONGEST);
         self.failures = self.failures.saturating_add(1);
         step.mul_f64(rand::rng().random_range(0.5..=1.0))
@@ -47,12 +47,12 @@ mod tests {
     #[test]
     fn grows_to_its_cap_and_starts_over() {
         let mut backoff = Backoff::default();
-        assert!(backoff.next() <= Backoff::FIRST);
+        assert!(backoff.next_pause() <= Backoff::FIRST);
         for _ in 0..100 {
-            let pause = backoff.next();
+            let pause = backoff.next_pause();
             assert!(pause >= Backoff::FIRST / 2 && pause <= Backoff::LONGEST);
         }
         backoff.reset();
-        assert!(backoff.next() <= Backoff::FIRST);
+        assert!(backoff.next_pause() <= Backoff::FIRST);
     }
 }

@@ -77,8 +77,8 @@ async fn elsewhere<H: Host>(shared: &Shared<H>) {
 /// Resolves when jobs can be run: no pause is on, and every runner says so. False when the worker drains.
 async fn fit<H: Host>(shared: &Shared<H>) -> bool {
     loop {
-        let told = async {
-            if shared.trouble.must_tell()
+        let report = async {
+            if shared.trouble.must_report()
                 && let Err(error) = shared.transport.lease(&shared.ask(0)).await
             {
                 tracing::warn!(%error, "cannot tell the server why no work is taken");
@@ -87,19 +87,19 @@ async fn fit<H: Host>(shared: &Shared<H>) -> bool {
         };
         tokio::select! {
             () = shared.trouble.paused() => {}
-            () = told => {}
+            () = report => {}
             () = shared.draining.cancelled() => return false,
         }
         if !shared.trouble.is_doubtful() {
             return true;
         }
-        let looked = tokio::select! {
-            looked = shared.host.ready() => looked,
+        let ready = tokio::select! {
+            ready = shared.host.ready() => ready,
             () = shared.draining.cancelled() => return false,
         };
-        match looked {
+        match ready {
             Ok(()) => {
-                shared.trouble.looked();
+                shared.trouble.found_ready();
                 return true;
             }
             Err(what) => shared.trouble.met(&what),

@@ -75,7 +75,7 @@ pub(crate) async fn watch<H: Host>(shared: &Shared<H>) {
                     let news = shared.board.heard(&answers);
                     // A server that does not hold the request must not be asked in a hot loop.
                     if news || asked.elapsed() >= HELD { backoff.reset() }
-                    sleep(backoff.next()).await;
+                    sleep(backoff.next_pause()).await;
                 }
                 Err(error) => backoff.pause(&error).await,
             },

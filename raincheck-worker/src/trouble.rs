@@ -1,5 +1,5 @@
 //! What is wrong with the worker itself. While it lasts, jobs are given back uncounted, and the worker takes none for
-//! pauses that grow: one broken worker must not run through the jobs of a queue. After a pause it first looks whether it
+//! pauses that grow: one broken worker must not run through the jobs of a queue. After a pause it first asks whether it
 //! could run anything, and then takes one job at a time until a run shows that all is well.
 
 use std::{
@@ -30,11 +30,11 @@ struct State {
     /// When the last one began, and when it ends.
     begun: Option<Instant>,
     until: Option<Instant>,
-    /// What it is, in words, and whether the server was told.
+    /// What it is, in words, and whether the server knows.
     what: Option<String>,
-    told: bool,
-    /// It was looked whether jobs can be run, and they could.
-    looked: bool,
+    is_reported: bool,
+    /// The host was asked whether jobs can be run, and they can.
+    is_ready: bool,
     /// Jobs that met it, and how often.
     given_back: VecDeque<(String, u32)>,
 }
@@ -75,20 +75,20 @@ impl Trouble {
         state.what.clone().filter(|_| state.is_pausing(Instant::now()))
     }
 
-    /// Whether the server is to be told of the pause that is on: once.
-    pub(crate) fn must_tell(&self) -> bool {
+    /// Whether the pause that is on is still to be reported to the server.
+    pub(crate) fn must_report(&self) -> bool {
         let mut state = self.lock();
-        state.is_pausing(Instant::now()) && !std::mem::replace(&mut state.told, true)
+        state.is_pausing(Instant::now()) && !std::mem::replace(&mut state.is_reported, true)
     }
 
-    /// Whether it should be looked, before a job is taken, if any can be run.
+    /// Whether the host should be asked, before a job is taken, if any can be run.
     pub(crate) fn is_doubtful(&self) -> bool {
-        !self.lock().looked
+        !self.lock().is_ready
     }
 
-    /// It was looked, and they can.
-    pub(crate) fn looked(&self) {
-        self.lock().looked = true;
+    /// It was asked, and they can.
+    pub(crate) fn found_ready(&self) {
+        self.lock().is_ready = true;
     }
 
     /// Resolves when no pause is on.
@@ -111,14 +111,14 @@ impl Trouble {
 impl State {
     /// The pause that this begins.
     fn met(&mut self, what: &str, now: Instant) -> Option<Duration> {
-        self.looked = false;
+        self.is_ready = false;
         if self.is_pausing(now) {
             return None;
         }
         self.pauses = self.pauses.saturating_add(1);
         let pause = spread(step(self.pauses));
         (self.begun, self.until, self.what) = (Some(now), Some(now + pause), Some(what.to_owned()));
-        self.told = false;
+        self.is_reported = false;
         Some(pause)
     }
 
@@ -175,13 +175,13 @@ mod tests {
     #[test]
     fn pauses_grow_and_end_with_a_run_that_began_after_them() {
         let (mut state, early) = (State::default(), Instant::now());
-        assert_eq!((state.looked, state.room(8, early)), (false, 8), "it looks before its first job");
-        state.looked = true;
+        assert_eq!((state.is_ready, state.room(8, early)), (false, 8), "it asks before its first job");
+        state.is_ready = true;
         let (mut now, mut longest) = (early + FIRST, Duration::ZERO);
         for _ in 0..10 {
             longest = state.met("full", now).unwrap();
             assert_eq!(state.met("full", now), None, "many runs that meet it at once are one");
-            assert_eq!((state.looked, state.room(8, now)), (false, 0));
+            assert_eq!((state.is_ready, state.room(8, now)), (false, 0));
             now += longest;
             assert_eq!(state.room(8, now), 1);
         }

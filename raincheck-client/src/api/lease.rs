@@ -14,7 +14,7 @@ const DETAIL_MAX: usize = 64 * 1_024;
 /// Asks for work, and hands in what is finished on the way.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LeaseRequest {
-    /// Who asks.
+    /// Which worker asks, by what it says of itself.
     pub worker: WorkerName,
     /// From which queues; empty means all that the token may see.
     #[serde(skip_serializing_if = "Vec::is_empty")]

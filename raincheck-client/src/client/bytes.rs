@@ -17,7 +17,7 @@ pub struct Chunk {
     pub attempt: u32,
     /// Their place within that attempt, in bytes.
     pub offset: u64,
-    /// Themselves.
+    /// What was written, as it was.
     pub bytes: Bytes,
 }
 
@@ -96,7 +96,7 @@ impl ByteFeed {
                 // The server ends a followed stream when the run ends or when it restarts: asking again tells which.
                 _ => {
                     self.response = None;
-                    tokio::time::sleep(self.backoff.next()).await;
+                    tokio::time::sleep(self.backoff.next_pause()).await;
                 }
             }
         }
@@ -126,7 +126,7 @@ impl ByteFeed {
             }
             Ok((response, url)) => match Answer::read(response, url).await?.accepted() {
                 // 202: nothing written yet.
-                Ok(_) if self.follow => tokio::time::sleep(self.backoff.next()).await,
+                Ok(_) if self.follow => tokio::time::sleep(self.backoff.next_pause()).await,
                 Ok(_) => self.over = true,
                 Err(error) if error.is_transient() => self.pause(&error).await,
                 // Where the bytes end exactly at the offset.

@@ -150,7 +150,7 @@ impl EventFeed {
                 self.over = page.done || (!self.follow && page.at_head.unwrap_or(empty));
                 self.ready.extend(page.items);
                 if empty && !self.over && asked.elapsed() < POLL / 2 {
-                    tokio::time::sleep(self.backoff.next()).await;
+                    tokio::time::sleep(self.backoff.next_pause()).await;
                 } else {
                     self.backoff.reset();
                 }

@@ -27,7 +27,7 @@ pub enum ResultBody {
     Json(RawJson),
     /// Bytes of any type.
     Bytes {
-        /// Themselves.
+        /// The bytes that are sent, as they are.
         bytes: Bytes,
         /// Their media type.
         content_type: String,
@@ -45,7 +45,7 @@ pub enum ResultBody {
     },
     /// The first bytes of an open file, read from its beginning while they are sent, wherever it was read before.
     OpenFile {
-        /// Itself.
+        /// The file that they are read from.
         file: Arc<std::fs::File>,
         /// How many bytes; a file that has become shorter is an error.
         size: u64,

@@ -28,7 +28,7 @@ impl Client {
                 Ok(job) if job.done || job.state.is_final() => return Ok(job),
                 // A server that does not hold requests must not be asked in a hot loop.
                 Ok(_) if asked.elapsed() < poll / 2 => {
-                    let pause = backoff.next();
+                    let pause = backoff.next_pause();
                     tokio::time::sleep(left().map_or(pause, |left| left.min(pause))).await;
                 }
                 Ok(_) => backoff.reset(),

@@ -1,7 +1,5 @@
 //! What programs write: all of it in its order, up to the limits, and never cut in silence.
 
-use std::time::Duration;
-
 use raincheck_client::run::{Task, function};
 
 use crate::{
@@ -90,8 +88,9 @@ async fn a_program_waits_for_a_server_that_is_slow_to_take_its_log() {
         let id = mock.json(kind, "1");
         let asked = mock.table().logs_asked;
         eventually("something is on its way", || mock.table().logs_asked > asked).await;
-        // By now a program that waits for nobody has written all of it.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // A program that waits for nobody writes all of it meanwhile.
+        let beats = mock.job(id).beats;
+        eventually("it is kept alive", || mock.job(id).beats > beats + 2).await;
         mock.table().log_is_slow = false;
         let job = ended(&mock, id).await;
         let expected: String = (0..40).map(|i| (i % 10).to_string().repeat(50_000)).collect();

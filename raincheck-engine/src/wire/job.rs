@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::base::BaseUrl;
 use super::json::{Json, member};
 use super::progress::write_progress;
-use crate::{Engine, Outlook};
+use crate::{Engine, WaitEstimate};
 
 /// Everything that one answer shows of a job.
 #[derive(Clone)]
@@ -21,14 +21,14 @@ pub struct JobView<'a> {
     failure: Option<&'a Failure>,
     result: Option<&'a ResultInfo>,
     input: Option<(&'a Content, Option<&'a str>)>,
-    outlook: Outlook,
+    estimate: WaitEstimate,
     base: BaseUrl<'a>,
 }
 
 impl<'a> JobView<'a> {
     /// Of a job that has no progress, failure or result to show.
     pub fn new(engine: &Engine, base: impl Into<BaseUrl<'a>>, job: &'a Job, spec: &'a Spec) -> Self {
-        let outlook = engine.outlook(job);
+        let estimate = engine.wait_estimate(job);
         JobView {
             job,
             label: spec.label.as_deref(),
@@ -39,7 +39,7 @@ impl<'a> JobView<'a> {
             failure: None,
             result: None,
             input: None,
-            outlook,
+            estimate,
             base: base.into(),
         }
     }
@@ -72,8 +72,8 @@ impl<'a> JobView<'a> {
     }
 
     /// What it waits for.
-    pub fn outlook(&self) -> &Outlook {
-        &self.outlook
+    pub fn wait_estimate(&self) -> &WaitEstimate {
+        &self.estimate
     }
 }
 
@@ -97,7 +97,7 @@ pub fn write_job_members(out: &mut Json, view: &JobView<'_>) {
     member!(out, "state").word(job.state.as_str());
     member!(out, "done").bool(job.state.is_final());
     member!(out, "cancel_requested").bool(job.cancel_requested);
-    member!(out, "waiting_for").maybe_text(view.outlook.waiting_for.map(|w| w.as_str()));
+    member!(out, "waiting_for").maybe_text(view.estimate.waiting_for.map(|w| w.as_str()));
     member!(out, "priority").number(job.priority);
     member!(out, "attempt").number(job.attempt);
     member!(out, "failures").number(job.failures);
@@ -107,9 +107,9 @@ pub fn write_job_members(out: &mut Json, view: &JobView<'_>) {
         Some(progress) => write_progress(member!(out, "progress"), progress),
         None => member!(out, "progress").null(),
     }
-    member!(out, "position").maybe_number(view.outlook.position);
-    member!(out, "eta_seconds").maybe_number(view.outlook.eta_seconds);
-    member!(out, "waiting_detail").maybe_text(view.outlook.waiting_detail.as_deref());
+    member!(out, "position").maybe_number(view.estimate.position);
+    member!(out, "eta_seconds").maybe_number(view.estimate.eta_seconds);
+    member!(out, "waiting_detail").maybe_text(view.estimate.waiting_detail.as_deref());
     member!(out, "created_at").time(job.created_at);
     member!(out, "run_at").time(job.run_at);
     member!(out, "started_at").maybe_time(job.started_at);

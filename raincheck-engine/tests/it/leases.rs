@@ -144,7 +144,7 @@ async fn a_paused_queue_hands_out_nothing_until_it_goes_on() {
     bed.engine.set_queue(name("q"), pause(true)).await.unwrap();
     let jobs = bed.engine.submit((0..5).map(|_| new_job()).collect()).await.unwrap();
     assert!(bed.engine.lease(request(1, 0)).await.unwrap().leases.is_empty());
-    assert_eq!(bed.engine.outlook(jobs[0].job()).waiting_for, Some(raincheck_engine::WaitingFor::Paused));
+    assert_eq!(bed.engine.wait_estimate(jobs[0].job()).waiting_for, Some(raincheck_engine::WaitingFor::Paused));
     let waiters = [(); 5].map(|()| wait_for_work(&bed));
     settled_down(&bed).await;
     let begun = Instant::now();

@@ -9,7 +9,7 @@ mod leases;
 mod life;
 mod limits;
 mod local;
+mod maintenance;
 mod selfcheck;
-mod sweeping;
 mod watching;
 mod wire;

@@ -27,7 +27,7 @@ pub const ON_FEED: &[Mutant] = &[
         name: "trim-waits-for-nobody",
         fault: "trimming the feed does not wait for named readers",
         edits: &[Edit {
-            file: "raincheck-engine/src/duty.rs",
+            file: "raincheck-engine/src/maintenance/task.rs",
             from: "read: engine.read_by_all().await?",
             to: "read: raincheck_core::Cursor(i64::MAX)",
         }],

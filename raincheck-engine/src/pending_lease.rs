@@ -10,22 +10,22 @@ type Applying = Pin<Box<dyn Future<Output = Result<Vec<Reply>, StoreError>> + Se
 
 /// Commands on their way to the store, one of them a lease. If whoever waits for the answer goes away, the
 /// leases in it are given back at once instead of running out.
-pub(crate) struct Grant {
+pub(crate) struct PendingLease {
     engine: Engine,
     applying: Option<Applying>,
     /// The caller will ask again under the same id and must find its leases.
     keep: bool,
 }
 
-impl Grant {
+impl PendingLease {
     pub(crate) fn new(engine: &Engine, commands: Vec<Command>, keep: bool) -> Self {
         let store = engine.store().clone();
         let applying: Applying = Box::pin(async move { store.apply(commands).await });
-        Grant { engine: engine.clone(), applying: Some(applying), keep }
+        PendingLease { engine: engine.clone(), applying: Some(applying), keep }
     }
 }
 
-impl Future for Grant {
+impl Future for PendingLease {
     type Output = Result<Vec<Reply>, StoreError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -36,7 +36,7 @@ impl Future for Grant {
     }
 }
 
-impl Drop for Grant {
+impl Drop for PendingLease {
     fn drop(&mut self) {
         let Some(applying) = self.applying.take() else { return };
         if self.keep {

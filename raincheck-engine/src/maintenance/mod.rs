@@ -1,9 +1,17 @@
+//! What nobody asks for and still has to happen: due jobs, lost runs, retention. Beside it, slower: the search for broken
+//! promises and for files that are in nobody's use.
+
+pub(crate) mod litter;
+pub(crate) mod orphans;
+pub(crate) mod selfcheck;
+mod task;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use self::task::MaintenanceTask;
 use crate::Engine;
-use crate::duty::Duty;
 
 /// The clocks are looked at this often. They are the engine's own, which a test steps, so no timer can be set by
 /// them.
@@ -14,27 +22,39 @@ const TOO_EARLY: Duration = Duration::from_millis(10);
 const BACKOFF: Duration = Duration::from_millis(250);
 const BACKOFF_MOST: Duration = Duration::from_secs(30);
 
-/// A duty and when it may be done again.
+/// A task and when it may be done again.
 struct Plan {
-    duty: Duty,
+    task: MaintenanceTask,
     not_before: Instant,
     failures: u32,
 }
 
-/// What nobody asks for and still has to happen: one task does it all.
+/// Does it all, one tick after the other. A tick is:
+///
+/// 1. [`Settle`](MaintenanceTask::Settle): runs whose lease ran out end as lost, those over their time limit as timed out.
+/// 2. [`Promote`](MaintenanceTask::Promote): jobs whose time has come become queued; those not started in time fail.
+/// 3. [`CatchUp`](MaintenanceTask::CatchUp): follow-ups that transactions left over are carried out.
+/// 4. [`PurgeExpired`](MaintenanceTask::PurgeExpired): finished jobs past their retention go, and their files.
+/// 5. [`Trim`](MaintenanceTask::Trim): the oldest events of forgotten jobs go that every named reader has read.
+/// 6. [`DropTombstones`](MaintenanceTask::DropTombstones): tombstones past their time go.
+/// 7. It sleeps until the next of these is due, a quarter of a second at most. A commit that schedules something meanwhile
+///    has it do step 2 alone.
+///
+/// Each step does one batch, and only where it is due: in its time, and rested. Steps 4 to 6 rest after a batch, the less the
+/// further they are behind; one that failed waits for longer each time, and holds up no other.
 pub(crate) async fn run(engine: Engine) {
     let now = Instant::now();
-    let mut plans = Duty::all(&engine).map(|duty| Plan { duty, not_before: now, failures: 0 });
+    let mut plans = MaintenanceTask::all(&engine).map(|task| Plan { task, not_before: now, failures: 0 });
     loop {
         for plan in &mut plans {
             plan.act_if_due(&engine).await;
         }
         let next = plans.iter().map(|plan| plan.left(&engine)).min().unwrap_or(TICK);
         let mut until = Instant::now() + next.min(TICK);
-        // Pokes come with every commit that schedules something; looking at all duties each time would cost more
-        // than the duties.
+        // Pokes come with every commit that schedules something; looking at all tasks each time would cost more
+        // than the tasks.
         while timeout_at(until, engine.0.due_sooner.notified()).await.is_ok() {
-            for plan in plans.iter_mut().filter(|plan| matches!(plan.duty, Duty::Promote)) {
+            for plan in plans.iter_mut().filter(|plan| matches!(plan.task, MaintenanceTask::Promote)) {
                 plan.act_if_due(&engine).await;
                 until = until.min(Instant::now() + plan.left(&engine));
             }
@@ -57,22 +77,22 @@ impl Plan {
 
     fn left(&self, engine: &Engine) -> Duration {
         let paused = self.not_before.saturating_duration_since(Instant::now());
-        self.duty.due_in(engine).map_or(TICK, |due| due.max(paused))
+        self.task.due_in(engine).map_or(TICK, |due| due.max(paused))
     }
 
     async fn act(&mut self, engine: &Engine) {
         let start = Instant::now();
-        let pause = match self.duty.act(engine).await {
+        let pause = match self.task.act(engine).await {
             Ok(more) => {
                 self.failures = 0;
                 match more {
-                    true if self.duty.can_wait() => rest(start.elapsed(), self.duty.urgency(engine)),
+                    true if self.task.can_wait() => rest(start.elapsed(), self.task.urgency(engine)),
                     true => Duration::ZERO,
                     false => TOO_EARLY,
                 }
             }
             Err(error) => {
-                engine.loop_failed(self.duty.name(), &error);
+                engine.loop_failed(self.task.name(), &error);
                 self.failures += 1;
                 BACKOFF.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MOST)
             }

@@ -36,7 +36,7 @@ impl WaitingFor {
 
 /// When and for what a job waits; approximate, from memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outlook {
+pub struct WaitEstimate {
     /// Its place in its queue, from 1, while it is queued.
     pub position: Option<u64>,
     /// Seconds until it is done, where that can be told.
@@ -58,9 +58,9 @@ struct Facts {
     served: bool,
 }
 
-impl Outlook {
-    pub(crate) fn of(engine: &Engine, job: &Job) -> Outlook {
-        let mut outlook = look(
+impl WaitEstimate {
+    pub(crate) fn of(engine: &Engine, job: &Job) -> WaitEstimate {
+        let mut estimate = estimated(
             job,
             &Facts {
                 now: engine.now(),
@@ -70,14 +70,14 @@ impl Outlook {
                 served: job.state == State::Queued && engine.served(&job.queue, &job.kind),
             },
         );
-        if outlook.waiting_for == Some(WaitingFor::NoWorker) {
-            outlook.waiting_detail = engine.trouble(&job.queue, &job.kind);
+        if estimate.waiting_for == Some(WaitingFor::NoWorker) {
+            estimate.waiting_detail = engine.trouble(&job.queue, &job.kind);
         }
-        outlook
+        estimate
     }
 }
 
-fn look(job: &Job, facts: &Facts) -> Outlook {
+fn estimated(job: &Job, facts: &Facts) -> WaitEstimate {
     let waiting_for = waiting_for(job, facts);
     let position = (job.state == State::Queued).then(|| position(job, &facts.queue)).flatten();
     let stuck = matches!(waiting_for, Some(WaitingFor::Paused | WaitingFor::NoWorker));
@@ -91,7 +91,7 @@ fn look(job: &Job, facts: &Facts) -> Outlook {
         None => age / 4.0,
     };
     let retry_after_seconds = seconds(ask_again).min(RETRY_MOST);
-    Outlook { position, eta_seconds: left.map(seconds), waiting_for, waiting_detail: None, retry_after_seconds }
+    WaitEstimate { position, eta_seconds: left.map(seconds), waiting_for, waiting_detail: None, retry_after_seconds }
 }
 
 fn waiting_for(job: &Job, facts: &Facts) -> Option<WaitingFor> {
@@ -159,18 +159,22 @@ mod tests {
 
     #[test]
     fn a_queued_job_waits_for_those_before_it() {
-        let outlook = look(&job(State::Queued, 7), &facts(5, 6));
-        assert_eq!(outlook.position, Some(3));
+        let estimate = estimated(&job(State::Queued, 7), &facts(5, 6));
+        assert_eq!(estimate.position, Some(3));
         // Six run for 6 s each, so one ends each second: 3 s to wait and 6 s to run.
-        assert_eq!(outlook.eta_seconds, Some(9));
-        assert_eq!(outlook.retry_after_seconds, 5);
-        assert_eq!(outlook.waiting_for, None);
-        assert_eq!(look(&job(State::Queued, 7), &facts(1, 0)).position, Some(1), "never behind more than there are");
+        assert_eq!(estimate.eta_seconds, Some(9));
+        assert_eq!(estimate.retry_after_seconds, 5);
+        assert_eq!(estimate.waiting_for, None);
+        assert_eq!(
+            estimated(&job(State::Queued, 7), &facts(1, 0)).position,
+            Some(1),
+            "never behind more than there are"
+        );
     }
 
     #[test]
     fn the_reason_to_wait_is_told() {
-        let reason = |facts: &Facts| look(&job(State::Queued, 5), facts).waiting_for;
+        let reason = |facts: &Facts| estimated(&job(State::Queued, 5), facts).waiting_for;
         let mut now = facts(1, 2);
         now.queue.settings.concurrency = Some(2);
         assert_eq!(reason(&now), Some(WaitingFor::Slot));
@@ -178,24 +182,24 @@ mod tests {
         assert_eq!(reason(&now), Some(WaitingFor::NoWorker));
         now.queue.settings.paused = true;
         assert_eq!(reason(&now), Some(WaitingFor::Paused));
-        let stuck = look(&job(State::Queued, 5), &now);
+        let stuck = estimated(&job(State::Queued, 5), &now);
         assert_eq!((stuck.eta_seconds, stuck.retry_after_seconds), (None, 1));
         let scheduled = Job { run_at: NOW.plus(12_000), ..job(State::Scheduled, 5) };
-        let outlook = look(&scheduled, &facts(1, 0));
-        assert_eq!((outlook.waiting_for, outlook.eta_seconds), (Some(WaitingFor::Time), Some(16)));
-        assert_eq!(outlook.position, None);
+        let estimate = estimated(&scheduled, &facts(1, 0));
+        assert_eq!((estimate.waiting_for, estimate.eta_seconds), (Some(WaitingFor::Time), Some(16)));
+        assert_eq!(estimate.position, None);
     }
 
     #[test]
     fn nothing_is_promised_past_the_mean_and_asking_slows_down_with_age() {
         let mut late = facts(0, 1);
         let running = Job { started_at: Some(NOW), ..job(State::Running, 5) };
-        assert_eq!(look(&running, &late).eta_seconds, Some(4));
+        assert_eq!(estimated(&running, &late).eta_seconds, Some(4));
         late.now = NOW.plus(40_000);
-        assert_eq!(look(&running, &late).eta_seconds, None);
-        assert_eq!(look(&running, &late).retry_after_seconds, 10);
+        assert_eq!(estimated(&running, &late).eta_seconds, None);
+        assert_eq!(estimated(&running, &late).retry_after_seconds, 10);
         late.now = NOW.plus(9_000_000);
-        assert_eq!(look(&running, &late).retry_after_seconds, 60);
+        assert_eq!(estimated(&running, &late).retry_after_seconds, 60);
     }
 
     #[test]

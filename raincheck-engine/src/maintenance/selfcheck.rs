@@ -1,4 +1,4 @@
-//! The look at the store's own data that never ends: slow enough that nobody notices, so that a broken promise is known
+//! The check of the store's own data that never ends: slow enough that nobody notices, so that a broken promise is known
 //! before somebody trips over it.
 
 use std::sync::atomic::Ordering::Relaxed;

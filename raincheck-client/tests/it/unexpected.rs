@@ -105,13 +105,13 @@ async fn end(mock: &Mock, id: usize, end: End) -> Job {
 async fn of_kept_programs() {
     for (what, does, ends) in KEPT {
         println!("{what}");
-        let script = format!("while ask; do case $line in *odd*) {does};; *) OWN;; esac; done").replace("OWN", OWN);
+        let script = format!("while ask; do case $line in *other*) {does};; *) OWN;; esac; done").replace("OWN", OWN);
         let mock = Mock::start();
         let running = Running::start(worker(&mock).kind("k", kept(&script).build().unwrap()));
-        let odd = ["\"good\"", "\"odd\"", "\"good\"", "\"odd\"", "\"odd\"", "\"good\"", "\"good\""];
-        for input in odd {
+        let inputs = ["\"good\"", "\"other\"", "\"good\"", "\"other\"", "\"other\"", "\"good\"", "\"good\""];
+        for input in inputs {
             let id = mock.json("k", input);
-            if input == "\"odd\"" {
+            if input == "\"other\"" {
                 end(&mock, id, *ends).await;
             } else {
                 assert_eq!(text(&end(&mock, id, Succeeds).await), format!("\"{id}\""), "{what}");
@@ -125,12 +125,12 @@ async fn of_kept_programs() {
 async fn of_plain_programs() {
     for (what, does, ends) in PLAIN {
         println!("{what}");
-        let script = format!("case $(cat) in *odd*) {does};; *) echo \"\\\"$RAINCHECK_JOB\\\"\";; esac");
+        let script = format!("case $(cat) in *other*) {does};; *) echo \"\\\"$RAINCHECK_JOB\\\"\";; esac");
         let mock = Mock::start();
         let running = Running::start(worker(&mock).kind("k", shell(&script).build().unwrap()));
-        for input in ["\"good\"", "\"odd\"", "\"good\"", "\"odd\"", "\"odd\"", "\"good\""] {
+        for input in ["\"good\"", "\"other\"", "\"good\"", "\"other\"", "\"other\"", "\"good\""] {
             let id = mock.json("k", input);
-            if input == "\"odd\"" {
+            if input == "\"other\"" {
                 end(&mock, id, *ends).await;
             } else {
                 assert_eq!(text(&end(&mock, id, Succeeds).await), format!("\"{id}\""), "{what}");

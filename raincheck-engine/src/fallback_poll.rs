@@ -8,7 +8,7 @@ use crate::Engine;
 use crate::waiting::Wake;
 
 /// While somebody waits and something is queued, the two are brought together this often, whatever was heard.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// The net under the wakes: slots freed in another queue, another process's doings.
 pub(crate) async fn run(engine: Engine) {
@@ -17,11 +17,11 @@ pub(crate) async fn run(engine: Engine) {
         dispatch.somebody.notified().await;
         while !dispatch.waiting.lock().is_empty() {
             let asked = tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => false,
+                () = tokio::time::sleep(POLL_EVERY) => false,
                 () = dispatch.now.notified() => true,
             };
             if (asked || !dispatch.nothing_queued.load(SeqCst))
-                && let Err(error) = look(&engine).await
+                && let Err(error) = poll(&engine).await
             {
                 engine.loop_failed("looking for queued jobs", &error);
             }
@@ -29,7 +29,7 @@ pub(crate) async fn run(engine: Engine) {
     }
 }
 
-async fn look(engine: &Engine) -> Result<(), StoreError> {
+async fn poll(engine: &Engine) -> Result<(), StoreError> {
     let dispatch = &engine.0.dispatch;
     // Before the read: what is queued after it says so itself.
     dispatch.nothing_queued.store(true, SeqCst);

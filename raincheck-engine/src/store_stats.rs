@@ -5,7 +5,7 @@ use crate::{Counters, Engine, KindStats, WorkerInfo};
 
 /// What the store below tells about itself.
 #[derive(Clone, Debug)]
-pub struct StoreFigures {
+pub struct StoreStats {
     /// Transactions that were given up because they would have broken a promise.
     pub refused_writes: u64,
     /// How often the data came back without what was told of.
@@ -32,10 +32,10 @@ pub struct StoreFigures {
 
 impl Engine {
     /// What the store tells about itself since the start, from memory.
-    pub fn store_figures(&self) -> StoreFigures {
+    pub fn store_stats(&self) -> StoreStats {
         let store = self.store();
         let (free_bytes, is_low) = store.space();
-        StoreFigures {
+        StoreStats {
             refused_writes: store.refused_writes(),
             history_changes: store.history_changes(),
             missing_events: store.missing_events(),
@@ -95,7 +95,7 @@ impl Engine {
     /// either way so that the refused do not come back together; 1 to 72.
     pub fn retry_after_full(&self, queue: &Name) -> u64 {
         let waiting = self.queue(queue).map_or(0, |figures| figures.waiting());
-        crate::outlook::retry_after_full(waiting, self.drain_rate(queue), rand::random())
+        crate::wait_estimate::retry_after_full(waiting, self.drain_rate(queue), rand::random())
     }
 
     /// What happened since the start.

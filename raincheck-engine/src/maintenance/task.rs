@@ -12,7 +12,7 @@ const DUE_BATCH: usize = 512;
 const OVERDUE_BATCH: usize = 256;
 /// Jobs purged in one transaction: few, because their payloads are read and written to go, and somebody may wait for the
 /// transaction behind it.
-const RETIRE_BATCH: usize = 128;
+const PURGE_BATCH: usize = 128;
 /// Events that one transaction goes through at the beginning of the feed.
 const TRIM_BATCH: usize = 1_024;
 /// While jobs are forgotten the feed is looked at so often, milliseconds, or after so many of them: the events of those are
@@ -22,7 +22,7 @@ const TRIM_AFTER: u64 = 4_096;
 /// Else at least so often, milliseconds.
 const TRIM_EVERY_MOST: Millis = 600_000;
 /// Tombstones removed in one transaction.
-const BURY_BATCH: usize = 512;
+const TOMBSTONE_BATCH: usize = 512;
 /// When cleaning up is so much later than it should be, milliseconds, it is twice as urgent, and so on.
 const LATE: Millis = 250;
 /// It is never more urgent than so.
@@ -32,10 +32,10 @@ const LARGE: u32 = 4;
 /// Where others are at what is left over, it is looked at again so much later, milliseconds.
 const CATCH_UP_AGAIN: Millis = 1_000;
 /// Tombstones are looked for at least this often, milliseconds.
-const BURY_EVERY_MOST: Millis = 3_600_000;
+const TOMBSTONE_EVERY_MOST: Millis = 3_600_000;
 
-/// One thing the sweep does. It costs no query while the store knows that nothing is due.
-pub(crate) enum Duty {
+/// One thing that maintenance does. It costs no query while the store knows that nothing is due.
+pub(crate) enum MaintenanceTask {
     /// Settle runs that nobody reported, or that took too long.
     Settle,
     /// Queue jobs whose time has come; fail those not started in time.
@@ -46,7 +46,7 @@ pub(crate) enum Duty {
         at: Millis,
     },
     /// Purge finished jobs past their retention.
-    Retire,
+    PurgeExpired,
     /// Trim the feed; the store does not say when, so from time to time.
     Trim {
         /// Monotonic milliseconds of the last time.
@@ -54,41 +54,44 @@ pub(crate) enum Duty {
         /// How many jobs had been forgotten then.
         purged: u64,
     },
-    /// Forget tombstones; the store does not say when, so from time to time.
-    Bury {
+    /// Drop tombstones; the store does not say when, so from time to time.
+    DropTombstones {
         /// Monotonic milliseconds of the next time.
         at: Millis,
     },
 }
 
-impl Duty {
-    /// Every duty, the most urgent first.
-    pub(crate) fn all(engine: &Engine) -> [Duty; 6] {
+impl MaintenanceTask {
+    /// Every task, the most urgent first.
+    pub(crate) fn all(engine: &Engine) -> [MaintenanceTask; 6] {
         let at = engine.0.clock.ticks();
         [
-            Duty::Settle,
-            Duty::Promote,
-            Duty::CatchUp { at },
-            Duty::Retire,
-            Duty::Trim { last: at - TRIM_EVERY_MOST, purged: 0 },
-            Duty::Bury { at },
+            MaintenanceTask::Settle,
+            MaintenanceTask::Promote,
+            MaintenanceTask::CatchUp { at },
+            MaintenanceTask::PurgeExpired,
+            MaintenanceTask::Trim { last: at - TRIM_EVERY_MOST, purged: 0 },
+            MaintenanceTask::DropTombstones { at },
         ]
     }
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Duty::Settle => "settling lost runs",
-            Duty::Promote => "queueing due jobs",
-            Duty::CatchUp { .. } => "catching up with follow-ups",
-            Duty::Retire => "purging old jobs",
-            Duty::Trim { .. } => "trimming the feed",
-            Duty::Bury { .. } => "forgetting tombstones",
+            MaintenanceTask::Settle => "settling lost runs",
+            MaintenanceTask::Promote => "queueing due jobs",
+            MaintenanceTask::CatchUp { .. } => "catching up with follow-ups",
+            MaintenanceTask::PurgeExpired => "purging old jobs",
+            MaintenanceTask::Trim { .. } => "trimming the feed",
+            MaintenanceTask::DropTombstones { .. } => "forgetting tombstones",
         }
     }
 
     /// Whether nobody minds when it is late.
     pub(crate) fn can_wait(&self) -> bool {
-        matches!(self, Duty::Retire | Duty::Trim { .. } | Duty::Bury { .. })
+        matches!(
+            self,
+            MaintenanceTask::PurgeExpired | MaintenanceTask::Trim { .. } | MaintenanceTask::DropTombstones { .. }
+        )
     }
 
     /// How long until there is something to do; `None` when nothing is in sight.
@@ -105,16 +108,16 @@ impl Duty {
     fn left(&self, engine: &Engine) -> Option<Millis> {
         let (store, clock) = (engine.store(), &engine.0.clock);
         Some(match self {
-            Duty::Settle => store.next_overdue()? - clock.ticks(),
-            Duty::Promote => store.next_due()?.since(clock.now()),
-            Duty::CatchUp { at } => store.is_left_over().then_some(at - clock.ticks())?,
-            Duty::Retire => store.next_retirement()?.since(clock.now()),
-            Duty::Trim { last, purged } => {
+            MaintenanceTask::Settle => store.next_overdue()? - clock.ticks(),
+            MaintenanceTask::Promote => store.next_due()?.since(clock.now()),
+            MaintenanceTask::CatchUp { at } => store.is_left_over().then_some(at - clock.ticks())?,
+            MaintenanceTask::PurgeExpired => store.next_retirement()?.since(clock.now()),
+            MaintenanceTask::Trim { last, purged } => {
                 let idle = (engine.settings().feed_keep / 10).clamp(TRIM_EVERY, TRIM_EVERY_MOST);
                 let forgotten = engine.counters().purged.load(Relaxed).saturating_sub(*purged);
                 last + trim_pause(forgotten, idle) - clock.ticks()
             }
-            Duty::Bury { at } => at - clock.ticks(),
+            MaintenanceTask::DropTombstones { at } => at - clock.ticks(),
         })
     }
 
@@ -122,38 +125,39 @@ impl Duty {
     pub(crate) async fn act(&mut self, engine: &Engine) -> Result<bool, StoreError> {
         let times = self.urgency(engine).min(LARGE) as usize;
         match self {
-            Duty::Settle => settle(engine).await,
-            Duty::Promote => {
+            MaintenanceTask::Settle => settle(engine).await,
+            MaintenanceTask::Promote => {
                 let commands = vec![Command::Promote(DUE_BATCH), Command::Expire(DUE_BATCH)];
-                Ok(swept(engine, commands).await?.iter().any(|count| *count >= DUE_BATCH))
+                Ok(cleaned_up(engine, commands).await?.iter().any(|count| *count >= DUE_BATCH))
             }
-            Duty::CatchUp { at } => {
-                let count: usize = swept(engine, vec![Command::CatchUp(DUE_BATCH)]).await?.iter().sum();
+            MaintenanceTask::CatchUp { at } => {
+                let count: usize = cleaned_up(engine, vec![Command::CatchUp(DUE_BATCH)]).await?.iter().sum();
                 if count == 0 {
                     *at = engine.0.clock.ticks() + CATCH_UP_AGAIN;
                 }
                 Ok(count > 0)
             }
-            Duty::Retire => {
-                let most = RETIRE_BATCH * times;
-                let count: usize = swept(engine, vec![Command::Retire(most)]).await?.iter().sum();
+            MaintenanceTask::PurgeExpired => {
+                let most = PURGE_BATCH * times;
+                let count: usize = cleaned_up(engine, vec![Command::Retire(most)]).await?.iter().sum();
                 engine.counters().purged.fetch_add(count as u64, Relaxed);
                 Ok(count >= most)
             }
-            Duty::Trim { last, purged } => {
+            MaintenanceTask::Trim { last, purged } => {
                 let (most, before) = (TRIM_BATCH * times, engine.counters().purged.load(Relaxed));
                 let trim = Trim { limit: most, read: engine.read_by_all().await? };
-                let more = swept(engine, vec![Command::Trim(trim)]).await?.iter().any(|count| *count >= most);
+                let more = cleaned_up(engine, vec![Command::Trim(trim)]).await?.iter().any(|count| *count >= most);
                 if !more {
                     (*last, *purged) = (engine.0.clock.ticks(), before);
                 }
                 Ok(more)
             }
-            Duty::Bury { at } => {
-                let most = BURY_BATCH * times;
-                let more = swept(engine, vec![Command::Bury(most)]).await?.iter().any(|count| *count >= most);
+            MaintenanceTask::DropTombstones { at } => {
+                let most = TOMBSTONE_BATCH * times;
+                let more = cleaned_up(engine, vec![Command::Bury(most)]).await?.iter().any(|count| *count >= most);
                 if !more {
-                    *at = engine.0.clock.ticks() + (engine.settings().tombstone / 10).clamp(1_000, BURY_EVERY_MOST);
+                    *at =
+                        engine.0.clock.ticks() + (engine.settings().tombstone / 10).clamp(1_000, TOMBSTONE_EVERY_MOST);
                 }
                 Ok(more)
             }
@@ -191,11 +195,11 @@ async fn settle(engine: &Engine) -> Result<bool, StoreError> {
     Ok(count >= OVERDUE_BATCH)
 }
 
-/// Carries out sweeps, removes the files they leave, and answers how many each swept.
-async fn swept(engine: &Engine, commands: Vec<Command>) -> Result<Vec<usize>, StoreError> {
+/// Carries out commands that clean up, removes the files they leave, and answers how many rows each of them took.
+async fn cleaned_up(engine: &Engine, commands: Vec<Command>) -> Result<Vec<usize>, StoreError> {
     let (mut counts, mut files) = (Vec::new(), Vec::new());
     for reply in engine.store().apply(commands).await? {
-        let (count, left) = replies::sweep(reply)?;
+        let (count, left) = replies::swept(reply)?;
         counts.push(count);
         files.extend(left.blobs);
     }
