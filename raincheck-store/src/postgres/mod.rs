@@ -1,9 +1,9 @@
 //! Many nodes on one PostgreSQL: one group-committing writer a node, set-based statements, and readers apart.
 //!
-//! From below: [`connection`] to one server, [`tables`] and their rows, what this node shares ([`shared`]): its number among
-//! the nodes ([`node`]), the [`history`] that the data is in, the change [`feed`], the [`partitions`] of the tables. On that
-//! stand the [`writer`], through which every command goes, and the [`reader`]; [`store`] puts both behind the trait
-//! [`crate::Store`]. [`check`] looks at the data from beside.
+//! From below: [`connection`] to one server, [`tables`] and their rows, what this node shares ([`shared`]): its number
+//! among the nodes ([`node`]), the [`history`] that the data is in, the change [`feed`], the [`partitions`] of the
+//! tables. On that stand the [`writer`], through which every command goes, and the [`reader`]; [`store`] puts both
+//! behind the trait [`crate::Store`]. [`check`] looks at the data from beside.
 
 mod check;
 mod connection;

@@ -35,8 +35,8 @@ pub struct PostgresOptions {
     pub tombstone: Millis,
     /// How much of the feed stays when its jobs are forgotten.
     pub feed: FeedRetention,
-    /// How much time a partition is long, milliseconds: what is written about the jobs made in it lies together, and what is
-    /// forgotten gives its space back by the partition.
+    /// How much time a partition is long, milliseconds: what is written about the jobs made in it lies together, and
+    /// what is forgotten gives its space back by the partition.
     pub partition_length: Millis,
     /// When a look for jobs that are ready, due or over has taken so long, those after it begin where it ended, for a
     /// while: so somebody's open transaction, which keeps the entries of all that were, does not slow down every look.

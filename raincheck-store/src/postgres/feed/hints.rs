@@ -19,7 +19,8 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
-    /// Notes that somebody asks for something at `now`, in ticks; answers whether nobody had for long, and no hints come.
+    /// Notes that somebody asks for something at `now`, in ticks; answers whether nobody had for long, and no hints
+    /// come.
     pub fn asked(&self, now: i64) -> bool {
         let before = self.asked.swap(now, Ordering::Relaxed);
         now - before >= WAITS && !self.heard.load(Ordering::Relaxed)

@@ -1,5 +1,5 @@
--- Facts of the store itself: its secret, the highest number whose tombstone was dropped; of the feed the last event that
--- was removed, up to where it was trimmed, and what the events of forgotten jobs above that take.
+-- Facts of the store itself: its secret, the highest number whose tombstone was dropped; of the feed the last event
+-- that was removed, up to where it was trimmed, and what the events of forgotten jobs above that take.
 CREATE TABLE meta (name text PRIMARY KEY, number bigint, bytes bytea);
 
 -- Who serves this data. A node holds its number for as long as it is seen; the number is its lane among job numbers.
@@ -94,12 +94,12 @@ CREATE TABLE lease (
 ) WITH (fillfactor = 60, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.1);
 CREATE INDEX lease_over ON lease (least(until, timeout_at));
 
--- Numbers of jobs grow with time. What is written about the jobs of some span of time, and is wide, lies in a partition of
--- its own: of `spec`, `result`, `report`, `chunk` and `event`, each named after its table and the `suffix`. Nothing is read
--- of them but by way of a row of `job`: when that is gone, what is left here is invisible, and goes with the partition.
--- `held` is about how many jobs had rows there when its time was over, or when it was last compacted.
--- Events outlive their jobs, so their partition has a suffix of its own, and a life: where `last` is said, no forgotten job
--- of it has an event above that cursor, and when the feed is trimmed so far, they go. Without a `suffix`, nothing else is
+-- Numbers of jobs grow with time. What is written about the jobs of some span of time, and is wide, lies in a partition
+-- of its own: of `spec`, `result`, `report`, `chunk` and `event`, each named after its table and the `suffix`. Nothing
+-- is read of them but by way of a row of `job`: when that is gone, what is left here is invisible, and goes with the
+-- partition. `held` is about how many jobs had rows there when its time was over, or when it was last compacted. Events
+-- outlive their jobs, so their partition has a suffix of its own, and a life: where `last` is said, no forgotten job of
+-- it has an event above that cursor, and when the feed is trimmed so far, they go. Without a `suffix`, nothing else is
 -- left.
 CREATE TABLE partition (
     low bigint PRIMARY KEY,

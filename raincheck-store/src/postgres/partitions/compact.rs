@@ -37,8 +37,8 @@ struct Part {
     kept: String,
 }
 
-/// Compacts a partition whose time is over, if that is worth while; its events stay until the feed is trimmed past those of the
-/// jobs that are forgotten.
+/// Compacts a partition whose time is over, if that is worth while; its events stay until the feed is trimmed past
+/// those of the jobs that are forgotten.
 pub(crate) async fn compact(db: &mut Client, partition: &PastPartition, suffix: &str) -> Result<Fate, PgError> {
     let held = match partition.held {
         Some(held) => held,
@@ -60,8 +60,8 @@ pub(crate) async fn compact(db: &mut Client, partition: &PastPartition, suffix: 
     replace(db, partition, (&PAYLOADS, suffix), finished, kept).await
 }
 
-/// Compacts the events of a partition that was compacted, now that the feed is trimmed past those of the jobs that were forgotten
-/// then. Those that were not are the ones with a spec; some may be by now.
+/// Compacts the events of a partition that was compacted, now that the feed is trimmed past those of the jobs that were
+/// forgotten then. Those that were not are the ones with a spec; some may be by now.
 pub(crate) async fn compact_events(db: &mut Client, partition: &PastPartition, suffix: &str) -> Result<Fate, PgError> {
     let finished = format!(
         "SELECT s.no FROM spec_{suffix} s \

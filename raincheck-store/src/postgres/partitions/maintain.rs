@@ -1,8 +1,8 @@
 //! Maintains the partitions: makes them ahead of time, and drops those that no job is left of. Any node does, no matter
 //! how many; who comes second finds nothing to do.
 //!
-//! What another transaction has in use is left for the next round: whoever waits for a lock on a whole table lets nobody
-//! else at it meanwhile.
+//! What another transaction has in use is left for the next round: whoever waits for a lock on a whole table lets
+//! nobody else at it meanwhile.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -42,8 +42,8 @@ static FEED_PAGE: LazyLock<String> = LazyLock::new(|| {
 const OLD_FEED: &str = "DELETE FROM feed f WHERE f.pos > $1 AND f.pos <= $2 AND NOT EXISTS (SELECT FROM \
     (SELECT 1 FROM job j WHERE j.no >= f.low AND j.no <= f.high LIMIT 1) AS any_of_them, LATERAL (SELECT FROM event e \
     JOIN job j ON j.no = e.no WHERE e.batch = f.batch AND e.no >= f.low AND e.no <= f.high LIMIT 1) AS one_of_its)";
-/// So many of the newest rows of the feed stay: other nodes may still have to read them, and the last one says where the
-/// feed goes on.
+/// So many of the newest rows of the feed stay: other nodes may still have to read them, and the last one says where
+/// the feed goes on.
 const KEEP_FEED: i64 = 10_000;
 
 /// What one round did.
@@ -81,10 +81,11 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
 /// Everything once.
 ///
 /// 1. Read which partitions there are, and make those of now and of one length later.
-/// 2. Of each that is over, oldest first: drop what goes with jobs when no job is left, compact it when few are; and when the
-///    feed is trimmed past the events of its forgotten jobs, do the same with its events. So many a round.
+/// 2. Of each that is over, oldest first: drop what goes with jobs when no job is left, compact it when few are; and
+///    when the feed is trimmed past the events of its forgotten jobs, do the same with its events. So many a round.
 /// 3. Read which there are now.
-/// 4. Forget the rows of the feed that no job is left of. After each page it rests for so many times as long as that took.
+/// 4. Forget the rows of the feed that no job is left of. After each page it rests for so many times as long as that
+///    took.
 pub(crate) async fn round(shared: &Shared, rests: u32) -> Result<Maintained, PgError> {
     // 1.
     let mut db = shared.reader(Instant::now() + ROUND).await?;

@@ -51,8 +51,8 @@ pub(crate) async fn take_tables(db: &Transaction<'_>, tables: &[&str]) -> Result
         .await
 }
 
-/// Carries out a statement that waits for locks, shortly; answers whether they were had. If they were not, what can be done
-/// with the transaction is to roll it back.
+/// Carries out a statement that waits for locks, shortly; answers whether they were had. If they were not, what can be
+/// done with the transaction is to roll it back.
 pub(crate) async fn lock(db: &Transaction<'_>, sql: &str) -> Result<bool, PgError> {
     match db.batch_execute(&format!("{PATIENCE}; {sql}; SET LOCAL statement_timeout = 0")).await {
         Ok(()) => Ok(true),

@@ -1,5 +1,5 @@
-//! Rows as values: what stands in which column, and the numbers of names and the counters as this node knows them. It must
-//! not know who reads or writes them, and decides nothing.
+//! Rows as values: what stands in which column, and the numbers of names and the counters as this node knows them. It
+//! must not know who reads or writes them, and decides nothing.
 
 pub(crate) mod counters;
 pub(crate) mod leases;

@@ -38,9 +38,8 @@ impl KnownNames {
 }
 
 /// Names of one table (`queue` or `kind`) and their numbers, as far as this node has met them. A number stands for one
-/// name for as long as the history is the same (see [`crate::postgres::history`]), so what is known here is true; only what is not
-/// may be asked for. Names that nothing refers to are
-/// forgotten, as `writer/unused_names.rs` says.
+/// name for as long as the history is the same (see [`crate::postgres::history`]), so what is known here is true; only
+/// what is not may be asked for. Names that nothing refers to are forgotten, as `writer/unused_names.rs` says.
 #[derive(Debug)]
 pub(crate) struct Names {
     table: &'static str,

@@ -20,7 +20,8 @@ use crate::records::Commit;
 
 const INSERT: &str = "INSERT INTO event SELECT $1, u.* FROM unnest($2::integer[], $3::bigint[], $4::integer[], \
     $5::smallint[], $6::smallint[], $7::integer[], $8::bigint[], $9::text[]) AS u";
-/// Held from here to the end of the transaction, which comes at once. Any number will do, as long as it is always the same.
+/// Held from here to the end of the transaction, which comes at once. Any number will do, as long as it is always the
+/// same.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8241990467021)";
 const PLACE: &str = "INSERT INTO feed SELECT pos + 1, $1, last + 1, last + $2, $3, $4, $5, $6, $7 \
     FROM (SELECT pos, last FROM feed ORDER BY pos DESC LIMIT 1) AS latest RETURNING pos, first";
@@ -180,8 +181,8 @@ impl CommitEffects {
         done.replies
     }
 
-    /// Nobody knows whether it is on disk. Should it be, it is read from the feed like another node's, and the leases that
-    /// it handed out end in time.
+    /// Nobody knows whether it is on disk. Should it be, it is read from the feed like another node's, and the leases
+    /// that it handed out end in time.
     pub fn leave_open(mut self, shared: &Shared) {
         shared.feed.doubt();
         for change in std::mem::take(&mut self.lease_changes) {

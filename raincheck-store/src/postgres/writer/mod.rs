@@ -1,12 +1,13 @@
-//! The writer of a node: everything that changes a job is one of its transactions. It must not know HTTP, use cases or rules:
-//! the core decides, this loads facts and writes changes.
+//! The writer of a node: everything that changes a job is one of its transactions. It must not know HTTP, use cases or
+//! rules: the core decides, this loads facts and writes changes.
 //!
-//! [`task`] takes what callers ask for, and [`transaction`] carries it out, in a [`batch`]: [`facts`] are loaded, [`apply`] has
-//! the core decide, [`ready`], [`sweep`] and [`purge`] find jobs, [`flush`] writes, and [`commit`] takes the place in the feed and makes known
-//! what is on disk.
+//! [`task`] takes what callers ask for, and [`transaction`] carries it out, in a [`batch`]: [`facts`] are loaded,
+//! [`apply`] has the core decide, [`ready`], [`sweep`] and [`purge`] find jobs, [`flush`] writes, and [`commit`] takes
+//! the place in the feed and makes known what is on disk.
 
 mod apply;
 mod batch;
+mod caps;
 mod claim;
 mod commit;
 mod facts;

@@ -12,7 +12,8 @@ use crate::leases::KeptLease;
 pub(crate) struct Entry {
     /// As this transaction leaves it.
     pub job: Job,
-    /// State, attempt and number of the last event in the row, as it was read or written last; `None` before there is one.
+    /// State, attempt and number of the last event in the row, as it was read or written last; `None` before there is
+    /// one.
     pub row: Option<(State, u32, u32)>,
     /// The row says something else than `job`.
     pub dirty: bool,

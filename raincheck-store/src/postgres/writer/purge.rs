@@ -139,8 +139,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Drops tombstones whose time is over, with the claims of their jobs, and old answers to lease requests; and sees to
-    /// it that partitions and the feed are looked after.
+    /// Drops tombstones whose time is over, with the claims of their jobs, and old answers to lease requests; and sees
+    /// to it that partitions and the feed are looked after.
     pub(crate) async fn drop_tombstones(&mut self, limit: usize) -> Result<Reply, PgError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let before = self.now.0 - REMEMBER_REQUESTS;

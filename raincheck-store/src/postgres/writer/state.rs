@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::scan_start::ScanStarts;
 use crate::postgres::locks::NODE_LOCK;
 
-/// Every plan is one that holds at any size: a statement that was planned while its tables were empty goes on to be used
-/// when they are not. Local to the transaction, so that it means the same behind a pooler.
+/// Every plan is one that holds at any size: a statement that was planned while its tables were empty goes on to be
+/// used when they are not. Local to the transaction, so that it means the same behind a pooler.
 ///
 /// No limit for statements: one that ran out during the commit would end the wait for a standby, and be told as done.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode = force_generic_plan; \

@@ -29,8 +29,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Figures of other nodes are at most about this old while something goes on.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// The one task of a node that writes. It drains its channel into one transaction, so that everyone who waits shares one
-/// commit; nobody waits for a batch to fill.
+/// The one task of a node that writes. It drains its channel into one transaction, so that everyone who waits shares
+/// one commit; nobody waits for a batch to fill.
 pub(crate) struct Writer {
     pub shared: Arc<Shared>,
     /// Makes its connection anew.
@@ -42,7 +42,8 @@ pub(crate) struct Writer {
     pub looked: Instant,
     /// Since when its connection is lost.
     pub lost_since: Option<Instant>,
-    /// A transaction whose connection was lost, and which may be under way still: nothing is written before it has ended.
+    /// A transaction whose connection was lost, and which may be under way still: nothing is written before it has
+    /// ended.
     pub open: Option<i64>,
     /// Whether that one was committed, since that is known.
     pub committed: Option<bool>,
@@ -87,10 +88,12 @@ impl Writer {
     /// but the moment.
     ///
     /// 1. A connection, a new one where it was lost: what was under way on the old one has ended by then.
-    /// 2. The transaction itself, in a batch: facts, decisions, changes, follow-ups, leases, commit; see [`Batch::transact`].
+    /// 2. The transaction itself, in a batch: facts, decisions, changes, follow-ups, leases, commit; see
+    ///    [`Batch::transact`].
     /// 3. It is on disk: its effects are made known, and the replies are those of the callers.
     /// 4. No answer came to the commit: the database is asked what became of it.
-    /// 5. It was not committed: what it had made known is taken back, what stood in its way is mended, and it begins anew.
+    /// 5. It was not committed: what it had made known is taken back, what stood in its way is mended, and it begins
+    ///    anew.
     async fn carry_out(&mut self, batch: &[Request]) -> Result<Vec<Vec<Reply>>, StoreError> {
         let mut races = 0;
         let until = self.until(batch)?;

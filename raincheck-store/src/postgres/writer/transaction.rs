@@ -38,8 +38,8 @@ impl Batch<'_> {
     ///
     /// 1. *Facts*: it begins, and learns the time, its number, that this node still is who it was, and what its first
     ///    commands must know, all in one round trip.
-    /// 2. *Decisions*: the commands of all callers in turns, group by group, *leases* after all else of a turn. What the rules
-    ///    decide is kept in this batch, where the commands after it see it.
+    /// 2. *Decisions*: the commands of all callers in turns, group by group, *leases* after all else of a turn. What
+    ///    the rules decide is kept in this batch, where the commands after it see it.
     /// 3. *Follow-ups* of the decisions, a set at a time; what is too much for one transaction is left over.
     /// 4. *Changes* are written, all sets at once.
     /// 5. *Commit*: the events get their place in the feed.
@@ -172,8 +172,8 @@ static MOMENT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| moment(
 /// With when leases could last be renewed: for who ends those that seem to be over.
 static MOMENT_OF_LEASES: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| moment("(SELECT at FROM life)"));
 
-/// The time; the transaction's number; whether this node still is who it was, as seen after it got the lock that whoever
-/// takes that away would need; one thing more; and which names and which history these are.
+/// The time; the transaction's number; whether this node still is who it was, as seen after it got the lock that
+/// whoever takes that away would need; one thing more; and which names and which history these are.
 fn moment(more: &str) -> String {
     format!(
         "SELECT {NOW}, b, pg_advisory_xact_lock({BATCH_LOCK}, (b % 2147483647)::integer), \
@@ -220,8 +220,8 @@ fn sweeps_leases(command: &Command) -> bool {
     matches!(command, Command::Settle(settle) if matches!(settle.outcome, Outcome::Lost | Outcome::TimedOut))
 }
 
-/// All commands with the numbers of their callers. Each caller's keep their order; those of all callers take turns, leases
-/// after all else, so that they see everything queued in the same transaction and are served with one look.
+/// All commands with the numbers of their callers. Each caller's keep their order; those of all callers take turns,
+/// leases after all else, so that they see everything queued in the same transaction and are served with one look.
 fn in_turns<'c>(callers: impl Iterator<Item = &'c [Command]>) -> Vec<(usize, &'c Command)> {
     let mut commands = Vec::new();
     for (caller, asked) in callers.enumerate() {
