@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::response::Response;
 use futures_util::stream;
 use raincheck_engine::Engine;
 
@@ -27,15 +28,13 @@ pub fn router(engine: Engine, options: Options) -> anyhow::Result<Router> {
         let front = front.clone();
         async move {
             let answer = front.answer(request, false).await;
-            match answer.extensions().get::<Untold>() {
-                // A body that fails before its first byte ends the connection: nothing of the answer is sent.
-                Some(_) => answer.map(|_| Body::from_stream(stream::once(async { Err::<&str, _>(untold()) }))),
-                None => answer,
-            }
+            if answer.extensions().get::<Untold>().is_some() { unsaid(answer) } else { answer }
         }
     }))
 }
 
-fn untold() -> io::Error {
-    io::Error::other("nobody knows whether it was done")
+/// An answer of which nothing is sent: a body that fails before its first byte ends the connection.
+pub fn unsaid(answer: Response) -> Response {
+    let failure = async { Err::<&str, _>(io::Error::other("nobody knows whether it was done")) };
+    answer.map(|_| Body::from_stream(stream::once(failure)))
 }

@@ -11,7 +11,7 @@ use super::path::JobPath;
 use super::problem::Problem;
 use super::query::Query;
 use super::wire::JobView;
-use super::{negotiate, people};
+use super::{html, negotiate};
 
 /// A job: 202 while it goes on, 200 when it has succeeded, a problem when it has failed.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "learn",
@@ -30,7 +30,7 @@ pub async fn get(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem
     let failed_status = failed_status(app, query)?;
     query.done()?;
     if negotiate::best(headers, &["application/json", "application/problem+json", "text/html"]) == Some("text/html") {
-        return people::job(app, base, app.job(id).await?).await;
+        return html::job(app, base, app.job(id).await?).await;
     }
     if wait.millis() == 0
         && let Some(mut same) = answer::unchanged(app, id, headers).await?

@@ -13,7 +13,7 @@ use super::route::{Access, Guarded, Route};
 use super::scope::Scope;
 use super::server::Server;
 use super::{
-    health, jobs, kinds, leases, list, metrics, openapi, people, queues, readers, result, steer, stream, submit, watch,
+    control, health, html, jobs, kinds, leases, list, metrics, openapi, queues, readers, result, stream, submit, watch,
     workers,
 };
 
@@ -52,14 +52,14 @@ routes! {
         POST "/jobs/batch" Submit submit::batch::post;
         GET "/jobs/{id}" Submit jobs::get (kept);
         PUT "/jobs/{id}" Submit submit::put;
-        DELETE "/jobs/{id}" Admin steer::purge;
+        DELETE "/jobs/{id}" Admin control::purge;
         GET "/jobs/{id}/result" Submit result::get;
         GET "/jobs/{id}/stream" Submit stream::get;
         GET "/jobs/{id}/log" Read stream::log;
         GET "/jobs/{id}/events" Submit watch::job::get;
-        POST "/jobs/{id}/cancel" Admin steer::cancel (kept);
-        POST "/jobs/{id}/rerun" Admin steer::rerun;
-        POST "/jobs/{id}/run-now" Admin steer::run_now;
+        POST "/jobs/{id}/cancel" Admin control::cancel (kept);
+        POST "/jobs/{id}/rerun" Admin control::rerun;
+        POST "/jobs/{id}/run-now" Admin control::run_now;
         GET "/events" Read watch::feed::get;
         GET "/kinds" Read kinds::list;
         GET "/kinds/{kind}" Read kinds::get;
@@ -87,12 +87,12 @@ routes! {
     }
     pages {
         GET "/openapi.json" Any openapi::get;
-        GET "/" Read people::start;
-        GET "/docs" Any people::docs;
-        GET "/problems/{slug}" Any people::problem;
-        GET "/assets/raincheck.css" Any people::style;
-        GET "/assets/job.js" Any people::job_script;
-        GET "/assets/api.js" Any people::api_script;
+        GET "/" Read html::start;
+        GET "/docs" Any html::docs;
+        GET "/problems/{slug}" Any html::problem;
+        GET "/assets/raincheck.css" Any html::style;
+        GET "/assets/job.js" Any html::job_script;
+        GET "/assets/api.js" Any html::api_script;
     }
 }
 

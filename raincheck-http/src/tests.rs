@@ -5,15 +5,20 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::header::{ALLOW, AUTHORIZATION, HOST, WWW_AUTHENTICATE};
 use http::{Method, Request};
 use raincheck_core::{Clock, SteadyClock};
 use raincheck_engine::{Engine, Settings};
 use raincheck_store::{SqliteOptions, SqliteStore};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tower::Service;
 
 use super::document::DOCUMENT;
+use super::embed::unsaid;
+use super::problem::Problem;
 use super::routes::{PAGES, ROUTES};
 use super::scope::Scope;
 use super::{Options, router};
@@ -100,4 +105,24 @@ async fn another_method_is_answered_with_those_that_rows_have() {
         let allow = answer.headers()[ALLOW].to_str().unwrap();
         assert_eq!(allow.split(',').collect::<BTreeSet<_>>(), methods, "{path}");
     }
+}
+
+#[tokio::test]
+async fn of_an_answer_that_must_not_be_given_a_program_sends_nothing() {
+    let answer = || async { unsaid(Problem::no_room().into_response()) };
+    let routes = Router::new().route("/", get(|| async { Problem::no_room() }).post(answer));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    let said = async |method: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request =
+            format!("{method} / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    assert!(said("GET").await.starts_with("HTTP/1.1 503"));
+    assert_eq!(said("POST").await, "");
 }

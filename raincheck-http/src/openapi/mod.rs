@@ -14,7 +14,7 @@ pub use parameters::{
     WaitParameters,
 };
 pub use problems::{
-    ChangeProblems, JobProblems, ObjectProblems, PutProblems, ReadProblems, SteerProblems, SubmitProblems, Unready,
+    ChangeProblems, ControlProblems, JobProblems, ObjectProblems, PutProblems, ReadProblems, SubmitProblems, Unready,
     WorkProblems,
 };
 pub use schema::{

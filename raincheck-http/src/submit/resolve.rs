@@ -13,7 +13,7 @@ use crate::wire::{Duration, Moment, NewJobBody, Object, escape, time};
 /// An input and what it is compared by.
 #[derive(Debug, Default)]
 pub struct Input {
-    /// Themselves.
+    /// What the job is to work on.
     pub content: Content,
     /// What comes of comparing it.
     pub sameness: Sameness,

@@ -7,11 +7,11 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::bed::{Bed, send};
+use super::test_server::{TestServer, send};
 
 #[tokio::test]
 async fn broken_bodies() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let deep = format!("{{\"kind\":\"k\",\"input\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let deep_unknown = format!("{{\"nope\":{}", "[".repeat(500_000));
     let cases: Vec<(&[u8], u16, &str)> = vec![
@@ -66,7 +66,7 @@ async fn broken_bodies() {
         (b"{\"kind\":\"k\",\"key\":\"\"}", 400, "invalid-idempotency-key"),
     ];
     for (body, status, slug) in cases {
-        let request = bed.ask(Method::POST, "/jobs").header("content-type", "application/json").body(body.to_vec());
+        let request = server.ask(Method::POST, "/jobs").header("content-type", "application/json").body(body.to_vec());
         let reply = send(request).await;
         let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
         assert_eq!((reply.status, reply.slug().as_str()), (status, slug), "{shown}: {}", reply.text());
@@ -75,35 +75,35 @@ async fn broken_bodies() {
         }
     }
     let many: serde_json::Map<String, serde_json::Value> = (0..33).map(|n| (n.to_string(), json!("x"))).collect();
-    bed.post("/jobs", json!({"kind": "k", "tags": many})).await.is(422);
-    bed.post("/jobs", json!({"kind": "k", "label": "x".repeat(257)})).await.is(422);
-    bed.post("/jobs", json!({"kind": "k", "key": "x".repeat(256)})).await.is(400);
-    let both = bed.post("/jobs", json!({"kind": "k!", "queue": "q!", "priority": 999})).await;
+    server.post("/jobs", json!({"kind": "k", "tags": many})).await.is(422);
+    server.post("/jobs", json!({"kind": "k", "label": "x".repeat(257)})).await.is(422);
+    server.post("/jobs", json!({"kind": "k", "key": "x".repeat(256)})).await.is(400);
+    let both = server.post("/jobs", json!({"kind": "k!", "queue": "q!", "priority": 999})).await;
     assert_eq!(both.is(422).json()["errors"].as_array().unwrap().len(), 3, "all that is wrong is said at once");
-    assert_eq!(bed.get("/jobs").await.json()["items"], json!([]), "a refused submit made a job");
+    assert_eq!(server.get("/jobs").await.json()["items"], json!([]), "a refused submit made a job");
 }
 
 #[tokio::test]
 async fn a_body_that_may_be_left_out_may_be_null() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
+    let server = TestServer::new().await;
+    let job = server.job().await;
     for body in ["", "null", " null\n"] {
-        let lease = bed.lease("k").await;
+        let lease = server.lease("k").await;
         let lease = lease["lease"].as_str().unwrap();
         for action in ["heartbeat", "release"] {
-            let request = bed.ask(Method::POST, &format!("/leases/{lease}/{action}")).body(body);
+            let request = server.ask(Method::POST, &format!("/leases/{lease}/{action}")).body(body);
             send(request.header("content-type", "application/json")).await.is(200);
         }
     }
-    bed.complete("k", json!(1)).await;
-    let rerun = bed.ask(Method::POST, &format!("{job}/rerun?force=true")).header("content-type", "application/json");
+    server.complete("k", json!(1)).await;
+    let rerun = server.ask(Method::POST, &format!("{job}/rerun?force=true")).header("content-type", "application/json");
     send(rerun.body("null")).await.is(202);
-    bed.post("/jobs", json!(null)).await.is(422);
+    server.post("/jobs", json!(null)).await.is(422);
 }
 
 #[tokio::test]
 async fn media_types_and_encodings() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let body = r#"{"kind":"k"}"#;
     for (media, status) in [
         ("application/json", 202),
@@ -116,7 +116,7 @@ async fn media_types_and_encodings() {
         ("text/plain", 415),
         ("nonsense", 415),
     ] {
-        let reply = send(bed.ask(Method::POST, "/jobs").header("content-type", media).body(body)).await;
+        let reply = send(server.ask(Method::POST, "/jobs").header("content-type", media).body(body)).await;
         reply.is(status);
         if status == 415 {
             assert_eq!(reply.slug(), "unsupported-media-type", "{media}");
@@ -124,52 +124,54 @@ async fn media_types_and_encodings() {
         }
     }
     for path in ["/jobs", "/kinds/k/jobs"] {
-        let encoded =
-            bed.ask(Method::POST, path).header("content-type", "application/json").header("content-encoding", "gzip");
+        let encoded = server
+            .ask(Method::POST, path)
+            .header("content-type", "application/json")
+            .header("content-encoding", "gzip");
         let reply = send(encoded.body(body)).await;
         assert_eq!(reply.is(415).slug(), "unsupported-media-type");
         assert_eq!(reply.header("accept-encoding"), "identity");
     }
-    send(bed.ask(Method::POST, "/kinds/k/jobs").header("content-type", "nonsense").body("x")).await.is(415);
+    send(server.ask(Method::POST, "/kinds/k/jobs").header("content-type", "nonsense").body("x")).await.is(415);
 }
 
 #[tokio::test]
 async fn too_much() {
-    let bed = Bed::with(|options| options.limits.file = 200_000).await;
+    let server = TestServer::with(|options| options.limits.file = 200_000).await;
     let large = json!({"kind": "k", "input": "x".repeat(1 << 20)});
-    let refused = bed.post("/jobs", large.clone()).await;
+    let refused = server.post("/jobs", large.clone()).await;
     assert_eq!(refused.is(413).slug(), "too-large");
     let says = refused.json()["detail"].to_string();
     assert!(says.contains("1048576 bytes") && says.contains("`json_body` in [limits]"), "{says}");
     // Without a length, too.
     let pieces = futures_util::stream::iter((0..40).map(|_| Ok::<_, std::io::Error>(vec![b' '; 50_000])));
-    let chunked = bed
+    let chunked = server
         .ask(Method::POST, "/jobs")
         .header("content-type", "application/json")
         .body(reqwest::Body::wrap_stream(pieces));
     assert_eq!(send(chunked).await.is(413).slug(), "too-large");
     let pieces = futures_util::stream::iter((0..8).map(|_| Ok::<_, std::io::Error>(vec![b' '; 50_000])));
-    let raw = bed.ask(Method::POST, "/kinds/k/jobs").body(reqwest::Body::wrap_stream(pieces));
+    let raw = server.ask(Method::POST, "/kinds/k/jobs").body(reqwest::Body::wrap_stream(pieces));
     assert_eq!(send(raw).await.is(413).slug(), "too-large");
-    let refused = send(bed.ask(Method::POST, "/kinds/k/jobs").body(vec![0; 200_001])).await;
+    let refused = send(server.ask(Method::POST, "/kinds/k/jobs").body(vec![0; 200_001])).await;
     let says = refused.is(413).json()["detail"].to_string();
     assert!(says.contains("200000 bytes") && says.contains("`file` in [limits]"), "{says}");
-    send(bed.ask(Method::POST, "/kinds/k/jobs").body(vec![0; 200_000])).await.is(202);
-    let head = send(bed.ask(Method::GET, "/jobs").header("x-large", "x".repeat(33 << 10))).await;
+    send(server.ask(Method::POST, "/kinds/k/jobs").body(vec![0; 200_000])).await.is(202);
+    let head = send(server.ask(Method::GET, "/jobs").header("x-large", "x".repeat(33 << 10))).await;
     assert_eq!(head.is(431).slug(), "headers-too-large");
     // A head that is far too large is cut off in the middle, so that not even the answer may get through.
     let huge = format!("GET /jobs HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(10 << 20));
-    let mut stream = TcpStream::connect(bed.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
     let mut answer = Vec::new();
     if stream.write_all(huge.as_bytes()).await.is_ok() && stream.read_to_end(&mut answer).await.is_ok() {
         assert!(answer.starts_with(b"HTTP/1.1 431"));
     }
-    bed.get("/livez").await.is(200);
+    server.get("/livez").await.is(200);
 }
 
 #[tokio::test]
 async fn lying_lengths_and_broken_heads() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let post = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     for (request, expected) in [
         (format!("{post}Content-Length: 12\r\nContent-Length: 13\r\n\r\n{{\"kind\":\"k\"}}"), "HTTP/1.1 400"),
@@ -184,20 +186,20 @@ async fn lying_lengths_and_broken_heads() {
         ("GET /jobs/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), "HTTP/1.1 404"),
         ("GET /problems/../jobs HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), "HTTP/1.1 404"),
     ] {
-        let answer = bed.raw(request.as_bytes()).await;
+        let answer = server.raw(request.as_bytes()).await;
         assert!(answer.starts_with(expected), "{request:?}: {answer}");
     }
     // A body that breaks off made nothing.
-    let mut stream = TcpStream::connect(bed.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(format!("{post}Content-Length: 100\r\n\r\n{{\"kind\":\"k\"}}").as_bytes()).await.unwrap();
     drop(stream);
-    assert_eq!(bed.get("/jobs").await.json()["items"], json!([]));
+    assert_eq!(server.get("/jobs").await.json()["items"], json!([]));
 }
 
 #[tokio::test]
 async fn half_a_head_is_not_held_for_ever() {
-    let bed = Bed::new().await;
-    let address = bed.url.strip_prefix("http://").unwrap();
+    let server = TestServer::new().await;
+    let address = server.url.strip_prefix("http://").unwrap();
     let started = Instant::now();
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut half = TcpStream::connect(address).await.unwrap();
@@ -212,7 +214,7 @@ async fn half_a_head_is_not_held_for_ever() {
 
 #[tokio::test]
 async fn pages_of_others_do_nothing_here() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     for (name, value) in [("origin", "http://evil.test"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
         for (method, path) in [
             (Method::POST, "/jobs"),
@@ -221,14 +223,17 @@ async fn pages_of_others_do_nothing_here() {
             (Method::POST, "/leases"),
             (Method::PATCH, "/queues/default"),
         ] {
-            let request =
-                bed.ask(method, path).header(name, value).header("content-type", "text/plain").body("{\"kind\":\"k\"}");
+            let request = server
+                .ask(method, path)
+                .header(name, value)
+                .header("content-type", "text/plain")
+                .body("{\"kind\":\"k\"}");
             assert_eq!(send(request).await.is(403).slug(), "forbidden", "{name}: {value}");
         }
     }
-    let own = bed.ask(Method::POST, "/jobs").header("origin", &bed.url).header("sec-fetch-site", "same-origin");
+    let own = server.ask(Method::POST, "/jobs").header("origin", &server.url).header("sec-fetch-site", "same-origin");
     send(own.json(&json!({"kind": "k"}))).await.is(202);
-    let cors = Bed::with(|options| {
+    let cors = TestServer::with(|options| {
         options.cors_origins = vec!["https://app.example.com".to_owned()];
         options.admin_token = Some("t".to_owned());
     })

@@ -10,7 +10,7 @@ use raincheck_fuzz::proptest::sample::select;
 use raincheck_fuzz::{bytes, check_some};
 use serde_json::{Value, json};
 
-use super::bed::{Bed, path, text};
+use super::test_server::{TestServer, path, text};
 use crate::server::until;
 
 /// Requests tried by a plain `cargo test`: each takes a connection, and some wait for what never comes.
@@ -217,49 +217,49 @@ fn judge(answer: &[u8]) {
 }
 
 /// What must not change, whatever others send.
-async fn witnesses(bed: &Bed, jobs: &[String]) -> Vec<Value> {
+async fn witnesses(server: &TestServer, jobs: &[String]) -> Vec<Value> {
     let mut seen = Vec::new();
     for job in jobs {
-        let mut shown = bed.get(&format!("{job}?include=input&on_failure=200")).await.json();
+        let mut shown = server.get(&format!("{job}?include=input&on_failure=200")).await.json();
         // What it waits for, and how long, depends on the others.
         for member in ["waiting_for", "position", "eta_seconds", "waiting_detail"] {
             shown[member] = Value::Null;
         }
-        let events = bed.get(&format!("{job}/events")).await.json();
-        seen.push(json!([shown, events, bed.get(&format!("{job}/result")).await.status]));
+        let events = server.get(&format!("{job}/events")).await.json();
+        seen.push(json!([shown, events, server.get(&format!("{job}/result")).await.status]));
     }
     seen
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn raw_requests() {
-    let bed = Bed::with(|options| options.limits.wait = 20).await;
+    let server = TestServer::with(|options| options.limits.wait = 20).await;
     let own = |kind: &str| json!({"kind": kind, "queue": "witness", "input": {"n": 1}, "tags": {"a": "b"}});
-    let mut kept = vec![path(&bed.submit(own("witness")).await), path(&bed.submit(own("witness")).await)];
-    bed.complete("witness", json!({"result": [1, 2.50]})).await;
-    bed.fail("witness").await;
-    kept.push(path(&bed.submit(own("witness")).await));
-    let before = witnesses(&bed, &kept).await;
+    let mut kept = vec![path(&server.submit(own("witness")).await), path(&server.submit(own("witness")).await)];
+    server.complete("witness", json!({"result": [1, 2.50]})).await;
+    server.fail("witness").await;
+    kept.push(path(&server.submit(own("witness")).await));
+    let before = witnesses(&server, &kept).await;
 
     let (mut jobs, mut leases) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        jobs.push(bed.job().await);
-        leases.push(text(&bed.lease("k").await["lease"]).to_owned());
+        jobs.push(server.job().await);
+        leases.push(text(&server.lease("k").await["lease"]).to_owned());
     }
-    jobs.push(path(&bed.submit(json!({"kind": "k", "delay": "1h"})).await));
-    let address = bed.url.strip_prefix("http://").unwrap();
+    jobs.push(path(&server.submit(json!({"kind": "k", "delay": "1h"})).await));
+    let address = server.url.strip_prefix("http://").unwrap();
     tokio::task::block_in_place(|| {
         check_some(REQUESTS, requests(samples(&jobs, &leases)), |bytes| judge(&exchange(address, &bytes)));
     });
 
-    bed.get("/livez").await.is(200);
-    assert_eq!(witnesses(&bed, &kept).await, before, "somebody else's job changed");
+    server.get("/livez").await.is(200);
+    assert_eq!(witnesses(&server, &kept).await, before, "somebody else's job changed");
     // Endless answers look now and then whether anybody listens.
     until("nothing is open but what our own client keeps", Duration::from_secs(60), async || {
-        let metrics = bed.get("/metrics").await.text();
+        let metrics = server.get("/metrics").await.text();
         let figure = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u32>().ok());
         figure("raincheck_http_connections ").unwrap() <= POOLED && figure("raincheck_http_streams ") == Some(0)
     })
     .await;
-    assert_eq!(bed.submit(json!({"kind": "after", "queue": "after"})).await["state"], "queued");
+    assert_eq!(server.submit(json!({"kind": "after", "queue": "after"})).await["state"], "queued");
 }

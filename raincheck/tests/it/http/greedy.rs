@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::super::server::until;
-use super::bed::{Bed, path, send, text};
+use super::test_server::{TestServer, path, send, text};
 
 const SOON: Duration = Duration::from_secs(20);
 
-async fn open(bed: &Bed, bytes: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(bed.url.strip_prefix("http://").unwrap()).await.unwrap();
+async fn open(server: &TestServer, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     stream
 }
@@ -27,7 +27,7 @@ async fn answer(stream: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn lists_are_read_as_far_as_their_bound() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let many = |element: Value| vec![element; 1_001];
     for (path, body, pointer) in [
         ("/jobs/batch", json!({"jobs": many(json!({"kind": "k"}))}), "/jobs"),
@@ -36,44 +36,44 @@ async fn lists_are_read_as_far_as_their_bound() {
         ("/leases", json!({"kinds": many(json!("k"))}), "/kinds"),
         ("/leases", json!({"kinds": ["k"], "queues": many(json!("q"))}), "/queues"),
     ] {
-        let refused = bed.post(path, body).await;
+        let refused = server.post(path, body).await;
         assert_eq!(refused.is(422).json()["errors"][0]["pointer"], pointer, "{path}");
     }
     // What comes after the bound is not even looked at.
     let mut endless = format!("{{\"jobs\":[{}", "{\"kind\":\"k\"},".repeat(1_001));
     endless.push_str("no JSON");
-    let request = bed.ask(Method::POST, "/jobs/batch").header("content-type", "application/json").body(endless);
+    let request = server.ask(Method::POST, "/jobs/batch").header("content-type", "application/json").body(endless);
     assert_eq!(send(request).await.is(422).slug(), "validation");
-    let whole = bed.post("/jobs/batch", json!({"jobs": vec![json!({"kind": "k"}); 1_000]})).await;
+    let whole = server.post("/jobs/batch", json!({"jobs": vec![json!({"kind": "k"}); 1_000]})).await;
     assert_eq!(whole.is(202).json()["jobs"].as_array().unwrap().len(), 1_000);
 }
 
 #[tokio::test]
 async fn answers_do_not_grow_with_what_is_wrong() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let wrong = json!({"kind": "K", "queue": "Q", "priority": 1_000});
-    let refused = bed.post("/jobs/batch", json!({"jobs": vec![wrong; 1_000]})).await;
+    let refused = server.post("/jobs/batch", json!({"jobs": vec![wrong; 1_000]})).await;
     assert_eq!(refused.is(422).json()["errors"].as_array().unwrap().len(), 100);
     let long = "x".repeat(4 << 20);
     for body in [
         json!({"jobs": [{"kind": "k", long.clone(): 1}]}),
         json!({"jobs": [{"kind": "k", "tags": {long.clone(): "x"}}]}),
     ] {
-        assert!(bed.post("/jobs/batch", body).await.is(422).bytes.len() < 64 << 10);
+        assert!(server.post("/jobs/batch", body).await.is(422).bytes.len() < 64 << 10);
     }
-    bed.post("/leases/heartbeat", json!({"heartbeats": [{"lease": long}]})).await.is(422);
-    bed.get(&format!("/jobs?{}", ["a"; 1_000].join("&"))).await.is(400);
+    server.post("/leases/heartbeat", json!({"heartbeats": [{"lease": long}]})).await.is(422);
+    server.get(&format!("/jobs?{}", ["a"; 1_000].join("&"))).await.is(400);
 }
 
 #[tokio::test]
 async fn a_lost_lease_shows_its_job_while_there_is_room() {
-    let bed = Bed::new().await;
-    bed.job().await;
-    let lease = bed.lease("k").await;
+    let server = TestServer::new().await;
+    server.job().await;
+    let lease = server.lease("k").await;
     let lease = text(&lease["lease"]);
     let fail = json!({"error": {"detail": "x".repeat(60_000)}, "retryable": false});
-    bed.post(&format!("/leases/{lease}/fail"), fail).await.is(200);
-    let beats = bed.post("/leases/heartbeat", json!({"heartbeats": vec![json!({"lease": lease}); 1_000]})).await;
+    server.post(&format!("/leases/{lease}/fail"), fail).await.is(200);
+    let beats = server.post("/leases/heartbeat", json!({"heartbeats": vec![json!({"lease": lease}); 1_000]})).await;
     assert!(beats.is(200).bytes.len() < 4 << 20, "{}", beats.bytes.len());
     let beats = beats.json();
     let problem = |n: usize| &beats["heartbeats"][n]["problem"];
@@ -83,18 +83,18 @@ async fn a_lost_lease_shows_its_job_while_there_is_room() {
 
 #[tokio::test]
 async fn pages_and_leases_end_where_they_are_full() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let job = json!({"kind": "k", "input": "x".repeat(60_000)});
-    bed.post("/jobs/batch", json!({"jobs": vec![job; 200]})).await.is(202);
+    server.post("/jobs/batch", json!({"jobs": vec![job; 200]})).await.is(202);
     let (mut leases, mut rides) = (Vec::new(), 0);
     while leases.len() < 200 {
-        let answer = bed.post("/leases", json!({"kinds": ["k"], "max": 1_000})).await;
+        let answer = server.post("/leases", json!({"kinds": ["k"], "max": 1_000})).await;
         assert!(answer.is(200).bytes.len() < 2 << 20, "{}", answer.bytes.len());
         for leased in answer.json()["leases"].as_array().unwrap() {
             // An input that does not ride along is where its job says.
             match leased["job"]["input"].as_str() {
                 Some(input) => rides += usize::from(input.len() == 60_000),
-                None => assert_eq!(bed.get(text(&leased["job"]["input_href"])).await.is(200).bytes.len(), 60_002),
+                None => assert_eq!(server.get(text(&leased["job"]["input_href"])).await.is(200).bytes.len(), 60_002),
             }
             leases.push(text(&leased["lease"]).to_owned());
         }
@@ -103,10 +103,10 @@ async fn pages_and_leases_end_where_they_are_full() {
     let detail = "x".repeat(60_000);
     let fail = json!({"fail": {"error": {"detail": detail}, "retryable": false}});
     let ends: Vec<Value> = leases.iter().map(|lease| json!({"lease": lease, "fail": fail["fail"]})).collect();
-    bed.post("/leases", json!({"max": 0, "finish": ends})).await.is(200);
+    server.post("/leases", json!({"max": 0, "finish": ends})).await.is(200);
     let (mut seen, mut next) = (0, String::new());
     loop {
-        let page = bed.get(&format!("/jobs?limit=1000{next}")).await;
+        let page = server.get(&format!("/jobs?limit=1000{next}")).await;
         assert!(page.is(200).bytes.len() < 8 << 20, "{}", page.bytes.len());
         let page = page.json();
         seen += page["items"].as_array().unwrap().len();
@@ -118,7 +118,7 @@ async fn pages_and_leases_end_where_they_are_full() {
     assert_eq!(seen, 200, "none is left out");
     let (mut failed, mut after) = (0, "0".to_owned());
     while failed < 200 {
-        let page = bed.get(&format!("/events?after={after}&state=failed")).await;
+        let page = server.get(&format!("/events?after={after}&state=failed")).await;
         assert!(page.is(200).bytes.len() < 8 << 20, "{}", page.bytes.len());
         let page = page.json();
         failed += page["items"].as_array().unwrap().len();
@@ -129,19 +129,19 @@ async fn pages_and_leases_end_where_they_are_full() {
 
 #[tokio::test]
 async fn bodies_that_stall_leave_room_for_small_ones() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let mut stalled = Vec::new();
     // Each has taken room for all that it announced: there is none left for more than a little.
     for announced in [33_000_000, 16_000_000, 1_200_000] {
         let head = format!(
             "POST /jobs/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {announced}\r\n\r\n"
         );
-        stalled.push(open(&bed, &[head.as_bytes(), &vec![b' '; announced - 100_000]].concat()).await);
+        stalled.push(open(&server, &[head.as_bytes(), &vec![b' '; announced - 100_000]].concat()).await);
     }
     let batch = || json!({"jobs": [{"kind": "k", "input": "x".repeat(600_000)}]});
     let mut refused = None;
     until("there is no room left", SOON, async || {
-        let reply = bed.post("/jobs/batch", batch()).await;
+        let reply = server.post("/jobs/batch", batch()).await;
         let is_refused = reply.status == 503;
         refused = Some(reply);
         is_refused
@@ -150,23 +150,23 @@ async fn bodies_that_stall_leave_room_for_small_ones() {
     let refused = refused.unwrap();
     assert_eq!(refused.slug(), "overloaded");
     assert!(!refused.header("retry-after").is_empty());
-    let job = path(&bed.submit(json!({"kind": "k", "input": "x".repeat(50_000)})).await);
-    bed.post(&format!("{job}/cancel"), json!(null)).await.is(200);
+    let job = path(&server.submit(json!({"kind": "k", "input": "x".repeat(50_000)})).await);
+    server.post(&format!("{job}/cancel"), json!(null)).await.is(200);
     drop(stalled);
-    until("there is room again", SOON, async || bed.post("/jobs/batch", batch()).await.status == 202).await;
+    until("there is room again", SOON, async || server.post("/jobs/batch", batch()).await.status == 202).await;
 }
 
 #[tokio::test]
 async fn the_last_connections_are_for_what_must_go_on() {
-    let bed = Bed::with(|options| options.limits.connections = 16).await;
-    let job = bed.job().await;
-    let lease = bed.lease("k").await;
+    let server = TestServer::with(|options| options.limits.connections = 16).await;
+    let job = server.job().await;
+    let lease = server.lease("k").await;
     let lease = text(&lease["lease"]);
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut held = Vec::new();
-    // The one of the bed is the twelfth.
+    // The one of the server is the twelfth.
     for _ in 0..11 {
-        let mut stream = open(&bed, get("/livez").as_bytes()).await;
+        let mut stream = open(&server, get("/livez").as_bytes()).await;
         stream.read_u8().await.unwrap();
         held.push(stream);
     }
@@ -186,29 +186,29 @@ async fn the_last_connections_are_for_what_must_go_on() {
         (post(&format!("/leases/{lease}/heartbeat"), "{\"wait\":\"50s\"}"), "200"),
         (post(&format!("/leases/{lease}/complete"), "1"), "200"),
     ] {
-        let mut stream = open(&bed, request.as_bytes()).await;
+        let mut stream = open(&server, request.as_bytes()).await;
         let answer = answer(&mut stream).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
         assert!(answer.contains("connection: close"), "{answer}");
         assert!(status != "503" || answer.contains("/problems/overloaded"), "{answer}");
     }
     drop(held);
-    until("others come in again", SOON, async || bed.raw(get("/jobs").as_bytes()).await.starts_with("HTTP/1.1 200"))
+    until("others come in again", SOON, async || server.raw(get("/jobs").as_bytes()).await.starts_with("HTTP/1.1 200"))
         .await;
 }
 
 #[tokio::test]
 async fn an_append_is_waited_for_while_its_run_goes_on() {
-    let bed = Bed::new().await;
-    bed.job().await;
-    let leased = bed.lease("k").await;
+    let server = TestServer::new().await;
+    server.job().await;
+    let leased = server.lease("k").await;
     let lease = text(&leased["lease"]);
     let head = format!("POST /leases/{lease}/log HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     let (mut silent, mut begun) =
-        (open(&bed, head.as_bytes()).await, open(&bed, format!("{head}1\r\n.\r\n").as_bytes()).await);
+        (open(&server, head.as_bytes()).await, open(&server, format!("{head}1\r\n.\r\n").as_bytes()).await);
     let log = format!("/jobs/{}/log", text(&leased["job"]["id"]));
-    until("the byte is there", SOON, async || bed.get(&log).await.text() == ".").await;
-    bed.post(&format!("/leases/{lease}/release"), json!({"delay": "1h"})).await.is(200);
+    until("the byte is there", SOON, async || server.get(&log).await.text() == ".").await;
+    server.post(&format!("/leases/{lease}/release"), json!({"delay": "1h"})).await.is(200);
     for stream in [&mut silent, &mut begun] {
         assert!(answer(stream).await.contains("/problems/lease-lost"));
     }
@@ -216,14 +216,14 @@ async fn an_append_is_waited_for_while_its_run_goes_on() {
 
 #[tokio::test]
 async fn what_a_run_appends_shows_that_it_is_alive() {
-    let bed = Bed::new().await;
-    bed.job().await;
+    let server = TestServer::new().await;
+    server.job().await;
     let ask = json!({"kinds": ["k"], "ttl": "2s"});
-    let leased = bed.post("/leases", ask).await.is(200).json()["leases"][0].clone();
+    let leased = server.post("/leases", ask).await.is(200).json()["leases"][0].clone();
     let lease = text(&leased["lease"]);
     let (sender, pieces) = tokio::sync::mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
     let pieces = futures_util::stream::unfold(pieces, |mut pieces| async { Some((pieces.recv().await?, pieces)) });
-    let append = bed.ask(Method::POST, &format!("/leases/{lease}/log")).body(reqwest::Body::wrap_stream(pieces));
+    let append = server.ask(Method::POST, &format!("/leases/{lease}/log")).body(reqwest::Body::wrap_stream(pieces));
     let append = tokio::spawn(send(append));
     let begin = std::time::Instant::now();
     // Twice the lease: without a sign of life it were lost long ago.
@@ -233,7 +233,7 @@ async fn what_a_run_appends_shows_that_it_is_alive() {
     }
     drop(sender);
     append.await.unwrap().is(200);
-    bed.post(&format!("/leases/{lease}/complete"), json!(1)).await.is(200);
+    server.post(&format!("/leases/{lease}/complete"), json!(1)).await.is(200);
 }
 
 /// What the system holds for connections to and from a port, bytes.
@@ -269,22 +269,22 @@ async fn held_by_the_system(port: u16) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_is_made_as_it_is_taken_and_is_whole_all_the_same() {
     const ERRORS: usize = 40;
-    let bed = Bed::new().await;
-    let job = bed.submit(json!({"kind": "k", "retry": {"max_attempts": 1_000}})).await;
+    let server = TestServer::new().await;
+    let job = server.submit(json!({"kind": "k", "retry": {"max_attempts": 1_000}})).await;
     for n in 0..ERRORS {
-        let lease = bed.lease("k").await;
+        let lease = server.lease("k").await;
         // Six bytes each on the wire.
         let detail = format!("{n} {}", "\u{1}".repeat(20_000));
         let fail = json!({"error": {"detail": detail}, "retry_after": "0s"});
-        bed.post(&format!("/leases/{}/fail", text(&lease["lease"])), fail).await.is(200);
+        server.post(&format!("/leases/{}/fail", text(&lease["lease"])), fail).await.is(200);
     }
-    let port = bed.url.rsplit_once(':').unwrap().1.parse().unwrap();
+    let port = server.url.rsplit_once(':').unwrap().1.parse().unwrap();
     let idle = held_by_the_system_now(port);
     let get =
         |path: &str| format!("GET {path}?after=0 HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
     let small = tokio::net::TcpSocket::new_v4().unwrap();
     small.set_recv_buffer_size(16 << 10).unwrap();
-    let mut stream = small.connect(bed.url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap();
+    let mut stream = small.connect(server.url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap();
     stream.write_all(get(&format!("{}/events", path(&job))).as_bytes()).await.unwrap();
     let held = held_by_the_system(port).await - idle;
     assert!(held < 600_000, "{held} bytes of {} were sent to somebody who reads nothing", ERRORS * 120_000);

@@ -3,19 +3,19 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::bed::{Bed, path, send, text};
+use super::test_server::{TestServer, path, send, text};
 
 #[tokio::test]
 async fn pages_hold_every_job_once_newest_first() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let jobs: Vec<_> = (0..25).map(|n| json!({"kind": "k", "input": n})).collect();
-    let made = bed.post("/jobs/batch", json!({"jobs": jobs})).await.json();
+    let made = server.post("/jobs/batch", json!({"jobs": jobs})).await.json();
     let mut expected: Vec<String> =
         made["jobs"].as_array().unwrap().iter().map(|job| text(&job["id"]).to_owned()).collect();
     expected.reverse();
     let (mut seen, mut next) = (Vec::new(), "/jobs?limit=10&queue=default".to_owned());
     loop {
-        let page = bed.get(&next).await;
+        let page = server.get(&next).await;
         page.is(200);
         seen.extend(page.json()["items"].as_array().unwrap().iter().map(|job| text(&job["id"]).to_owned()));
         let link = page.header("link");
@@ -29,10 +29,10 @@ async fn pages_hold_every_job_once_newest_first() {
 
 #[tokio::test]
 async fn filters() {
-    let bed = Bed::new().await;
-    bed.submit(json!({"kind": "a", "queue": "q1", "label": "Straße 100%", "tags": {"team": "x"}})).await;
-    bed.submit(json!({"kind": "b", "queue": "q2", "input": {"text": "needle_1"}, "delay": "1h"})).await;
-    bed.submit(json!({"kind": "a", "queue": "q2", "tags": {"team": "x", "env": "prod"}})).await;
+    let server = TestServer::new().await;
+    server.submit(json!({"kind": "a", "queue": "q1", "label": "Straße 100%", "tags": {"team": "x"}})).await;
+    server.submit(json!({"kind": "b", "queue": "q2", "input": {"text": "needle_1"}, "delay": "1h"})).await;
+    server.submit(json!({"kind": "a", "queue": "q2", "tags": {"team": "x", "env": "prod"}})).await;
     for (query, count) in [
         ("", 3),
         ("queue=q2", 2),
@@ -54,7 +54,7 @@ async fn filters() {
         ("q=NEAR(", 0),
         ("q=%5C", 0),
     ] {
-        let page = bed.get(&format!("/jobs?{query}")).await;
+        let page = server.get(&format!("/jobs?{query}")).await;
         assert_eq!(page.is(200).json()["items"].as_array().unwrap().len(), count, "{query}");
     }
     for bad in [
@@ -71,36 +71,36 @@ async fn filters() {
         "limit=1&limit=2",
         "key=",
     ] {
-        assert_eq!(bed.get(&format!("/jobs?{bad}")).await.is(400).slug(), "invalid-request", "{bad}");
+        assert_eq!(server.get(&format!("/jobs?{bad}")).await.is(400).slug(), "invalid-request", "{bad}");
     }
     let long = format!("/jobs?q={}", "x".repeat(10_000));
-    bed.get(&long).await.is(400);
+    server.get(&long).await.is(400);
     for cursor in ["x", "1", "ff.0000", "zz.zzzz"] {
-        assert_eq!(bed.get(&format!("/jobs?cursor={cursor}")).await.is(400).slug(), "invalid-cursor", "{cursor}");
+        assert_eq!(server.get(&format!("/jobs?cursor={cursor}")).await.is(400).slug(), "invalid-cursor", "{cursor}");
     }
 }
 
 #[tokio::test]
 async fn queues_kinds_and_workers() {
-    let bed = Bed::new().await;
-    bed.get("/queues/none").await.is(404);
-    bed.get("/kinds/none").await.is(404);
-    bed.submit(json!({"kind": "k", "queue": "media"})).await;
-    bed.complete("k", json!(1)).await;
-    bed.submit(json!({"kind": "k", "queue": "media"})).await;
-    let queue = bed.get("/queues/media").await.is(200).json();
+    let server = TestServer::new().await;
+    server.get("/queues/none").await.is(404);
+    server.get("/kinds/none").await.is(404);
+    server.submit(json!({"kind": "k", "queue": "media"})).await;
+    server.complete("k", json!(1)).await;
+    server.submit(json!({"kind": "k", "queue": "media"})).await;
+    let queue = server.get("/queues/media").await.is(200).json();
     assert_eq!(
         (&queue["name"], &queue["queued"], &queue["succeeded"], &queue["paused"]),
         (&json!("media"), &json!(1), &json!(1), &json!(false))
     );
-    let patch = |body: Value| bed.ask(Method::PATCH, "/queues/media").json(&body);
+    let patch = |body: Value| server.ask(Method::PATCH, "/queues/media").json(&body);
     let patched = send(patch(json!({"paused": true, "concurrency": 3, "max_queued": 10}))).await.is(200).json();
     assert_eq!(
         (&patched["paused"], &patched["concurrency"], &patched["max_queued"]),
         (&json!(true), &json!(3), &json!(10))
     );
-    let job = bed.submit(json!({"kind": "k", "queue": "media"})).await;
-    assert_eq!(bed.get(&path(&job)).await.json()["waiting_for"], "paused");
+    let job = server.submit(json!({"kind": "k", "queue": "media"})).await;
+    assert_eq!(server.get(&path(&job)).await.json()["waiting_for"], "paused");
     let patched = send(patch(json!({"concurrency": null, "max_queued": null}))).await.is(200).json();
     assert_eq!(
         (&patched["paused"], &patched["concurrency"], &patched["max_queued"]),
@@ -108,11 +108,11 @@ async fn queues_kinds_and_workers() {
     );
     assert_eq!(send(patch(json!({"rate": "1/s"}))).await.is(422).json()["errors"][0]["pointer"], "/rate");
     send(patch(json!({"paused": "yes"}))).await.is(422);
-    send(bed.ask(Method::PATCH, "/queues/no!").json(&json!({}))).await.is(404);
-    let kind = bed.get("/kinds/k").await.is(200).json();
+    send(server.ask(Method::PATCH, "/queues/no!").json(&json!({}))).await.is(404);
+    let kind = server.get("/kinds/k").await.is(200).json();
     assert_eq!((&kind["served"], &kind["workers"]), (&json!(true), &json!(["test"])));
     assert!(kind["typical_seconds"].is_number());
-    let workers = bed.get("/workers").await.is(200).json();
+    let workers = server.get("/workers").await.is(200).json();
     assert_eq!((&workers["items"][0]["name"], &workers["items"][0]["kinds"]), (&json!("test"), &json!(["k"])));
-    assert_eq!(bed.get("/kinds").await.json()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(server.get("/kinds").await.json()["items"].as_array().unwrap().len(), 1);
 }

@@ -2,20 +2,20 @@
 
 mod bad;
 mod batch;
-mod bed;
 mod bytes;
+mod control;
 mod drain;
 mod fuzz;
 mod gone;
 mod greedy;
-mod learn;
 mod list;
 mod lost;
 mod pages;
+mod read;
 mod readers;
-mod steer;
 mod stream;
 mod submit;
+mod test_server;
 mod uploads;
 mod watch;
 mod work;

@@ -3,17 +3,18 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::bed::{Bed, path, send};
+use super::test_server::{TestServer, path, send};
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 #[tokio::test]
 async fn a_page_for_every_job_and_hostile_text_stays_text() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let evil = "<script>alert(1)</script>";
-    let job =
-        path(&bed.submit(json!({"kind": "k", "label": evil, "input": evil, "tags": {evil: evil}, "key": evil})).await);
-    let page = send(bed.ask(Method::GET, &job).header("accept", BROWSER)).await;
+    let job = path(
+        &server.submit(json!({"kind": "k", "label": evil, "input": evil, "tags": {evil: evil}, "key": evil})).await,
+    );
+    let page = send(server.ask(Method::GET, &job).header("accept", BROWSER)).await;
     page.is(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     let policy = page.header("content-security-policy");
@@ -24,34 +25,34 @@ async fn a_page_for_every_job_and_hostile_text_stays_text() {
     );
     assert!(page.header("vary").contains("Accept"));
     assert!(page.text().contains("&lt;script&gt;alert(1)") && !page.text().contains(evil));
-    let lease = bed.lease("k").await;
+    let lease = server.lease("k").await;
     let fail = json!({"error": {"type": evil, "title": evil, "detail": evil}, "retryable": false});
-    bed.post(&format!("/leases/{}/fail", super::bed::text(&lease["lease"])), fail).await.is(200);
-    let failed = send(bed.ask(Method::GET, &job).header("accept", BROWSER)).await;
+    server.post(&format!("/leases/{}/fail", super::test_server::text(&lease["lease"])), fail).await.is(200);
+    let failed = send(server.ask(Method::GET, &job).header("accept", BROWSER)).await;
     assert!(!failed.is(200).text().contains(evil));
-    send(bed.ask(Method::GET, "/jobs/0193a7a0-0000-7000-8000-000000000000").header("accept", BROWSER)).await.is(404);
+    send(server.ask(Method::GET, "/jobs/0193a7a0-0000-7000-8000-000000000000").header("accept", BROWSER)).await.is(404);
 }
 
 #[tokio::test]
 async fn the_start_page_shows_how_to_begin_and_then_what_there_is() {
-    let bed = Bed::new().await;
-    let empty = bed.get("/").await;
-    assert!(empty.is(200).text().contains(&format!("curl -i {}/jobs", bed.url)));
-    let job = bed.job().await;
-    assert!(bed.get("/").await.text().contains(&job));
+    let server = TestServer::new().await;
+    let empty = server.get("/").await;
+    assert!(empty.is(200).text().contains(&format!("curl -i {}/jobs", server.url)));
+    let job = server.job().await;
+    assert!(server.get("/").await.text().contains(&job));
     for (asset, media) in [
         ("/assets/raincheck.css", "text/css"),
         ("/assets/job.js", "text/javascript"),
         ("/assets/api.js", "text/javascript"),
     ] {
-        assert!(bed.get(asset).await.is(200).header("content-type").starts_with(media));
+        assert!(server.get(asset).await.is(200).header("content-type").starts_with(media));
     }
-    assert!(bed.get("/docs").await.is(200).text().contains("/openapi.json"));
+    assert!(server.get("/docs").await.is(200).text().contains("/openapi.json"));
 }
 
 #[tokio::test]
 async fn every_problem_has_a_page() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors");
     let mut pages = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -60,20 +61,20 @@ async fn every_problem_has_a_page() {
         if slug == "README" {
             continue;
         }
-        let text = bed.get(&format!("/problems/{slug}")).await;
+        let text = server.get(&format!("/problems/{slug}")).await;
         assert!(text.is(200).header("content-type").starts_with("text/markdown"));
-        let page = send(bed.ask(Method::GET, &format!("/problems/{slug}")).header("accept", BROWSER)).await;
+        let page = send(server.ask(Method::GET, &format!("/problems/{slug}")).header("accept", BROWSER)).await;
         assert!(page.is(200).text().contains(&format!("<h1>{slug}</h1>")), "{slug}");
         pages += 1;
     }
     assert!(pages > 30);
-    bed.get("/problems/..%2f..%2fREADME").await.is(404);
+    server.get("/problems/..%2f..%2fREADME").await.is(404);
 }
 
 #[tokio::test]
 async fn openapi_names_operations_once_and_describes_every_member_of_a_job() {
-    let bed = Bed::new().await;
-    let document = bed.get("/openapi.json").await.is(200).json();
+    let server = TestServer::new().await;
+    let document = server.get("/openapi.json").await.is(200).json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let text = document.to_string();
     let mut names: Vec<&str> =
@@ -83,8 +84,8 @@ async fn openapi_names_operations_once_and_describes_every_member_of_a_job() {
     names.dedup();
     assert_eq!(names.len(), all, "operations are named once");
 
-    bed.submit(json!({"kind": "k", "input": 1})).await;
-    let lease = bed.lease("k").await;
+    server.submit(json!({"kind": "k", "input": 1})).await;
+    let lease = server.lease("k").await;
     let described = document["components"]["schemas"]["Job"]["properties"].as_object().unwrap();
     let shown = lease["job"].as_object().unwrap();
     for member in shown.keys() {
@@ -101,12 +102,12 @@ async fn openapi_names_operations_once_and_describes_every_member_of_a_job() {
 
 #[tokio::test]
 async fn health_and_metrics() {
-    let bed = Bed::new().await;
-    bed.get("/livez").await.is(200);
-    bed.get("/readyz").await.is(200);
-    let job = bed.submit(json!({"kind": "k", "queue": "media"})).await;
-    bed.submit(json!({"kind": "k"})).await;
-    let plain = bed.get("/metrics").await;
+    let server = TestServer::new().await;
+    server.get("/livez").await.is(200);
+    server.get("/readyz").await.is(200);
+    let job = server.submit(json!({"kind": "k", "queue": "media"})).await;
+    server.submit(json!({"kind": "k"})).await;
+    let plain = server.get("/metrics").await;
     assert!(plain.is(200).header("content-type").starts_with("text/plain; version=0.0.4"));
     let text = plain.text();
     assert!(
@@ -120,7 +121,8 @@ async fn health_and_metrics() {
     assert!(text.contains("raincheck_store_commit_seconds_bucket{le=\"0.006\"}"), "{text}");
     assert!(!text.contains(job["id"].as_str().unwrap()) && !text.contains("# EOF"));
     let open = send(
-        bed.ask(Method::GET, "/metrics")
+        server
+            .ask(Method::GET, "/metrics")
             .header("accept", "application/openmetrics-text; version=1.0.0, text/plain;q=0.5"),
     )
     .await;

@@ -3,15 +3,15 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::bed::{Bed, Reply, send, text};
+use super::test_server::{Reply, TestServer, send, text};
 
-async fn put(bed: &Bed, name: &str, body: Value, headers: &[(&'static str, &str)]) -> Reply {
-    let request = bed.ask(Method::PUT, &format!("/readers/{name}")).json(&body);
+async fn put(server: &TestServer, name: &str, body: Value, headers: &[(&'static str, &str)]) -> Reply {
+    let request = server.ask(Method::PUT, &format!("/readers/{name}")).json(&body);
     send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
 }
 
-async fn delete(bed: &Bed, name: &str, tag: Option<&str>) -> Reply {
-    let request = bed.ask(Method::DELETE, &format!("/readers/{name}"));
+async fn delete(server: &TestServer, name: &str, tag: Option<&str>) -> Reply {
+    let request = server.ask(Method::DELETE, &format!("/readers/{name}"));
     send(match tag {
         Some(tag) => request.header("if-match", tag),
         None => request,
@@ -21,62 +21,65 @@ async fn delete(bed: &Bed, name: &str, tag: Option<&str>) -> Reply {
 
 #[tokio::test]
 async fn a_reader_is_made_moved_and_deleted() {
-    let bed = Bed::new().await;
-    assert_eq!(bed.get("/readers/billing").await.is(404).slug(), "not-found");
-    let made = put(&bed, "billing", json!({}), &[]).await;
+    let server = TestServer::new().await;
+    assert_eq!(server.get("/readers/billing").await.is(404).slug(), "not-found");
+    let made = put(&server, "billing", json!({}), &[]).await;
     made.is(201);
-    assert_eq!(made.header("location"), format!("{}/readers/billing", bed.url));
+    assert_eq!(made.header("location"), format!("{}/readers/billing", server.url));
     let reader = made.json();
     assert_eq!(
         (&reader["name"], &reader["lag_events"], &reader["lag_seconds"]),
         (&json!("billing"), &json!(0), &json!(0))
     );
-    bed.job().await;
-    let late = bed.get("/readers/billing").await;
+    server.job().await;
+    let late = server.get("/readers/billing").await;
     assert_eq!(late.is(200).json()["lag_events"], 1);
     assert_eq!(late.header("etag"), made.header("etag"));
 
-    let events = bed.get("/events?reader=billing").await.is(200).json();
+    let events = server.get("/events?reader=billing").await.is(200).json();
     let kinds: Vec<_> = events["items"].as_array().unwrap().iter().map(|event| text(&event["type"])).collect();
     assert_eq!(kinds, ["created"]);
     let moved =
-        put(&bed, "billing", json!({"cursor": events["next_after"]}), &[("if-match", made.header("etag"))]).await;
+        put(&server, "billing", json!({"cursor": events["next_after"]}), &[("if-match", made.header("etag"))]).await;
     assert_eq!(moved.is(200).json()["lag_events"], 0);
     assert_ne!(moved.header("etag"), made.header("etag"));
-    assert_eq!(bed.get("/events?reader=billing").await.json()["items"], json!([]));
+    assert_eq!(server.get("/events?reader=billing").await.json()["items"], json!([]));
 
-    let stale = put(&bed, "billing", json!({"cursor": "0"}), &[("if-match", made.header("etag"))]).await;
+    let stale = put(&server, "billing", json!({"cursor": "0"}), &[("if-match", made.header("etag"))]).await;
     assert_eq!(stale.is(412).slug(), "precondition-failed");
-    assert_eq!(put(&bed, "billing", json!({}), &[("if-none-match", "*")]).await.is(412).slug(), "precondition-failed");
-    assert_eq!(put(&bed, "other", json!({}), &[("if-match", "*")]).await.is(412).slug(), "precondition-failed");
-    let again = put(&bed, "billing", json!({"cursor": "0"}), &[("if-match", "*")]).await;
+    assert_eq!(
+        put(&server, "billing", json!({}), &[("if-none-match", "*")]).await.is(412).slug(),
+        "precondition-failed"
+    );
+    assert_eq!(put(&server, "other", json!({}), &[("if-match", "*")]).await.is(412).slug(), "precondition-failed");
+    let again = put(&server, "billing", json!({"cursor": "0"}), &[("if-match", "*")]).await;
     assert_eq!(again.is(200).json()["lag_events"], 1, "back to the beginning");
 
-    delete(&bed, "billing", Some(moved.header("etag"))).await.is(412);
-    delete(&bed, "billing", Some(again.header("etag"))).await.is(204);
-    delete(&bed, "billing", None).await.is(404);
-    assert_eq!(bed.get("/events?reader=billing").await.is(404).slug(), "not-found");
+    delete(&server, "billing", Some(moved.header("etag"))).await.is(412);
+    delete(&server, "billing", Some(again.header("etag"))).await.is(204);
+    delete(&server, "billing", None).await.is(404);
+    assert_eq!(server.get("/events?reader=billing").await.is(404).slug(), "not-found");
 }
 
 #[tokio::test]
 async fn readers_are_listed_page_by_page() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     for name in ["c", "a", "B"] {
-        put(&bed, name, json!({}), &[]).await.is(201);
+        put(&server, name, json!({}), &[]).await.is(201);
     }
     let names = |page: &Value| -> Vec<String> {
         page["items"].as_array().unwrap().iter().map(|reader| text(&reader["name"]).to_owned()).collect()
     };
-    let all = bed.get("/readers").await.is(200).json();
+    let all = server.get("/readers").await.is(200).json();
     assert_eq!((names(&all), &all["next_cursor"]), (vec!["B".into(), "a".into(), "c".into()], &Value::Null));
-    let first = bed.get("/readers?limit=2").await.json();
+    let first = server.get("/readers?limit=2").await.json();
     assert_eq!((names(&first), &first["next_cursor"]), (vec!["B".into(), "a".into()], &json!("a")));
-    assert_eq!(names(&bed.get("/readers?limit=2&cursor=a").await.json()), ["c"]);
+    assert_eq!(names(&server.get("/readers?limit=2&cursor=a").await.json()), ["c"]);
 }
 
 #[tokio::test]
 async fn what_is_not_a_place_of_a_reader_is_refused() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     for (path, body, status, slug) in [
         ("ok", json!({"cursor": "nonsense"}), 400, "invalid-cursor"),
         ("ok", json!({"cursor": 1}), 422, "validation"),
@@ -84,53 +87,53 @@ async fn what_is_not_a_place_of_a_reader_is_refused() {
         ("ok", json!([]), 422, "validation"),
         ("no%20name", json!({}), 404, "not-found"),
     ] {
-        assert_eq!(put(&bed, path, body.clone(), &[]).await.is(status).slug(), slug, "{path} {body}");
+        assert_eq!(put(&server, path, body.clone(), &[]).await.is(status).slug(), slug, "{path} {body}");
     }
-    let absent = put(&bed, "ok", json!({}), &[("if-match", "\"1\", \"2\"")]).await;
+    let absent = put(&server, "ok", json!({}), &[("if-match", "\"1\", \"2\"")]).await;
     assert_eq!(absent.is(412).slug(), "precondition-failed");
-    let unnamed = put(&bed, "no%20name", json!({}), &[]).await.json();
+    let unnamed = put(&server, "no%20name", json!({}), &[]).await.json();
     assert!(text(&unnamed["detail"]).contains("may hold only letters"), "{unnamed}");
-    assert_eq!(bed.get("/readers").await.json()["items"], json!([]));
-    assert_eq!(bed.get("/events?reader=x&after=0").await.is(404).slug(), "not-found");
+    assert_eq!(server.get("/readers").await.json()["items"], json!([]));
+    assert_eq!(server.get("/events?reader=x&after=0").await.is(404).slug(), "not-found");
 }
 
 #[tokio::test]
 async fn their_lag_is_a_metric() {
-    let bed = Bed::new().await;
-    put(&bed, "billing", json!({}), &[]).await.is(201);
-    bed.job().await;
-    let metrics = bed.get("/metrics").await.text();
+    let server = TestServer::new().await;
+    put(&server, "billing", json!({}), &[]).await.is(201);
+    server.job().await;
+    let metrics = server.get("/metrics").await.text();
     assert!(metrics.contains("raincheck_reader_lag_events{reader=\"billing\"} 1"), "{metrics}");
     assert!(metrics.contains("raincheck_reader_lag_seconds{reader=\"billing\"} 0"), "{metrics}");
 }
 
 #[tokio::test]
 async fn one_of_several_versions_may_be_named() {
-    let bed = Bed::new().await;
-    let first = put(&bed, "billing", json!({}), &[("if-none-match", "*")]).await;
-    let stale = put(&bed, "billing", json!({}), &[("if-none-match", "*")]).await;
+    let server = TestServer::new().await;
+    let first = put(&server, "billing", json!({}), &[("if-none-match", "*")]).await;
+    let stale = put(&server, "billing", json!({}), &[("if-none-match", "*")]).await;
     assert_eq!(stale.is(412).slug(), "precondition-failed");
     let both = format!("\"1\", {}", first.is(201).header("etag"));
-    let second = put(&bed, "billing", json!({}), &[("if-match", &both)]).await;
-    assert_eq!(put(&bed, "billing", json!({}), &[("if-match", &both)]).await.is(412).slug(), "precondition-failed");
-    delete(&bed, "billing", Some(&both)).await.is(412);
-    delete(&bed, "billing", Some(&format!("{both},{}", second.is(200).header("etag")))).await.is(204);
+    let second = put(&server, "billing", json!({}), &[("if-match", &both)]).await;
+    assert_eq!(put(&server, "billing", json!({}), &[("if-match", &both)]).await.is(412).slug(), "precondition-failed");
+    delete(&server, "billing", Some(&both)).await.is(412);
+    delete(&server, "billing", Some(&format!("{both},{}", second.is(200).header("etag")))).await.is(204);
 }
 
 /// A reader that was made at the beginning and never moved is told when events went before it has read them.
 #[tokio::test]
 async fn a_reader_is_told_of_what_it_has_missed() {
-    let bed = Bed::on(|_| {}, |store| store.feed.max_bytes = 0).await;
-    put(&bed, "billing", json!({"cursor": "0"}), &[]).await.is(201);
-    let stays = bed.job().await;
-    let goes = bed.job().await;
-    bed.post(&format!("{goes}/cancel"), json!({})).await.is(200);
-    send(bed.ask(Method::DELETE, &goes)).await.is(204);
+    let server = TestServer::on(|_| {}, |store| store.feed.max_bytes = 0).await;
+    put(&server, "billing", json!({"cursor": "0"}), &[]).await.is(201);
+    let stays = server.job().await;
+    let goes = server.job().await;
+    server.post(&format!("{goes}/cancel"), json!({})).await.is(200);
+    send(server.ask(Method::DELETE, &goes)).await.is(204);
     let trim = raincheck_core::Command::Trim(raincheck_core::Trim::of(99));
-    bed.engine.store().apply(vec![trim]).await.unwrap();
+    server.engine.store().apply(vec![trim]).await.unwrap();
     let begin = std::time::Instant::now();
     let late = loop {
-        let late = bed.get("/readers/billing").await.json();
+        let late = server.get("/readers/billing").await.json();
         assert_eq!(late["expired"], true, "{late}");
         if late["lag_seconds"] != 0 {
             break late;
@@ -140,32 +143,32 @@ async fn a_reader_is_told_of_what_it_has_missed() {
     };
     assert_ne!(late["lag_events"], 0);
     for accept in ["application/json", "text/event-stream"] {
-        let refused = send(bed.ask(Method::GET, "/events?reader=billing").header("accept", accept)).await;
+        let refused = send(server.ask(Method::GET, "/events?reader=billing").header("accept", accept)).await;
         assert_eq!(refused.is(410).slug(), "cursor-expired");
         assert!(text(&refused.json()["detail"]).contains("PUT it to \"0\""), "{}", refused.text());
     }
-    let again = bed.ask(Method::GET, "/events?reader=billing").header("accept", "text/event-stream");
+    let again = server.ask(Method::GET, "/events?reader=billing").header("accept", "text/event-stream");
     let again = send(again.header("last-event-id", text(&late["cursor"]))).await;
     assert_eq!(again.is(410).slug(), "cursor-expired", "nor is it led past them when it comes again by itself");
     // Where it was it cannot stay; at the oldest event that is there it reads on, page by page.
-    let again = put(&bed, "billing", json!({"cursor": late["cursor"]}), &[]).await;
+    let again = put(&server, "billing", json!({"cursor": late["cursor"]}), &[]).await;
     assert_eq!(again.is(410).slug(), "cursor-expired");
-    let moved = put(&bed, "billing", json!({"cursor": "0"}), &[]).await.is(200).json();
+    let moved = put(&server, "billing", json!({"cursor": "0"}), &[]).await.is(200).json();
     assert_eq!(moved["expired"], false);
-    let page = bed.get("/events?reader=billing").await.is(200).json();
-    assert_eq!(page["items"][0]["job"], bed.get(&stays).await.json()["id"]);
+    let page = server.get("/events?reader=billing").await.is(200).json();
+    assert_eq!(page["items"][0]["job"], server.get(&stays).await.json()["id"]);
     assert_eq!(page["at_head"], true);
     // Also the cursor of an event between the gaps is a place to go on from.
-    put(&bed, "billing", json!({"cursor": page["items"][0]["cursor"]}), &[]).await.is(200);
-    bed.get("/events?reader=billing").await.is(200);
+    put(&server, "billing", json!({"cursor": page["items"][0]["cursor"]}), &[]).await.is(200);
+    server.get("/events?reader=billing").await.is(200);
     // What was removed before the first event that is there is not waited for.
-    let other = bed.job().await;
-    bed.post(&format!("{stays}/cancel"), json!({})).await.is(200);
-    send(bed.ask(Method::DELETE, &stays)).await.is(204);
+    let other = server.job().await;
+    server.post(&format!("{stays}/cancel"), json!({})).await.is(200);
+    send(server.ask(Method::DELETE, &stays)).await.is(204);
     let trim = raincheck_core::Command::Trim(raincheck_core::Trim::of(99));
-    bed.engine.store().apply(vec![trim]).await.unwrap();
-    let moved = put(&bed, "late", json!({"cursor": "0"}), &[]).await.is(201).json();
-    let left = bed.get("/events?reader=late").await.is(200).json();
-    assert_eq!(left["items"][0]["job"], bed.get(&other).await.json()["id"]);
+    server.engine.store().apply(vec![trim]).await.unwrap();
+    let moved = put(&server, "late", json!({"cursor": "0"}), &[]).await.is(201).json();
+    let left = server.get("/events?reader=late").await.is(200).json();
+    assert_eq!(left["items"][0]["job"], server.get(&other).await.json()["id"]);
     assert_eq!((&left["items"][0]["position"], &moved["lag_events"]), (&json!(4), &json!(2)), "of 5 events: {left}");
 }

@@ -8,86 +8,90 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::bed::{Bed, send, text};
+use super::test_server::{TestServer, send, text};
 use crate::server::until;
 
 #[tokio::test]
 async fn bytes_as_they_come_while_running_and_after() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
+    let server = TestServer::new().await;
+    let job = server.job().await;
     let stream = format!("{job}/stream");
-    bed.get(&stream).await.is(202);
-    let lease = bed.lease("k").await;
+    server.get(&stream).await.is(202);
+    let lease = server.lease("k").await;
     let append = format!("/leases/{}/stream", text(&lease["lease"]));
-    bed.get(&stream).await.is(202);
+    server.get(&stream).await.is(202);
     let post = |offset: u64, body: &'static str| {
         send(
-            bed.ask(Method::POST, &format!("{append}?offset={offset}")).header("content-type", "text/plain").body(body),
+            server
+                .ask(Method::POST, &format!("{append}?offset={offset}"))
+                .header("content-type", "text/plain")
+                .body(body),
         )
     };
     assert_eq!(post(0, "hello ").await.is(200).json(), json!({"offset": 6}));
     assert_eq!(post(0, "hello ").await.is(200).json(), json!({"offset": 6}), "a repeated offset is not doubled");
     assert_eq!(post(4, "o world").await.is(200).json(), json!({"offset": 11}));
-    let now = bed.get(&stream).await;
+    let now = server.get(&stream).await;
     assert_eq!(
         (now.is(200).text().as_str(), now.header("content-type"), now.header("raincheck-attempt")),
         ("hello world", "text/plain", "1")
     );
     assert_eq!(now.header("x-content-type-options"), "nosniff");
-    assert_eq!(bed.get(&format!("{stream}?offset=6")).await.is(200).text(), "world");
-    assert_eq!(bed.get(&format!("{stream}?offset=11")).await.is(200).text(), "");
-    assert_eq!(bed.get(&format!("{stream}?offset=12")).await.is(416).slug(), "range-not-satisfiable");
+    assert_eq!(server.get(&format!("{stream}?offset=6")).await.is(200).text(), "world");
+    assert_eq!(server.get(&format!("{stream}?offset=11")).await.is(200).text(), "");
+    assert_eq!(server.get(&format!("{stream}?offset=12")).await.is(416).slug(), "range-not-satisfiable");
 
     // A follower gets each piece as it comes, and the end when the run ends.
-    let follower = bed.ask(Method::GET, &format!("{stream}?follow=true&offset=6")).send().await.unwrap();
+    let follower = server.ask(Method::GET, &format!("{stream}?follow=true&offset=6")).send().await.unwrap();
     let mut pieces = follower.bytes_stream();
     assert_eq!(pieces.next().await.unwrap().unwrap(), "world");
     let (sender, body) = chunked();
-    let sending = tokio::spawn(bed.ask(Method::POST, &append).header("content-type", "text/plain").body(body).send());
+    let sending =
+        tokio::spawn(server.ask(Method::POST, &append).header("content-type", "text/plain").body(body).send());
     sender.send("one").await.unwrap();
     assert_eq!(pieces.next().await.unwrap().unwrap(), "one");
     sender.send("two").await.unwrap();
     assert_eq!(pieces.next().await.unwrap().unwrap(), "two");
     drop(sender);
     assert_eq!(sending.await.unwrap().unwrap().json::<serde_json::Value>().await.unwrap(), json!({"offset": 17}));
-    bed.post(&format!("/leases/{}/complete", text(&lease["lease"])), json!(1)).await.is(200);
+    server.post(&format!("/leases/{}/complete", text(&lease["lease"])), json!(1)).await.is(200);
     assert!(pieces.next().await.is_none());
 
-    assert_eq!(bed.get(&stream).await.is(200).text(), "hello worldonetwo");
+    assert_eq!(server.get(&stream).await.is(200).text(), "hello worldonetwo");
     for past in ["?offset=17&follow=true", "?offset=17", "?offset=99"] {
-        bed.get(&format!("{stream}{past}")).await.is(204);
+        server.get(&format!("{stream}{past}")).await.is(204);
     }
 }
 
 #[tokio::test]
 async fn a_follower_that_has_gone_holds_nothing_even_with_a_request_behind() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
+    let server = TestServer::new().await;
+    let job = server.job().await;
     let mut gone = Vec::new();
     for (path, accept) in
         [("log?follow=true", "*/*"), ("stream?follow=true", "text/event-stream"), ("events", "text/event-stream")]
     {
         let request =
             format!("GET {job}/{path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\nGET /livez HTTP/1.1\r\n");
-        let mut stream = TcpStream::connect(bed.url.strip_prefix("http://").unwrap()).await.unwrap();
+        let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         assert!(stream.read(&mut [0; 12]).await.unwrap() > 0);
         gone.push(stream);
     }
-    assert!(bed.get("/metrics").await.text().contains("raincheck_http_streams 3"));
+    assert!(server.get("/metrics").await.text().contains("raincheck_http_streams 3"));
     drop(gone);
     until("all are noticed to have gone", Duration::from_secs(60), async || {
-        bed.get("/metrics").await.text().contains("raincheck_http_streams 0")
+        server.get("/metrics").await.text().contains("raincheck_http_streams 0")
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_follower_waits_for_the_first_byte_no_longer_than_any_wait_may_take() {
-    let bed = Bed::with(|options| options.limits.wait = 50).await;
-    let job = bed.job().await;
+    let server = TestServer::with(|options| options.limits.wait = 50).await;
+    let job = server.job().await;
     let asked = Instant::now();
-    assert_eq!(bed.get(&format!("{job}/stream?follow=true")).await.is(202).json()["state"], "queued");
+    assert_eq!(server.get(&format!("{job}/stream?follow=true")).await.is(202).json()["state"], "queued");
     assert!(asked.elapsed() < Duration::from_secs(20), "held for {:?}", asked.elapsed());
 }
 
@@ -101,19 +105,19 @@ fn chunked() -> (tokio::sync::mpsc::Sender<&'static str>, Body) {
 
 #[tokio::test]
 async fn text_as_events_and_a_new_attempt_starts_over() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
+    let server = TestServer::new().await;
+    let job = server.job().await;
     let stream = format!("{job}/stream");
-    let first = bed.lease("k").await;
+    let first = server.lease("k").await;
     let append = |lease: &serde_json::Value, media: &'static str, body: &'static [u8]| {
         let url = format!("/leases/{}/stream", text(&lease["lease"]));
-        send(bed.ask(Method::POST, &url).header("content-type", media).body(body))
+        send(server.ask(Method::POST, &url).header("content-type", media).body(body))
     };
     // A character comes in two pieces.
     append(&first, "text/plain; charset=utf-8", b"a\nb\xc3").await.is(200);
     append(&first, "text/plain; charset=utf-8", b"\xa9\r\n").await.is(200);
     let events = |last: Option<&'static str>| {
-        let request = bed.ask(Method::GET, &stream).header("accept", "text/event-stream");
+        let request = server.ask(Method::GET, &stream).header("accept", "text/event-stream");
         last.map_or(request.try_clone().unwrap(), |id| request.header("last-event-id", id))
     };
     let mut live = events(None).send().await.unwrap().bytes_stream();
@@ -123,8 +127,8 @@ async fn text_as_events_and_a_new_attempt_starts_over() {
     }
     assert!(seen.contains("id: 1-3\ndata: a\ndata: b\n\n"), "{seen}");
     assert!(seen.contains("id: 1-7\ndata: é\ndata: \n\n"), "{seen}");
-    bed.post(&format!("/leases/{}/fail", text(&first["lease"])), json!({"retry_after": "0s"})).await.is(200);
-    let second = bed.lease("k").await;
+    server.post(&format!("/leases/{}/fail", text(&first["lease"])), json!({"retry_after": "0s"})).await.is(200);
+    let second = server.lease("k").await;
     append(&second, "text/plain", b"again").await.is(200);
     while !seen.contains("again") {
         seen += std::str::from_utf8(&live.next().await.unwrap().unwrap()).unwrap();
@@ -133,8 +137,8 @@ async fn text_as_events_and_a_new_attempt_starts_over() {
         seen.contains("event: attempt\nid: 2-0\ndata: 2\n\n") && seen.contains("id: 2-5\ndata: again\n\n"),
         "{seen}"
     );
-    assert_eq!(bed.get(&format!("{stream}?attempt=1")).await.is(200).text(), "a\nbé\r\n");
-    bed.post(&format!("/leases/{}/complete", text(&second["lease"])), json!(1)).await.is(200);
+    assert_eq!(server.get(&format!("{stream}?attempt=1")).await.is(200).text(), "a\nbé\r\n");
+    server.post(&format!("/leases/{}/complete", text(&second["lease"])), json!(1)).await.is(200);
     while live.next().await.is_some() {}
 
     send(events(Some("2-5"))).await.is(204);
@@ -151,52 +155,57 @@ async fn text_as_events_and_a_new_attempt_starts_over() {
 
 #[tokio::test]
 async fn other_types_are_no_events() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
-    let lease = bed.lease("k").await;
+    let server = TestServer::new().await;
+    let job = server.job().await;
+    let lease = server.lease("k").await;
     let append = format!("/leases/{}/stream", text(&lease["lease"]));
-    send(bed.ask(Method::POST, &append).header("content-type", "image/png").body("x")).await.is(200);
-    let events = bed.ask(Method::GET, &format!("{job}/stream")).header("accept", "text/event-stream");
+    send(server.ask(Method::POST, &append).header("content-type", "image/png").body("x")).await.is(200);
+    let events = server.ask(Method::GET, &format!("{job}/stream")).header("accept", "text/event-stream");
     assert_eq!(send(events).await.is(406).slug(), "not-acceptable");
 }
 
 #[tokio::test]
 async fn the_log_is_one_for_all_attempts() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
+    let server = TestServer::new().await;
+    let job = server.job().await;
     let log = format!("{job}/log");
-    assert_eq!(bed.get(&log).await.is(200).text(), "");
+    assert_eq!(server.get(&log).await.is(200).text(), "");
     for (attempt, line) in ["one\n", "two\n"].into_iter().enumerate() {
-        let lease = bed.lease("k").await;
+        let lease = server.lease("k").await;
         let url = format!("/leases/{}", text(&lease["lease"]));
         for _ in 0..2 {
-            send(bed.ask(Method::POST, &format!("{url}/log?offset=0")).header("content-type", "text/plain").body(line))
-                .await
-                .is(200);
+            send(
+                server
+                    .ask(Method::POST, &format!("{url}/log?offset=0"))
+                    .header("content-type", "text/plain")
+                    .body(line),
+            )
+            .await
+            .is(200);
         }
         let end = if attempt == 0 { ("fail", json!({"retry_after": "0s"})) } else { ("complete", json!(1)) };
-        bed.post(&format!("{url}/{}", end.0), end.1).await.is(200);
+        server.post(&format!("{url}/{}", end.0), end.1).await.is(200);
     }
-    let all = bed.get(&log).await;
+    let all = server.get(&log).await;
     assert_eq!((all.is(200).text().as_str(), all.header("content-type")), ("one\ntwo\n", "text/plain; charset=utf-8"));
-    assert_eq!(bed.get(&format!("{log}?offset=4&follow=true")).await.is(200).text(), "two\n");
-    bed.get(&format!("{log}?offset=8&follow=true")).await.is(204);
+    assert_eq!(server.get(&format!("{log}?offset=4&follow=true")).await.is(200).text(), "two\n");
+    server.get(&format!("{log}?offset=8&follow=true")).await.is(204);
 }
 
 #[tokio::test]
 async fn a_run_learns_how_much_is_taken_and_a_later_one_finds_room_in_a_full_log() {
-    let bed = Bed::new().await;
-    let log = format!("{}/log", bed.job().await);
+    let server = TestServer::new().await;
+    let log = format!("{}/log", server.job().await);
     let (most, more) = (8 << 20, 64 << 10);
     let mut all = 0;
     for attempt in 1..=3 {
-        let lease = bed.lease("k").await;
+        let lease = server.lease("k").await;
         let url = format!("/leases/{}", text(&lease["lease"]));
         let limit = most + (attempt - 1) * more;
         let expected = json!({"result_bytes": 1 << 30, "stream_bytes": 64 << 20, "log_bytes": limit});
         assert_eq!(lease["limits"], expected);
         let send = async |to: &str, bytes: usize| {
-            send(bed.ask(Method::POST, &format!("{url}/{to}")).body(vec![b'x'; bytes])).await
+            send(server.ask(Method::POST, &format!("{url}/{to}")).body(vec![b'x'; bytes])).await
         };
         assert_eq!(send("stream", 0).await.is(200).json(), json!({"offset": 0, "room": 64 << 20}));
         let room = limit - all;
@@ -207,8 +216,8 @@ async fn a_run_learns_how_much_is_taken_and_a_later_one_finds_room_in_a_full_log
         assert_eq!(send("log", 0).await.is(200).json()["room"], 0);
         assert_eq!(send("log", 1).await.is(413).slug(), "too-large");
         all = limit;
-        bed.post(&format!("{url}/fail"), json!({"retry_after": "0s"})).await.is(200);
-        bed.post(&format!("{url}/stream"), json!(1)).await.is(409);
+        server.post(&format!("{url}/fail"), json!({"retry_after": "0s"})).await.is(200);
+        server.post(&format!("{url}/stream"), json!(1)).await.is(409);
     }
-    assert_eq!(bed.get(&log).await.is(200).bytes.len(), all);
+    assert_eq!(server.get(&log).await.is(200).bytes.len(), all);
 }

@@ -7,7 +7,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::bed::{Bed, path, send, text};
+use super::test_server::{TestServer, path, send, text};
 
 /// One server-sent event.
 #[derive(Debug, Default, PartialEq)]
@@ -29,26 +29,26 @@ fn frames(text: &str) -> Vec<Frame> {
 }
 
 /// A job with a whole life behind it: created, started, progress, retrying, started, succeeded.
-async fn life(bed: &Bed) -> String {
-    let job = bed.job().await;
-    let lease = bed.lease("k").await;
+async fn life(server: &TestServer) -> String {
+    let job = server.job().await;
+    let lease = server.lease("k").await;
     let url = format!("/leases/{}", text(&lease["lease"]));
-    bed.post(&format!("{url}/heartbeat"), json!({"progress": {"percent": 5}})).await.is(200);
-    bed.post(&format!("{url}/fail"), json!({"error": {"title": "x"}, "retry_after": "0s"})).await.is(200);
-    bed.complete("k", json!(1)).await;
+    server.post(&format!("{url}/heartbeat"), json!({"progress": {"percent": 5}})).await.is(200);
+    server.post(&format!("{url}/fail"), json!({"error": {"title": "x"}, "retry_after": "0s"})).await.is(200);
+    server.complete("k", json!(1)).await;
     job
 }
 
-fn sse(bed: &Bed, path: &str, last: Option<&str>) -> reqwest::RequestBuilder {
-    let request = bed.ask(Method::GET, path).header("accept", "text/event-stream");
+fn sse(server: &TestServer, path: &str, last: Option<&str>) -> reqwest::RequestBuilder {
+    let request = server.ask(Method::GET, path).header("accept", "text/event-stream");
     match last {
         Some(id) => request.header("last-event-id", id),
         None => request,
     }
 }
 
-async fn websocket(bed: &Bed, path: &str) -> Vec<Value> {
-    let url = format!("{}{path}", bed.url.replace("http://", "ws://"));
+async fn websocket(server: &TestServer, path: &str) -> Vec<Value> {
+    let url = format!("{}{path}", server.url.replace("http://", "ws://"));
     let mut request = url.into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "raincheck.v1".parse().unwrap());
     let (mut socket, answer) = connect_async(request).await.unwrap();
@@ -69,10 +69,10 @@ async fn websocket(bed: &Bed, path: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn three_transports_tell_the_same() {
-    let bed = Bed::new().await;
-    let job = life(&bed).await;
+    let server = TestServer::new().await;
+    let job = life(&server).await;
     let events = format!("{job}/events");
-    let page = bed.get(&events).await.is(200).json();
+    let page = server.get(&events).await.is(200).json();
     let polled = page["items"].as_array().unwrap();
     let types: Vec<_> = polled.iter().map(|event| text(&event["type"])).collect();
     assert_eq!(types, ["created", "started", "progress", "retrying", "started", "succeeded"]);
@@ -85,12 +85,12 @@ async fn three_transports_tell_the_same() {
     assert_eq!(polled[0]["data"], json!({}), "no key was given");
     let result = &polled[5]["data"]["result"];
     assert_eq!((&result["value"], &result["size"]), (&json!(1), &json!(1)));
-    assert_eq!(result["href"], format!("{}/result", path(&bed.get(&job).await.json())));
+    assert_eq!(result["href"], format!("{}/result", path(&server.get(&job).await.json())));
     assert_eq!(polled[1]["data"]["worker"], "test");
     assert_eq!(polled[2]["data"]["percent"], 5.0);
     assert_eq!(polled[3]["data"]["problem"]["title"], "x");
 
-    let streamed = send(sse(&bed, &format!("{events}?after=0"), None)).await;
+    let streamed = send(sse(&server, &format!("{events}?after=0"), None)).await;
     streamed.is(200);
     for (name, value) in [
         ("content-type", "text/event-stream"),
@@ -104,22 +104,22 @@ async fn three_transports_tell_the_same() {
     assert!(streamed.iter().zip(1..).all(|(frame, n): (_, u64)| frame.name.is_empty() && frame.id == n.to_string()));
     let streamed: Vec<Value> = streamed.iter().map(|frame| serde_json::from_str(&frame.data).unwrap()).collect();
     assert_eq!(&streamed, polled);
-    assert_eq!(&websocket(&bed, &format!("{events}?after=0")).await, polled);
+    assert_eq!(&websocket(&server, &format!("{events}?after=0")).await, polled);
 
     // In the whole feed they have a position besides, and results where somebody asks for them.
-    let feed = bed.get("/events?after=0&include=result").await.is(200).json();
+    let feed = server.get("/events?after=0&include=result").await.is(200).json();
     let feed = feed["items"].as_array().unwrap();
     let positions: Vec<i64> = feed.iter().map(|event| event["position"].as_i64().unwrap()).collect();
     assert!(positions.is_sorted_by(|a, b| a < b), "{positions:?}");
     let mut plain = feed.clone();
     plain.iter_mut().for_each(|event| _ = event.as_object_mut().unwrap().remove("position"));
     assert_eq!(&plain, polled);
-    let rest = bed.get(&format!("/events?after={}&include=result", text(&polled[3]["cursor"]))).await.json();
+    let rest = server.get(&format!("/events?after={}&include=result", text(&polled[3]["cursor"]))).await.json();
     assert_eq!(rest["items"].as_array().unwrap(), &feed[4..]);
-    let bare = bed.get("/events?after=0").await.json();
+    let bare = server.get("/events?after=0").await.json();
     assert_eq!((&bare["items"][4], &bare["items"][5]["data"]), (&feed[4], &json!({})));
-    bed.get("/events?include=input").await.is(400);
-    let mut live = sse(&bed, "/events?after=0&include=result", None).send().await.unwrap().bytes_stream();
+    server.get("/events?include=input").await.is(400);
+    let mut live = sse(&server, "/events?after=0&include=result", None).send().await.unwrap().bytes_stream();
     let mut seen = String::new();
     while frames(&seen).len() < 6 {
         seen += std::str::from_utf8(&live.next().await.unwrap().unwrap()).unwrap();
@@ -130,18 +130,18 @@ async fn three_transports_tell_the_same() {
 
 #[tokio::test]
 async fn the_feed_outlives_jobs() {
-    let bed = Bed::new().await;
-    let job = bed.submit(json!({"kind": "k", "key": "order-7"})).await;
-    let lease = bed.lease("k").await;
-    bed.post(&format!("/leases/{}/complete", text(&lease["lease"])), json!(5)).await.is(200);
-    let before = bed.get("/events?after=0&include=result").await.json();
+    let server = TestServer::new().await;
+    let job = server.submit(json!({"kind": "k", "key": "order-7"})).await;
+    let lease = server.lease("k").await;
+    server.post(&format!("/leases/{}/complete", text(&lease["lease"])), json!(5)).await.is(200);
+    let before = server.get("/events?after=0&include=result").await.json();
     let before = before["items"].as_array().unwrap();
     assert_eq!(before[0]["data"]["key"], "order-7");
     assert_eq!(before[2]["data"]["result"]["value"], 5);
-    send(bed.ask(Method::DELETE, &path(&job))).await.is(204);
+    send(server.ask(Method::DELETE, &path(&job))).await.is(204);
     // Who is behind, or begins anew, is given all of them, each in its place, and nothing of what they held.
     for after in ["0", text(&before[0]["cursor"])] {
-        let page = bed.get(&format!("/events?include=result&after={after}")).await.is(200).json();
+        let page = server.get(&format!("/events?include=result&after={after}")).await.is(200).json();
         let mut expected = before.clone();
         expected.iter_mut().for_each(|event| _ = event.as_object_mut().unwrap().remove("data"));
         let expected = if after == "0" { &expected[..] } else { &expected[1..] };
@@ -151,57 +151,57 @@ async fn the_feed_outlives_jobs() {
 
 #[tokio::test]
 async fn a_trimmed_feed_is_read_from_its_oldest_event_on() {
-    let bed = Bed::on(|_| {}, |store| store.feed.keep = 0).await;
-    let stays = bed.submit(json!({"kind": "stays"})).await;
-    let goes = path(&bed.submit(json!({"kind": "k"})).await);
-    let first = bed.get("/events?after=0").await.json()["items"][0]["cursor"].clone();
-    bed.complete("k", json!(1)).await;
-    send(bed.ask(Method::DELETE, &goes)).await.is(204);
+    let server = TestServer::on(|_| {}, |store| store.feed.keep = 0).await;
+    let stays = server.submit(json!({"kind": "stays"})).await;
+    let goes = path(&server.submit(json!({"kind": "k"})).await);
+    let first = server.get("/events?after=0").await.json()["items"][0]["cursor"].clone();
+    server.complete("k", json!(1)).await;
+    send(server.ask(Method::DELETE, &goes)).await.is(204);
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
     let expired = loop {
-        let page = bed.get(&format!("/events?wait=1s&kind=nobodys&after={}", text(&first))).await;
+        let page = server.get(&format!("/events?wait=1s&kind=nobodys&after={}", text(&first))).await;
         if page.status != 200 {
             break page;
         }
         assert!(tokio::time::Instant::now() < deadline, "the feed is not trimmed");
     };
     assert_eq!(expired.is(410).slug(), "cursor-expired");
-    let oldest = bed.get("/events?after=0&kind=stays").await.is(200).json();
+    let oldest = server.get("/events?after=0&kind=stays").await.is(200).json();
     assert_eq!(oldest["items"][0]["job"], stays["id"]);
-    let later = bed.submit(json!({"kind": "later"})).await;
-    let page = bed.get(&format!("/events?after={}", text(&oldest["next_after"]))).await.is(200).json();
+    let later = server.submit(json!({"kind": "later"})).await;
+    let page = server.get(&format!("/events?after={}", text(&oldest["next_after"]))).await.is(200).json();
     assert_eq!(page["items"][0]["job"], later["id"]);
 }
 
 #[tokio::test]
 async fn a_large_event_is_the_same_on_every_transport() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
-    let lease = bed.lease("k").await;
+    let server = TestServer::new().await;
+    let job = server.job().await;
+    let lease = server.lease("k").await;
     let fail = json!({"error": {"detail": "\u{1}x".repeat(30_000)}, "retryable": false});
-    bed.post(&format!("/leases/{}/fail", text(&lease["lease"])), fail).await.is(200);
+    server.post(&format!("/leases/{}/fail", text(&lease["lease"])), fail).await.is(200);
     let events = format!("{job}/events");
-    let page = bed.get(&events).await.is(200).json();
+    let page = server.get(&events).await.is(200).json();
     let polled = page["items"].as_array().unwrap();
     assert_eq!(text(&polled[2]["data"]["problem"]["detail"]).len(), 60_000);
-    let streamed = send(sse(&bed, &format!("{events}?after=0"), None)).await;
+    let streamed = send(sse(&server, &format!("{events}?after=0"), None)).await;
     let streamed = frames(&streamed.text());
     let streamed: Vec<Value> = streamed.iter().map(|frame| serde_json::from_str(&frame.data).unwrap()).collect();
     assert_eq!(&streamed, polled);
-    assert_eq!(&websocket(&bed, &format!("{events}?after=0")).await, polled);
+    assert_eq!(&websocket(&server, &format!("{events}?after=0")).await, polled);
 }
 
 #[tokio::test]
 async fn every_transport_is_live() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
+    let server = TestServer::new().await;
+    let job = server.job().await;
     let events = format!("{job}/events");
-    let streaming = send(sse(&bed, &events, None));
-    let socket = websocket(&bed, &events);
+    let streaming = send(sse(&server, &events, None));
+    let socket = websocket(&server, &events);
     let polling = async {
         let (mut seen, mut after) = (Vec::new(), 1);
         loop {
-            let page = bed.get(&format!("{events}?after={after}&wait=30s")).await.is(200).json();
+            let page = server.get(&format!("{events}?after={after}&wait=30s")).await.is(200).json();
             seen.extend(page["items"].as_array().unwrap().iter().cloned());
             after = page["next_after"].as_u64().unwrap();
             if page["done"] == true {
@@ -212,13 +212,13 @@ async fn every_transport_is_live() {
     let feed = async {
         let (mut seen, mut after) = (Vec::new(), "0".to_owned());
         while seen.len() < 3 {
-            let page = bed.get(&format!("/events?kind=k&after={after}&wait=30s")).await.is(200).json();
+            let page = server.get(&format!("/events?kind=k&after={after}&wait=30s")).await.is(200).json();
             seen.extend(page["items"].as_array().unwrap().iter().cloned());
             after = text(&page["next_after"]).to_owned();
         }
         seen
     };
-    let working = bed.complete("k", json!(1));
+    let working = server.complete("k", json!(1));
     let (streamed, socket, polled, feed, _) = tokio::join!(streaming, socket, polling, feed, working);
     let numbers = |events: &[Value]| events.iter().map(|event| event["seq"].as_u64().unwrap()).collect::<Vec<_>>();
     assert_eq!(numbers(&polled), [2, 3]);
@@ -237,11 +237,11 @@ async fn every_transport_is_live() {
 
 #[tokio::test]
 async fn a_stream_goes_on_where_it_was() {
-    let bed = Bed::new().await;
-    let job = life(&bed).await;
+    let server = TestServer::new().await;
+    let job = life(&server).await;
     let events = format!("{job}/events");
     let ids = async |last: Option<&str>, query: &str| {
-        let reply = send(sse(&bed, &format!("{events}{query}"), last)).await;
+        let reply = send(sse(&server, &format!("{events}{query}"), last)).await;
         let frames = frames(&reply.text());
         (reply.status, frames.iter().map(|frame| format!("{}{}", frame.name, frame.id)).collect::<Vec<_>>())
     };
@@ -253,19 +253,19 @@ async fn a_stream_goes_on_where_it_was() {
     for malformed in ["abc", "99", "-1", "1.5", ""] {
         assert_eq!(ids(Some(malformed), "").await, (200, vec!["reset6".to_owned()]), "{malformed}");
     }
-    assert_eq!(bed.get(&format!("{events}?after=x")).await.is(400).slug(), "invalid-cursor");
+    assert_eq!(server.get(&format!("{events}?after=x")).await.is(400).slug(), "invalid-cursor");
     assert_eq!(
-        send(bed.ask(Method::GET, &events).header("accept", "image/png")).await.is(406).slug(),
+        send(server.ask(Method::GET, &events).header("accept", "image/png")).await.is(406).slug(),
         "not-acceptable"
     );
-    send(sse(&bed, "/jobs/0193a7a0-0000-7000-8000-000000000000/events", None)).await.is(404);
+    send(sse(&server, "/jobs/0193a7a0-0000-7000-8000-000000000000/events", None)).await.is(404);
 }
 
 #[tokio::test]
 async fn the_whole_feed_by_stream() {
-    let bed = Bed::new().await;
-    life(&bed).await;
-    let mut live = sse(&bed, "/events?after=0&state=running", None).send().await.unwrap().bytes_stream();
+    let server = TestServer::new().await;
+    life(&server).await;
+    let mut live = sse(&server, "/events?after=0&state=running", None).send().await.unwrap().bytes_stream();
     let mut seen = String::new();
     while frames(&seen).len() < 3 {
         seen += std::str::from_utf8(&live.next().await.unwrap().unwrap()).unwrap();
@@ -274,48 +274,48 @@ async fn the_whole_feed_by_stream() {
     let types: Vec<Value> =
         all.iter().map(|frame| serde_json::from_str::<Value>(&frame.data).unwrap()["type"].clone()).collect();
     assert_eq!(types, [json!("started"), json!("progress"), json!("started")]);
-    let mut again = sse(&bed, "/events?state=running", Some(&all[1].id)).send().await.unwrap().bytes_stream();
+    let mut again = sse(&server, "/events?state=running", Some(&all[1].id)).send().await.unwrap().bytes_stream();
     let mut rest = String::new();
     while frames(&rest).is_empty() {
         rest += std::str::from_utf8(&again.next().await.unwrap().unwrap()).unwrap();
     }
     assert_eq!(frames(&rest)[0], all[2]);
-    let mut reset = sse(&bed, "/events", Some("abc")).send().await.unwrap().bytes_stream();
+    let mut reset = sse(&server, "/events", Some("abc")).send().await.unwrap().bytes_stream();
     let mut first = String::new();
     while frames(&first).is_empty() {
         first += std::str::from_utf8(&reset.next().await.unwrap().unwrap()).unwrap();
     }
     assert_eq!(frames(&first)[0].name, "reset");
     for bad in ["after=abc", "after=1"] {
-        assert_eq!(bed.get(&format!("/events?{bad}")).await.is(400).slug(), "invalid-cursor");
+        assert_eq!(server.get(&format!("/events?{bad}")).await.is(400).slug(), "invalid-cursor");
     }
-    bed.get("/events?job=abc").await.is(400);
-    bed.get("/events?job=0193a7a0-0000-7000-8000-000000000000").await.is(404);
-    let purged = bed.get("/jobs?limit=1").await.json()["items"][0].clone();
-    let cursor = text(&bed.get("/events?after=0").await.json()["items"][0]["cursor"]).to_owned();
-    send(bed.ask(Method::DELETE, &path(&purged))).await.is(204);
-    let behind = bed.get(&format!("/events?after={cursor}")).await.is(200).json();
+    server.get("/events?job=abc").await.is(400);
+    server.get("/events?job=0193a7a0-0000-7000-8000-000000000000").await.is(404);
+    let purged = server.get("/jobs?limit=1").await.json()["items"][0].clone();
+    let cursor = text(&server.get("/events?after=0").await.json()["items"][0]["cursor"]).to_owned();
+    send(server.ask(Method::DELETE, &path(&purged))).await.is(204);
+    let behind = server.get(&format!("/events?after={cursor}")).await.is(200).json();
     assert_eq!(behind["items"].as_array().unwrap().len(), 5, "nobody who is behind misses anything");
-    let later = bed.submit(json!({"kind": "k"})).await;
-    let kept = bed.get("/events?after=0").await.is(200).json();
+    let later = server.submit(json!({"kind": "k"})).await;
+    let kept = server.get("/events?after=0").await.is(200).json();
     assert_eq!(kept["items"].as_array().unwrap().last().unwrap()["job"], later["id"]);
-    bed.get(&format!("/events?after={}", text(&kept["next_after"]))).await.is(200);
-    let now = bed.get("/events").await.is(200).json();
+    server.get(&format!("/events?after={}", text(&kept["next_after"]))).await.is(200);
+    let now = server.get("/events").await.is(200).json();
     assert_eq!((&now["items"], &now["done"]), (&json!([]), &json!(false)));
 }
 
 #[tokio::test]
 async fn over_the_bound_of_streams_a_client_is_sent_away_kindly() {
-    let bed = Bed::with(|options| options.limits.streams = 1).await;
-    let job = bed.job().await;
+    let server = TestServer::with(|options| options.limits.streams = 1).await;
+    let job = server.job().await;
     let events = format!("{job}/events");
-    let mut first = sse(&bed, &events, None).send().await.unwrap().bytes_stream();
+    let mut first = sse(&server, &events, None).send().await.unwrap().bytes_stream();
     first.next().await.unwrap().unwrap();
-    let away = send(sse(&bed, &events, None)).await;
+    let away = send(sse(&server, &events, None)).await;
     assert!(away.is(200).text().starts_with("retry: ") && !away.text().contains("data:"), "{}", away.text());
     drop(first);
     super::super::server::until("the slot is free again", std::time::Duration::from_secs(5), async || {
-        let mut next = sse(&bed, &events, None).send().await.unwrap().bytes_stream();
+        let mut next = sse(&server, &events, None).send().await.unwrap().bytes_stream();
         String::from_utf8_lossy(&next.next().await.unwrap().unwrap()).contains("snapshot")
     })
     .await;
@@ -323,9 +323,9 @@ async fn over_the_bound_of_streams_a_client_is_sent_away_kindly() {
 
 #[tokio::test]
 async fn websocket_handshakes() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
-    let url = format!("{}{job}/events", bed.url.replace("http://", "ws://"));
+    let server = TestServer::new().await;
+    let job = server.job().await;
+    let url = format!("{}{job}/events", server.url.replace("http://", "ws://"));
     let status = async |change: &dyn Fn(&mut reqwest::header::HeaderMap)| {
         let mut request = url.clone().into_client_request().unwrap();
         change(request.headers_mut());
@@ -346,7 +346,7 @@ async fn websocket_handshakes() {
     assert_eq!(status(&set("host", "evil.test")).await, 421);
     assert_eq!(status(&set("sec-websocket-protocol", "graphql-ws")).await, 400);
     let old = "Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n";
-    let answer = bed.raw(format!("GET {job}/events HTTP/1.1\r\n{old}").as_bytes()).await;
+    let answer = server.raw(format!("GET {job}/events HTTP/1.1\r\n{old}").as_bytes()).await;
     assert!(
         answer.starts_with("HTTP/1.1 426") && answer.to_lowercase().contains("sec-websocket-version: 13"),
         "{answer}"
@@ -366,14 +366,14 @@ async fn websocket_handshakes() {
 /// Far behind, and with much before it that does not pass: what passes comes, however long it is waited for.
 #[tokio::test]
 async fn a_poll_passes_over_much_and_misses_nothing() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     for kind in ["a", "a", "a", "a", "a", "a", "b"] {
         let jobs = vec![json!({"kind": kind}); if kind == "a" { 1_000 } else { 1 }];
-        bed.post("/jobs/batch", json!({"jobs": jobs})).await.is(202);
+        server.post("/jobs/batch", json!({"jobs": jobs})).await.is(202);
     }
     let (mut after, mut kinds) = ("0".to_owned(), Vec::new());
     for _ in 0..4 {
-        let page = bed.get(&format!("/events?kind=b&after={after}&wait=1s")).await.is(200).json();
+        let page = server.get(&format!("/events?kind=b&after={after}&wait=1s")).await.is(200).json();
         kinds.extend(page["items"].as_array().unwrap().iter().map(|event| text(&event["kind"]).to_owned()));
         after = text(&page["next_after"]).to_owned();
     }
@@ -383,8 +383,8 @@ async fn a_poll_passes_over_much_and_misses_nothing() {
 /// A stream that a filter leaves nothing of tells all the same where to go on, and an `EventSource` hears nothing of that.
 #[tokio::test]
 async fn a_filtered_stream_says_how_far_it_is() {
-    let bed = Bed::new().await;
-    let stream = sse(&bed, "/events?kind=none", None).send().await.unwrap();
+    let server = TestServer::new().await;
+    let stream = sse(&server, "/events?kind=none", None).send().await.unwrap();
     let mut pieces = stream.bytes_stream();
     let mut said = String::new();
     let ids = |said: &str| -> Vec<String> {
@@ -398,10 +398,10 @@ async fn a_filtered_stream_says_how_far_it_is() {
             said.push_str(std::str::from_utf8(&piece.expect("no sign of life").unwrap().unwrap()).unwrap());
         }
         let last = ids(&said).pop().unwrap();
-        let rest = bed.get(&format!("/events?after={last}")).await.is(200).json();
+        let rest = server.get(&format!("/events?after={last}")).await.is(200).json();
         assert_eq!(rest["items"].as_array().map(Vec::len), Some(0), "{said}");
-        bed.job().await;
-        let rest = bed.get(&format!("/events?after={last}")).await.json();
+        server.job().await;
+        let rest = server.get(&format!("/events?after={last}")).await.json();
         assert_eq!(rest["items"].as_array().map(Vec::len), Some(1), "{said}");
     }
 }

@@ -5,17 +5,17 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use super::bed::{Bed, path, send, text};
+use super::test_server::{TestServer, path, send, text};
 
 #[tokio::test]
 async fn lease_and_complete() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let submit =
-        bed.ask(Method::POST, "/jobs").header("traceparent", trace).json(&json!({"kind": "k", "input": {"a": 1}}));
+        server.ask(Method::POST, "/jobs").header("traceparent", trace).json(&json!({"kind": "k", "input": {"a": 1}}));
     let job = path(&send(submit).await.is(202).json());
     let ask = json!({"worker": {"name": "w", "version": "1"}, "queues": ["default"], "kinds": ["k", "other"], "max": 8, "ttl": "90s", "request_id": "r1"});
-    let answer = bed.post("/leases", ask.clone()).await.is(200).json();
+    let answer = server.post("/leases", ask.clone()).await.is(200).json();
     let lease = &answer["leases"][0];
     assert_eq!(
         (&lease["attempt"], &lease["ttl_seconds"], &lease["heartbeat_seconds"], &lease["traceparent"]),
@@ -24,14 +24,14 @@ async fn lease_and_complete() {
     assert_eq!((&lease["job"]["input"], &lease["job"]["state"]), (&json!({"a": 1}), &json!("running")));
     assert_eq!(answer["finished"], json!([]));
     // The answer was lost: the same request gets the same lease.
-    let again = bed.post("/leases", ask).await.is(200).json();
+    let again = server.post("/leases", ask).await.is(200).json();
     assert_eq!(again["leases"][0]["lease"], lease["lease"]);
     let url = format!("/leases/{}", text(&lease["lease"]));
-    assert_eq!(bed.post(&format!("{url}/complete"), json!([1])).await.is(200).json()["state"], "succeeded");
-    bed.post(&format!("{url}/complete"), json!([1])).await.is(200);
+    assert_eq!(server.post(&format!("{url}/complete"), json!([1])).await.is(200).json()["state"], "succeeded");
+    server.post(&format!("{url}/complete"), json!([1])).await.is(200);
     let in_batch = json!({"max": 0, "finish": [{"lease": lease["lease"], "complete": {"result": [1]}}]});
-    assert_eq!(bed.post("/leases", in_batch).await.is(200).json()["finished"][0]["state"], "succeeded");
-    let typed = bed.ask(Method::POST, &format!("{url}/complete")).header("content-type", "text/plain").body("[1]");
+    assert_eq!(server.post("/leases", in_batch).await.is(200).json()["finished"][0]["state"], "succeeded");
+    let typed = server.ask(Method::POST, &format!("{url}/complete")).header("content-type", "text/plain").body("[1]");
     assert_eq!(send(typed).await.is(409).slug(), "lease-lost", "the same bytes of another type");
     for (verb, body) in [
         ("complete", json!([2])),
@@ -40,26 +40,26 @@ async fn lease_and_complete() {
         ("heartbeat", json!({})),
         ("stream", json!("x")),
     ] {
-        let late = bed.post(&format!("{url}/{verb}"), body).await;
+        let late = server.post(&format!("{url}/{verb}"), body).await;
         assert_eq!(late.is(409).slug(), "lease-lost", "{verb}");
         assert_eq!(late.json()["job"]["state"], "succeeded");
     }
-    assert_eq!(bed.get(&format!("{url}/input")).await.is(409).slug(), "lease-lost");
-    bed.post(&format!("{url}/log"), json!("its last lines may come later")).await.is(200);
-    assert_eq!(bed.get(&job).await.is(200).json()["attempt"], 1);
-    assert_eq!(bed.post("/leases/nope/complete", json!(1)).await.is(404).slug(), "not-found");
+    assert_eq!(server.get(&format!("{url}/input")).await.is(409).slug(), "lease-lost");
+    server.post(&format!("{url}/log"), json!("its last lines may come later")).await.is(200);
+    assert_eq!(server.get(&job).await.is(200).json()["attempt"], 1);
+    assert_eq!(server.post("/leases/nope/complete", json!(1)).await.is(404).slug(), "not-found");
 }
 
 #[tokio::test]
 async fn by_patterns_and_by_queues_alone() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let submit = async |queue: &str, kind: &str| {
-        let job = bed.post("/jobs", json!({"kind": kind, "queue": queue})).await.is(202).json();
-        bed.get(&path(&job)).await.json()["waiting_for"].clone()
+        let job = server.post("/jobs", json!({"kind": kind, "queue": queue})).await.is(202).json();
+        server.get(&path(&job)).await.json()["waiting_for"].clone()
     };
     assert_eq!(submit("a", "shop.email").await, "no worker");
     let kinds = async |ask: serde_json::Value| {
-        let answer = bed.post("/leases", ask).await.json();
+        let answer = server.post("/leases", ask).await.json();
         let leases = answer["leases"].as_array().unwrap().iter();
         leases.map(|lease| text(&lease["job"]["kind"]).to_owned()).collect::<Vec<_>>()
     };
@@ -71,45 +71,46 @@ async fn by_patterns_and_by_queues_alone() {
     assert_eq!(kinds(by_queue.clone()).await, ["mail"]);
     let (kinds, waiting_for) = tokio::join!(kinds(by_queue), async {
         let waits = async || {
-            bed.engine
+            server
+                .engine
                 .is_waited_for(&raincheck_core::Name::new("a").unwrap(), &raincheck_core::Name::new("any").unwrap())
         };
         super::super::server::until("it is served", Duration::from_secs(5), waits).await;
         submit("a", "any").await
     });
     assert_eq!((kinds, waiting_for), (vec!["any".to_owned()], serde_json::Value::Null));
-    let workers = bed.get("/workers").await.json();
+    let workers = server.get("/workers").await.json();
     assert_eq!((&workers["items"][0]["kinds"], &workers["items"][1]["kinds"]), (&json!(["x", "shop.*"]), &json!([])));
-    assert_eq!(bed.get("/kinds/shop.sms").await.json()["workers"], json!(["p"]));
+    assert_eq!(server.get("/kinds/shop.sms").await.json()["workers"], json!(["p"]));
     for (bad, pointer) in [
         (json!({"max": 1}), "/kinds"),
         (json!({"kinds": ["shop.?"]}), "/kinds/0"),
         (json!({"queues": ["a*"]}), "/queues/0"),
         (json!({"kinds": (0..101).map(|n| format!("{n}*")).collect::<Vec<_>>()}), "/kinds"),
     ] {
-        assert_eq!(bed.post("/leases", bad).await.is(422).json()["errors"][0]["pointer"], pointer);
+        assert_eq!(server.post("/leases", bad).await.is(422).json()["errors"][0]["pointer"], pointer);
     }
 }
 
 #[tokio::test]
 async fn a_heartbeat_hands_a_run_over() {
-    let bed = Bed::new().await;
-    bed.job().await;
-    let lease = bed.lease("k").await["lease"].clone();
+    let server = TestServer::new().await;
+    server.job().await;
+    let lease = server.lease("k").await["lease"].clone();
     let url = format!("/leases/{}/heartbeat", text(&lease));
-    let beat = async |ttl: &str| bed.post(&url, json!({"ttl": ttl})).await;
+    let beat = async |ttl: &str| server.post(&url, json!({"ttl": ttl})).await;
     assert_eq!(beat("10m").await.is(200).json()["ttl_seconds"], 600);
     assert_eq!(beat("2h").await.is(422).json()["errors"][0]["pointer"], "/ttl");
-    assert_eq!(bed.post(&url, json!({})).await.is(200).json()["ttl_seconds"], 600, "it goes on as it was");
+    assert_eq!(server.post(&url, json!({})).await.is(200).json()["ttl_seconds"], 600, "it goes on as it was");
     let many = json!({"heartbeats": [{"lease": lease, "ttl": "2h"}, {"lease": lease, "ttl": "20m"}]});
-    let many = bed.post("/leases/heartbeat", many).await.is(200).json();
+    let many = server.post("/leases/heartbeat", many).await.is(200).json();
     assert_eq!(many["heartbeats"][0]["problem"]["status"], 422);
     assert_eq!(many["heartbeats"][1]["ttl_seconds"], 1_200);
 }
 
 #[tokio::test]
 async fn a_worker_says_what_troubles_it() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let ask = |trouble: Option<&str>, max: u64| {
         let mut ask = json!({"worker": {"name": "w"}, "kinds": ["k"], "max": max});
         if let Some(trouble) = trouble {
@@ -117,41 +118,41 @@ async fn a_worker_says_what_troubles_it() {
         }
         ask
     };
-    bed.post("/leases", ask(None, 1)).await.is(204);
-    let job = bed.job().await;
-    assert_eq!(bed.get(&job).await.json()["waiting_for"], serde_json::Value::Null);
-    bed.post("/leases", ask(Some("the scratch folder is full"), 0)).await.is(204);
-    assert_eq!(bed.get("/workers").await.json()["items"][0]["trouble"], "the scratch folder is full");
-    let waits = bed.get(&job).await.json();
+    server.post("/leases", ask(None, 1)).await.is(204);
+    let job = server.job().await;
+    assert_eq!(server.get(&job).await.json()["waiting_for"], serde_json::Value::Null);
+    server.post("/leases", ask(Some("the scratch folder is full"), 0)).await.is(204);
+    assert_eq!(server.get("/workers").await.json()["items"][0]["trouble"], "the scratch folder is full");
+    let waits = server.get(&job).await.json();
     assert_eq!(waits["waiting_for"], "no worker");
     assert_eq!(waits["waiting_detail"], "worker w takes no jobs now: the scratch folder is full");
-    assert_eq!(bed.post("/leases", ask(Some("x"), 1)).await.is(422).json()["errors"][0]["pointer"], "/max");
+    assert_eq!(server.post("/leases", ask(Some("x"), 1)).await.is(422).json()["errors"][0]["pointer"], "/max");
     // What it serves need not be said again; it is known, and why nobody does.
-    bed.post("/leases", json!({"worker": {"name": "w", "trouble": "still full"}})).await.is(204);
-    let worker = &bed.get("/workers").await.json()["items"][0];
+    server.post("/leases", json!({"worker": {"name": "w", "trouble": "still full"}})).await.is(204);
+    let worker = &server.get("/workers").await.json()["items"][0];
     assert_eq!((&worker["kinds"], &worker["serving"]), (&json!(["k"]), &json!(false)));
-    assert_eq!(bed.get(&job).await.json()["waiting_detail"], "worker w takes no jobs now: still full");
-    let kind = bed.get("/kinds/k").await.json();
+    assert_eq!(server.get(&job).await.json()["waiting_detail"], "worker w takes no jobs now: still full");
+    let kind = server.get("/kinds/k").await.json();
     assert_eq!((&kind["served"], &kind["workers"]), (&json!(false), &json!([])));
-    bed.post("/leases", ask(Some(&"ü".repeat(3_000)), 0)).await.is(204);
-    let shown = bed.get("/workers").await.json();
+    server.post("/leases", ask(Some(&"ü".repeat(3_000)), 0)).await.is(204);
+    let shown = server.get("/workers").await.json();
     let shown = text(&shown["items"][0]["trouble"]);
     assert!(shown.len() <= 1_024 && shown.ends_with("ü…"), "{shown}");
-    bed.post("/leases", ask(Some(""), 1)).await.is(200);
-    assert_eq!(bed.get("/workers").await.json()["items"][0]["trouble"], serde_json::Value::Null);
-    assert_eq!(bed.get(&job).await.json()["waiting_detail"], serde_json::Value::Null);
+    server.post("/leases", ask(Some(""), 1)).await.is(200);
+    assert_eq!(server.get("/workers").await.json()["items"][0]["trouble"], serde_json::Value::Null);
+    assert_eq!(server.get(&job).await.json()["waiting_detail"], serde_json::Value::Null);
 }
 
 /// Whether a job waits for nobody to serve it, `/kinds` and `/workers` must agree on who does.
 #[tokio::test]
 async fn who_serves_is_told_alike_everywhere() {
-    let bed = Bed::new().await;
-    let job = path(&bed.submit(json!({"kind": "shop.a", "queue": "q"})).await);
-    bed.submit(json!({"kind": "other"})).await;
+    let server = TestServer::new().await;
+    let job = path(&server.submit(json!({"kind": "shop.a", "queue": "q"})).await);
+    server.submit(json!({"kind": "other"})).await;
     let told = async || {
-        let waits = bed.get(&job).await.json()["waiting_for"].clone();
-        let kind = bed.get("/kinds/shop.a").await.json();
-        let workers = bed.get("/workers").await.json()["items"].as_array().cloned().unwrap_or_default();
+        let waits = server.get(&job).await.json()["waiting_for"].clone();
+        let kind = server.get("/kinds/shop.a").await.json();
+        let workers = server.get("/workers").await.json()["items"].as_array().cloned().unwrap_or_default();
         assert_eq!(kind["served"], json!(waits != "no worker"), "{kind}");
         assert_eq!(kind["served"], json!(kind["workers"] != json!([])), "{kind}");
         let serving = workers.iter().filter(|worker| worker["serving"] == true).count();
@@ -159,13 +160,13 @@ async fn who_serves_is_told_alike_everywhere() {
     };
     assert_eq!(told().await, (0, 0));
     // Paused, so that nobody gets it.
-    send(bed.ask(Method::PATCH, "/queues/q").json(&json!({"paused": true}))).await.is(200);
+    send(server.ask(Method::PATCH, "/queues/q").json(&json!({"paused": true}))).await.is(200);
     let ask = async |mut ask: serde_json::Value| {
         ask["worker"] = json!({"name": "w"});
-        bed.post("/leases", ask).await.is(204);
-        send(bed.ask(Method::PATCH, "/queues/q").json(&json!({"paused": false}))).await.is(200);
+        server.post("/leases", ask).await.is(204);
+        send(server.ask(Method::PATCH, "/queues/q").json(&json!({"paused": false}))).await.is(200);
         let told = told().await;
-        send(bed.ask(Method::PATCH, "/queues/q").json(&json!({"paused": true}))).await.is(200);
+        send(server.ask(Method::PATCH, "/queues/q").json(&json!({"paused": true}))).await.is(200);
         told
     };
     assert_eq!(ask(json!({"queues": ["q"]})).await, (1, 1), "by its queue alone");
@@ -175,7 +176,7 @@ async fn who_serves_is_told_alike_everywhere() {
     assert_eq!(ask(json!({"kinds": ["shop.*"]})).await, (1, 1));
     assert_eq!(ask(json!({"kinds": ["shop.*"], "max": 0})).await, (0, 0), "it takes none");
     assert_eq!(ask(json!({"kinds": ["y", "shop.a"]})).await, (1, 1));
-    let all = bed.get("/kinds").await.json();
+    let all = server.get("/kinds").await.json();
     let of = |kind: &str| all["items"].as_array().unwrap().iter().find(|one| one["name"] == kind).cloned().unwrap();
     assert_eq!((&of("shop.a")["workers"], &of("other")["workers"]), (&json!(["w"]), &json!([])));
 }
@@ -183,64 +184,64 @@ async fn who_serves_is_told_alike_everywhere() {
 /// A run that was handed over goes on elsewhere, and hears of a cancel as soon as it speaks, however long its lease.
 #[tokio::test]
 async fn a_cancel_reaches_a_run_that_was_handed_over_when_it_speaks() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
-    let lease = bed.lease("k").await["lease"].clone();
+    let server = TestServer::new().await;
+    let job = server.job().await;
+    let lease = server.lease("k").await["lease"].clone();
     let url = format!("/leases/{}", text(&lease));
-    bed.post(&format!("{url}/heartbeat"), json!({"ttl": "20m"})).await.is(200);
-    bed.post(&format!("{job}/cancel"), json!(null)).await.is(202);
-    assert_eq!(bed.get(&job).await.json()["state"], "running", "its worker is asked, and may be away");
+    server.post(&format!("{url}/heartbeat"), json!({"ttl": "20m"})).await.is(200);
+    server.post(&format!("{job}/cancel"), json!(null)).await.is(202);
+    assert_eq!(server.get(&job).await.json()["state"], "running", "its worker is asked, and may be away");
     let beat = format!("{url}/heartbeat");
-    let heard = bed.post(&beat, json!({"wait": "30s"}));
+    let heard = server.post(&beat, json!({"wait": "30s"}));
     let heard = tokio::time::timeout(Duration::from_secs(10), heard).await.expect("at once");
     assert_eq!(heard.is(200).json()["cancel_requested"], true);
-    assert_eq!(bed.post(&format!("{url}/release"), json!({})).await.is(200).json()["state"], "canceled");
+    assert_eq!(server.post(&format!("{url}/release"), json!({})).await.is(200).json()["state"], "canceled");
 }
 
 /// Of two jobs the older one, whose run was lost, is first in line again, and says so; one that was given back is behind.
 #[tokio::test]
 async fn the_position_is_that_in_which_jobs_are_leased() {
-    let bed = Bed::new().await;
-    let first = path(&bed.submit(json!({"kind": "k", "timeout": "1h"})).await);
+    let server = TestServer::new().await;
+    let first = path(&server.submit(json!({"kind": "k", "timeout": "1h"})).await);
     let ask = json!({"worker": {"name": "w"}, "kinds": ["k"], "ttl": "2s"});
-    bed.post("/leases", ask.clone()).await.is(200);
-    let second = path(&bed.submit(json!({"kind": "k"})).await);
+    server.post("/leases", ask.clone()).await.is(200);
+    let second = path(&server.submit(json!({"kind": "k"})).await);
     super::super::server::until("its run is lost", Duration::from_secs(20), async || {
-        bed.get(&first).await.json()["state"] == "queued"
+        server.get(&first).await.json()["state"] == "queued"
     })
     .await;
     let positions = async || {
-        let (one, other) = (bed.get(&first).await.json(), bed.get(&second).await.json());
+        let (one, other) = (server.get(&first).await.json(), server.get(&second).await.json());
         (one["position"].clone(), other["position"].clone())
     };
     assert_eq!(positions().await.0, 1);
-    let leased = bed.post("/leases", ask.clone()).await.is(200).json();
+    let leased = server.post("/leases", ask.clone()).await.is(200).json();
     assert_eq!(path(&leased["leases"][0]["job"]), first);
     let lease = text(&leased["leases"][0]["lease"]).to_owned();
     // Long after it was made, by now.
-    bed.post(&format!("/leases/{lease}/release"), json!({})).await.is(200);
+    server.post(&format!("/leases/{lease}/release"), json!({})).await.is(200);
     assert_eq!(positions().await, (json!(null), json!(1)), "nobody knows how many are between");
-    let leased = bed.post("/leases", ask).await.is(200).json();
+    let leased = server.post("/leases", ask).await.is(200).json();
     assert_eq!(path(&leased["leases"][0]["job"]), second);
 }
 
 #[tokio::test]
 async fn nothing_in_time_is_204() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let ask = json!({"kinds": ["k"], "max": 1});
-    assert!(bed.post("/leases", ask).await.is(204).bytes.is_empty());
-    bed.post("/leases", json!({"kinds": ["k"], "max": 0})).await.is(204);
-    let waiting = bed.post("/leases", json!({"kinds": ["k"], "wait": "30s"}));
-    let (leased, _) = tokio::join!(waiting, bed.job());
+    assert!(server.post("/leases", ask).await.is(204).bytes.is_empty());
+    server.post("/leases", json!({"kinds": ["k"], "max": 0})).await.is(204);
+    let waiting = server.post("/leases", json!({"kinds": ["k"], "wait": "30s"}));
+    let (leased, _) = tokio::join!(waiting, server.job());
     assert_eq!(leased.is(200).json()["leases"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn finish_and_lease_in_one() {
-    let bed = Bed::new().await;
-    bed.post("/jobs/batch", json!({"jobs": (0..5).map(|_| json!({"kind": "k"})).collect::<Vec<_>>()})).await.is(202);
+    let server = TestServer::new().await;
+    server.post("/jobs/batch", json!({"jobs": (0..5).map(|_| json!({"kind": "k"})).collect::<Vec<_>>()})).await.is(202);
     let ask = json!({"kinds": ["k"], "max": 3});
-    let first = bed.post("/leases", ask).await.is(200).json();
+    let first = server.post("/leases", ask).await.is(200).json();
     let lease = |n: usize| text(&first["leases"][n]["lease"]).to_owned();
     let finish = json!([
         {"lease": lease(0), "complete": {"result": {"n": 0}}},
@@ -249,7 +250,7 @@ async fn finish_and_lease_in_one() {
         {"lease": lease(2), "release": {"delay": "1h"}},
     ]);
     let answer =
-        bed.post("/leases", json!({"kinds": ["k"], "max": 8, "wait": "30s", "finish": finish})).await.is(200).json();
+        server.post("/leases", json!({"kinds": ["k"], "max": 8, "wait": "30s", "finish": finish})).await.is(200).json();
     let finished = &answer["finished"];
     assert_eq!(finished[0], json!({"lease": lease(0), "state": "succeeded"}));
     assert_eq!(
@@ -260,49 +261,49 @@ async fn finish_and_lease_in_one() {
     assert_eq!(answer["leases"].as_array().unwrap().len(), 2);
     // Whoever hands something in is not kept waiting, even if it was nothing.
     let odd = json!({"kinds": ["other"], "wait": "30s", "finish": [{"lease": "forged", "release": {}}]});
-    let odd = tokio::time::timeout(Duration::from_secs(10), bed.post("/leases", odd)).await.expect("kept waiting");
+    let odd = tokio::time::timeout(Duration::from_secs(10), server.post("/leases", odd)).await.expect("kept waiting");
     assert_eq!(odd.is(200).json()["finished"][0]["problem"]["status"], 404);
     let late = json!({"max": 0, "finish": [{"lease": lease(1), "complete": {"result": 1}}]});
-    let late = bed.post("/leases", late).await.is(200).json();
+    let late = server.post("/leases", late).await.is(200).json();
     assert_eq!(late["finished"][0]["problem"]["type"], "/problems/lease-lost");
     for finish in [
         json!([{"lease": lease(0)}]),
         json!([{"lease": lease(0), "complete": {}, "fail": {}}]),
         json!([{"lease": "a", "release": {}}, {"lease": "a", "release": {}}]),
     ] {
-        assert_eq!(bed.post("/leases", json!({"max": 0, "finish": finish})).await.is(422).slug(), "validation");
+        assert_eq!(server.post("/leases", json!({"max": 0, "finish": finish})).await.is(422).slug(), "validation");
     }
 }
 
 #[tokio::test]
 async fn failing_and_trying_again() {
-    let bed = Bed::new().await;
-    let job = path(&bed.submit(json!({"kind": "k", "retry": {"max_attempts": 2, "initial": "0s"}})).await);
-    let lease = bed.lease("k").await;
+    let server = TestServer::new().await;
+    let job = path(&server.submit(json!({"kind": "k", "retry": {"max_attempts": 2, "initial": "0s"}})).await);
+    let lease = server.lease("k").await;
     let fail =
         json!({"error": {"type": "Timeout", "title": "slow", "detail": "d"}, "retryable": true, "retry_after": "1h"});
-    let after = bed.post(&format!("/leases/{}/fail", text(&lease["lease"])), fail).await.is(200).json();
+    let after = server.post(&format!("/leases/{}/fail", text(&lease["lease"])), fail).await.is(200).json();
     assert_eq!((&after["state"], &after["failures"], &after["error"]), (&json!("scheduled"), &json!(1), &json!(null)));
     assert_eq!(after["last_error"]["type"], "Timeout");
-    send(bed.ask(Method::POST, &format!("{job}/run-now"))).await.is(202);
-    let lease = bed.lease("k").await;
+    send(server.ask(Method::POST, &format!("{job}/run-now"))).await.is(202);
+    let lease = server.lease("k").await;
     assert_eq!(lease["attempt"], 2);
-    let after = bed.post(&format!("/leases/{}/fail", text(&lease["lease"])), json!({})).await.is(200).json();
+    let after = server.post(&format!("/leases/{}/fail", text(&lease["lease"])), json!({})).await.is(200).json();
     assert_eq!((&after["state"], &after["failures"]), (&json!("failed"), &json!(2)));
 }
 
 #[tokio::test]
 async fn heartbeats_carry_progress() {
-    let bed = Bed::new().await;
-    let job = bed.job().await;
-    let lease = bed.lease("k").await;
+    let server = TestServer::new().await;
+    let job = server.job().await;
+    let lease = server.lease("k").await;
     let url = format!("/leases/{}/heartbeat", text(&lease["lease"]));
     let beat = json!({"progress": {"percent": 42.5, "current": 17.0, "total": 40, "message": "pass 1", "data": {"x": [1]}}, "ttl": "60s"});
-    assert_eq!(bed.post(&url, beat).await.is(200).json(), json!({"ttl_seconds": 60, "cancel_requested": false}));
+    assert_eq!(server.post(&url, beat).await.is(200).json(), json!({"ttl_seconds": 60, "cancel_requested": false}));
     let progress = json!({"percent": 42.5, "current": 17, "total": 40, "message": "pass 1", "data": {"x": [1]}});
-    let shown = bed.get(&format!("{job}?wait=1s")).await.json();
+    let shown = server.get(&format!("{job}?wait=1s")).await.json();
     assert_eq!(shown["progress"], progress);
-    assert_eq!(send(bed.ask(Method::POST, &url)).await.is(200).json()["ttl_seconds"], 60);
+    assert_eq!(send(server.ask(Method::POST, &url)).await.is(200).json()["ttl_seconds"], 60);
     for (bad, pointer) in [
         (json!({"progress": {"percent": 101}}), "/progress/percent"),
         (json!({"progress": {"current": -1}}), "/progress/current"),
@@ -311,19 +312,19 @@ async fn heartbeats_carry_progress() {
         (json!({"ttl": "1s"}), "/ttl"),
         (json!({"ttl": "25h"}), "/ttl"),
     ] {
-        let reply = bed.post(&url, bad).await;
+        let reply = server.post(&url, bad).await;
         assert_eq!(reply.is(422).json()["errors"][0]["pointer"], pointer);
     }
     let many =
         json!({"heartbeats": [{"lease": text(&lease["lease"]), "progress": {"percent": 50}}, {"lease": "forged"}]});
-    let many = bed.post("/leases/heartbeat", many).await.is(200).json();
+    let many = server.post("/leases/heartbeat", many).await.is(200).json();
     assert_eq!(many["heartbeats"][0], json!({"lease": lease["lease"], "ttl_seconds": 60, "cancel_requested": false}));
     assert_eq!(many["heartbeats"][1]["problem"]["type"], "/problems/not-found");
 }
 
 #[tokio::test]
 async fn bad_requests_for_work() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     for (body, pointer) in [
         (json!({"kinds": []}), "/kinds"),
         (json!({"kinds": ["k!"]}), "/kinds/0"),
@@ -336,7 +337,7 @@ async fn bad_requests_for_work() {
         (json!({"kinds": ["k"], "worker": ["w"]}), "/worker"),
         (json!({"kinds": ["k"], "nope": 1}), "/nope"),
     ] {
-        let reply = bed.post("/leases", body.clone()).await;
+        let reply = server.post("/leases", body.clone()).await;
         assert_eq!(reply.is(422).json()["errors"][0]["pointer"], pointer, "{body}");
     }
 }

@@ -19,7 +19,7 @@ use super::wire::{RerunBody, read_or_default};
     params(("id" = uuid::Uuid, Path), ("force" = Option<bool>, Query, description = "Even when other callers share it")),
     responses((status = 200, description = "Canceled", body = super::openapi::Job),
               (status = 202, description = "Its worker is asked to stop", body = super::openapi::Job),
-              super::openapi::SteerProblems))]
+              super::openapi::ControlProblems))]
 pub async fn cancel(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem> {
     let force = ask.query.flag("force")?;
     ask.query.done()?;
@@ -34,7 +34,7 @@ pub async fn cancel(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Prob
 
 /// Makes a job that waits for a time due now.
 #[utoipa::path(post, path = "/jobs/{id}/run-now", tag = "steer", params(("id" = uuid::Uuid, Path)),
-    responses((status = 202, description = "Due", body = super::openapi::Job), super::openapi::SteerProblems))]
+    responses((status = 202, description = "Due", body = super::openapi::Job), super::openapi::ControlProblems))]
 pub async fn run_now(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
     let job = ask.app.job_row(id).await?;
@@ -47,7 +47,7 @@ pub async fn run_now(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem
 
 /// Forgets a finished job.
 #[utoipa::path(delete, path = "/jobs/{id}", tag = "steer", params(("id" = uuid::Uuid, Path)),
-    responses((status = 204, description = "Purged"), super::openapi::SteerProblems))]
+    responses((status = 204, description = "Purged"), super::openapi::ControlProblems))]
 pub async fn purge(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
     let job = ask.app.job_row(id).await?;
@@ -62,7 +62,7 @@ pub async fn purge(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> 
 #[utoipa::path(post, path = "/jobs/{id}/rerun", tag = "steer", request_body = Option<RerunBody>,
     params(("id" = uuid::Uuid, Path), ("force" = Option<bool>, Query, description = "Even a POST job that has succeeded")),
     responses((status = 202, description = "The new job", body = super::openapi::Job),
-              super::openapi::SteerProblems, super::openapi::SubmitProblems))]
+              super::openapi::ControlProblems, super::openapi::SubmitProblems))]
 pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
     let force = ask.query.flag("force")?;
     let text = ask.json(body).await?;

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-pub struct Bed {
+pub struct TestServer {
     pub url: String,
     pub http: reqwest::Client,
     pub engine: Engine,
@@ -67,16 +67,16 @@ pub async fn send(request: RequestBuilder) -> Reply {
     Reply { status: status.as_u16(), headers, bytes }
 }
 
-impl Bed {
-    pub async fn new() -> Bed {
-        Bed::with(|_| ()).await
+impl TestServer {
+    pub async fn new() -> TestServer {
+        TestServer::with(|_| ()).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Options)) -> Bed {
-        Bed::on(change, |_| ()).await
+    pub async fn with(change: impl FnOnce(&mut Options)) -> TestServer {
+        TestServer::on(change, |_| ()).await
     }
 
-    pub async fn on(change: impl FnOnce(&mut Options), change_store: impl FnOnce(&mut SqliteOptions)) -> Bed {
+    pub async fn on(change: impl FnOnce(&mut Options), change_store: impl FnOnce(&mut SqliteOptions)) -> TestServer {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock::default());
         let mut sqlite = SqliteOptions { clock: clock.clone(), ..SqliteOptions::in_folder(folder.path()) };
@@ -90,7 +90,7 @@ impl Bed {
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Bed { url, http, engine, shutdown, serving: Some(serving), folder }
+        TestServer { url, http, engine, shutdown, serving: Some(serving), folder }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
@@ -145,7 +145,7 @@ impl Bed {
     }
 }
 
-impl Drop for Bed {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
