@@ -13,7 +13,7 @@ use super::disk::high_water::HighWater;
 use super::disk::space::Space;
 use super::disk::watch::Watch;
 use super::error::{SqliteError, other};
-use super::tables::known::Tables;
+use super::tables::names::KnownNames;
 use crate::StoreError;
 use crate::blobs::{BlobFolder, Blobs};
 use crate::commit_times::CommitClock;
@@ -27,7 +27,7 @@ pub(super) const NEVER: i64 = i64::MAX;
 pub(super) struct Shared {
     pub path: PathBuf,
     pub clock: Arc<dyn Clock>,
-    pub tables: Tables,
+    pub names: KnownNames,
     pub leases: Mutex<Leases>,
     pub queues: RwLock<BTreeMap<Name, QueueFigures>>,
     pub kind_caps: RwLock<HashMap<i64, u32>>,
@@ -62,7 +62,7 @@ impl Shared {
     pub fn new(
         path: PathBuf,
         clock: Arc<dyn Clock>,
-        tables: Tables,
+        names: KnownNames,
         folder: BlobFolder,
         (secret, own_workers): ([u8; 32], Box<str>),
         high_water: HighWater,
@@ -71,7 +71,7 @@ impl Shared {
         Shared {
             path,
             clock,
-            tables,
+            names,
             leases: Mutex::default(),
             queues: RwLock::default(),
             kind_caps: RwLock::default(),

@@ -5,7 +5,7 @@ use raincheck_core::{Name, QueueSettings, State};
 use rusqlite::{Connection, Result, params};
 
 use crate::records::QueueFigures;
-use crate::sqlite::tables::known::Tables;
+use crate::sqlite::tables::names::KnownNames;
 
 /// What the writer keeps of one queue.
 #[derive(Clone, Debug, Default)]
@@ -129,15 +129,15 @@ impl Counters {
     }
 
     /// Writes what changed.
-    pub fn flush(&mut self, db: &Connection, tables: &Tables) -> Result<()> {
+    pub fn flush(&mut self, db: &Connection, names: &KnownNames) -> Result<()> {
         for kind in take(&mut self.new_kinds) {
-            let name = tables.kind_name(kind).map(|n| n.to_string());
+            let name = names.kind_name(kind).map(|n| n.to_string());
             db.prepare_cached("INSERT INTO kind (id, name) VALUES (?1, ?2)")?.execute(params![kind, name])?;
         }
         for number in take(&mut self.dirty_queues) {
             self.touched.insert(number);
             let queue = &self.queues[&number];
-            let name = tables.queue_name(number).map(|n| n.to_string());
+            let name = names.queue_name(number).map(|n| n.to_string());
             db.prepare_cached(
                 "INSERT INTO queue VALUES (?1,?2,?3,?4,?5,?6,?7) ON CONFLICT (id) DO UPDATE SET \
                  paused=?3, max_queued=?4, concurrency=?5, tickets=?6, served=?7",
