@@ -11,22 +11,33 @@ use crate::sqlite::tables::names::KnownNames;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
     pub settings: QueueSettings,
+    /// How many jobs were ever put into it.
     pub tickets: i64,
+    /// How many of them left the line: started, or ended without a start.
     pub served: i64,
+    /// Jobs in each state, by its number.
     pub by_state: [u64; 7],
 }
 
-/// Counters and settings, owned by the writer (there are few, so that a tree is quicker than a hash): read at start, changed with every job, written once a transaction.
+/// Counters and settings, owned by the writer: read at start, changed with every job, written once a transaction. There are
+/// few, so that a tree is quicker than a hash.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    /// By number.
     pub queues: BTreeMap<i64, Queue>,
+    /// Jobs in each state, by the numbers of queue and kind.
     pub pairs: BTreeMap<(i64, i64), [u64; 7]>,
+    /// Jobs that wait, in all queues.
     pub waiting: u64,
+    /// Queues that are to be written.
     dirty_queues: BTreeSet<i64>,
     /// Queues whose counters readers must be given once the transaction is on disk.
     touched: BTreeSet<i64>,
+    /// Counts that are to be written: queue, kind and state.
     dirty_pairs: BTreeSet<(i64, i64, u8)>,
+    /// Kinds that have no row yet.
     new_kinds: BTreeSet<i64>,
+    /// Kinds that have a row, or will have one with this transaction.
     known_kinds: BTreeSet<i64>,
 }
 
