@@ -259,7 +259,7 @@ pub enum Reply {
     Queue(QueueSettings),
     /// The named object as it is now, and whether there was none before.
     Put {
-        /// It.
+        /// As it is stored now, its new version among the rest.
         object: Object,
         /// There was none of this name.
         is_new: bool,

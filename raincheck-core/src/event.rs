@@ -76,7 +76,7 @@ pub enum EventData {
     },
     /// A run was lost; another one follows.
     Lost {
-        /// Whose.
+        /// Who ran it, by the name that its lease request gave.
         worker: Box<str>,
     },
     /// A worker gave it back.

@@ -7,7 +7,7 @@ use raincheck_core::{
 /// What a look-up by id found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found<T> {
-    /// It.
+    /// It is there: this is what was read of it.
     Here(T),
     /// It was there and has been purged.
     Purged,

@@ -32,7 +32,7 @@ pub struct BatchFacts {
 /// A job of a batch that was taken before.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BatchJob {
-    /// It.
+    /// The row of the job, looked up by its number.
     pub job: Fact<Job>,
     /// Its id, as what remembers its purge says.
     pub tombstone: Fact<JobId>,

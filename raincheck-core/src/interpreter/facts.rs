@@ -17,7 +17,7 @@ pub enum Fact<T> {
     NotAsked,
     /// It is not there.
     Absent,
-    /// It.
+    /// It is there: this is what was found.
     Here(T),
 }
 

@@ -8,21 +8,21 @@ use crate::object::ObjectKind;
 /// What a command must know and does not yet, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs<'c> {
-    /// [`Facts::job`].
+    /// [`super::Facts::job`].
     pub job: Option<JobNo>,
-    /// [`Facts::lease`].
+    /// [`super::Facts::lease`].
     pub lease: Option<LeaseRef>,
-    /// [`Facts::recorded`], of this job.
+    /// [`super::Facts::recorded`], of this job.
     pub recorded: Option<JobNo>,
-    /// [`Facts::retry`], of this job.
+    /// [`super::Facts::retry`], of this job.
     pub retry: Option<JobNo>,
-    /// [`Facts::part`].
+    /// [`super::Facts::part`].
     pub part: Option<ChunkPlace>,
-    /// [`Facts::queue`].
+    /// [`super::Facts::queue`].
     pub queue: Option<&'c Name>,
-    /// [`Facts::object`].
+    /// [`super::Facts::object`].
     pub object: Option<(ObjectKind, &'c Name)>,
-    /// [`Facts::due`].
+    /// [`super::Facts::due`].
     pub due: Option<Due>,
 }
 

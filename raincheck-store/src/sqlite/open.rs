@@ -26,8 +26,8 @@ use super::options::SqliteOptions;
 use super::shared::{NEVER, Shared};
 use super::store::SqliteStore;
 use super::tables::follow_ups::is_left_over;
-use super::tables::known::Tables;
 use super::tables::meta::{has_payloads, head, make_id, own_workers, secret, seen};
+use super::tables::names::KnownNames;
 use super::tables::rows;
 use super::writer::counters::Counters;
 use super::writer::due;
@@ -103,13 +103,13 @@ impl SqliteStore {
         options: &SqliteOptions,
     ) -> Result<Arc<Self>, SqliteError> {
         let secret = secret(&db)?;
-        let tables = Tables::load(&db)?;
+        let names = KnownNames::load(&db)?;
         let own_workers = own_workers(&db)?;
         let counters = Counters::load(&db)?;
         let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let cursor = high_water.head();
         let (path, clock) = (options.path.clone(), options.clock.clone());
-        let shared = Arc::new(Shared::new(path, clock, tables, blobs, (secret, own_workers), high_water, space));
+        let shared = Arc::new(Shared::new(path, clock, names, blobs, (secret, own_workers), high_water, space));
         shared.blobs.keep_free(options.reserve_bytes);
         let dropped: Option<i64> =
             db.query_row("SELECT value FROM meta WHERE name='last_buried'", [], |row| row.get(0)).optional()?;
@@ -126,7 +126,7 @@ impl SqliteStore {
         shared.next_retirement.store(expiring.unwrap_or(NEVER), Ordering::Release);
         shared.left_over.store(is_left_over(&db)?, Ordering::Release);
         for id in counters.queues.keys() {
-            if let Some(name) = shared.tables.queue_name(*id) {
+            if let Some(name) = shared.names.queue_name(*id) {
                 shared.queues.write().insert(name.clone(), counters.show(*id, name));
             }
         }
@@ -225,7 +225,7 @@ fn resume_leases(db: &Connection, shared: &Shared) -> Result<(), SqliteError> {
     let mut running = statement.query([])?;
     let mut leases = shared.leases.lock();
     while let Some(row) = running.next()? {
-        let job = rows::job(row, &shared.tables)?;
+        let job = rows::job(row, &shared.names)?;
         let worker: Option<Box<str>> = row.get(rows::JOB_COLUMNS)?;
         let elapsed = now.since(job.started_at.unwrap_or(Timestamp(now.0))).max(0);
         let worker = worker.unwrap_or_default();

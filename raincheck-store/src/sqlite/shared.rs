@@ -13,7 +13,7 @@ use super::disk::high_water::HighWater;
 use super::disk::space::Space;
 use super::disk::watch::Watch;
 use super::error::{SqliteError, other};
-use super::tables::known::Tables;
+use super::tables::names::KnownNames;
 use crate::StoreError;
 use crate::blobs::{BlobFolder, Blobs};
 use crate::commit_times::CommitClock;
@@ -25,33 +25,55 @@ pub(super) const NEVER: i64 = i64::MAX;
 
 /// What the writer, the checkpointer and the readers share.
 pub(super) struct Shared {
+    /// The database file, from the options.
     pub path: PathBuf,
+    /// From the options.
     pub clock: Arc<dyn Clock>,
-    pub tables: Tables,
+    /// Names of queues and kinds, read at the start; the writer adds and forgets some.
+    pub names: KnownNames,
+    /// Of running jobs, in memory alone: the writer changes them after each commit, heartbeats in between.
     pub leases: Mutex<Leases>,
+    /// Settings and counters of each queue, as of the last commit.
     pub queues: RwLock<BTreeMap<Name, QueueFigures>>,
+    /// Most jobs of a kind that may run at once, by the kind's number; from [`crate::Store::cap_kind`].
     pub kind_caps: RwLock<HashMap<i64, u32>>,
+    /// To the one reader of [`crate::Store::commits`]; `None` without one.
     pub commits: Mutex<Option<UnboundedSender<Commit>>>,
+    /// Cursor of the last event that is on disk.
     pub head: AtomicI64,
+    /// See [`crate::Store::next_due`]: milliseconds since 1970, or [`NEVER`].
     pub next_due: AtomicI64,
     /// See [`crate::Store::is_left_over`].
     pub left_over: AtomicBool,
+    /// See [`crate::Store::next_retirement`]: milliseconds since 1970, or [`NEVER`].
     pub next_retirement: AtomicI64,
+    /// Length of the write-ahead log at the last checkpoint, pages.
     pub wal_pages: AtomicI64,
+    /// Transactions that were committed since the store was opened.
     pub transactions: AtomicU64,
+    /// See [`crate::Store::refused_writes`].
     pub refused_writes: AtomicU64,
+    /// How long transactions took.
     pub commit_clock: CommitClock,
+    /// What submits may take of the disk.
     pub space: Space,
+    /// Why nothing is taken any more; `None` while all is well.
     pub stopped: RwLock<Option<String>>,
     /// The files are not where they were opened: nothing that is written now would be found again.
     pub gone: AtomicBool,
+    /// Which files were opened; set when the store is open.
     watch: OnceLock<Watch>,
+    /// The folder of large payloads.
     pub folder: BlobFolder,
+    /// The same, as every store has it.
     pub blobs: Blobs,
+    /// See [`crate::Store::secret`]; from the table `meta`.
     pub secret: [u8; 32],
+    /// How far the feed has come, in a file of its own.
     pub high_water: Mutex<HighWater>,
     /// See [`crate::Store::own_workers`].
     pub own_workers: Box<str>,
+    /// Connections that no reader has at the moment, at most [`READERS`].
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -62,7 +84,7 @@ impl Shared {
     pub fn new(
         path: PathBuf,
         clock: Arc<dyn Clock>,
-        tables: Tables,
+        names: KnownNames,
         folder: BlobFolder,
         (secret, own_workers): ([u8; 32], Box<str>),
         high_water: HighWater,
@@ -71,7 +93,7 @@ impl Shared {
         Shared {
             path,
             clock,
-            tables,
+            names,
             leases: Mutex::default(),
             queues: RwLock::default(),
             kind_caps: RwLock::default(),

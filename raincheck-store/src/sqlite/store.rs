@@ -63,15 +63,15 @@ impl Store for SqliteStore {
     }
 
     async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
-        self.shared.read(|db| find(db, id, |no| record(db, &self.shared.tables, no), |record| record.job.id))
+        self.shared.read(|db| find(db, id, |no| record(db, &self.shared.names, no), |record| record.job.id))
     }
 
     async fn job_row(&self, id: JobId) -> Result<Found<Job>, StoreError> {
-        self.shared.read(|db| find(db, id, |no| claims::job(db, &self.shared.tables, no), |job| job.id))
+        self.shared.read(|db| find(db, id, |no| claims::job(db, &self.shared.names, no), |job| job.id))
     }
 
     async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError> {
-        self.shared.read(|db| record(db, &self.shared.tables, no))
+        self.shared.read(|db| record(db, &self.shared.names, no))
     }
 
     async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError> {
@@ -97,13 +97,13 @@ impl Store for SqliteStore {
 
     async fn some_job_events(&self, no: JobNo, after: u32, most: Most) -> Result<EventPage, StoreError> {
         let shared = self.shared.clone();
-        aside(move || shared.read(|db| events::of_job(db, &shared.tables, no, after, most))).await
+        aside(move || shared.read(|db| events::of_job(db, &shared.names, no, after, most))).await
     }
 
     async fn some_events(&self, after: Cursor, filter: &EventFilter, most: Most) -> Result<EventPage, StoreError> {
         let head = Cursor(self.shared.head.load(Ordering::Acquire));
         let (shared, filter) = (self.shared.clone(), filter.clone());
-        aside(move || shared.read(|db| events::of_all(db, &shared.tables, after, head, &filter, most))).await
+        aside(move || shared.read(|db| events::of_all(db, &shared.names, after, head, &filter, most))).await
     }
 
     async fn feed_bounds(&self) -> Result<(Cursor, Cursor), StoreError> {
@@ -172,7 +172,7 @@ impl Store for SqliteStore {
     async fn figures(&self) -> Result<Figures, StoreError> {
         let mut queues: Vec<QueueFigures> = self.shared.queues.read().values().cloned().collect();
         queues.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        let kinds = self.shared.read(|db| stats::kinds(db, &self.shared.tables))?;
+        let kinds = self.shared.read(|db| stats::kinds(db, &self.shared.names))?;
         let feed = self.shared.read(stats::feed)?;
         Ok(Figures { queues, kinds, feed })
     }
@@ -182,7 +182,7 @@ impl Store for SqliteStore {
     }
 
     fn cap_kind(&self, kind: &Name, concurrency: Option<u32>) {
-        let number = self.shared.tables.kinds.write().intern(kind);
+        let number = self.shared.names.kinds.write().intern(kind);
         let mut caps = self.shared.kind_caps.write();
         match concurrency {
             Some(cap) => caps.insert(number, cap),

@@ -5,9 +5,9 @@ use raincheck_core::JobNo;
 /// A broken promise.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// Whose.
+    /// The job that it was broken to; `None` where it is of no single one.
     pub job: Option<JobNo>,
-    /// Which.
+    /// The promise and what was seen instead, in words.
     pub what: String,
 }
 

@@ -14,7 +14,7 @@ use super::{Disk, Model};
 /// What a look-up by id found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// It.
+    /// A job that is there, of this number.
     Here(JobNo),
     /// It was there and has been purged.
     Purged,

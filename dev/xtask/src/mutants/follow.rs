@@ -38,7 +38,7 @@ pub const OF_FOLLOW_UPS: &[Mutant] = &[
                 to: "        self.statements.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n        \
                      self.statements.begin.run().map_err(SqliteError::from).and_then(|()| self.follow()).map_err(|e| (e, Vec::new()))?;\n        \
                      self.leave_over().map_err(|e| (e, Vec::new()))?;\n        \
-                     self.counters.flush(self.db, &self.shared.tables).map_err(|e| (e.into(), Vec::new()))?;\n        \
+                     self.counters.flush(self.db, &self.shared.names).map_err(|e| (e.into(), Vec::new()))?;\n        \
                      self.statements.commit.run().map_err(|e| (e.into(), Vec::new()))?;\n",
             },
         ],

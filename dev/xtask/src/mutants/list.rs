@@ -104,7 +104,7 @@ pub const MUTANTS: &[Mutant] = &[
             Edit {
                 file: WRITER,
                 from: "let at = self.shared.clock.reading();",
-                to: "let at = self.shared.clock.now().0;",
+                to: "let at = raincheck_core::Reading::from(self.shared.clock.now().0);",
             },
             Edit {
                 file: FACTS,

@@ -15,11 +15,17 @@ const PIECE: usize = 256 << 10;
 
 /// A file that a row refers to.
 pub(crate) struct Expected {
+    /// Number of the job.
     pub no: i64,
+    /// Its id, for findings.
     pub subject: Box<str>,
+    /// Of the file.
     pub name: Box<str>,
+    /// As the row has it, bytes.
     pub size: i64,
+    /// As the row has it; `None` when none was kept.
     pub digest: Option<Digest>,
+    /// Where the row stands: `spec` or `result`.
     pub table: &'static str,
 }
 

@@ -3,7 +3,7 @@ use raincheck_core::{ClaimScope, Digest, Job, JobId, JobNo};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use uuid::Uuid;
 
-use super::known::Tables;
+use super::names::KnownNames;
 use super::rows;
 use crate::codec::{packed_jobs, unpacked_jobs};
 use crate::sqlite::error;
@@ -35,8 +35,8 @@ pub(crate) fn tombstone(db: &Connection, no: JobNo) -> Result<Option<JobId>> {
         .optional()
 }
 
-pub(crate) fn job(db: &Connection, tables: &Tables, no: JobNo) -> error::Result<Option<Job>> {
-    db.prepare_cached(job_sql())?.query_row([no.0], |row| Ok(rows::job(row, tables))).optional()?.transpose()
+pub(crate) fn job(db: &Connection, names: &KnownNames, no: JobNo) -> error::Result<Option<Job>> {
+    db.prepare_cached(job_sql())?.query_row([no.0], |row| Ok(rows::job(row, names))).optional()?.transpose()
 }
 
 /// `SELECT … FROM job` by number; one text, so that the prepared statement is kept.

@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 use raincheck_core::{Cursor, Event, JobNo};
 use rusqlite::{Connection, Statement, params};
 
-use super::known::Tables;
+use super::names::KnownNames;
 use super::rows;
 use crate::codec;
 use crate::records::{EventFilter, EventPage, Most};
@@ -42,7 +42,7 @@ pub(crate) fn insert(insert: &mut Statement<'_>, event: &Event) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn of_job(db: &Connection, tables: &Tables, no: JobNo, after: u32, most: Most) -> Result<EventPage> {
+pub(crate) fn of_job(db: &Connection, names: &KnownNames, no: JobNo, after: u32, most: Most) -> Result<EventPage> {
     let mut statement = db.prepare_cached(&OF_JOB)?;
     let mut rows = statement.query(params![no.0, after, most.rows as i64])?;
     let (mut page, mut size) = (EventPage::default(), 0);
@@ -51,7 +51,7 @@ pub(crate) fn of_job(db: &Connection, tables: &Tables, no: JobNo, after: u32, mo
             page.at_head = page.items.len() < most.rows;
             break;
         };
-        let event = rows::event(db, row, tables)?;
+        let event = rows::event(db, row, names)?;
         size += event.weight();
         page.read_to = event.cursor;
         page.items.push(event);
@@ -62,7 +62,7 @@ pub(crate) fn of_job(db: &Connection, tables: &Tables, no: JobNo, after: u32, mo
 /// A look at the feed above `after`, up to `head`, the cursor of the last transaction known to be on disk.
 pub(crate) fn of_all(
     db: &Connection,
-    tables: &Tables,
+    names: &KnownNames,
     after: Cursor,
     head: Cursor,
     filter: &EventFilter,
@@ -73,7 +73,7 @@ pub(crate) fn of_all(
     let mut rows = statement.query(params![after.0, head.0, LOOK as i64])?;
     let (mut looked, mut weight, mut size) = (0, 0, 0);
     while let Some(row) = rows.next()? {
-        let event = rows::event(db, row, tables)?;
+        let event = rows::event(db, row, names)?;
         looked += 1;
         weight += event.weight();
         page.read_to = event.cursor;

@@ -87,7 +87,7 @@ fn slice(
             if *room == 0 {
                 return Ok((found, None, true));
             }
-            let record = rows::record(row, &shared.tables)?;
+            let record = rows::record(row, &shared.names)?;
             *room = room.saturating_sub(record.weight());
             found.push(record);
         }
@@ -113,11 +113,11 @@ fn conditions(shared: &Shared, filter: &Filter, values: &mut Vec<Value>) -> Stri
     }
     if let Some(queue) = &filter.queue {
         // A name nobody used matches nothing.
-        let number = shared.tables.queue_number(queue.as_str()).unwrap_or(-1);
+        let number = shared.names.queue_number(queue.as_str()).unwrap_or(-1);
         all.push(format!("j.queue = {}", bind(Value::Integer(number))));
     }
     if let Some(kind) = &filter.kind {
-        let number = shared.tables.kind_number(kind.as_str()).unwrap_or(-1);
+        let number = shared.names.kind_number(kind.as_str()).unwrap_or(-1);
         all.push(format!("j.kind = {}", bind(Value::Integer(number))));
     }
     if let Some(at) = filter.created_after {

@@ -7,7 +7,7 @@ use raincheck_core::{ClaimScope, Content, Digest, JobId, JobNo};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::claims::{self, Place};
-use super::known::Tables;
+use super::names::KnownNames;
 use super::rows;
 use crate::records::{Found, Record};
 use crate::sqlite::error;
@@ -22,8 +22,8 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(crate) fn record(db: &Connection, tables: &Tables, no: JobNo) -> error::Result<Option<Record>> {
-    db.prepare_cached(&RECORD)?.query_row([no.0], |row| Ok(rows::record(row, tables))).optional()?.transpose()
+pub(crate) fn record(db: &Connection, names: &KnownNames, no: JobNo) -> error::Result<Option<Record>> {
+    db.prepare_cached(&RECORD)?.query_row([no.0], |row| Ok(rows::record(row, names))).optional()?.transpose()
 }
 
 /// What `read` finds of the job of a public id; `id_of` tells whose it is.

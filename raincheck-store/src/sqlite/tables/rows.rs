@@ -8,7 +8,7 @@ use raincheck_core::{
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 use uuid::Uuid;
 
-use super::known::Tables;
+use super::names::KnownNames;
 use crate::codec;
 use crate::columns::{
     self, Asked, Changing, Columns, Guard, Kept, Lasting, ReadColumns, Reported, Shown, joined, row, split,
@@ -51,11 +51,11 @@ pub(crate) fn id(no: i64, salt: i64, given: Option<[u8; 16]>) -> JobId {
     given.map_or_else(|| JobId::from_parts(JobNo(no), salt), |bytes| JobId(Uuid::from_bytes(bytes)))
 }
 
-pub(crate) fn job(row: &Row<'_>, tables: &Tables) -> Result<Job> {
+pub(crate) fn job(row: &Row<'_>, names: &KnownNames) -> Result<Job> {
     let Head { no, salt, given, queue, kind } = Head::of_sqlite(row, 0)?;
     let id = given.unwrap_or_else(|| JobId::from_parts(no, salt));
-    let queue = tables.queue_name(queue).ok_or_else(|| SqliteError::unreadable("unknown queue"))?;
-    let kind = tables.kind_name(kind).ok_or_else(|| SqliteError::unreadable("unknown kind"))?;
+    let queue = names.queue_name(queue).ok_or_else(|| SqliteError::unreadable("unknown queue"))?;
+    let kind = names.kind_name(kind).ok_or_else(|| SqliteError::unreadable("unknown kind"))?;
     let lasting = Lasting::of_sqlite(row, Head::COUNT)?;
     let changing = Changing::of_sqlite(row, Head::COUNT + Lasting::COUNT)?;
     Ok(columns::job((no, id), queue, kind, lasting, changing))
@@ -75,8 +75,8 @@ pub(crate) fn payload(blob: Option<Box<str>>, size: i64, bytes: Option<Vec<u8>>)
 }
 
 /// Reads [`JOB`], [`SPEC`] and [`REST`].
-pub(crate) fn record(row: &Row<'_>, tables: &Tables) -> Result<Record> {
-    let (job, asked) = (job(row, tables)?, Asked::of_sqlite(row, JOB_COLUMNS)?);
+pub(crate) fn record(row: &Row<'_>, names: &KnownNames) -> Result<Record> {
+    let (job, asked) = (job(row, names)?, Asked::of_sqlite(row, JOB_COLUMNS)?);
     let reported = Reported::of_sqlite(row, JOB_COLUMNS + SPEC_COLUMNS)?;
     let result = Shown::of_sqlite(row, JOB_COLUMNS + SPEC_COLUMNS + Reported::COUNT)?;
     Ok(reported.record(job, asked, result.info())?)
@@ -87,14 +87,14 @@ pub(crate) const EVENT: &str =
     "e.cursor, e.no, e.seq, e.type, e.state, e.attempt, e.at, e.data, j.salt, j.given, j.queue, j.kind";
 
 /// Reads [`EVENT`]; what there is no job of any more is joined with its tombstone.
-pub(crate) fn event(db: &Connection, row: &Row<'_>, tables: &Tables) -> Result<Event> {
+pub(crate) fn event(db: &Connection, row: &Row<'_>, names: &KnownNames) -> Result<Event> {
     let no = row.get(1)?;
     let event_type = EventType::from_number(row.get(3)?).ok_or_else(|| SqliteError::unreadable("unknown event"))?;
     let (job, queue, kind, data) = match row.get(8)? {
         Some(salt) => (
             id(no, salt, row.get(9)?),
-            tables.queue_name(row.get(10)?).ok_or_else(|| SqliteError::unreadable("unknown queue"))?,
-            tables.kind_name(row.get(11)?).ok_or_else(|| SqliteError::unreadable("unknown kind"))?,
+            names.queue_name(row.get(10)?).ok_or_else(|| SqliteError::unreadable("unknown queue"))?,
+            names.kind_name(row.get(11)?).ok_or_else(|| SqliteError::unreadable("unknown kind"))?,
             codec::event_data(event_type, row.get_ref(7)?.as_str_or_null()?)?,
         ),
         None => {

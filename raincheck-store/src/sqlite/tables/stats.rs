@@ -5,21 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use raincheck_core::{Name, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result};
 
-use super::known::Tables;
 use super::meta::{FORGOTTEN_BYTES, number};
+use super::names::KnownNames;
 use crate::records::{FeedFigures, KindFigures};
 
 /// Of every kind.
-pub(crate) fn kinds(db: &Connection, tables: &Tables) -> Result<Vec<KindFigures>> {
+pub(crate) fn kinds(db: &Connection, names: &KnownNames) -> Result<Vec<KindFigures>> {
     let mut found: BTreeMap<Name, ([u64; 7], BTreeSet<Name>)> = BTreeMap::new();
     let mut statement = db.prepare_cached("SELECT kind, state, n, queue FROM counter")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let Some(name) = tables.kind_name(row.get(0)?) else { continue };
+        let Some(name) = names.kind_name(row.get(0)?) else { continue };
         let (state, n) = (row.get::<_, u32>(1)?, row.get::<_, i64>(2)?.max(0).unsigned_abs());
         let (by_state, queues) = found.entry(name).or_default();
         by_state[state.min(6) as usize] += n;
-        queues.extend(if n > 0 { tables.queue_name(row.get(3)?) } else { None });
+        queues.extend(if n > 0 { names.queue_name(row.get(3)?) } else { None });
     }
     let kind = |(name, (by_state, queues))| KindFigures { name, by_state, queues: Vec::from_iter(queues) };
     Ok(found.into_iter().map(kind).collect())

@@ -25,7 +25,7 @@ impl WriterState<'_> {
                 Change::Update { state, attempt, job } => self.update(state, attempt, seq, job)?,
                 Change::Claim { scope, key, no, fingerprint } => {
                     let Some(job) = self.job(no)? else { continue };
-                    let queue = self.shared.tables.queue_number(job.queue.as_str()).unwrap_or_default();
+                    let queue = self.shared.names.queue_number(job.queue.as_str()).unwrap_or_default();
                     claims::put(self.db, Place::of(scope, queue), &key, no, &fingerprint)?;
                 }
                 Change::ClaimBatch { id, jobs, fingerprint } => {
@@ -66,7 +66,7 @@ impl WriterState<'_> {
                 }
                 Change::Settings(name, settings) => {
                     self.found_none = None;
-                    let number = self.shared.tables.queues.write().intern(&name);
+                    let number = self.shared.names.queues.write().intern(&name);
                     self.counters.queue(number).settings = settings;
                 }
                 Change::Put { replaced, object } => objects::put(self.db, replaced, &object)?,
@@ -88,7 +88,7 @@ impl WriterState<'_> {
     }
 
     fn insert(&mut self, job: &Job, spec: &Spec) -> Result<()> {
-        let (queue, kind) = self.shared.tables.numbers(&job.queue, &job.kind);
+        let (queue, kind) = self.shared.names.numbers(&job.queue, &job.kind);
         rows::insert_job(self.statements.insert_job.get()?, job, queue, kind)?;
         rows::insert_spec(self.db, self.statements.insert_spec.get()?, job.no, spec)?;
         self.counters.queue(queue).tickets = job.ticket;
@@ -105,9 +105,9 @@ impl WriterState<'_> {
             // One writer, facts read in this transaction: this cannot be, and must not be written if it is.
             return Err(SqliteError::refused("a job is not as it was read"));
         }
-        let tables = &self.shared.tables;
-        let queue = tables.queue_number(job.queue.as_str()).unwrap_or_default();
-        let kind = tables.kind_number(job.kind.as_str()).unwrap_or_default();
+        let names = &self.shared.names;
+        let queue = names.queue_number(job.queue.as_str()).unwrap_or_default();
+        let kind = names.kind_number(job.kind.as_str()).unwrap_or_default();
         if attempt == 0 && state.is_waiting() && !job.state.is_waiting() {
             self.counters.queue(queue).served += 1;
         }

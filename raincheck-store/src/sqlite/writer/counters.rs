@@ -5,28 +5,39 @@ use raincheck_core::{Name, QueueSettings, State};
 use rusqlite::{Connection, Result, params};
 
 use crate::records::QueueFigures;
-use crate::sqlite::tables::known::Tables;
+use crate::sqlite::tables::names::KnownNames;
 
 /// What the writer keeps of one queue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
     pub settings: QueueSettings,
+    /// How many jobs were ever put into it.
     pub tickets: i64,
+    /// How many of them left the line: started, or ended without a start.
     pub served: i64,
+    /// Jobs in each state, by its number.
     pub by_state: [u64; 7],
 }
 
-/// Counters and settings, owned by the writer (there are few, so that a tree is quicker than a hash): read at start, changed with every job, written once a transaction.
+/// Counters and settings, owned by the writer: read at start, changed with every job, written once a transaction. There are
+/// few, so that a tree is quicker than a hash.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    /// By number.
     pub queues: BTreeMap<i64, Queue>,
+    /// Jobs in each state, by the numbers of queue and kind.
     pub pairs: BTreeMap<(i64, i64), [u64; 7]>,
+    /// Jobs that wait, in all queues.
     pub waiting: u64,
+    /// Queues that are to be written.
     dirty_queues: BTreeSet<i64>,
     /// Queues whose counters readers must be given once the transaction is on disk.
     touched: BTreeSet<i64>,
+    /// Counts that are to be written: queue, kind and state.
     dirty_pairs: BTreeSet<(i64, i64, u8)>,
+    /// Kinds that have no row yet.
     new_kinds: BTreeSet<i64>,
+    /// Kinds that have a row, or will have one with this transaction.
     known_kinds: BTreeSet<i64>,
 }
 
@@ -129,15 +140,15 @@ impl Counters {
     }
 
     /// Writes what changed.
-    pub fn flush(&mut self, db: &Connection, tables: &Tables) -> Result<()> {
+    pub fn flush(&mut self, db: &Connection, names: &KnownNames) -> Result<()> {
         for kind in take(&mut self.new_kinds) {
-            let name = tables.kind_name(kind).map(|n| n.to_string());
+            let name = names.kind_name(kind).map(|n| n.to_string());
             db.prepare_cached("INSERT INTO kind (id, name) VALUES (?1, ?2)")?.execute(params![kind, name])?;
         }
         for number in take(&mut self.dirty_queues) {
             self.touched.insert(number);
             let queue = &self.queues[&number];
-            let name = tables.queue_name(number).map(|n| n.to_string());
+            let name = names.queue_name(number).map(|n| n.to_string());
             db.prepare_cached(
                 "INSERT INTO queue VALUES (?1,?2,?3,?4,?5,?6,?7) ON CONFLICT (id) DO UPDATE SET \
                  paused=?3, max_queued=?4, concurrency=?5, tickets=?6, served=?7",

@@ -44,7 +44,7 @@ pub(super) fn due(writer: &mut WriterState<'_>, due: Due) -> Result<Vec<Job>> {
     writer
         .db
         .prepare_cached(sql)?
-        .query_and_then(params![now, limit as i64], |row| rows::job(row, &writer.shared.tables))?
+        .query_and_then(params![now, limit as i64], |row| rows::job(row, &writer.shared.names))?
         .collect()
 }
 

@@ -39,7 +39,7 @@ impl WriterState<'_> {
         }
         if let Some(name) = needs.queue {
             let has_room = self.has_room(name)?;
-            let number = self.shared.tables.queue_number(name.as_str());
+            let number = self.shared.names.queue_number(name.as_str());
             let known = number.and_then(|number| self.counters.queues.get(&number));
             let settings = known.map(|queue| queue.settings.clone()).unwrap_or_default();
             facts.queue = Fact::Here(NamedQueue { has_room, settings });
@@ -84,7 +84,7 @@ impl WriterState<'_> {
         while let Some(look) = facts.next(name) {
             match look {
                 Look::Claim => facts.claim = claims::find(self.db, Place::of(name.scope, queue), name.key)?.into(),
-                Look::Job(no) => facts.job = claims::job(self.db, &self.shared.tables, no)?.map(Box::new).into(),
+                Look::Job(no) => facts.job = claims::job(self.db, &self.shared.names, no)?.map(Box::new).into(),
                 Look::Tombstone(no) => facts.tombstone = claims::tombstone(self.db, no)?.into(),
             }
         }

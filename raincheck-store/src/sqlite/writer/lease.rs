@@ -56,22 +56,22 @@ const RUNNING: usize = State::Running as usize;
 /// past.
 fn candidates(writer: &mut WriterState<'_>, request: &LeaseJobs, max: usize) -> Result<(Vec<Job>, Room)> {
     let pairs = pairs(writer, request);
-    let tables = &writer.shared.tables;
+    let names = &writer.shared.names;
     let (mut found, mut room) = (Vec::new(), Room::default());
     for (queue, kind) in pairs {
         let Some(whole) = writer.counters.queues.get(&queue).filter(|q| !q.settings.paused) else { continue };
         let mut limit = max as u64;
-        if let Some((cap, name)) = whole.settings.concurrency.and_then(|cap| Some((cap, tables.queue_name(queue)?))) {
+        if let Some((cap, name)) = whole.settings.concurrency.and_then(|cap| Some((cap, names.queue_name(queue)?))) {
             limit = limit.min(room.cap_queue(name, cap, whole.by_state[RUNNING]));
         }
         let cap = writer.shared.kind_caps.read().get(&kind).copied();
-        if let Some((cap, name)) = cap.and_then(|cap| Some((cap, tables.kind_name(kind)?))) {
+        if let Some((cap, name)) = cap.and_then(|cap| Some((cap, names.kind_name(kind)?))) {
             let running = writer.counters.pairs.iter().filter(|(p, _)| p.1 == kind).map(|(_, n)| n[RUNNING]).sum();
             limit = limit.min(room.cap_kind(name, cap, running));
         }
         let mut rows = writer.statements.ready.get()?.query(params![queue, kind, limit as i64])?;
         while let Some(row) = rows.next()? {
-            found.push(rows::job(row, tables)?);
+            found.push(rows::job(row, names)?);
         }
     }
     found.sort_unstable_by_key(|job: &Job| (job.rank, job.no));
@@ -80,13 +80,13 @@ fn candidates(writer: &mut WriterState<'_>, request: &LeaseJobs, max: usize) -> 
 
 /// The pairs of queue and kind that a request asks for and that have something queued, in order.
 fn pairs(writer: &WriterState<'_>, request: &LeaseJobs) -> Vec<(i64, i64)> {
-    let (tables, pairs) = (&writer.shared.tables, &writer.counters.pairs);
-    let kinds: Vec<i64> = request.kinds.iter().filter_map(|k| tables.kind_number(k.as_str())).collect();
-    let queues: Vec<i64> = request.queues.iter().filter_map(|q| tables.queue_number(q.as_str())).collect();
+    let (names, pairs) = (&writer.shared.names, &writer.counters.pairs);
+    let kinds: Vec<i64> = request.kinds.iter().filter_map(|k| names.kind_number(k.as_str())).collect();
+    let queues: Vec<i64> = request.queues.iter().filter_map(|q| names.queue_number(q.as_str())).collect();
     let is_by_number = request.patterns.is_empty() && !request.any_kind();
     let mut matched: HashMap<i64, bool> = HashMap::new();
     let mut served = |kind: i64| {
-        let matches = || tables.kind_name(kind).is_some_and(|name| request.wants_kind(&name));
+        let matches = || names.kind_name(kind).is_some_and(|name| request.wants_kind(&name));
         kinds.contains(&kind) || !is_by_number && *matched.entry(kind).or_insert_with(matches)
     };
     let mut found: Vec<(i64, i64)> = if request.queues.is_empty() {

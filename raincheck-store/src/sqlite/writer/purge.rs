@@ -77,9 +77,9 @@ pub(super) fn purge(writer: &mut WriterState<'_>, job: &Job) -> error::Result<Ve
         job.queue.as_str(),
         job.kind.as_str()
     ])?;
-    let tables = &writer.shared.tables;
-    let queue = tables.queue_number(job.queue.as_str()).unwrap_or_default();
-    let kind = tables.kind_number(job.kind.as_str()).unwrap_or_default();
+    let names = &writer.shared.names;
+    let queue = names.queue_number(job.queue.as_str()).unwrap_or_default();
+    let kind = names.kind_number(job.kind.as_str()).unwrap_or_default();
     writer.counters.moved(queue, kind, Some(job.state), None);
     writer.found_none = None;
     Ok(blobs)

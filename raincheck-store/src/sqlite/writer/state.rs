@@ -96,8 +96,8 @@ impl WriterState<'_> {
         if let Some(job) = self.running.get(no) {
             return Ok(Some(job.clone()));
         }
-        let tables = &self.shared.tables;
-        self.statements.job.get()?.query_row([no.0], |row| Ok(rows::job(row, tables))).optional()?.transpose()
+        let names = &self.shared.names;
+        self.statements.job.get()?.query_row([no.0], |row| Ok(rows::job(row, names))).optional()?.transpose()
     }
 
     /// Calls a rule with the time and randomness of this moment.

@@ -133,7 +133,7 @@ impl WriterState<'_> {
         // 3. What follows.
         self.follow().and_then(|()| self.leave_over()).map_err(|e| (e, Vec::new()))?;
         // 4. Counters.
-        self.counters.flush(self.db, &self.shared.tables).map_err(|e| (e.into(), Vec::new()))?;
+        self.counters.flush(self.db, &self.shared.names).map_err(|e| (e.into(), Vec::new()))?;
         // 5. Commit.
         self.statements.commit.run().map_err(|e| (e.into(), Vec::new()))?;
         Ok(())
@@ -181,7 +181,7 @@ impl WriterState<'_> {
             queues.remove(&name);
         }
         for number in self.counters.take_touched() {
-            if let Some(name) = self.shared.tables.queue_name(number) {
+            if let Some(name) = self.shared.names.queue_name(number) {
                 queues.insert(name.clone(), self.counters.show(number, name));
             }
         }
@@ -192,7 +192,7 @@ impl WriterState<'_> {
         if !self.forgot {
             return Ok(());
         }
-        self.shared.tables.reload(self.db, &self.shared.kind_caps.read())
+        self.shared.names.reload(self.db, &self.shared.kind_caps.read())
     }
 
     /// Goes back to what is on disk after a transaction that failed.

@@ -37,7 +37,7 @@ pub(super) struct NewNames<'j> {
 impl WriterState<'_> {
     /// Whether there is this queue, or room for it.
     pub(super) fn has_room(&mut self, queue: &Name) -> Result<bool> {
-        let is_known = self.shared.tables.queue_number(queue.as_str()).is_some();
+        let is_known = self.shared.names.queue_number(queue.as_str()).is_some();
         Ok(is_known || self.makes_room(Sort::Queue, 0, &[])?)
     }
 
@@ -49,14 +49,14 @@ impl WriterState<'_> {
         all: &[NewJob],
         names: &mut NewNames<'j>,
     ) -> Result<Option<i64>> {
-        let queue = self.shared.tables.queue_number(new.queue.as_str());
+        let queue = self.shared.names.queue_number(new.queue.as_str());
         if queue.is_none() && !names.queues.contains(&new.queue) {
             if !self.makes_room(Sort::Queue, names.queues.len(), all)? {
                 return Ok(None);
             }
             names.queues.insert(&new.queue);
         }
-        if self.shared.tables.kind_number(new.kind.as_str()).is_none() && !names.kinds.contains(&new.kind) {
+        if self.shared.names.kind_number(new.kind.as_str()).is_none() && !names.kinds.contains(&new.kind) {
             if !self.makes_room(Sort::Kind, names.kinds.len(), all)? {
                 return Ok(None);
             }
@@ -68,8 +68,8 @@ impl WriterState<'_> {
     /// Makes room for a name beside so many that are new as well. The names of the new jobs `all` stay.
     fn makes_room(&mut self, sort: Sort, beside: usize, all: &[NewJob]) -> Result<bool> {
         let (names, most) = match sort {
-            Sort::Queue => (&self.shared.tables.queues, limits::QUEUES),
-            Sort::Kind => (&self.shared.tables.kinds, limits::KINDS),
+            Sort::Queue => (&self.shared.names.queues, limits::QUEUES),
+            Sort::Kind => (&self.shared.names.kinds, limits::KINDS),
         };
         if names.read().len() + beside < most {
             return Ok(true);
@@ -94,12 +94,12 @@ impl WriterState<'_> {
             match sort {
                 Sort::Queue => {
                     self.counters.forget_queue(number);
-                    self.shared.tables.queues.write().forget(number);
+                    self.shared.names.queues.write().forget(number);
                     self.forgotten.push(name);
                 }
                 Sort::Kind => {
                     self.counters.forget_kind(number);
-                    self.shared.tables.kinds.write().forget(number);
+                    self.shared.names.kinds.write().forget(number);
                 }
             }
         }
@@ -109,14 +109,14 @@ impl WriterState<'_> {
 
     /// Names of no job, new ones among them, without settings or claims of their own.
     fn unused(&self, sort: Sort, all: &[NewJob]) -> Result<Vec<(i64, Name)>> {
-        let tables = &self.shared.tables;
+        let names = &self.shared.names;
         let mut unused = Vec::new();
         match sort {
             Sort::Queue => {
                 // Keys and equal jobs, see the migration: a purged job's key stands for it until its tombstone is dropped.
                 let mut claimed =
                     self.db.prepare_cached("SELECT 1 FROM claim WHERE scope IN (1, 2) AND queue=?1 LIMIT 1")?;
-                for (number, name) in tables.queues.read().all() {
+                for (number, name) in names.queues.read().all() {
                     let is_idle = self.counters.is_idle_queue(number) && all.iter().all(|new| new.queue != *name);
                     if is_idle && !claimed.exists([number])? {
                         unused.push((number, name.clone()));
@@ -126,7 +126,7 @@ impl WriterState<'_> {
             Sort::Kind => {
                 let (used, caps) = (self.counters.used_kinds(), self.shared.kind_caps.read());
                 let is_idle = |number: i64| !used.contains(&number) && !caps.contains_key(&number);
-                for (number, name) in tables.kinds.read().all() {
+                for (number, name) in names.kinds.read().all() {
                     if is_idle(number) && all.iter().all(|new| new.kind != *name) {
                         unused.push((number, name.clone()));
                     }
