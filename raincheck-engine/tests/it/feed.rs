@@ -2,7 +2,7 @@ use raincheck_core::{Cancel, Command, Cursor, Expected, State, Trim};
 use raincheck_engine::{Engine, FeedError, Start};
 use raincheck_store::EventFilter;
 
-use crate::bed::{Bed, name, new_job};
+use crate::test_engine::{TestEngine, name, new_job};
 
 /// Reads `count` events from a cursor, then breaks off; answers them and where to go on.
 async fn read(engine: &Engine, start: Start, count: usize) -> (Vec<i64>, Cursor) {
@@ -16,12 +16,12 @@ async fn read(engine: &Engine, start: Start, count: usize) -> (Vec<i64>, Cursor)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_feed_read_in_pieces_beside_writers_is_the_whole_feed() {
-    let bed = Bed::new().await;
+    let test = TestEngine::new().await;
     const WRITERS: usize = 4;
     const EACH: usize = 400;
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| {
-            let engine = bed.engine.clone();
+            let engine = test.engine.clone();
             tokio::spawn(async move {
                 for _ in 0..EACH {
                     engine.submit(vec![new_job()]).await.unwrap();
@@ -32,33 +32,33 @@ async fn a_feed_read_in_pieces_beside_writers_is_the_whole_feed() {
     let (mut seen, mut start) = (Vec::new(), Start::Oldest);
     while seen.len() < WRITERS * EACH {
         let piece = 37.min(WRITERS * EACH - seen.len());
-        let (cursors, position) = read(&bed.engine, start, piece).await;
+        let (cursors, position) = read(&test.engine, start, piece).await;
         seen.extend(cursors);
-        start = Start::Behind(bed.engine.decode_cursor(&bed.engine.encode_cursor(position)).unwrap());
+        start = Start::Behind(test.engine.decode_cursor(&test.engine.encode_cursor(position)).unwrap());
     }
     for writer in writers {
         writer.await.unwrap();
     }
-    let page = bed.engine.store().events(Cursor(0), &EventFilter::default(), 100_000).await.unwrap();
+    let page = test.engine.store().events(Cursor(0), &EventFilter::default(), 100_000).await.unwrap();
     let all: Vec<i64> = page.items.iter().map(|event| event.cursor.0).collect();
     assert_eq!(seen, all, "beside the writers");
     let (mut again, mut start) = (Vec::new(), Start::Oldest);
     while again.len() < all.len() {
-        let (cursors, position) = read(&bed.engine, start, 37.min(all.len() - again.len())).await;
+        let (cursors, position) = read(&test.engine, start, 37.min(all.len() - again.len())).await;
         again.extend(cursors);
         start = Start::Behind(position.into());
     }
     assert_eq!(again, all, "after them");
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_slow_reader_falls_back_to_the_store() {
-    let bed = Bed::new().await;
-    let mut watch = bed.engine.watch_feed(Start::Now, EventFilter::default()).await.unwrap();
+    let test = TestEngine::new().await;
+    let mut watch = test.engine.watch_feed(Start::Now, EventFilter::default()).await.unwrap();
     // More than the hub keeps for those who are behind.
     for _ in 0..10 {
-        bed.engine.submit((0..1_000).map(|_| new_job()).collect()).await.unwrap();
+        test.engine.submit((0..1_000).map(|_| new_job()).collect()).await.unwrap();
     }
     let mut last = watch.position().0;
     for _ in 0..10_000 {
@@ -66,84 +66,88 @@ async fn a_slow_reader_falls_back_to_the_store() {
         assert!(event.cursor.0 > last);
         last = event.cursor.0;
     }
-    bed.submit(new_job()).await;
+    test.submit(new_job()).await;
     assert!(watch.next().await.unwrap().unwrap().cursor.0 > last);
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_filter_passes_what_it_says_and_the_position_moves_on() {
-    let bed = Bed::new().await;
+    let test = TestEngine::new().await;
     let filter = EventFilter { kind: Some(name("k")), states: vec![State::Succeeded], ..EventFilter::default() };
-    let mut watch = bed.engine.watch_feed(Start::Oldest, filter).await.unwrap();
-    let job = bed.submit(new_job()).await;
-    bed.complete(bed.lease().await.job.lease_ref()).await;
+    let mut watch = test.engine.watch_feed(Start::Oldest, filter).await.unwrap();
+    let job = test.submit(new_job()).await;
+    test.complete(test.lease().await.job.lease_ref()).await;
     let event = watch.next().await.unwrap().unwrap();
     assert_eq!((event.job, event.state), (job.id, State::Succeeded));
     assert_eq!(watch.position(), event.cursor);
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn cursors_of_the_future_are_refused() {
-    let bed = Bed::new().await;
-    let ahead = bed.engine.watch_feed(Start::Behind(Cursor(1_000_000).into()), EventFilter::default()).await;
+    let test = TestEngine::new().await;
+    let ahead = test.engine.watch_feed(Start::Behind(Cursor(1_000_000).into()), EventFilter::default()).await;
     assert!(matches!(ahead.err(), Some(FeedError::Lost)));
-    assert_eq!(bed.engine.decode_cursor("AAAA"), None);
-    bed.engine.stop().await;
+    assert_eq!(test.engine.decode_cursor("AAAA"), None);
+    test.engine.stop().await;
 }
 
 /// Who begins at the oldest event is led on through the part that lost events of forgotten jobs, page by page; whoever comes
 /// with another place there has missed something.
 #[tokio::test]
 async fn the_oldest_part_of_a_trimmed_feed_is_read_page_by_page() {
-    let bed = Bed::with(|options| options.feed.max_bytes = 0).await;
-    let (one, goes, two) = (bed.submit(new_job()).await, bed.submit(new_job()).await, bed.submit(new_job()).await);
-    let last = bed.submit(new_job()).await;
+    let test = TestEngine::with(|options| options.feed.max_bytes = 0).await;
+    let (one, goes, two) = (test.submit(new_job()).await, test.submit(new_job()).await, test.submit(new_job()).await);
+    let last = test.submit(new_job()).await;
     for no in [goes.no, last.no] {
-        bed.engine.store().apply(vec![Command::Cancel(Cancel { no, force: false }), Command::Purge(no)]).await.unwrap();
+        test.engine
+            .store()
+            .apply(vec![Command::Cancel(Cancel { no, force: false }), Command::Purge(no)])
+            .await
+            .unwrap();
     }
-    let later = bed.submit(new_job()).await;
-    bed.engine.store().apply(vec![Command::Trim(Trim::of(99))]).await.unwrap();
-    let (_, floor) = bed.engine.store().feed_bounds().await.unwrap();
+    let later = test.submit(new_job()).await;
+    test.engine.store().apply(vec![Command::Trim(Trim::of(99))]).await.unwrap();
+    let (_, floor) = test.engine.store().feed_bounds().await.unwrap();
     let (mut jobs, mut start) = (Vec::new(), Start::Oldest);
     while jobs.len() < 3 {
-        let mut watch = bed.engine.watch_feed(start, EventFilter::default()).await.unwrap();
+        let mut watch = test.engine.watch_feed(start, EventFilter::default()).await.unwrap();
         let page = watch.page(watch.position(), 1).await.unwrap();
         jobs.extend(page.items.iter().map(|event| event.no));
         let place = watch.place(page.read_to);
         if page.read_to < floor {
-            let bare = bed.engine.watch_feed(Start::Behind(page.read_to.into()), EventFilter::default()).await;
+            let bare = test.engine.watch_feed(Start::Behind(page.read_to.into()), EventFilter::default()).await;
             assert!(matches!(bare, Err(FeedError::Expired)));
         }
-        start = Start::Behind(bed.engine.decode_cursor(&bed.engine.encode_cursor(place)).unwrap());
+        start = Start::Behind(test.engine.decode_cursor(&test.engine.encode_cursor(place)).unwrap());
     }
     assert_eq!(jobs, [one.no, two.no, later.no]);
     let whole = matches!(start, Start::Behind(place) if place.at >= floor && place.gaps_below == Cursor(0));
     assert!(whole, "nothing is missing from here on: {start:?}");
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 /// Forgets all jobs that are there, and trims the feed of everything.
-async fn forget_and_trim(bed: &Bed, jobs: &[raincheck_core::JobNo]) {
+async fn forget_and_trim(test: &TestEngine, jobs: &[raincheck_core::JobNo]) {
     for no in jobs {
         let (cancel, purge) = (Command::Cancel(Cancel { no: *no, force: false }), Command::Purge(*no));
-        bed.engine.store().apply(vec![cancel, purge]).await.unwrap();
+        test.engine.store().apply(vec![cancel, purge]).await.unwrap();
     }
-    bed.engine.store().apply(vec![Command::Trim(Trim::of(99))]).await.unwrap();
+    test.engine.store().apply(vec![Command::Trim(Trim::of(99))]).await.unwrap();
 }
 
 /// A named reader is told when events that it waits for were removed, also when it was made at the oldest event and has not
 /// come further; whoever begins there without a name reads on.
 #[tokio::test]
 async fn a_reader_is_told_of_what_it_has_missed_wherever_it_is() {
-    let bed = Bed::with(|options| options.feed.max_bytes = 0).await;
-    let engine = &bed.engine;
+    let test = TestEngine::with(|options| options.feed.max_bytes = 0).await;
+    let engine = &test.engine;
     let put = async |text: &str, to| engine.put_reader(name(text), to, Expected::Anything).await.unwrap().0;
-    let (stays, goes) = (bed.submit(new_job()).await, bed.submit(new_job()).await);
+    let (stays, goes) = (test.submit(new_job()).await, test.submit(new_job()).await);
     // One of a feed that is whole, one of a feed with gaps before what is there, one in the middle of these.
     let whole = put("whole", Start::Oldest).await;
-    forget_and_trim(&bed, &[goes.no]).await;
+    forget_and_trim(&test, &[goes.no]).await;
     assert!(engine.store().feed_bounds().await.unwrap().1 > Cursor(0));
     let gaps = put("gaps", Start::Oldest).await;
     let mut watch = engine.watch_feed(Start::Reader(gaps.place), EventFilter::default()).await.unwrap();
@@ -162,8 +166,8 @@ async fn a_reader_is_told_of_what_it_has_missed_wherever_it_is() {
         lags.iter().map(|lag| lag.is_expired).collect::<Vec<_>>()
     };
     assert_eq!(is_expired().await, [true, false, false]);
-    let missed = bed.submit(new_job()).await;
-    forget_and_trim(&bed, &[missed.no]).await;
+    let missed = test.submit(new_job()).await;
+    forget_and_trim(&test, &[missed.no]).await;
     assert_eq!(is_expired().await, [true, true, true]);
     assert!(watch.page(page.read_to, 9).await.is_err(), "nor does a watch of it go on");
     // Without a name, what is there is read on.
@@ -173,5 +177,5 @@ async fn a_reader_is_told_of_what_it_has_missed_wherever_it_is() {
     assert!(again.is_err(), "it cannot be put where it has missed something");
     let anew = put("gaps", Start::Oldest).await;
     assert!(!engine.lags(&[anew]).await.unwrap()[0].is_expired);
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }

@@ -5,41 +5,41 @@ use raincheck_engine::{Beat, Finish};
 use raincheck_store::Renewed;
 use tokio::task::JoinHandle;
 
-use crate::bed::{AT_ONCE, Bed, PATIENCE, in_time, name, new_job, request};
+use crate::test_engine::{AT_ONCE, PATIENCE, TestEngine, in_time, name, new_job, request};
 
 #[tokio::test]
 async fn a_lost_run_is_leased_again_and_its_late_end_is_refused() {
-    let bed = Bed::new().await;
-    let job = bed.submit(new_job()).await;
-    let first = bed.lease().await.job;
+    let test = TestEngine::new().await;
+    let job = test.submit(new_job()).await;
+    let first = test.lease().await.job;
     let leasing = tokio::spawn({
-        let engine = bed.engine.clone();
+        let engine = test.engine.clone();
         async move { engine.lease(request(1, PATIENCE)).await.unwrap() }
     });
-    bed.clock.advance(29_999);
+    test.clock.advance(29_999);
     let beat = Beat { lease: first.lease_ref(), ttl: None, progress: None };
-    let alive = bed.engine.heartbeat(vec![beat.clone()], 0).await.unwrap();
+    let alive = test.engine.heartbeat(vec![beat.clone()], 0).await.unwrap();
     assert_eq!(alive, [Renewed::Extended { ttl: 30_000, cancel_requested: false }]);
-    bed.clock.advance(30_000);
+    test.clock.advance(30_000);
     let second = leasing.await.unwrap().leases.remove(0).job;
     assert_eq!((second.id, second.attempt, second.losses), (job.id, 2, 1));
-    assert!(matches!(bed.complete(first.lease_ref()).await, Finish::LeaseLost(_)));
-    assert_eq!(bed.engine.heartbeat(vec![beat], 0).await.unwrap(), [Renewed::Lost]);
-    assert!(matches!(bed.complete(second.lease_ref()).await, Finish::Done(_)));
-    assert_eq!(bed.done(&job).await.job.state, State::Succeeded);
-    bed.engine.stop().await;
+    assert!(matches!(test.complete(first.lease_ref()).await, Finish::LeaseLost(_)));
+    assert_eq!(test.engine.heartbeat(vec![beat], 0).await.unwrap(), [Renewed::Lost]);
+    assert!(matches!(test.complete(second.lease_ref()).await, Finish::Done(_)));
+    assert_eq!(test.done(&job).await.job.state, State::Succeeded);
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn the_end_of_a_wait_extends_nothing() {
-    let bed = Bed::new().await;
-    let job = bed.submit(new_job()).await;
-    let lease = bed.lease().await.job.lease_ref();
+    let test = TestEngine::new().await;
+    let job = test.submit(new_job()).await;
+    let lease = test.lease().await.job.lease_ref();
     let beat = Beat { lease, ttl: Some(2_000), progress: None };
-    let hearing = in_time(bed.engine.heartbeat(vec![beat], PATIENCE));
+    let hearing = in_time(test.engine.heartbeat(vec![beat], PATIENCE));
     let stepping = async {
         tokio::task::yield_now().await;
-        bed.clock.advance(1_900);
+        test.clock.advance(1_900);
     };
     let (heard, ()) = tokio::join!(hearing, stepping);
     assert_eq!(
@@ -47,120 +47,120 @@ async fn the_end_of_a_wait_extends_nothing() {
         [Renewed::Extended { ttl: 100, cancel_requested: false }],
         "it waits for half of the ttl"
     );
-    bed.clock.advance(100);
-    let again = bed.lease().await.job;
+    test.clock.advance(100);
+    let again = test.lease().await.job;
     assert_eq!((again.id, again.attempt, again.losses), (job.id, 2, 1));
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_job_that_loses_three_workers_is_poison() {
-    let bed = Bed::new().await;
-    let job = bed.submit(new_job()).await;
+    let test = TestEngine::new().await;
+    let job = test.submit(new_job()).await;
     for _ in 0..3 {
-        bed.lease().await;
-        bed.clock.advance(30_001);
+        test.lease().await;
+        test.clock.advance(30_001);
     }
-    let record = bed.done(&job).await;
+    let record = test.done(&job).await;
     assert_eq!((record.job.state, record.job.losses), (State::Failed, 3));
     assert_eq!(record.failure.unwrap().code, raincheck_core::FailureCode::Lost);
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_run_over_its_time_is_a_failed_attempt() {
-    let bed = Bed::new().await;
-    let job = bed.submit(NewJob { timeout: 5_000, ..new_job() }).await;
-    let leased = bed.lease().await;
+    let test = TestEngine::new().await;
+    let job = test.submit(NewJob { timeout: 5_000, ..new_job() }).await;
+    let leased = test.lease().await;
     let beat = Beat { lease: leased.job.lease_ref(), ttl: None, progress: None };
-    let hearing = in_time(bed.engine.heartbeat(vec![beat], PATIENCE));
+    let hearing = in_time(test.engine.heartbeat(vec![beat], PATIENCE));
     let stepping = async {
         tokio::task::yield_now().await;
-        bed.clock.advance(5_001);
+        test.clock.advance(5_001);
     };
     let (heard, ()) = tokio::join!(hearing, stepping);
     assert_eq!(heard.unwrap(), [Renewed::Lost]);
-    let record = bed.record(&job).await;
+    let record = test.record(&job).await;
     assert_eq!((record.job.failures, record.failure.unwrap().code), (1, raincheck_core::FailureCode::Timeout));
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn work_leased_for_a_caller_that_went_away_comes_back() {
-    let bed = Bed::new().await;
-    let job = bed.submit(new_job()).await;
+    let test = TestEngine::new().await;
+    let job = test.submit(new_job()).await;
     {
-        let mut leasing = std::pin::pin!(bed.engine.lease(request(1, PATIENCE)));
+        let mut leasing = std::pin::pin!(test.engine.lease(request(1, PATIENCE)));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(leasing.as_mut().poll(&mut context).is_pending(), "on its way to the store");
     }
     let begun = Instant::now();
-    let again = bed.lease().await;
+    let again = test.lease().await;
     assert_eq!(again.job.id, job.id);
     assert!(begun.elapsed() < AT_ONCE);
     assert_eq!((again.job.failures, again.job.losses), (0, 0));
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_request_asked_again_gets_the_same_leases() {
-    let bed = Bed::new().await;
-    bed.engine.submit(vec![new_job(), new_job()]).await.unwrap();
+    let test = TestEngine::new().await;
+    test.engine.submit(vec![new_job(), new_job()]).await.unwrap();
     let mut ask = request(1, 0);
     ask.request_id = Some("r1".to_owned());
-    let first = bed.engine.lease(ask.clone()).await.unwrap().leases;
-    let again = bed.engine.lease(ask.clone()).await.unwrap().leases;
+    let first = test.engine.lease(ask.clone()).await.unwrap().leases;
+    let again = test.engine.lease(ask.clone()).await.unwrap().leases;
     assert_eq!(first, again);
     ask.request_id = Some("r2".to_owned());
-    assert_ne!(first, bed.engine.lease(ask).await.unwrap().leases);
-    bed.engine.stop().await;
+    assert_ne!(first, test.engine.lease(ask).await.unwrap().leases);
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_freed_slot_wakes_the_next_waiter() {
-    let bed = Bed::new().await;
+    let test = TestEngine::new().await;
     let patch = QueuePatch { concurrency: Some(Some(1)), ..QueuePatch::default() };
-    bed.engine.set_queue(name("q"), patch).await.unwrap();
-    bed.engine.submit((0..20).map(|_| new_job()).collect()).await.unwrap();
-    let mut running = bed.lease().await.job;
+    test.engine.set_queue(name("q"), patch).await.unwrap();
+    test.engine.submit((0..20).map(|_| new_job()).collect()).await.unwrap();
+    let mut running = test.lease().await.job;
     for _ in 1..20 {
         let begun = Instant::now();
-        let leasing = bed.lease();
+        let leasing = test.lease();
         let completing = async {
             tokio::task::yield_now().await;
-            bed.complete(running.lease_ref()).await
+            test.complete(running.lease_ref()).await
         };
         let (next, _) = tokio::join!(leasing, completing);
         assert!(begun.elapsed() < AT_ONCE, "woken, not found by polling");
         running = next.job;
     }
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_paused_queue_hands_out_nothing_until_it_goes_on() {
-    let bed = Bed::new().await;
+    let test = TestEngine::new().await;
     let pause = |paused| QueuePatch { paused: Some(paused), ..QueuePatch::default() };
-    bed.engine.set_queue(name("q"), pause(true)).await.unwrap();
-    let jobs = bed.engine.submit((0..5).map(|_| new_job()).collect()).await.unwrap();
-    assert!(bed.engine.lease(request(1, 0)).await.unwrap().leases.is_empty());
-    assert_eq!(bed.engine.wait_estimate(jobs[0].job()).waiting_for, Some(raincheck_engine::WaitingFor::Paused));
-    let waiters = [(); 5].map(|()| wait_for_work(&bed));
-    settled_down(&bed).await;
+    test.engine.set_queue(name("q"), pause(true)).await.unwrap();
+    let jobs = test.engine.submit((0..5).map(|_| new_job()).collect()).await.unwrap();
+    assert!(test.engine.lease(request(1, 0)).await.unwrap().leases.is_empty());
+    assert_eq!(test.engine.wait_estimate(jobs[0].job()).waiting_for, Some(raincheck_engine::WaitingFor::Paused));
+    let waiters = [(); 5].map(|()| wait_for_work(&test));
+    settled_down(&test).await;
     let begun = Instant::now();
-    bed.engine.set_queue(name("q"), pause(false)).await.unwrap();
+    test.engine.set_queue(name("q"), pause(false)).await.unwrap();
     for waiter in waiters {
         assert_eq!(waiter.await.unwrap().queue, name("q"));
     }
     assert!(begun.elapsed() < AT_ONCE, "each wakes the next");
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_waiter_that_came_too_late_is_woken_again() {
-    let bed = Bed::new().await;
-    let waiter = wait_for_work(&bed);
-    settled_down(&bed).await;
+    let test = TestEngine::new().await;
+    let waiter = wait_for_work(&test);
+    settled_down(&test).await;
     for _ in 0..3 {
         // Queued and taken by another in one transaction: the waiter is woken for nothing.
         let ask = LeaseJobs {
@@ -172,25 +172,25 @@ async fn a_waiter_that_came_too_late_is_woken_again() {
             ttl: 30_000,
             request_id: None,
         };
-        bed.engine.store().apply(vec![Command::Submit(vec![new_job()]), Command::Lease(ask)]).await.unwrap();
-        settled_down(&bed).await;
+        test.engine.store().apply(vec![Command::Submit(vec![new_job()]), Command::Lease(ask)]).await.unwrap();
+        settled_down(&test).await;
     }
     let begun = Instant::now();
-    let job = bed.submit(new_job()).await;
+    let job = test.submit(new_job()).await;
     assert_eq!(waiter.await.unwrap().id, job.id);
     assert!(begun.elapsed() < AT_ONCE);
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
-fn wait_for_work(bed: &Bed) -> JoinHandle<Job> {
-    let engine = bed.engine.clone();
+fn wait_for_work(test: &TestEngine) -> JoinHandle<Job> {
+    let engine = test.engine.clone();
     tokio::spawn(async move { engine.lease(request(1, PATIENCE)).await.unwrap().leases.remove(0).job })
 }
 
 /// Lets what was begun go as far as it can: the store answers in order, so what was asked before is answered.
-async fn settled_down(bed: &Bed) {
+async fn settled_down(test: &TestEngine) {
     for _ in 0..4 {
         tokio::task::yield_now().await;
-        bed.submit(NewJob::new(name("elsewhere"), name("unserved"))).await;
+        test.submit(NewJob::new(name("elsewhere"), name("unserved"))).await;
     }
 }

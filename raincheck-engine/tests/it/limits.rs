@@ -3,15 +3,15 @@ use std::collections::HashSet;
 use raincheck_core::{NewJob, Refusal, Spec};
 use raincheck_engine::SubmitError;
 
-use crate::bed::{Bed, fingerprint, new_job};
+use crate::test_engine::{TestEngine, fingerprint, new_job};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_duplicates_of_a_key_are_one_job() {
-    let bed = Bed::new().await;
+    let test = TestEngine::new().await;
     for round in 0..50 {
         let submits: Vec<_> = (0..64)
             .map(|_| {
-                let engine = bed.engine.clone();
+                let engine = test.engine.clone();
                 let spec = Spec { key: Some(format!("key-{round}").into()), ..Spec::default() };
                 let job = NewJob { fingerprint: fingerprint(1), spec: Box::new(spec), ..new_job() };
                 tokio::spawn(async move { engine.submit(vec![job]).await.unwrap()[0].job().id })
@@ -23,34 +23,34 @@ async fn sixty_four_duplicates_of_a_key_are_one_job() {
         }
         assert_eq!(ids.len(), 1, "round {round}");
     }
-    let figures = bed.engine.figures().await.unwrap();
+    let figures = test.engine.figures().await.unwrap();
     assert_eq!(figures.queues[0].waiting(), 50);
-    let counters = bed.engine.counters();
+    let counters = test.engine.counters();
     assert_eq!(counters.submitted.load(std::sync::atomic::Ordering::Relaxed), 50);
     assert_eq!(counters.replayed.load(std::sync::atomic::Ordering::Relaxed), 50 * 63);
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_full_queue_refuses_and_says_when_to_come_back() {
-    let bed = Bed::with(|options| options.max_queued = 3).await;
-    bed.engine.submit(vec![new_job(), new_job()]).await.unwrap();
-    let refused = bed.engine.submit(vec![new_job(), new_job()]).await;
+    let test = TestEngine::with(|options| options.max_queued = 3).await;
+    test.engine.submit(vec![new_job(), new_job()]).await.unwrap();
+    let refused = test.engine.submit(vec![new_job(), new_job()]).await;
     let Err(SubmitError::Refused { index: 1, refusal: Refusal::QueueFull(_, 3), retry_after }) = refused else {
         panic!("{refused:?}")
     };
     assert!((1..=72).contains(&retry_after));
-    assert_eq!(bed.engine.queue(&crate::bed::name("q")).unwrap().waiting(), 2, "all or none");
-    bed.submit(new_job()).await;
-    bed.engine.stop().await;
+    assert_eq!(test.engine.queue(&crate::test_engine::name("q")).unwrap().waiting(), 2, "all or none");
+    test.submit(new_job()).await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_nearly_full_disk_refuses_submits_and_nothing_else() {
-    let bed = Bed::new().await;
-    let job = bed.submit(new_job()).await;
-    bed.engine.stop().await;
-    let Bed { clock, folder, .. } = bed;
+    let test = TestEngine::new().await;
+    let job = test.submit(new_job()).await;
+    test.engine.stop().await;
+    let TestEngine { clock, folder, .. } = test;
     let options = raincheck_store::SqliteOptions {
         reserve_bytes: u64::MAX,
         ..raincheck_store::SqliteOptions::in_folder(folder.path())
@@ -61,8 +61,8 @@ async fn a_nearly_full_disk_refuses_submits_and_nothing_else() {
         tokio::task::yield_now().await;
     }
     assert!(matches!(engine.submit(vec![new_job()]).await, Err(SubmitError::NoSpace { .. })));
-    let bed = Bed { clock, folder, engine };
-    bed.complete(bed.lease().await.job.lease_ref()).await;
-    bed.done(&job).await;
-    bed.engine.stop().await;
+    let test = TestEngine { clock, folder, engine };
+    test.complete(test.lease().await.job.lease_ref()).await;
+    test.done(&job).await;
+    test.engine.stop().await;
 }

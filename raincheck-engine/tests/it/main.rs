@@ -1,7 +1,6 @@
 //! The engine over a real store in a temporary folder. Time is stepped, never slept through.
 #![allow(clippy::unwrap_used, reason = "tests, helpers included, fail by panicking")]
 
-mod bed;
 mod control;
 mod feed;
 mod files;
@@ -11,5 +10,6 @@ mod limits;
 mod local;
 mod maintenance;
 mod selfcheck;
+mod test_engine;
 mod watching;
 mod wire;

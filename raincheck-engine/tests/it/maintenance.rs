@@ -6,26 +6,26 @@ use raincheck_core::{Clock, FailureCode, Job, JobNo, Millis, NewJob, Refusal, Re
 use raincheck_engine::{Finish, SubmitError, Until};
 use raincheck_store::{Filter, Found};
 
-use crate::bed::{Bed, new_job};
+use crate::test_engine::{TestEngine, new_job};
 
 #[tokio::test]
 async fn a_job_not_started_in_time_fails() {
-    let bed = Bed::new().await;
-    let start_by = Some(bed.engine.now().plus(10_000));
-    let job = bed.submit(NewJob { start_by, ..new_job() }).await;
-    bed.clock.advance(10_001);
-    let record = bed.done(&job).await;
+    let test = TestEngine::new().await;
+    let start_by = Some(test.engine.now().plus(10_000));
+    let job = test.submit(NewJob { start_by, ..new_job() }).await;
+    test.clock.advance(10_001);
+    let record = test.done(&job).await;
     assert_eq!((record.job.state, record.failure.unwrap().code), (State::Failed, FailureCode::Expired));
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn a_scheduled_job_becomes_due() {
-    let bed = Bed::new().await;
-    let job = bed.submit(NewJob { delay: 3_600_000, ..new_job() }).await;
-    bed.clock.advance(3_600_000);
-    assert_eq!(bed.lease().await.job.id, job.id);
-    bed.engine.stop().await;
+    let test = TestEngine::new().await;
+    let job = test.submit(NewJob { delay: 3_600_000, ..new_job() }).await;
+    test.clock.advance(3_600_000);
+    assert_eq!(test.lease().await.job.id, job.id);
+    test.engine.stop().await;
 }
 
 /// What follows and is too much for its transaction is carried out soon after, and whoever waits for work gets it.
@@ -34,86 +34,86 @@ async fn what_is_left_over_is_caught_up_with() {
     static NEXT: Mutex<BTreeMap<JobNo, FollowUp>> = Mutex::new(BTreeMap::new());
     let next = |job: &Job| NEXT.lock().unwrap().get(&job.no).copied();
     let following = Following { rule: Some(next), rounds: 1, ..Following::default() };
-    let bed = Bed::with(|options| options.following = following).await;
-    bed.submit(new_job()).await;
-    let first = bed.lease().await.job;
-    let second = bed.submit(new_job()).await;
-    let third = bed.submit(NewJob { delay: 3_600_000, ..new_job() }).await;
+    let test = TestEngine::with(|options| options.following = following).await;
+    test.submit(new_job()).await;
+    let first = test.lease().await.job;
+    let second = test.submit(new_job()).await;
+    let third = test.submit(NewJob { delay: 3_600_000, ..new_job() }).await;
     NEXT.lock().unwrap().extend([(first.no, FollowUp::Cancel(second.no)), (second.no, FollowUp::RunNow(third.no))]);
-    bed.complete(first.lease_ref()).await;
-    assert_eq!(bed.record(&second).await.job.state, State::Canceled);
-    assert_eq!(bed.lease().await.job.id, third.id);
-    bed.engine.stop().await;
+    test.complete(first.lease_ref()).await;
+    assert_eq!(test.record(&second).await.job.state, State::Canceled);
+    assert_eq!(test.lease().await.job.id, third.id);
+    test.engine.stop().await;
 }
 
 #[tokio::test]
 async fn finished_jobs_are_purged_in_time_and_forgotten_later() {
-    let bed = Bed::with(|options| options.tombstone = 100_000).await;
+    let test = TestEngine::with(|options| options.tombstone = 100_000).await;
     let retention = Retention { succeeded: 50_000, failed: 500_000 };
-    let jobs = bed.engine.submit((0..300).map(|_| NewJob { retention, ..new_job() }).collect()).await.unwrap();
+    let jobs = test.engine.submit((0..300).map(|_| NewJob { retention, ..new_job() }).collect()).await.unwrap();
     let (first, last) = (jobs[0].job().clone(), jobs[299].job().clone());
     for _ in 0..299 {
-        bed.complete(bed.lease().await.job.lease_ref()).await;
+        test.complete(test.lease().await.job.lease_ref()).await;
     }
-    bed.clock.advance(50_000);
+    test.clock.advance(50_000);
     // Retention makes no events: the fact is read until it holds.
-    while !matches!(bed.engine.job(first.id).await.unwrap(), Found::Purged) || purged(&bed) < 299 {
+    while !matches!(test.engine.job(first.id).await.unwrap(), Found::Purged) || purged(&test) < 299 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(purged(&bed), 299);
-    assert_eq!(bed.record(&last).await.job.state, State::Queued, "an unfinished job stays");
-    bed.clock.advance(100_001);
-    while !matches!(bed.engine.job(first.id).await.unwrap(), Found::Unknown) {
+    assert_eq!(purged(&test), 299);
+    assert_eq!(test.record(&last).await.job.state, State::Queued, "an unfinished job stays");
+    test.clock.advance(100_001);
+    while !matches!(test.engine.job(first.id).await.unwrap(), Found::Unknown) {
         tokio::task::yield_now().await;
     }
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 /// Whose time is over counts as purged at once, however far behind cleaning up is; who waited for it is still shown it.
 #[tokio::test]
 async fn what_is_over_is_gone_at_once() {
-    let bed = Bed::new().await;
+    let test = TestEngine::new().await;
     let spec = Spec { key: Some("once".into()), ..Spec::default() };
     let new = NewJob { retention: Retention { succeeded: 50_000, failed: 0 }, spec: Box::new(spec), ..new_job() };
-    let job = bed.submit(new.clone()).await;
-    bed.complete(bed.lease().await.job.lease_ref()).await;
-    bed.clock.advance(49_999);
-    assert!(matches!(bed.engine.glance(job.id).await.unwrap(), Found::Here(_)));
-    assert_eq!(bed.submit(new.clone()).await.id, job.id);
-    bed.clock.advance(1);
+    let job = test.submit(new.clone()).await;
+    test.complete(test.lease().await.job.lease_ref()).await;
+    test.clock.advance(49_999);
+    assert!(matches!(test.engine.glance(job.id).await.unwrap(), Found::Here(_)));
+    assert_eq!(test.submit(new.clone()).await.id, job.id);
+    test.clock.advance(1);
     // Nothing was given time to clean up meanwhile.
-    assert!(matches!(bed.engine.glance(job.id).await.unwrap(), Found::Purged));
-    assert!(matches!(bed.engine.job(job.id).await.unwrap(), Found::Purged));
-    assert!(matches!(bed.engine.wait(job.id, Until::Done, 9_000).await.unwrap(), Found::Purged));
-    assert_eq!(bed.engine.jobs(Filter::default(), 9).await.unwrap().items, []);
-    let refused = bed.engine.submit(vec![new]).await;
+    assert!(matches!(test.engine.glance(job.id).await.unwrap(), Found::Purged));
+    assert!(matches!(test.engine.job(job.id).await.unwrap(), Found::Purged));
+    assert!(matches!(test.engine.wait(job.id, Until::Done, 9_000).await.unwrap(), Found::Purged));
+    assert_eq!(test.engine.jobs(Filter::default(), 9).await.unwrap().items, []);
+    let refused = test.engine.submit(vec![new]).await;
     assert!(
         matches!(&refused, Err(SubmitError::Refused { refusal: Refusal::Purged(id), .. }) if *id == job.id),
         "{refused:?}"
     );
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
-fn purged(bed: &Bed) -> u64 {
-    bed.engine.counters().purged.load(std::sync::atomic::Ordering::Relaxed)
+fn purged(test: &TestEngine) -> u64 {
+    test.engine.counters().purged.load(std::sync::atomic::Ordering::Relaxed)
 }
 
-/// A bed whose server knows when it stood still.
-async fn steady() -> (Bed, Arc<SteadyClock>) {
+/// A test whose server knows when it stood still.
+async fn steady() -> (TestEngine, Arc<SteadyClock>) {
     let mut steady = None;
-    let bed = Bed::with(|options| {
+    let test = TestEngine::with(|options| {
         let clock = Arc::new(SteadyClock::over(options.clock.clone()));
         options.clock = clock.clone();
         steady = Some(clock);
     })
     .await;
-    (bed, steady.expect("made with the options"))
+    (test, steady.expect("made with the options"))
 }
 
 /// Lets time pass while the server serves.
-fn serve(bed: &Bed, clock: &SteadyClock, millis: Millis) {
+fn serve(test: &TestEngine, clock: &SteadyClock, millis: Millis) {
     for _ in 0..millis / 500 {
-        bed.clock.advance(500);
+        test.clock.advance(500);
         clock.beat();
     }
 }
@@ -121,32 +121,32 @@ fn serve(bed: &Bed, clock: &SteadyClock, millis: Millis) {
 /// The engine itself gives the signs of life by which a standstill is noticed.
 #[tokio::test]
 async fn a_standstill_of_the_server_loses_no_lease() {
-    let (bed, clock) = steady().await;
-    let job = bed.submit(new_job()).await;
-    let first = bed.lease().await.job;
-    bed.clock.advance(90_000);
+    let (test, clock) = steady().await;
+    let job = test.submit(new_job()).await;
+    let first = test.lease().await.job;
+    test.clock.advance(90_000);
     while clock.reading().awake != 0 || clock.reading().idle != 90_000 {
         tokio::task::yield_now().await;
     }
     // The sweep looks again: once it has promoted what is due, it has settled what was over, too.
-    let due = bed.submit(NewJob { delay: 500, ..new_job() }).await;
-    serve(&bed, &clock, 2_000);
-    bed.changed(&due).await;
-    assert!(matches!(bed.complete(first.lease_ref()).await, Finish::Done(_)), "the lease is as good as before");
-    assert_eq!(bed.record(&job).await.job.losses, 0);
-    let second = bed.lease().await.job;
-    serve(&bed, &clock, 31_000);
-    assert_eq!(bed.changed(&second).await.job.losses, 1, "a worker that is silent while the server serves is lost");
-    bed.engine.stop().await;
+    let due = test.submit(NewJob { delay: 500, ..new_job() }).await;
+    serve(&test, &clock, 2_000);
+    test.changed(&due).await;
+    assert!(matches!(test.complete(first.lease_ref()).await, Finish::Done(_)), "the lease is as good as before");
+    assert_eq!(test.record(&job).await.job.losses, 0);
+    let second = test.lease().await.job;
+    serve(&test, &clock, 31_000);
+    assert_eq!(test.changed(&second).await.job.losses, 1, "a worker that is silent while the server serves is lost");
+    test.engine.stop().await;
 }
 
 /// What waits for a time goes on to wait for as long as it was told to.
 #[tokio::test]
 async fn a_clock_that_is_set_back_delays_nothing() {
-    let (bed, clock) = steady().await;
-    let job = bed.submit(NewJob { delay: 2_000, ..new_job() }).await;
-    bed.clock.jump(-3_600_000);
-    serve(&bed, &clock, 2_500);
-    assert_eq!(bed.changed(&job).await.job.state, State::Queued);
-    bed.engine.stop().await;
+    let (test, clock) = steady().await;
+    let job = test.submit(NewJob { delay: 2_000, ..new_job() }).await;
+    test.clock.jump(-3_600_000);
+    serve(&test, &clock, 2_500);
+    assert_eq!(test.changed(&job).await.job.state, State::Queued);
+    test.engine.stop().await;
 }

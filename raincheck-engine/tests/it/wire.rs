@@ -3,7 +3,7 @@ use raincheck_engine::json;
 use raincheck_engine::wire::{BaseUrl, Form, JobView, Json, write_event, write_failure, write_job};
 use serde_json::Value;
 
-use crate::bed::Bed;
+use crate::test_engine::TestEngine;
 
 fn written(write: impl FnOnce(&mut Json)) -> Value {
     let mut out = Json::default();
@@ -13,15 +13,15 @@ fn written(write: impl FnOnce(&mut Json)) -> Value {
 
 #[tokio::test]
 async fn a_job_and_its_events_are_shown_without_http() {
-    let bed = Bed::new().await;
+    let test = TestEngine::new().await;
     let input = json(r#"{"x":1}"#);
     let request = JobRequest { kind: "k", label: Some("a \"b\""), ..JobRequest::default() };
-    let new = bed.engine.new_job(&request, input.clone()).unwrap();
-    let job = bed.submit(new).await;
-    bed.complete(bed.lease().await.job.lease_ref()).await;
-    let record = bed.record(&job).await;
+    let new = test.engine.new_job(&request, input.clone()).unwrap();
+    let job = test.submit(new).await;
+    test.complete(test.lease().await.job.lease_ref()).await;
+    let record = test.record(&job).await;
     let base = BaseUrl { scheme: "https://", rest: b"example.test/rain" };
-    let view = JobView::of(&bed.engine, base, &record);
+    let view = JobView::of(&test.engine, base, &record);
     let bare = written(|out| write_job(out, &view));
     let shown = written(|out| write_job(out, &view.with_input(&input, None)));
     let this = format!("https://example.test/rain/jobs/{}", job.id);
@@ -39,15 +39,15 @@ async fn a_job_and_its_events_are_shown_without_http() {
     );
     assert_eq!(shown["input"]["x"], 1);
     assert_eq!(bare.get("input"), None, "shown to those who ask for it");
-    let events = bed.engine.job_events(job.no, 0, 10).await.unwrap();
+    let events = test.engine.job_events(job.no, 0, 10).await.unwrap();
     let shown: Vec<_> = events
         .iter()
-        .map(|event| written(|out| write_event(out, event, &bed.engine, Form::feed(false), None)))
+        .map(|event| written(|out| write_event(out, event, &test.engine, Form::feed(false), None)))
         .collect();
     assert_eq!(shown.len(), events.len());
     let last = shown.last().unwrap();
     assert_eq!((&last["type"], &last["job"]), (&"succeeded".into(), &job.id.to_string().into()));
-    bed.engine.stop().await;
+    test.engine.stop().await;
 }
 
 #[test]

@@ -10,11 +10,11 @@ use tempfile::TempDir;
 
 /// Longest that any test waits for a fact, milliseconds; reached only when it fails.
 pub const PATIENCE: Millis = 20_000;
-/// Shorter than the engine's own looks: what comes within it was woken, not found by polling.
+/// Shorter than the engine's fallback polls: what comes within it was woken, not found by polling.
 pub const AT_ONCE: std::time::Duration = std::time::Duration::from_millis(900);
 
 /// An engine on a store of its own.
-pub struct Bed {
+pub struct TestEngine {
     pub clock: Arc<SteppedClock>,
     pub engine: Engine,
     pub folder: TempDir,
@@ -53,20 +53,20 @@ pub fn request(max: usize, wait: Millis) -> LeaseRequest {
     }
 }
 
-impl Bed {
-    pub async fn new() -> Bed {
+impl TestEngine {
+    pub async fn new() -> TestEngine {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut SqliteOptions)) -> Bed {
+    pub async fn with(change: impl FnOnce(&mut SqliteOptions)) -> TestEngine {
         Self::of(change, |_| {}).await
     }
 
-    pub async fn settings(change: impl FnOnce(&mut Settings)) -> Bed {
+    pub async fn settings(change: impl FnOnce(&mut Settings)) -> TestEngine {
         Self::of(|_| {}, change).await
     }
 
-    async fn of(change: impl FnOnce(&mut SqliteOptions), change_settings: impl FnOnce(&mut Settings)) -> Bed {
+    async fn of(change: impl FnOnce(&mut SqliteOptions), change_settings: impl FnOnce(&mut Settings)) -> TestEngine {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(SteppedClock::new(Timestamp(1_700_000_000_000)));
         let mut options =
@@ -78,7 +78,7 @@ impl Bed {
         let seen = options.clock.clone();
         let store = SqliteStore::open(options).unwrap();
         let engine = Engine::start(store, seen, settings).await.unwrap();
-        Bed { clock, engine, folder }
+        TestEngine { clock, engine, folder }
     }
 
     pub async fn submit(&self, job: NewJob) -> Job {
