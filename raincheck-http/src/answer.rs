@@ -58,7 +58,7 @@ impl Wait {
 pub fn found<T>(found: Found<T>) -> Result<T, Problem> {
     match found {
         Found::Here(record) => Ok(record),
-        Found::Purged => Err(Problem::new(problem::PURGED)),
+        Found::Purged => Err(Problem::new(problem::PURGED).detail("the job was purged")),
         Found::Unknown => Err(Problem::new(problem::NOT_FOUND).detail("no job has this id here")),
     }
 }
@@ -66,8 +66,8 @@ pub fn found<T>(found: Found<T>) -> Result<T, Problem> {
 /// Why a job that was there a moment ago is not any more.
 pub async fn vanished(app: &App, id: JobId) -> Problem {
     match app.engine.glance(id).await {
-        Ok(Found::Unknown) => Problem::new(problem::NOT_FOUND),
-        Ok(_) => Problem::new(problem::PURGED),
+        Ok(Found::Unknown) => Problem::new(problem::NOT_FOUND).detail("no job has this id here"),
+        Ok(_) => Problem::new(problem::PURGED).detail("the job was purged"),
         Err(error) => error.into(),
     }
 }

@@ -65,3 +65,4 @@ pub use embed::router;
 pub use openapi::DOCUMENT as OPENAPI;
 pub use options::{KindOptions, Limits, Live, Options, tells_failure};
 pub use serve::{bind, serve};
+pub use wire::mistyped;
