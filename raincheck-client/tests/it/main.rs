@@ -14,6 +14,7 @@ mod lifecycle;
 mod mock;
 mod odd;
 mod output;
+mod readers;
 mod supervisor;
 mod support;
 mod trouble;
