@@ -114,11 +114,10 @@ fn must_go_on(method: &Method, path: &str) -> bool {
 
 /// The router's own refusal, which knows the methods there are, in our words.
 fn method_not_allowed(refused: Response) -> Response {
-    let mut response = Problem::new(problem::METHOD_NOT_ALLOWED).into_response();
-    if let Some(allow) = refused.headers().get(http::header::ALLOW) {
-        response.headers_mut().insert(http::header::ALLOW, allow.clone());
-    }
-    response
+    let problem = Problem::new(problem::METHOD_NOT_ALLOWED);
+    let Some(allow) = refused.headers().get(http::header::ALLOW) else { return problem.into_response() };
+    let takes = allow.to_str().unwrap_or_default();
+    problem.detail(format!("this address takes {takes}")).header(http::header::ALLOW, allow.clone()).into_response()
 }
 
 impl Drop for Connection {

@@ -117,7 +117,8 @@ impl Guard {
         } else {
             "Bearer realm=\"raincheck\""
         };
-        let refused = Problem::new(problem::UNAUTHORIZED);
+        let detail = "send the server's token as `Authorization: Bearer TOKEN`";
+        let refused = Problem::new(problem::UNAUTHORIZED).detail(detail);
         Err(refused.header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)).into())
     }
 
