@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use raincheck_core::{Content, Job};
+use raincheck_core::{Content, Job, State};
 use raincheck_engine::{CancelAnswer, PurgeAnswer, RerunError, RunNowAnswer};
 use raincheck_store::Unclaimed;
 
@@ -82,10 +82,10 @@ pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Res
             let record = ask.app.job(job.id).await?;
             Ok(answer::accepted(&ask.base, &ask.view(&record)))
         }
-        Err(RerunError::NotFinished) => Err(ask.refusal(problem::JOB_NOT_FINISHED, &record)),
-        Err(RerunError::Done) => Err(ask.refusal(problem::JOB_DONE, &record)),
+        Err(RerunError::NotFinished) => refused(&ask, &record.job, problem::JOB_NOT_FINISHED).await,
+        Err(RerunError::Done) => refused(&ask, &record.job, problem::JOB_DONE).await,
         Err(RerunError::Gone) => Err(ask.app.vanished(id).await),
-        Err(RerunError::Lost) => Err(Problem::new(problem::PAYLOAD_LOST)),
+        Err(RerunError::Lost) => Err(Problem::new(problem::PAYLOAD_LOST).detail("its input is lost: give another one")),
         Err(RerunError::Submit(error)) => Err(submit::refused(error)),
     }
 }
@@ -100,5 +100,13 @@ async fn changed(ask: &Ask, job: &Job) -> Result<Response, Problem> {
 
 async fn refused(ask: &Ask, job: &Job, row: &'static Row) -> Result<Response, Problem> {
     let record = ask.app.job(job.id).await?;
-    Err(ask.refusal(row, &record))
+    let job = &record.job;
+    let detail = match job.state {
+        _ if row.slug == problem::JOB_SHARED.slug => format!("{} callers share this job", job.shared),
+        State::Succeeded => "the job has succeeded".to_owned(),
+        State::Failed => "the job has failed".to_owned(),
+        State::Canceled => "the job was canceled".to_owned(),
+        state => format!("the job is {}", state.as_str()),
+    };
+    Err(ask.refusal(row, &record).detail(detail))
 }

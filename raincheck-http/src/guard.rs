@@ -158,7 +158,10 @@ fn unauthorized(is_shown: bool) -> Problem {
         true => "Bearer realm=\"raincheck\", error=\"invalid_token\"",
         false => "Bearer realm=\"raincheck\"",
     };
-    Problem::new(problem::UNAUTHORIZED).header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    let detail = "send the server's token as `Authorization: Bearer TOKEN`";
+    Problem::new(problem::UNAUTHORIZED)
+        .detail(detail)
+        .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
 fn preflight() -> Response {

@@ -19,7 +19,7 @@ pub async fn live() -> Response {
     responses((status = 200, description = "Ready", body = String), super::openapi::Unready))]
 pub async fn ready(AppState(app): AppState<App>) -> Result<Response, Problem> {
     if app.engine.is_draining() {
-        return Err(Problem::new(problem::DRAINING).retry_after(2));
+        return Err(Problem::new(problem::DRAINING).detail(problem::DRAINS).retry_after(2));
     }
     // The store says once that it goes and once that it is back; probes come by the second.
     app.engine.health().map_err(|error| {

@@ -44,7 +44,9 @@ pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response
 pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: Query) -> Result<Response, Problem> {
     query.done()?;
     let kinds = known(&app).await?;
-    let kind = kinds.get(&name).ok_or_else(|| Problem::new(problem::NOT_FOUND))?;
+    let kind = kinds
+        .get(&name)
+        .ok_or_else(|| Problem::new(problem::NOT_FOUND).detail("no job is of this kind, and no settings name it"))?;
     let mut out = Json::with_capacity(512);
     write(&mut out, &app, kind, &Serving::of(&app));
     Ok(json(StatusCode::OK, out))

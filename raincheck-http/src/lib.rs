@@ -77,3 +77,4 @@ pub use document::DOCUMENT as OPENAPI;
 pub use embed::router;
 pub use options::{KindOptions, Limits, Live, Options, tells_failure};
 pub use serve::{bind, serve};
+pub use wire::mistyped;

@@ -26,8 +26,7 @@ pub async fn get(AppState(app): AppState<App>, base: Base, uri: Uri, mut query: 
     let before = query.take("cursor");
     let filter = filter(&mut query)?;
     query.done()?;
-    let before =
-        before.map(|text| open_cursor(&text).ok_or_else(|| Problem::new(problem::INVALID_CURSOR))).transpose()?;
+    let before = before.map(|text| open_cursor(&text).ok_or_else(problem::not_our_cursor)).transpose()?;
     let _turn = app.room.page().await;
     let page = app.engine.jobs(Filter { before, ..filter }, limit).await?;
     let next = page.next.map(make_cursor);

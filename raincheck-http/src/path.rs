@@ -30,7 +30,11 @@ impl FromRequestParts<App> for JobPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        only(parts, app, async |text| text.parse().map_err(|_| missing())).await.map(JobPath)
+        only(parts, app, async |text| {
+            text.parse().map_err(|_| missing().detail("this is no id of a job: it must be a UUID"))
+        })
+        .await
+        .map(JobPath)
     }
 }
 

@@ -32,7 +32,9 @@ pub async fn expected(
         [version] => Some(version),
         _ => there().await?.filter(|there| versions.contains(there)),
     };
-    expected.map(Expected::Version).ok_or_else(|| Problem::new(problem::PRECONDITION))
+    expected.map(Expected::Version).ok_or_else(|| {
+        Problem::new(problem::PRECONDITION).detail("it is not what If-Match names: GET shows it as it is now")
+    })
 }
 
 fn version(tag: &str) -> Option<i64> {

@@ -101,6 +101,15 @@ pub fn failure_row(code: FailureCode) -> &'static Row {
 pub const DISK_FULL: &str =
     "the disk is nearly full: send it again later; the operator frees some, or lowers `reserve` in [store]";
 
+/// Why nothing new is begun.
+pub const DRAINS: &str =
+    "the server is about to stop: send it again later, with the same key; another one takes its place";
+
+/// A cursor that no answer has held.
+pub fn not_our_cursor() -> Problem {
+    Problem::new(INVALID_CURSOR).detail("the cursor was not made by this server")
+}
+
 /// One member that did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {

@@ -84,10 +84,17 @@ impl Query {
 
     /// Refuses what nobody took.
     pub fn done(&self) -> Result<(), Problem> {
-        match self.0.first() {
-            None => Ok(()),
-            Some((name, _)) => Err(bad(name, "is not a parameter of this request")),
-        }
+        self.done_or(|_| None)
+    }
+
+    /// The same, with what to write instead where that is known.
+    pub fn done_or(&self, instead: impl Fn(&str) -> Option<&'static str>) -> Result<(), Problem> {
+        let Some((name, _)) = self.0.first() else { return Ok(()) };
+        let unknown = "is not a parameter of this request";
+        Err(match instead(name) {
+            Some(instead) => bad(name, format!("{unknown}: write {instead}")),
+            None => bad(name, unknown),
+        })
     }
 }
 

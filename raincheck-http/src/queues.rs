@@ -53,7 +53,10 @@ pub async fn patch(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Res
 }
 
 fn show(app: &App, name: &Name) -> Result<Response, Problem> {
-    let queue = app.engine.queue(name).ok_or_else(|| Problem::new(problem::NOT_FOUND))?;
+    let queue = app
+        .engine
+        .queue(name)
+        .ok_or_else(|| Problem::new(problem::NOT_FOUND).detail("no queue has this name; one is made on first use"))?;
     let mut out = Json::with_capacity(384);
     write(&mut out, app, &queue);
     Ok(json(StatusCode::OK, out))

@@ -120,5 +120,5 @@ async fn missing(uri: Uri) -> Problem {
 
 /// Where there is something for other methods, which axum names in `Allow`.
 async fn method_not_allowed() -> Problem {
-    Problem::new(problem::METHOD_NOT_ALLOWED)
+    Problem::new(problem::METHOD_NOT_ALLOWED).detail("this address takes the methods of `Allow`")
 }

@@ -28,8 +28,8 @@ impl App {
     /// Why a job that was there a moment ago is not any more.
     pub async fn vanished(&self, id: JobId) -> Problem {
         match self.engine.glance(id).await {
-            Ok(Found::Unknown) => Problem::new(problem::NOT_FOUND),
-            Ok(_) => Problem::new(problem::PURGED),
+            Ok(Found::Unknown) => Problem::new(problem::NOT_FOUND).detail("no job has this id here"),
+            Ok(_) => Problem::new(problem::PURGED).detail("the job was purged"),
             Err(error) => error.into(),
         }
     }
@@ -37,7 +37,7 @@ impl App {
     fn shown<T>(&self, found: Found<T>, job: impl Fn(&T) -> &Job) -> Result<T, Problem> {
         match found {
             Found::Here(here) if self.principal().may_see(job(&here)) => Ok(here),
-            Found::Purged => Err(Problem::new(problem::PURGED)),
+            Found::Purged => Err(Problem::new(problem::PURGED).detail("the job was purged")),
             Found::Here(_) | Found::Unknown => Err(Problem::new(problem::NOT_FOUND).detail("no job has this id here")),
         }
     }

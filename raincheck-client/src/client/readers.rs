@@ -74,15 +74,17 @@ impl Client {
     /// 412 when somebody else has, and what [`Client::put_reader`] says.
     pub async fn move_reader(&self, reader: &Reader, cursor: &str, patience: bool) -> Result<Reader, Error> {
         let mut backoff = Backoff::default();
+        let mut may_be_done = false;
         loop {
             match self.put_reader(&reader.name, Some(cursor), Expect::Unchanged(&reader.etag)).await {
                 Ok((moved, _)) => return Ok(moved),
-                Err(error) if error.status() == Some(412) => {
-                    // Done, perhaps, by a request before, whose answer was lost.
+                // By a request before, whose answer was lost.
+                Err(error) if may_be_done && error.status() == Some(412) => {
                     let there = self.reader(&reader.name).await?;
                     return if there.cursor == cursor { Ok(there) } else { Err(error) };
                 }
                 Err(error) if patience && error.is_transient() => {
+                    may_be_done |= error.is_undecided() || error.status().is_some_and(|status| status >= 500);
                     self.shared.outages.waits(&error);
                     backoff.pause(&error).await;
                 }

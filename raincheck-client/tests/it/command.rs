@@ -150,6 +150,26 @@ async fn hostile_facts_are_data() {
     assert_eq!(String::from_utf8_lossy(result(&job).1), expected);
 }
 
+/// What a shell could not tell apart is whole in one place, and nowhere else.
+#[tokio::test]
+async fn tags_that_have_one_variable_have_none() {
+    let mock = Mock::start();
+    let tags = [("kunde:id", "1"), ("kunde.id", "2"), ("Kunde", "3"), ("s", "")];
+    let tags: std::collections::BTreeMap<_, _> = tags.map(|(name, value)| (name.into(), value.into())).into();
+    let id = mock.add(Job {
+        kind: "k".into(),
+        tags: tags.clone().into_iter().collect(),
+        inline: Some("1".into()),
+        ..Job::default()
+    });
+    let script = r#"printf '%s|%s|%s|%s' "${RAINCHECK_TAG_KUNDE_ID-none}" "$RAINCHECK_TAG_KUNDE" "${RAINCHECK_TAG_S-none}" \
+        "$RAINCHECK_TAGS""#;
+    let job = outcome(&mock, shell(script), id).await;
+    let said = String::from_utf8_lossy(result(&job).1).into_owned();
+    let all = said.strip_prefix("none|3||").unwrap_or_else(|| panic!("{said}"));
+    assert_eq!(serde_json::from_str::<std::collections::BTreeMap<String, String>>(all).unwrap(), tags);
+}
+
 #[tokio::test]
 async fn a_program_need_not_read_and_output_need_not_fit_in_memory() {
     let mock = Mock::start();

@@ -13,6 +13,7 @@ mod leavings;
 mod lifecycle;
 mod mock;
 mod output;
+mod readers;
 mod supervisor;
 mod support;
 mod trouble;

@@ -85,6 +85,9 @@ pub struct ListParameters {
     /// With this idempotency key.
     #[param(min_length = 1, max_length = 255)]
     key: Option<String>,
+    /// With this tag: `NAME` stands for its name; any number of them.
+    #[param(rename = "tag.NAME", max_length = 255)]
+    tag: Option<String>,
     /// Submitted at or after this time.
     #[param(format = DateTime)]
     created_after: Option<String>,
@@ -158,6 +161,9 @@ pub struct RawParameters {
     /// How long it is kept after failure or cancellation.
     #[param(rename = "retention.failed", pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     failed: Option<String>,
+    /// The value of a tag: `NAME` stands for its name; at most 32 of them.
+    #[param(rename = "tag.NAME", max_length = 255)]
+    tag: Option<String>,
     /// How long the answer may take.
     #[param(pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     wait: Option<String>,

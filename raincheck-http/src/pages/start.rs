@@ -27,7 +27,7 @@ pub fn start(figures: &Figures, latest: &[Record], base: &str) -> String {
     for queue in &figures.queues {
         let name = queue.name.as_ref().map_or("", |n| n.as_str());
         let paused = if queue.settings.paused { " <span class=\"state paused\">paused</span>" } else { "" };
-        let _ = write!(body, "<tr><td>{}{paused}</td>", escape(name));
+        let _ = write!(body, "<tr><td>{}{paused}</td>", clipped(name));
         for n in queue.by_state {
             let _ = write!(body, "<td class=\"n\">{n}</td>");
         }
@@ -36,13 +36,13 @@ pub fn start(figures: &Figures, latest: &[Record], base: &str) -> String {
     body.push_str("</tbody></table></div><h2>Latest</h2><div class=\"scroll\"><table><thead><tr><th>Job</th><th>Kind</th><th>Queue</th><th>State</th><th class=\"n\">Attempt</th></tr></thead><tbody>");
     for record in latest {
         let job = &record.job;
-        let label = record.spec.label.as_deref().map_or_else(|| job.id.to_string(), str::to_owned);
+        let label = record.spec.label.as_deref().map_or_else(|| job.id.to_string(), clipped);
         let _ = write!(
             body,
             "<tr><td><a href=\"/jobs/{id}\">{}</a></td><td>{}</td><td>{}</td><td><span class=\"state {state}\">{state}</span></td><td class=\"n\">{}</td></tr>",
-            escape(&label),
-            escape(job.kind.as_str()),
-            escape(job.queue.as_str()),
+            label,
+            clipped(job.kind.as_str()),
+            clipped(job.queue.as_str()),
             job.attempt,
             id = job.id,
             state = job.state.as_str(),
@@ -50,4 +50,10 @@ pub fn start(figures: &Figures, latest: &[Record], base: &str) -> String {
     }
     body.push_str("</tbody></table></div>");
     page("Jobs", "", &body)
+}
+
+/// A name in a table, of which a long one leaves the other columns their room; the whole of it is its title.
+fn clipped(name: &str) -> String {
+    let name = escape(name);
+    format!("<span class=\"name\" title=\"{name}\">{name}</span>")
 }

@@ -121,7 +121,9 @@ pub fn refused(error: SubmitError, batch: bool) -> Problem {
             let retry_after = if of_all { spread(retry_after) } else { retry_after };
             refusal_problem(&refusal, pointer).retry_after(retry_after)
         }
-        SubmitError::Draining => Problem::new(problem::DRAINING).retry_after(rand::random_range(2..=6)),
+        SubmitError::Draining => {
+            Problem::new(problem::DRAINING).detail(problem::DRAINS).retry_after(rand::random_range(2..=6))
+        }
         SubmitError::NoSpace { retry_after } => {
             Problem::new(problem::QUEUE_FULL).detail(problem::DISK_FULL).retry_after(spread(retry_after))
         }

@@ -59,7 +59,7 @@ struct Judged {
 fn judge(app: &App, kind: Name, query: &mut Query, headers: &HeaderMap) -> Result<Judged, Problem> {
     let wait = Wait::of(app, headers, query)?;
     let mut job = parameters(query)?;
-    query.done()?;
+    query.done_or(instead)?;
     job.kind = kind.as_str().to_owned().into();
     job.key = key::merge(key::of(headers)?, job.key.take())?;
     let mut errors = Vec::new();
@@ -107,6 +107,19 @@ fn parameters(query: &mut Query) -> Result<NewJobBody<'static>, Problem> {
         retention: Some(Object(retention)),
         tags: Tags(tags),
         ..NewJobBody::default()
+    })
+}
+
+/// What a member of a JSON body is called here, where that is not its own name.
+fn instead(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "retention" => "retention.succeeded and retention.failed",
+        "retry" => "retry.max_attempts, retry.initial, retry.factor, retry.max and retry.jitter",
+        "max_attempts" => "retry.max_attempts",
+        "tags" | "tag" => "tag.NAME=VALUE for each",
+        "input" => "it as the body",
+        "kind" => "it in the path",
+        _ => return None,
     })
 }
 

@@ -11,7 +11,7 @@ pub fn cursor(app: &App, text: Option<&str>) -> Result<Start, Problem> {
         None => Ok(Start::Now),
         Some("0") => Ok(Start::Oldest),
         Some(text) => {
-            let place = app.engine.decode_cursor(text).ok_or_else(|| Problem::new(problem::INVALID_CURSOR))?;
+            let place = app.engine.decode_cursor(text).ok_or_else(problem::not_our_cursor)?;
             Ok(Start::Behind(place))
         }
     }

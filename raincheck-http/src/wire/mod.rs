@@ -4,6 +4,7 @@ mod duration;
 #[cfg(test)]
 mod fuzz;
 mod lease;
+mod mistyped;
 mod names;
 mod new_job;
 mod patch;
@@ -13,6 +14,7 @@ mod reader;
 
 pub use duration::Duration;
 pub use lease::{FailBody, FinishBody, HeartbeatBody, HeartbeatsBody, LeaseBody, ReleaseBody};
+pub use mistyped::mistyped;
 pub use new_job::{BatchBody, Moment, NewJobBody, RerunBody, RetentionBody, RetryBody, Tags};
 pub use patch::QueuePatchBody;
 pub use progress::ProgressBody;

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::mistyped::retold;
 use super::names::{Members, TOO_LONG};
 use crate::cut::Cut;
 use crate::problem::{Problem, Violation};
@@ -60,7 +61,7 @@ fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], error: serde_json::Error) -> 
     } else if what.starts_with("missing field") {
         Violation::new(at(named), "is required")
     } else {
-        Violation::new(place, what.to_owned())
+        Violation::new(place, retold(what).unwrap_or_else(|| what.to_owned()))
     };
     Problem::invalid(vec![violation])
 }

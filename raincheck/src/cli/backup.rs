@@ -7,7 +7,7 @@ use raincheck_store::{SqliteStore, StoreError, StoreOptions};
 use serde::Serialize;
 
 use super::{
-    doctor::Which,
+    doctor::{Which, unusable},
     exit::{Exit, Failure},
     output::{self, Format, Output},
 };
@@ -50,16 +50,15 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
             "copy the database with pg_dump or pg_basebackup, then the folder of large payloads; see docs/postgresql.md",
         ));
     };
-    let target = to.clone();
+    let (target, is_there) = (to.clone(), sqlite.path.is_file());
     let copied = tokio::task::spawn_blocking(move || SqliteStore::backup(&sqlite, &target)).await;
     let copied =
         copied.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?.map_err(|error| match error {
             StoreError::NoSpace => Failure::new(Exit::Failed, format!("no space left for {}", to.display())),
             error => {
-                let failure = Failure::from(error);
                 let next =
                     "name a folder that is not there yet, and the data with --data FOLDER or --store sqlite:PATH";
-                Failure { next: failure.next.or_else(|| Some(next.to_owned())), ..failure }
+                unusable(error, is_there, next)
             }
         })?;
     let made = Made {

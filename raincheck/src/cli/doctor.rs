@@ -54,6 +54,13 @@ impl Which {
     }
 }
 
+/// That data can't be had, and what to do if nothing else is known of it. Where nothing is, another is meant.
+pub fn unusable(error: StoreError, is_there: bool, next: &str) -> Failure {
+    let failure = Failure::from(error);
+    let next = failure.next.unwrap_or_else(|| next.to_owned());
+    Failure { exit: if is_there { Exit::Failed } else { Exit::Usage }, next: Some(next), ..failure }
+}
+
 /// Options of `doctor`.
 #[derive(Args, Debug)]
 pub struct Options {
@@ -99,15 +106,13 @@ struct Report {
 /// Looks at everything; 0 when all is well, 1 when something is not.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let (url, store) = options.which.store()?;
-    let none = |error: StoreError| {
-        // There is nothing to be judged where no file is, or a database that holds nothing: another is meant.
-        let (is_there, next) = match &store {
-            StoreOptions::Sqlite(sqlite) => (sqlite.path.is_file(), NAME_IT),
-            StoreOptions::Postgres(_) => (!matches!(error, StoreError::Refused { .. }), REACH_IT),
-        };
-        let failure = Failure::from(error);
-        let next = failure.next.unwrap_or_else(|| next.to_owned());
-        Failure { exit: if is_there { Exit::Failed } else { Exit::Usage }, next: Some(next), ..failure }
+    let none = |error: StoreError| match &store {
+        StoreOptions::Sqlite(sqlite) => unusable(error, sqlite.path.is_file(), NAME_IT),
+        // One that holds nothing.
+        StoreOptions::Postgres(_) => {
+            let is_there = !matches!(error, StoreError::Refused { .. });
+            unusable(error, is_there, REACH_IT)
+        }
     };
     let (mut doctor, served) = raincheck_store::doctor(&store, options.quick).await.map_err(none)?;
     let mut report =

@@ -1,11 +1,15 @@
 //! `raincheck events`.
 
+use std::ffi::OsString;
+
 use clap::Args;
 use raincheck_client::{Client, Event, api::Reader, client::EventFilter};
 
 use super::{
     Connect,
+    consumer::Consumer,
     exit::{Exit, Failure},
+    names::name,
     output::{self, Format, Output},
     reader::refused,
     style::{Ink, Style, one_line},
@@ -13,15 +17,16 @@ use super::{
 
 /// Options of `events`.
 #[derive(Args, Debug)]
+#[command(after_help = AFTER)]
 pub struct Options {
     /// Go on as new ones happen.
     #[arg(short, long)]
     follow: bool,
     /// Of this queue.
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     queue: Option<String>,
     /// Of this kind.
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     kind: Option<String>,
     /// That lead into this state, or into one of several with commas between them.
     #[arg(long)]
@@ -33,23 +38,34 @@ pub struct Options {
     #[arg(long, value_name = "CURSOR", conflicts_with = "job")]
     after: Option<String>,
     /// After the place of this named reader, which is moved behind what was printed, a page at a time; in a pipe, when it was
-    /// taken out of that.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["job", "after"])]
+    /// taken out of that. With a program, when that has ended well.
+    #[arg(long, value_name = "NAME", value_parser = name, conflicts_with_all = ["job", "after"])]
     reader: Option<String>,
     /// With what `succeeded` came to.
     #[arg(long, value_name = "WHAT", value_parser = ["result"], conflicts_with = "job")]
     include: Option<String>,
+    /// Hands events to this program instead of printing them; never through a shell.
+    #[arg(last = true, value_name = "PROGRAM", requires = "reader", conflicts_with = "format")]
+    program: Vec<OsString>,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
     connect: Connect,
 }
 
-/// Prints events, oldest first.
+const AFTER: &str = "\
+The program is started for each page of events, up to 1,000 of them (100 with --include result), and finds them on standard
+input, a line of JSON each. When it ends with 0, the reader is moved behind them; else this command ends with 1, and the
+next one hands it the same events again.
+
+  raincheck events --reader billing --state succeeded --include result --follow -- ./book.sh";
+
+/// Prints events, oldest first, or hands them to a program.
 pub async fn run(options: Options) -> Result<Exit, Failure> {
     let client = options.connect.client()?;
+    let mut consumer = Consumer::of(options.program)?;
     let mut reader = match &options.reader {
-        Some(name) => Some(client.reader(name).await?),
+        Some(name) => Some(client.reader(name).await.map_err(|error| refused(&error, name))?),
         None => None,
     };
     let mut feed = match &options.job {
@@ -71,12 +87,27 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let is_document = options.output.format == Format::Json && !options.follow;
     let mut all = Vec::new();
     loop {
-        let page = feed.page().await.map_err(|error| match &reader {
+        let page = match &mut consumer {
+            Some(consumer) => match consumer.unless_stopped(feed.page()).await {
+                Some(page) => page,
+                None => return Ok(Exit::Done),
+            },
+            None => feed.page().await,
+        };
+        let page = page.map_err(|error| match &reader {
             Some(reader) => refused(&error, &reader.name),
             None => error.into(),
         })?;
         let is_over = page.is_none();
-        for event in page.into_iter().flatten() {
+        let events = page.unwrap_or_default();
+        if let (Some(consumer), Some(reader)) = (&mut consumer, &mut reader) {
+            hand(&client, consumer, reader, &events, feed.position(), options.follow).await?;
+            if is_over || consumer.is_stopping() {
+                return Ok(Exit::Done);
+            }
+            continue;
+        }
+        for event in events {
             match options.output.format {
                 _ if is_document => all.push(event),
                 Format::Table => output::print(&line(style, &event))?,
@@ -86,8 +117,11 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         if is_document && is_over {
             output::json(&all, Format::Json)?;
         }
-        if is_over || !is_document {
-            move_on(&client, &mut reader, feed.position(), options.follow).await?;
+        if let (Some(reader), Some(to), true) = (&mut reader, feed.position(), is_over || !is_document)
+            && reader.cursor != to
+        {
+            output::taken().await?;
+            move_on(&client, reader, to, options.follow).await?;
         }
         if is_over {
             return Ok(Exit::Done);
@@ -95,13 +129,32 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     }
 }
 
-/// Moves the reader behind what was printed: who dies before sees that again.
-async fn move_on(client: &Client, reader: &mut Option<Reader>, to: Option<&str>, follow: bool) -> Result<(), Failure> {
-    let (Some(reader), Some(to)) = (reader, to) else { return Ok(()) };
-    if reader.cursor != to {
-        output::taken().await?;
-        *reader = client.move_reader(reader, to, follow).await.map_err(|error| refused(&error, &reader.name))?;
+/// Hands the program what was read, and moves the reader behind it when it was dealt with.
+async fn hand(
+    client: &Client,
+    consumer: &mut Consumer,
+    reader: &mut Reader,
+    events: &[Event],
+    to: Option<&str>,
+    follow: bool,
+) -> Result<(), Failure> {
+    let name = reader.name.clone();
+    if !events.is_empty() {
+        consumer.take(events).await.map_err(|failure| {
+            failure.next(format!("{name} was not moved: the same events are handed out again when it is read again"))
+        })?;
     }
+    let Some(to) = to.filter(|to| reader.cursor != *to) else { return Ok(()) };
+    let patience = follow && !consumer.is_stopping();
+    consumer.unless_stopped(move_on(client, reader, to, patience)).await.unwrap_or_else(|| {
+        Err(Failure::new(Exit::Refused, format!("told to stop before {name} was moved"))
+            .next("events that were dealt with are handed out again"))
+    })
+}
+
+/// Moves the reader behind what was printed or dealt with: who dies before sees that again.
+async fn move_on(client: &Client, reader: &mut Reader, to: &str, patience: bool) -> Result<(), Failure> {
+    *reader = client.move_reader(reader, to, patience).await.map_err(|error| refused(&error, &reader.name))?;
     Ok(())
 }
 

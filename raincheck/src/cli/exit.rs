@@ -130,8 +130,10 @@ impl Failure {
             Error::Problem { status: 401, .. } => {
                 Self::new(Exit::Refused, message).next("give the server's token with --token or RAINCHECK_TOKEN")
             }
-            Error::Problem { problem, .. } if problem.slug() == "cursor-expired" => Self::new(Exit::NotFound, message)
+            Error::Problem { problem, .. } if problem.slug() == "cursor-expired" => Self::new(Exit::Refused, message)
                 .next("see what is there with `raincheck list`, then begin again: `raincheck events --after 0`"),
+            Error::Problem { problem, .. } if problem.slug() == "job-not-finished" => Self::new(Exit::Refused, message)
+                .next("wait for its end with `raincheck wait ID`, or cancel it first with `raincheck cancel ID`"),
             Error::Problem { status: 404 | 410, .. } => Self::new(Exit::NotFound, message),
             Error::Problem { status: 400, problem, .. } if problem.slug().starts_with("job-") => {
                 Self::new(Exit::Failed, message)

@@ -7,6 +7,7 @@ use super::{
     Connect,
     exit::{Exit, Failure},
     follow::percent,
+    names::name,
     output::{self, Cell, Output},
     style::{Ink, Style, state_ink},
     submit::tag,
@@ -21,10 +22,10 @@ pub struct List {
     #[arg(long)]
     state: Vec<String>,
     /// Of this kind.
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     kind: Option<String>,
     /// In this queue.
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     queue: Option<String>,
     /// With this idempotency key.
     #[arg(long)]

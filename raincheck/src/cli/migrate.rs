@@ -100,6 +100,10 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         );
     }
     let (_, StoreOptions::Sqlite(from)) = Which::named(from.reveal(), config).store()? else { return Err(no_file()) };
+    if !from.path.try_exists().unwrap_or(true) {
+        return Err(Failure::usage(format!("{} is missing; nothing was moved", from.path.display()))
+            .next("name the file of the old data, raincheck.db in its folder, with --from sqlite:PATH"));
+    }
     let blobs = match blobs {
         // How a bucket is reached is said by the usual variables.
         Some(place) => BlobPlace::read(&place, S3Options::default()).map_err(Failure::usage)?,

@@ -60,23 +60,29 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Returns when whoever reads a pipe has taken out of it what was printed; a terminal or a file has at once.
+/// Returns when whoever reads a pipe has taken out of it what was printed, and still reads; a terminal or a file has at once.
+/// Ends the program quietly when nobody reads any more.
 ///
 /// # Errors
 /// When that cannot be told.
 pub async fn taken() -> Result<(), Failure> {
     let stdout = std::io::stdout();
-    while FileType::from_raw_mode(fstat(&stdout).map_err(unheard)?.st_mode) == FileType::Fifo
-        && ioctl_fionread(&stdout).map_err(unheard)? > 0
-    {
+    if FileType::from_raw_mode(fstat(&stdout).map_err(unheard)?.st_mode) != FileType::Fifo {
+        return Ok(());
+    }
+    loop {
+        let is_taken = ioctl_fionread(&stdout).map_err(unheard)? == 0;
+        // Looked at afterwards: who has taken all of it and gone is not told that it was handled.
         let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
         poll(&mut ends, Some(&Timespec::default())).map_err(unheard)?;
         if ends[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
             std::process::exit(0);
         }
+        if is_taken {
+            return Ok(());
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(())
 }
 
 fn unheard(error: Errno) -> Failure {

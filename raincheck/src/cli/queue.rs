@@ -5,6 +5,7 @@ use raincheck_client::api::{Queue, QueuePatch};
 
 use super::{
     exit::{Exit, Failure},
+    names::name,
     operate::Options,
     output::{self, Cell, Format, facts},
     style::Ink,
@@ -36,6 +37,7 @@ pub enum QueueCommand {
 #[derive(Args, Debug)]
 pub struct Named {
     /// The queue.
+    #[arg(value_parser = name)]
     queue: String,
     #[command(flatten)]
     options: Options,

@@ -6,6 +6,7 @@ use raincheck_client::{Error, api::Reader, client::Expect};
 use super::{
     bars::say,
     exit::{Exit, Failure},
+    names::name,
     operate::Options,
     output::{self, Cell, Format, facts},
     style::Ink,
@@ -31,6 +32,7 @@ pub enum ReaderCommand {
 #[derive(Args, Debug)]
 pub struct Named {
     /// The reader.
+    #[arg(value_parser = name)]
     reader: String,
     #[command(flatten)]
     options: Options,
@@ -54,10 +56,12 @@ impl ReaderCommand {
                 let readers = options.connect.client()?.readers().await?;
                 output::many(&readers, options.output.format, &["READER", "EVENTS BEHIND", "FOR", "MOVED"], row)?;
             }
-            Self::Show(named) => named.show(&named.options.connect.client()?.reader(&named.reader).await?)?,
+            Self::Show(named) => {
+                named.show(&told(named.options.connect.client()?.reader(&named.reader).await, &named)?)?
+            }
             Self::Make(placed) => placed.put(Expect::Absent).await?,
             Self::Set(placed) => placed.put(Expect::Anything).await?,
-            Self::Delete(named) => named.options.connect.client()?.delete_reader(&named.reader).await?,
+            Self::Delete(named) => told(named.options.connect.client()?.delete_reader(&named.reader).await, &named)?,
         }
         Ok(Exit::Done)
     }
@@ -79,6 +83,10 @@ impl Placed {
     }
 }
 
+fn told<T>(answer: Result<T, Error>, named: &Named) -> Result<T, Failure> {
+    answer.map_err(|error| refused(&error, &named.reader))
+}
+
 /// Why a reader cannot be, or stay, where it is to be.
 pub fn refused(error: &Error, name: &str) -> Failure {
     let failure = Failure::of(error);
@@ -86,9 +94,13 @@ pub fn refused(error: &Error, name: &str) -> Failure {
         Some("cursor-expired") => failure.next(format!(
             "see what is there with `raincheck list`, then go on with the oldest event: `raincheck reader set {name} --cursor 0`"
         )),
-        Some("precondition-failed") => failure.next(format!(
-            "somebody else has moved or ended {name}: `raincheck reader show {name}`; what was printed last may be printed again"
-        )),
+        Some("precondition-failed") => {
+            Failure::new(Exit::Refused, format!("somebody else has moved or deleted the reader {name} meanwhile")).next(
+                format!("one command at a time may read for it; look where it is with `raincheck reader show {name}`"),
+            )
+        }
+        Some("not-found") => Failure::new(Exit::NotFound, format!("there is no reader {name}"))
+            .next(format!("make it with `raincheck reader make {name}`")),
         _ => failure,
     }
 }
@@ -121,4 +133,23 @@ fn row(reader: &Reader) -> Vec<Cell> {
         (behind_for(reader), late),
         (when::ago(&reader.updated_at), Some(Ink::Dim)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_has_missed_something_is_not_one_that_is_missing() {
+        let told = |status: u16, slug: &str| {
+            let problem = serde_json::from_value(serde_json::json!({ "type": format!("/problems/{slug}") })).unwrap();
+            let failure = refused(&Error::Problem { status, problem, retry_after: None }, "billing");
+            (failure.exit, failure.next.unwrap())
+        };
+        assert_eq!(told(404, "not-found"), (Exit::NotFound, "make it with `raincheck reader make billing`".to_owned()));
+        let (exit, next) = told(410, "cursor-expired");
+        assert!(exit == Exit::Refused && next.contains("raincheck reader set billing --cursor 0"), "{next}");
+        let (exit, next) = told(412, "precondition-failed");
+        assert!(exit == Exit::Refused && next.contains("raincheck reader show billing"), "{next}");
+    }
 }

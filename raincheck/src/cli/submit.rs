@@ -12,6 +12,7 @@ use super::{
     Bars, Connect,
     exit::{Exit, Failure},
     follow, media,
+    names::name,
     output::{self, Format, Output},
     result,
     style::{Ink, Style},
@@ -21,6 +22,7 @@ use super::{
 #[derive(Args, Debug)]
 pub struct Options {
     /// The kind of work.
+    #[arg(value_parser = name)]
     kind: String,
     /// The input: JSON, `@FILE` with JSON in it, or `-` for standard input.
     #[arg(conflicts_with = "file")]
@@ -32,7 +34,7 @@ pub struct Options {
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
     /// Where it waits.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     queue: Option<String>,
     /// Idempotency key: the same key again is the same job.
     #[arg(long)]

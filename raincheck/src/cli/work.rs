@@ -4,13 +4,14 @@ use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use clap::{ArgGroup, Args};
 use raincheck_client::{Worker, api::WireDuration, run::command::Command};
-use raincheck_core::{Name, NameError, Pattern};
+use raincheck_core::{NameError, Pattern};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Connect,
     exit::{Exit, Failure},
     logging,
+    names::name,
     signals::Signals,
     style::Style,
 };
@@ -25,7 +26,7 @@ pub struct Options {
     #[arg(long = "kind", value_name = "KIND", value_parser = kind)]
     kinds: Vec<String>,
     /// Take jobs from this queue; can be given again; from all if not said.
-    #[arg(long = "queue", value_name = "NAME", value_parser = queue)]
+    #[arg(long = "queue", value_name = "NAME", value_parser = name)]
     queues: Vec<String>,
     /// How many to run at once.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -93,14 +94,16 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     if options.kinds.is_empty() {
         worker = worker.any_kind(runner);
     }
-    for queue in options.queues {
+    for queue in &options.queues {
         worker = worker.queue(queue);
     }
     if let Some(grace) = options.grace {
         worker = worker.grace(Duration::from(grace));
     }
     let worker = worker.build()?;
-    tracing::info!(name, kinds = options.kinds.join(" "), server = options.connect.server, "working; stop with Ctrl-C");
+    let said = |names: &[String]| (!names.is_empty()).then(|| names.join(" "));
+    let (kinds, queues) = (said(&options.kinds), said(&options.queues));
+    tracing::info!(name, kinds, queues, server = options.connect.server, "working; stop with Ctrl-C");
     let shutdown = CancellationToken::new();
     let mut running = tokio::spawn(worker.run(shutdown.clone()));
     let ended = tokio::select! {
@@ -122,10 +125,6 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
 /// A kind or a pattern of kinds, as the server will take it.
 fn kind(text: &str) -> Result<String, NameError> {
     Pattern::new(text).map(|kind| kind.to_string())
-}
-
-fn queue(text: &str) -> Result<String, NameError> {
-    Name::new(text).map(|queue| queue.to_string())
 }
 
 fn host() -> String {

@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, collections::btree_map, fmt, slice};
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Expected, IntoDeserializer, Unexpected, Visitor};
 
 use super::tree::{Fault, Node, Value, join, suggestion};
 
@@ -31,6 +31,14 @@ struct Reader<'a> {
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self { origin: None, path: String::new(), message: message.to_string() }
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::custom(raincheck_http::mistyped(&found.to_string(), &expected.to_string()))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::invalid_type(found, expected)
     }
 }
 

@@ -74,7 +74,14 @@ fn faults_say_where_what_and_why() {
     for (text, fault) in [
         ("[server\n", "raincheck.toml:1: "),
         ("[limits]\nqueued = \"many\"\n", "raincheck.toml:2: limits.queued: must be a number, not a text"),
-        ("[limits]\nqueued = -1\n", "raincheck.toml:2: limits.queued: invalid value"),
+        (
+            "[limits]\nqueued = -1\n",
+            "raincheck.toml:2: limits.queued: must be a whole number within bounds, not negative; this is `-1`",
+        ),
+        (
+            "[queues.q]\nmax_losses = 1.5\n",
+            "raincheck.toml:2: queues.q.max_losses: must be a whole number within bounds, not negative; this is `1.5`",
+        ),
         ("[limits]\nuploads = 0\n", "raincheck.toml:2: limits.uploads: must be at least 1"),
         ("[limits]\nslow = \"0s\"\n", "raincheck.toml:2: limits.slow: must be at least 1"),
         ("[queues.\".\"]\nconcurrency = 1\n", "raincheck.toml:1: queues.\".\": `.` can't be a name"),

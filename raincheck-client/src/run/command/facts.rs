@@ -18,10 +18,14 @@ impl Facts {
     pub(super) fn of(task: &Task) -> Self {
         let mut facts = Self::default();
         let job = task.job();
-        // Tags first: one named so that it would be a fact of the job does not get in its way.
-        for (name, value) in &job.tags {
-            facts.put(&format!("TAG_{}", shell_name(name)), value);
+        let shell_names: Vec<String> = job.tags.keys().map(|name| shell_name(name)).collect();
+        for ((_, value), name) in job.tags.iter().zip(&shell_names) {
+            // Of several that a shell could not tell apart it gets none, rather than one of them.
+            if shell_names.iter().filter(|other| *other == name).count() == 1 {
+                facts.put(&format!("TAG_{name}"), value);
+            }
         }
+        facts.put("TAGS", &serde_json::to_string(&job.tags).unwrap_or_default());
         facts.put("JOB", &job.id);
         facts.put("KIND", &job.kind);
         facts.put("QUEUE", &job.queue);

@@ -71,6 +71,12 @@ fn where_no_data_is_it_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let err = doctor(folder.path(), &[]).with(2).err;
     assert!(err.contains("data/raincheck.db") && err.contains("--data"), "{err}");
+    let backup = said(command(folder.path(), &["backup", "to", "--data", "nothere"]), None).with(2).err;
+    assert!(backup.contains("nothere/raincheck.db") && backup.contains("--data"), "{backup}");
+    let from = ["migrate", "--from", "sqlite:nothere/x.db", "--to", "postgres://nobody@127.0.0.1:1/none"];
+    let migrate = said(command(folder.path(), &from), None).with(2).err;
+    assert!(migrate.contains("nothere/x.db") && migrate.contains("--from sqlite:PATH"), "{migrate}");
+    assert!(!migrate.contains("--data") && !migrate.contains("--store"), "{migrate}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "it made nothing");
 }
 

@@ -4,6 +4,7 @@
 mod backup;
 mod bench;
 mod config;
+mod consumer;
 mod demo;
 mod doctor;
 mod environment;

@@ -1,8 +1,8 @@
 //! Submitting, looking, waiting, steering.
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Read as _};
 
-use super::{Cli, command, said};
+use super::{Cli, Worker, command, said};
 
 #[test]
 fn exit_codes_are_as_documented() {
@@ -108,6 +108,84 @@ fn a_reader_is_moved_when_its_events_are_taken() {
     cli.run(&["submit", "k", "2"]).well();
     assert!(lines.next().unwrap().unwrap().contains("created"));
     assert_eq!(first.wait().unwrap().code(), Some(5));
+}
+
+/// One of the two that read for it at once is told; both are there before either is moved on.
+#[test]
+fn two_that_read_for_one_reader_do_not_go_on_both() {
+    let cli = Cli::new();
+    cli.run(&["reader", "make", "billing"]).well();
+    cli.run(&["submit", "k", "1"]).well();
+    let follow = || Worker(cli.command(&["events", "--reader", "billing", "--follow"]).spawn().unwrap());
+    let mut both = [follow(), follow()];
+    let outs = both.each_mut().map(|one| one.0.stdout.take().unwrap());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while outs.iter().any(|out| rustix::io::ioctl_fionread(out).unwrap() == 0) {
+        assert!(std::time::Instant::now() < deadline, "nothing is printed");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let _lines = outs.map(|out| {
+        let mut lines = std::io::BufReader::new(out).lines();
+        assert!(lines.next().unwrap().unwrap().contains("created"));
+        lines
+    });
+    let code = loop {
+        assert!(std::time::Instant::now() < deadline, "neither is told");
+        if let Some(ended) = both.iter_mut().find_map(|one| one.0.try_wait().unwrap()) {
+            break ended.code();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    assert_eq!(code, Some(5));
+    let mut errs = both.each_mut().map(|one| one.0.stderr.take().unwrap());
+    let told = both.iter_mut().position(|one| one.0.try_wait().unwrap().is_some()).unwrap();
+    let mut said = String::new();
+    errs[told].read_to_string(&mut said).unwrap();
+    assert!(said.contains("somebody else has moved") && said.contains("billing"), "{said}");
+    assert!(both[1 - told].0.try_wait().unwrap().is_none(), "the other one goes on");
+}
+
+/// Who has gone, with all of it in hand, has not said that he has dealt with it.
+#[test]
+fn a_reader_is_not_moved_for_a_pipe_that_nobody_reads() {
+    let cli = Cli::new();
+    cli.run(&["reader", "make", "billing"]).well();
+    cli.run(&["submit", "k", "1"]).well();
+    let mut reading = cli.command(&["events", "--reader", "billing"]).spawn().unwrap();
+    drop(reading.stdout.take());
+    assert_eq!(reading.wait().unwrap().code(), Some(0));
+    assert_eq!(cli.run(&["events", "--reader", "billing"]).well().lines().count(), 1);
+}
+
+#[test]
+fn faults_of_a_reader_say_what_they_are() {
+    let cli = Cli::new();
+    for arguments in [&["reader", "show", "nope"][..], &["reader", "delete", "nope"], &["events", "--reader", "nope"]] {
+        let err = cli.run(arguments).with(3).err;
+        assert!(err.contains("there is no reader nope") && err.contains("raincheck reader make nope"), "{err}");
+        assert!(!err.contains("PUT"), "{err}");
+    }
+    for arguments in [
+        &["reader", "make", "größe"][..],
+        &["events", "--reader", "größe"],
+        &["events", "--queue", ".x"],
+        &["queue", "show", "größe"],
+        &["list", "--kind", "a b"],
+        &["submit", "größe"],
+    ] {
+        let err = cli.run(arguments).with(2).err;
+        assert!(err.contains("letters of ASCII") || err.contains("must begin with"), "{err}");
+    }
+}
+
+#[test]
+fn what_is_not_done_is_not_purged_and_the_way_out_is_said() {
+    let cli = Cli::new();
+    let id = cli.run(&["submit", "k", "1"]).well();
+    for verb in ["purge", "rerun"] {
+        let err = cli.run(&[verb, &id]).with(5).err;
+        assert!(err.contains("next:") && err.contains("raincheck cancel"), "{err}");
+    }
 }
 
 #[test]

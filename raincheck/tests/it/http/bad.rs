@@ -84,6 +84,36 @@ async fn broken_bodies() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_is_said_in_words_of_the_contract() {
+    let server = TestServer::new().await;
+    for (body, says) in [
+        (json!({"kind": "k", "max_losses": -1}), "a whole number within bounds, not negative; this is `-1`"),
+        (json!({"kind": "k", "priority": 1.5}), "a whole number within bounds; this is `1.5`"),
+        (json!({"kind": 7}), "must be a text; this is `7`"),
+        (json!({"kind": "k", "tags": []}), "this is a list"),
+    ] {
+        let refused = server.post("/jobs", body).await.is(422).json()["errors"][0]["detail"].to_string();
+        assert!(refused.contains(says), "{refused}");
+        assert!(!refused.contains("expected") && !refused.contains("u32"), "{refused}");
+    }
+    for (parameter, says) in [
+        ("retention=5s", "retention.succeeded"),
+        ("tags=a", "tag.NAME=VALUE"),
+        ("retry=3", "retry.max_attempts"),
+        ("max_attempts=3", "write retry.max_attempts"),
+    ] {
+        let refused = send(server.ask(Method::POST, &format!("/kinds/k/jobs?{parameter}")).body("x")).await;
+        let says_so = refused.is(400).json()["detail"].to_string();
+        assert!(says_so.contains("is not a parameter of this request: write") && says_so.contains(says), "{says_so}");
+    }
+    for method in [Method::GET, Method::PUT] {
+        let request = server.ask(method, "/jobs/order-17").json(&json!({"kind": "k"}));
+        let unknown = send(request).await;
+        assert_eq!(unknown.is(404).json()["detail"], "this is no id of a job: it must be a UUID");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_may_be_left_out_may_be_null() {
     let server = TestServer::new().await;
     let job = server.job().await;

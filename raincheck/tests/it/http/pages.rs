@@ -51,6 +51,17 @@ async fn the_start_page_shows_how_to_begin_and_then_what_there_is() {
 }
 
 #[tokio::test]
+async fn a_long_name_is_clipped_and_is_there_in_full() {
+    let server = TestServer::new().await;
+    let (kind, queue, label) = ("k".repeat(128), "q".repeat(128), "<\"".repeat(100));
+    server.submit(json!({"kind": kind, "queue": queue, "label": label})).await;
+    let page = server.get("/").await.text().to_owned();
+    let clipped = |name: &str| page.matches(&format!("<span class=\"name\" title=\"{name}\">{name}</span>")).count();
+    assert_eq!((clipped(&kind), clipped(&queue), clipped(&"&lt;&quot;".repeat(100))), (1, 2, 1), "{page}");
+    assert!(server.get("/assets/raincheck.css").await.text().contains(".name { display: inline-block; max-width:"));
+}
+
+#[tokio::test]
 async fn every_problem_has_a_page() {
     let server = TestServer::new().await;
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors");

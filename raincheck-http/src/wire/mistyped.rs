@@ -1,0 +1,65 @@
+//! What serde says of a value of another type, in words of JSON and not of Rust.
+
+/// How a value that is not what it should be is told of: `found` and `expected` as serde names them.
+pub fn mistyped(found: &str, expected: &str) -> String {
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number within bounds, not negative",
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "a whole number within bounds",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a string" | "a borrowed string" | "a character" => "a text",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        other => other,
+    };
+    let (kind, value) = found.split_once(' ').unwrap_or((found, ""));
+    let found = match kind {
+        "integer" => value.to_owned(),
+        "floating" => value.trim_start_matches("point ").to_owned(),
+        "boolean" => value.to_owned(),
+        "string" => format!("the text {value}"),
+        "sequence" => "a list".to_owned(),
+        "map" => "an object".to_owned(),
+        _ => found.to_owned(),
+    };
+    format!("must be {expected}; this is {found}")
+}
+
+/// The same of a whole message; `None` when it is about something else.
+pub fn retold(message: &str) -> Option<String> {
+    let said = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
+    let (found, expected) = said.rsplit_once(", expected ")?;
+    Some(mistyped(found, expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    #[test]
+    fn no_type_of_rust_is_named() {
+        fn told<T: DeserializeOwned>(json: &str) -> String {
+            let error = serde_json::from_str::<T>(json).map(drop).unwrap_err().to_string();
+            retold(error.rsplit_once(" at line ").map_or(error.as_str(), |(what, _)| what)).unwrap()
+        }
+        let whole = "must be a whole number within bounds, not negative; this is ";
+        assert_eq!(told::<u32>("-1"), format!("{whole}`-1`"));
+        assert_eq!(told::<u32>("4294967296"), format!("{whole}`4294967296`"));
+        assert_eq!(told::<u64>("1.5"), format!("{whole}`1.5`"));
+        assert_eq!(told::<usize>("\"7\""), format!("{whole}the text \"7\""));
+        assert_eq!(told::<i64>("null"), "must be a whole number within bounds; this is null");
+        assert_eq!(told::<f64>("true"), "must be a number; this is `true`");
+        assert_eq!(told::<bool>("[]"), "must be true or false; this is a list");
+        assert_eq!(told::<String>("{}"), "must be a text; this is an object");
+        assert_eq!(told::<Vec<u8>>("1"), "must be a list; this is `1`");
+        assert_eq!(
+            told::<BTreeMap<String, u8>>("\", expected u8\""),
+            "must be an object; this is the text \", expected u8\""
+        );
+        assert_eq!(retold("must hold at most 3"), None);
+    }
+}

@@ -1,0 +1,11 @@
+//! Names on the command line, held to what the server takes: a misspelled one is a fault of usage, not something missing.
+
+use raincheck_core::{Name, NameError};
+
+/// The name of a queue, a kind or a reader.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn name(text: &str) -> Result<String, NameError> {
+    Name::new(text).map(|name| name.to_string())
+}
