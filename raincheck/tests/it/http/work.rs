@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use raincheck_store::Found;
 use reqwest::Method;
 use serde_json::json;
 
@@ -289,6 +290,42 @@ async fn failing_and_trying_again() {
     assert_eq!(lease["attempt"], 2);
     let after = bed.post(&format!("/leases/{}/fail", text(&lease["lease"])), json!({})).await.is(200).json();
     assert_eq!((&after["state"], &after["failures"]), (&json!("failed"), &json!(2)));
+}
+
+#[tokio::test]
+async fn an_end_is_answered_with_the_job_however_short_that_is_kept() {
+    let bed = Bed::new().await;
+    let run = async || {
+        let keep = json!({"succeeded": "0s", "failed": "0s"});
+        let job = bed.submit(json!({"kind": "k", "label": "short", "retention": keep})).await;
+        (path(&job), text(&bed.lease("k").await["lease"]).to_owned())
+    };
+    for (verb, body, state) in [
+        ("complete", json!(1), "succeeded"),
+        ("fail", json!({"retryable": false}), "failed"),
+        ("release", json!({}), "canceled"),
+    ] {
+        let (job, lease) = run().await;
+        if verb == "release" {
+            send(bed.ask(Method::POST, &format!("{job}/cancel"))).await.is(202);
+        }
+        let ended = bed.post(&format!("/leases/{lease}/{verb}"), body.clone()).await.is(200).json();
+        assert_eq!((path(&ended).as_str(), &ended["state"]), (job.as_str(), &json!(state)), "{verb}");
+        assert_eq!(bed.get(&job).await.is(410).slug(), "purged");
+        until_purged(&bed, &job).await;
+        let again = bed.post(&format!("/leases/{lease}/{verb}"), body).await;
+        assert_eq!(again.is(410).slug(), "purged", "{verb} again");
+    }
+    let job = path(&bed.submit(json!({"kind": "k", "retention": {"failed": "0s"}})).await);
+    let canceled = send(bed.ask(Method::POST, &format!("{job}/cancel"))).await;
+    assert_eq!(canceled.is(200).json()["state"], "canceled");
+}
+
+/// Retention has removed it.
+async fn until_purged(bed: &Bed, job: &str) {
+    let id = job.rsplit('/').next().unwrap().parse().unwrap();
+    let purged = async || matches!(bed.engine.store().job(id).await.unwrap(), Found::Purged);
+    super::super::server::until("it is purged", Duration::from_secs(30), purged).await;
 }
 
 #[tokio::test]
