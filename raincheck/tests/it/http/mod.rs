@@ -13,6 +13,7 @@ mod list;
 mod lost;
 mod pages;
 mod readers;
+mod sockets;
 mod steer;
 mod stream;
 mod submit;
