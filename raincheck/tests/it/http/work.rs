@@ -371,6 +371,10 @@ async fn bad_requests_for_work() {
         (json!({"kinds": ["k"], "wait": "soon"}), "/wait"),
         (json!({"kinds": ["k"], "request_id": ""}), "/request_id"),
         (json!({"kinds": ["k"], "worker": ["w"]}), "/worker"),
+        (json!({"kinds": ["k"], "worker": {"name": ""}}), "/worker/name"),
+        (json!({"kinds": ["k"], "worker": {"name": "n".repeat(257)}}), "/worker/name"),
+        (json!({"kinds": ["k"], "worker": {"name": "\u{1b}[2J"}}), "/worker/name"),
+        (json!({"kinds": ["k"], "worker": {"name": "w", "version": "v".repeat(257)}}), "/worker/version"),
         (json!({"kinds": ["k"], "nope": 1}), "/nope"),
     ] {
         let reply = bed.post("/leases", body.clone()).await;
