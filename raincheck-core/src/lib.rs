@@ -57,7 +57,7 @@ pub use progress::Progress;
 pub use queue::{QueueFacts, QueuePatch, QueueSettings};
 pub use rank::rank;
 pub use request::{Deadline, JobRequest};
-pub use resolve::{Invalid, resolve};
+pub use resolve::{Invalid, resolve, wrong};
 pub use retry::RetryPolicy;
 pub use state::State;
 pub use steady::SteadyClock;

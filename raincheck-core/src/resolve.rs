@@ -178,8 +178,8 @@ impl Check {
     }
 }
 
-/// What is wrong with a text, if anything.
-pub(crate) fn wrong(text: &str, least: usize, most: usize) -> Option<String> {
+/// What is wrong with a text that is to be so many bytes long and one line, if anything.
+pub fn wrong(text: &str, least: usize, most: usize) -> Option<String> {
     if text.len() < least || text.len() > most {
         return Some(format!("must be {least} to {most} bytes long"));
     }

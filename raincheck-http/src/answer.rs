@@ -5,7 +5,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header::IF_NONE_MATCH};
-use raincheck_core::{Job, JobId, Millis, State};
+use raincheck_core::{Job, JobId, Millis, Spec, State};
 use raincheck_engine::{Until, WaitEstimate};
 use raincheck_store::Record;
 use uuid::Uuid;
@@ -52,6 +52,18 @@ impl Wait {
             response.headers_mut().insert(PREFERENCE_APPLIED, value);
         }
     }
+}
+
+/// A job as a change has just left it, for whoever made the change, however short it is kept; nothing where the data has
+/// come to have another history since.
+pub async fn changed(app: &App, job: Job) -> Result<Option<Record>, Problem> {
+    let record = app.engine.record(job.no).await?;
+    if record.is_some() || !app.engine.is_purged(job.no).await? {
+        return Ok(record.filter(|record| record.job.id == job.id));
+    }
+    // What it was asked with is gone already.
+    let (spec, input_size) = (Spec::default(), 0);
+    Ok(Some(Record { job, spec, input_size, progress: None, failure: None, result: None }))
 }
 
 /// The job as it is, or as it is after the wait: for its end, or for a change of what the caller has already.

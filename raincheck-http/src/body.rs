@@ -6,6 +6,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue,
+    TRANSFER_ENCODING,
 };
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
@@ -73,6 +74,15 @@ pub async fn any_piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
 
 /// Refuses encoded bodies: what is stored is what was sent.
 pub fn refuse_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    // hyper undoes `chunked`, and lets stand before it what it knows nothing of (RFC 9112 section 6.1).
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|first| !first.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
+        return Err(
+            Problem::new(problem::NOT_IMPLEMENTED).detail("of transfer codings only `chunked` is known, and once")
+        );
+    }
     match headers.get(CONTENT_ENCODING) {
         Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
             let refused = Problem::new(problem::UNSUPPORTED).detail("send the body without Content-Encoding");

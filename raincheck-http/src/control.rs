@@ -25,7 +25,7 @@ pub async fn cancel(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Prob
     ask.query.done()?;
     let job = ask.app.job_row(id).await?;
     match ask.engine().cancel(job.no, force).await? {
-        CancelAnswer::Done(job) => changed(&ask, &job).await,
+        CancelAnswer::Done(job) => changed(&ask, job).await,
         CancelAnswer::Finished(job) => refused(&ask, &job, problem::JOB_FINISHED).await,
         CancelAnswer::Shared(job) => refused(&ask, &job, problem::JOB_SHARED).await,
         CancelAnswer::Gone => Err(ask.app.vanished(id).await),
@@ -39,7 +39,7 @@ pub async fn run_now(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem
     ask.query.done()?;
     let job = ask.app.job_row(id).await?;
     match ask.engine().run_now(job.no).await? {
-        RunNowAnswer::Done(job) => changed(&ask, &job).await,
+        RunNowAnswer::Done(job) => changed(&ask, job).await,
         RunNowAnswer::NotWaiting(job) => refused(&ask, &job, problem::JOB_NOT_WAITING).await,
         RunNowAnswer::Gone => Err(ask.app.vanished(id).await),
     }
@@ -90,9 +90,10 @@ pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Res
     }
 }
 
-async fn changed(ask: &Ask, job: &Job) -> Result<Response, Problem> {
-    let record = ask.app.job(job.id).await?;
-    if job.state.is_final() {
+async fn changed(ask: &Ask, job: Job) -> Result<Response, Problem> {
+    let id = job.id;
+    let Some(record) = answer::changed(&ask.app, job).await? else { return Err(ask.app.vanished(id).await) };
+    if record.job.state.is_final() {
         return Ok(answer::job(StatusCode::OK, &ask.view(&record)));
     }
     Ok(answer::accepted(&ask.base, &ask.view(&record)))

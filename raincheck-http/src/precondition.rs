@@ -41,12 +41,25 @@ fn version(tag: &str) -> Option<i64> {
     tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
-/// The members of a list, over all lines of its name. Our tags hold no commas, so whatever stands between two is another's.
+/// Whether what is made must not be there: `If-None-Match: *`, the only condition that is taken where nothing is changed.
+pub fn only_new(headers: &HeaderMap) -> Result<bool, Problem> {
+    match (&list(headers, IF_MATCH)?[..], &list(headers, IF_NONE_MATCH)?[..]) {
+        ([], []) => Ok(false),
+        ([], ["*"]) => Ok(true),
+        _ => Err(Problem::bad("the only condition here is If-None-Match: *, which refuses what exists")),
+    }
+}
+
+/// The members of a list, over all lines of its name. Our tags hold no commas, so whatever stands between two is another's. A
+/// list of nothing is refused: whoever sends it has lost the tag, and does not mean to go without.
 fn list(headers: &HeaderMap, name: HeaderName) -> Result<Vec<&str>, Problem> {
     let mut members = Vec::new();
     for line in headers.get_all(&name) {
         let text = line.to_str().map_err(|_| Problem::bad(format!("{name} is not text")))?;
         members.extend(text.split(',').map(str::trim).filter(|member| !member.is_empty()));
+    }
+    if members.is_empty() && headers.contains_key(&name) {
+        return Err(Problem::bad(format!("{name} is empty: name a tag or *, or leave it out")));
     }
     Ok(members)
 }
@@ -57,12 +70,14 @@ mod tests {
 
     #[tokio::test]
     async fn tags_say_what_is_expected() {
-        let of = async |lines: &[(&'static str, &'static str)], there: Option<i64>| {
+        let headers = |lines: &[(&'static str, &'static str)]| {
+            let line = |(name, value): &(&'static str, &'static str)| (HeaderName::from_static(name), HeaderValue::from_static(value));
             let mut headers = HeaderMap::new();
-            for (name, value) in lines {
-                headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
-            }
-            expected(&headers, async || Ok(there)).await.map_err(|problem| problem.row().status)
+            headers.extend(lines.iter().map(line));
+            headers
+        };
+        let of = async |lines: &[(&'static str, &'static str)], there: Option<i64>| {
+            expected(&headers(lines), async || Ok(there)).await.map_err(|problem| problem.row().status)
         };
         let (yes, not) = ("if-match", "if-none-match");
         for (lines, expected) in [
@@ -74,6 +89,10 @@ mod tests {
             (&[(yes, "W/\"17\"")], Err(412)),
             (&[(yes, "17")], Err(412)),
             (&[(yes, "\"\"")], Err(412)),
+            (&[(yes, "")], Err(400)),
+            (&[(yes, ", ,"), (yes, " ")], Err(400)),
+            (&[(not, "")], Err(400)),
+            (&[(yes, "*"), (not, " ,")], Err(400)),
             (&[(yes, "\"other\"")], Err(412)),
             (&[(yes, "\"17\", \"18\"")], Ok(Expected::Version(18))),
             (&[(yes, "\"18\","), (yes, ", \"17\"")], Ok(Expected::Version(18))),
@@ -85,6 +104,20 @@ mod tests {
             (&[(yes, "\"17\""), (not, "*")], Err(400)),
         ] {
             assert_eq!(of(lines, Some(18)).await, expected, "{lines:?}");
+        }
+        for (lines, expected) in [
+            (&[][..], Ok(false)),
+            (&[(not, "*")], Ok(true)),
+            (&[(not, " * ,")], Ok(true)),
+            (&[(not, "")], Err(400)),
+            (&[(not, "\"17\"")], Err(400)),
+            (&[(not, "*, \"17\"")], Err(400)),
+            (&[(not, "*"), (not, "*")], Err(400)),
+            (&[(yes, "*")], Err(400)),
+            (&[(yes, ",")], Err(400)),
+        ] {
+            let only_new = only_new(&headers(lines)).map_err(|problem| problem.row().status);
+            assert_eq!(only_new, expected, "{lines:?}");
         }
         assert_eq!(of(&[(yes, "\"17\", \"18\"")], None).await, Err(412), "there is none");
         assert_eq!(etag(17), "\"17\"");

@@ -80,6 +80,7 @@ rows! {
     VALIDATION = Row { slug: "validation", status: 422, title: "The content is not valid" },
     UPGRADE_REQUIRED = Row { slug: "upgrade-required", status: 426, title: "Another protocol version is required" },
     HEADERS = Row { slug: "headers-too-large", status: 431, title: "The request head is too large" },
+    NOT_IMPLEMENTED = Row { slug: "not-implemented", status: 501, title: "The transfer coding is not known here" },
     QUEUE_FULL = Row { slug: "queue-full", status: 503, title: "The queue is full" },
     DRAINING = Row { slug: "draining", status: 503, title: "The server is shutting down" },
     OVERLOADED = Row { slug: "overloaded", status: 503, title: "The server has no room for this now" },

@@ -56,7 +56,7 @@ pub async fn put(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Respo
     let expected = expected(&ask, &name).await?;
     let place = ask.base.header(&["/readers/", name.as_str()]);
     let text = ask.json(body).await?;
-    let asked: ReaderBody<'_> = read(&text)?;
+    let asked: ReaderBody = read(&text)?;
     let to = match start::cursor(&ask.app, asked.cursor.as_deref())? {
         Start::Behind(place) => Start::Reader(place),
         to => to,

@@ -1,5 +1,6 @@
 //! What a run streams to its caller and logs for operators, taken as it comes.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,6 +24,8 @@ use crate::wire::Json;
 const LOOK: Duration = Duration::from_secs(2);
 /// Pause between two signs of life; well within the shortest lease.
 const SIGN: Duration = Duration::from_millis(500);
+/// While the server drains, a body gets so long to be whole; well within the time of the drain, so that its sender is told.
+const DRAINING: Duration = Duration::from_secs(5);
 
 /// Appends to the run's stream.
 #[utoipa::path(post, path = "/leases/{lease}/stream", tag = "work",
@@ -63,30 +66,16 @@ struct Target {
 }
 
 async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, Problem> {
-    body::refuse_encoding(&ask.headers)?;
-    let draining = ask.engine().draining();
-    let (mut end, mut signs) = (None, Signs::default());
-    // At once unless the bytes are here, whose writing tells, too; then while nothing comes: its sender is waited for as
-    // long as the run goes on, and no longer. A log may get its last lines when that is over.
-    let first_look = if to.kind == ChunkKind::Log { LOOK } else { Duration::ZERO };
-    let mut next_look = interval_at(Instant::now() + first_look, LOOK);
-    next_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let piece = tokio::select! {
-            biased;
-            piece = body::any_piece(&mut body) => piece?,
-            () = draining.cancelled() => None,
-            _ = next_look.tick() => {
-                look(ask, to.lease).await?;
-                continue;
-            }
-        };
-        let Some(piece) = piece else { break };
-        let length = piece.len() as u64;
-        end = Some(write(ask, &to, piece).await?);
-        to.offset = to.offset.map(|offset| offset + length);
-        signs.of_life(ask, to.lease).await?;
+    if let Err(refused) = body::refuse_encoding(&ask.headers) {
+        return Err(body::refuse(&ask.headers, body, refused).await);
     }
+    let end = match take(ask, &mut to, &mut body).await {
+        Ok(end) => end,
+        Err(refused) => {
+            body::discard(body).await;
+            return Err(refused);
+        }
+    };
     // An empty body asks how far it came, and what more there is room for.
     let (end, room) = match end {
         Some(end) => (end, None),
@@ -104,6 +93,55 @@ async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, P
     }
     out.end();
     Ok(json(StatusCode::OK, out))
+}
+
+/// Writes the body as it comes, to its end: whatever else ends the reading is an error. Answers how far the run has written
+/// then; nothing for an empty body.
+async fn take(ask: &Ask, to: &mut Target, body: &mut Body) -> Result<Option<u64>, Problem> {
+    let draining = ask.engine().draining();
+    let mut drained = pin!(async {
+        draining.cancelled().await;
+        tokio::time::sleep(DRAINING).await;
+    });
+    let (mut end, mut signs) = (None, Signs::default());
+    // At once unless the bytes are here, whose writing tells, too; then while nothing comes: its sender is waited for as
+    // long as the run goes on, and no longer. A log may get its last lines when that is over.
+    let first_look = if to.kind == ChunkKind::Log { LOOK } else { Duration::ZERO };
+    let mut next_look = interval_at(Instant::now() + first_look, LOOK);
+    next_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let piece = tokio::select! {
+            biased;
+            piece = body::any_piece(body) => piece?,
+            () = &mut drained => return Err(cut_off(end)),
+            _ = next_look.tick() => {
+                look(ask, to.lease).await?;
+                continue;
+            }
+        };
+        let Some(piece) = piece else { return Ok(end) };
+        let length = piece.len() as u64;
+        let kept = write(ask, to, piece).await?;
+        if to.offset.is_some_and(|offset| kept < offset) {
+            let detail =
+                format!("bytes are missing before these: what came is kept up to offset {kept}, send from there");
+            return Err(Problem::new(problem::RANGE).detail(detail));
+        }
+        end = Some(kept);
+        to.offset = to.offset.map(|offset| offset + length);
+        signs.of_life(ask, to.lease).await?;
+    }
+}
+
+/// The server ends before the body does.
+fn cut_off(end: Option<u64>) -> Problem {
+    let detail = match end {
+        Some(end) => {
+            format!("the body did not end in time; what came is kept, up to offset {end}: send the rest again")
+        }
+        None => "nothing of the body came in time: send it again".to_owned(),
+    };
+    Problem::new(problem::DRAINING).detail(detail).retry_after(rand::random_range(2..=6))
 }
 
 fn limit(ask: &Ask, to: &Target) -> u64 {

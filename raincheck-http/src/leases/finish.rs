@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use raincheck_core::{Content, LeaseRef, Outcome, Payload, limits};
 use raincheck_engine::{Finish, digest};
-use raincheck_store::{BlobUse, Found, Unclaimed};
+use raincheck_store::{BlobUse, Unclaimed};
 
 use crate::answer;
 use crate::app::App;
@@ -78,12 +78,11 @@ fn released(body: &ReleaseBody) -> Outcome {
 
 async fn settle(ask: &Ask, lease: LeaseRef, outcome: Outcome) -> Result<Response, Problem> {
     match ask.engine().settle(lease, outcome).await? {
-        Finish::Done(job) => match ask.engine().job(job.id).await? {
-            // The data has come to have another history since.
-            Found::Unknown => Err(Problem::new(problem::LEASE_LOST)),
-            Found::Purged => Err(Problem::new(problem::PURGED)),
-            Found::Here(record) => Ok(answer::job(StatusCode::OK, &ask.view(&record))),
-        },
+        Finish::Done(job) => {
+            let record = answer::changed(&ask.app, job).await?;
+            let record = record.ok_or_else(|| Problem::new(problem::LEASE_LOST))?;
+            Ok(answer::job(StatusCode::OK, &ask.view(&record)))
+        }
         Finish::LeaseLost(_) => Err(ask.lease_lost(lease).await?),
         Finish::Gone => Err(ask.gone(lease).await?),
     }

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
-use raincheck_core::{Millis, Name, Pattern, limits};
+use raincheck_core::{Millis, Name, Pattern, limits, wrong};
 use raincheck_engine::{LeaseError, LeaseRequest, WorkerId};
 
 use write::{write_drain, write_leases};
@@ -22,7 +22,7 @@ use write::{write_drain, write_leases};
 use super::answer::json;
 use super::app::App;
 use super::ask::Ask;
-use super::cut::{cut, shorten};
+use super::cut::shorten;
 use super::problem::{Problem, Violation};
 use super::wire::{AtMost, Duration, Json, LeaseBody, Object, read};
 use super::{body, peer};
@@ -105,6 +105,11 @@ async fn request(
     if max > 0 && nothing && finish.is_empty() {
         errors.push(Violation::new("/kinds", "must name at least one kind or pattern where no queues are named"));
     }
+    if let Some(Object(worker)) = &asked.worker {
+        let name = wrong(&worker.name, 1, limits::LABEL_BYTES).map(|detail| Violation::new("/worker/name", detail));
+        let version = worker.version.as_deref().and_then(|version| wrong(version, 0, limits::LABEL_BYTES));
+        errors.extend(name.into_iter().chain(version.map(|detail| Violation::new("/worker/version", detail))));
+    }
     let ttl = ttl("/ttl", asked.ttl, &mut errors).unwrap_or(limits::TTL_MILLIS);
     if asked.request_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits::KEY_BYTES) {
         errors.push(Violation::new("/request_id", "must be 1 to 255 bytes long"));
@@ -124,11 +129,7 @@ async fn request(
     let wait = wait.map_or(0, |Duration(wait)| wait.min(app.options.limits.wait));
     let worker = asked.worker.map_or_else(
         || WorkerId { name: "unnamed".into(), version: None, trouble: None },
-        |Object(worker)| WorkerId {
-            name: cut(&worker.name, limits::LABEL_BYTES).into(),
-            version: worker.version.map(|version| cut(&version, limits::LABEL_BYTES).into()),
-            trouble,
-        },
+        |Object(worker)| WorkerId { name: worker.name.into(), version: worker.version.map(Into::into), trouble },
     );
     let request_id = asked.request_id.map(Into::into);
     let finish = ends.take(app, text, finish).await?;

@@ -11,7 +11,6 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::IF_NONE_MATCH;
 use raincheck_core::{Content, JobId, NewJob};
 use raincheck_engine::SubmitError;
 use raincheck_store::Unclaimed;
@@ -19,6 +18,7 @@ use raincheck_store::Unclaimed;
 use super::app::App;
 use super::ask::Ask;
 use super::path::JobPath;
+use super::precondition;
 use super::problem::Problem;
 use super::wire::{NewJobBody, Present, read};
 
@@ -46,9 +46,9 @@ pub async fn post(mut ask: Ask, body: Body) -> Result<Response, Problem> {
               super::openapi::PutProblems))]
 pub async fn put(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
     let wait = ask.wait()?;
+    let only_new = precondition::only_new(&ask.headers)?;
     let text = ask.json(body).await?;
     let (new, file) = one(&ask.app, &text, &ask.headers, Some(id)).await?;
-    let only_new = ask.headers.get(IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == b"*");
     let asked = answer::Asked { base: &ask.base, wait, chosen: true, only_new };
     answer::submit(&ask.app, new, file, asked).await
 }

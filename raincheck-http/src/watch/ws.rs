@@ -9,6 +9,8 @@ use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderValue};
 use raincheck_core::{Event, limits::PIECE_BYTES};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tungstenite::Error::{Capacity, Protocol, Utf8};
+use tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
 
 use super::slots::Slot;
 use super::{Note, Opened, Source, envelope, joined};
@@ -29,7 +31,10 @@ const MESSAGE_BYTES: usize = 4 << 10;
 
 const NORMAL: u16 = 1000;
 const GOING_AWAY: u16 = 1001;
+const PROTOCOL_ERROR: u16 = 1002;
+const NOT_UTF8: u16 = 1007;
 const POLICY: u16 = 1008;
+const TOO_BIG: u16 = 1009;
 const TRY_LATER: u16 = 1013;
 const TOO_SLOW: u16 = 4408;
 const LOST: u16 = 4410;
@@ -73,21 +78,32 @@ fn check(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 async fn serve(app: &App, opened: Opened, slot: Option<Slot>, mut socket: WebSocket) {
-    let code = if slot.is_none() { (TRY_LATER, "too many streams") } else { run(app, opened, &mut socket).await };
-    let (code, reason) = code;
-    let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let why = match slot {
+        Some(_) => run(app, opened, &mut socket).await,
+        None => Some((TRY_LATER, "too many streams")),
+    };
+    let last = async {
+        match why {
+            // That it cannot be sent says that the client has gone.
+            Some((code, reason)) => {
+                drop(socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await)
+            }
+            // Who reads on echoes the client's close frame.
+            None => while socket.recv().await.is_some() {},
+        }
+    };
     // A slow client gets some more time to take what waits for it and to learn why; then the connection just ends.
     let most = if app.engine.is_draining() { Duration::from_secs(1) } else { SEND_MOST };
-    let _ = timeout(most, socket.send(close)).await;
+    let _ = timeout(most, last).await;
 }
 
-/// Sends until there is a reason to close.
-async fn run(app: &App, opened: Opened, socket: &mut WebSocket) -> (u16, &'static str) {
+/// Sends until there is a reason to close, and answers it; nothing where the client has closed or is gone.
+async fn run(app: &App, opened: Opened, socket: &mut WebSocket) -> Option<(u16, &'static str)> {
     let Opened { mut source, form, note, mut over } = opened;
     if let Some(note) = note
         && let Err(code) = send(socket, note_text(&note)).await
     {
-        return code;
+        return Some(code);
     }
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -98,32 +114,44 @@ async fn run(app: &App, opened: Opened, socket: &mut WebSocket) -> (u16, &'stati
                 Ok(Some(event)) => {
                     over = source.ends_with(&event);
                     if let Err(code) = tell(app, socket, source.form(form), event).await {
-                        return code;
+                        return Some(code);
                     }
                 }
-                Ok(None) if app.engine.is_draining() => return (GOING_AWAY, "the server is shutting down"),
+                Ok(None) if app.engine.is_draining() => return Some((GOING_AWAY, "the server is shutting down")),
                 Ok(None) if matches!(source, Source::Feed(_)) => {
-                    return (LOST, "some of these events are gone: begin again with after=0");
+                    return Some((LOST, "some of these events are gone: begin again with after=0"));
                 }
-                Ok(None) => return (NORMAL, "done"),
-                Err(_) => return (TRY_LATER, "the store does not answer"),
+                Ok(None) => return Some((NORMAL, "done")),
+                Err(_) => return Some((TRY_LATER, "the store does not answer")),
             },
             message = socket.recv() => match message {
-                Some(Ok(Message::Text(_) | Message::Binary(_))) => return (POLICY, "nothing is expected from you"),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return (NORMAL, "bye"),
+                Some(Ok(Message::Text(_) | Message::Binary(_))) => return Some((POLICY, "nothing is expected from you")),
+                Some(Ok(Message::Close(_))) | None => return None,
+                Some(Err(error)) => return failed(error),
                 Some(Ok(_)) => heard = Instant::now(),
             },
             _ = ping.tick() => {
                 if heard.elapsed() > SILENCE_MOST {
-                    return (TOO_SLOW, "no answer to pings");
+                    return Some((TOO_SLOW, "no answer to pings"));
                 }
                 if !matches!(timeout(SEND_MOST, socket.send(Message::Ping(Default::default()))).await, Ok(Ok(()))) {
-                    return (TOO_SLOW, "too slow");
+                    return Some((TOO_SLOW, "too slow"));
                 }
             }
         }
     }
-    (NORMAL, "done")
+    Some((NORMAL, "done"))
+}
+
+/// How a client that does not speak the protocol is shown out (RFC 6455 section 7.4.1); nothing where it is gone.
+fn failed(error: axum::Error) -> Option<(u16, &'static str)> {
+    match *error.into_inner().downcast().ok()? {
+        Protocol(ResetWithoutClosingHandshake) => None,
+        Protocol(_) => Some((PROTOCOL_ERROR, "this is not WebSocket")),
+        Utf8(_) => Some((NOT_UTF8, "text must be UTF-8")),
+        Capacity(_) => Some((TOO_BIG, "nothing so long is expected from you")),
+        _ => None,
+    }
 }
 
 /// Sends an event. A large one is held by no more sockets than there is room for: who waits for it reads it again.

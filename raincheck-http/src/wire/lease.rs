@@ -30,7 +30,7 @@ pub struct LeaseBody<'a> {
     /// At most so many; 1 unless given, 0 only finishes, and says what troubles the worker.
     #[schema(maximum = 1000)]
     pub max: Option<usize>,
-    /// How long to wait for the first.
+    /// How long to wait for the first; more than the server lets anybody wait is cut to that.
     #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "20s")]
     pub wait: Option<Duration>,
     /// Length of the leases.
@@ -51,9 +51,9 @@ pub struct LeaseBody<'a> {
 #[serde(deny_unknown_fields)]
 #[schema(as = WorkerName)]
 pub struct WorkerBody<'a> {
-    /// For people; need not be unique.
+    /// For people; need not be unique. One line.
     #[serde(borrow)]
-    #[schema(max_length = 256)]
+    #[schema(min_length = 1, max_length = 256)]
     pub name: Cow<'a, str>,
     /// Of its program.
     #[serde(borrow)]

@@ -163,6 +163,20 @@ async fn media_types_and_encodings() {
         assert_eq!(reply.header("accept-encoding"), "identity");
     }
     send(server.ask(Method::POST, "/kinds/k/jobs").header("content-type", "nonsense").body("x")).await.is(415);
+    for (coding, status) in [
+        ("chunked", 202),
+        ("Chunked", 202),
+        ("gzip, chunked", 501),
+        ("chunked, chunked", 501),
+        ("gzip\r\nTransfer-Encoding: chunked", 501),
+    ] {
+        for path in ["/jobs", "/kinds/k/jobs"] {
+            let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close");
+            let more = format!("Content-Type: application/json\r\nTransfer-Encoding: {coding}");
+            let answer = server.raw(format!("{head}\r\n{more}\r\n\r\nc\r\n{body}\r\n0\r\n\r\n").as_bytes()).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {coding}: {answer}");
+        }
+    }
 }
 
 #[tokio::test]

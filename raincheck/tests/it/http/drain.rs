@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_tungstenite::connect_async;
 
 use super::super::server::{Server, until};
@@ -71,6 +73,79 @@ async fn while_draining_nothing_is_taken_in() {
     assert_eq!((&answer["finished"][0]["state"], &answer["drain"]), (&json!("succeeded"), &json!(true)));
     let answer = server.post("/leases", json!({"kinds": ["k"], "wait": "30s"})).await.is(200).json();
     assert_eq!(answer, json!({"leases": [], "finished": [], "drain": true}), "at once");
+}
+
+/// The body of a request that a server which drains has begun to read; what is sent of it comes after that.
+async fn reading(server: &TestServer, target: &str, framing: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nExpect: 100-continue\r\n{framing}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut goes_on = [0; 25];
+    stream.read_exact(&mut goes_on).await.unwrap();
+    assert_eq!(&goes_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+/// The answer, which ends with the connection or with its JSON.
+async fn told(mut stream: TcpStream) -> String {
+    let mut answer = String::new();
+    while !answer.ends_with('}') {
+        let mut piece = [0; 4_096];
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read(&mut piece)).await.expect("no answer");
+        match read.unwrap() {
+            0 => break,
+            read => answer += std::str::from_utf8(&piece[..read]).unwrap(),
+        }
+    }
+    answer
+}
+
+#[tokio::test]
+async fn what_a_run_writes_while_the_server_drains_is_taken_whole() {
+    for (to, begins_first) in [("log", false), ("log", true), ("stream", false), ("stream", true)] {
+        let server = TestServer::new().await;
+        let job = server.job().await;
+        let target = format!("/leases/{}/{to}", text(&server.lease("k").await["lease"]));
+        if !begins_first {
+            server.engine.drain();
+        }
+        let mut sized = reading(&server, &target, "Content-Length: 11").await;
+        if begins_first {
+            server.engine.drain();
+        }
+        let there = async || server.get(&format!("{job}/{to}")).await.bytes.len();
+        sized.write_all(b"hello ").await.unwrap();
+        until("the first half is kept", Duration::from_secs(5), async || there().await == 6).await;
+        sized.write_all(b"world").await.unwrap();
+        let answer = told(sized).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("{\"offset\":11}"), "{to}: {answer}");
+        let mut chunked = reading(&server, &format!("{target}?offset=11"), "Transfer-Encoding: chunked").await;
+        chunked.write_all(b"5\r\nagain\r\n").await.unwrap();
+        until("the first chunk is kept", Duration::from_secs(5), async || there().await == 16).await;
+        chunked.write_all(b"1\r\n!\r\n0\r\n\r\n").await.unwrap();
+        let answer = told(chunked).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("{\"offset\":17}"), "{to}: {answer}");
+        assert_eq!(server.get(&format!("{job}/{to}")).await.is(200).text(), "hello worldagain!");
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_does_not_write_to_its_end_while_the_server_drains_is_refused() {
+    let server = TestServer::new().await;
+    let job = server.job().await;
+    let target = format!("/leases/{}/stream", text(&server.lease("k").await["lease"]));
+    server.engine.drain();
+    let nothing = reading(&server, &target, "Content-Length: 11").await;
+    let mut half = reading(&server, &target, "Transfer-Encoding: chunked").await;
+    half.write_all(b"5\r\nhello\r\n").await.unwrap();
+    for (stream, detail) in [(nothing, "nothing of the body came"), (half, "up to offset 5: send the rest again")] {
+        let answer = told(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("/problems/draining"), "{answer}");
+        assert!(answer.contains(detail) && answer.contains("retry-after: "), "{answer}");
+    }
+    assert_eq!(server.get(&format!("{job}/stream")).await.is(200).text(), "hello");
 }
 
 #[tokio::test]
@@ -152,6 +227,7 @@ async fn a_server_that_stops_is_reached_until_the_runs_of_its_workers_are_over()
     assert!(started.elapsed() < Duration::from_secs(8), "nothing is waited for: {:?}", started.elapsed());
     it.server = Server::start(it.folder.path(), &[]);
     assert_eq!(it.get(&it.job).await.is(200).json()["result"]["value"], "done");
+    assert_eq!(it.get(&format!("{}/log", it.job)).await.is(200).text(), "\"going on\"");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod lost;
 mod pages;
 mod read;
 mod readers;
+mod sockets;
 mod stream;
 mod submit;
 mod test_server;

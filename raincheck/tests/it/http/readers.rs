@@ -62,6 +62,24 @@ async fn a_reader_is_made_moved_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_condition_that_names_nothing_is_refused() {
+    let server = TestServer::new().await;
+    let made = put(&server, "billing", json!({}), &[]).await;
+    server.job().await;
+    for (name, value) in [("if-match", ""), ("if-match", ", ,"), ("if-none-match", ""), ("if-none-match", ",")] {
+        let refused = put(&server, "billing", json!({}), &[(name, value)]).await;
+        assert_eq!(refused.is(400).slug(), "invalid-request", "{name}: {value}");
+        assert!(text(&refused.json()["detail"]).contains("is empty"), "{}", refused.text());
+        let new = server.ask(Method::PUT, &format!("/jobs/{}", uuid::Uuid::nil())).json(&json!({"kind": "k"}));
+        assert_eq!(send(new.header(name, value)).await.is(400).slug(), "invalid-request", "{name}: {value}");
+    }
+    delete(&server, "billing", Some(",")).await.is(400);
+    let there = server.get("/readers/billing").await;
+    assert_eq!((there.header("etag"), &there.json()["lag_events"]), (made.header("etag"), &json!(1)), "not moved");
+    server.get(&format!("/jobs/{}", uuid::Uuid::nil())).await.is(404);
+}
+
+#[tokio::test]
 async fn readers_are_listed_page_by_page() {
     let server = TestServer::new().await;
     for name in ["c", "a", "B"] {
@@ -83,6 +101,7 @@ async fn what_is_not_a_place_of_a_reader_is_refused() {
     for (path, body, status, slug) in [
         ("ok", json!({"cursor": "nonsense"}), 400, "invalid-cursor"),
         ("ok", json!({"cursor": 1}), 422, "validation"),
+        ("ok", json!({"cursor": null}), 422, "validation"),
         ("ok", json!({"place": "0"}), 422, "validation"),
         ("ok", json!([]), 422, "validation"),
         ("no%20name", json!({}), 404, "not-found"),

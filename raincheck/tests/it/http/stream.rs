@@ -31,6 +31,9 @@ async fn bytes_as_they_come_while_running_and_after() {
     assert_eq!(post(0, "hello ").await.is(200).json(), json!({"offset": 6}));
     assert_eq!(post(0, "hello ").await.is(200).json(), json!({"offset": 6}), "a repeated offset is not doubled");
     assert_eq!(post(4, "o world").await.is(200).json(), json!({"offset": 11}));
+    let gap = post(12, "!").await;
+    assert_eq!(gap.is(416).slug(), "range-not-satisfiable", "bytes are missing before it");
+    assert!(text(&gap.json()["detail"]).contains("offset 11"), "{}", gap.text());
     let now = server.get(&stream).await;
     assert_eq!(
         (now.is(200).text().as_str(), now.header("content-type"), now.header("raincheck-attempt")),

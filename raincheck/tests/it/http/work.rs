@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use raincheck_store::Found;
 use reqwest::Method;
 use serde_json::json;
 
@@ -293,6 +294,42 @@ async fn failing_and_trying_again() {
 }
 
 #[tokio::test]
+async fn an_end_is_answered_with_the_job_however_short_that_is_kept() {
+    let server = TestServer::new().await;
+    let run = async || {
+        let keep = json!({"succeeded": "0s", "failed": "0s"});
+        let job = server.submit(json!({"kind": "k", "label": "short", "retention": keep})).await;
+        (path(&job), text(&server.lease("k").await["lease"]).to_owned())
+    };
+    for (verb, body, state) in [
+        ("complete", json!(1), "succeeded"),
+        ("fail", json!({"retryable": false}), "failed"),
+        ("release", json!({}), "canceled"),
+    ] {
+        let (job, lease) = run().await;
+        if verb == "release" {
+            send(server.ask(Method::POST, &format!("{job}/cancel"))).await.is(202);
+        }
+        let ended = server.post(&format!("/leases/{lease}/{verb}"), body.clone()).await.is(200).json();
+        assert_eq!((path(&ended).as_str(), &ended["state"]), (job.as_str(), &json!(state)), "{verb}");
+        assert_eq!(server.get(&job).await.is(410).slug(), "purged");
+        until_purged(&server, &job).await;
+        let again = server.post(&format!("/leases/{lease}/{verb}"), body).await;
+        assert_eq!(again.is(410).slug(), "purged", "{verb} again");
+    }
+    let job = path(&server.submit(json!({"kind": "k", "retention": {"failed": "0s"}})).await);
+    let canceled = send(server.ask(Method::POST, &format!("{job}/cancel"))).await;
+    assert_eq!(canceled.is(200).json()["state"], "canceled");
+}
+
+/// Retention has removed it.
+async fn until_purged(server: &TestServer, job: &str) {
+    let id = job.rsplit('/').next().unwrap().parse().unwrap();
+    let purged = async || matches!(server.engine.store().job(id).await.unwrap(), Found::Purged);
+    super::super::server::until("it is purged", Duration::from_secs(30), purged).await;
+}
+
+#[tokio::test]
 async fn heartbeats_carry_progress() {
     let server = TestServer::new().await;
     let job = server.job().await;
@@ -335,6 +372,10 @@ async fn bad_requests_for_work() {
         (json!({"kinds": ["k"], "wait": "soon"}), "/wait"),
         (json!({"kinds": ["k"], "request_id": ""}), "/request_id"),
         (json!({"kinds": ["k"], "worker": ["w"]}), "/worker"),
+        (json!({"kinds": ["k"], "worker": {"name": ""}}), "/worker/name"),
+        (json!({"kinds": ["k"], "worker": {"name": "n".repeat(257)}}), "/worker/name"),
+        (json!({"kinds": ["k"], "worker": {"name": "\u{1b}[2J"}}), "/worker/name"),
+        (json!({"kinds": ["k"], "worker": {"name": "w", "version": "v".repeat(257)}}), "/worker/version"),
         (json!({"kinds": ["k"], "nope": 1}), "/nope"),
     ] {
         let reply = server.post("/leases", body.clone()).await;
