@@ -60,6 +60,7 @@ async fn while_draining_nothing_is_taken_in() {
     bed.engine.drain();
     let refused = bed.post("/jobs", json!({"kind": "k"})).await;
     assert_eq!(refused.is(503).slug(), "draining");
+    assert!(text(&refused.json()["detail"]).contains("is about to stop"));
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
     assert_eq!(send(bed.ask(Method::POST, "/kinds/k/jobs").body("x")).await.is(503).slug(), "draining");
     assert_eq!(bed.get("/readyz").await.is(503).slug(), "draining");

@@ -196,6 +196,7 @@ async fn other_methods_are_named() {
         let reply = send(bed.ask(method.clone(), path)).await;
         assert_eq!(reply.is(405).slug(), "method-not-allowed", "{method} {path}");
         assert!(reply.header("allow").contains(allow), "{}", reply.header("allow"));
+        assert!(reply.json()["detail"].to_string().contains(allow), "{}", reply.text());
         assert_eq!(reply.header("cache-control"), "no-store");
     }
 }
@@ -218,6 +219,7 @@ async fn a_token_opens_everything_but_livez() {
         let refused = bed.get(path).await;
         assert_eq!(refused.is(401).slug(), "unauthorized", "{path}");
         assert!(refused.header("www-authenticate").starts_with("Bearer"));
+        assert!(refused.json()["detail"].to_string().contains("Authorization: Bearer"), "{}", refused.text());
         send(bed.ask(Method::GET, path).bearer_auth("t0p").timeout(std::time::Duration::from_secs(5))).await.is(200);
     }
     send(bed.ask(Method::GET, "/jobs").bearer_auth("t0q")).await.is(401);
