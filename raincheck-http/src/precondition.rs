@@ -71,7 +71,9 @@ mod tests {
     #[tokio::test]
     async fn tags_say_what_is_expected() {
         let headers = |lines: &[(&'static str, &'static str)]| {
-            let line = |(name, value): &(&'static str, &'static str)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+            let line = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
             let mut headers = HeaderMap::new();
             headers.extend(lines.iter().map(line));
             headers

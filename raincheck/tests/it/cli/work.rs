@@ -1,8 +1,9 @@
 //! Workers at the command line, and following what they do.
 
+use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
-use super::Cli;
+use super::{Cli, Worker};
 
 #[test]
 fn submit_and_wait_prints_the_result_alone() {
@@ -14,6 +15,21 @@ fn submit_and_wait_prints_the_result_alone() {
     let job: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&job["state"], &job["result"]["value"]), (&"succeeded".into(), &"JSON".into()));
     assert_eq!(worker.stop(), Some(0));
+}
+
+#[test]
+fn what_a_worker_serves_stands_in_its_log() {
+    let cli = Cli::new();
+    for (options, queues, kinds) in [
+        (&["--queue", "q1", "--queue", "q2"][..], Some("q1 q2"), None),
+        (&["--kind", "a.*", "--kind", "b"], None, Some("a.* b")),
+    ] {
+        let mut worker = Worker(cli.command(&[&["work"], options, &["--", "cat"]].concat()).spawn().unwrap());
+        let mut line = String::new();
+        BufReader::new(worker.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((line["queues"].as_str(), line["kinds"].as_str()), (queues, kinds), "{line}");
+    }
 }
 
 #[test]

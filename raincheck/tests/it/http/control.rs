@@ -30,6 +30,7 @@ async fn cancel() {
     let refused = send(server.ask(Method::POST, &format!("{done}/cancel"))).await;
     assert_eq!(refused.is(409).slug(), "job-finished");
     assert_eq!(refused.json()["job"]["state"], "succeeded");
+    assert_eq!(refused.json()["detail"], "the job has succeeded");
 }
 
 #[tokio::test]
@@ -62,7 +63,9 @@ async fn run_now_and_purge() {
     let now = send(server.ask(Method::POST, &format!("{job}/run-now"))).await;
     assert_eq!(now.is(202).json()["state"], "queued");
     assert_eq!(send(server.ask(Method::POST, &format!("{job}/run-now"))).await.is(409).slug(), "job-not-waiting");
-    assert_eq!(send(server.ask(Method::DELETE, &job)).await.is(409).slug(), "job-not-finished");
+    let waits = send(server.ask(Method::DELETE, &job)).await;
+    assert_eq!(waits.is(409).slug(), "job-not-finished");
+    assert_eq!(waits.json()["detail"], "the job is queued");
     server.complete("k", json!(1)).await;
     send(server.ask(Method::DELETE, &job)).await.is(204);
     assert_eq!(send(server.ask(Method::DELETE, &job)).await.is(410).slug(), "purged");

@@ -63,6 +63,7 @@ async fn while_draining_nothing_is_taken_in() {
     server.engine.drain();
     let refused = server.post("/jobs", json!({"kind": "k"})).await;
     assert_eq!(refused.is(503).slug(), "draining");
+    assert!(text(&refused.json()["detail"]).contains("is about to stop"));
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
     assert_eq!(send(server.ask(Method::POST, "/kinds/k/jobs").body("x")).await.is(503).slug(), "draining");
     assert_eq!(server.get("/readyz").await.is(503).slug(), "draining");

@@ -219,6 +219,7 @@ async fn a_token_opens_everything_but_livez() {
         let refused = server.get(path).await;
         assert_eq!(refused.is(401).slug(), "unauthorized", "{path}");
         assert!(refused.header("www-authenticate").starts_with("Bearer"));
+        assert!(refused.json()["detail"].to_string().contains("Authorization: Bearer"), "{}", refused.text());
         send(server.ask(Method::GET, path).bearer_auth("t0p").timeout(std::time::Duration::from_secs(5))).await.is(200);
     }
     send(server.ask(Method::GET, "/jobs").bearer_auth("t0q")).await.is(401);
