@@ -71,11 +71,10 @@ mod tests {
     #[tokio::test]
     async fn tags_say_what_is_expected() {
         let headers = |lines: &[(&'static str, &'static str)]| {
-            let line = |(name, value): &(&'static str, &'static str)| {
-                (HeaderName::from_static(name), HeaderValue::from_static(value))
-            };
             let mut headers = HeaderMap::new();
-            headers.extend(lines.iter().map(line));
+            for (name, value) in lines {
+                headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
             headers
         };
         let of = async |lines: &[(&'static str, &'static str)], there: Option<i64>| {
