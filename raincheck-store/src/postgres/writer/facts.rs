@@ -149,12 +149,8 @@ impl Batch<'_> {
         let is_extended = |c: &LeaseChange| matches!(c, LeaseChange::Extend(it, ..) if *it == run);
         let overdue = if self.unheard || !is_on || self.lease_changes.iter().any(is_extended) {
             None
-        } else if kept.lease_until.max(grace) <= self.ticks {
-            Some(Overdue::Lost)
-        } else if kept.time_until <= self.ticks {
-            Some(Overdue::TimedOut)
         } else {
-            None
+            Overdue::of(kept.lease_until.max(grace) - self.ticks, kept.time_until.saturating_sub(self.ticks))
         };
         Held { overdue, worker: kept.worker.clone() }
     }
