@@ -57,6 +57,14 @@ pub enum Overdue {
     TimedOut,
 }
 
+impl Overdue {
+    /// Why a run is over that has so much left of its lease and of its job's timeout, milliseconds. No silence moves the
+    /// timeout, as it is the job's own; so where both have passed, the run took too long, whoever could not be heard.
+    pub fn of(lease_left: Millis, time_left: Millis) -> Option<Overdue> {
+        if time_left <= 0 { Some(Overdue::TimedOut) } else { (lease_left <= 0).then_some(Overdue::Lost) }
+    }
+}
+
 /// The two byte logs of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -77,6 +85,13 @@ pub fn log_bytes(most: u64, attempt: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_took_too_long_is_not_lost() {
+        let cases = [(1, 1), (0, 1), (-9, 1), (1, 0), (1, -9), (0, 0), (-9, -1)];
+        let (lost, late) = (Some(Overdue::Lost), Some(Overdue::TimedOut));
+        assert_eq!(cases.map(|(lease, time)| Overdue::of(lease, time)), [None, lost, lost, late, late, late, late]);
+    }
 
     #[test]
     fn a_later_run_finds_room_in_a_full_log() {

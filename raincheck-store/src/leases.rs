@@ -144,13 +144,8 @@ impl Leases {
 impl Live {
     fn overdue(&self, at: Reading) -> Option<Overdue> {
         if at.deaf() > 0 {
-            None
-        } else if self.lease_until <= at.served() {
-            Some(Overdue::Lost)
-        } else if self.time_until <= at.ticks {
-            Some(Overdue::TimedOut)
-        } else {
-            None
+            return None;
         }
+        Overdue::of(self.lease_until - at.served(), self.time_until.saturating_sub(at.ticks))
     }
 }

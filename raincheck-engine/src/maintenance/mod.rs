@@ -45,7 +45,14 @@ struct Plan {
 pub(crate) async fn run(engine: Engine) {
     let now = Instant::now();
     let mut plans = MaintenanceTask::all(&engine).map(|task| Plan { task, not_before: now, failures: 0 });
+    let mut was_well = true;
     loop {
+        // What failed because the store was away is done as soon as it is back: runs are over their time limits.
+        let is_well = engine.store().health().is_ok();
+        if is_well && !was_well {
+            plans.iter_mut().for_each(Plan::begin_anew);
+        }
+        was_well = is_well;
         for plan in &mut plans {
             plan.act_if_due(&engine).await;
         }
@@ -69,6 +76,10 @@ fn rest(took: Duration, urgency: u32) -> Duration {
 }
 
 impl Plan {
+    fn begin_anew(&mut self) {
+        (self.not_before, self.failures) = (Instant::now(), 0);
+    }
+
     async fn act_if_due(&mut self, engine: &Engine) {
         if self.left(engine).is_zero() {
             self.act(engine).await;

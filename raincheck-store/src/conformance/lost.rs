@@ -24,6 +24,24 @@ pub async fn only_after_the_lease_is_over(world: &mut World) {
     assert_eq!(world.run_one().await.attempt, 2);
 }
 
+/// Where the lease and the time limit have both passed before anybody looked, the run took too long: that is counted, and a
+/// job that may fail once does not run again. Until it is recorded, late is not lost.
+pub async fn not_who_took_too_long(world: &mut World) {
+    let mut new = NewJob { timeout: 12_000, ..new_job() };
+    new.spec.retry.max_attempts = 1;
+    let (lease, late) = (world.running(new.clone()).await, world.running(new).await);
+    world.clock.advance(12_000);
+    let mut over = world.store.overdue(9).await.unwrap();
+    over.sort_by_key(|over| over.lease);
+    assert_eq!(over, [lease, late].map(|lease| Overrun { lease, why: Overdue::TimedOut }));
+    let job = world.record(lease.no).await.job;
+    assert_eq!(world.settle(lease, Outcome::Lost).await, Reply::Job(job), "it is not what it is over for");
+    let job = world.end(lease, Outcome::TimedOut).await;
+    assert_eq!((job.state, job.failures, job.losses), (State::Failed, 1, 0));
+    assert_eq!(world.record(lease.no).await.failure.unwrap().code, FailureCode::Timeout);
+    assert_eq!(world.end(late, complete("1")).await.state, State::Succeeded);
+}
+
 /// A heartbeat between the sweeper's look and its write saves the run.
 pub async fn a_heartbeat_saves(world: &mut World) {
     let lease = world.running(new_job()).await;

@@ -84,7 +84,7 @@ macro_rules! conformance_tests {
                 retry_after_wins, release_is_not_counted, release_with_a_delay_waits, a_timeout_is_a_failure }
             lost { only_after_the_lease_is_over, a_heartbeat_saves, a_heartbeat_may_change_the_length, a_look_extends_nothing,
                 three_in_a_row_are_poison, as_many_as_a_job_says, without_a_bound_they_are_failures, another_end_breaks_the_row, fails_at_once_when_asked_to,
-                the_late_worker_wins_when_first, next_overdue_tells_when, wall_clock_steps_lose_nothing }
+                the_late_worker_wins_when_first, not_who_took_too_long, next_overdue_tells_when, wall_clock_steps_lose_nothing }
             steer { cancel_waiting, cancel_scheduled, cancel_running_asks, cancel_again_and_after_the_end,
                 run_now_makes_due, run_now_of_others, unknown_jobs_are_gone }
             sweep { promotes_what_is_due_in_order, next_due_is_never_too_late, expires_what_was_not_started,
@@ -102,7 +102,7 @@ macro_rules! conformance_tests {
             follow { the_end_of_one_promotes_another, a_lease_sees_what_was_promoted, chains_go_on_in_rounds, what_is_too_much_is_caught_up,
                 a_refused_one_takes_nothing_back, every_end_counts }
             blobs { referenced_stay_and_orphans_go, orphans_go_while_it_is_open, of_purged_jobs_are_handed_back, results_may_be_files, are_read_copied_and_removed }
-            restart { everything_is_there, leases_get_their_full_length_again, a_hand_over_outlives_a_restart, numbers_grow_though_the_clock_steps_back,
+            restart { everything_is_there, leases_get_their_full_length_again, a_hand_over_outlives_a_restart, time_limits_run_on, numbers_grow_though_the_clock_steps_back,
                 due_times_are_known_again, secret_and_settings_stay, closed_takes_nothing }
             model { five_worlds_from_0, five_worlds_from_5, five_worlds_from_10, five_worlds_from_15 }
             script { fifty_seeds_from_0, fifty_seeds_from_50, fifty_seeds_from_100, fifty_seeds_from_150 }

@@ -1,10 +1,10 @@
 //! Closing, and opening the same data again.
 
-use raincheck_core::{Clock, Command, NewJob, Outcome, Reply, Retention, State};
+use raincheck_core::{Clock, Command, NewJob, Outcome, Overdue, Reply, Retention, State};
 
 use super::check::{everything, whole_feed};
 use super::{World, complete, fail, name, new_job, new_of};
-use crate::{Renewal, Renewed, StoreError};
+use crate::{Overrun, Renewal, Renewed, StoreError};
 
 /// A lease that was handed over has its new length after every restart, whatever heartbeats asked for since; none goes
 /// beyond the time limit of its run.
@@ -26,7 +26,11 @@ pub async fn a_hand_over_outlives_a_restart(world: &mut World) {
     assert_eq!(extend(world, 20_000).await, Reply::Job(job.clone()), "it has that already");
     assert_eq!(extend(world, 3_000_000).await, Reply::TooLong(job.clone()));
     assert_eq!(world.record(lease.no).await.job, job);
-    world.clock.advance(600_000);
+    assert_eq!(renew(world, Some(5_000)).await, Renewed::Extended { ttl: 5_000, cancel_requested: false });
+    world.restart().await;
+    world.clock.advance(599_999);
+    assert_eq!(world.store.overdue(9).await.unwrap(), [], "a restart grants the long one again");
+    world.clock.advance(1);
     assert_eq!(world.store.overdue(9).await.unwrap().len(), 1);
     let done = world.end(lease, complete("1")).await;
     assert_eq!(extend(world, 700_000).await, Reply::LeaseLost(done));
@@ -82,6 +86,20 @@ pub async fn leases_get_their_full_length_again(world: &mut World) {
     world.clock.advance(10_000);
     assert_eq!(world.store.overdue(9).await.unwrap().len(), 1);
     assert_eq!(world.end(silent, Outcome::Lost).await.losses, 1);
+}
+
+/// A time limit runs on while the server is down: it is over at the next start, though the lease has its length again.
+pub async fn time_limits_run_on(world: &mut World) {
+    let lease = world.running(NewJob { timeout: 12_000, ..new_job() }).await;
+    world.store.close().await;
+    world.clock.advance(11_999);
+    world.restart().await;
+    assert_eq!(world.store.overdue(9).await.unwrap(), []);
+    world.store.close().await;
+    world.clock.advance(8_001);
+    world.restart().await;
+    assert_eq!(world.store.overdue(9).await.unwrap(), [Overrun { lease, why: Overdue::TimedOut }]);
+    assert_eq!(world.end(lease, Outcome::TimedOut).await.failures, 1);
 }
 
 /// New jobs stay newer than old ones, and ready jobs stay in order, whatever the wall clock says at the start.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use deadpool::Runtime;
 use parking_lot::{Mutex, RwLock};
+use raincheck_core::limits::STANDSTILL_MILLIS;
 use raincheck_core::{IdMint, JobNo, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -22,8 +23,9 @@ use crate::postgres::feed::listen;
 use crate::postgres::feed::order::Place;
 use crate::postgres::feed::tail;
 use crate::postgres::migrate;
-use crate::postgres::node::clock::NOW;
-use crate::postgres::node::{self, life};
+use crate::postgres::node;
+use crate::postgres::node::clock::{NOW, Time};
+use crate::postgres::node::life::Signs;
 use crate::postgres::options::PostgresOptions;
 use crate::postgres::orphans;
 use crate::postgres::partitions::maintain;
@@ -142,12 +144,6 @@ impl PostgresStore {
         shared.names.queues.load(db, history).await?;
         shared.names.kinds.load(db, history).await?;
         *shared.counters.write() = Counters::load(db, &shared.names, shared.history.current()).await?;
-        if held.is_alone {
-            resume_leases(db, &shared).await?;
-        }
-        for row in db.query(leases::ALL_LEASES, &[]).await? {
-            shared.leases.lock().put(leases::kept_lease(&row)?);
-        }
         let swept = orphans::sweep(&shared, lying, held.is_first).await;
         swept.map_err(|error| PgError::Unsuitable(error.to_string()))?;
         let last: i64 = db.query_one(LAST_JOB, &[]).await?.try_get(0)?;
@@ -159,6 +155,7 @@ impl PostgresStore {
         let writer_db = Db::new(connector.link().await?);
         let scan_starts = ScanStarts::new(options.slow_look);
         sweep::look_ahead(&writer_db, &shared, &scan_starts).await?;
+        let signs = begin_life(&*client, &shared, &connector, held.is_alone).await?;
 
         let state = WriterState {
             mint: IdMint::in_lane(JobNo(last), held.number.unsigned_abs()),
@@ -190,7 +187,7 @@ impl PostgresStore {
         };
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut tasks = vec![
-            tokio::spawn(life::keep(shared.clone(), connector.clone())),
+            tokio::spawn(signs.keep()),
             tokio::spawn(tail::follow(shared.clone())),
             tokio::spawn(maintain::keep(shared.clone())),
         ];
@@ -259,8 +256,29 @@ async fn kept<const N: usize>(db: &impl GenericClient, name: &str, fresh: [u8; N
     kept.try_into().map_err(|_| PgError::Unreadable(format!("the {name} of the store has another length")))
 }
 
-/// Every running lease gets its full length again when nobody was there to hear its heartbeats: downtime is not the
-/// worker's fault. As long as another node lives, nothing is renewed.
+/// The first sign of life of a node, and the leases as it finds them. When nobody was there to hear heartbeats, each gets its
+/// full length again: downtime is not the worker's fault. As long as another node lives, only the time since it last
+/// showed that is made up for, as it may have been this node itself. It comes last, as nobody is heard before.
+async fn begin_life(
+    db: &impl GenericClient,
+    shared: &Arc<Shared>,
+    connector: &Connector,
+    is_alone: bool,
+) -> Result<Signs, PgError> {
+    let silent = format!("SELECT at < {NOW} - {STANDSTILL_MILLIS} FROM life");
+    let is_silent = shared.clock.time == Time::Database && db.query_one(&silent, &[]).await?.try_get(0)?;
+    if is_alone || is_silent {
+        resume_leases(db, shared).await?;
+    }
+    let mut signs = Signs::new(shared.clone(), connector.clone());
+    // Where it cannot be given yet, no lease is judged before it is.
+    signs.give().await;
+    for row in db.query(leases::ALL_LEASES, &[]).await? {
+        shared.leases.lock().put(leases::kept_lease(&row)?);
+    }
+    Ok(signs)
+}
+
 async fn resume_leases(db: &impl GenericClient, shared: &Shared) -> Result<(), PgError> {
     let sql = format!(
         "UPDATE lease l SET ttl = j.ttl, kept = j.ttl, until = m.ticks + j.ttl, \

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use pgcluster::{Cluster, Settings, Stop};
 use raincheck_core::{
-    Command, Content, Cursor, LeaseJobs, LeaseRef, NewJob, Outcome, Payload, Reply, Settle, State, Submitted,
+    Command, Content, Cursor, LeaseJobs, LeaseRef, NewJob, Outcome, Overdue, Payload, Reply, Settle, State, Submitted,
 };
 use raincheck_store::conformance::{KIND, complete, new_job, worker_asks};
-use raincheck_store::{EventFilter, Found, PostgresOptions, PostgresStore, Renewal, Renewed, Store, StoreError};
+use raincheck_store::{
+    EventFilter, Found, Overrun, PostgresOptions, PostgresStore, Renewal, Renewed, Store, StoreError,
+};
 use tempfile::TempDir;
 
 use crate::folder;
@@ -278,8 +280,8 @@ async fn who_cannot_show_that_it_lives_is_not_ready() {
     store.close().await;
 }
 
-/// The database is away for longer than leases last, and than a run has time for: workers that are there after it lose
-/// neither.
+/// The database is away for longer than leases last: workers that are there after it lose none. A run that had no time for
+/// that is over, once what its worker sent meanwhile can have been heard.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_outlive_a_database_that_was_away() {
     for crash in [false, true] {
@@ -301,27 +303,104 @@ async fn leases_outlive_a_database_that_was_away() {
         } else {
             site.cluster.thaw().unwrap();
         }
+        let too_long = Overrun { lease: limited, why: Overdue::TimedOut };
+        let found = async |node: &PostgresStore| node.overdue(9).await.ok();
         // The sweep of either node comes first, be it with what it had found before.
         for node in &nodes {
-            until("it is asked", async || node.overdue(9).await.is_ok_and(|over| over.is_empty())).await;
-            for (lease, outcome) in [(lease, Outcome::Lost), (limited, Outcome::TimedOut)] {
-                let replies = node.apply(vec![Command::Settle(Settle { lease, outcome })]).await.unwrap();
-                assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Running), "{replies:?}");
-            }
+            let is_asked = async || found(node).await.is_some_and(|over| over.iter().all(|over| *over == too_long));
+            until("it is asked", is_asked).await;
+            let settle = Settle { lease, outcome: Outcome::Lost };
+            let replies = node.apply(vec![Command::Settle(settle)]).await.unwrap();
+            assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Running), "{replies:?}");
         }
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_secs(3) {
             for node in &nodes {
                 let renewed = node.renew(vec![Renewal { lease, ttl: None }]).await.unwrap();
                 assert!(matches!(renewed[..], [Renewed::Extended { .. }]), "{renewed:?}");
-                assert_eq!(node.overdue(9).await.unwrap(), []);
+                assert!(node.overdue(9).await.unwrap().iter().all(|over| *over == too_long));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        assert_eq!(nodes[0].overdue(9).await.unwrap(), [too_long], "its lease had ten times as much left");
+        let settle = Settle { lease: limited, outcome: Outcome::TimedOut };
+        let replies = nodes[0].apply(vec![Command::Settle(settle)]).await.unwrap();
+        assert!(matches!(&replies[..], [Reply::Job(job)] if job.failures == 1), "{replies:?}");
         // A worker that is not there is found out as ever.
-        until("the lease ends", async || nodes[1].overdue(9).await.is_ok_and(|over| !over.is_empty())).await;
+        until("the lease ends", async || found(&nodes[1]).await.is_some_and(|over| !over.is_empty())).await;
         for node in nodes {
             node.close().await;
         }
+    }
+}
+
+/// The only node is killed, and another is there soon: nobody could send heartbeats meanwhile. The shortest lease goes on, one
+/// that was handed over has the longer length that it was given, and a run that had no time for that is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_restart_loses_no_short_lease() {
+    let site = Site::new();
+    for away in [600, 1_300, 2_500] {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let options = site.options();
+        let killed = runtime.spawn(async move {
+            let node = PostgresStore::open(options).await.unwrap();
+            for timeout in [60_000, 60_000, 2_000] {
+                submit(&node, NewJob { timeout, ..new_job() }).await.unwrap();
+            }
+            let runs = [leased(&node, 2_000).await, leased(&node, 2_000).await, leased(&node, 30_000).await];
+            node.apply(vec![Command::Extend(runs[1], 50_000)]).await.unwrap();
+            let renewals = [runs[0], runs[1]].map(|lease| Renewal { lease, ttl: Some(2_000) });
+            // At the pace that it is told, with one heartbeat behind it when the server goes.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let renewed = node.renew(renewals.into()).await.unwrap();
+            assert!(renewed.iter().all(|renewed| matches!(renewed, Renewed::Extended { ttl: 2_000, .. })));
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            runs
+        });
+        let [short, handed_over, limited] = killed.await.unwrap();
+        runtime.shutdown_background();
+        tokio::time::sleep(Duration::from_millis(away)).await;
+
+        let node = site.node().await;
+        let found = node.overdue(9).await.unwrap();
+        assert!(found.iter().all(|over| over.lease == limited), "after {away} ms: {found:?}");
+        let standing = node.leases(vec![short, handed_over]).await.unwrap();
+        let left = |stands: &Renewed| if let Renewed::Extended { ttl, .. } = stands { *ttl } else { 0 };
+        assert!(left(&standing[0]) > 500, "{standing:?} after {away} ms");
+        // The one who was there a moment ago may go on to be there: the length that was asked for last holds.
+        assert!(away < 1_000 || left(&standing[1]) > 30_000, "{standing:?} after {away} ms");
+        let renewed = node.renew(vec![Renewal { lease: short, ttl: None }]).await.unwrap();
+        assert!(matches!(renewed[..], [Renewed::Extended { .. }]), "{renewed:?}");
+        let too_long = Overrun { lease: limited, why: Overdue::TimedOut };
+        until("it took too long", async || node.overdue(9).await.is_ok_and(|over| over.contains(&too_long))).await;
+        for lease in [short, handed_over, limited] {
+            let replies = node.apply(vec![Command::Settle(Settle { lease, outcome: complete("1") })]).await.unwrap();
+            assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Succeeded), "late is not lost");
+        }
+        node.close().await;
+    }
+}
+
+/// The database stalls for less long than a lease lasts, and for longer than it has left: no node is to blame, nor a worker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_stall_loses_no_short_lease() {
+    let site = Site::new();
+    let nodes = [site.node().await, site.node().await];
+    submit(&nodes[0], new_job()).await.unwrap();
+    let lease = leased(&nodes[0], 2_000).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    site.cluster.freeze().unwrap();
+    tokio::time::sleep(Duration::from_millis(1_800)).await;
+    site.cluster.thaw().unwrap();
+    for node in &nodes {
+        assert_eq!(node.overdue(9).await.unwrap(), []);
+        let settle = Settle { lease, outcome: Outcome::Lost };
+        let replies = node.apply(vec![Command::Settle(settle)]).await.unwrap();
+        assert!(matches!(&replies[..], [Reply::Job(job)] if job.state == State::Running), "{replies:?}");
+    }
+    let renewed = nodes[1].renew(vec![Renewal { lease, ttl: None }]).await.unwrap();
+    assert!(matches!(renewed[..], [Renewed::Extended { .. }]), "{renewed:?}");
+    for node in nodes {
+        node.close().await;
     }
 }

@@ -88,10 +88,6 @@ impl Leases {
 
 impl Live {
     fn overdue(&self, at: Reading) -> Option<Overdue> {
-        if self.lease_until <= at.served() {
-            Some(Overdue::Lost)
-        } else {
-            (self.time_until <= at.ticks).then_some(Overdue::TimedOut)
-        }
+        Overdue::of(self.lease_until - at.served(), self.time_until - at.ticks)
     }
 }

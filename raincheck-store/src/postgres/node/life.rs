@@ -1,9 +1,10 @@
 //! Shows that this node lives, and that leases can be renewed. When nobody could for a while, that is given to every
-//! running lease: the silence was not the workers' fault.
+//! running lease that needs it: the silence was not the workers' fault. A run's time limit goes on meanwhile.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use raincheck_core::limits::{HEAR_FIRST_MILLIS, STANDSTILL_MILLIS};
 use tokio::time::timeout;
 use tokio_postgres::SimpleQueryMessage;
 use uuid::Uuid;
@@ -15,14 +16,22 @@ use crate::postgres::error::PgError;
 use crate::postgres::node::clock::{NOW, Time};
 use crate::postgres::shared::Shared;
 
-/// How often a node shows that it lives.
-const SHOW: Duration = Duration::from_secs(2);
+/// How often a node shows that leases can be renewed: so often that what counts as a silence is none by chance.
+const SHOW: Duration = Duration::from_millis(STANDSTILL_MILLIS.unsigned_abs() / 2);
+/// Another node showed it so lately, milliseconds, that it need not be written once more.
+const LATELY: i64 = STANDSTILL_MILLIS / 4;
+/// How old what is written of this node itself may be, milliseconds, before it is written anew.
+const SEEN: i64 = 1_500;
 /// How soon it tries again where it could not.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long that may take before the database counts as silent.
 const SHOWN: Duration = Duration::from_secs(3);
-/// When no node has shown that it lives for so long, milliseconds, nobody could renew a lease meanwhile.
-pub(crate) const GAP: i64 = 3_000;
+/// A silence longer than this, milliseconds, gives every lease its whole length again. A shorter one matters to leases
+/// whose heartbeats come about as often, and moves their ends by as much: a database that stumbles again and again must
+/// not keep a dead worker's runs for ever.
+const LONG: i64 = 3_000;
+/// Heartbeats come at a third of a lease's length. Longer ones than this, milliseconds, outlast what is not [`LONG`].
+const SHORT_LEASE: i64 = 3 * LONG;
 
 /// Commits that wait for a standby for longer than one that is there takes, as far as this user may know.
 pub(crate) const HANGING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' \
@@ -36,36 +45,58 @@ struct Shown {
     granted: Option<(i64, u64)>,
 }
 
-/// Shows it every now and then, until it is dropped, on a connection of its own: whether the database answers is not
-/// for those to find out who want something of it. One whose number was given to another takes a new one.
-pub(crate) async fn keep(shared: Arc<Shared>, connector: Connector) {
-    let (mut link, mut hangs) = (None, false);
-    loop {
-        let pause = match within(SHOWN, show(&shared, &connector, &mut link)).await {
+/// The signs of life of a node, on a connection of their own: whether the database answers is not for those to find out
+/// who want something of it. One whose number was given to another takes a new one.
+pub(crate) struct Signs {
+    shared: Arc<Shared>,
+    connector: Connector,
+    link: Option<Link>,
+    hangs: bool,
+    /// A gap longer than this, milliseconds, is a silence. Of a node that just starts each is one, however short: it may
+    /// be the only one, and was not there.
+    silence: i64,
+}
+
+impl Signs {
+    pub fn new(shared: Arc<Shared>, connector: Connector) -> Self {
+        Signs { shared, connector, link: None, hangs: false, silence: 0 }
+    }
+
+    /// Gives them until it is dropped.
+    pub async fn keep(mut self) {
+        loop {
+            let pause = self.give().await;
+            // Woken or not: it shows.
+            let _ = timeout(pause, self.shared.unheard.notified()).await;
+        }
+    }
+
+    /// Gives one; answers how soon the next is due.
+    pub async fn give(&mut self) -> Duration {
+        match within(SHOWN, show(&self.shared, &self.connector, &mut self.link, self.silence)).await {
             Ok(()) => {
-                shared.reach.speak();
-                if std::mem::take(&mut hangs) {
+                self.silence = STANDSTILL_MILLIS;
+                self.shared.reach.speak();
+                if std::mem::take(&mut self.hangs) {
                     tracing::info!("a synchronous standby confirms commits again");
                 }
                 SHOW
             }
             Err(error) => {
                 // What is left of a question is not to be waited for.
-                link = None;
+                self.link = None;
                 tracing::debug!(trouble = %error, "this node cannot show that it lives");
                 // What was said before goes on to be so where that cannot be asked.
                 let may_be = matches!(error, PgError::Silent) || error.is_locked_out();
-                let now = may_be && within(LEAST, hang(&shared)).await.unwrap_or(hangs);
-                if now && !hangs {
+                let now = may_be && within(LEAST, hang(&self.shared)).await.unwrap_or(self.hangs);
+                if now && !self.hangs {
                     tracing::warn!("commits wait for a synchronous standby, and none confirms them");
                 }
-                hangs = now;
-                shared.fall_mute(if hangs { &PgError::NoStandby } else { &error });
+                self.hangs = now;
+                self.shared.fall_mute(if now { &PgError::NoStandby } else { &error });
                 AGAIN
             }
-        };
-        // Woken or not: it shows.
-        let _ = timeout(pause, shared.unheard.notified()).await;
+        }
     }
 }
 
@@ -75,20 +106,18 @@ async fn hang(shared: &Shared) -> Result<bool, PgError> {
     Ok(db.query_one(HANGING, &[]).await?.try_get::<_, i64>(0)? > 0)
 }
 
-async fn show(shared: &Shared, connector: &Connector, link: &mut Option<Link>) -> Result<(), PgError> {
+async fn show(shared: &Shared, connector: &Connector, link: &mut Option<Link>, silence: i64) -> Result<(), PgError> {
     let open = link.take().filter(|link| !link.is_closed());
     let db = match open {
         Some(db) => db,
         None => connector.link().await?,
     };
     let (number, token) = shared.identity();
-    let shown = once(&db, (number, token), shared.clock.time).await?;
+    // Where a test owns the time of leases, the database's says nothing about them.
+    let silence = if shared.clock.time == Time::Given { i64::MAX } else { silence };
+    let shown = once(&db, (number, token), silence).await?;
     if let Some((gap, leases)) = shown.granted {
-        tracing::warn!(
-            gap_ms = gap,
-            leases,
-            "nobody could renew leases for a while; they have their whole length again"
-        );
+        tracing::warn!(gap_ms = gap, leases, "nobody could renew leases for a while; they last for longer");
     }
     if !shown.is_own {
         shared.be_another(&*db, token).await?;
@@ -98,20 +127,23 @@ async fn show(shared: &Shared, connector: &Connector, link: &mut Option<Link>) -
 }
 
 /// One transaction, sent at once. Who may lock these tables that way could renew leases, and settle.
-async fn once(db: &Link, (number, token): (i32, Uuid), time: Time) -> Result<Shown, PgError> {
-    // Where a test owns the time of leases, the database's says nothing about them.
-    let gap = if time == Time::Given { i64::MAX } else { GAP };
-    // Whoever finds the gap closes it, and the next one finds none: the row is locked.
+async fn once(db: &Link, (number, token): (i32, Uuid), silence: i64) -> Result<Shown, PgError> {
+    let long = silence.max(LONG);
+    // Whoever finds the gap closes it, and the next one finds none: the row is locked. Time limits that have passed
+    // meanwhile are looked at when what workers sent was heard.
     let sql = format!(
         "BEGIN; SET LOCAL jit = off; SET LOCAL lock_timeout = '2500ms'; LOCK TABLE job, lease IN ROW EXCLUSIVE MODE; \
-         WITH own AS (UPDATE node SET seen_at = {NOW} WHERE number = {number} AND token = '{token}' RETURNING 1), \
-         last AS (SELECT at FROM life FOR UPDATE), \
+         WITH seen AS (UPDATE node SET seen_at = {NOW} \
+         WHERE number = {number} AND token = '{token}' AND seen_at < {NOW} - {SEEN}), \
+         last AS (SELECT at FROM life WHERE at < {NOW} - {LATELY} FOR UPDATE), \
          beat AS (UPDATE life SET at = {NOW} FROM last RETURNING life.at AS at, life.at - last.at AS gap), \
-         those AS (SELECT l.no FROM lease l WHERE (SELECT gap FROM beat) > {gap} ORDER BY l.no FOR UPDATE), \
-         granted AS (UPDATE lease l SET until = greatest(l.until, b.at + l.ttl), \
-         timeout_at = CASE WHEN l.timeout_at > b.at - b.gap THEN greatest(l.timeout_at, b.at + least(l.ttl, b.gap)) \
-         ELSE l.timeout_at END FROM those t, beat b WHERE (SELECT gap FROM beat) > {gap} AND l.no = t.no RETURNING 1) \
-         SELECT (SELECT count(*) FROM own), (SELECT gap FROM beat), (SELECT count(*) FROM granted); COMMIT"
+         those AS (SELECT l.no FROM lease l, beat b WHERE b.gap > {long} \
+         OR b.gap > {silence} AND (l.ttl < {SHORT_LEASE} OR l.timeout_at < b.at) ORDER BY l.no FOR UPDATE OF l), \
+         granted AS (UPDATE lease l SET timeout_at = greatest(l.timeout_at, b.at + {HEAR_FIRST_MILLIS}), until = \
+         greatest(l.until, least(b.at + l.ttl, CASE WHEN b.gap > {long} THEN b.at + l.ttl ELSE l.until + b.gap END)) \
+         FROM those t, beat b WHERE l.no = t.no RETURNING 1) \
+         SELECT (SELECT count(*) FROM node WHERE number = {number} AND token = '{token}'), \
+         (SELECT gap FROM beat), (SELECT count(*) FROM granted); COMMIT"
     );
     let said = match db.simple_query(&sql).await {
         Ok(said) => said,
@@ -125,6 +157,6 @@ async fn once(db: &Link, (number, token): (i32, Uuid), time: Time) -> Result<Sho
     let row = row.ok_or_else(unreadable)?;
     let number = |at| row.get(at).and_then(|text| text.parse::<i64>().ok());
     let (own, leases) = number(0).zip(number(2)).ok_or_else(unreadable)?;
-    let granted = number(1).filter(|found| *found > gap && leases > 0).map(|gap| (gap, leases.unsigned_abs()));
+    let granted = number(1).filter(|found| *found > silence && leases > 0).map(|gap| (gap, leases.unsigned_abs()));
     Ok(Shown { is_own: own > 0, granted })
 }

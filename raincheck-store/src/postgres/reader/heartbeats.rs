@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use raincheck_core::{JobNo, LeaseRef, Millis, Overdue, limits};
+use raincheck_core::limits::{STANDSTILL_MILLIS, TTL_LEAST_MILLIS};
+use raincheck_core::{JobNo, LeaseRef, Millis, Overdue};
 
 use crate::StoreError;
 use crate::postgres::connection::pool::Object;
 use crate::postgres::connection::timeouts::{PATIENCE, answered};
 use crate::postgres::error::PgError;
 use crate::postgres::node::clock::NOW;
-use crate::postgres::node::life::GAP;
 use crate::postgres::shared::Shared;
 use crate::postgres::tables::leases;
 use crate::postgres::tables::rows;
@@ -35,8 +35,8 @@ fn renewal(locked: &str) -> String {
 /// Those that are over, or one row that says that none is yet because nobody could renew any for a while.
 static OVER: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT m.unheard, l.no, l.attempt, greatest(l.until, $2 + l.ttl) <= m.now \
-         FROM (SELECT now, given IS NULL AND (SELECT at FROM life) < now - {GAP} AS unheard \
+        "SELECT m.unheard, l.no, l.attempt, greatest(l.until, $2 + l.ttl) - m.now, l.timeout_at - m.now \
+         FROM (SELECT now, given IS NULL AND (SELECT at FROM life) < now - {STANDSTILL_MILLIS} AS unheard \
          FROM (SELECT $1::bigint AS given, coalesce($1, {NOW}) AS now) AS t) AS m \
          LEFT JOIN lease l ON NOT m.unheard AND least(l.until, l.timeout_at) <= m.now \
          AND (greatest(l.until, $2 + l.ttl) <= m.now OR l.timeout_at <= m.now) \
@@ -98,7 +98,7 @@ impl Shared {
         let attempts: Vec<i32> = asked.keys().map(|lease| rows::count(lease.attempt)).collect();
         let ttls: Vec<Option<i64>> = asked.values().copied().collect();
         let statement = db.prepare_cached(sql).await?;
-        let least = limits::TTL_LEAST_MILLIS;
+        let least = TTL_LEAST_MILLIS;
         let ticks = self.clock.given_ticks();
         let found = db.query(&statement, &[&nos, &attempts, &ttls, &least, &ticks]).await?;
         let mut leases = self.leases.lock();
@@ -152,8 +152,8 @@ impl Shared {
             }
             let attempt: i32 = row.try_get(2)?;
             let lease = LeaseRef { no: JobNo(row.try_get(1)?), attempt: attempt.cast_unsigned() };
-            let why = if row.try_get(3)? { Overdue::Lost } else { Overdue::TimedOut };
-            over.push(Overrun { lease, why });
+            let why = Overdue::of(row.try_get(3)?, row.try_get(4)?);
+            over.extend(why.map(|why| Overrun { lease, why }));
         }
         // What only memory takes for over was renewed by way of another node, or has ended there.
         let now = self.clock.lease_now();

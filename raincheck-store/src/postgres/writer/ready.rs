@@ -10,6 +10,7 @@ use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Reply, Spec,
 
 use super::batch::Batch;
 use super::caps::Pair;
+use super::facts::GIVEN;
 use super::overlay::LeaseChange;
 use super::scan_start::ScanKey;
 use crate::columns::number::QUEUED;
@@ -37,6 +38,9 @@ const SIZES: &str =
 /// The inputs of so few jobs are no page, however large they are.
 const FEW: usize = limits::PAGE_BYTES / limits::INLINE_BYTES;
 const REMEMBER: &str = "INSERT INTO lease_request VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+/// It begins anew, and finds what was given.
+const ELSEWHERE: PgError = PgError::Again("a lease request was answered elsewhere");
 
 /// What requests are served from.
 #[derive(Default)]
@@ -79,9 +83,13 @@ impl Batch<'_> {
                     if serving.goes_on(self.inputs) {
                         break;
                     }
-                    if let Some(id) = request.request_id.filter(|_| !leased[served].is_empty()) {
-                        self.given.insert(id, leased[served].clone());
-                        self.remember(&id, &leased[served]).await?;
+                    match request.request_id {
+                        None => {}
+                        Some(id) if leased[served].is_empty() => self.not_given(&id).await?,
+                        Some(id) => {
+                            self.given.insert(id, leased[served].clone());
+                            self.remember(&id, &leased[served]).await?;
+                        }
                     }
                 }
                 (served, open) = (served + 1, None);
@@ -245,8 +253,15 @@ impl Batch<'_> {
         let attempts: Vec<i32> = leases.iter().map(|lease| rows::count(lease.attempt)).collect();
         match self.db.execute(REMEMBER, &[&&id[..], &self.now.0, &nos, &attempts]).await? {
             1 => Ok(()),
-            _ => Err(PgError::Again("a lease request was answered elsewhere")),
+            _ => Err(ELSEWHERE),
         }
+    }
+
+    /// Nothing is there for a request: has another node given what there was to the same one? That has ended, as this
+    /// transaction has the lock of the request; what was asked before it had that may be too old.
+    async fn not_given(&self, id: &Digest) -> Result<(), PgError> {
+        let ids: &[&[u8]] = &[&id[..]];
+        if self.db.query(GIVEN, &[&ids]).await?.is_empty() { Ok(()) } else { Err(ELSEWHERE) }
     }
 
     /// The jobs of leases as far as they last, with what they ask for and the bytes of their input.

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use futures_util::try_join;
-use raincheck_core::{Command, LeaseJobs, Outcome, Reply};
+use raincheck_core::{Command, LeaseJobs, Outcome, Reply, limits};
 
 use super::batch::Batch;
 use super::commit::{Done, commit};
@@ -16,7 +16,6 @@ use crate::postgres::error::PgError;
 use crate::postgres::history::epoch::CURRENT;
 use crate::postgres::locks::BATCH_LOCK;
 use crate::postgres::node::clock::{NOW, Time};
-use crate::postgres::node::life::GAP;
 use crate::postgres::tables::sql::NAMES_ROUND;
 
 /// Why a transaction was not committed, or may not have been.
@@ -112,7 +111,8 @@ impl Batch<'_> {
             return Err(PgError::Fenced);
         }
         let renewed: Option<i64> = row.try_get(4)?;
-        self.unheard = self.shared.clock.time == Time::Database && renewed.is_some_and(|at| at < now - GAP);
+        self.unheard =
+            self.shared.clock.time == Time::Database && renewed.is_some_and(|at| at < now - limits::STANDSTILL_MILLIS);
         if row.try_get::<_, i64>(5)? != self.shared.names.round.load(Ordering::Acquire) {
             return Err(PgError::Renamed);
         }
