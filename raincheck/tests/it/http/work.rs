@@ -325,17 +325,17 @@ async fn an_end_is_answered_with_the_job_however_short_that_is_kept() {
 /// A worker whose answer was lost tells from the refusal whether its end was recorded.
 #[tokio::test]
 async fn a_repeated_end_shows_what_was_recorded() {
-    let bed = Bed::new().await;
+    let server = TestServer::new().await;
     let fail = |retryable: bool| json!({"error": {"type": "Mine"}, "retryable": retryable, "retry_after": "1h"});
     for (verb, body, state, error, last_error) in [
         ("fail", fail(true), "scheduled", json!(null), json!("Mine")),
         ("fail", fail(false), "failed", json!("Mine"), json!(null)),
         ("release", json!({"delay": "1h"}), "scheduled", json!(null), json!(null)),
     ] {
-        bed.job().await;
-        let end = format!("/leases/{}/{verb}", text(&bed.lease("k").await["lease"]));
-        bed.post(&end, body.clone()).await.is(200);
-        let again = bed.post(&end, body).await;
+        server.job().await;
+        let end = format!("/leases/{}/{verb}", text(&server.lease("k").await["lease"]));
+        server.post(&end, body.clone()).await.is(200);
+        let again = server.post(&end, body).await;
         assert_eq!(again.is(409).slug(), "lease-lost");
         let job = &again.json()["job"];
         let shown = (&job["state"], &job["attempt"], &job["error"]["type"], &job["last_error"]["type"]);
