@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::bed::{Bed, Reply, send, text};
+use super::bed::{Bed, Reply, path, send, text};
 
 async fn put(bed: &Bed, name: &str, body: Value, headers: &[(&'static str, &str)]) -> Reply {
     let request = bed.ask(Method::PUT, &format!("/readers/{name}")).json(&body);
@@ -74,6 +74,21 @@ async fn a_condition_that_names_nothing_is_refused() {
     let there = bed.get("/readers/billing").await;
     assert_eq!((there.header("etag"), &there.json()["lag_events"]), (made.header("etag"), &json!(1)), "not moved");
     bed.get(&format!("/jobs/{}", uuid::Uuid::nil())).await.is(404);
+}
+
+#[tokio::test]
+async fn a_condition_that_nobody_looks_at_is_refused() {
+    let bed = Bed::new().await;
+    let done = path(&bed.submit(json!({"kind": "k"})).await);
+    bed.complete("k", json!(1)).await;
+    for name in ["if-match", "if-none-match"] {
+        let purge = bed.ask(Method::DELETE, &done).header(name, "\"1\"");
+        assert_eq!(send(purge).await.is(400).slug(), "invalid-request", "{name}");
+        let pause = bed.ask(Method::PATCH, "/queues/default").json(&json!({"paused": true})).header(name, "*");
+        assert_eq!(send(pause).await.is(400).slug(), "invalid-request", "{name}");
+    }
+    bed.get(&done).await.is(200);
+    assert_eq!(bed.get("/queues/default").await.json()["paused"], false);
 }
 
 #[tokio::test]
