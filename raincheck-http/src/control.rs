@@ -10,6 +10,7 @@ use raincheck_store::Unclaimed;
 use super::answer;
 use super::ask::Ask;
 use super::path::JobPath;
+use super::precondition;
 use super::problem::{self, Problem, Row};
 use super::submit;
 use super::wire::{RerunBody, read_or_default};
@@ -50,6 +51,7 @@ pub async fn run_now(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem
     responses((status = 204, description = "Purged"), super::openapi::ControlProblems))]
 pub async fn purge(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
+    precondition::none(&ask.headers)?;
     let job = ask.app.job_row(id).await?;
     match ask.engine().purge(job.no).await? {
         PurgeAnswer::Done => Ok(StatusCode::NO_CONTENT.into_response()),

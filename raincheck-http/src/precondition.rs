@@ -50,6 +50,14 @@ pub fn only_new(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
+/// Refuses conditions where none is looked at: whoever sends one does not mean to go without.
+pub fn none(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(IF_MATCH) || headers.contains_key(IF_NONE_MATCH) {
+        return Err(Problem::bad("no condition is taken here: leave If-Match and If-None-Match out"));
+    }
+    Ok(())
+}
+
 /// The members of a list, over all lines of its name. Our tags hold no commas, so whatever stands between two is another's. A
 /// list of nothing is refused: whoever sends it has lost the tag, and does not mean to go without.
 fn list(headers: &HeaderMap, name: HeaderName) -> Result<Vec<&str>, Problem> {

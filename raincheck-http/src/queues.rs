@@ -11,6 +11,7 @@ use super::answer::json;
 use super::app::App;
 use super::ask::Ask;
 use super::path::NamePath;
+use super::precondition;
 use super::problem::{self, Problem};
 use super::query::Query;
 use super::wire::{Json, QueuePatchBody, read};
@@ -42,6 +43,7 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
     request_body = QueuePatchBody,
     responses((status = 200, description = "The queue", body = super::openapi::Queue), super::openapi::ChangeProblems))]
 pub async fn patch(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Response, Problem> {
+    precondition::none(&ask.headers)?;
     let text = ask.json(body).await?;
     let patch: QueuePatchBody = read(&text)?;
     if patch.limits() && ask.engine().defaults().owns_queue(&name) {

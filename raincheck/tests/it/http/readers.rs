@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::test_server::{Reply, TestServer, send, text};
+use super::test_server::{Reply, TestServer, path, send, text};
 
 async fn put(server: &TestServer, name: &str, body: Value, headers: &[(&'static str, &str)]) -> Reply {
     let request = server.ask(Method::PUT, &format!("/readers/{name}")).json(&body);
@@ -77,6 +77,21 @@ async fn a_condition_that_names_nothing_is_refused() {
     let there = server.get("/readers/billing").await;
     assert_eq!((there.header("etag"), &there.json()["lag_events"]), (made.header("etag"), &json!(1)), "not moved");
     server.get(&format!("/jobs/{}", uuid::Uuid::nil())).await.is(404);
+}
+
+#[tokio::test]
+async fn a_condition_that_nobody_looks_at_is_refused() {
+    let server = TestServer::new().await;
+    let done = path(&server.submit(json!({"kind": "k"})).await);
+    server.complete("k", json!(1)).await;
+    for name in ["if-match", "if-none-match"] {
+        let purge = server.ask(Method::DELETE, &done).header(name, "\"1\"");
+        assert_eq!(send(purge).await.is(400).slug(), "invalid-request", "{name}");
+        let pause = server.ask(Method::PATCH, "/queues/default").json(&json!({"paused": true})).header(name, "*");
+        assert_eq!(send(pause).await.is(400).slug(), "invalid-request", "{name}");
+    }
+    server.get(&done).await.is(200);
+    assert_eq!(server.get("/queues/default").await.json()["paused"], false);
 }
 
 #[tokio::test]
