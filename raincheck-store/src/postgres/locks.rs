@@ -8,6 +8,10 @@ pub(crate) const BATCH_LOCK: i32 = 0x7261_696e;
 /// none is under way.
 pub(crate) const NODE_LOCK: i32 = 0x7261_6e6f;
 
+/// Class of the lock that every transaction holds under the ids of its lease requests: one of the same id waits for it, and
+/// finds what it was given.
+pub(crate) const REQUEST_LOCK: i32 = 0x7261_6e71;
+
 /// Ends the connections that hold an advisory lock of two numbers. Not those that wait for a standby: what they wrote is
 /// committed here, and ending them would only take back the promise that it is there as well.
 pub(crate) fn end_holders(class: i32, number: &str) -> String {

@@ -13,6 +13,7 @@ mod folder;
 mod follow;
 mod foreign;
 mod history;
+mod lease_requests;
 mod moved;
 mod nodes;
 mod orphans;

@@ -15,7 +15,7 @@ use raincheck_store::{Checkup as _, EventFilter, Invariant, PostgresDoctor, Post
 use crate::postgres::Base;
 
 /// The place, and so many nodes on it.
-async fn nodes(n: usize) -> (Base, Vec<Arc<PostgresStore>>) {
+pub async fn nodes(n: usize) -> (Base, Vec<Arc<PostgresStore>>) {
     let place = Base::new();
     let mut nodes = Vec::new();
     for _ in 0..n {
@@ -28,7 +28,8 @@ fn options(place: &Base) -> PostgresOptions {
     PostgresOptions::at(place.database.url(), &place.folder.path().join("blobs"))
 }
 
-async fn close(nodes: Vec<Arc<PostgresStore>>) {
+/// All is well in the end.
+pub async fn close(nodes: Vec<Arc<PostgresStore>>) {
     for node in nodes {
         let mut checkup = node.check().expect("a checkup");
         while let Some(page) = checkup.page().await.expect("a page") {

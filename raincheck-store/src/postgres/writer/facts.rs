@@ -15,6 +15,7 @@ use super::overlay::{Entry, LeaseChange, ObjectKey};
 use crate::codec::unpacked_jobs;
 use crate::leases::KeptLease;
 use crate::postgres::error::Trouble;
+use crate::postgres::locks::REQUEST_LOCK;
 use crate::postgres::tables::rows;
 use crate::postgres::tables::text;
 use crate::postgres::tables::{counters, leases};
@@ -30,7 +31,10 @@ const SETTINGS: &str =
 /// Whatever another node has just set counts here at once.
 const HOLDS: &str =
     "SELECT id, name, paused, max_queued, concurrency FROM queue WHERE paused OR concurrency IS NOT NULL";
-const GIVEN: &str = "SELECT id, nos, attempts FROM lease_request WHERE id = ANY($1)";
+pub(super) const GIVEN: &str = "SELECT id, nos, attempts FROM lease_request WHERE id = ANY($1)";
+/// Before any row: whoever has one waits for none of these.
+static LOCK_REQUESTS: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT pg_advisory_xact_lock({REQUEST_LOCK}, k) FROM unnest($1::integer[]) AS k"));
 const QUEUES: &str = "SELECT id, name FROM queue WHERE name = ANY($1)";
 const LEASES: &str = "SELECT no, attempt, ttl, until, timeout_at, cancel, worker, kept FROM lease WHERE no = ANY($1) \
     ORDER BY no FOR UPDATE";
@@ -190,7 +194,10 @@ impl Batch<'_> {
         let (scopes, queues): (Vec<i16>, Vec<i32>) = wanted.claims.keys().map(|(scope, _)| *scope).unzip();
         let keys: Vec<&[u8]> = wanted.claims.keys().map(|(_, key)| &**key).collect();
         let requests: Vec<&[u8]> = wanted.requests.iter().map(|id| &id[..]).collect();
-        let (claims, settings, holds, given, jobs, leases, objects) = try_join!(
+        let locks: BTreeSet<i32> = wanted.requests.iter().map(request_lock).collect();
+        let locks: Vec<i32> = locks.into_iter().collect();
+        let (_, claims, settings, holds, given, jobs, leases, objects) = try_join!(
+            async { self.ask_if(!locks.is_empty(), &LOCK_REQUESTS, &[&locks]).await },
             async { self.ask_if(!keys.is_empty(), CLAIMS, &[&scopes, &queues, &keys]).await },
             async { self.ask_if(!settings.is_empty(), SETTINGS, &[&settings]).await },
             async { self.ask_if(wanted.holds, HOLDS, &[]).await },
@@ -350,6 +357,11 @@ impl Batch<'_> {
         let first = self.ask(&wanted).await?;
         self.absorb(wanted, first, commands).await
     }
+}
+
+/// Where a lease request is locked; others in the same place wait for no reason, and not long.
+fn request_lock(id: &Digest) -> i32 {
+    id[..4].iter().fold(0, |place, byte| place << 8 | i32::from(*byte))
 }
 
 /// Reads `claim.jobs`: what the request id of a batch stands for.

@@ -9,6 +9,7 @@ use raincheck_core::interpreter::{Offered, Room, Serving};
 use raincheck_core::{Digest, Job, JobNo, LeaseJobs, LeaseRef, Name, Reply, Spec, State, limits};
 
 use super::batch::Batch;
+use super::facts::GIVEN;
 use super::overlay::LeaseChange;
 use super::scan_start::Aim;
 use crate::columns::number::{QUEUED, RUNNING};
@@ -43,6 +44,9 @@ const LOCK_KINDS: &str = "SELECT id FROM kind WHERE id = ANY($1) ORDER BY id FOR
 static RUN_IN_QUEUES: LazyLock<String> = LazyLock::new(|| run_of("queue"));
 static RUN_OF_KINDS: LazyLock<String> = LazyLock::new(|| run_of("kind"));
 const REMEMBER: &str = "INSERT INTO lease_request VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+
+/// It begins anew, and finds what was given.
+const ELSEWHERE: Trouble = Trouble::Again("a lease request was answered elsewhere");
 
 fn run_of(column: &str) -> String {
     format!(
@@ -93,9 +97,13 @@ impl Batch<'_> {
                     if serving.goes_on(self.inputs) {
                         break;
                     }
-                    if let Some(id) = request.request_id.filter(|_| !leased[served].is_empty()) {
-                        self.given.insert(id, leased[served].clone());
-                        self.remember(&id, &leased[served]).await?;
+                    match request.request_id {
+                        None => {}
+                        Some(id) if leased[served].is_empty() => self.not_given(&id).await?,
+                        Some(id) => {
+                            self.given.insert(id, leased[served].clone());
+                            self.remember(&id, &leased[served]).await?;
+                        }
                     }
                 }
                 (served, open) = (served + 1, None);
@@ -312,8 +320,15 @@ impl Batch<'_> {
         let attempts: Vec<i32> = leases.iter().map(|lease| rows::count(lease.attempt)).collect();
         match self.db.execute(REMEMBER, &[&&id[..], &self.now.0, &nos, &attempts]).await? {
             1 => Ok(()),
-            _ => Err(Trouble::Again("a lease request was answered elsewhere")),
+            _ => Err(ELSEWHERE),
         }
+    }
+
+    /// Nothing is there for a request: has another node given what there was to the same one? That has ended, as this
+    /// transaction has the lock of the request; what was asked before it had that may be too old.
+    async fn not_given(&self, id: &Digest) -> Result<(), Trouble> {
+        let ids: &[&[u8]] = &[&id[..]];
+        if self.db.query(GIVEN, &[&ids]).await?.is_empty() { Ok(()) } else { Err(ELSEWHERE) }
     }
 
     /// The jobs of leases as far as they last, with what they ask for and the bytes of their input.
