@@ -28,7 +28,7 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 const EXPOSED: &str = "Location, Content-Location, Retry-After, ETag, Preference-Applied, Idempotency-Replayed, \
                        Raincheck-Coalesced, Raincheck-Attempt, Link, Content-Range, Content-Disposition";
-const ASKED: &str = "Authorization, Content-Type, Prefer, Idempotency-Key, If-None-Match, If-Range, Range, Last-Event-ID, \
+const ASKED: &str = "Authorization, Content-Type, Prefer, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, Last-Event-ID, \
                      traceparent, Content-Disposition";
 
 /// Why a request does not pass.

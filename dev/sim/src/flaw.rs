@@ -40,6 +40,8 @@ flaws! {
     LeaseByWallClock = "lease-by-wall-clock",
     /// Leases run on while the server stands still.
     StandstillCounts = "standstill-counts",
+    /// Time limits of runs stand still with the server.
+    TimeoutStandsStill = "timeout-stands-still",
     /// Time goes back when the wall clock is set back.
     TimeGoesBack = "time-goes-back",
     /// After a restart leases count the downtime.

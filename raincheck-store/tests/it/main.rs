@@ -12,6 +12,7 @@ mod folder;
 mod follow;
 mod foreign;
 mod history;
+mod lease_requests;
 mod moved;
 mod nodes;
 mod orphans;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use raincheck_core::{
-    Again, Batch, BatchName, Cancel, Command, Content, Cursor, Delete, EventType, Expected, JobNo, LeaseJobs, LeaseRef,
-    NewJob, ObjectKind, Payload, Put, QueuePatch, Refusal, Reply, Settle, Submitted, Timestamp, limits,
+    Again, Batch, BatchName, Cancel, Command, Content, Cursor, Delete, EventType, Expected, JobNo, LeaseRef, NewJob,
+    ObjectKind, Payload, Put, QueuePatch, Refusal, Reply, Settle, Submitted, Timestamp, limits,
 };
 use raincheck_store::conformance::{KIND, QUEUE, complete, digest, name, new_job, worker_asks};
 use raincheck_store::{Checkup as _, EventFilter, Invariant, PostgresDoctor, PostgresOptions, PostgresStore, Store};
@@ -15,7 +15,7 @@ use raincheck_store::{Checkup as _, EventFilter, Invariant, PostgresDoctor, Post
 use crate::postgres::Base;
 
 /// The place, and so many nodes on it.
-async fn nodes(n: usize) -> (Base, Vec<Arc<PostgresStore>>) {
+pub async fn nodes(n: usize) -> (Base, Vec<Arc<PostgresStore>>) {
     let place = Base::new();
     let mut nodes = Vec::new();
     for _ in 0..n {
@@ -28,7 +28,8 @@ fn options(place: &Base) -> PostgresOptions {
     PostgresOptions::at(place.database.url(), &place.folder.path().join("blobs"))
 }
 
-async fn close(nodes: Vec<Arc<PostgresStore>>) {
+/// All is well in the end.
+pub async fn close(nodes: Vec<Arc<PostgresStore>>) {
     for node in nodes {
         let mut checkup = node.check().expect("a checkup");
         while let Some(page) = checkup.page().await.expect("a page") {
@@ -371,27 +372,6 @@ async fn ended_connections_lose_and_double_nothing() {
     there.sort_unstable();
     assert!(acknowledged.len() > 400);
     assert_eq!(there, acknowledged);
-    close(nodes).await;
-}
-
-/// Two nodes that are asked the same at once give the same: whoever finds nothing left waits for what the other one gave.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_lease_request_at_two_nodes_is_one() {
-    let (_place, nodes) = nodes(2).await;
-    let mut told = nodes[1].commits();
-    for round in 0..40 {
-        let replies = nodes[0].apply(vec![Command::Submit(vec![new_job()])]).await.unwrap();
-        let [Reply::Submitted(all)] = &replies[..] else { panic!("not taken: {replies:?}") };
-        let no = all[0].job().no;
-        while told.recv().await.unwrap().events.iter().all(|event| event.no != no) {}
-        let request = LeaseJobs { request_id: Some(digest(&format!("request-{round}"))), ..worker_asks(&[KIND], 3) };
-        let asked = [0, 1, 0, 1].map(|node: usize| nodes[node].apply(vec![Command::Lease(request.clone())]));
-        let [first, others @ ..] = &futures_util::future::try_join_all(asked).await.unwrap()[..] else { panic!() };
-        assert!(matches!(&first[..], [Reply::Leased(leased)] if leased.len() == 1), "round {round}: {first:?}");
-        assert!(others.iter().all(|other| other == first), "round {round}: {others:?}");
-        let settle = Settle { lease: LeaseRef { no, attempt: 1 }, outcome: complete("1") };
-        nodes[0].apply(vec![Command::Settle(settle)]).await.unwrap();
-    }
     close(nodes).await;
 }
 

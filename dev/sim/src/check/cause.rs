@@ -1,8 +1,6 @@
 //! Who may cause which event, and what callers may be answered.
 
-use raincheck_core::{
-    Command, Event, EventData, EventType, Failure, FailureCode, LeaseJobs, Millis, Outcome, Reply, State,
-};
+use raincheck_core::{Command, Event, EventData, EventType, Failure, FailureCode, LeaseJobs, Outcome, Reply, State};
 
 use super::{Checker, Done, Verdict, Violation, demand};
 
@@ -48,9 +46,12 @@ impl Checker {
         let Some(life) = self.lives.get(&no) else { return Ok(()) };
         let over = match (cause, &event.data) {
             (Command::Settle(settle), _) if settle.outcome == Outcome::Lost => {
-                // What is not known of a run from before a restart.
-                let is_late = life.time_until != Millis::MIN && life.time_until <= self.ticks;
-                demand!(!is_late, no, "lost, though it ran for longer than it may: until {}", life.time_until);
+                demand!(
+                    life.time_until > self.ticks,
+                    no,
+                    "lost, though it ran for longer than it may: until {}",
+                    life.time_until
+                );
                 life.deadline <= self.ticks
             }
             (Command::Settle(settle), _) if settle.outcome == Outcome::TimedOut => life.time_until <= self.ticks,

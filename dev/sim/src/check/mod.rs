@@ -14,8 +14,8 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
 use raincheck_core::{
-    Again, Command, Cursor, Digest, Event, FeedRetention, JobId, JobNo, LeaseRef, Millis, Name, Outcome, Reply, State,
-    Timestamp,
+    Again, Command, Cursor, Digest, Event, FeedRetention, JobId, JobNo, LeaseRef, Millis, Name, Outcome, Overdue,
+    Reply, State, Timestamp,
 };
 
 use crate::model::{Found, Model};
@@ -205,6 +205,16 @@ impl Checker {
         Ok(())
     }
 
+    /// A look for runs that are over found these: whatever was away meanwhile, no time limit is passed over.
+    pub fn looked_for_overdue(&self, over: &[(LeaseRef, Overdue)], store: &Model) -> Verdict {
+        let late = |life: &&Life| life.row.state == State::Running && life.time_until <= store.ticks;
+        for life in self.lives.values().filter(late) {
+            let found = over.contains(&(life.lease(), Overdue::TimedOut));
+            demand!(found, life.row.no, "goes on at {}, and had time until {}", store.ticks, life.time_until);
+        }
+        Ok(())
+    }
+
     /// The server did not listen for so long: no lease runs meanwhile. The time of a run does.
     pub fn stood_still(&mut self, by: Millis) {
         self.lives.values_mut().filter(|life| life.row.state == State::Running).for_each(|life| life.deadline += by);
@@ -226,7 +236,8 @@ impl Checker {
         for life in self.lives.values_mut().filter(|life| life.row.state == State::Running) {
             life.deadline = store.ticks + life.row.ttl;
             // The time limit goes on by the wall clock, which may have been set meanwhile.
-            life.time_until = Millis::MIN;
+            let elapsed = life.row.started_at.map_or(0, |at| store.now.since(at)).max(0);
+            life.time_until = store.ticks + (life.row.timeout - elapsed).max(0);
         }
         self.scan(store)
     }

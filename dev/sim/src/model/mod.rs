@@ -260,6 +260,9 @@ impl Model {
         if self.has(Flaw::LeaseByWallClock) {
             return self.now.0.into();
         }
+        if self.has(Flaw::TimeoutStandsStill) {
+            return (self.ticks - self.idle).into();
+        }
         let idle = if self.has(Flaw::StandstillCounts) { 0 } else { self.idle };
         Reading { idle, ..self.ticks.into() }
     }

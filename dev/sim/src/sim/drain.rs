@@ -21,7 +21,7 @@ impl Sim {
         self.calm(free.collect())?;
         for _ in 0..ROUNDS {
             let mut commands = vec![Command::CatchUp(1_000), Command::Promote(1_000), Command::Expire(1_000)];
-            commands.extend(settle_overdue(&self.server));
+            commands.extend(settle_overdue(&self.server)?);
             commands.push(Command::Lease(LeaseJobs {
                 worker: "calm".into(),
                 queues: Vec::new(),

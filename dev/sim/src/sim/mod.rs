@@ -169,7 +169,7 @@ impl Sim {
                 self.worker_acts(who)?;
             }
             54..78 => self.serve()?,
-            78..85 => self.sweep(),
+            78..85 => self.sweep()?,
             85..88 => {
                 let who = self.rng.random_range(0..READERS);
                 self.reader_reads(who)?;
@@ -282,10 +282,10 @@ impl Sim {
     }
 
     /// What nobody asks for and still has to happen. Its commands travel too, so they may be late.
-    fn sweep(&mut self) {
+    fn sweep(&mut self) -> Verdict {
         let some = self.rng.random_range(1..20);
         let commands = match self.rng.random_range(0..if self.plan.trims { 13 } else { 10 }) {
-            0..4 => settle_overdue(&self.server).into_iter().take(some).collect(),
+            0..4 => settle_overdue(&self.server)?.into_iter().take(some).collect(),
             4..7 => vec![Command::CatchUp(some), Command::Promote(some), Command::Expire(some)],
             7..9 => vec![Command::Retire(some)],
             9 => vec![Command::Bury(some)],
@@ -298,6 +298,7 @@ impl Sim {
         if !commands.is_empty() {
             self.send(From::Sweep, commands);
         }
+        Ok(())
     }
 
     fn misfortune(&mut self) -> Verdict {
@@ -332,13 +333,15 @@ impl Sim {
 }
 
 /// What the sweep settles now.
-fn settle_overdue(server: &Server) -> Vec<Command> {
-    let over = server.store.overdue().into_iter().map(|(lease, why)| {
+fn settle_overdue(server: &Server) -> Result<Vec<Command>, Violation> {
+    let over = server.store.overdue();
+    server.check.looked_for_overdue(&over, &server.store)?;
+    let ends = over.into_iter().map(|(lease, why)| {
         let outcome = match why {
             Overdue::Lost => Outcome::Lost,
             Overdue::TimedOut => Outcome::TimedOut,
         };
         Command::Settle(Settle { lease, outcome })
     });
-    over.collect()
+    Ok(ends.collect())
 }
