@@ -125,10 +125,11 @@ pub async fn result_kinds_read_back(world: &mut World) {
 /// Asked to stop: done is done, every other end is a cancellation.
 pub async fn every_end_after_a_cancel_request(world: &mut World) {
     for outcome in ends() {
-        let new = raincheck_core::NewJob { timeout: 9_000, ..new_job() };
+        let is_timeout = outcome == Outcome::TimedOut;
+        let new = raincheck_core::NewJob { timeout: if is_timeout { 9_000 } else { 60_000 }, ..new_job() };
         let lease = world.running(new).await;
         assert!(matches!(world.cancel(lease.no).await, Reply::Job(job) if job.cancel_requested));
-        world.clock.advance(if outcome == Outcome::TimedOut { 9_000 } else { 10_000 });
+        world.clock.advance(if is_timeout { 9_000 } else { 10_000 });
         let done = matches!(outcome, Outcome::Complete(_));
         let job = world.end(lease, outcome).await;
         let end = if done { (State::Succeeded, EventType::Succeeded) } else { (State::Canceled, EventType::Canceled) };
