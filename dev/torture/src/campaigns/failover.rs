@@ -5,36 +5,28 @@ mod crowd;
 mod figure;
 mod holders;
 mod lost;
+mod node;
+mod pair;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use pgcluster::{Cluster, Proxy, Replication, Settings, Stop};
+use pgcluster::{Proxy, Replication, Stop};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use reqwest::Method;
-use serde_json::{Value, json};
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::bed::until;
 use crate::campaign::{Order, runtime};
-use crate::http::{Answer, Broken, Http};
 use crate::load::Mix;
-use crate::log::Log;
-use crate::queues::PROBE;
 use crate::round::Round;
 use crate::server::Launch;
 use crate::tally::Tally;
 use figure::Figure;
 use holders::Holders;
+use node::{NODES, Node, SOON};
+use pair::{DATABASE, Pair};
 
-const NODES: usize = 2;
-/// The database of each cluster.
-const DATABASE: &str = "postgres";
-/// Writes are taken again, and another history is noticed, within this; on a busy machine.
-const SOON: Duration = Duration::from_secs(10);
 /// How long it stands still.
 const STILL: Duration = Duration::from_secs(30);
 
@@ -64,80 +56,6 @@ enum Fault {
     LostAnswer,
     /// Nothing gets through, and nothing ends.
     Stillness,
-}
-
-/// Two servers, one of which follows the other.
-struct Pair {
-    primary: Cluster,
-    standby: Cluster,
-}
-
-impl Pair {
-    fn start(replication: Replication) -> Result<Self> {
-        let primary = Cluster::start(Settings { fsync: true, ..Settings::default() })?;
-        let standby = primary.standby(replication)?;
-        Ok(Pair { primary, standby })
-    }
-
-    /// Makes another standby for the one that has taken over; answers the one before it.
-    fn renew(&mut self, replication: Replication) -> Result<Cluster> {
-        let next = self.standby.standby(replication)?;
-        let primary = std::mem::replace(&mut self.standby, next);
-        Ok(std::mem::replace(&mut self.primary, primary))
-    }
-}
-
-/// A node, asked by the campaign itself.
-#[derive(Clone)]
-struct Node(Http);
-
-impl Node {
-    fn at(url: &str, log: &Arc<Log>) -> Result<Self> {
-        let (_, here) = watch::channel(vec![url.into()]);
-        Ok(Node(Http::new(here, log.clone())?))
-    }
-
-    async fn is_ready(&self) -> bool {
-        self.0.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
-    }
-
-    /// Submits a job that no worker takes, under its own id.
-    async fn put(&self, id: Uuid, mark: &str) -> Result<Answer, Broken> {
-        let body = json!({"kind": PROBE, "queue": PROBE, "input": mark}).to_string();
-        self.0.send(Method::PUT, &format!("/jobs/{id}"), "application/json", body.into_bytes()).await
-    }
-
-    /// Submits until that is taken, and calls the job off.
-    async fn writes(&self) -> Result<Duration> {
-        let id = Uuid::from_u128(rand::random());
-        let took = until("writes are taken again", SOON, async || {
-            Ok(self.put(id, "").await.is_ok_and(|answer| answer.is_success()))
-        });
-        let took = took.await?;
-        self.call_off(id).await?;
-        Ok(took)
-    }
-
-    async fn call_off(&self, id: Uuid) -> Result<()> {
-        let path = format!("/jobs/{id}/cancel");
-        until("a waiting job can be called off", SOON, async || {
-            Ok(self.0.post(&path, &Value::Null).await.is_ok_and(|answer| matches!(answer.status, 200 | 409)))
-        })
-        .await
-        .map(drop)
-    }
-
-    /// How often it has found another history than the one that it knew.
-    async fn changes(&self) -> Result<u64> {
-        self.metric("raincheck_history_changes_total").await
-    }
-
-    async fn metric(&self, name: &str) -> Result<u64> {
-        let answer = self.0.get("/metrics").await.ok().context("the connection broke")?;
-        let text = String::from_utf8_lossy(&answer.body);
-        let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        Ok(found.context("no such figure")?.parse()?)
-    }
 }
 
 /// How long it took until both have taken a write.

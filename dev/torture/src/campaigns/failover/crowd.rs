@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::Node;
+use super::node::Node;
 use crate::wire::Leases;
 
 /// Clients that submit, at each node.

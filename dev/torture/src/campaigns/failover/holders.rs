@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Node, SOON};
+use super::node::{Node, SOON};
 use crate::http::Http;
 use crate::queues::PROBE;
 use crate::wire::Leases;

@@ -14,7 +14,8 @@ use uuid::Uuid;
 
 use super::crowd::Crowd;
 use super::figure::Figure;
-use super::{DATABASE, NODES, Node, Pair, SOON};
+use super::node::{NODES, Node, SOON};
+use super::pair::{DATABASE, Pair};
 use crate::bed::until;
 use crate::campaign::Order;
 use crate::log::Log;
