@@ -52,6 +52,10 @@ impl Leases {
         self.live.insert(job.no, live);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
     /// Takes over what the database says of a lease.
     pub fn put(&mut self, kept: KeptLease) {
         let KeptLease { lease, ttl, kept, lease_until, time_until, cancel_requested, worker } = kept;

@@ -6,6 +6,7 @@ mod follow;
 mod list;
 mod mutant;
 mod postgres;
+mod wire;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,9 +21,10 @@ use follow::OF_FOLLOW_UPS;
 use list::MUTANTS;
 use mutant::{Edit, Killer, Mutant};
 use postgres::ON_POSTGRES;
+use wire::ON_THE_WIRE;
 
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(ON_FEED).chain(ON_POSTGRES).chain(OF_FOLLOW_UPS)
+    MUTANTS.iter().chain(ON_FEED).chain(ON_POSTGRES).chain(OF_FOLLOW_UPS).chain(ON_THE_WIRE)
 }
 
 /// Far above what a build or a killer takes: a mutant that hangs is killed too.

@@ -18,6 +18,10 @@ use crate::postgres::shared::Shared;
 
 /// How often a node shows that leases can be renewed: so often that what counts as a silence is none by chance.
 const SHOW: Duration = Duration::from_millis(STANDSTILL_MILLIS.unsigned_abs() / 2);
+/// How often while it knows of no lease: nothing is lost by a short silence then.
+const IDLE: Duration = Duration::from_secs(2);
+/// How soon it notices that there is one.
+const NOTICE: Duration = Duration::from_millis(250);
 /// Another node showed it so lately, milliseconds, that it need not be written once more.
 const LATELY: i64 = STANDSTILL_MILLIS / 4;
 /// How old what is written of this node itself may be, milliseconds, before it is written anew.
@@ -67,7 +71,16 @@ impl Signs {
         loop {
             let pause = self.give().await;
             // Woken or not: it shows.
-            let _ = timeout(pause, self.shared.unheard.notified()).await;
+            let _ = timeout(pause, self.rested(pause)).await;
+        }
+    }
+
+    /// Until somebody asks for a sign, or there is a lease when the pause is that of a node without any.
+    async fn rested(&self, pause: Duration) {
+        while timeout(NOTICE, self.shared.unheard.notified()).await.is_err() {
+            if pause == IDLE && !self.shared.leases.lock().is_empty() {
+                break;
+            }
         }
     }
 
@@ -75,12 +88,13 @@ impl Signs {
     pub async fn give(&mut self) -> Duration {
         match within(SHOWN, show(&self.shared, &self.connector, &mut self.link, self.silence)).await {
             Ok(()) => {
-                self.silence = STANDSTILL_MILLIS;
+                let is_idle = self.shared.leases.lock().is_empty();
+                self.silence = if is_idle { LONG } else { STANDSTILL_MILLIS };
                 self.shared.reach.speak();
                 if std::mem::take(&mut self.hangs) {
                     tracing::info!("a synchronous standby confirms commits again");
                 }
-                SHOW
+                if is_idle { IDLE } else { SHOW }
             }
             Err(error) => {
                 // What is left of a question is not to be waited for.

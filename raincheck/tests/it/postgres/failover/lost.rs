@@ -196,7 +196,7 @@ async fn whoever_follows_is_told_that_it_has_seen_what_is_lost() {
 
     site.take_over(&way);
     let (code, said) = events.end();
-    assert_eq!(code, Some(3), "{said}");
+    assert_eq!(code, Some(5), "{said}");
     assert!(said.contains("came back without") && said.contains("raincheck events --after 0"), "{said}");
     let (code, said) = watch.end();
     assert_eq!(code, Some(3), "{said}");
