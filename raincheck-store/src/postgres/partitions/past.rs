@@ -37,10 +37,9 @@ pub(crate) enum Fate {
 
 /// Whether no other node takes partitions away, until the transaction ends.
 pub(crate) async fn alone(db: &Transaction<'_>, partition: &PastPartition) -> Result<bool, PgError> {
-    // Two statements: what the first saw may be older than its lock.
     let these: &[&(dyn ToSql + Sync)] = &[&partition.span.low, &partition.suffix, &partition.events];
-    db.query_one(ALONE, these).await?;
-    Ok(db.query_one(ALONE, these).await?.try_get(0)?)
+    // Two statements: what the one that gets the lock sees may be older than that. So the first one must have got it.
+    Ok(db.query_one(ALONE, these).await?.try_get(0)? && db.query_one(ALONE, these).await?.try_get(0)?)
 }
 
 /// Locks the tables against everybody; answers whether that was possible at once.
