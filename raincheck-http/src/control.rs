@@ -93,9 +93,10 @@ pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Res
 }
 
 async fn changed(ask: &Ask, job: Job) -> Result<Response, Problem> {
-    let id = job.id;
+    // Whatever became of it since: what the change itself came to.
+    let (id, is_done) = (job.id, job.state.is_final());
     let Some(record) = answer::changed(&ask.app, job).await? else { return Err(ask.app.vanished(id).await) };
-    if record.job.state.is_final() {
+    if is_done {
         return Ok(answer::job(StatusCode::OK, &ask.view(&record)));
     }
     Ok(answer::accepted(&ask.base, &ask.view(&record)))
