@@ -40,6 +40,16 @@ pub const ON_THE_WIRE: &[Mutant] = &[
         killer: Killer::Tests(WORK),
     },
     Mutant {
+        name: "cancel-tells-later-state",
+        fault: "a cancel of a run is answered as done where the run has ended meanwhile by itself",
+        edits: &[Edit {
+            file: "raincheck-http/src/control.rs",
+            from: "    if is_done {",
+            to: "    if record.job.state.is_final() || is_done {",
+        }],
+        killer: Killer::Campaign("kill", 100),
+    },
+    Mutant {
         name: "gap-is-lag",
         fault: "numbers that no history gave out count as events that a reader is behind",
         edits: &[Edit {
