@@ -205,7 +205,7 @@ impl PostgresStore {
 
 /// Why an attempt to open the data went no further.
 enum Halt {
-    /// The server is not one to go on with, and may become one.
+    /// The server is not one to go on with, and may become one; or another node came in between.
     NotYet(PgError),
     Error(StoreError),
 }
@@ -214,6 +214,7 @@ impl Halt {
     fn at(connector: &Connector, error: PgError) -> Self {
         match error {
             PgError::NotYet(_) | PgError::Standby | PgError::Elsewhere(_) => Halt::NotYet(error),
+            _ if error.is_race() => Halt::NotYet(error),
             _ => Halt::Error(StoreError::Other(format!("{}: {error}", connector.place()))),
         }
     }
@@ -280,10 +281,12 @@ async fn begin_life(
 }
 
 async fn resume_leases(db: &impl GenericClient, shared: &Shared) -> Result<(), PgError> {
+    // In the order in which everybody takes them: nodes that run may settle and renew meanwhile.
     let sql = format!(
-        "UPDATE lease l SET ttl = j.ttl, kept = j.ttl, until = m.ticks + j.ttl, \
+        "WITH those AS (SELECT no FROM lease ORDER BY no FOR UPDATE) \
+         UPDATE lease l SET ttl = j.ttl, kept = j.ttl, until = m.ticks + j.ttl, \
          timeout_at = m.ticks + greatest(j.timeout - greatest(m.now - j.started_at, 0), 0) \
-         FROM job j, (SELECT coalesce($1, {NOW}) AS ticks, coalesce($2, {NOW}) AS now) AS m WHERE j.no = l.no"
+         FROM those t JOIN job j USING (no), (SELECT coalesce($1, {NOW}) AS ticks, coalesce($2, {NOW}) AS now) AS m WHERE l.no = t.no"
     );
     db.execute(&sql, &[&shared.clock.given_ticks(), &shared.clock.given_now()]).await?;
     Ok(())

@@ -404,3 +404,38 @@ async fn a_short_stall_loses_no_short_lease() {
         node.close().await;
     }
 }
+
+/// A node that starts gives every lease its time, while somebody changes them in another order: the database ends one of the
+/// two, and the start is none that fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadlock_ends_no_start() {
+    let site = Site::new();
+    let before = site.node().await;
+    for _ in 0..2 {
+        submit(&before, new_job()).await.unwrap();
+    }
+    let leases = [leased(&before, 60_000).await, leased(&before, 60_000).await];
+    before.close().await;
+    let (other, connection) =
+        tokio_postgres::connect(&site.cluster.url("postgres"), tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let lock = async |at: usize| {
+        other.batch_execute(&format!("UPDATE lease SET cancel = cancel WHERE no = {}", leases[at].no.0)).await.unwrap();
+    };
+    // It is the start that finds out.
+    other.batch_execute("BEGIN; SET LOCAL deadlock_timeout = '1min'").await.unwrap();
+    lock(1).await;
+    let options = site.options();
+    let starting = tokio::spawn(async move { PostgresStore::open(options).await.unwrap() });
+    let waits =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE lease l%'";
+    until("the start waits", async || site.run(waits) == "1").await;
+    lock(0).await;
+    other.batch_execute("COMMIT").await.unwrap();
+    let node = starting.await.unwrap();
+    let standing = node.leases(leases.into()).await.unwrap();
+    assert!(standing.iter().all(|one| matches!(one, Renewed::Extended { .. })), "{standing:?}");
+    node.close().await;
+    drop(other);
+    connection.await.unwrap().unwrap();
+}
