@@ -29,7 +29,7 @@ impl Until {
 
 impl Engine {
     /// The job of a public id, without its input's bytes.
-    pub async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
+    pub async fn job(&self, id: JobId) -> Result<Found<Box<Record>>, StoreError> {
         let found = self.store().job(id).await?;
         Ok(self.unless_expired(found, |record| &record.job))
     }
@@ -49,7 +49,7 @@ impl Engine {
 
     /// The job of a public id as soon as `until` holds, else as it is after `most` milliseconds (bounded by
     /// [`crate::Settings::wait_most`]) or when draining begins. A job that is not there is answered at once.
-    pub async fn wait(&self, id: JobId, until: Until, most: Millis) -> Result<Found<Record>, StoreError> {
+    pub async fn wait(&self, id: JobId, until: Until, most: Millis) -> Result<Found<Box<Record>>, StoreError> {
         let most = most.clamp(0, self.0.settings.wait_most);
         let deadline = Instant::now() + Duration::from_millis(most as u64);
         // The number inside the id, so that the first read comes after the registration; a chosen id may have
@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// The job of a number, as a lease names it, without its input's bytes; `None` when it is not there.
-    pub async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError> {
+    pub async fn record(&self, no: JobNo) -> Result<Option<Box<Record>>, StoreError> {
         self.store().record(no).await
     }
 

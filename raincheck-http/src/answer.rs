@@ -56,18 +56,18 @@ impl Wait {
 
 /// A job as a change has just left it, for whoever made the change, however short it is kept; nothing where the data has
 /// come to have another history since.
-pub async fn changed(app: &App, job: Job) -> Result<Option<Record>, Problem> {
+pub async fn changed(app: &App, job: Job) -> Result<Option<Box<Record>>, Problem> {
     let record = app.engine.record(job.no).await?;
     if record.is_some() || !app.engine.is_purged(job.no).await? {
         return Ok(record.filter(|record| record.job.id == job.id));
     }
     // What it was asked with is gone already.
     let (spec, input_size) = (Spec::default(), 0);
-    Ok(Some(Record { job, spec, input_size, progress: None, failure: None, result: None }))
+    Ok(Some(Box::new(Record { job, spec, input_size, progress: None, failure: None, result: None })))
 }
 
 /// The job as it is, or as it is after the wait: for its end, or for a change of what the caller has already.
-pub async fn record(app: &App, id: JobId, wait: Wait, headers: &HeaderMap) -> Result<Record, Problem> {
+pub async fn record(app: &App, id: JobId, wait: Wait, headers: &HeaderMap) -> Result<Box<Record>, Problem> {
     if wait.millis() == 0 {
         return app.job(id).await;
     }

@@ -30,7 +30,7 @@ pub async fn start(AppState(app): AppState<App>, base: Base, query: Query) -> Re
 }
 
 /// The page of one job.
-pub async fn job(app: &App, base: &Base, record: Record) -> Result<Response, Problem> {
+pub async fn job(app: &App, base: &Base, record: Box<Record>) -> Result<Response, Problem> {
     let input = app.engine.input(record.job.no).await?;
     let log = stream::log_end(app, &record, LOG_BYTES).await?;
     let mut json = Json::with_capacity(1_536);

@@ -11,7 +11,7 @@ use super::problem::{self, Problem};
 
 impl App {
     /// The job as it is.
-    pub async fn job(&self, id: JobId) -> Result<Record, Problem> {
+    pub async fn job(&self, id: JobId) -> Result<Box<Record>, Problem> {
         self.shown(self.engine.job(id).await?, |record| &record.job)
     }
 
@@ -21,7 +21,7 @@ impl App {
     }
 
     /// The job as soon as `until` holds, else as it is after `most` milliseconds.
-    pub async fn job_after(&self, id: JobId, until: Until, most: Millis) -> Result<Record, Problem> {
+    pub async fn job_after(&self, id: JobId, until: Until, most: Millis) -> Result<Box<Record>, Problem> {
         self.shown(self.engine.wait(id, until, most).await?, |record| &record.job)
     }
 

@@ -28,11 +28,11 @@ pub trait Store: Send + Sync + 'static {
     fn commits(&self) -> UnboundedReceiver<Commit>;
 
     /// The job of a public id, without its input's bytes.
-    async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError>;
+    async fn job(&self, id: JobId) -> Result<Found<Box<Record>>, StoreError>;
     /// The own row of the job of a public id: what changes of it, and what never does.
     async fn job_row(&self, id: JobId) -> Result<Found<Job>, StoreError>;
     /// The job of a number, without its input's bytes; `None` when it is not there.
-    async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError>;
+    async fn record(&self, no: JobNo) -> Result<Option<Box<Record>>, StoreError>;
     /// Whether there was a job of that number that was purged, as far as that is still remembered: one that is not there may
     /// as well be lost.
     async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError>;

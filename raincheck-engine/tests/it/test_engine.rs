@@ -97,7 +97,7 @@ impl TestEngine {
 
     pub async fn record(&self, job: &Job) -> Record {
         match self.engine.job(job.id).await.unwrap() {
-            Found::Here(record) => record,
+            Found::Here(record) => *record,
             other => panic!("{other:?}"),
         }
     }
@@ -105,7 +105,7 @@ impl TestEngine {
     /// The job once it is final.
     pub async fn done(&self, job: &Job) -> Record {
         match in_time(self.engine.wait(job.id, Until::Done, PATIENCE)).await.unwrap() {
-            Found::Here(record) if record.job.state.is_final() => record,
+            Found::Here(record) if record.job.state.is_final() => *record,
             other => panic!("not done: {other:?}"),
         }
     }
@@ -113,7 +113,7 @@ impl TestEngine {
     /// The job once it has changed since `job` was read.
     pub async fn changed(&self, job: &Job) -> Record {
         match in_time(self.engine.wait(job.id, Until::ChangedFrom(job.seq), PATIENCE)).await.unwrap() {
-            Found::Here(record) if record.job.seq != job.seq => record,
+            Found::Here(record) if record.job.seq != job.seq => *record,
             other => panic!("not changed: {other:?}"),
         }
     }

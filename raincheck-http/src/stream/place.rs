@@ -73,7 +73,7 @@ impl Place {
         }
     }
 
-    async fn look(&self, app: &App, record: Record) -> Result<Looked, Problem> {
+    async fn look(&self, app: &App, record: Box<Record>) -> Result<Looked, Problem> {
         let job = &record.job;
         let attempt = self.attempt.unwrap_or(job.attempt);
         let info = app.engine.chunk_info(job.no, self.kind, attempt).await?;
@@ -93,7 +93,7 @@ impl Place {
         } else if !self.follow && (info.size > 0 || self.kind == ChunkKind::Log) {
             Start::At { no: job.no, attempt, content_type: info.content_type }
         } else {
-            return Ok(Looked::Wait(Box::new(record)));
+            return Ok(Looked::Wait(record));
         }))
     }
 }

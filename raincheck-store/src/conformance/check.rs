@@ -133,8 +133,8 @@ fn life(events: &[Event]) {
 
 async fn one(store: &dyn Store, record: &Record, events: &[Event]) {
     let job = &record.job;
-    assert_eq!(store.job(job.id).await.unwrap(), Found::Here(record.clone()), "by public id");
-    assert_eq!(store.record(job.no).await.unwrap().as_ref(), Some(record), "by number");
+    assert_eq!(store.job(job.id).await.unwrap(), Found::Here(Box::new(record.clone())), "by public id");
+    assert_eq!(store.record(job.no).await.unwrap().as_deref(), Some(record), "by number");
     assert_eq!(store.job_events(job.no, 0, 10_000).await.unwrap(), events, "its events are its part of the feed");
     let last = events.last().unwrap();
     assert_eq!((last.seq, last.state, last.attempt), (job.seq, job.state, job.attempt), "{record:#?}");

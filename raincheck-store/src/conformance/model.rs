@@ -116,8 +116,8 @@ async fn same_job(world: &World, model: &Model, no: JobNo) {
         return;
     };
     let record = expected(model, job, spec);
-    assert_eq!(store.record(no).await.unwrap().as_ref(), Some(&record));
-    assert_eq!(store.job(job.id).await.unwrap(), Found::Here(record));
+    assert_eq!(store.record(no).await.unwrap().as_deref(), Some(&record));
+    assert_eq!(store.job(job.id).await.unwrap(), Found::Here(Box::new(record)));
     assert_eq!(store.input(no).await.unwrap().as_ref(), Some(&spec.input));
     assert_eq!(store.result(no).await.unwrap().as_ref(), model.result(no));
     assert!(store.job_events(no, 0, 10_000).await.unwrap().iter().eq(model.job_events(no)), "{no:?}");

@@ -227,7 +227,7 @@ impl World {
 
     /// A job that must be there.
     pub async fn record(&self, no: JobNo) -> Record {
-        self.store.record(no).await.unwrap().unwrap()
+        *self.store.record(no).await.unwrap().unwrap()
     }
 
     /// A job that must be found under its public id.
@@ -235,7 +235,7 @@ impl World {
         match self.store.job(job.id).await.unwrap() {
             Found::Here(record) => {
                 assert_eq!(self.store.job_row(job.id).await.unwrap(), Found::Here(record.job.clone()));
-                record
+                *record
             }
             other => panic!("not found: {other:?}"),
         }

@@ -70,7 +70,7 @@ impl Store for PostgresStore {
         self.shared.feed.commits()
     }
 
-    async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
+    async fn job(&self, id: JobId) -> Result<Found<Box<Record>>, StoreError> {
         let shared = &self.shared;
         shared.read(|db| async move { jobs::find(&db, shared, id).await }).await
     }
@@ -80,7 +80,7 @@ impl Store for PostgresStore {
         shared.read(|db| async move { jobs::find(&db, shared, id).await }).await
     }
 
-    async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError> {
+    async fn record(&self, no: JobNo) -> Result<Option<Box<Record>>, StoreError> {
         let shared = &self.shared;
         shared.read(|db| async move { jobs::record(&db, shared, no).await }).await
     }

@@ -62,7 +62,7 @@ impl Store for SqliteStore {
         receiver
     }
 
-    async fn job(&self, id: JobId) -> Result<Found<Record>, StoreError> {
+    async fn job(&self, id: JobId) -> Result<Found<Box<Record>>, StoreError> {
         self.shared.read(|db| find(db, id, |no| record(db, &self.shared.names, no), |record| record.job.id))
     }
 
@@ -70,7 +70,7 @@ impl Store for SqliteStore {
         self.shared.read(|db| find(db, id, |no| claims::job(db, &self.shared.names, no), |job| job.id))
     }
 
-    async fn record(&self, no: JobNo) -> Result<Option<Record>, StoreError> {
+    async fn record(&self, no: JobNo) -> Result<Option<Box<Record>>, StoreError> {
         self.shared.read(|db| record(db, &self.shared.names, no))
     }
 

@@ -50,11 +50,11 @@ pub(crate) trait Lookup: Sized {
     fn id(&self) -> JobId;
 }
 
-impl Lookup for Record {
+impl Lookup for Box<Record> {
     async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, PgError> {
         let Some(row) = row_within(db, shared, &RECORD, no, &[&no.0]).await? else { return Ok(None) };
         shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
-        rows::record(&row, &shared.names).map(Some)
+        Ok(Some(Box::new(rows::record(&row, &shared.names)?)))
     }
 
     fn id(&self) -> JobId {
@@ -75,8 +75,8 @@ impl Lookup for Job {
 }
 
 /// All that is kept of the job of a number.
-pub(crate) async fn record(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Record>, PgError> {
-    Record::of(db, shared, no).await
+pub(crate) async fn record(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Box<Record>>, PgError> {
+    Box::of(db, shared, no).await
 }
 
 /// The job of a public id.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use raincheck_core::interpreter::Claim;
 use raincheck_core::{ClaimScope, Content, Digest, JobId, JobNo};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::claims::{self, Place};
 use super::names::KnownNames;
@@ -22,8 +22,9 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(crate) fn record(db: &Connection, names: &KnownNames, no: JobNo) -> error::Result<Option<Record>> {
-    db.prepare_cached(&RECORD)?.query_row([no.0], |row| Ok(rows::record(row, names))).optional()?.transpose()
+pub(crate) fn record(db: &Connection, names: &KnownNames, no: JobNo) -> error::Result<Option<Box<Record>>> {
+    let read = |row: &Row<'_>| Ok(rows::record(row, names).map(Box::new));
+    db.prepare_cached(&RECORD)?.query_row([no.0], read).optional()?.transpose()
 }
 
 /// What `read` finds of the job of a public id; `id_of` tells whose it is.
