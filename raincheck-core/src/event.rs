@@ -29,9 +29,9 @@ pub struct Event {
     pub state: State,
     /// Its attempt after the change.
     pub attempt: u32,
-    /// When.
+    /// When it happened, by the clock of the store.
     pub at: Timestamp,
-    /// What happened.
+    /// What happened, and what belongs to that alone.
     pub data: EventData,
 }
 
@@ -62,7 +62,7 @@ pub enum EventData {
     Blocked,
     /// Leased.
     Started {
-        /// By whom.
+        /// Name of the worker, as its lease request gave it.
         worker: Box<str>,
     },
     /// A report from the run.

@@ -163,7 +163,7 @@ struct Signs(Option<Instant>);
 
 impl Signs {
     async fn of_life(&mut self, ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
-        if self.0.is_some_and(|told| told.elapsed() < SIGN) {
+        if self.0.is_some_and(|signed_at| signed_at.elapsed() < SIGN) {
             return Ok(());
         }
         self.0 = Some(Instant::now());

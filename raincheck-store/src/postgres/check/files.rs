@@ -36,7 +36,7 @@ pub(super) async fn look_for(
     read: bool,
     page: &mut CheckPage,
 ) -> Result<()> {
-    page.looked += expected.len() as u64;
+    page.examined += expected.len() as u64;
     let looked = stream::iter(expected).map(async |file| (what_is_wrong(&file, blobs, read).await, file));
     let looked: Vec<_> = looked.buffered(AT_ONCE).collect().await;
     for (wrong, Expected { no, subject, name, table, .. }) in looked {
@@ -151,7 +151,7 @@ async fn orphans(files: Vec<Lying>, look: &mut Look<'_>) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }
-    look.page.looked += files.len() as u64;
+    look.page.examined += files.len() as u64;
     let names: Vec<&str> = files.iter().map(|file| &*file.name).collect();
     let known = look.rows(KNOWN, &[&names]).await?;
     let known: Vec<&str> = known.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>()?;

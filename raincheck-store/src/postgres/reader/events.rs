@@ -12,7 +12,7 @@ use crate::postgres::shared::Shared;
 use crate::postgres::tables::rows as read;
 use crate::postgres::tables::rows::count;
 use crate::postgres::tables::sql::{FORGOTTEN_BYTES, RANGE, TRIMMED};
-use crate::records::{EventFilter, EventPage, FeedFigures, Most};
+use crate::records::{EventFilter, EventPage, FeedStats, Most};
 
 /// About what an event weighs, bytes. To ask for the length of a text is not to read it.
 const WEIGHT: &str = "(320 + coalesce(octet_length(e.data), 0))";
@@ -79,10 +79,10 @@ pub(crate) async fn bounds(db: &Object, shared: &Shared) -> Result<(Cursor, Curs
 }
 
 /// When the oldest event of the feed was, and what the events of forgotten jobs take.
-pub(crate) async fn feed_stats(db: &Object) -> Result<FeedFigures, PgError> {
-    let Some(row) = row(db, &OLDEST_TIME, &[]).await? else { return Ok(FeedFigures::default()) };
+pub(crate) async fn feed_stats(db: &Object) -> Result<FeedStats, PgError> {
+    let Some(row) = row(db, &OLDEST_TIME, &[]).await? else { return Ok(FeedStats::default()) };
     let oldest: Option<i64> = row.try_get(1)?;
-    Ok(FeedFigures { oldest: oldest.map(Timestamp), forgotten_bytes: row.try_get::<_, i64>(0)?.max(0).unsigned_abs() })
+    Ok(FeedStats { oldest: oldest.map(Timestamp), forgotten_bytes: row.try_get::<_, i64>(0)?.max(0).unsigned_abs() })
 }
 
 /// Whether a place of the feed was given out in another history than this.
@@ -153,6 +153,6 @@ fn weight(rows: &[Row]) -> Result<i64, PgError> {
 
 /// The events in rows of [`read::EVENT`].
 async fn all(db: &Object, shared: &Shared, rows: &[Row]) -> Result<Vec<Event>, PgError> {
-    shared.learn(&***db, rows, read::EVENT_NAMES).await?;
+    shared.load_missing(&***db, rows, read::EVENT_NAMES).await?;
     rows.iter().map(|row| read::event(row, &shared.names)).collect()
 }

@@ -26,7 +26,7 @@ const COMMANDS: usize = 512;
 const RACES: u32 = 20;
 /// How long callers are kept waiting for a look at what other nodes did.
 const LOOK: Duration = Duration::from_secs(2);
-/// Figures of other nodes are at most about this old while something goes on.
+/// Statistics of other nodes are at most about this old while something goes on.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The one task of a node that writes. It drains its channel into one transaction, so that everyone who waits shares
@@ -39,7 +39,7 @@ pub(crate) struct Writer {
     pub db: Option<Db>,
     pub state: WriterState,
     /// When it last looked at what other nodes did.
-    pub looked: Instant,
+    pub polled_at: Instant,
     /// Since when its connection is lost.
     pub lost_since: Option<Instant>,
     /// A transaction whose connection was lost, and which may be under way still: nothing is written before it has
@@ -56,13 +56,15 @@ impl Writer {
             let first = tokio::select! {
                 biased;
                 first = requests.recv() => first,
-                () = self.shared.stale.since(self.looked + LOOK_AGAIN) => {
+                () = self.shared.stale.since(self.polled_at + LOOK_AGAIN) => {
                     self.look_again().await;
                     continue;
                 }
             };
             let Some(first) = first else { break };
-            if self.looked.elapsed() >= LOOK_AGAIN && self.shared.stale.is_set() && self.shared.reach.reached().is_ok()
+            if self.polled_at.elapsed() >= LOOK_AGAIN
+                && self.shared.stale.is_set()
+                && self.shared.reach.reached().is_ok()
             {
                 self.look_again().await;
             }
@@ -84,7 +86,7 @@ impl Writer {
         }
     }
 
-    /// One transaction, begun anew as long as that is lawful: when it was certainly not committed, and nothing is wrong
+    /// One transaction, begun anew while that is allowed: when it was certainly not committed, and nothing is wrong
     /// but the moment.
     ///
     /// 1. A connection, a new one where it was lost: what was under way on the old one has ended by then.
@@ -271,10 +273,10 @@ impl Writer {
         error.into()
     }
 
-    /// Reads what other nodes changed of figures, settings and due times. Nothing of this node's own is under way
+    /// Reads what other nodes changed of statistics, settings and due times. Nothing of this node's own is under way
     /// meanwhile, so that what is read is all there is. Where the database was lost, this finds it again.
     async fn look_again(&mut self) {
-        self.looked = Instant::now();
+        self.polled_at = Instant::now();
         self.shared.stale.clear();
         let until = Instant::now() + LOOK;
         let Ok(db) = self.connected(until).await else { return };

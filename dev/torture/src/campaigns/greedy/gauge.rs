@@ -68,13 +68,13 @@ impl Gauge {
         };
         // A process that is gone takes nothing; who asks it notices that.
         let taken = watch(Box::new(move || look(pid).unwrap_or_default()));
-        let told = watch(Box::new(move || Peaks { live: live(address), ..Peaks::default() }));
+        let counted = watch(Box::new(move || Peaks { live: live(address), ..Peaks::default() }));
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let other = listener.local_addr()?;
         let compared = watch(Box::new(move || Peaks { bare: live(other), ..Peaks::default() }));
         let is_over = stop.clone();
         let answers = std::thread::spawn(move || answer(&listener, &is_over));
-        Ok(Self { pid, peaks, stop, bare: other, threads: vec![taken, told, compared, answers] })
+        Ok(Self { pid, peaks, stop, bare: other, threads: vec![taken, counted, compared, answers] })
     }
 
     /// The most since the last call.

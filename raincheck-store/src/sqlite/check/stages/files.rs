@@ -47,7 +47,7 @@ impl Stage for Files {
 fn orphans(shard: &Path, look: &mut Look<'_>) -> io::Result<()> {
     let mut known = look.db.prepare_cached("SELECT 1 FROM blob WHERE name=?1").map_err(io::Error::other)?;
     for Lying { name, size, written, .. } in look.blobs.list(shard)? {
-        look.page.looked += 1;
+        look.page.examined += 1;
         if known.exists([&*name]).map_err(io::Error::other)? {
             continue;
         }
