@@ -89,7 +89,7 @@ pub enum EventData {
     Failed(Failure),
     /// Final.
     Canceled,
-    /// The job is forgotten: what else there was to say is not told. Only read, never written.
+    /// The job is forgotten: what else there was to say is not published. Only read, never written.
     Gone(EventType),
 }
 

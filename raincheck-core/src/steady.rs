@@ -13,9 +13,9 @@ use crate::time::{Millis, Timestamp};
 /// [`Clock::beat`], which a server gives several times a second.
 pub struct SteadyClock {
     machine: Arc<dyn Clock>,
-    /// The time that is told less the monotonic clock.
+    /// The time that it returns less the monotonic clock.
     offset: AtomicI64,
-    /// The latest time that was told.
+    /// The latest time that it returned.
     latest: AtomicI64,
     beats: Mutex<Beats>,
 }

@@ -113,7 +113,7 @@ impl Engine {
             && workers.saw_run(run.no, &worker, self.0.clock.ticks(), self.now())
             && store.worker(run).is_none()
         {
-            // It ended meanwhile, and that may have been told before it was known of.
+            // It ended meanwhile, and that may have been published before it was known of.
             workers.run_over(run.no);
         }
     }

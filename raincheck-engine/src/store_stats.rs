@@ -8,7 +8,7 @@ use crate::{Counters, Engine, RunTimes, WorkerInfo};
 pub struct StoreStats {
     /// Transactions that were given up because they would have broken a promise.
     pub refused_writes: u64,
-    /// How often the data came back without what was told of.
+    /// How often the data came back without what was published.
     pub history_changes: u64,
     /// Events that were acknowledged and are known to be missing.
     pub missing_events: u64,

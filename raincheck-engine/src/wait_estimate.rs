@@ -39,7 +39,7 @@ impl WaitingFor {
 pub struct WaitEstimate {
     /// Its place in its queue, from 1, while it is queued.
     pub position: Option<u64>,
-    /// Seconds until it is done, where that can be told.
+    /// Seconds until it is done, where that is known.
     pub eta_seconds: Option<u64>,
     /// Why it does not run yet.
     pub waiting_for: Option<WaitingFor>,

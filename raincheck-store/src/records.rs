@@ -175,7 +175,7 @@ pub struct EventPage {
 /// A piece of a stream or log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
-    /// The attempt whose stream it is of; 0 for the log.
+    /// The attempt that wrote it; a stream starts over with each.
     pub attempt: u32,
     /// Where it starts in the stream of that attempt (or in the whole log).
     pub offset: u64,
@@ -199,7 +199,7 @@ pub struct Commit {
     pub events: Vec<Event>,
     /// Streams and logs that grew.
     pub chunks: Vec<(JobNo, ChunkKind)>,
-    /// What was told of before may not be there any more: whoever follows reads again.
+    /// What was published before may not be there any more: whoever follows reads again.
     pub history_changed: bool,
 }
 

@@ -72,11 +72,11 @@ pub trait Store: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Whether events up to this place were told of that are not in the data any more: the place means nothing.
+    /// Whether events up to this place were published that are not in the data any more: the place means nothing.
     async fn is_void(&self, _cursor: Cursor) -> Result<bool, StoreError> {
         Ok(false)
     }
-    /// Which history of the data this is: another number after the data came back without what was told of. 0 is the first
+    /// Which history of the data this is: another number after the data lost what was published. 0 is the first
     /// one.
     fn history(&self) -> i64 {
         0
@@ -89,7 +89,7 @@ pub trait Store: Send + Sync + 'static {
     fn histories(&self) -> u64 {
         1
     }
-    /// How often, since the store was opened, the data came back without what was told of.
+    /// How often, since the store was opened, the data came back without what was published.
     fn history_changes(&self) -> u64 {
         0
     }

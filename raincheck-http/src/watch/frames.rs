@@ -1,4 +1,4 @@
-//! The frame that was written last, shared: those who watch the same are told of the same event one after the other.
+//! The frame that was written last, shared: those who watch the same are sent the same event one after the other.
 
 use bytes::Bytes;
 use parking_lot::Mutex;

@@ -1,6 +1,6 @@
 //! What serde says of a value of another type, in words of JSON and not of Rust.
 
-/// How a value that is not what it should be is told of: `found` and `expected` as serde names them.
+/// How a value that is not what it should be is described: `found` and `expected` as serde names them.
 pub fn mistyped(found: &str, expected: &str) -> String {
     let expected = match expected {
         "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number within bounds, not negative",

@@ -46,12 +46,12 @@ pub async fn no_findings(store: &dyn Store) {
     assert!(looked > 0 || jobs.is_empty());
 }
 
-/// What is told of an event whose job is forgotten.
+/// What the feed shows of an event whose job is forgotten.
 pub(super) fn forgotten(event: &Event) -> Event {
     Event { data: EventData::Gone(event.data.event_type()), ..event.clone() }
 }
 
-/// Checks every invariant; `told` is what the store told of since the data was new.
+/// Checks every invariant; `published` is what the store published since the data was new.
 pub(super) async fn check(store: &dyn Store, published: &[Event]) {
     no_findings(store).await;
     let records = everything(store).await;

@@ -141,7 +141,7 @@ fn all_forgotten(events: &[Event]) -> Vec<Event> {
     events.iter().map(forgotten).collect()
 }
 
-/// A created job is told of with the key that its client gave.
+/// A created job is published with the key that its client gave.
 pub async fn created_carries_the_key(world: &mut World) {
     let mut keyed = new_job();
     keyed.spec.key = Some("order-1017".into());

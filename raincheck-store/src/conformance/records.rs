@@ -68,7 +68,7 @@ pub async fn progress_guards(world: &mut World) {
     assert_eq!(world.published().len(), 3);
 }
 
-/// Events read back as they were told, data and all.
+/// Events read back as they were published, data and all.
 pub async fn everything_survives_in_events(world: &mut World) {
     let lease = world.running(new_job()).await;
     world.one(Command::Progress(lease, report(12.5))).await;

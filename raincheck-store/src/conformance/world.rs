@@ -1,4 +1,4 @@
-//! The surroundings of one behaviour: a store, the place its data lies in, a clock, and what the store told.
+//! The surroundings of one behaviour: a store, the place its data lies in, a clock, and what the store published.
 
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ impl World {
         self.commits = self.store.commits();
     }
 
-    /// Every event the store told of, since the beginning.
+    /// Every event the store published, since the beginning.
     pub fn published(&mut self) -> &[Event] {
         while let Ok(commit) = self.commits.try_recv() {
             self.published.extend(commit.events);

@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     pub token: Mutex<Uuid>,
     /// Held while another number is taken.
     pub taking: tokio::sync::Mutex<()>,
-    /// Told when leases seem to be over and nobody could have renewed them: the next sign of life sees to that.
+    /// Notified when leases seem to be over and nobody could have renewed them: the next sign of life sees to that.
     pub unheard: Notify,
     /// Names of queues and kinds and their numbers, from the tables `queue` and `kind`.
     pub names: KnownNames,
@@ -69,7 +69,7 @@ pub(crate) struct Shared {
     pub stale: Stale,
     /// Which partitions there are, from the table `partition`.
     pub partitions: Partitions,
-    /// Told when tombstones were looked at: partitions may have to go.
+    /// Notified when tombstones were looked at: partitions may have to go.
     pub maintenance_due: Notify,
     /// When the next scheduled job is due or the next start is late, milliseconds of the clock that decides.
     pub next_due: AtomicI64,

@@ -59,7 +59,7 @@ pub struct Damaged {
 impl SqliteStore {
     /// Copies the data of `options` into the new folder `to`, as of one moment during this call, so that a store opens
     /// there with [`SqliteOptions::in_folder`]. The folder appears under its name when all of it is on disk, not before.
-    /// Large payloads are compared with their digests; a damaged one is told of and does not keep the rest from being
+    /// Large payloads are compared with their digests; a damaged one is reported and does not keep the rest from being
     /// copied.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use raincheck_store::{EventFilter, Finding, Invariant, Maintained, PostgresStore
 
 use crate::site::{HOUR, MINUTE, SETTLED, Site, kept};
 
-/// A reader who is behind is told of what another node forgot meanwhile, in its place; with names that are forgotten, too.
+/// A reader who is behind is sent what another node forgot meanwhile, in its place; with names that are forgotten, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_of_another_node_misses_nothing() {
     let site = Site::new().await;

@@ -35,7 +35,7 @@ impl Checker {
         Ok(())
     }
 
-    /// A reader who had come to `after` was told of the next commit.
+    /// A reader who had come to `after` was sent the next commit.
     pub fn heard(&self, after: Cursor, events: &[Event]) -> Verdict {
         let to = events.last().map_or(after, |event| event.cursor);
         self.published_all(after, events, to)

@@ -59,7 +59,7 @@ enum Fault {
     Restored,
 }
 
-/// A job whose input and result are files, told by a number.
+/// A job whose input and result are files, known by a number.
 struct Kept {
     id: Uuid,
     number: u64,

@@ -64,7 +64,7 @@ static OLDEST_TIME: LazyLock<String> = LazyLock::new(|| {
 const IS_VOID: &str = "SELECT EXISTS (SELECT FROM history WHERE last < $1 AND first - 1 > $1)";
 
 /// Most rows one look at the feed goes through, so that a filter that passes little does not read for long.
-const LOOK: usize = 5_000;
+const SCAN_ROWS: usize = 5_000;
 
 /// Where the feed ends, and up to where it was forgotten. What a cursor of another history means is known only after this
 /// node has gone over to that one.
@@ -115,12 +115,12 @@ pub(crate) async fn of_all(
 ) -> Result<EventPage, PgError> {
     let (head, _) = bounds(db, shared).await?;
     let mut page = EventPage { read_to: after, ..EventPage::default() };
-    let (look, bytes) = if filter.is_any() { (most.rows, most.bytes) } else { (LOOK, most.look()) };
+    let (look, bytes) = if filter.is_any() { (most.rows, most.bytes) } else { (SCAN_ROWS, most.look()) };
     let (look, bytes) = (look as i64, bytes as i64);
     let with: [&(dyn ToSql + Sync); 4] = [&after.0, &head.0, &look, &bytes];
-    let Some(looked) = row(db, RANGE, &with[..3]).await? else { return Ok(page) };
-    let (low, high): (Option<i64>, Option<i64>) = (looked.try_get(0)?, looked.try_get(1)?);
-    let (to, transactions): (Option<i64>, i64) = (looked.try_get(2)?, looked.try_get(3)?);
+    let Some(scanned) = row(db, RANGE, &with[..3]).await? else { return Ok(page) };
+    let (low, high): (Option<i64>, Option<i64>) = (scanned.try_get(0)?, scanned.try_get(1)?);
+    let (to, transactions): (Option<i64>, i64) = (scanned.try_get(2)?, scanned.try_get(3)?);
     let range = shared.partitions.around_all([low, high].into_iter().flatten());
     let rows = rows(db, &range.put_into(&OF_ALL), &with).await?;
     let mut size = 0;

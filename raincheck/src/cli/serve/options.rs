@@ -1,4 +1,4 @@
-//! From settings to what store, engine and HTTP are told.
+//! From settings to the options of store, engine and HTTP.
 
 use std::{collections::HashMap, net::SocketAddr, path::Path, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
     config::{self, Config, Secret, defaults, kind},
 };
 
-/// What HTTP is told.
+/// The options of HTTP.
 ///
 /// # Errors
 /// A schema that can't be read any more.
@@ -108,7 +108,7 @@ fn policy(defaults: &defaults::JobDefaults) -> Policy {
     }
 }
 
-/// What the store is told.
+/// The options of the store.
 ///
 /// # Errors
 /// When the address can't hold the password.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rustix::process::Pid;
 
 /// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Somebody who waits longer for `/livez` need not know how much longer.
 const DEAF: Duration = Duration::from_secs(20);
 
@@ -62,7 +62,7 @@ impl Gauge {
                     let mut peaks = peaks.lock();
                     *peaks = peaks.max(seen);
                     drop(peaks);
-                    std::thread::sleep(LOOK);
+                    std::thread::sleep(POLL_INTERVAL);
                 }
             })
         };
