@@ -69,7 +69,7 @@ fn draw(options: &[&str]) -> anyhow::Result<()> {
         ["--depth", depth] => depth.parse().context("a depth is a whole number")?,
         _ => anyhow::bail!("usage: cargo xtask tidy --graph [--depth N]"),
     };
-    let arrows = graph::of(&root())?;
+    let arrows = graph::of(&graph::sources(&root())?);
     print!("{}", graph::dot(&arrows, depth));
     Ok(())
 }
