@@ -5,6 +5,7 @@ mod graph;
 mod instructions;
 mod live;
 mod mutants;
+mod quick;
 mod run;
 mod schemathesis;
 mod sim;
@@ -25,8 +26,8 @@ usage: cargo xtask COMMAND
   test      everything that must pass before a change goes in (under 45 minutes on two cores)
   quick     what shows most faults while you write: format, tidy, clippy, unit tests, conformance on SQLite (under two
             minutes when little changed)
-  tidy      only the house rules: crate line, circles, sizes, links, spelling, leftovers; with `--graph [--depth N]` prints
-            the modules and who uses whom, for Graphviz
+  tidy      only the house rules: crate line, circles, sizes, links, spelling, leftovers, tables and variants that nobody
+            uses, names that were given up; with `--graph [--depth N]` prints the modules and who uses whom, for Graphviz
   setup     only the tools that `test` needs: install them as root, else say what to install
   fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
   instructions  [--write]: counts the instructions of the hot paths and fails where one grew by more than 5 %
@@ -69,7 +70,7 @@ fn draw(options: &[&str]) -> anyhow::Result<()> {
         ["--depth", depth] => depth.parse().context("a depth is a whole number")?,
         _ => anyhow::bail!("usage: cargo xtask tidy --graph [--depth N]"),
     };
-    let arrows = graph::of(&root())?;
+    let arrows = graph::of(&graph::sources(&root())?);
     print!("{}", graph::dot(&arrows, depth));
     Ok(())
 }

@@ -8,6 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+/// Lint and tests see the program with all that it may have; it is built for release as most have it.
+pub const S3: &str = "--features=raincheck/s3";
+/// Far above what a step takes from cold on two cores: it ends a hang, it does not judge speed.
+pub const LONG: Duration = Duration::from_secs(40 * 60);
+
 /// The repository's root: this crate lies two folders below it.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default()

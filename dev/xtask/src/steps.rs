@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::run::{cargo, root, run};
-use crate::{live, schemathesis, sim, tidy, tools, torture};
+use crate::run::{LONG, S3, cargo, root, run};
+use crate::{live, quick, schemathesis, sim, tidy, tools, torture};
 
 struct Step {
     name: &'static str,
@@ -44,19 +44,10 @@ const QUICK: &[Step] = &[
         name: "clippy",
         run: || run(cargo(&["clippy", "--workspace", "--all-targets", S3, "--", "-D", "warnings"]), LONG),
     },
-    Step { name: "unit tests", run: || run(cargo(&["test", "--workspace", S3, "--lib", "--bins"]), LONG) },
-    Step { name: "core", run: || run(cargo(&["test", "-p", "raincheck-core", "--test", "it"]), LONG) },
-    Step {
-        name: "conformance on SQLite",
-        run: || run(cargo(&["test", "--workspace", S3, "--test", "it", "--", "on_sqlite"]), LONG),
-    },
+    Step { name: "tests", run: quick::tests },
 ];
 
-/// Lint and tests see the program with all that it may have; it is built for release as most have it.
-const S3: &str = "--features=raincheck/s3";
 const MINUTE: Duration = Duration::from_secs(60);
-/// Far above what a step takes from cold on two cores: it ends a hang, it does not judge speed.
-const LONG: Duration = Duration::from_secs(40 * 60);
 
 /// Everything.
 pub fn test() -> Result<()> {

@@ -18,7 +18,7 @@ fn update(changes: &mut [Change]) -> (&mut State, &mut Job) {
 }
 
 #[test]
-fn what_a_rule_decides_is_lawful_and_follows_the_last_event() {
+fn what_a_rule_decides_is_allowed_and_follows_the_last_event() {
     assert_eq!(check_changes(&promoted()), Ok(job(State::Scheduled).seq));
     let (_, canceled) = at_now(|moment| decide::cancel(job(State::Queued), false, moment));
     assert_eq!(check_changes(&canceled), Ok(2));

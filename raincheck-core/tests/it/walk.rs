@@ -120,7 +120,7 @@ fn assert_allowed(before: &Job, after: &Job, changes: &[Change], now: Timestamp)
 
 proptest! {
     #[test]
-    fn every_walk_is_lawful(
+    fn every_step_of_a_walk_is_allowed(
         steps in prop::collection::vec(step(), 1..60),
         fail_on_lost: bool,
         max_losses in 0u32..4,

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lawful_life_passes_and_each_fault_is_seen() {
+    fn an_allowed_life_passes_and_each_fault_is_seen() {
         let start = [("created", "queued", 0), ("started", "running", 1)];
         let with = |more: &[(&'static str, &'static str, u32)]| history(&[&start[..], more].concat());
         let lost = [("lost", "queued", 1), ("started", "running", 2), ("lost", "queued", 2), ("started", "running", 3)];

@@ -90,29 +90,30 @@ pub fn circles(arrows: &Arrows) -> Vec<BTreeSet<String>> {
     for (from, other) in arrows.keys() {
         to.entry(from).or_default().push(other);
     }
-    let reached = |start: &str| {
-        let (mut found, mut open) = (BTreeSet::new(), vec![start.to_owned()]);
-        while let Some(file) = open.pop() {
-            for next in to.get(file.as_str()).into_iter().flatten() {
-                if found.insert((*next).to_owned()) {
-                    open.push((*next).to_owned());
-                }
-            }
-        }
-        found
-    };
-    let all: BTreeMap<&str, BTreeSet<String>> = to.keys().map(|file| (*file, reached(file))).collect();
-    let mut circles = BTreeSet::new();
-    for (file, below) in &all {
-        if below.contains(*file) {
-            circles.insert(
-                below
-                    .iter()
-                    .filter(|other| all.get(other.as_str()).is_some_and(|b| b.contains(*file)))
-                    .cloned()
-                    .collect(),
-            );
+    // What nothing leads to, or what leads nowhere, is in no circle; without it the next ones may be.
+    loop {
+        let led_to: BTreeSet<&str> = to.values().flatten().copied().collect();
+        let before = to.len();
+        to.retain(|file, others| led_to.contains(file) && !others.is_empty());
+        let left: BTreeSet<&str> = to.keys().copied().collect();
+        to.values_mut().for_each(|others| others.retain(|other| left.contains(other)));
+        if to.len() == before {
+            break;
         }
     }
+    let all: BTreeMap<&str, BTreeSet<&str>> = to.keys().map(|file| (*file, reached(&to, file))).collect();
+    let mut circles = BTreeSet::new();
+    for (file, below) in all.iter().filter(|(file, below)| below.contains(*file)) {
+        let back = below.iter().filter(|other| all.get(*other).is_some_and(|below| below.contains(file)));
+        circles.insert(back.map(|other| (*other).to_owned()).collect());
+    }
     circles.into_iter().collect()
+}
+
+fn reached<'f>(to: &BTreeMap<&'f str, Vec<&'f str>>, start: &'f str) -> BTreeSet<&'f str> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![start]);
+    while let Some(file) = open.pop() {
+        open.extend(to.get(file).into_iter().flatten().copied().filter(|next| found.insert(*next)));
+    }
+    found
 }

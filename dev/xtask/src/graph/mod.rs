@@ -2,33 +2,20 @@
 
 mod arrows;
 mod read;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-
-use anyhow::{Context, Result};
 
 pub use arrows::{Arrows, circles};
+#[cfg(test)]
+pub use source::parsed;
+pub use source::{Source, sources};
 
-/// All arrows of the repository at `root`.
-pub fn of(root: &Path) -> Result<Arrows> {
+/// All arrows between files.
+pub fn of(sources: &[Source]) -> Arrows {
     let mut modules = read::Modules::new();
-    let manifest = std::fs::read_to_string(root.join("Cargo.toml"))?;
-    let (_, members) = manifest.split_once("members = [").context("Cargo.toml has no members")?;
-    let (members, _) = members.split_once(']').context("the members of Cargo.toml do not end")?;
-    for member in members.split(',').map(|member| member.trim().trim_matches('"')).filter(|name| !name.is_empty()) {
-        let manifest = std::fs::read_to_string(root.join(member).join("Cargo.toml"))?;
-        let (_, name) = manifest.split_once("name = \"").with_context(|| format!("{member} has no name"))?;
-        let name = name.split('"').next().unwrap_or(name).replace('-', "_");
-        // A program beside a library of the same crate is a root of its own.
-        for (start, name) in [("lib", name.clone()), ("main", format!("{name} program"))] {
-            let start = format!("{member}/src/{start}.rs");
-            if root.join(&start).exists() {
-                read::read(root, &start, &name, &mut modules)?;
-            }
-        }
-    }
-    Ok(arrows::arrows(&modules))
+    sources.iter().for_each(|source| read::read(source, &mut modules));
+    arrows::arrows(&modules)
 }
 
 /// Prints folders and their arrows in the language of Graphviz, the crates as boxes. A folder counts as one with all that is
@@ -76,7 +63,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("is made");
             std::fs::write(path, text).expect("is written");
         }
-        let arrows = of(&root).expect("is read");
+        let arrows = of(&sources(&root).expect("is read"));
         std::fs::remove_dir_all(&root).expect("is removed");
         arrows
     }

@@ -1,12 +1,12 @@
-//! Reads the modules of a crate: what each defines, brings in, and names. Tests are left out.
+//! Reads the modules of a crate: what each defines, brings in, and names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use anyhow::{Context, Result};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::Visit;
 use syn::{Attribute, Item, UseTree, Visibility};
+
+use super::source::Source;
 
 /// A module as its source says.
 #[derive(Default)]
@@ -26,23 +26,17 @@ pub struct Module {
 /// The modules of a crate, by their path from its root; the crate's name comes first.
 pub type Modules = BTreeMap<Vec<String>, Module>;
 
-/// Reads the crate whose root is the file `start`, which lies below `root`, and adds its modules.
-pub fn read(root: &Path, start: &str, name: &str, modules: &mut Modules) -> Result<()> {
-    module(root, start, vec![name.to_owned()], modules)
+/// Adds the modules of a file.
+pub fn read(source: &Source, modules: &mut Modules) {
+    items(&source.path, source.module.clone(), &source.syntax.items, modules);
 }
 
-fn module(root: &Path, file: &str, path: Vec<String>, modules: &mut Modules) -> Result<()> {
-    let text = std::fs::read_to_string(root.join(file)).with_context(|| format!("cannot read {file}"))?;
-    let syntax = syn::parse_file(&text).with_context(|| format!("cannot parse {file}"))?;
-    items(root, file, path, &syntax.items, modules)
-}
-
-fn items(root: &Path, file: &str, path: Vec<String>, items: &[Item], modules: &mut Modules) -> Result<()> {
+fn items(file: &str, path: Vec<String>, items: &[Item], modules: &mut Modules) {
     let mut found = Module { file: file.to_owned(), ..Module::default() };
     let mut below = Vec::new();
-    for item in items.iter().filter(|item| !is_test(attributes(item))) {
+    for item in items {
         match item {
-            Item::Mod(inner) => below.push(inner),
+            Item::Mod(inner) => below.extend(inner.content.as_ref().map(|(_, content)| (&inner.ident, content))),
             Item::Use(used) => {
                 let mut names = Vec::new();
                 bring_in(&used.tree, &mut Vec::new(), &mut found, &mut names);
@@ -60,24 +54,11 @@ fn items(root: &Path, file: &str, path: Vec<String>, items: &[Item], modules: &m
         }
     }
     modules.insert(path.clone(), found);
-    for inner in below {
+    for (name, content) in below {
         let mut path = path.clone();
-        path.push(inner.ident.to_string());
-        match &inner.content {
-            Some((_, content)) => self::items(root, file, path, content, modules)?,
-            None => module(root, &beside(root, file, inner), path, modules)?,
-        }
+        path.push(name.to_string());
+        self::items(file, path, content, modules);
     }
-    Ok(())
-}
-
-/// The file of a module that `file` declares.
-fn beside(root: &Path, file: &str, inner: &syn::ItemMod) -> String {
-    let (folder, own) = file.rsplit_once('/').unwrap_or((".", file));
-    let stem = own.trim_end_matches(".rs");
-    let folder = if matches!(stem, "mod" | "lib" | "main") { folder.to_owned() } else { format!("{folder}/{stem}") };
-    let alone = format!("{folder}/{}.rs", inner.ident);
-    if root.join(&alone).exists() { alone } else { format!("{folder}/{}/mod.rs", inner.ident) }
 }
 
 fn bring_in(tree: &UseTree, path: &mut Vec<String>, module: &mut Module, names: &mut Vec<Vec<String>>) {
@@ -121,28 +102,6 @@ fn defined(item: &Item) -> Option<String> {
         _ => return None,
     };
     Some(ident.to_string())
-}
-
-fn attributes(item: &Item) -> &[Attribute] {
-    match item {
-        Item::Const(it) => &it.attrs,
-        Item::Enum(it) => &it.attrs,
-        Item::Fn(it) => &it.attrs,
-        Item::Impl(it) => &it.attrs,
-        Item::Mod(it) => &it.attrs,
-        Item::Struct(it) => &it.attrs,
-        Item::Use(it) => &it.attrs,
-        _ => &[],
-    }
-}
-
-/// Whether an item is there in tests alone.
-fn is_test(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        attribute.path().is_ident("test")
-            || attribute.path().is_ident("cfg")
-                && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
-    })
 }
 
 /// Collects the paths that code names.

@@ -6,16 +6,23 @@ mod code;
 mod crates;
 mod docs;
 mod file;
+mod schema;
 mod text;
+mod variants;
+mod words;
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
+use crate::graph::{self, Source};
 use file::File;
 
 type Rule = fn(&[File]) -> Vec<String>;
+/// A rule that goes by the code as the compiler reads it.
+type CodeRule = fn(&[File], &[Source]) -> Vec<String>;
 
 const RULES: &[Rule] = &[
     crates::line,
@@ -30,7 +37,9 @@ const RULES: &[Rule] = &[
     text::spelling,
     text::scratch,
     text::machine_paths,
+    words::given_up,
 ];
+const CODE_RULES: &[CodeRule] = &[circles::complaints, schema::complaints, variants::complaints];
 
 /// What git ignores or owns; `.git` is a file in a second work tree.
 const SKIPPED: &[&str] = &[".git", "target", "node_modules", "__pycache__", "raincheck-data", "raincheck-demo"];
@@ -42,12 +51,18 @@ pub fn check(root: &Path) -> Result<()> {
     for note in code::long(&files) {
         println!("note: {note}");
     }
-    let mut complaints: Vec<String> = RULES.iter().flat_map(|rule| rule(&files)).collect();
-    complaints.extend(circles::complaints(root)?);
+    let complaints = thread::scope(|scope| {
+        let of_texts = scope.spawn(|| RULES.iter().flat_map(|rule| rule(&files)).collect());
+        let sources = graph::sources(root)?;
+        let of_code: Vec<String> = CODE_RULES.iter().flat_map(|rule| rule(&files, &sources)).collect();
+        let mut complaints: Vec<String> = of_texts.join().map_err(|_| anyhow!("a rule panicked"))?;
+        complaints.extend(of_code);
+        anyhow::Ok(complaints)
+    })?;
     if !complaints.is_empty() {
         bail!("{}\n{} tidy complaints", complaints.join("\n"), complaints.len());
     }
-    println!("{} rules hold in {} files", RULES.len() + 1, files.len());
+    println!("{} rules hold in {} files", RULES.len() + CODE_RULES.len(), files.len());
     Ok(())
 }
 

@@ -140,7 +140,6 @@ CREATE TABLE follow_up (id INTEGER PRIMARY KEY, what INTEGER NOT NULL, no INTEGE
 -- Pieces of streams (kind 0, one stream per attempt) and logs (kind 1, attempt 0: one log per job). `run` is the
 -- attempt that wrote a piece, `base` where that attempt's part begins.
 CREATE TABLE chunk (
-    id INTEGER PRIMARY KEY,
     no INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
