@@ -73,7 +73,7 @@ pub async fn fill(folder: &Path, count: usize, jobs: Jobs) -> Result<(), Failure
     while let Some(done) = tasks.join_next().await {
         done.map_err(broken)??;
     }
-    let figures = store.figures().await.map_err(broken)?;
+    let figures = store.stats().await.map_err(broken)?;
     store.close().await;
     let state = match jobs {
         Jobs::Waiting => State::Queued,
