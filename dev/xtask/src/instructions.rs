@@ -6,19 +6,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::run::{cargo, run};
+use crate::bench;
 use crate::tools::find;
 
 const KEPT: &str = "dev/bench/instructions.json";
 /// How much a count may grow. Two rounds of the same program differ by up to five percent where a request waits for its
 /// own transaction, by less than one elsewhere.
 const TOLERANCE_PERCENT: f64 = 5.0;
-const LIMIT: Duration = Duration::from_secs(3_600);
 
 /// Counts by what was counted.
 type Counts = BTreeMap<String, f64>;
@@ -33,9 +31,8 @@ pub fn command(args: &[&str]) -> Result<()> {
     if find("valgrind").is_none() {
         bail!("nothing was counted: the instructions are counted by valgrind, which is not installed");
     }
-    run(cargo(&["build", "--release", "-p", "raincheck"]), LIMIT)?;
-    let mut bench = cargo(&["run", "--release", "--quiet", "-p", "raincheck", "--"]);
-    bench.args(["bench", "instructions", "--rounds", "2", "-o", "json"]).stderr(Stdio::inherit());
+    let mut bench = bench::built()?;
+    bench.args(["instructions", "--rounds", "2", "-o", "json"]).stderr(Stdio::inherit());
     let said = bench.output().context("cannot start the bench")?;
     ensure!(said.status.success(), "the bench ended with {}", said.status);
     let path = crate::run::root().join(KEPT);

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::{root, run, signal, wait};
+use crate::run::{release, root, run, signal, wait};
 
 /// `raincheck demo --once` in an empty folder: ends by itself, with 0 only if every job succeeded.
 pub fn demo() -> Result<()> {
     let scratch = Scratch::new("demo")?;
-    let mut command = Command::new(binary());
+    let mut command = Command::new(release("raincheck"));
     command.args(["demo", "--once"]).current_dir(&scratch.0);
     run(command, Duration::from_secs(300))?;
     if !scratch.0.join("raincheck-demo").is_dir() {
@@ -46,7 +46,7 @@ pub fn video() -> Result<()> {
 /// A program that was built without S3 says how to get it, before it looks for a database.
 pub fn without_s3() -> Result<()> {
     let scratch = Scratch::new("without-s3")?;
-    let mut command = Command::new(binary());
+    let mut command = Command::new(release("raincheck"));
     command.args(["serve", "--store", "postgres://nobody@127.0.0.1:1/none", "--data", "data"]).current_dir(&scratch.0);
     let refused = command.env("RAINCHECK_STORE__BLOBS", "s3://bucket/prefix").output()?;
     let said = String::from_utf8_lossy(&refused.stderr);
@@ -59,14 +59,8 @@ pub fn without_s3() -> Result<()> {
 fn script(path: &str, scratch: &Scratch, server: &Server) -> Command {
     let mut command = Command::new("sh");
     command.arg(root().join(path)).current_dir(&scratch.0);
-    command.env("RAINCHECK", binary()).env("RAINCHECK_SERVER", &server.url);
+    command.env("RAINCHECK", release("raincheck")).env("RAINCHECK_SERVER", &server.url);
     command
-}
-
-/// The release binary, where this build's `cargo` puts it.
-fn binary() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    root().join(target).join("release/raincheck")
 }
 
 /// A folder of its own for one step, gone with it.
@@ -108,13 +102,13 @@ impl Server {
     /// Waits until it is ready.
     pub fn start(scratch: &Scratch, config: Option<&Path>) -> Result<Server> {
         let log = scratch.0.join("server.log");
-        let mut command = Command::new(binary());
+        let mut command = Command::new(release("raincheck"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(scratch.0.join("data"));
         if let Some(config) = config {
             command.arg("--config").arg(config);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).current_dir(&scratch.0);
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", binary().display()))?;
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", release("raincheck").display()))?;
         let stderr = child.stderr.take().context("stderr is piped")?;
         let (ready, receiver) = mpsc::channel();
         let copy = File::create(&log)?;

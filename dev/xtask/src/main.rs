@@ -1,5 +1,6 @@
 //! Developer commands: `cargo xtask test` is all that continuous integration runs.
 
+mod bench;
 mod fuzz;
 mod graph;
 mod instructions;
@@ -29,6 +30,7 @@ usage: cargo xtask COMMAND
   tidy      only the house rules: crate line, circles, sizes, links, spelling, leftovers, tables and variants that nobody
             uses, names that were given up; with `--graph [--depth N]` prints the modules and who uses whom, for Graphviz
   setup     only the tools that `test` needs: install them as root, else say what to install
+  bench     all that Raincheck is held to, measured on this machine; `--help` tells what there is to measure
   fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
   instructions  [--write]: counts the instructions of the hot paths and fails where one grew by more than 5 %
   mutants   writes known faults into a copy and shows that the suite sees each; with names, only those
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::check(&root()),
         ["tidy", "--graph", rest @ ..] => draw(rest),
         ["setup"] => tools::ensure(),
+        ["bench", rest @ ..] => bench::command(rest),
         ["fuzz", rest @ ..] => fuzz::command(rest),
         ["instructions", rest @ ..] => instructions::command(rest),
         ["mutants", names @ ..] => mutants::command(names),

@@ -25,6 +25,12 @@ pub fn cargo(args: &[&str]) -> Command {
     command
 }
 
+/// A release binary, where this build's `cargo` puts it.
+pub fn release(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    root().join(target).join("release").join(name)
+}
+
 /// Runs `command` with its output shown; an error unless it ends with 0 within `limit`.
 pub fn run(mut command: Command, limit: Duration) -> Result<()> {
     let line = describe(&command);

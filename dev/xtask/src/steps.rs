@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::run::{LONG, S3, cargo, root, run};
-use crate::{live, quick, schemathesis, sim, tidy, tools, torture};
+use crate::{bench, live, quick, schemathesis, sim, tidy, tools, torture};
 
 struct Step {
     name: &'static str,
@@ -26,7 +26,7 @@ const STEPS: &[Step] = &[
     Step { name: "figures", run: figures },
     Step { name: "tests", run: || run(cargo(&["test", "--workspace", S3]), LONG) },
     Step { name: "simulation", run: sim::short },
-    Step { name: "release build", run: || run(cargo(&["build", "--release", "-p", "raincheck"]), LONG) },
+    Step { name: "release build", run: release_build },
     Step { name: "without S3", run: live::without_s3 },
     Step { name: "race", run: race },
     Step { name: "demo", run: live::demo },
@@ -81,6 +81,10 @@ fn go(steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
+fn release_build() -> Result<()> {
+    bench::PACKAGES.iter().try_for_each(|package| run(cargo(&["build", "--release", "-p", package]), LONG))
+}
+
 /// The benchmarks page says what the recorded results say. No peer is needed for that.
 fn figures() -> Result<()> {
     for args in [&["dev/bench/peers/lib/test_report.py"][..], &["dev/bench/peers/report", "--check"]] {
@@ -91,7 +95,7 @@ fn figures() -> Result<()> {
     Ok(())
 }
 
-/// The race still reads the figures of `raincheck bench`. No peer is needed for that either.
+/// The race still reads the figures of the bench. No peer is needed for that either.
 fn race() -> Result<()> {
     let mut command = Command::new("python3");
     command.args(["dev/bench/peers/run", "raincheck", "--measures", "submit-1,bulk,drain,latency"]);

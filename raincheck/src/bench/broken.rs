@@ -1,3 +1,5 @@
+//! A measure that is void.
+
 use crate::cli::exit::{Exit, Failure};
 
 /// Something about the load itself went wrong: a figure would be a lie.

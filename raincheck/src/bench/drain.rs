@@ -11,7 +11,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let mut rates = Series::default();
     for _ in 0..options.rounds {
         let folder = options.scratch()?;
-        let server = Server::start(folder.path())?;
+        let server = Server::start(options, folder.path())?;
         server.fill(count / 10).await?;
         feed::drain(server.address, count / 10, 32).await?;
         server.fill(count).await?;

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Measures the wake-up, and counts the syncs of a job where strace is there to count them.
 pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let folder = options.scratch()?;
-    let server = Server::start(folder.path())?;
+    let server = Server::start(options, folder.path())?;
     let jobs = options.each_second(100);
     let (mut p50, mut p99) = (Series::default(), Series::default());
     cycle(&server, 10, true).await?;
@@ -84,7 +84,7 @@ async fn syncs(options: &Options) -> Result<f64, Failure> {
     const JOBS: usize = 40;
     let folder = options.scratch()?;
     let trace = folder.path().join("trace");
-    let server = Server::start_traced(folder.path(), "fdatasync,fsync,sync_file_range", &trace)?;
+    let server = Server::start_traced(options, folder.path(), "fdatasync,fsync,sync_file_range", &trace)?;
     cycle(&server, 5, false).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let before = count(&trace)?;

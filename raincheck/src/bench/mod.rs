@@ -1,73 +1,72 @@
-//! `raincheck bench`: measures this program on this machine, against a bare handler in the same run.
+//! `raincheck bench`: measures this program on this machine.
 //!
 //! The server is a child process: this same binary with its defaults, its data in a temporary folder, so that its
 //! memory and its death are its own. The load comes from here, by `connection`, which is lean enough not to be the
 //! limit. What is compared is measured in turns, several rounds, and the median counts.
+//!
+//! It is public for the program in `dev/bench`, which measures all that Raincheck is held to by the same means.
 
-mod bare;
-mod bloat;
-mod broken;
-mod bulk;
-mod commit;
-mod connection;
-mod depth;
+pub mod broken;
+pub mod connection;
 mod disk;
-mod drain;
-mod feed;
-mod finished;
-mod forget;
-mod forks;
-mod group;
-mod hot_path;
-mod idle;
-mod instructions;
-mod latency;
-mod life;
-mod load;
+pub mod drain;
+pub mod feed;
+pub mod latency;
+pub mod life;
+pub mod load;
 mod machine;
-mod memory;
-mod options;
-mod preload;
-mod report;
-mod series;
-mod server;
-mod side;
-mod start;
-mod status;
-mod steady;
-mod submit;
-mod tell;
+pub mod options;
+pub mod report;
+pub mod series;
+pub mod server;
+pub mod submit;
 #[cfg(test)]
 mod void_tests;
 
-use std::path::Path;
-
-use clap::ValueEnum as _;
+use clap::{Args, ValueEnum};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::cli::exit::{Exit, Failure};
-pub use options::{Options, Workload};
+pub use options::Options;
 use report::{Report, Row};
 
+const AFTER: &str = "\
+submit   one job a call, by many callers and by one, against what the disk can sync
+drain    jobs that wait, leased in batches of 32
+life     jobs submitted one a call, and leased in batches meanwhile
+latency  from the submit until a waiting worker has the job, on an idle server
+
+Bulk submits, depth, memory, starts, PostgreSQL under a foreign transaction and what else Raincheck is held to, against a
+bare HTTP handler: `cargo xtask bench` in its sources (dev/bench/README.md).";
+
+/// What `raincheck bench` is told.
+#[derive(Args, Debug)]
+#[command(after_help = AFTER)]
+pub struct Command {
+    /// What to measure; all of it if not said
+    pub workloads: Vec<Workload>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "its own type says it")]
+    pub options: Options,
+}
+
+/// One thing to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "AFTER says what each is")]
+pub enum Workload {
+    Submit,
+    Drain,
+    Life,
+    Latency,
+}
+
 /// Measures and prints.
-pub async fn run(options: Options) -> Result<Exit, Failure> {
+pub async fn run(command: Command) -> Result<Exit, Failure> {
     raise_files();
-    if let Some(answers) = &options.bare {
-        return bare::serve(answers).await;
-    }
-    if let Some(path) = options.walk {
-        return instructions::walk(path, options.times, options.folder.as_deref().unwrap_or(Path::new("."))).await;
-    }
-    let options = options.sized();
-    let mut chosen = options.workloads.clone();
-    if chosen.is_empty() {
-        chosen.extend(Workload::value_variants().iter().filter(|workload| workload.is_usual()));
-    }
+    let options = command.options;
     let mut report = Report::begin(&options);
+    let chosen = if command.workloads.is_empty() { Workload::value_variants() } else { &command.workloads };
     for workload in chosen {
-        if let Some(name) = workload.to_possible_value() {
-            eprintln!("measuring {} …", name.get_name());
-        }
         report.rows.extend(workload.measure(&options).await?);
     }
     report.print(options.output.format)?;
@@ -76,30 +75,25 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
 
 impl Workload {
     async fn measure(self, options: &Options) -> Result<Vec<Row>, Failure> {
+        announce(self);
         match self {
             Self::Submit => submit::measure(options).await,
-            Self::Bulk => bulk::measure(options).await,
             Self::Drain => drain::measure(options).await,
             Self::Life => life::measure(options).await,
-            Self::Single => life::single(options).await,
             Self::Latency => latency::measure(options).await,
-            Self::Tell => tell::measure(options).await,
-            Self::Status => status::measure(options).await,
-            Self::Depth => depth::measure(options).await,
-            Self::Finished => finished::measure(options).await,
-            Self::Forget => forget::measure(options).await,
-            Self::Memory => memory::measure(options).await,
-            Self::Start => start::measure(options).await,
-            Self::Command => forks::measure(options).await,
-            Self::Idle => idle::measure(options).await,
-            Self::Instructions => instructions::measure(options).await,
-            Self::Bloat => bloat::measure(options).await,
         }
     }
 }
 
+/// Says on standard error what is measured now.
+pub fn announce(workload: impl ValueEnum) {
+    if let Some(name) = workload.to_possible_value() {
+        eprintln!("measuring {} …", name.get_name());
+    }
+}
+
 /// Many connections are many files; children inherit what this process may have.
-fn raise_files() {
+pub fn raise_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // Where that is refused, a connection that cannot be opened says so.

@@ -1,18 +1,16 @@
-use std::{path::PathBuf, time::Duration};
+//! What every measure is told.
 
-use clap::{Args, ValueEnum};
+use std::{io, path::PathBuf, time::Duration};
+
+use clap::Args;
 use serde::Serialize;
 
-use super::hot_path::HotPath;
 use crate::cli::{exit::Failure, output::Output};
 use crate::config::StoreUrl;
 
-/// Options of `bench`.
+/// How to measure.
 #[derive(Args, Clone, Debug, Serialize)]
 pub struct Options {
-    /// What to measure; everything but instructions and bloat if not said
-    #[serde(skip)]
-    pub workloads: Vec<Workload>,
     /// How long each measure lasts; fractions are fine
     #[arg(long, value_name = "N", default_value = "5", value_parser = seconds)]
     pub seconds: f64,
@@ -22,31 +20,6 @@ pub struct Options {
     /// Callers at once
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_one)]
     pub callers: usize,
-    /// Event streams where many are meant
-    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = at_least_one)]
-    pub watchers: usize,
-    /// Waiting jobs of `memory` and `start`
-    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
-    pub jobs: usize,
-    /// Waiting jobs of `depth` where many are meant; with --full 5,000,000
-    #[arg(long, value_name = "N", default_value_t = 500_000)]
-    pub deep: usize,
-    /// Urgent jobs of `depth` whose time has not come; with --full 1,000,000
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
-    pub later: usize,
-    /// Finished jobs of `finished`; with --full 10,000,000
-    #[arg(long, value_name = "N", default_value_t = 500_000)]
-    pub finished: usize,
-    /// How long `bloat` lasts, minutes; fractions are fine
-    #[arg(long, value_name = "N", default_value = "30", value_parser = minutes)]
-    pub minutes: f64,
-    /// Memory of the deep server of `depth`, MiB, page cache included; 0 does not limit it
-    #[arg(long, value_name = "MIB", default_value_t = 512)]
-    pub memory: u64,
-    /// The sizes of the goals for --deep, --later and --finished: some 15 GB of disk, many minutes
-    #[arg(long)]
-    #[serde(skip)]
-    pub full: bool,
     /// Put the data below this folder, to measure its disk; the system's temporary folder if not said
     #[arg(long, value_name = "FOLDER")]
     #[serde(skip)]
@@ -55,53 +28,14 @@ pub struct Options {
     #[arg(long, value_name = "URL", value_parser = StoreUrl::read)]
     #[serde(skip)]
     pub store: Option<StoreUrl>,
-    /// Serve the bare handler instead, with the answers in this folder
-    #[arg(long, hide = true, value_name = "FOLDER")]
+    /// The program that is measured; if not said, the one that measures.
+    #[arg(skip)]
     #[serde(skip)]
-    pub bare: Option<PathBuf>,
-    /// Walk a hot path instead, for one who counts its instructions
-    #[arg(long, hide = true, value_name = "PATH")]
-    #[serde(skip)]
-    pub walk: Option<HotPath>,
-    /// How often
-    #[arg(long, hide = true, value_name = "N", default_value_t = 1)]
-    #[serde(skip)]
-    pub times: usize,
+    pub program: Option<PathBuf>,
     #[command(flatten)]
     #[serde(skip)]
     #[allow(missing_docs, reason = "its own type says it")]
     pub output: Output,
-}
-
-/// One thing to measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "each row of the table says what it is")]
-pub enum Workload {
-    Submit,
-    Bulk,
-    Drain,
-    Life,
-    Single,
-    Latency,
-    Tell,
-    Status,
-    Depth,
-    Finished,
-    Forget,
-    Memory,
-    Start,
-    Command,
-    Idle,
-    Instructions,
-    Bloat,
-}
-
-impl Workload {
-    /// Whether it is measured when nothing is asked for: instructions are no figure of the machine and need valgrind, and
-    /// bloat is of PostgreSQL alone and takes half an hour.
-    pub fn is_usual(self) -> bool {
-        !matches!(self, Self::Instructions | Self::Bloat)
-    }
 }
 
 impl Options {
@@ -116,12 +50,9 @@ impl Options {
         ((count as f64 * self.seconds) as usize).max(1)
     }
 
-    /// The sizes of the goals, where they were asked for.
-    pub fn sized(self) -> Self {
-        if !self.full {
-            return self;
-        }
-        Self { deep: 5_000_000, later: 1_000_000, finished: 10_000_000, ..self }
+    /// The program that is measured.
+    pub fn program(&self) -> io::Result<PathBuf> {
+        self.program.clone().map_or_else(std::env::current_exe, Ok)
     }
 
     /// A new folder for data, with the settings of the server that is started there.
@@ -143,14 +74,32 @@ fn seconds(text: &str) -> Result<f64, String> {
     if (0.05..=3_600.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.05 to 3600".to_owned()) }
 }
 
-fn minutes(text: &str) -> Result<f64, String> {
-    let minutes: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.05..=1_440.0).contains(&minutes) { Ok(minutes) } else { Err("from 0.05 to 1440".to_owned()) }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
+/// A count of what there has to be one of.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
         _ => Err("a whole number, at least 1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn what_can_be_measured_with() {
+        let half = Line::parse_from(["bench", "--seconds", "0.5"]).options;
+        assert_eq!((half.each_second(7), half.time()), (3, Duration::from_millis(500)));
+        for wrong in ["--seconds=0", "--seconds=x", "--rounds=0", "--callers=0"] {
+            assert!(Line::try_parse_from(["bench", wrong]).is_err(), "{wrong}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{machine::Machine, options::Options, series::Series};
+use super::{machine::Machine, series::Series};
 use crate::cli::{
     exit::Failure,
     output::{self, Cell, Format},
@@ -142,18 +142,18 @@ impl Row {
 
 /// All figures of a run, and what they are true of.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct Report<O> {
     /// The machine.
     pub machine: Machine,
     /// The sizes asked for.
-    pub options: Options,
+    pub options: O,
     /// The figures.
     pub rows: Vec<Row>,
 }
 
-impl Report {
+impl<O: Clone + Serialize> Report<O> {
     /// Without figures yet.
-    pub fn begin(options: &Options) -> Self {
+    pub fn begin(options: &O) -> Self {
         Self { machine: Machine::this(), options: options.clone(), rows: Vec::new() }
     }
 

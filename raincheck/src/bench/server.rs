@@ -1,4 +1,4 @@
-//! Child processes to measure: the server, and the bare handler that is its limit.
+//! Child processes to measure.
 
 use std::{
     ffi::OsString,
@@ -13,8 +13,9 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
+    Options,
     broken::broken,
-    connection::{Connection, post, request},
+    connection::{Connection, post},
 };
 use crate::cli::exit::Failure;
 
@@ -44,22 +45,22 @@ pub fn job() -> Vec<u8> {
 
 impl Server {
     /// The server with its defaults, its data in `folder`, where it also looks for settings.
-    pub fn start(folder: &Path) -> Result<Self, Failure> {
-        Self::start_under(&[], folder)
+    pub fn start(options: &Options, folder: &Path) -> Result<Self, Failure> {
+        Self::start_under(options, &[], folder)
     }
 
     /// The same under strace, which writes these calls of all its threads to `trace`.
-    pub fn start_traced(folder: &Path, calls: &str, trace: &Path) -> Result<Self, Failure> {
+    pub fn start_traced(options: &Options, folder: &Path, calls: &str, trace: &Path) -> Result<Self, Failure> {
         let mut prefix: Vec<OsString> =
             ["strace", "-f", "-qq", "-e", &format!("trace={calls}"), "-o"].map(OsString::from).into();
         prefix.push(trace.into());
-        Self::start_under(&prefix, folder)
+        Self::start_under(options, &prefix, folder)
     }
 
     /// The same, started by another program: its arguments end with the server's.
-    pub fn start_under(prefix: &[OsString], folder: &Path) -> Result<Self, Failure> {
+    pub fn start_under(options: &Options, prefix: &[OsString], folder: &Path) -> Result<Self, Failure> {
         let mut words: Vec<OsString> = prefix.to_vec();
-        words.push(std::env::current_exe()?.into());
+        words.push(options.program()?.into());
         words.extend(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--data"].map(OsString::from));
         words.push(folder.join("data").into());
         let mut command = Command::new(&words[0]);
@@ -67,14 +68,8 @@ impl Server {
         Self::spawn(command, folder)
     }
 
-    /// The bare handler, which answers what `answers` holds.
-    pub fn bare(answers: &Path) -> Result<Self, Failure> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bench", "--bare"]).arg(answers);
-        Self::spawn(command, answers)
-    }
-
-    fn spawn(mut command: Command, folder: &Path) -> Result<Self, Failure> {
+    /// A process in `folder` that says like a server where it listens.
+    pub fn spawn(mut command: Command, folder: &Path) -> Result<Self, Failure> {
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("RAINCHECK_") {
                 command.env_remove(name);
@@ -111,13 +106,6 @@ impl Server {
         Connection::open(self.address).await
     }
 
-    /// Its resident memory, bytes. Linux only.
-    pub fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1_024)
-    }
-
     /// Submits `count` jobs in batches of 1,000 over a few connections; how long that took.
     pub async fn fill(&self, count: usize) -> Result<Duration, Failure> {
         const SENDERS: usize = 4;
@@ -150,17 +138,8 @@ impl Server {
         self.pid
     }
 
-    /// Stops it until [`Server::resume`].
-    pub fn pause(&self) -> Result<(), Failure> {
-        self.signal(Signal::STOP)
-    }
-
-    /// Lets it run on.
-    pub fn resume(&self) -> Result<(), Failure> {
-        self.signal(Signal::CONT)
-    }
-
-    fn signal(&self, signal: Signal) -> Result<(), Failure> {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<(), Failure> {
         let pid = Pid::from_raw(self.pid).ok_or_else(|| broken("a server without a process"))?;
         kill_process(pid, signal).map_err(broken)
     }
@@ -170,25 +149,6 @@ impl Server {
         self.signal(Signal::TERM)?;
         let status = self.child.wait()?;
         if status.success() { Ok(()) } else { Err(broken(format!("the server ended with {status}"))) }
-    }
-
-    /// Its figures, in the text format of Prometheus.
-    pub async fn metrics(&self) -> Result<String, Failure> {
-        let mut connection = self.connect().await?;
-        let answer = connection.expect(&request("GET", "/metrics", &[], b""), 200).await?;
-        Ok(String::from_utf8_lossy(answer.body).into_owned())
-    }
-
-    /// One of them, without labels.
-    pub async fn metric(&self, name: &str) -> Result<f64, Failure> {
-        let text = self.metrics().await?;
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-        value.ok_or_else(|| broken(format!("the server does not tell {name}")))
-    }
-
-    /// The status of a GET.
-    pub async fn get(&self, path: &str) -> Result<u16, Failure> {
-        Ok(self.connect().await?.send(&request("GET", path, &[], b"")).await?.status)
     }
 }
 

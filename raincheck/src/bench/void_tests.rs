@@ -7,7 +7,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::{connection::Connection, feed, load, options::Options, server};
+use super::{connection::Connection, feed, load, server};
 use crate::cli::exit::Failure;
 
 /// Answers the `n`th request of every connection with the `n`th of these, then with the last; hangs up where the next
@@ -93,20 +93,4 @@ async fn a_stream_that_ends_before_the_end() {
 async fn a_stream_that_is_refused() {
     let mut watcher = Connection::open(answering(&[REFUSED]).await).await.map_err(|_| "no connection").unwrap();
     void(watcher.begin(b"GET / HTTP/1.1\r\n\r\n").await, "not answered 200");
-}
-
-#[test]
-fn sizes() {
-    use clap::Parser;
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        options: Options,
-    }
-    let full = Line::parse_from(["bench", "--full", "--seconds", "0.5"]).options.sized();
-    assert_eq!((full.deep, full.later, full.finished), (5_000_000, 1_000_000, 10_000_000));
-    assert_eq!((full.each_second(7), full.time()), (3, Duration::from_millis(500)));
-    for wrong in ["--seconds=0", "--seconds=x", "--rounds=0", "--callers=0"] {
-        assert!(Line::try_parse_from(["bench", wrong]).is_err(), "{wrong}");
-    }
 }

@@ -113,7 +113,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// Measure this program on this machine
-    Bench(bench::Options),
+    Bench(bench::Command),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Print a script that completes this command line in a shell
@@ -129,12 +129,17 @@ pub fn main() -> ExitCode {
     if let Err(failure) = resources::check() {
         return report(&failure);
     }
+    run(cli.command.run())
+}
+
+/// Does what a command does and answers the exit code.
+pub fn run(command: impl Future<Output = Result<Exit, Failure>>) -> ExitCode {
     // New requests are heard of after so many tasks, not after 61 as by default, when there is always another one to do.
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(8).build() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::new(Exit::Failed, format!("cannot start: {error}"))),
     };
-    let code = match runtime.block_on(cli.command.run()) {
+    let code = match runtime.block_on(command) {
         Ok(exit) => exit.into(),
         Err(failure) => report(&failure),
     };
@@ -178,7 +183,7 @@ impl Command {
             Self::Backup(options) => backup::run(options).await,
             Self::Migrate(options) => migrate::run(options).await,
             Self::Config(command) => command.run(),
-            Self::Bench(options) => bench::run(options).await,
+            Self::Bench(command) => bench::run(command).await,
             Self::Openapi => operate::openapi(),
             Self::Completion { shell } => {
                 let mut script = Vec::new();

@@ -11,7 +11,7 @@ import time
 
 from servers import KINDS, end_all
 
-# Measure → which workload of a script and of `raincheck bench`, and with how many callers.
+# Measure → which workload of a script and of `raincheck-bench`, and with how many callers.
 MEASURES = {
     "submit-1": ("submit", 1),
     "submit-16": ("submit", 16),
@@ -124,7 +124,7 @@ class Runner:
 
     def native(self, workload, callers, *more):
         """Raincheck by its own bench, which starts a server of its own."""
-        command = [self.tools.raincheck, "bench", workload, "-o", "json", "--rounds", 1]
+        command = [self.tools.bench, workload, "--raincheck", self.tools.raincheck, "-o", "json", "--rounds", 1]
         command += ["--seconds", self.options.seconds, "--folder", self.folder]
         command += ["--callers", callers] if callers else []
         command += more
@@ -132,14 +132,14 @@ class Runner:
         try:
             return READERS[workload](rows)
         except StopIteration as error:
-            raise Void(f"`raincheck bench {workload}` has no such row: {rows}") from error
+            raise Void(f"`raincheck-bench {workload}` has no such row: {rows}") from error
 
 
 def read(rows, id, word):
     return next(row["value"] for row in rows if row["id"] == id and word in row["what"])
 
 
-# Which rows of `raincheck bench` are which figures.
+# Which rows of `raincheck-bench` are which figures.
 READERS = {
     "submit": lambda rows: {"rate": read(rows, "P1", "durable submits"), "p50": read(rows, "P1", "p50"),
                             "p99": read(rows, "P1", "p99")},

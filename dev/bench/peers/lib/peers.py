@@ -20,7 +20,7 @@ class Peer:
     tuning: str
     drain_per_second: int
     setting: str = "default"
-    # Measured by `raincheck bench` instead of a script.
+    # Measured by `raincheck-bench` instead of a script.
     native: bool = False
 
 

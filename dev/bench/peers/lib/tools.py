@@ -21,14 +21,19 @@ class Missing(Exception):
 
 
 class Tools:
-    def __init__(self, folder, raincheck):
+    def __init__(self, folder, raincheck, bench):
         self.folder = pathlib.Path(folder).resolve()
-        self.raincheck = pathlib.Path(raincheck).resolve()
+        self.raincheck, self.bench = pathlib.Path(raincheck).resolve(), pathlib.Path(bench).resolve()
+
+    def built(self, bench):
+        """What is not installed but built: Raincheck, and where it is asked for its bench."""
+        needed = {"raincheck": self.raincheck, **({"raincheck-bench": self.bench} if bench else {})}
+        for package, program in needed.items():
+            if not program.exists():
+                raise Missing(f"{program} is missing: cargo build --release -p {package}")
 
     def ensure(self, peers):
         """Installs what the scripts of these peers need and the folder does not have yet."""
-        if not self.raincheck.exists():
-            raise Missing(f"{self.raincheck} is missing: cargo build --release -p raincheck")
         if not peers:
             return
         self.debian({peer.server for peer in peers} & DEBIAN.keys())

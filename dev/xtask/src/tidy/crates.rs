@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "s3server",
         ],
     ),
+    ("raincheck-bench", &["raincheck", "raincheck-core", "raincheck-store", "pgcluster"]),
     ("powercut", &[]),
     ("torture", &["pgcluster"]),
     ("xtask", &[]),

@@ -1,14 +1,16 @@
 //! P4: submits of 1,000 jobs a call.
 
-use super::{Options, report::Row, series::Series, server::Server};
-use crate::cli::exit::Failure;
+use raincheck::{
+    bench::{Options, report::Row, series::Series, server::Server},
+    cli::exit::Failure,
+};
 
 /// Measures bulk submits.
 pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let mut rates = Series::default();
     for _ in 0..options.rounds {
         let folder = options.scratch()?;
-        let server = Server::start(folder.path())?;
+        let server = Server::start(options, folder.path())?;
         server.fill(2_000).await?;
         // As many as last about the time asked for.
         let probe_count = options.each_second(4_000);

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use super::{
-    Options,
-    broken::broken,
+use raincheck::{
+    bench::{Options, broken::broken, report::Row, server::Server},
+    cli::exit::Failure,
+};
+
+use crate::{
+    metrics,
     preload::{self, Jobs},
-    report::Row,
-    server::Server,
     side::Side,
 };
-use crate::cli::exit::Failure;
 
 /// Longer than what succeeded is kept by default.
 const LONG_AGO: Duration = Duration::from_secs(4 * 24 * 3_600);
@@ -18,28 +19,28 @@ const LONG_AGO: Duration = Duration::from_secs(4 * 24 * 3_600);
 const MOST_EXPIRED: usize = 2_000_000;
 
 /// Measures an empty server, one with many, and one that purges, in turns.
-pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
+pub async fn measure(options: &Options, finished: usize) -> Result<Vec<Row>, Failure> {
     let folders = (options.scratch()?, options.scratch()?, options.scratch()?);
     let (empty, kept, purging) = (folders.0.path(), folders.1.path(), folders.2.path());
-    let expired = options.finished.min(MOST_EXPIRED);
-    preload::fill(kept, options.finished, Jobs::Finished { ago: Duration::ZERO }).await?;
+    let expired = finished.min(MOST_EXPIRED);
+    preload::fill(kept, finished, Jobs::Finished { ago: Duration::ZERO }).await?;
     preload::fill(purging, expired, Jobs::Finished { ago: LONG_AGO }).await?;
-    let mut empty = Side::new(Server::start(empty)?)?;
-    let mut kept = Side::new(Server::start(kept)?)?;
-    let mut purging = Side::new(Server::start(purging)?)?;
+    let mut empty = Side::new(Server::start(options, empty)?)?;
+    let mut kept = Side::new(Server::start(options, kept)?)?;
+    let mut purging = Side::new(Server::start(options, purging)?)?;
     for _ in 0..options.rounds {
         for side in [&mut empty, &mut kept, &mut purging] {
             side.turn(options).await?;
         }
     }
-    purging.server.resume()?;
-    let purged = purging.server.metric("raincheck_jobs_purged_total").await?;
+    purging.resume()?;
+    let purged = metrics::value(&purging.server, "raincheck_jobs_purged_total").await?;
     if !(1.0..expired as f64).contains(&purged) {
         return Err(broken(format!("{purged} of {expired} expired jobs were purged: choose another --finished")));
     }
     let mut rows = Vec::new();
     let none = "none finished";
-    rows.extend(kept.rows("P10", &format!("with {} finished", options.finished), &empty, none));
+    rows.extend(kept.rows("P10", &format!("with {finished} finished"), &empty, none));
     rows.extend(purging.rows("P10", "during the purge", &empty, none).map(|row| row.note(format!("{purged} purged"))));
     Ok(rows.into_iter().map(|row| row.at_least(0.9)).collect())
 }

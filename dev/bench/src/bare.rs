@@ -1,6 +1,6 @@
 //! The limit: a bare axum handler in a process of its own, which parses the same body and answers the same bytes.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -10,11 +10,51 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
+use raincheck::{
+    bench::{
+        Options,
+        broken::broken,
+        connection::{self, Answer},
+        load,
+        server::{Server, job},
+    },
+    cli::exit::{Exit, Failure},
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tempfile::TempDir;
 
-use super::{broken::broken, connection::Answer};
-use crate::cli::exit::{Exit, Failure};
+/// What rows call it.
+pub const NAME: &str = "bare axum handler";
+
+/// Starts it, with the answers in this folder.
+pub fn start(answers: &Path) -> Result<Server, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("--bare").arg(answers);
+    Server::spawn(command, answers)
+}
+
+/// Its rate is the limit of what takes a job in.
+pub struct Limit {
+    answers: TempDir,
+}
+
+impl Limit {
+    /// With what the server answers to a submit.
+    pub async fn of_submits(options: &Options) -> Result<Self, Failure> {
+        let (folder, answers) = (options.scratch()?, options.scratch()?);
+        let server = Server::start(options, folder.path())?;
+        let mut connection = server.connect().await?;
+        keep(answers.path(), "submit", &connection.expect(&connection::post("/jobs", &job()), 202).await?)?;
+        Ok(Self { answers })
+    }
+
+    /// Submits a second that it answers, in a process of its own.
+    pub async fn rate(&self, callers: usize, time: Duration) -> Result<f64, Failure> {
+        let bare = start(self.answers.path())?;
+        Ok(load::run(bare.address, &connection::post("/jobs", &job()), 202, callers, time).await?.rate)
+    }
+}
 
 /// An answer of the real server, to be given again.
 struct Canned {
@@ -44,7 +84,7 @@ pub fn keep(folder: &Path, name: &str, answer: &Answer<'_>) -> Result<(), Failur
 
 fn canned(folder: &Path, name: &str) -> Option<Canned> {
     let text = std::fs::read(folder.join(name)).ok()?;
-    let end = super::connection::find(&text, b"\r\n\r\n")?;
+    let end = connection::find(&text, b"\r\n\r\n")?;
     let head = String::from_utf8(text[..end].to_vec()).ok()?;
     let mut lines = head.lines();
     let status = lines.next()?.get(9..12)?.parse().ok()?;

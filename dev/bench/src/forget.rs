@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use raincheck::{
+    bench::{Options, report::Row, series::Series, server::Server},
+    cli::exit::Failure,
+};
 use tokio::time::{Instant, sleep};
 
-use super::{Options, report::Row, series::Series, server::Server, steady::Load};
-use crate::cli::exit::Failure;
+use crate::{metrics, steady::Load};
 
 const SETTINGS: &str = "[defaults]\nretention = { succeeded = \"1s\" }\n";
 /// The first jobs are past their time, and cleaning up is as far behind as it gets.
@@ -29,7 +32,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
         let settings = folder.path().join("raincheck.toml");
         let store = if settings.exists() { std::fs::read_to_string(&settings)? } else { String::new() };
         std::fs::write(&settings, format!("{SETTINGS}{store}"))?;
-        let server = Server::start(folder.path())?;
+        let server = Server::start(options, folder.path())?;
         let load = Arc::new(Load::default());
         let (seen, ()) =
             tokio::try_join!(watch(&load, &server, options.time()), load.keep_up(&server, options.callers))?;
@@ -46,7 +49,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
 }
 
 async fn watch(load: &Load, server: &Server, time: Duration) -> Result<Seen, Failure> {
-    let purged = || server.metric("raincheck_jobs_purged_total");
+    let purged = || metrics::value(server, "raincheck_jobs_purged_total");
     sleep(WARM).await;
     let (begin, before) = (Instant::now(), (load.done(), purged().await?));
     sleep(time).await;

@@ -5,15 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Options,
-    broken::broken,
-    connection::{post, request},
-    report::Row,
-    series::Series,
-    server::Server,
+use raincheck::{
+    bench::{
+        Options,
+        broken::broken,
+        connection::{post, request},
+        report::Row,
+        series::Series,
+        server::Server,
+    },
+    cli::exit::Failure,
 };
-use crate::cli::exit::Failure;
 
 const PROGRAM: &str = "/bin/true";
 /// Programs at once.
@@ -24,7 +26,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let folder = options.scratch()?;
     let settings = format!("[kinds.\"bench.true\"]\nrun = [\"{PROGRAM}\"]\nworkers = {AT_ONCE}\n");
     std::fs::write(folder.path().join("raincheck.toml"), settings)?;
-    let server = Server::start(folder.path())?;
+    let server = Server::start(options, folder.path())?;
     let (mut jobs, mut bare) = (Series::default(), Series::default());
     let mut done = 0;
     run(&server, &mut done, 20).await?;

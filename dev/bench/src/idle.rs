@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use raincheck::{
+    bench::{Options, broken::broken, connection::request, report::Row, series::Series, server::Server},
+    cli::exit::Failure,
+    config::StoreUrl,
+};
 use raincheck_store::{PostgresOptions, Stranger};
-
-use super::{Options, broken::broken, report::Row, series::Series, server::Server};
-use crate::cli::exit::Failure;
-use crate::config::StoreUrl;
 
 /// Until what belongs to the start is over.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -16,7 +17,7 @@ const LATE: Duration = Duration::from_secs(10);
 /// Measures processor time, and queries where strace is there to see them.
 pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let folder = options.scratch()?;
-    let server = Server::start(folder.path())?;
+    let server = Server::start(options, folder.path())?;
     tokio::time::sleep(SETTLE.min(options.time())).await;
     let mut shares = Series::default();
     for _ in 0..options.rounds {
@@ -58,7 +59,7 @@ fn processor(server: &Server) -> Result<Duration, Failure> {
 async fn transactions(options: &Options, store: &StoreUrl) -> Result<f64, Failure> {
     let folder = options.scratch()?;
     let database = PostgresOptions::at(store.reveal(), &folder.path().join("data/blobs"));
-    let server = Server::start(folder.path())?;
+    let server = Server::start(options, folder.path())?;
     let stranger = Stranger::open(&database).await.map_err(broken)?;
     tokio::time::sleep(LATE.min(options.time() * 4)).await;
     let (begin, before) = (Instant::now(), stranger.transactions().await.map_err(broken)?);
@@ -73,7 +74,7 @@ async fn transactions(options: &Options, store: &StoreUrl) -> Result<f64, Failur
 async fn queries(options: &Options) -> Result<f64, Failure> {
     let folder = options.scratch()?;
     let trace = folder.path().join("trace");
-    let server = Server::start_traced(folder.path(), "fcntl", &trace)?;
+    let server = Server::start_traced(options, folder.path(), "fcntl", &trace)?;
     tokio::time::sleep(SETTLE.min(options.time())).await;
     let locks = || {
         let text = std::fs::read_to_string(&trace).map_err(broken)?;
@@ -81,7 +82,7 @@ async fn queries(options: &Options) -> Result<f64, Failure> {
     };
     // If a query were not seen, none would mean nothing.
     let started = locks()?;
-    server.get("/jobs").await?;
+    server.connect().await?.expect(&request("GET", "/jobs", &[], b""), 200).await?;
     let before = locks()?;
     if before <= started {
         return Err(broken("a query is not seen by strace"));

@@ -3,18 +3,19 @@
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use tokio::task::JoinSet;
-
-use super::{
-    Options,
-    broken::broken,
-    connection::{Connection, leases, post, request},
-    load::histogram,
-    report::Row,
-    series::Series,
-    server::{Server, job},
+use raincheck::{
+    bench::{
+        Options,
+        broken::broken,
+        connection::{Connection, leases, post, request},
+        load::histogram,
+        report::Row,
+        series::Series,
+        server::{Server, job},
+    },
+    cli::exit::Failure,
 };
-use crate::cli::exit::Failure;
+use tokio::task::JoinSet;
 
 /// Between two jobs, so that the server is idle again.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -23,11 +24,11 @@ const SNAPSHOT: &[u8] = b"}\n\n";
 const SUCCEEDED: &[u8] = b"\"type\":\"succeeded\"";
 
 /// Measures one watcher alone, one beside many idle ones, and many of one job.
-pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
+pub async fn measure(options: &Options, watchers: usize) -> Result<Vec<Row>, Failure> {
     let folders = (options.scratch()?, options.scratch()?);
-    let (alone, beside) = (Server::start(folders.0.path())?, Server::start(folders.1.path())?);
+    let (alone, beside) = (Server::start(options, folders.0.path())?, Server::start(options, folders.1.path())?);
     let (idle, _) = submit(&beside).await?;
-    let _idle = watch(&beside, &idle, options.watchers).await?;
+    let _idle = watch(&beside, &idle, watchers).await?;
     let mut quantiles = [Series::default(), Series::default(), Series::default(), Series::default()];
     let mut last = Series::default();
     for _ in 0..options.rounds {
@@ -36,10 +37,9 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
             quantiles[2 * index].push(millis(&times, 0.5));
             quantiles[2 * index + 1].push(millis(&times, 0.99));
         }
-        last.push(many(&alone, options.watchers).await?);
+        last.push(many(&alone, watchers).await?);
     }
     let [p50, p99, beside_p50, beside_p99] = quantiles;
-    let watchers = options.watchers;
     let row = |what: String, series, goal| Row::new("P8", what, series, "ms").at_most(goal);
     Ok(vec![
         row("completion → watcher told, alone, p50".to_owned(), p50, 1.0),

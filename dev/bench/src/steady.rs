@@ -8,15 +8,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::JoinSet;
-
-use super::{
-    broken::broken,
-    connection::post,
-    feed,
-    server::{Server, job},
+use raincheck::{
+    bench::{
+        broken::broken,
+        connection::post,
+        feed,
+        server::{Server, job},
+    },
+    cli::exit::Failure,
 };
-use crate::cli::exit::Failure;
+use tokio::task::JoinSet;
 
 /// With so many jobs waiting, submitters wait too: a load that grows is none that is steady.
 const WAITING: usize = 4_000;

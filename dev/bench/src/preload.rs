@@ -4,6 +4,10 @@
 use std::{fs::File, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use raincheck::{
+    bench::{broken::broken, server},
+    cli::exit::Failure,
+};
 use raincheck_core::{
     Clock, Command, Content, LeaseJobs, LeaseRef, Millis, Name, NewJob, Outcome, Payload, Reply, Settle, State,
     SystemClock, Timestamp,
@@ -11,9 +15,6 @@ use raincheck_core::{
 use raincheck_store::{SqliteOptions, SqliteStore, Store};
 use rustix::fs::{Advice, fadvise};
 use tokio::task::JoinSet;
-
-use super::broken::broken;
-use crate::cli::exit::Failure;
 
 const BATCH: usize = 1_000;
 /// Batches made while others are written.
@@ -86,7 +87,7 @@ pub async fn fill(folder: &Path, count: usize, jobs: Jobs) -> Result<(), Failure
 async fn some(store: &SqliteStore, count: usize, jobs: Jobs, now: Timestamp) -> Result<(), Failure> {
     let (queue, kind) = (Name::new("default").map_err(broken)?, Name::new("bench").map_err(broken)?);
     let mut new = NewJob::new(queue, kind.clone());
-    new.spec.input = json(&super::server::input());
+    new.spec.input = json(&server::input());
     if let Jobs::Later = jobs {
         (new.priority, new.run_at) = (100, Some(now.plus(LATER)));
     }

@@ -3,11 +3,14 @@
 
 use std::{iter::repeat_n, sync::Arc, time::Duration};
 
+use raincheck::{
+    bench::{Options, broken::broken, report::Row, series::Series, server::Server},
+    cli::exit::Failure,
+};
 use raincheck_store::{PostgresOptions, Stranger, TableSize};
 use tokio::time::Instant;
 
-use super::{Options, broken::broken, report::Row, series::Series, server::Server, steady::Load};
-use crate::cli::exit::Failure;
+use crate::steady::Load;
 
 /// Pieces of the run, each with a figure of its own: half minutes of half an hour.
 const PIECES: u32 = 60;
@@ -31,17 +34,17 @@ struct Seen {
 }
 
 /// Measures it.
-pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
+pub async fn measure(options: &Options, minutes: f64) -> Result<Vec<Row>, Failure> {
     let Some(store) = options.store.as_ref().filter(|store| store.is_postgres()) else {
         return Err(Failure::usage("`bloat` is about PostgreSQL: it needs --store postgres://USER@HOST/DATABASE"));
     };
     let folder = options.scratch()?;
     let settings = folder.path().join("raincheck.toml");
     std::fs::write(&settings, format!("{SETTINGS}{}", std::fs::read_to_string(&settings)?))?;
-    let server = Server::start(folder.path())?;
+    let server = Server::start(options, folder.path())?;
     let database = PostgresOptions::at(store.reveal(), &folder.path().join("data/blobs"));
     let load = Arc::new(Load::default());
-    let piece = Duration::from_secs_f64(options.minutes * 60.0) / PIECES;
+    let piece = Duration::from_secs_f64(minutes * 60.0) / PIECES;
     // Whatever fails, nothing goes on for half an hour that is void.
     let (seen, ()) = tokio::try_join!(watch(&load, &database, piece), load.keep_up(&server, options.callers))?;
     server.stop()?;

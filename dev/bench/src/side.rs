@@ -2,15 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::{
-    Options,
-    connection::post,
-    feed, load,
-    report::Row,
-    series::Series,
-    server::{Server, job},
+use raincheck::{
+    bench::{
+        Options,
+        connection::post,
+        feed, load,
+        report::Row,
+        series::Series,
+        server::{Server, job},
+    },
+    cli::exit::Failure,
 };
-use crate::cli::exit::Failure;
+use rustix::process::Signal;
 
 /// A server and how it did.
 pub struct Side {
@@ -23,13 +26,18 @@ pub struct Side {
 impl Side {
     /// Stops `server` until its first turn.
     pub fn new(server: Server) -> Result<Self, Failure> {
-        server.pause()?;
+        server.signal(Signal::STOP)?;
         Ok(Self { server, drains: Series::default(), submits: Series::default() })
+    }
+
+    /// Lets the server run on.
+    pub fn resume(&self) -> Result<(), Failure> {
+        self.server.signal(Signal::CONT)
     }
 
     /// Lets the server run for its turn: it takes and drains jobs, then takes as many as `callers` submit.
     pub async fn turn(&mut self, options: &Options) -> Result<(), Failure> {
-        self.server.resume()?;
+        self.resume()?;
         // The first, smaller one warms up.
         self.drain(options.each_second(400)).await?;
         let count = options.each_second(2_000);
@@ -41,7 +49,7 @@ impl Side {
         let request = post("/jobs", &job());
         let load = load::run(self.server.address, &request, 202, options.callers, options.time() / 2).await?;
         self.submits.push(load.rate);
-        self.server.pause()
+        self.server.signal(Signal::STOP)
     }
 
     async fn drain(&self, count: usize) -> Result<Duration, Failure> {

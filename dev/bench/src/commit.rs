@@ -1,7 +1,11 @@
 //! The server's own histogram of its transactions.
 
-use super::{broken::broken, server::Server};
-use crate::cli::exit::Failure;
+use raincheck::{
+    bench::{broken::broken, server::Server},
+    cli::exit::Failure,
+};
+
+use crate::metrics;
 
 const BUCKET: &str = "raincheck_store_commit_seconds_bucket{le=\"";
 
@@ -11,7 +15,8 @@ pub struct Commits(Vec<(f64, f64)>);
 impl Commits {
     /// Of `server`, until now.
     pub async fn of(server: &Server) -> Result<Self, Failure> {
-        Self::read(&server.metrics().await?).ok_or_else(|| broken("the server does not tell how long commits take"))
+        Self::read(&metrics::text(server).await?)
+            .ok_or_else(|| broken("the server does not tell how long commits take"))
     }
 
     fn read(text: &str) -> Option<Self> {

@@ -12,6 +12,17 @@ use std::{
 };
 
 use clap::ValueEnum;
+use raincheck::{
+    bench::{
+        Options,
+        broken::broken,
+        connection::{Connection, leases, post, request},
+        report::Row,
+        series::Series,
+        server::{self, Server, job},
+    },
+    cli::exit::{Exit, Failure},
+};
 use raincheck_core::{
     Command, JobId, JobNo, LeaseJobs, Name, NewJob, Outcome, QueueFacts, Reply, Settle, Spec, SteadyClock, Timestamp,
     decide::{self, Moment, SubmitFacts},
@@ -19,17 +30,10 @@ use raincheck_core::{
 use raincheck_store::{SqliteOptions, SqliteStore, Store};
 use rand::{SeedableRng as _, rngs::StdRng};
 
-use super::{
-    Options,
-    broken::broken,
-    connection::{Connection, leases, post, request},
+use crate::{
     hot_path::{BATCH, HotPath},
     preload::{self, Jobs, json},
-    report::Row,
-    series::Series,
-    server::{self, Server, job},
 };
-use crate::cli::exit::{Exit, Failure};
 
 /// Counts all of them.
 pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
@@ -62,11 +66,11 @@ async fn count(path: HotPath, times: usize, options: &Options) -> Result<u64, Fa
     }
     match path {
         HotPath::Livez | HotPath::Get | HotPath::Unchanged | HotPath::Post | HotPath::Life => {
-            serve(path, times, &prefix, folder.path()).await?;
+            serve(options, path, times, &prefix, folder.path()).await?;
         }
         HotPath::Decide | HotPath::Submit | HotPath::Run => {
             let mut program = Program::new(&prefix[0]);
-            program.args(&prefix[1..]).arg(std::env::current_exe()?).args(["bench", "--walk"]);
+            program.args(&prefix[1..]).arg(std::env::current_exe()?).arg("--walk");
             let name = path.to_possible_value().ok_or_else(|| broken("a path without a name"))?;
             program.arg(name.get_name()).arg("--times").arg(times.to_string()).arg("--folder").arg(folder.path());
             let ended = program.stdin(Stdio::null()).stdout(Stdio::null()).status().map_err(broken)?;
@@ -81,8 +85,14 @@ async fn count(path: HotPath, times: usize, options: &Options) -> Result<u64, Fa
 }
 
 /// Sends a server so many requests, one after the other.
-async fn serve(path: HotPath, times: usize, prefix: &[OsString], folder: &Path) -> Result<(), Failure> {
-    let server = Server::start_under(prefix, folder)?;
+async fn serve(
+    options: &Options,
+    path: HotPath,
+    times: usize,
+    prefix: &[OsString],
+    folder: &Path,
+) -> Result<(), Failure> {
+    let server = Server::start_under(options, prefix, folder)?;
     let mut connection = server.connect().await?;
     if path == HotPath::Life {
         live(&mut connection, times).await?;
