@@ -25,8 +25,9 @@ usage: cargo xtask COMMAND
   test      everything that must pass before a change goes in (under 45 minutes on two cores)
   quick     what shows most faults while you write: format, tidy, clippy, unit tests, conformance on SQLite (under two
             minutes when little changed)
-  tidy      only the house rules: crate line, circles, sizes, links, spelling, leftovers; with `--graph [--depth N]` prints
-            the modules and who uses whom, for Graphviz
+  tidy      only the house rules: crate line, circles, sizes, links, spelling, leftovers; with `--graph` prints the picture of
+            the crates, with `--graph --write` puts it into docs/README.md, with `--graph --depth N` prints all modules N
+            floors deep and who uses whom, for Graphviz
   setup     only the tools that `test` needs: install them as root, else say what to install
   fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
   instructions  [--write]: counts the instructions of the hot paths and fails where one grew by more than 5 %
@@ -62,14 +63,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the picture of the modules.
+/// Draws the crates, or the modules.
 fn draw(options: &[&str]) -> anyhow::Result<()> {
-    let depth = match options {
-        [] => 1,
-        ["--depth", depth] => depth.parse().context("a depth is a whole number")?,
-        _ => anyhow::bail!("usage: cargo xtask tidy --graph [--depth N]"),
-    };
     let arrows = graph::of(&root())?;
-    print!("{}", graph::dot(&arrows, depth));
+    match options {
+        [] => print!("{}", graph::picture(&arrows)),
+        ["--write"] => tidy::write_picture(&root(), &arrows)?,
+        ["--depth", depth] => print!("{}", graph::dot(&arrows, depth.parse().context("a depth is a whole number")?)),
+        _ => anyhow::bail!("usage: cargo xtask tidy --graph [--write | --depth N]"),
+    }
     Ok(())
 }

@@ -1,6 +1,7 @@
-//! The structure of the code: which file takes names from which, the circles among them, and a picture.
+//! The structure of the code: which file takes names from which, the circles among them, and pictures.
 
 mod arrows;
+mod picture;
 mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 pub use arrows::{Arrows, circles};
+pub use picture::picture;
 
 /// All arrows of the repository at `root`.
 pub fn of(root: &Path) -> Result<Arrows> {

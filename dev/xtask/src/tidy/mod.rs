@@ -6,6 +6,7 @@ mod code;
 mod crates;
 mod docs;
 mod file;
+mod picture;
 mod text;
 
 use std::fs;
@@ -14,6 +15,9 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use file::File;
+pub use picture::write as write_picture;
+
+use crate::graph;
 
 type Rule = fn(&[File]) -> Vec<String>;
 
@@ -43,11 +47,13 @@ pub fn check(root: &Path) -> Result<()> {
         println!("note: {note}");
     }
     let mut complaints: Vec<String> = RULES.iter().flat_map(|rule| rule(&files)).collect();
-    complaints.extend(circles::complaints(root)?);
+    let arrows = graph::of(root)?;
+    complaints.extend(circles::complaints(&arrows));
+    complaints.extend(picture::complaints(&files, &arrows));
     if !complaints.is_empty() {
         bail!("{}\n{} tidy complaints", complaints.join("\n"), complaints.len());
     }
-    println!("{} rules hold in {} files", RULES.len() + 1, files.len());
+    println!("{} rules hold in {} files", RULES.len() + 2, files.len());
     Ok(())
 }
 
