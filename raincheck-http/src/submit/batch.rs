@@ -41,7 +41,7 @@ pub async fn post(
     }
     let text = body::json(&app, &headers, body, app.options.limits.batch()).await?;
     let Asked { request_id, new, files } = all(&app, &text, &headers).await?;
-    let specs: Vec<_> = new.iter().map(answer::shown).collect();
+    let specs: Vec<_> = new.iter().map(|new| new.spec.without_input()).collect();
     // The engine's from the next line on.
     files.into_iter().for_each(|file| drop(file.claim()));
     let taken = match request_id {

@@ -24,7 +24,8 @@ pub fn picture(arrows: &Arrows) -> String {
             out += &format!("  {name}\n");
             continue;
         }
-        out += &format!("  subgraph {name}\n");
+        // Side by side, or the picture is a tower.
+        out += &format!("  subgraph {name}\n    direction TB\n");
         for folder in folders {
             out += &format!("    {name}.{folder}[{folder}]\n");
         }
@@ -62,7 +63,8 @@ mod tests {
             arrow("top/src/a.rs", "top/src/b.rs"),
             arrow("dev/tool/src/a.rs", "low/src/lib.rs"),
         ]);
-        let expected = "flowchart TD\n  subgraph low\n    low.deep[deep]\n  end\n  top\n  top -- 2+ --> low\n";
+        let expected =
+            "flowchart TD\n  subgraph low\n    direction TB\n    low.deep[deep]\n  end\n  top\n  top -- 2+ --> low\n";
         assert_eq!(picture(&arrows), expected);
     }
 
