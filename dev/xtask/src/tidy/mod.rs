@@ -30,6 +30,7 @@ const RULES: &[Rule] = &[
     code::size,
     code::unfinished,
     docs::links,
+    docs::paths,
     docs::problems,
     text::spelling,
     text::scratch,
