@@ -1,3 +1,5 @@
+//! A job: the part that changes, the part that never does, and a new one.
+
 use std::sync::Arc;
 
 use crate::id::{JobId, JobNo};

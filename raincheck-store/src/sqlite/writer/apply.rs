@@ -1,3 +1,5 @@
+//! One command: its facts are loaded, the rules decide, what they say is written.
+
 use raincheck_core::decide::Moment;
 use raincheck_core::interpreter::{self, Carried, Facts, NewFacts};
 use raincheck_core::{Batch, BatchName, Command, NewJob, Reply};
