@@ -16,7 +16,7 @@
 //!
 //! A use case makes a [`Command`](raincheck_core::Command), hands it to [`Store::apply`](raincheck_store::Store::apply)
 //! and reads the reply (`replies`). What was committed comes back by the tail, which tells the line of waiting workers
-//! (`dispatch`), the workers' list, the figures, and at last the `hub`, which wakes whoever watches a job or the feed.
+//! (`dispatch`), the workers' list, the statistics, and at last the `hub`, which wakes whoever watches a job or the feed.
 //! A wake-up is a hint: what somebody acts on is read from the store.
 //!
 //! # What it must not know
@@ -87,7 +87,7 @@ pub use readers::{Lag, Reader, ReaderError};
 pub use request::{InvalidRequest, compare, sameness};
 pub use rerun::RerunError;
 pub use settings::Settings;
-pub use stats::KindStats;
+pub use stats::RunTimes;
 pub use store_stats::StoreStats;
 pub use submit::SubmitError;
 pub use wait_estimate::{WaitEstimate, WaitingFor};
