@@ -1,3 +1,5 @@
+//! All that a store can be asked for, what that changes, and what is answered.
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! What the change feed tells of.
+
 use crate::failure::Failure;
 use crate::id::{JobId, JobNo};
 use crate::limits;

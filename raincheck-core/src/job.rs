@@ -1,9 +1,11 @@
+//! A job: the part that changes, the part that never does, and a new one.
+
 use std::sync::Arc;
 
 use crate::id::{JobId, JobNo};
 use crate::limits;
 use crate::name::Name;
-use crate::payload::{Content, Digest};
+use crate::payload::{Content, Digest, Payload};
 use crate::retry::RetryPolicy;
 use crate::state::State;
 use crate::time::{Millis, Timestamp};
@@ -182,6 +184,33 @@ pub struct Spec {
     pub rerun_of: Option<JobId>,
     /// W3C Trace Context of the submit, carried to the worker.
     pub traceparent: Option<Box<str>>,
+}
+
+impl Spec {
+    /// The same without the input: what an answer shows of a job that is new.
+    pub fn without_input(&self) -> Spec {
+        let Spec { label, key, tags, input: _, retry, rerun_of, traceparent } = self;
+        Spec {
+            label: label.clone(),
+            key: key.clone(),
+            tags: tags.clone(),
+            input: Content::default(),
+            retry: *retry,
+            rerun_of: *rerun_of,
+            traceparent: traceparent.clone(),
+        }
+    }
+
+    /// How much text and input stands with the job, bytes.
+    pub fn stored_bytes(&self) -> usize {
+        let Spec { label, key, tags, input, retry: _, rerun_of: _, traceparent } = self;
+        let Content { payload, content_type, filename, digest: _ } = input;
+        let texts =
+            [label, key, traceparent, content_type, filename].map(|text| text.as_ref().map_or(0, |it| it.len()));
+        let tags = tags.iter().map(|(name, value)| name.len() + value.len());
+        let inline = if let Payload::Inline(bytes) = payload { bytes.len() } else { 0 };
+        texts.into_iter().chain(tags).sum::<usize>() + inline
+    }
 }
 
 /// A job about to be submitted, all defaults resolved.

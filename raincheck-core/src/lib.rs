@@ -1,8 +1,32 @@
 //! The words and the rules of Raincheck.
 //!
-//! Everything here is pure: time, randomness and stored facts come in as arguments, changes go out as
-//! values. Nothing here does I/O, waits, or knows SQL, HTTP or JSON. See [`resolve()`] for what becomes of a request,
-//! [`interpreter`] for how a command is carried out, [`decide`] for the rules and [`State`] for the drawn life of a job.
+//! Everything here is pure: time, randomness and stored facts come in as arguments, changes go out as values.
+//!
+//! # What it holds
+//!
+//! * The words: [`Job`] and its [`Spec`], its [`State`], [`Event`], [`Name`], [`Object`], [`Payload`], and the
+//!   [`limits`] of all of them.
+//! * What is asked for: a [`JobRequest`], which [`resolve()`] turns into a [`NewJob`] by the [`Defaults`], and the
+//!   digests by which two requests are found to be one.
+//! * The rules: [`decide`], one function each.
+//! * How a command is carried out, for every store: [`interpreter`].
+//!
+//! # The walk
+//!
+//! A [`JobRequest`] becomes a [`NewJob`], which goes into a [`Command`]. A store asks [`interpreter::needs`] what must
+//! be known, looks that up as [`interpreter::Facts`] and hands both to [`interpreter::carry_out`] (new jobs to
+//! [`interpreter::take`], a request for work to [`interpreter::Serving`]). That calls the rule in [`decide`] with the
+//! [`decide::Moment`], and answers with each [`Change`] that is to be written and the [`Reply`] for once it is. Where a
+//! decision is about another job, too, it names a [`interpreter::FollowUp`], which is carried out the same way.
+//!
+//! # What it must not know
+//!
+//! I/O, async, SQL, HTTP, JSON; nor what time it is, or what is random.
+//!
+//! # Where to begin
+//!
+//! [`State`], which has the drawn life of a job; then [`Command`] and [`Change`], which are all that can be asked for
+//! and written; then one rule, [`decide::settle()`].
 
 mod batch;
 mod clock;

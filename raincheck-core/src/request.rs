@@ -1,3 +1,5 @@
+//! What a caller asks for, before anything of it is checked or filled in.
+
 use crate::defaults::Policy;
 use crate::id::JobId;
 use crate::job::Method;

@@ -1,3 +1,5 @@
+//! Where a job stands, and which way it may go from there.
+
 /// Where a job stands.
 ///
 /// ```text

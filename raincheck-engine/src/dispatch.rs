@@ -1,3 +1,5 @@
+//! The line of workers that wait for work, and who of them is woken.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 

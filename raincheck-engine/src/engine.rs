@@ -1,3 +1,5 @@
+//! The engine itself: what all use cases share.
+
 use std::sync::Arc;
 
 use parking_lot::RwLock;

@@ -1,3 +1,5 @@
+//! Who listens to what, and how an event comes to all of them.
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 

@@ -1,3 +1,5 @@
+//! Work is handed out, at once or when there is some.
+
 use std::time::Duration;
 
 use raincheck_core::{Command, LeaseJobs, LeaseRef, Reply, Wanted, limits};

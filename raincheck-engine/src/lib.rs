@@ -1,10 +1,32 @@
 //! Use cases and loops of Raincheck, embeddable without HTTP.
 //!
-//! [`Engine`] is the way in; each file beside it is one noun. Eight loops run behind it (see `start.rs`): the pulse, by which a
-//! standstill is noticed; the tail of the store's commits, which wakes whoever waits, and the fallback poll, for whom it does
-//! not; the maintenance, which does what nobody asked for; the flush of progress reports; slow searches through the data
-//! for broken promises, for half-written payloads that nobody writes any more, and for payloads that no job refers to. It
-//! knows no HTTP and no SQL.
+//! # What it holds
+//!
+//! * The use cases, as methods of [`Engine`], each in the file of its noun: [`Engine::submit`], [`Engine::lease`],
+//!   [`Engine::heartbeat`], [`Engine::settle`], [`Engine::cancel`], [`Engine::wait`], [`Engine::watch_job`],
+//!   [`Engine::watch_feed`] and their like.
+//! * Eight loops behind it, begun by [`Engine::start`]: the pulse, by which a standstill is noticed; the tail of the
+//!   store's commits, which wakes whoever waits, and the fallback poll, for whom it does not; the maintenance, which
+//!   does what nobody asked for; the flush of progress reports; slow searches for broken promises, for half-written
+//!   payloads that nobody writes any more, and for payloads that no job refers to.
+//! * Jobs and events as JSON, for every way out: [`wire`].
+//! * Workers within the process: [`LocalWorker`].
+//!
+//! # The walk
+//!
+//! A use case makes a [`Command`](raincheck_core::Command), hands it to [`Store::apply`](raincheck_store::Store::apply)
+//! and reads the reply (`replies`). What was committed comes back by the tail, which tells the line of waiting workers
+//! (`dispatch`), the workers' list, the statistics, and at last the `hub`, which wakes whoever watches a job or the feed.
+//! A wake-up is a hint: what somebody acts on is read from the store.
+//!
+//! # What it must not know
+//!
+//! SQL, HTTP, and rules, which are the core's.
+//!
+//! # Where to begin
+//!
+//! `submit.rs` for a use case, `tail.rs` for what follows it, `start.rs` for the loops; the example `embedded` for how
+//! it is used.
 
 mod answers;
 mod chunks;

@@ -1,3 +1,5 @@
+//! Jobs are read, and waited for.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Runs end.
+
 use raincheck_core::{Command, LeaseRef, Outcome, Payload, Reply, Settle};
 use raincheck_store::{StoreError, Unclaimed};
 

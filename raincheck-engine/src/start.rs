@@ -1,3 +1,5 @@
+//! The loops, begun and ended.
+
 use std::sync::Arc;
 
 use raincheck_core::Clock;

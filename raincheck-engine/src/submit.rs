@@ -1,3 +1,5 @@
+//! New jobs are taken.
+
 use raincheck_core::{Batch, Command, NewJob, Payload, Refusal, Submitted};
 use raincheck_store::{StoreError, Unclaimed};
 use std::sync::atomic::Ordering::Relaxed;

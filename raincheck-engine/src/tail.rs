@@ -1,3 +1,5 @@
+//! What was committed becomes known.
+
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use raincheck_core::{EventData, State};

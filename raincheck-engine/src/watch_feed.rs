@@ -1,3 +1,5 @@
+//! The events of all jobs, read and then heard.
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

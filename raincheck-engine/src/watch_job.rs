@@ -1,3 +1,5 @@
+//! The events of one job, read and then heard.
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -111,7 +111,7 @@ fn trace_parent() {
         "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     ];
     check(lines("traceparent", &samples), |headers| {
-        let Some(text) = submit::input::traceparent(&headers) else { return };
+        let Some(text) = submit::resolve::traceparent(&headers) else { return };
         assert_eq!(text.len(), 55, "{text}");
         assert!(text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-')), "{text}");
     });

@@ -1,15 +1,30 @@
 //! Raincheck's contract over HTTP, as an axum [`Router`](axum::Router).
 //!
-//! [`serve()`] is a whole server on a port; [`router()`] is for a program that has routes of its own. Both answer the same
-//! requests in the same way.
+//! # What it holds
 //!
-//! A request passes the accept loop (`accept`, of [`serve()`] only) and comes to its row (`routes`), whose scope the guard
-//! asks for (`route`, `guard`, `principal`); its handler reads it with the extractors (`path`, `ask`, `query`, `body`), calls
-//! one verb of the engine and writes the answer with `wire`; `front` sees every answer out. What can go wrong is a row of `problem`. Whoever waits is answered by `watch` and
-//! `stream`, which read the engine's feed.
+//! * [`serve()`], a whole server on a port, and [`router()`], for a program that has routes of its own. Both answer the
+//!   same requests in the same way.
+//! * One file for each resource with its handlers, and one row for each route (`routes`): method, path, scope, handler.
+//!   The description of all of them is [`OPENAPI`].
+//! * Every error as one row of `problem`.
+//! * The ways to wait (`watch`, `stream`) and the pages for people (`html`, `pages`).
 //!
-//! It knows no SQL and no rules: it asks the engine, never the store. Nor does it know the command line or where settings
-//! come from: it is told its [`Options`].
+//! # The walk
+//!
+//! A request passes the accept loop (`accept`, of [`serve()`] only) and comes to its row, whose scope the guard asks
+//! for (`route`, `guard`, `principal`). Its handler is a paragraph: it reads the request with the extractors (`path`,
+//! `ask`, `query`, `body`), calls one verb of the [`Engine`](raincheck_engine::Engine) and writes the answer (`answer`,
+//! `wire`). `front` sees every answer out. Whoever waits is answered by `watch` and `stream`, which read the engine's
+//! feed.
+//!
+//! # What it must not know
+//!
+//! SQL and rules: it asks the engine, never the store. Nor the command line or where settings come from: it is told its
+//! [`Options`].
+//!
+//! # Where to begin
+//!
+//! `routes.rs`, then one handler, `readers.rs`; for what stands around them `front.rs` and `route.rs`.
 
 mod accept;
 mod answer;

@@ -1,9 +1,30 @@
 //! Durable state of Raincheck behind one seam.
 //!
-//! [`Store`] is the seam; each folder beside it is one choice: `sqlite/` for one machine, `postgres/` for
-//! several nodes on one server.
-//! A store loads facts, lets [`raincheck_core::decide`] turn commands into changes, and writes all changes and
-//! their events in one transaction. It knows no HTTP and no rules.
+//! # What it holds
+//!
+//! * The seam: [`Store`], with one verb that writes, [`Store::apply`], and a handful that read.
+//! * Two stores: [`SqliteStore`] for one machine, [`PostgresStore`] for several nodes on one server; `sqlite/` and
+//!   `postgres/` are laid out alike, file beside file. [`open()`] takes either by its options.
+//! * What both share: the columns of every table, once (`columns`), what is stored as text (`codec`), large payloads as
+//!   files or objects ([`Blobs`]), leases in memory, migrations.
+//! * What keeps them honest: the suite `conformance`, which every store passes, and [`doctor()`], which looks through
+//!   the data for broken promises.
+//!
+//! # The walk
+//!
+//! [`Store::apply`] hands commands to the one writer of the store, which gathers what waits into one transaction. For
+//! each command it loads what [`raincheck_core::interpreter::needs`] asks for, has the core decide, and writes every
+//! change with its event. When that is on disk it publishes a [`Commit`], which the engine follows by
+//! [`Store::commits`], and only then answers. Readers have connections of their own.
+//!
+//! # What it must not know
+//!
+//! HTTP, use cases, and rules: it writes what the core decided.
+//!
+//! # Where to begin
+//!
+//! [`Store`], for what every store promises; then `sqlite/writer/transaction.rs`, which numbers its steps, and beside
+//! it `postgres/writer/transaction.rs`, which numbers the same ones.
 
 mod blobs;
 mod checkup;

@@ -1,3 +1,5 @@
+//! What a store answers to those who read.
+
 use bytes::Bytes;
 use raincheck_core::{
     ChunkKind, Cursor, Digest, Event, Failure, Job, JobNo, LeaseRef, Millis, Name, Overdue, Progress, QueueSettings,

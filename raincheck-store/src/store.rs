@@ -1,3 +1,5 @@
+//! The seam: what every store can do and promises.
+
 use async_trait::async_trait;
 use raincheck_core::{
     ChunkKind, Command, Content, Cursor, Event, Job, JobId, JobNo, LeaseRef, Name, Object, ObjectKind, Reply, Timestamp,

@@ -1,3 +1,5 @@
+//! Leases become runs, each in a slot.
+
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;

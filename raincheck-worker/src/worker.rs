@@ -1,3 +1,5 @@
+//! A worker, and how it is set up.
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, mpsc};

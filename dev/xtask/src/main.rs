@@ -28,7 +28,8 @@ usage: cargo xtask COMMAND
   quick     what shows most faults while you write: format, tidy, clippy, unit tests, conformance on SQLite (under two
             minutes when little changed)
   tidy      only the house rules: crate line, circles, sizes, links, spelling, leftovers, tables and variants that nobody
-            uses, names that were given up; with `--graph [--depth N]` prints the modules and who uses whom, for Graphviz
+            uses, names that were given up; with `--graph` prints the picture of the crates, with `--graph --write` puts it
+            into docs/README.md, with `--graph --depth N` prints all modules N floors deep and who uses whom, for Graphviz
   setup     only the tools that `test` needs: install them as root, else say what to install
   bench     all that Raincheck is held to, measured on this machine; `--help` tells what there is to measure
   fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
@@ -66,14 +67,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the picture of the modules.
+/// Draws the crates, or the modules.
 fn draw(options: &[&str]) -> anyhow::Result<()> {
-    let depth = match options {
-        [] => 1,
-        ["--depth", depth] => depth.parse().context("a depth is a whole number")?,
-        _ => anyhow::bail!("usage: cargo xtask tidy --graph [--depth N]"),
-    };
     let arrows = graph::of(&graph::sources(&root())?);
-    print!("{}", graph::dot(&arrows, depth));
+    match options {
+        [] => print!("{}", graph::picture(&arrows)),
+        ["--write"] => tidy::write_picture(&root(), &arrows)?,
+        ["--depth", depth] => print!("{}", graph::dot(&arrows, depth.parse().context("a depth is a whole number")?)),
+        _ => anyhow::bail!("usage: cargo xtask tidy --graph [--write | --depth N]"),
+    }
     Ok(())
 }

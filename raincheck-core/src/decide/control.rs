@@ -1,3 +1,5 @@
+//! What people ask of a job: cancel, run now, run again, purge.
+
 use super::{Draft, Moment};
 use crate::command::{Change, Reply};
 use crate::event::EventData;

@@ -1,3 +1,5 @@
+//! A run begins, or lasts longer.
+
 use super::{Draft, Moment};
 use crate::command::{Change, Reply};
 use crate::event::EventData;

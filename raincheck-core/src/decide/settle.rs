@@ -1,3 +1,5 @@
+//! How a run ends, and what becomes of its job.
+
 use super::{Draft, Moment};
 use crate::command::Change;
 use crate::event::EventData;

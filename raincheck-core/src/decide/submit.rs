@@ -1,3 +1,5 @@
+//! A new job, or the one that it already is.
+
 use super::{Moment, event};
 use crate::command::{Change, ClaimScope, Refusal, Submitted};
 use crate::event::EventData;

@@ -1,3 +1,5 @@
+//! What time alone brings: due, expired.
+
 use super::{Draft, Moment};
 use crate::command::Change;
 use crate::event::EventData;

@@ -1,3 +1,5 @@
+//! What is known by now: not asked, absent or here.
+
 use bytes::Bytes;
 use thiserror::Error;
 

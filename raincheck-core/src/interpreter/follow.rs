@@ -1,3 +1,5 @@
+//! What follows from decisions, in rounds until nothing does.
+
 use crate::command::{Cancel, Command};
 use crate::follow_up::FollowUp;
 use crate::job::Job;

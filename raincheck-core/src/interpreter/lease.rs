@@ -1,3 +1,5 @@
+//! A request for work, which is offered ready jobs one by one.
+
 use super::Room;
 use crate::command::{Change, LeaseJobs};
 use crate::decide::{self, Moment};

@@ -1,3 +1,5 @@
+//! What must still be known, by name.
+
 use super::facts::ChunkPlace;
 use super::sweep::Due;
 use crate::id::JobNo;

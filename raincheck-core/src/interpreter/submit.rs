@@ -1,3 +1,5 @@
+//! New jobs, all or none, each seeing those before it.
+
 use std::collections::HashMap;
 
 use super::Carried;

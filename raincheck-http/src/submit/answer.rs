@@ -29,15 +29,9 @@ pub struct Asked<'a> {
     pub only_new: bool,
 }
 
-/// What an answer shows of a new job: it has no more to show.
-pub fn shown(new: &NewJob) -> Spec {
-    let spec = &new.spec;
-    Spec { label: spec.label.clone(), key: spec.key.clone(), tags: spec.tags.clone(), ..Spec::default() }
-}
-
 /// Submits one job, with the file of its input.
 pub async fn submit(app: &App, new: NewJob, file: Option<Unclaimed>, asked: Asked<'_>) -> Result<Response, Problem> {
-    let spec = shown(&new);
+    let spec = new.spec.without_input();
     let there_is_one = || Problem::new(problem::PRECONDITION).detail("there is a job of this id");
     // The engine's from the next line on.
     file.map(Unclaimed::claim);

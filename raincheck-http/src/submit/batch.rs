@@ -11,7 +11,7 @@ use raincheck_core::{Again, Batch, Job, JobId, NewJob, Submitted, limits};
 use raincheck_engine::Taken;
 use raincheck_store::Unclaimed;
 
-use super::{answer, input, key, resolve};
+use super::{answer, key, resolve};
 use crate::answer::json;
 use crate::app::App;
 use crate::base::Base;
@@ -41,7 +41,7 @@ pub async fn post(
     }
     let text = body::json(&app, &headers, body, app.options.limits.batch()).await?;
     let Asked { request_id, new, files } = all(&app, &text, &headers).await?;
-    let specs: Vec<_> = new.iter().map(answer::shown).collect();
+    let specs: Vec<_> = new.iter().map(|new| new.spec.without_input()).collect();
     // The engine's from the next line on.
     files.into_iter().for_each(|file| drop(file.claim()));
     let taken = match request_id {
@@ -101,11 +101,12 @@ async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<Asked, Prob
     let (BatchBody { jobs: AtMost(jobs), request_id }, mut new) =
         app.room.work(text.len(), || checked(app, text)).await?;
     app.room.for_answer(JOB_BYTES * new.len())?;
-    let traceparent = input::traceparent(headers);
+    let traceparent = resolve::traceparent(headers);
     let mut files = Vec::new();
     for (index, (new, Object(job))) in new.iter_mut().zip(&jobs).enumerate() {
         new.of_batch = request_id.is_some();
-        let input = input::json(app, text, job.input).await.map_err(|problem| problem.within(&answer::place(index)))?;
+        let input =
+            resolve::json_input(app, text, job.input).await.map_err(|problem| problem.within(&answer::place(index)))?;
         files.extend(app.room.work(input.size(), || resolve::attach(new, job, input)).await);
         new.spec.traceparent.clone_from(&traceparent);
     }

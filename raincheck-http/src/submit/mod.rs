@@ -2,10 +2,9 @@
 
 mod answer;
 pub mod batch;
-pub mod input;
 pub mod key;
 pub mod raw;
-mod resolve;
+pub mod resolve;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -66,8 +65,8 @@ async fn one(
     let new = resolve::resolve(app, &body, "", &mut errors);
     let Some(mut new) = new.filter(|_| errors.is_empty()) else { return Err(Problem::invalid(errors)) };
     new.id = id;
-    new.spec.traceparent = input::traceparent(headers);
-    let input = input::json(app, text, body.input).await?;
+    new.spec.traceparent = resolve::traceparent(headers);
+    let input = resolve::json_input(app, text, body.input).await?;
     let file = app.room.work(input.size(), || resolve::attach(&mut new, &body, input)).await;
     Ok((new, file))
 }
@@ -78,7 +77,7 @@ pub async fn json_input(
     text: &Bytes,
     input: Option<Present<'_>>,
 ) -> Result<(Content, Option<Unclaimed>), Problem> {
-    input::json(app, text, input).await.map(|input| (input.content, input.file))
+    resolve::json_input(app, text, input).await.map(|input| (input.content, input.file))
 }
 
 /// Why a single submit created nothing.

@@ -10,7 +10,7 @@ use raincheck_engine::sameness;
 use raincheck_engine::wire::JsonError;
 
 use super::resolve::Input;
-use super::{answer, input, key, resolve};
+use super::{answer, key, resolve};
 use crate::answer::Wait;
 use crate::app::App;
 use crate::base::Base;
@@ -65,7 +65,7 @@ fn judge(app: &App, kind: Name, query: &mut Query, headers: &HeaderMap) -> Resul
     let mut errors = Vec::new();
     let new = resolve::resolve(app, &job, "", &mut errors);
     let Some(mut new) = new.filter(|_| errors.is_empty()) else { return Err(Problem::invalid(errors)) };
-    new.spec.traceparent = input::traceparent(headers);
+    new.spec.traceparent = resolve::traceparent(headers);
     body::refuse_encoding(headers)?;
     let content_type = media_type(headers)?;
     match app.engine.takes_no_submits() {

@@ -1,12 +1,14 @@
-//! The structure of the code: which file takes names from which, the circles among them, and a picture.
+//! The structure of the code: which file takes names from which, the circles among them, and pictures.
 
 mod arrows;
+mod picture;
 mod read;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use arrows::{Arrows, circles};
+pub use picture::picture;
 #[cfg(test)]
 pub use source::parsed;
 pub use source::{Source, sources};

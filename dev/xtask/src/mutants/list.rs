@@ -183,7 +183,7 @@ pub const MUTANTS: &[Mutant] = &[
         name: "batch-of-any-content",
         fault: "a request id answers the jobs of its batch whatever is asked for under it",
         edits: &[Edit {
-            file: "raincheck-store/src/sqlite/writer/submit.rs",
+            file: "raincheck-store/src/sqlite/writer/apply.rs",
             from: "let facts = self.batch_facts(&name.id)?;",
             to: "let mut facts = self.batch_facts(&name.id)?;\n        \
                  if let interpreter::Fact::Here(claim) = &mut facts.claim { claim.fingerprint = name.fingerprint; }",

@@ -1,4 +1,4 @@
-//! Rules for documents: links between them resolve, and every problem has a page and every page a problem.
+//! Rules for documents: links between them and files that they name are there, and every problem has a page and every page a problem.
 
 use super::file::File;
 
@@ -20,6 +20,23 @@ pub fn links(files: &[File]) -> Vec<String> {
                     "{}:{number}: link to `{target}`: no heading `{anchor}` in {}",
                     file.path, other.path
                 ));
+            }
+        }
+    }
+    complaints
+}
+
+/// Files of the code that documents name in full are there.
+pub fn paths(files: &[File]) -> Vec<String> {
+    let tops: Vec<&str> = files.iter().filter_map(|file| file.path.strip_suffix("/src/lib.rs")).collect();
+    let mut complaints = Vec::new();
+    for file in files.iter().filter(|file| file.ends(".md")) {
+        for (number, line) in file.lines() {
+            let named = line.split('`').skip(1).step_by(2).filter(|code| code.ends_with(".rs"));
+            let in_full =
+                |path: &&str| tops.iter().any(|top| path.strip_prefix(top).is_some_and(|it| it.starts_with('/')));
+            for path in named.filter(in_full).filter(|path| files.iter().all(|other| other.path != **path)) {
+                complaints.push(format!("{}:{number}: there is no {path}", file.path));
             }
         }
     }
@@ -106,6 +123,14 @@ mod tests {
         assert_eq!(links(&[file("docs/a.md", good), other]), Vec::<String>::new());
         let other = file("docs/b.md", "# Two\n");
         assert_eq!(links(&[file("docs/a.md", "[a](c.md) [b](b.md#three)"), other]).len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_named_and_not_there_is_found() {
+        let named =
+            |path: &str| [file("one/src/lib.rs", ""), file("A.md", &format!("See `{path}`, `b.rs` and `x/y.rs`."))];
+        assert_eq!(paths(&named("one/src/lib.rs")), Vec::<String>::new());
+        assert_eq!(paths(&named("one/src/gone.rs")), ["A.md:1: there is no one/src/gone.rs"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod code;
 mod crates;
 mod docs;
 mod file;
+mod picture;
 mod schema;
 mod text;
 mod variants;
@@ -17,12 +18,15 @@ use std::thread;
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::graph::{self, Source};
+use crate::graph::{self, Arrows, Source};
 use file::File;
+pub use picture::write as write_picture;
 
 type Rule = fn(&[File]) -> Vec<String>;
 /// A rule that goes by the code as the compiler reads it.
 type CodeRule = fn(&[File], &[Source]) -> Vec<String>;
+/// A rule that goes by which file takes names from which.
+type ArrowRule = fn(&[File], &Arrows) -> Vec<String>;
 
 const RULES: &[Rule] = &[
     crates::line,
@@ -33,13 +37,15 @@ const RULES: &[Rule] = &[
     code::size,
     code::unfinished,
     docs::links,
+    docs::paths,
     docs::problems,
     text::spelling,
     text::scratch,
     text::machine_paths,
     words::given_up,
 ];
-const CODE_RULES: &[CodeRule] = &[circles::complaints, schema::complaints, variants::complaints];
+const CODE_RULES: &[CodeRule] = &[schema::complaints, variants::complaints];
+const ARROW_RULES: &[ArrowRule] = &[circles::complaints, picture::complaints];
 
 /// What git ignores or owns; `.git` is a file in a second work tree.
 const SKIPPED: &[&str] = &[".git", "target", "node_modules", "__pycache__", "raincheck-data", "raincheck-demo"];
@@ -54,7 +60,9 @@ pub fn check(root: &Path) -> Result<()> {
     let complaints = thread::scope(|scope| {
         let of_texts = scope.spawn(|| RULES.iter().flat_map(|rule| rule(&files)).collect());
         let sources = graph::sources(root)?;
-        let of_code: Vec<String> = CODE_RULES.iter().flat_map(|rule| rule(&files, &sources)).collect();
+        let arrows = graph::of(&sources);
+        let of_code = CODE_RULES.iter().flat_map(|rule| rule(&files, &sources));
+        let of_code: Vec<String> = of_code.chain(ARROW_RULES.iter().flat_map(|rule| rule(&files, &arrows))).collect();
         let mut complaints: Vec<String> = of_texts.join().map_err(|_| anyhow!("a rule panicked"))?;
         complaints.extend(of_code);
         anyhow::Ok(complaints)
@@ -62,7 +70,8 @@ pub fn check(root: &Path) -> Result<()> {
     if !complaints.is_empty() {
         bail!("{}\n{} tidy complaints", complaints.join("\n"), complaints.len());
     }
-    println!("{} rules hold in {} files", RULES.len() + CODE_RULES.len(), files.len());
+    let rules = RULES.len() + CODE_RULES.len() + ARROW_RULES.len();
+    println!("{rules} rules hold in {} files", files.len());
     Ok(())
 }
 

@@ -1,3 +1,5 @@
+//! One command, of which the facts are loaded already: the rules decide, what they say is kept in the batch.
+
 use std::collections::BTreeSet;
 
 use raincheck_core::decide::Moment;

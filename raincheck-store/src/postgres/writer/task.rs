@@ -1,3 +1,5 @@
+//! The loop of the one task that writes: a connection, one transaction after the other, and what to do when one breaks.
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

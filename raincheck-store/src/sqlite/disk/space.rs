@@ -7,7 +7,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use raincheck_core::{Command, NewJob, Payload};
+use raincheck_core::{Command, NewJob};
 
 /// Tells how many bytes are free.
 pub(crate) type Measure = Box<dyn Fn() -> io::Result<u64> + Send + Sync>;
@@ -125,19 +125,14 @@ fn growth(command: &Command) -> u64 {
 }
 
 fn size(job: &NewJob) -> u64 {
-    let spec = &job.spec;
-    let texts = [&spec.label, &spec.key, &spec.traceparent, &spec.input.content_type, &spec.input.filename];
-    let texts: usize = texts.iter().map(|text| text.as_ref().map_or(0, |text| text.len())).sum();
-    let tags: usize = spec.tags.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let input = if let Payload::Inline(bytes) = &spec.input.payload { bytes.len() } else { 0 };
-    JOB + (texts + tags + input) as u64
+    JOB + job.spec.stored_bytes() as u64
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use raincheck_core::{Content, Reply, Settle};
+    use raincheck_core::{Content, Payload, Reply, Settle};
 
     use super::*;
     use crate::conformance::{KIND, complete, new_job, worker_asks};

@@ -1,7 +1,11 @@
-use raincheck_core::interpreter::{self, Carried, Facts};
-use raincheck_core::{Batch, Command, Reply};
+//! One command: its facts are loaded, the rules decide, what they say is written.
+
+use raincheck_core::decide::Moment;
+use raincheck_core::interpreter::{self, Carried, Facts, NewFacts};
+use raincheck_core::{Batch, BatchName, Command, NewJob, Reply};
 
 use super::state::WriterState;
+use super::unused_names::NewNames;
 use super::{purge, trim};
 use crate::sqlite::error::Result;
 
@@ -32,6 +36,40 @@ impl WriterState<'_> {
             | Command::Expire(_)
             | Command::PurgeExpired(_) => self.carry_out(command),
         }
+    }
+
+    fn submit_batch(&mut self, name: BatchName, jobs: Vec<NewJob>) -> Result<Reply> {
+        let facts = self.batch_facts(&name.id)?;
+        let decided = self.decide(|moment| interpreter::again(&name, facts, moment.now));
+        match decided? {
+            Some(reply) => Ok(reply),
+            None => self.submit(jobs, Some(name)),
+        }
+    }
+
+    fn submit(&mut self, mut jobs: Vec<NewJob>, name: Option<BatchName>) -> Result<Reply> {
+        if jobs.len() == 1
+            && let Some(new) = jobs.pop()
+        {
+            let facts = self.facts_of(&new, std::slice::from_ref(&new), &mut NewNames::default())?;
+            return self.take([(new, facts)].into_iter(), name);
+        }
+        let (mut facts, mut names) = (Vec::with_capacity(jobs.len()), NewNames::default());
+        for new in &jobs {
+            facts.push(self.facts_of(new, &jobs, &mut names)?);
+        }
+        self.take(jobs.into_iter().zip(facts), name)
+    }
+
+    fn take(
+        &mut self,
+        jobs: impl ExactSizeIterator<Item = (NewJob, NewFacts)>,
+        name: Option<BatchName>,
+    ) -> Result<Reply> {
+        let (mut moment, mint) = self.moment();
+        let fresh = |moment: &mut Moment<'_>| mint.mint(moment.now, moment.rng);
+        let carried = interpreter::take(jobs, name, fresh, &mut moment)?;
+        self.write(carried)
     }
 
     pub(super) fn carry_out(&mut self, command: Command) -> Result<Reply> {

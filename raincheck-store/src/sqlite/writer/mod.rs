@@ -13,7 +13,6 @@ mod purge;
 pub(super) mod reply_sender;
 pub(super) mod running;
 pub(super) mod state;
-mod submit;
 pub(super) mod transaction;
 mod trim;
 mod unused_names;

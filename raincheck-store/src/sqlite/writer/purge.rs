@@ -5,8 +5,8 @@ use rusqlite::{Connection, Result, params};
 
 use super::state::WriterState;
 use super::trim;
-use crate::columns::joined;
 use crate::columns::number::RUNNING;
+use crate::columns::{Asked, Columns, joined};
 use crate::sqlite::error::{self, SqliteError};
 use crate::sqlite::tables::{claims, rows};
 
@@ -20,6 +20,13 @@ pub(super) static EXPIRED: LazyLock<String> = LazyLock::new(|| {
 
 const DELETE: &str = joined!(["DELETE FROM job WHERE no=?1 AND state=?2 AND state>", RUNNING]);
 
+/// What a caller wrote, whatever columns there are; the numbers may stay, and the name of the file is still needed.
+static ERASE_SPEC: LazyLock<String> = LazyLock::new(|| {
+    let is_kept = |column: &str| column.starts_with("retry_") || ["size", "blob"].contains(&column);
+    let erased = Asked::EACH.iter().filter(|column| !is_kept(column)).map(|column| format!("{column}=NULL, "));
+    format!("UPDATE spec SET {}input=NULL WHERE no=?1", erased.collect::<String>())
+});
+
 /// How long the answer of a lease request is remembered, milliseconds: a client that lost it asks again at once.
 const REMEMBER_REQUESTS: i64 = 10 * 60_000;
 
@@ -32,7 +39,7 @@ pub(super) fn erase(db: &Connection, no: JobNo) -> Result<()> {
         "DELETE FROM chunk WHERE no=?1",
         "DELETE FROM report WHERE no=?1",
         "UPDATE result SET content_type=NULL, filename=NULL, bytes=NULL WHERE no=?1",
-        "UPDATE spec SET label=NULL, key=NULL, tags=NULL, content_type=NULL, filename=NULL, traceparent=NULL, input=NULL WHERE no=?1",
+        ERASE_SPEC.as_str(),
     ]
     .into_iter()
     .try_for_each(|sql| db.prepare_cached(sql)?.execute([no.0]).map(drop));
