@@ -47,11 +47,6 @@ pub fn retold(message: &str) -> Option<String> {
         let known = known.strip_prefix("expected ").unwrap_or(known);
         return Some(format!("must be {known}; this is {found}"));
     }
-    if let Some(said) = message.strip_prefix("invalid length ") {
-        let (found, expected) = said.split_once(", expected ")?;
-        let expected = expected.rsplit_once(" with ").map_or(expected, |(_, elements)| elements);
-        return Some(format!("must have {expected}; these are {found}"));
-    }
     let said = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
     let (found, expected) = said.rsplit_once(", expected ")?;
     Some(mistyped(found, expected))
@@ -115,7 +110,6 @@ mod tests {
         assert_eq!(told::<Ours>("3"), "must be an object; this is `3`");
         assert_eq!(told::<Ours>("\"x\""), "must be an object; this is the text \"x\"");
         assert_eq!(told::<(u8, u8)>("{}"), "must be a list; this is an object");
-        assert_eq!(told::<(u8, u8)>("[1]"), "must have 2 elements; these are 1");
         assert_eq!(told::<Word>("\"no\""), "must be `retry` or `fail`; this is `no`");
         assert_eq!(told::<Either>("3"), "is nothing of what may stand here");
         assert_eq!(told::<()>("3"), "must be null; this is `3`");

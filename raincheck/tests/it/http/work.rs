@@ -334,7 +334,6 @@ async fn who_comes_too_late_learns_that_the_job_was_purged() {
         server.get(&job).await.is(410);
         assert_eq!(server.post(&format!("{url}/heartbeat"), json!({})).await.is(410).slug(), "purged");
         assert_eq!(server.get(&format!("{url}/input")).await.is(410).slug(), "purged");
-        assert_eq!(server.post(&format!("{url}/log"), json!("x")).await.is(410).slug(), "purged");
         let ends = json!({"max": 0, "finish": [{"lease": lease["lease"], "fail": {}}]});
         let ends = server.post("/leases", ends).await.is(200).json();
         assert_eq!(ends["finished"][0]["problem"]["type"], "/problems/purged", "{ends}");
