@@ -9,7 +9,7 @@ use crate::resolve::{Invalid, wrong};
 /// New jobs and the name of their batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// What it goes by.
+    /// Its request id and fingerprint: a repeated request is known by them.
     pub name: BatchName,
     /// Its jobs, all or none.
     pub jobs: Vec<NewJob>,

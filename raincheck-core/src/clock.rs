@@ -65,7 +65,7 @@ impl From<Millis> for Reading {
 pub struct Beat {
     /// For how long the process had stood still, milliseconds; 0 when it had not.
     pub stood_still: Millis,
-    /// How far the time that is told is ahead of the machine's wall clock, milliseconds.
+    /// How far the time that it returns is ahead of the machine's wall clock, milliseconds.
     pub ahead: Millis,
 }
 

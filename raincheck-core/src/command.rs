@@ -56,12 +56,12 @@ pub enum Command {
     /// Fails up to so many waiting jobs whose `start_by` has passed. Answered by [`Reply::Swept`].
     Expire(usize),
     /// Purges up to so many finished jobs past their retention. Answered by [`Reply::Swept`].
-    Retire(usize),
+    PurgeExpired(usize),
     /// Carries out up to so many follow-ups that were left over by the transactions they belong to. Answered by
     /// [`Reply::Swept`] with how many there is nothing in the way of.
     CatchUp(usize),
     /// Forgets up to so many tombstones and the claims of their jobs. Answered by [`Reply::Swept`].
-    Bury(usize),
+    DropTombstones(usize),
     /// Goes through events from where it last came to, as far as [`crate::FeedRetention`] lets them go, and
     /// removes those of forgotten jobs. Answered by [`Reply::Swept`] with how many it went through.
     Trim(Trim),
@@ -88,7 +88,7 @@ pub struct LeaseJobs {
     pub kinds: Vec<Name>,
     /// Of the kinds that one of these matches, too.
     pub patterns: Vec<Pattern>,
-    /// At most so many.
+    /// Most jobs that one answer may hold.
     pub max: usize,
     /// Length of the leases, milliseconds.
     pub ttl: Millis,
@@ -121,16 +121,16 @@ impl LeaseJobs {
 /// The end of a run, bound to job and attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settle {
-    /// Which run.
+    /// The run: its job and attempt, as its lease names them.
     pub lease: LeaseRef,
-    /// How it ended.
+    /// How it ended, as its worker reports it or the sweeper found it.
     pub outcome: Outcome,
 }
 
 /// Bytes for the stream or log of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Append {
-    /// Which run.
+    /// The run: its job and attempt, as its lease names them.
     pub lease: LeaseRef,
     /// Stream or log.
     pub kind: ChunkKind,
@@ -314,11 +314,11 @@ pub enum Change {
     Insert(Box<Job>, Box<Spec>),
     /// A changed job; the write must find `state` and `attempt` as they were.
     Update {
-        /// State before.
+        /// State before the change, as it must still be stored.
         state: State,
-        /// Attempt before.
+        /// Attempt before the change, as it must still be stored.
         attempt: u32,
-        /// The job after.
+        /// The whole job as it is after the change.
         job: Box<Job>,
     },
     /// A name that stands for a job from now on.
@@ -334,7 +334,7 @@ pub enum Change {
     },
     /// A request id that stands for the jobs of a batch from now on, until nothing remembers any of them.
     ClaimBatch {
-        /// The request id.
+        /// The request id, as the client sent it.
         id: Box<str>,
         /// The jobs, in order; at least one.
         jobs: Arc<[JobNo]>,
@@ -366,7 +366,7 @@ pub enum Change {
         kind: ObjectKind,
         /// Its name.
         name: Name,
-        /// Its version.
+        /// The version that must still be stored.
         version: i64,
     },
     /// A finished job goes, but for its tombstone, the claims on it and the places of its events in the feed; the write must

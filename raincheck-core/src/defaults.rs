@@ -53,9 +53,9 @@ pub struct Policy {
     pub timeout: Option<Millis>,
     /// What to do when its worker vanishes.
     pub on_lost: Option<OnLost>,
-    /// Losses in a row; 0 counts each as a failure.
+    /// Losses in a row after which a job fails for good; 0 counts each as a failure.
     pub max_losses: Option<u32>,
-    /// Failures in all.
+    /// Failures after which a job fails for good.
     pub max_attempts: Option<u32>,
     /// Bound of the first pause, milliseconds.
     pub retry_initial: Option<Millis>,

@@ -29,9 +29,9 @@ pub struct Event {
     pub state: State,
     /// Its attempt after the change.
     pub attempt: u32,
-    /// When.
+    /// When it happened, by the clock of the store.
     pub at: Timestamp,
-    /// What happened.
+    /// What happened, and what belongs to that alone.
     pub data: EventData,
 }
 
@@ -62,7 +62,7 @@ pub enum EventData {
     Blocked,
     /// Leased.
     Started {
-        /// By whom.
+        /// Name of the worker, as its lease request gave it.
         worker: Box<str>,
     },
     /// A report from the run.
@@ -89,7 +89,7 @@ pub enum EventData {
     Failed(Failure),
     /// Final.
     Canceled,
-    /// The job is forgotten: what else there was to say is not told. Only read, never written.
+    /// The job is forgotten: what else there was to say is not published. Only read, never written.
     Gone(EventType),
 }
 

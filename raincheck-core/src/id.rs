@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 /// Bits of the per-millisecond counter inside a [`JobNo`].
 const COUNTER_BITS: u32 = 15;
 /// Random bits that remain in a minted [`JobId`].
-const SALT_BITS: u32 = 59;
+const RANDOM_BITS: u32 = 59;
 
 /// The public name of a job: a UUID. Ids the server makes are version 7 and carry their [`JobNo`], so a job is
 /// found by its id without an index; an id the client chose is any UUID and is found through a claim.
@@ -29,17 +29,17 @@ impl JobId {
             return None;
         }
         let (high, low) = ((bits >> 64) as u64, bits as u64);
-        let counter = ((high & 0xfff) << 3) | ((low >> SALT_BITS) & 0b111);
+        let counter = ((high & 0xfff) << 3) | ((low >> RANDOM_BITS) & 0b111);
         let no = i64::try_from(((high >> 16) << COUNTER_BITS) | counter).ok()?;
-        Some((JobNo(no), (low & ((1 << SALT_BITS) - 1)) as i64))
+        Some((JobNo(no), (low & ((1 << RANDOM_BITS) - 1)) as i64))
     }
 
     /// Puts an id together again from what [`JobId::parts`] took apart.
-    pub fn from_parts(no: JobNo, salt: i64) -> Self {
-        let (no, salt) = (no.0 as u64, salt as u64);
+    pub fn from_parts(no: JobNo, random_bits: i64) -> Self {
+        let (no, random_bits) = (no.0 as u64, random_bits as u64);
         let (millis, counter) = (no >> COUNTER_BITS, no & ((1 << COUNTER_BITS) - 1));
         let high = (millis << 16) | 0x7000 | (counter >> 3);
-        let low = (0b10 << 62) | ((counter & 0b111) << SALT_BITS) | (salt & ((1 << SALT_BITS) - 1));
+        let low = (0b10 << 62) | ((counter & 0b111) << RANDOM_BITS) | (random_bits & ((1 << RANDOM_BITS) - 1));
         JobId(Uuid::from_u64_pair(high, low))
     }
 }
@@ -103,8 +103,8 @@ impl IdMint {
     pub fn mint(&mut self, now: Timestamp, rng: &mut dyn Rng) -> (JobNo, JobId) {
         let floor = now.0.max(0) << COUNTER_BITS;
         self.last = (floor + self.first).max(self.next());
-        let salt = (rng.next_u64() >> (64 - SALT_BITS)) as i64;
-        (JobNo(self.last), JobId::from_parts(JobNo(self.last), salt))
+        let random_bits = (rng.next_u64() >> (64 - RANDOM_BITS)) as i64;
+        (JobNo(self.last), JobId::from_parts(JobNo(self.last), random_bits))
     }
 
     /// The next number of the lane above the last one.
@@ -134,9 +134,9 @@ mod tests {
             let now = if step == 50_000 { Timestamp(5) } else { Timestamp(1_700_000_000_000 + step / 40_000) };
             let (no, id) = mint.mint(now, &mut rng);
             assert!(last < Some((no, id)), "at {step}");
-            let (again, salt) = id.parts().unwrap();
+            let (again, random_bits) = id.parts().unwrap();
             assert_eq!(again, no);
-            assert_eq!(JobId::from_parts(no, salt), id);
+            assert_eq!(JobId::from_parts(no, random_bits), id);
             assert_eq!(id.0.get_version_num(), 7);
             last = Some((no, id));
         }

@@ -66,11 +66,11 @@ impl Default for Retention {
 pub struct Job {
     /// Number in the store.
     pub no: JobNo,
-    /// Public name.
+    /// Public id: made by the store from `no`, unless the client chose one.
     pub id: JobId,
     /// Where it waits.
     pub queue: Name,
-    /// What it is.
+    /// Its kind: what a worker must be able to do to take it.
     pub kind: Name,
     /// Whether it may be repeated.
     pub method: Method,
@@ -100,7 +100,7 @@ pub struct Job {
     pub rank: i64,
     /// Running number within its queue; less the number served it is the position.
     pub ticket: i64,
-    /// Not before.
+    /// It is not ready before; a retry moves it.
     pub run_at: Timestamp,
     /// Fails unless started by then.
     pub start_by: Option<Timestamp>,
@@ -170,7 +170,7 @@ impl Job {
 pub struct Spec {
     /// A line for people.
     pub label: Option<Box<str>>,
-    /// Idempotency key.
+    /// Idempotency key, as the client sent it; unique in its queue.
     pub key: Option<Box<str>>,
     /// Names and values for finding it again.
     pub tags: Vec<(Box<str>, Box<str>)>,
@@ -189,7 +189,7 @@ pub struct Spec {
 pub struct NewJob {
     /// Where it will wait.
     pub queue: Name,
-    /// What it is.
+    /// Its kind: what a worker must be able to do to take it.
     pub kind: Name,
     /// Whether it may be repeated.
     pub method: Method,

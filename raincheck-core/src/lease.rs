@@ -39,7 +39,7 @@ pub enum Outcome {
     },
     /// Given back without using up an attempt, to be queued again after `delay`.
     Release {
-        /// Milliseconds.
+        /// How long it is not ready, milliseconds.
         delay: Millis,
     },
     /// Nobody reported within the lease.

@@ -35,7 +35,7 @@ impl ObjectKind {
 /// A named object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// What it is.
+    /// What kind of object it is; names are unique within a kind.
     pub kind: ObjectKind,
     /// Its name.
     pub name: Name,

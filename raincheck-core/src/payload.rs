@@ -34,7 +34,7 @@ pub type Digest = [u8; 16];
 /// A payload and what it is: an input or a result.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Content {
-    /// The bytes.
+    /// Its bytes, or the file that holds them.
     pub payload: Payload,
     /// Media type as the sender gave it; `None` is `application/json`.
     pub content_type: Option<Box<str>>,

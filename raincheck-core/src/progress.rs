@@ -5,9 +5,9 @@ use bytes::Bytes;
 pub struct Progress {
     /// 0 to 100.
     pub percent: Option<f64>,
-    /// Units done.
+    /// Units of work done, whatever the worker counts in.
     pub current: Option<u64>,
-    /// Units in all.
+    /// Units of work in all, counted as `current`.
     pub total: Option<u64>,
     /// A line for people.
     pub message: Option<Box<str>>,

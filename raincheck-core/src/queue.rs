@@ -35,11 +35,11 @@ impl QueuePatch {
 pub struct QueueFacts {
     /// Jobs of the queue waiting now.
     pub waiting: u64,
-    /// Its bound.
+    /// Most jobs that may wait in it: its own setting, or the default of the store.
     pub max_queued: u64,
     /// Jobs waiting in all queues.
     pub waiting_in_all: u64,
-    /// Bound of them.
+    /// Most jobs that may wait in all queues, from the options of the store.
     pub max_in_all: u64,
     /// Next number to hand out in this queue, see [`crate::Job::ticket`].
     pub next_ticket: i64,

@@ -13,9 +13,9 @@ use crate::time::{Millis, Timestamp};
 /// [`Clock::beat`], which a server gives several times a second.
 pub struct SteadyClock {
     machine: Arc<dyn Clock>,
-    /// The time that is told less the monotonic clock.
+    /// The time that it returns less the monotonic clock.
     offset: AtomicI64,
-    /// The latest time that was told.
+    /// The latest time that it returned.
     latest: AtomicI64,
     beats: Mutex<Beats>,
 }
@@ -78,10 +78,10 @@ impl Clock for SteadyClock {
                 beats.woke = Some(ticks);
             }
             beats.last = Some(ticks);
-            let (told, wall) = (self.offset.load(Ordering::Acquire), self.machine.now().0 - ticks);
-            let ahead = told - wall;
+            let (offset, wall) = (self.offset.load(Ordering::Acquire), self.machine.now().0 - ticks);
+            let ahead = offset - wall;
             // Behind, it follows at once; ahead, it nears.
-            self.offset.store(told - ahead.min(passed / CLOCK_NEARS_BY), Ordering::Release);
+            self.offset.store(offset - ahead.min(passed / CLOCK_NEARS_BY), Ordering::Release);
             Beat { stood_still, ahead: ahead.max(0) }
         })
     }

@@ -82,7 +82,7 @@ fn ended_a_run(event: &Event) -> bool {
 }
 
 fn any_queued(store: &dyn Store, queue: &Name) -> bool {
-    store.queue(queue).is_some_and(|figures| figures.by_state[State::Queued as usize] > 0)
+    store.queue(queue).is_some_and(|stats| stats.by_state[State::Queued as usize] > 0)
 }
 
 impl Waiter {

@@ -33,12 +33,12 @@ async fn poll(engine: &Engine) -> Result<(), StoreError> {
     let dispatch = &engine.0.dispatch;
     // Before the read: what is queued after it says so itself.
     dispatch.nothing_queued.store(true, SeqCst);
-    let figures = engine.figures().await;
-    let kinds = figures.as_ref().map_or(&[][..], |figures| &figures.kinds);
-    let queues = figures.as_ref().map_or(&[][..], |figures| &figures.queues);
+    let stats = engine.stats().await;
+    let kinds = stats.as_ref().map_or(&[][..], |stats| &stats.kinds);
+    let queues = stats.as_ref().map_or(&[][..], |stats| &stats.queues);
     let has_queued = |by_state: &[u64; 7]| by_state[State::Queued as usize] > 0;
     let kinds: Vec<_> = kinds.iter().filter(|kind| has_queued(&kind.by_state)).collect();
-    if figures.is_err() || !kinds.is_empty() {
+    if stats.is_err() || !kinds.is_empty() {
         dispatch.nothing_queued.store(false, SeqCst);
     }
     let mut waiting = dispatch.waiting.lock();
@@ -49,5 +49,5 @@ async fn poll(engine: &Engine) -> Result<(), StoreError> {
     for queue in queues.iter().filter(|queue| has_queued(&queue.by_state)) {
         waiting.wake(Wake { queue: queue.name.clone(), kind: None, job: None, chain: true });
     }
-    figures.map(drop)
+    stats.map(drop)
 }

@@ -17,7 +17,7 @@ const DRAINING_WAIT: Duration = Duration::from_millis(500);
 /// A sign of life from a run.
 #[derive(Clone, Debug)]
 pub struct Beat {
-    /// Which run.
+    /// The run: its job and attempt, read from the lease of the request.
     pub lease: LeaseRef,
     /// New length of its lease, milliseconds, kept within the limits; `None` keeps it. Longer than what it was taken with is
     /// a hand-over: on disk before the answer, and refused beyond the time limit of the run.
@@ -113,7 +113,7 @@ impl Engine {
             && workers.saw_run(run.no, &worker, self.0.clock.ticks(), self.now())
             && store.worker(run).is_none()
         {
-            // It ended meanwhile, and that may have been told before it was known of.
+            // It ended meanwhile, and that may have been published before it was known of.
             workers.run_over(run.no);
         }
     }

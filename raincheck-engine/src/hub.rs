@@ -18,7 +18,7 @@ pub(crate) struct Hub {
     topics: Mutex<HashMap<JobNo, Listed>>,
     feed: broadcast::Sender<Published>,
     heavy: Mutex<Heavy>,
-    /// Touched when what was told of before may not be there any more.
+    /// Touched when what was published before may not be there any more.
     history: watch::Sender<()>,
 }
 

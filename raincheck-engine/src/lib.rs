@@ -65,7 +65,7 @@ pub use readers::{Lag, Reader, ReaderError};
 pub use request::{InvalidRequest, compare, sameness};
 pub use rerun::RerunError;
 pub use settings::Settings;
-pub use stats::KindStats;
+pub use stats::RunTimes;
 pub use store_stats::StoreStats;
 pub use submit::SubmitError;
 pub use wait_estimate::{WaitEstimate, WaitingFor};

@@ -42,7 +42,7 @@ impl Engine {
     }
 
     /// What changes of the job of a public id, and nothing else: for those who only ask whether it did.
-    pub async fn glance(&self, id: JobId) -> Result<Found<Job>, StoreError> {
+    pub async fn job_row(&self, id: JobId) -> Result<Found<Job>, StoreError> {
         let found = self.store().job_row(id).await?;
         Ok(self.unless_expired(found, |job| job))
     }

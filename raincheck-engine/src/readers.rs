@@ -15,7 +15,7 @@ const KIND: ObjectKind = ObjectKind::Reader;
 pub struct Reader {
     /// Its name.
     pub name: Name,
-    /// What it has read.
+    /// Up to where it has read, and below where events were missing when it began.
     pub place: Place,
     /// See [`Object::version`].
     pub version: i64,

@@ -13,7 +13,7 @@ const KEPT: usize = 64;
 
 pub(crate) type Shown = Arc<OnceCell<Option<Arc<ResultInfo>>>>;
 
-/// The results of jobs that were told of lately.
+/// The results of jobs that were published lately.
 #[derive(Default)]
 pub(crate) struct Results(Mutex<VecDeque<(JobNo, Shown)>>);
 

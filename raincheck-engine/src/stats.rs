@@ -10,14 +10,14 @@ const NEWEST: f64 = 1.0 / 32.0;
 
 /// How long jobs of a kind take.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct KindStats {
+pub struct RunTimes {
     /// Mean from start to success, milliseconds; recent jobs weigh more.
     pub mean_ms: f64,
     /// Successes it is drawn from, since the start.
     pub count: u64,
 }
 
-impl KindStats {
+impl RunTimes {
     fn took(&mut self, millis: f64) {
         self.count += 1;
         self.mean_ms += (millis - self.mean_ms) * NEWEST.max(1.0 / self.count as f64);
@@ -28,7 +28,7 @@ impl KindStats {
 /// is quicker than a hash.
 #[derive(Default)]
 pub(crate) struct Stats {
-    kinds: Mutex<BTreeMap<Name, KindStats>>,
+    kinds: Mutex<BTreeMap<Name, RunTimes>>,
     queues: Mutex<BTreeMap<Name, Rate>>,
 }
 
@@ -40,7 +40,7 @@ impl Stats {
         match kinds.get_mut(kind) {
             Some(stats) => stats.took(millis.max(0) as f64),
             None => {
-                kinds.insert(kind.clone(), KindStats { mean_ms: millis.max(0) as f64, count: 1 });
+                kinds.insert(kind.clone(), RunTimes { mean_ms: millis.max(0) as f64, count: 1 });
             }
         }
     }
@@ -58,7 +58,7 @@ impl Stats {
         }
     }
 
-    pub(crate) fn kind(&self, kind: &Name) -> Option<KindStats> {
+    pub(crate) fn kind(&self, kind: &Name) -> Option<RunTimes> {
         self.kinds.lock().get(kind).copied()
     }
 
@@ -79,7 +79,7 @@ mod tests {
         for millis in [100, 200, 300] {
             stats.took(&kind, millis);
         }
-        assert_eq!(stats.kind(&kind), Some(KindStats { mean_ms: 200.0, count: 3 }));
+        assert_eq!(stats.kind(&kind), Some(RunTimes { mean_ms: 200.0, count: 3 }));
         for _ in 0..500 {
             stats.took(&kind, 1_000);
         }

@@ -1,14 +1,14 @@
 use raincheck_core::{Name, Timestamp};
-use raincheck_store::{CommitTimes, Figures, QueueFigures, StoreError};
+use raincheck_store::{CommitTimes, QueueStats, Stats, StoreError};
 
-use crate::{Counters, Engine, KindStats, WorkerInfo};
+use crate::{Counters, Engine, RunTimes, WorkerInfo};
 
 /// What the store below tells about itself.
 #[derive(Clone, Debug)]
 pub struct StoreStats {
     /// Transactions that were given up because they would have broken a promise.
     pub refused_writes: u64,
-    /// How often the data came back without what was told of.
+    /// How often the data came back without what was published.
     pub history_changes: u64,
     /// Events that were acknowledged and are known to be missing.
     pub missing_events: u64,
@@ -50,13 +50,13 @@ impl Engine {
         }
     }
 
-    /// Kept figures of everything.
-    pub async fn figures(&self) -> Result<Figures, StoreError> {
-        self.store().figures().await
+    /// Kept statistics of everything.
+    pub async fn stats(&self) -> Result<Stats, StoreError> {
+        self.store().stats().await
     }
 
-    /// Kept figures of one queue, from memory; `None` when there is no such queue.
-    pub fn queue(&self, name: &Name) -> Option<QueueFigures> {
+    /// Kept statistics of one queue, from memory; `None` when there is no such queue.
+    pub fn queue(&self, name: &Name) -> Option<QueueStats> {
         self.store().queue(name)
     }
 
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// How long jobs of a kind took lately; `None` until one succeeded since the start.
-    pub fn kind_stats(&self, kind: &Name) -> Option<KindStats> {
+    pub fn run_times(&self, kind: &Name) -> Option<RunTimes> {
         self.0.stats.kind(kind)
     }
 
@@ -94,7 +94,7 @@ impl Engine {
     /// Seconds after which a submit to a full queue may find room: from its measured drain rate, spread by a fifth
     /// either way so that the refused do not come back together; 1 to 72.
     pub fn retry_after_full(&self, queue: &Name) -> u64 {
-        let waiting = self.queue(queue).map_or(0, |figures| figures.waiting());
+        let waiting = self.queue(queue).map_or(0, |stats| stats.waiting());
         crate::wait_estimate::retry_after_full(waiting, self.drain_rate(queue), rand::random())
     }
 

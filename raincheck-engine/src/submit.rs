@@ -13,7 +13,7 @@ pub enum SubmitError {
     Refused {
         /// Which one, from 0.
         index: usize,
-        /// Why.
+        /// Why the store did not take it.
         refusal: Refusal,
         /// Seconds after which to try again; 0 where waiting does not help.
         retry_after: u64,

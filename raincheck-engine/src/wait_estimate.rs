@@ -1,7 +1,7 @@
 use raincheck_core::{Job, Millis, State, Timestamp};
-use raincheck_store::QueueFigures;
+use raincheck_store::QueueStats;
 
-use crate::{Engine, KindStats};
+use crate::{Engine, RunTimes};
 
 /// Nobody is asked to come back later than this, seconds.
 const RETRY_MOST: u64 = 60;
@@ -39,7 +39,7 @@ impl WaitingFor {
 pub struct WaitEstimate {
     /// Its place in its queue, from 1, while it is queued.
     pub position: Option<u64>,
-    /// Seconds until it is done, where that can be told.
+    /// Seconds until it is done, where that is known.
     pub eta_seconds: Option<u64>,
     /// Why it does not run yet.
     pub waiting_for: Option<WaitingFor>,
@@ -52,8 +52,8 @@ pub struct WaitEstimate {
 /// What is known in memory about where a job waits.
 struct Facts {
     now: Timestamp,
-    queue: QueueFigures,
-    kind: Option<KindStats>,
+    queue: QueueStats,
+    kind: Option<RunTimes>,
     drain_rate: Option<f64>,
     served: bool,
 }
@@ -65,7 +65,7 @@ impl WaitEstimate {
             &Facts {
                 now: engine.now(),
                 queue: engine.queue(&job.queue).unwrap_or_default(),
-                kind: engine.kind_stats(&job.kind),
+                kind: engine.run_times(&job.kind),
                 drain_rate: engine.drain_rate(&job.queue),
                 served: job.state == State::Queued && engine.served(&job.queue, &job.kind),
             },
@@ -110,7 +110,7 @@ fn waiting_for(job: &Job, facts: &Facts) -> Option<WaitingFor> {
 
 /// Its place in the line, as long as it has the place that it was made with. Tickets know nothing of another one: that of a
 /// job that waited for its time, or that failed or was given back and went behind those that are there.
-fn position(job: &Job, queue: &QueueFigures) -> Option<u64> {
+fn position(job: &Job, queue: &QueueStats) -> Option<u64> {
     if job.rank > raincheck_core::rank(job.created_at.0 + SAME_PLACE_MILLIS, job.priority) {
         return None;
     }
@@ -151,9 +151,9 @@ mod tests {
     use crate::samples::{NOW, job};
 
     fn facts(queued: u64, running: u64) -> Facts {
-        let mut queue = QueueFigures { served: 4, ..QueueFigures::default() };
+        let mut queue = QueueStats { served: 4, ..QueueStats::default() };
         (queue.by_state[State::Queued as usize], queue.by_state[State::Running as usize]) = (queued, running);
-        let kind = Some(KindStats { mean_ms: 6_000.0, count: 3 });
+        let kind = Some(RunTimes { mean_ms: 6_000.0, count: 3 });
         Facts { now: NOW.plus(2_000), queue, kind, drain_rate: Some(0.5), served: true }
     }
 

@@ -69,7 +69,7 @@ impl Engine {
             Start::Behind(place) => place.forgiving(removed),
             Start::Reader(place) => place,
         };
-        // A cursor is signed: what lies ahead was told of once. In the first history, every other place is one.
+        // A cursor is signed: what lies ahead was published once. In the first history, every other place is one.
         if place.at > head || self.store().history() > 0 && self.store().is_void(place.at).await? {
             return Err(FeedError::Lost);
         }

@@ -75,8 +75,8 @@ mod tests {
         assert_eq!(news("away", 5_000), Some(400));
         assert_eq!(news("away", 5_001), None);
         // Never more lines than that, however many kinds there are; and then they are told again.
-        let told = (0..100).filter(|n| news(&n.to_string(), 5_002).is_some()).count();
-        assert_eq!(told, LINES - 2);
+        let logged = (0..100).filter(|n| news(&n.to_string(), 5_002).is_some()).count();
+        assert_eq!(logged, LINES - 2);
         assert_eq!(news("new", 20_000), Some(0));
     }
 }

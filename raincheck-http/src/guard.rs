@@ -23,7 +23,7 @@ pub struct Guard {
     header_bytes: usize,
 }
 
-/// Told by browsers. Names that are known before are quicker to look for than texts.
+/// Set by browsers. Names that are known before are quicker to look for than texts.
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 const EXPOSED: &str = "Location, Content-Location, Retry-After, ETag, Preference-Applied, Idempotency-Replayed, \

@@ -24,9 +24,9 @@ const LOG_BYTES: u64 = 16 << 10;
 /// The start page.
 pub async fn start(AppState(app): AppState<App>, base: Base, query: Query) -> Result<Response, Problem> {
     query.done()?;
-    let figures = app.engine.figures().await?;
+    let stats = app.engine.stats().await?;
     let latest = app.engine.jobs(Filter::default(), LATEST).await?.items;
-    Ok(html(pages::start(&figures, &latest, &base.url(""))))
+    Ok(html(pages::start(&stats, &latest, &base.url(""))))
 }
 
 /// The page of one job.

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use raincheck_core::{Name, State, limits};
 use raincheck_engine::WorkerInfo;
-use raincheck_store::KindFigures;
+use raincheck_store::KindStats;
 
 use super::answer::json;
 use super::app::App;
@@ -53,12 +53,12 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
 }
 
 /// Each with the queues that its jobs go to: its own, and those that hold some.
-async fn known(app: &App) -> Result<BTreeMap<Name, KindFigures>, Problem> {
+async fn known(app: &App) -> Result<BTreeMap<Name, KindStats>, Problem> {
     let defaults = app.engine.defaults();
     let configured =
-        defaults.kinds.keys().map(|name| KindFigures { name: name.clone(), by_state: [0; 7], queues: Vec::new() });
-    let all = configured.chain(app.engine.figures().await?.kinds);
-    let mut kinds: BTreeMap<Name, KindFigures> = all.map(|kind| (kind.name.clone(), kind)).collect();
+        defaults.kinds.keys().map(|name| KindStats { name: name.clone(), by_state: [0; 7], queues: Vec::new() });
+    let all = configured.chain(app.engine.stats().await?.kinds);
+    let mut kinds: BTreeMap<Name, KindStats> = all.map(|kind| (kind.name.clone(), kind)).collect();
     for kind in kinds.values_mut() {
         let own = defaults.kinds.get(&kind.name).and_then(|kind| kind.queue.as_ref()).unwrap_or(&defaults.queue);
         if !kind.queues.contains(own) {
@@ -97,7 +97,7 @@ impl Serving {
     }
 
     /// The names of those that serve a kind in one of its queues, in order.
-    fn of_kind(&self, kind: &KindFigures) -> Vec<&str> {
+    fn of_kind(&self, kind: &KindStats) -> Vec<&str> {
         let by_name = self.by_kind.get(&kind.name).map_or(&[][..], Vec::as_slice);
         let may = by_name.iter().chain(&self.unnamed).collect::<BTreeSet<_>>();
         let workers = may.into_iter().map(|at| &self.workers[*at]);
@@ -106,11 +106,11 @@ impl Serving {
     }
 }
 
-fn write(out: &mut Json, app: &App, kind: &KindFigures, serving: &Serving) {
-    let KindFigures { name, by_state, queues } = kind;
+fn write(out: &mut Json, app: &App, kind: &KindStats, serving: &Serving) {
+    let KindStats { name, by_state, queues } = kind;
     let defaults = app.engine.defaults();
-    let told = app.options.kinds.get();
-    let (defaults, options) = (defaults.kinds.get(name), told.get(name));
+    let options = app.options.kinds.get();
+    let (defaults, options) = (defaults.kinds.get(name), options.get(name));
     out.begin();
     out.key("name").text(name.as_str());
     out.key("description").maybe_text(options.and_then(|o| o.description.as_deref()));
@@ -121,7 +121,7 @@ fn write(out: &mut Json, app: &App, kind: &KindFigures, serving: &Serving) {
         Some(schema) => _ = out.raw(schema.to_string().as_bytes()),
         None => out.null(),
     }
-    let mean = app.engine.kind_stats(name).map(|stats| stats.mean_ms / 1_000.0);
+    let mean = app.engine.run_times(name).map(|stats| stats.mean_ms / 1_000.0);
     out.key("typical_seconds").maybe_float(mean);
     let workers = serving.of_kind(kind);
     let served = !workers.is_empty() || queues.iter().any(|queue| app.engine.is_waited_for(queue, name));

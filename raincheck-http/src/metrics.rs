@@ -1,4 +1,4 @@
-//! Figures for machines: OpenMetrics, or the text format of Prometheus. No label holds a job's id.
+//! Statistics for machines: OpenMetrics, or the text format of Prometheus. No label holds a job's id.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -14,29 +14,29 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use raincheck_core::State;
 use raincheck_engine::{Lag, Reader};
-use raincheck_store::{COMMIT_MICROS, CommitTimes, Figures};
+use raincheck_store::{COMMIT_MICROS, CommitTimes, Stats};
 
 use super::app::App;
 use super::negotiate;
 use super::problem::{self, Problem};
 
-/// Most queues with figures of their own.
+/// Most queues with statistics of their own.
 const QUEUES: usize = 1_000;
-/// Most named readers of the feed with figures of their own.
+/// Most named readers of the feed with statistics of their own.
 const READERS: usize = 100;
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
 type Labels = Vec<(&'static str, String)>;
 
-/// The figures.
+/// The statistics.
 #[utoipa::path(get, path = "/metrics", tag = "run",
     responses((status = 200, description = "OpenMetrics or Prometheus text, by `Accept`", body = String, content_type = "text/plain"),
               super::openapi::ReadProblems))]
 pub async fn get(AppState(app): AppState<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    let figures = app.engine.figures().await?;
+    let stats = app.engine.stats().await?;
     let readers = app.engine.readers(None, READERS).await?;
     let lags = app.engine.lags(&readers).await?;
-    let mut registry = registry(&app, &figures);
+    let mut registry = registry(&app, &stats);
     register_readers(&mut registry, readers.iter().zip(&lags));
     let mut text = String::with_capacity(8_192);
     encode(&mut text, &registry).map_err(|_| Problem::new(problem::STORE))?;
@@ -53,7 +53,7 @@ pub async fn get(AppState(app): AppState<App>, headers: HeaderMap) -> Result<Res
     Ok(response)
 }
 
-fn registry(app: &App, figures: &Figures) -> Registry {
+fn registry(app: &App, stats: &Stats) -> Registry {
     let mut registry = Registry::with_prefix("raincheck");
     let counters = app.engine.counters();
     for (name, help, counter) in [
@@ -129,14 +129,14 @@ fn registry(app: &App, figures: &Figures) -> Registry {
         registry.register("disk_free_bytes", "Bytes free for the data", gauge(i64::try_from(free).unwrap_or(i64::MAX)));
     }
     registry.register("disk_low", "1 while submits are refused for lack of space", gauge(i64::from(store.is_low)));
-    let forgotten = i64::try_from(figures.feed.forgotten_bytes).unwrap_or(i64::MAX);
+    let forgotten = i64::try_from(stats.feed.forgotten_bytes).unwrap_or(i64::MAX);
     registry.register("feed_forgotten_bytes", "What events of forgotten jobs take, about", gauge(forgotten));
-    if let Some(oldest) = figures.feed.oldest {
+    if let Some(oldest) = stats.feed.oldest {
         let age = store.now.since(oldest) / 1_000;
         registry.register("feed_oldest_seconds", "Age of the oldest event that is there", gauge(age.max(0)));
     }
-    registry.register("queue_jobs", "Jobs by queue and state", by_queue(figures));
-    registry.register("kind_jobs", "Jobs by kind and state", by_kind(figures));
+    registry.register("queue_jobs", "Jobs by queue and state", by_queue(stats));
+    registry.register("kind_jobs", "Jobs by kind and state", by_kind(stats));
     registry
 }
 
@@ -169,9 +169,9 @@ impl EncodeMetric for Commits {
     }
 }
 
-fn by_queue(figures: &Figures) -> Family<Labels, Gauge> {
+fn by_queue(stats: &Stats) -> Family<Labels, Gauge> {
     let family = Family::<Labels, Gauge>::default();
-    for queue in figures.queues.iter().take(QUEUES) {
+    for queue in stats.queues.iter().take(QUEUES) {
         if let Some(name) = &queue.name {
             fill(&family, "queue", name.as_str(), &queue.by_state);
         }
@@ -179,9 +179,9 @@ fn by_queue(figures: &Figures) -> Family<Labels, Gauge> {
     family
 }
 
-fn by_kind(figures: &Figures) -> Family<Labels, Gauge> {
+fn by_kind(stats: &Stats) -> Family<Labels, Gauge> {
     let family = Family::<Labels, Gauge>::default();
-    for kind in figures.kinds.iter().take(QUEUES) {
+    for kind in stats.kinds.iter().take(QUEUES) {
         fill(&family, "kind", kind.name.as_str(), &kind.by_state);
     }
     family

@@ -1,4 +1,4 @@
-//! What the server is told at its start: where it listens, what it accepts, its limits and defaults.
+//! The options of the server: where it listens, what it accepts, its limits and defaults.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use raincheck_core::{Millis, Name, limits};
 
-/// Everything the HTTP side is told by configuration.
+/// Everything the HTTP side takes from the configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where it listens.

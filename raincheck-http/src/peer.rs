@@ -26,7 +26,7 @@ const HEAD: usize = 16 << 10;
 const FULL: usize = 8 << 10;
 /// Pause between two looks where the system does not tell by itself.
 #[cfg(not(target_os = "linux"))]
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 tokio::task_local! {
     /// Of the connection whose task this is.
@@ -262,7 +262,7 @@ pub async fn half_closed() {
         if stream.ready(Interest::READABLE).now_or_never().is_some_and(|now| !now.is_ok_and(|n| !n.is_read_closed())) {
             return;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -4,7 +4,7 @@ use raincheck_core::Job;
 
 use super::scope::Scope;
 
-/// Told by the guard, for each request.
+/// Set by the guard, for each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Principal {
     /// The server asks for a token, and this one has shown none that it knows.

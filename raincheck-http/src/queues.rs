@@ -1,11 +1,11 @@
-//! Queues: their settings and their kept figures.
+//! Queues: their settings and their kept statistics.
 
 use axum::body::Body;
 use axum::extract::State as AppState;
 use axum::response::Response;
 use http::StatusCode;
 use raincheck_core::{Name, State, limits};
-use raincheck_store::QueueFigures;
+use raincheck_store::QueueStats;
 
 use super::answer::json;
 use super::app::App;
@@ -21,10 +21,10 @@ use super::wire::{Json, QueuePatchBody, read};
     responses((status = 200, description = "All queues, by name", body = super::openapi::Queues), super::openapi::ReadProblems))]
 pub async fn list(AppState(app): AppState<App>, query: Query) -> Result<Response, Problem> {
     query.done()?;
-    let figures = app.engine.figures().await?;
-    let mut out = Json::with_capacity(256 * figures.queues.len() + 32);
+    let stats = app.engine.stats().await?;
+    let mut out = Json::with_capacity(256 * stats.queues.len() + 32);
     out.begin();
-    out.key("items").list(&figures.queues, |out, queue| write(out, &app, queue));
+    out.key("items").list(&stats.queues, |out, queue| write(out, &app, queue));
     out.end();
     Ok(json(StatusCode::OK, out))
 }
@@ -64,7 +64,7 @@ fn show(app: &App, name: &Name) -> Result<Response, Problem> {
     Ok(json(StatusCode::OK, out))
 }
 
-fn write(out: &mut Json, app: &App, queue: &QueueFigures) {
+fn write(out: &mut Json, app: &App, queue: &QueueStats) {
     out.begin();
     out.key("name").maybe_text(queue.name.as_ref().map(Name::as_str));
     out.key("paused").bool(queue.settings.paused);

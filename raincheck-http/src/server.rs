@@ -28,7 +28,7 @@ pub struct Server(Arc<Shared>);
 pub struct Shared {
     /// The use cases.
     pub engine: Engine,
-    /// As it was told at its start.
+    /// As the options said at its start.
     pub options: Arc<Options>,
     /// The description of all routes, made when it is asked for.
     pub document: &'static LazyLock<Bytes>,

@@ -17,7 +17,7 @@ impl App {
 
     /// What changes of it, and nothing else.
     pub async fn job_row(&self, id: JobId) -> Result<Job, Problem> {
-        self.shown(self.engine.glance(id).await?, |job| job)
+        self.shown(self.engine.job_row(id).await?, |job| job)
     }
 
     /// The job as soon as `until` holds, else as it is after `most` milliseconds.
@@ -27,7 +27,7 @@ impl App {
 
     /// Why a job that was there a moment ago is not any more.
     pub async fn vanished(&self, id: JobId) -> Problem {
-        match self.engine.glance(id).await {
+        match self.engine.job_row(id).await {
             Ok(Found::Unknown) => Problem::new(problem::NOT_FOUND).detail("no job has this id here"),
             Ok(_) => Problem::new(problem::PURGED).detail("the job was purged"),
             Err(error) => error.into(),

@@ -21,7 +21,7 @@ pub struct CheckPage {
     /// What is so beside what must be.
     pub notes: Vec<(Invariant, Box<str>)>,
     /// How many rows and files were looked at.
-    pub looked: u64,
+    pub examined: u64,
 }
 
 /// One thing that is not as it must be.

@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn lengths_are_told_in_units_for_people() {
-        let told = [11_000, 119_000, 120_000, 7_200_000, 172_800_000, 126_230_400_000].map(length);
-        assert_eq!(told, ["11 seconds", "119 seconds", "2 minutes", "2 hours", "2 days", "1461 days"]);
+        let lengths = [11_000, 119_000, 120_000, 7_200_000, 172_800_000, 126_230_400_000].map(length);
+        assert_eq!(lengths, ["11 seconds", "119 seconds", "2 minutes", "2 hours", "2 days", "1461 days"]);
     }
 }

@@ -23,7 +23,7 @@ pub enum StoreError {
     Payloads {
         /// Where they are to be.
         place: String,
-        /// Why not.
+        /// What the file system or bucket answered.
         why: String,
     },
     /// The place is not taken: what lies there is not this store's, or a part of it is missing.

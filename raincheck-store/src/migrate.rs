@@ -28,7 +28,7 @@ pub struct Moved {
     pub jobs: u64,
     /// Events of the change feed.
     pub events: u64,
-    /// Large payloads.
+    /// Large payloads that were copied.
     pub files: u64,
 }
 
@@ -63,7 +63,7 @@ const TABLES: &[Table] = &[
         name: "job",
         columns: joined!(", ", ["no, id, queue, kind", Lasting::NAMES, Changing::NAMES]),
         select: joined!([
-            "SELECT no, coalesce(given, salt), queue, kind, ",
+            "SELECT no, coalesce(client_id, random_bits), queue, kind, ",
             Lasting::SELECT,
             ", ",
             Changing::SELECT,
@@ -146,23 +146,23 @@ async fn all(
     to: &PostgresOptions,
     tell: &mut impl FnMut(&str, u64),
 ) -> Result<Moved, StoreError> {
-    let visit = from.open_read_only()?;
-    if visit.served {
+    let opened = from.open_read_only()?;
+    if opened.served {
         return Err(StoreError::InUse(from.path.display().to_string()));
     }
     let mut client = to.prepare().await?;
-    partitions(&visit.db, &mut client, to).await?;
+    partitions(&opened.db, &mut client, to).await?;
     let id = store_id(&client).await?;
     let transaction = client.transaction().await.map_err(PgError::from)?;
-    let mut moved = rows(&visit.db, &transaction, tell).await?;
+    let mut moved = rows(&opened.db, &transaction, tell).await?;
     let source = BlobFolder::at(&from.blobs);
-    let (old, new) = (sqlite_id(&visit.db).map_err(other)?, id);
+    let (old, new) = (sqlite_id(&opened.db).map_err(other)?, id);
     let unusable = |error| to.blobs.unusable(&error);
     // Where both have one folder, both may enter it until the move is certain; after that the old store would find there what
     // it does not know.
     let shared = source.admit(&to.blobs, old, new).map_err(unusable)?;
     let target = Blobs::open(&to.blobs, new).await.map_err(unusable)?;
-    moved.files = files(&visit.db, &source, &target).await?;
+    moved.files = files(&opened.db, &source, &target).await?;
     transaction.commit().await.map_err(PgError::from)?;
     if shared {
         source.pass_to(new).map_err(unusable)?;
@@ -226,7 +226,7 @@ async fn rows(from: &Connection, to: &Transaction<'_>, tell: &mut impl FnMut(&st
         to.execute(behind, &[&floor]).await.map_err(PgError::from)?;
     }
     let mut facts = vec![("secret", None, secret)];
-    for name in ["feed_floor", "feed_trimmed", "feed_forgotten_bytes", "last_buried"] {
+    for name in ["feed_floor", "feed_trimmed", "feed_forgotten_bytes", "last_dropped"] {
         facts.push((name, number(&format!("SELECT value FROM meta WHERE name='{name}'"))?, None));
     }
     for (name, number, bytes) in facts.into_iter().filter(|(_, number, bytes)| number.is_some() || bytes.is_some()) {
@@ -320,7 +320,9 @@ impl Cell {
         Ok(match row.get_ref(index)? {
             ValueRef::Null => Cell::Null,
             // The rest of an id that was made from the job's number, which is the first column.
-            ValueRef::Integer(salt) if *kind == Type::UUID => Cell::Id(JobId::from_parts(JobNo(row.get(0)?), salt).0),
+            ValueRef::Integer(random_bits) if *kind == Type::UUID => {
+                Cell::Id(JobId::from_parts(JobNo(row.get(0)?), random_bits).0)
+            }
             ValueRef::Integer(n) => Cell::Integer(n),
             ValueRef::Real(n) => Cell::Real(n),
             ValueRef::Text(_) => Cell::Text(escaped(row.get_ref(index)?.as_str()?).into_owned()),

@@ -19,13 +19,13 @@ pub enum Found<T> {
 /// type, and its bytes only where they were asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
-    /// What changes.
+    /// The part that changes with every step.
     pub job: Job,
-    /// What does not.
+    /// The part that was fixed by the submit.
     pub spec: Spec,
     /// Size of the input, bytes.
     pub input_size: u64,
-    /// Latest progress.
+    /// Latest progress that its worker reported.
     pub progress: Option<Progress>,
     /// Latest failure: the error of a failed job, the last error of one that goes on.
     pub failure: Option<Failure>,
@@ -175,7 +175,7 @@ pub struct EventPage {
 /// A piece of a stream or log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chunk {
-    /// Of which attempt.
+    /// The attempt that wrote it; a stream starts over with each.
     pub attempt: u32,
     /// Where it starts in the stream of that attempt (or in the whole log).
     pub offset: u64,
@@ -199,14 +199,14 @@ pub struct Commit {
     pub events: Vec<Event>,
     /// Streams and logs that grew.
     pub chunks: Vec<(JobNo, ChunkKind)>,
-    /// What was told of before may not be there any more: whoever follows reads again.
+    /// What was published before may not be there any more: whoever follows reads again.
     pub history_changed: bool,
 }
 
 /// A heartbeat.
 #[derive(Clone, Copy, Debug)]
 pub struct Renewal {
-    /// Of which run.
+    /// The run: its job and attempt.
     pub lease: LeaseRef,
     /// New length of the lease, milliseconds; `None` keeps it.
     pub ttl: Option<Millis>,
@@ -232,15 +232,15 @@ pub enum Renewed {
 /// A run the sweeper should settle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overrun {
-    /// Which run.
+    /// The run: its job and attempt.
     pub lease: LeaseRef,
-    /// Why.
+    /// Which of its limits has passed.
     pub why: Overdue,
 }
 
-/// Kept figures of a queue; nothing is counted when they are asked for.
+/// Kept statistics of a queue; nothing is counted when they are asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct QueueFigures {
+pub struct QueueStats {
     /// Its name.
     pub name: Option<Name>,
     /// What the operator set.
@@ -253,16 +253,16 @@ pub struct QueueFigures {
     pub served: i64,
 }
 
-impl QueueFigures {
+impl QueueStats {
     /// Jobs that wait.
     pub fn waiting(&self) -> u64 {
         self.by_state[..State::Running as usize].iter().sum()
     }
 }
 
-/// Kept figures of a kind.
+/// Kept statistics of a kind.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KindFigures {
+pub struct KindStats {
     /// Its name.
     pub name: Name,
     /// Jobs by state, indexed by the number of the [`State`].
@@ -273,20 +273,20 @@ pub struct KindFigures {
 
 /// What there is of the change feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FeedFigures {
+pub struct FeedStats {
     /// When the oldest event that is there happened.
     pub oldest: Option<Timestamp>,
     /// What the events of forgotten jobs take, about, bytes.
     pub forgotten_bytes: u64,
 }
 
-/// Kept figures of the whole store.
+/// Kept statistics of the whole store.
 #[derive(Clone, Debug, Default)]
-pub struct Figures {
+pub struct Stats {
     /// Of every queue, by name.
-    pub queues: Vec<QueueFigures>,
+    pub queues: Vec<QueueStats>,
     /// Of every kind, by name.
-    pub kinds: Vec<KindFigures>,
+    pub kinds: Vec<KindStats>,
     /// Of the change feed.
-    pub feed: FeedFigures,
+    pub feed: FeedStats,
 }

@@ -5,8 +5,8 @@ use raincheck_core::{
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
-    Record, Renewal, Renewed, ResultInfo,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Filter, Found, JobPage, Most, Overrun, QueueStats, Record,
+    Renewal, Renewed, ResultInfo, Stats,
 };
 use crate::{Blobs, Checkup, CommitTimes, OrphanSearch, StoreError};
 
@@ -72,11 +72,11 @@ pub trait Store: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Whether events up to this place were told of that are not in the data any more: the place means nothing.
+    /// Whether events up to this place were published that are not in the data any more: the place means nothing.
     async fn is_void(&self, _cursor: Cursor) -> Result<bool, StoreError> {
         Ok(false)
     }
-    /// Which history of the data this is: another number after the data came back without what was told of. 0 is the first
+    /// Which history of the data this is: another number after the data lost what was published. 0 is the first
     /// one.
     fn history(&self) -> i64 {
         0
@@ -89,7 +89,7 @@ pub trait Store: Send + Sync + 'static {
     fn histories(&self) -> u64 {
         1
     }
-    /// How often, since the store was opened, the data came back without what was told of.
+    /// How often, since the store was opened, the data came back without what was published.
     fn history_changes(&self) -> u64 {
         0
     }
@@ -128,13 +128,13 @@ pub trait Store: Send + Sync + 'static {
     fn is_left_over(&self) -> bool;
     /// When the next [`Command::Promote`] or [`Command::Expire`] has something to do; may be too early, never too late.
     fn next_due(&self) -> Option<Timestamp>;
-    /// When the next [`Command::Retire`] has something to do; may be too early, never too late.
-    fn next_retirement(&self) -> Option<Timestamp>;
+    /// When the next [`Command::PurgeExpired`] has something to do; may be too early, never too late.
+    fn next_expiry(&self) -> Option<Timestamp>;
 
-    /// Kept figures of everything.
-    async fn figures(&self) -> Result<Figures, StoreError>;
-    /// Kept figures of one queue, from memory.
-    fn queue(&self, name: &Name) -> Option<QueueFigures>;
+    /// Kept statistics of everything.
+    async fn stats(&self) -> Result<Stats, StoreError>;
+    /// Kept statistics of one queue, from memory.
+    fn queue(&self, name: &Name) -> Option<QueueStats>;
     /// Sets how many jobs of a kind may run at once, on all nodes; from the configuration, at start.
     fn cap_kind(&self, kind: &Name, concurrency: Option<u32>);
 

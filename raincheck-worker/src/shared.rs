@@ -38,7 +38,7 @@ pub(crate) struct Ended<End> {
     pub(crate) end: End,
     /// The slot that it frees.
     pub(crate) slot: OwnedSemaphorePermit,
-    /// Told when the server knows.
+    /// Notified when the server knows.
     pub(crate) settled: oneshot::Sender<()>,
 }
 

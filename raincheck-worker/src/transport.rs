@@ -67,7 +67,7 @@ pub trait TransportError: Display + Send {
 
 /// A question for work.
 pub struct Ask<End> {
-    /// Its own name.
+    /// Id of the request: asked again with it, the server answers with the same leases.
     pub id: Uuid,
     /// For so many jobs at most.
     pub max: usize,
@@ -75,13 +75,13 @@ pub struct Ask<End> {
     pub wait: Option<Duration>,
     /// Why none can be taken now, in words for operators.
     pub trouble: Option<String>,
-    /// Runs that ended.
+    /// Runs that ended since, reported with the same request.
     pub ends: Vec<End>,
 }
 
 /// What the server says to it.
 pub struct Answer<T: Transport + ?Sized> {
-    /// Work.
+    /// Jobs to run, at most as many as were asked for.
     pub leases: Vec<T::Lease>,
     /// Those of the ends that it did not take, and may take one by one.
     pub refused: Vec<T::End>,
@@ -91,7 +91,7 @@ pub struct Answer<T: Transport + ?Sized> {
 
 /// A sign of life of one run.
 pub struct Beat<T: Transport + ?Sized> {
-    /// Which run.
+    /// The run, see [`Transport::key`].
     pub key: T::Key,
     /// How far it has come, where there is news.
     pub progress: Option<T::Progress>,

@@ -127,11 +127,11 @@ impl Cluster {
     pub fn stop(&self, how: Stop) -> Result<()> {
         let Some(server) = self.server.lock().take() else { return Ok(()) };
         server.stop(how)?;
-        if how == Stop::Kill { self.bury() } else { Ok(()) }
+        if how == Stop::Kill { self.remove() } else { Ok(()) }
     }
 
     /// Removes what a killed server has left beside its files: the next one would do so, but there may be none.
-    fn bury(&self) -> Result<()> {
+    fn remove(&self) -> Result<()> {
         let path = self.data().join("postmaster.pid");
         let left = std::fs::read_to_string(&path).context("postmaster.pid")?;
         let segment = left.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)).context("no segment")?;

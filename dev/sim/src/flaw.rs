@@ -35,7 +35,7 @@ flaws! {
     /// The sweeper's settle does not look at the deadline again.
     SweepWithoutDeadline = "sweep-without-deadline",
     /// Retention looks at age alone, not at the state.
-    RetireWithoutState = "retire-without-state",
+    PurgeWithoutState = "purge-without-state",
     /// Leases are judged by the wall clock.
     LeaseByWallClock = "lease-by-wall-clock",
     /// Leases run on while the server stands still.

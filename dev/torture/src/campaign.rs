@@ -36,15 +36,15 @@ pub struct Order {
 pub fn rounds(order: &Order, size: u32, round: impl AsyncFn(u64, u32) -> Result<Tally>) -> Result<Tally> {
     let runtime = runtime()?;
     let (mut tally, mut left) = (Tally::default(), order.loops);
-    let mut told = Instant::now();
+    let mut reported_at = Instant::now();
     while left > 0 {
         let loops = left.min(size);
         left -= loops;
         let done = runtime.block_on(round(order.seed.wrapping_add(u64::from(left)), loops))?;
         tally += Tally { loops: loops.into(), ..done };
-        if told.elapsed() > A_WHILE {
+        if reported_at.elapsed() > A_WHILE {
             println!("{} of {} loops", tally.loops, order.loops);
-            told = Instant::now();
+            reported_at = Instant::now();
         }
     }
     Ok(tally)

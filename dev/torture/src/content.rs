@@ -1,4 +1,4 @@
-//! Inputs and results, each told by a number, so that whoever meets one later can say whether it is unharmed.
+//! Inputs and results, each known by a number, so that whoever meets one later can say whether it is unharmed.
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};

@@ -11,15 +11,15 @@ use crate::wire::State;
 
 /// One log for all actors of a round.
 #[derive(Default)]
-pub struct Log(Mutex<Book>);
+pub struct Log(Mutex<Records>);
 
 /// What is known for certain, and what is not.
 #[derive(Default)]
-pub struct Book {
+pub struct Records {
     /// Jobs by their number, which is their label.
     pub submits: Vec<Submit>,
     /// Leases by job and attempt.
-    pub grants: HashMap<(Uuid, u32), Grant>,
+    pub leases: HashMap<(Uuid, u32), LeaseRecord>,
     /// Jobs whose cancel was answered 200.
     pub canceled: Vec<Uuid>,
     /// What readers of the whole feed saw, in order.
@@ -77,7 +77,7 @@ pub enum Fate {
 
 /// A lease that was handed out.
 #[derive(Clone, Debug)]
-pub struct Grant {
+pub struct LeaseRecord {
     /// The lease.
     pub lease: String,
     /// The request that got it.
@@ -110,62 +110,62 @@ pub enum EndFate {
 
 impl Log {
     /// A look at all of it.
-    pub fn read<T>(&self, look: impl FnOnce(&Book) -> T) -> T {
+    pub fn read<T>(&self, look: impl FnOnce(&Records) -> T) -> T {
         look(&self.0.lock())
     }
 
     /// A change.
-    pub fn write<T>(&self, change: impl FnOnce(&mut Book) -> T) -> T {
+    pub fn write<T>(&self, change: impl FnOnce(&mut Records) -> T) -> T {
         change(&mut self.0.lock())
     }
 
     /// Notes that a job is about to be sent; answers its number.
     pub fn plan(&self, submit: Submit) -> usize {
-        self.write(|book| {
-            book.submits.push(submit);
-            book.submits.len() - 1
+        self.write(|records| {
+            records.submits.push(submit);
+            records.submits.len() - 1
         })
     }
 
     /// Notes that the server took it.
     pub fn acknowledged(&self, number: usize, id: Uuid) {
-        self.write(|book| {
-            book.submits[number].fate = Fate::Acknowledged(id, book.faults);
-            book.acknowledged.push((number, id));
+        self.write(|records| {
+            records.submits[number].fate = Fate::Acknowledged(id, records.faults);
+            records.acknowledged.push((number, id));
         });
     }
 
     /// Notes that the server refused it.
     pub fn refused(&self, number: usize) {
-        self.write(|book| book.submits[number].fate = Fate::Refused);
+        self.write(|records| records.submits[number].fate = Fate::Refused);
     }
 
     /// Notes that a connection broke on a request that writes.
     pub fn unknown(&self) {
-        self.write(|book| book.unknown += 1);
+        self.write(|records| records.unknown += 1);
     }
 
     /// Notes that a request was answered after it had to be sent again, if it had to.
     pub fn answered(&self, again: bool) {
-        self.write(|book| book.repeated += u64::from(again));
+        self.write(|records| records.repeated += u64::from(again));
     }
 
     /// Notes a broken promise.
     pub fn complain(&self, kind: &'static str, text: String) {
-        self.write(|book| book.complaints.push(Complaint { kind, text }));
+        self.write(|records| records.complaints.push(Complaint { kind, text }));
     }
 }
 
-impl Book {
+impl Records {
     /// What it comes to.
     pub fn tally(&self) -> Tally {
         let count = |wanted: fn(&Fate) -> bool| self.submits.iter().filter(|it| wanted(&it.fate)).count() as u64;
         let complaints = |kind| self.complaints.iter().filter(|it| it.kind == kind).count() as u64;
-        let taken = |grant: &&Grant| matches!(grant.end, Some((_, EndFate::Taken(_))));
+        let taken = |record: &&LeaseRecord| matches!(record.end, Some((_, EndFate::Taken(_))));
         Tally {
             faults: u64::from(self.faults),
             submits: count(|fate| matches!(fate, Fate::Acknowledged(..))),
-            ends: self.grants.values().filter(taken).count() as u64,
+            ends: self.leases.values().filter(taken).count() as u64,
             unknown: self.unknown,
             refused: count(|fate| *fate == Fate::Refused),
             lost: complaints("lost"),

@@ -1,6 +1,5 @@
 //! Hurts the release binary on purpose and holds it to `docs/guarantees.md`: `cargo xtask torture`.
 
-mod bed;
 mod campaign;
 mod campaigns;
 mod content;
@@ -15,6 +14,7 @@ mod server;
 mod shim;
 mod sim_disk;
 mod tally;
+mod test_server;
 mod wire;
 mod zombie;
 

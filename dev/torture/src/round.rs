@@ -74,7 +74,7 @@ impl Round {
     }
 
     async fn started(&mut self, launch: &Launch, server: Server) -> Result<()> {
-        if self.servers.is_empty() && self.log.read(|book| book.faults == 0) {
+        if self.servers.is_empty() && self.log.read(|records| records.faults == 0) {
             let (place, here) = watch::channel(vec![server.url.as_str().into()]);
             let http = Http::new(here, self.log.clone())?;
             for (queue, settings) in
@@ -127,13 +127,13 @@ impl Round {
         let server = launch.start()?;
         let restart = Restart { ended_in, ready_in: server.started_in };
         self.servers.push((launch, server));
-        self.log.write(|book| book.faults += 1);
+        self.log.write(|records| records.faults += 1);
         Ok(restart)
     }
 
     /// Counts a fault, and tells the clients which servers there are after it.
     pub fn down(&mut self) {
-        self.log.write(|book| book.faults += 1);
+        self.log.write(|records| records.faults += 1);
         self.tell();
     }
 
@@ -180,7 +180,7 @@ impl Round {
             launches.push(launch);
         }
         doctor(&self.log, launches.first().context("no server was running")?)?;
-        Ok(self.log.read(|book| (book.tally(), book.complaints.clone())))
+        Ok(self.log.read(|records| (records.tally(), records.complaints.clone())))
     }
 }
 

@@ -104,7 +104,7 @@ impl Launch {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot start {}", words[0].display()))?;
         let mut log = File::options().create(true).append(true).open(self.folder.join("server.log"))?;
-        let (sender, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         if let Some(stderr) = child.stderr.take() {
             std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -117,7 +117,7 @@ impl Launch {
             });
         }
         let mut server = Server { child, pid: None, url: String::new(), started_in: Duration::ZERO };
-        match told.recv_timeout(READY) {
+        match receiver.recv_timeout(READY) {
             Ok((url, pid)) => (server.url, server.pid) = (url, Pid::from_raw(pid)),
             Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(None),
             Err(mpsc::RecvTimeoutError::Timeout) => {

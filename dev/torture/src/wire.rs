@@ -145,7 +145,7 @@ impl Problem {
     }
 }
 
-/// The kept figures of a queue.
+/// The kept statistics of a queue.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Queue {
     pub name: String,

@@ -116,11 +116,11 @@ impl Server {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).current_dir(&scratch.0);
         let mut child = command.spawn().with_context(|| format!("cannot start {}", binary().display()))?;
         let stderr = child.stderr.take().context("stderr is piped")?;
-        let (ready, told) = mpsc::channel();
+        let (ready, receiver) = mpsc::channel();
         let copy = File::create(&log)?;
         std::thread::spawn(move || keep_log(stderr, copy, &ready));
         let mut server = Server { child, url: String::new(), log };
-        match told.recv_timeout(Duration::from_secs(20)) {
+        match receiver.recv_timeout(Duration::from_secs(20)) {
             Ok(url) => server.url = url,
             Err(_) => bail!("the server did not say that it is ready; it said:\n{}", server.said()),
         }

@@ -18,7 +18,7 @@ pub struct Queue {
     pub concurrency: Option<u32>,
     /// How many of its jobs may start in a time, for example `10/s`.
     pub rate: Option<String>,
-    /// Everything else: the live figures, and settings that this version does not know.
+    /// Everything else: the live statistics, and settings that this version does not know.
     #[serde(flatten)]
     pub more: BTreeMap<String, serde_json::Value>,
 }

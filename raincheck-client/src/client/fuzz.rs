@@ -33,9 +33,9 @@ fn refusal() {
         let answer = runtime.block_on(Answer::read(response, "http://h/jobs".to_owned())).unwrap();
         let Err(error) = answer.accepted() else { panic!("{status} was taken for a success") };
         assert!(!error.to_string().is_empty());
-        let Error::Problem { status: told, retry_after, .. } = error else { panic!("{error}") };
+        let Error::Problem { status: received, retry_after, .. } = error else { panic!("{error}") };
         let seconds = pause.and_then(|pause| pause.to_str().ok()?.parse().ok());
-        assert_eq!((told, retry_after.map(|pause| pause.as_secs())), (status, seconds));
+        assert_eq!((received, retry_after.map(|pause| pause.as_secs())), (status, seconds));
     });
 }
 

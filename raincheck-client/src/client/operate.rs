@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Client {
-    /// All queues with their live figures.
+    /// All queues with their live statistics.
     ///
     /// # Errors
     /// As every request.

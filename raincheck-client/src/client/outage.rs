@@ -1,4 +1,4 @@
-//! A server that is away, told to whoever waits for it.
+//! A server that is away, reported to whoever waits for it.
 
 use std::sync::{
     Arc,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::Error;
 
-/// What is told: once when it begins, and once when it is over.
+/// What is reported: once when it begins, and once when it is over.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Outage<'a> {
@@ -17,7 +17,7 @@ pub enum Outage<'a> {
     Over,
 }
 
-/// Who is told.
+/// Where an outage is reported.
 #[derive(Clone)]
 pub(super) struct Listener(pub(super) Arc<dyn Fn(Outage<'_>) + Send + Sync>);
 

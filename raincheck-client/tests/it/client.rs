@@ -131,7 +131,7 @@ async fn nobody_there_is_unreachable() {
 #[tokio::test]
 async fn who_waits_is_told_once_that_the_server_is_away_and_once_that_it_is_back() {
     let mut mock = Mock::start();
-    let (said, told) = std::sync::mpsc::channel();
+    let (said, news) = std::sync::mpsc::channel();
     let said = std::sync::Mutex::new(said);
     let listener = move |outage: Outage<'_>| {
         let what = match outage {
@@ -150,7 +150,7 @@ async fn who_waits_is_told_once_that_the_server_is_away_and_once_that_it_is_back
     });
     let mut all = Vec::new();
     crate::support::eventually("it is said", || {
-        all.extend(told.try_recv());
+        all.extend(news.try_recv());
         !all.is_empty()
     })
     .await;
@@ -158,6 +158,6 @@ async fn who_waits_is_told_once_that_the_server_is_away_and_once_that_it_is_back
     mock.up();
     mock.table().jobs[id].state = "succeeded".into();
     waiting.await.unwrap().unwrap();
-    all.extend(told.try_iter());
+    all.extend(news.try_iter());
     assert_eq!(all, ["away", "back"]);
 }

@@ -22,21 +22,21 @@ async fn many_jobs_share_a_supervisor_and_it_grows_no_descriptors() {
                   [ $(readlink $fd) != $(readlink /proc/$PPID/fd/0) ] || echo leaked; done; \
                   echo log >&2; echo '{\"percent\":1}' >&3";
     let running = Running::start(worker(&mock).kind("k", shell(script).build().unwrap()));
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for _ in 0..30 {
         let id = mock.json("k", "1");
         let job = ended(&mock, id).await;
         assert_eq!((job.state.as_str(), job.log.as_slice()), ("succeeded", &b"log\n"[..]));
         assert_eq!(job.progress.len(), 1);
-        told.push(text(&job));
+        lines.push(text(&job));
     }
-    let told: Vec<Vec<&str>> = told.iter().map(|one| one.lines().collect()).collect();
-    let supervisor = told[0][0];
-    assert!(told.iter().all(|one| one[0] == supervisor), "{told:?}");
-    let open = || told.iter().map(|one| one[1].trim().parse::<usize>().unwrap());
+    let lines: Vec<Vec<&str>> = lines.iter().map(|one| one.lines().collect()).collect();
+    let supervisor = lines[0][0];
+    assert!(lines.iter().all(|one| one[0] == supervisor), "{lines:?}");
+    let open = || lines.iter().map(|one| one[1].trim().parse::<usize>().unwrap());
     // Those of a program that was just started may not be closed yet; one more a job would be thirty.
-    assert!(open().max().unwrap() <= open().min().unwrap() + 10, "{told:?}");
-    assert!(told.iter().all(|one| one[2..] == told[0][2..] && !one.contains(&"leaked")), "{told:?}");
+    assert!(open().max().unwrap() <= open().min().unwrap() + 10, "{lines:?}");
+    assert!(lines.iter().all(|one| one[2..] == lines[0][2..] && !one.contains(&"leaked")), "{lines:?}");
     assert!(is_alive(supervisor));
     running.drain().await;
     eventually("an idle supervisor ends with its worker", || !is_alive(supervisor)).await;

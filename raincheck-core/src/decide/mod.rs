@@ -5,17 +5,17 @@
 
 mod append;
 mod check_changes;
+mod control;
 mod lease;
 mod settle;
-mod steer;
 mod submit;
 mod sweep;
 
 pub use append::may_append;
 pub use check_changes::check_changes;
+pub use control::{Rerun, cancel, may_purge, may_rerun, run_now};
 pub use lease::{extend, lease, may_lease_more};
 pub use settle::{Settled, progress, settle};
-pub use steer::{Rerun, cancel, may_purge, may_rerun, run_now};
 pub use submit::{Known, SubmitFacts, submit};
 pub use sweep::{expire, is_late, promote};
 
@@ -31,11 +31,11 @@ use crate::time::{Millis, Timestamp};
 
 /// What a decision depends on besides facts.
 pub struct Moment<'a> {
-    /// The wall clock.
+    /// The wall clock of the store, read once for the whole transaction.
     pub now: Timestamp,
     /// The queue's clock: as the wall clock, but never going back; ranks come from it.
     pub tick: Millis,
-    /// Randomness.
+    /// Randomness for new ids and for the jitter of retries.
     pub rng: &'a mut dyn Rng,
     /// What follows when a job ends, beside what the rules say: for tests.
     pub follow: Option<FollowRule>,

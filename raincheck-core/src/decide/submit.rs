@@ -22,7 +22,7 @@ pub struct Known {
 /// What a submit depends on.
 #[derive(Clone, Debug, Default)]
 pub struct SubmitFacts {
-    /// Bounds and present figures of its queue.
+    /// Bounds and present statistics of its queue.
     pub queue: QueueFacts,
     /// What stands under the id the client chose.
     pub by_id: Option<Known>,

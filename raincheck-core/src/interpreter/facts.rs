@@ -83,14 +83,14 @@ pub struct Facts {
 pub struct Held {
     /// Why the run is over, if it is: a heartbeat may have come since somebody looked.
     pub overdue: Option<Overdue>,
-    /// Whose it is.
+    /// Name of the worker that holds it, from its lease request.
     pub worker: Box<str>,
 }
 
 /// A result that is kept, as far as another one is compared with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Of its bytes.
+    /// Digest of its bytes, as stored with the result.
     pub digest: Digest,
     /// See [`Content::content_type`].
     pub content_type: Option<Box<str>>,
@@ -149,24 +149,24 @@ impl ChunkPlace {
 /// Where a stream or log ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Part {
-    /// Bytes in all.
+    /// Its length so far, bytes.
     pub end: u64,
-    /// The run that wrote last.
+    /// The attempt that wrote last.
     pub run: u32,
-    /// Where the part of that run begins.
+    /// Where the part of that attempt begins, bytes from the start.
     pub base: u64,
 }
 
 /// A piece of a stream or log that goes to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Of which.
+    /// The stream or log that it continues.
     pub place: ChunkPlace,
-    /// Where it begins.
+    /// Where it begins, bytes from the start of the stream or log.
     pub start: u64,
     /// The run that writes it.
     pub run: u32,
-    /// Where the part of that run begins.
+    /// Where the part of that attempt begins, bytes from the start.
     pub base: u64,
     /// Media type of the whole, with its first piece.
     pub content_type: Option<Box<str>>,

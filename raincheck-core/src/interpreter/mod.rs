@@ -54,12 +54,12 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         }
         Command::Promote(limit) => sweeps(Due::Scheduled(*limit)),
         Command::Expire(limit) => sweeps(Due::Late(*limit)),
-        Command::Retire(limit) => sweeps(Due::Expired(*limit)),
+        Command::PurgeExpired(limit) => sweeps(Due::Expired(*limit)),
         Command::Submit(_)
         | Command::SubmitBatch(_)
         | Command::Lease(_)
         | Command::CatchUp(_)
-        | Command::Bury(_)
+        | Command::DropTombstones(_)
         | Command::Trim(_) => nothing,
     }
 }
@@ -106,7 +106,7 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
         Command::Delete(delete) => object::delete(delete, facts.object),
         Command::Promote(_) => sweep::sweep(facts.due, |job| Some(decide::promote(job, moment).1)),
         Command::Expire(_) => sweep::sweep(facts.due, |job| Some(decide::expire(job, moment)?.1)),
-        Command::Retire(_) => {
+        Command::PurgeExpired(_) => {
             sweep::sweep(facts.due, |job| decide::may_purge(&job).then(|| vec![Change::Forget(Box::new(job))]))
         }
         // These go by other doors: `take`, `Serving`, and what stores clean up by themselves.
@@ -114,7 +114,7 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
         | Command::SubmitBatch(_)
         | Command::Lease(_)
         | Command::CatchUp(_)
-        | Command::Bury(_)
+        | Command::DropTombstones(_)
         | Command::Trim(_) => Err(NotAsked("what it is about")),
     }
 }

@@ -14,7 +14,7 @@ use crate::queue::QueueFacts;
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// The job.
+    /// The job it stands for.
     pub no: JobNo,
     /// Digest of what was asked for under it.
     pub fingerprint: Digest,
@@ -25,7 +25,7 @@ pub struct Claim {
 pub struct NewName<'c> {
     /// Where it is unique; but for chosen ids, in the queue of the new job.
     pub scope: ClaimScope,
-    /// The name.
+    /// The name: text of a key, bytes of an id or digest.
     pub key: &'c [u8],
     /// The job of this very id, were it one that the store gave out.
     own: Option<(JobNo, JobId)>,
@@ -109,7 +109,7 @@ impl NameFacts {
 pub struct NewFacts {
     /// Whether its queue and its kind are there, or there is room for them.
     pub has_room: bool,
-    /// Bounds and present figures of its queue.
+    /// Bounds and present statistics of its queue.
     pub queue: QueueFacts,
     /// See [`NewJob::chosen_id`].
     pub by_id: NameFacts,

@@ -58,8 +58,8 @@ fn job_number_in_an_id() {
 
 /// An id of the server's making goes together again, whatever it holds; answers whether it is one.
 fn take_apart(id: JobId) -> bool {
-    let Some((no, salt)) = id.parts() else { return false };
+    let Some((no, random_bits)) = id.parts() else { return false };
     assert!(no >= JobNo(0), "{id} has number {no:?}");
-    assert_eq!(JobId::from_parts(no, salt), id);
+    assert_eq!(JobId::from_parts(no, random_bits), id);
     true
 }

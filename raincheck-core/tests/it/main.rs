@@ -2,6 +2,7 @@
 
 mod batch;
 mod check_changes;
+mod control;
 mod feed;
 mod fingerprint;
 mod follow;
@@ -14,7 +15,6 @@ mod pattern;
 mod place;
 mod resolve;
 mod settle;
-mod steer;
 mod submit;
 mod sweep;
 mod walk;

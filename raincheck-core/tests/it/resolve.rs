@@ -89,8 +89,8 @@ fn members_of_one_policy_come_from_different_levels() {
     assert_eq!((new.timeout, new.spec.retry.max_attempts, new.retention.failed), (3, 2, 1));
     let other = resolved(&JobRequest { kind: "other", ..plain() }, &defaults).unwrap();
     assert_eq!((other.queue.as_str(), other.method, other.timeout), ("default", Method::Post, 1));
-    let told = JobRequest { queue: Some("x"), method: Some(Method::Post), ..plain() };
-    let new = resolved(&told, &defaults).unwrap();
+    let request = JobRequest { queue: Some("x"), method: Some(Method::Post), ..plain() };
+    let new = resolved(&request, &defaults).unwrap();
     assert_eq!((new.queue.as_str(), new.method, new.spec.retry.max_attempts), ("x", Method::Post, 1));
 }
 
@@ -149,9 +149,13 @@ fn what_is_wrong_is_told_by_its_member() {
             &["retention/succeeded", "retention/failed"],
         ),
     ] {
-        let told = resolved(&request, &Defaults::default()).err().unwrap_or_default();
-        assert_eq!(told.iter().map(|invalid| invalid.member).collect::<Vec<_>>(), members, "{request:?}: {told:?}");
-        let named: Vec<_> = told.iter().filter_map(|invalid| invalid.tag.as_deref()).collect();
+        let invalid_members = resolved(&request, &Defaults::default()).err().unwrap_or_default();
+        assert_eq!(
+            invalid_members.iter().map(|invalid| invalid.member).collect::<Vec<_>>(),
+            members,
+            "{request:?}: {invalid_members:?}"
+        );
+        let named: Vec<_> = invalid_members.iter().filter_map(|invalid| invalid.tag.as_deref()).collect();
         let expected: &[&str] = match request.tags.len() {
             1 => &["a/b"],
             3 => &["a"],

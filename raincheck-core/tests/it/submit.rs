@@ -41,7 +41,7 @@ fn submit(new: NewJob, facts: SubmitFacts) -> Result<(Submitted, Vec<Change>), R
     at_now(|moment| decide::submit(new, facts, fresh, moment))
 }
 
-fn told(answer: &Result<(Submitted, Vec<Change>), Refusal>) -> String {
+fn summary(answer: &Result<(Submitted, Vec<Change>), Refusal>) -> String {
     match answer {
         Ok((submitted, changes)) => {
             let word = match submitted {
@@ -76,7 +76,7 @@ fn what_is_written() {
         (chosen(plain), "new queued; insert + claim(Id) + created"),
         (chosen(keyed(get())), "new queued; insert + claim(Id) + claim(Key) + claim(Equal) + created"),
     ] {
-        assert_eq!(told(&submit(new.clone(), room())), row, "{new:?}");
+        assert_eq!(summary(&submit(new.clone(), room())), row, "{new:?}");
     }
 }
 
@@ -108,7 +108,7 @@ fn names_that_are_known() {
         (another(), SubmitFacts { by_id: known(1, there()), ..by_key(1, there()) }, "key reused"),
         (keyed(get()), SubmitFacts { equal: there().map(Box::new), ..by_key(1, there()) }, "replayed running; "),
     ] {
-        assert_eq!(told(&submit(new, facts.clone())), row, "{facts:?}");
+        assert_eq!(summary(&submit(new, facts.clone())), row, "{facts:?}");
     }
 }
 
@@ -138,13 +138,13 @@ fn equal_jobs() {
     ];
     for (state, new, row) in rows {
         assert_eq!(
-            told(&submit(new.clone(), SubmitFacts { equal: Some(Box::new(job(state))), ..room() })),
+            summary(&submit(new.clone(), SubmitFacts { equal: Some(Box::new(job(state))), ..room() })),
             row,
             "{new:?}"
         );
         if !row.starts_with("new") {
             assert_eq!(
-                told(&submit(new, SubmitFacts { equal: Some(Box::new(job(state))), ..full() })),
+                summary(&submit(new, SubmitFacts { equal: Some(Box::new(job(state))), ..full() })),
                 row,
                 "full or not"
             );
@@ -152,10 +152,10 @@ fn equal_jobs() {
     }
     let over = Job { expires_at: Some(NOW), ..job(State::Succeeded) };
     let answer = submit(aged(since), SubmitFacts { equal: Some(Box::new(over)), ..room() });
-    assert_eq!(told(&answer), "new queued; insert + claim(Equal) + created");
+    assert_eq!(summary(&answer), "new queued; insert + claim(Equal) + created");
     let stopping = Job { cancel_requested: true, ..job(State::Running) };
     let answer = submit(get(), SubmitFacts { equal: Some(Box::new(stopping)), ..room() });
-    assert_eq!(told(&answer), "new queued; insert + claim(Equal) + created");
+    assert_eq!(summary(&answer), "new queued; insert + claim(Equal) + created");
     let Ok((Submitted::Coalesced(shared), _)) =
         submit(get(), SubmitFacts { equal: Some(Box::new(job(State::Queued))), ..room() })
     else {
@@ -176,7 +176,7 @@ fn bounds() {
     ] {
         let queue = QueueFacts { waiting, max_queued, waiting_in_all, max_in_all, next_ticket: 1 };
         let answer = submit(NewJob::new(name("q"), name("k")), SubmitFacts { queue, ..SubmitFacts::default() });
-        assert_eq!(told(&answer), row);
+        assert_eq!(summary(&answer), row);
     }
 }
 

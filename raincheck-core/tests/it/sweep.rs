@@ -57,7 +57,7 @@ fn a_sweep_is_one_decision_a_job_and_leaves_those_that_it_is_not_for() {
             vec![ready.clone(), late()],
             vec!["job-expired + failed + update(queued 0)"],
         ),
-        (Command::Retire(5), Due::Expired(5), vec![failed.clone(), ready, failed], vec!["forget"; 2]),
+        (Command::PurgeExpired(5), Due::Expired(5), vec![failed.clone(), ready, failed], vec!["forget"; 2]),
     ];
     for (command, due, jobs, expected) in cases {
         let asks = Needs { due: Some(due), ..Needs::default() };

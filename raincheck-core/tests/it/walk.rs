@@ -79,7 +79,7 @@ fn take(job: &Job, step: &Step, now: Timestamp) -> (Job, Vec<Change>) {
 }
 
 /// What one step may do to a job, whichever step it was.
-fn lawful(before: &Job, after: &Job, changes: &[Change], now: Timestamp) {
+fn assert_allowed(before: &Job, after: &Job, changes: &[Change], now: Timestamp) {
     let events: Vec<_> = changes.iter().filter_map(|c| if let Change::Event(e) = c { Some(e) } else { None }).collect();
     assert!(events.len() <= 1, "one change, one event");
     assert_eq!(after.seq, before.seq + events.len() as u32, "seq rises by one per event");
@@ -142,7 +142,7 @@ proptest! {
                 now = now.plus(by);
             }
             let (after, changes) = take(&job, &step, now);
-            lawful(&job, &after, &changes, now);
+            assert_allowed(&job, &after, &changes, now);
             job = after;
         }
     }

@@ -111,7 +111,7 @@ impl MaintenanceTask {
             MaintenanceTask::Settle => store.next_overdue()? - clock.ticks(),
             MaintenanceTask::Promote => store.next_due()?.since(clock.now()),
             MaintenanceTask::CatchUp { at } => store.is_left_over().then_some(at - clock.ticks())?,
-            MaintenanceTask::PurgeExpired => store.next_retirement()?.since(clock.now()),
+            MaintenanceTask::PurgeExpired => store.next_expiry()?.since(clock.now()),
             MaintenanceTask::Trim { last, purged } => {
                 let idle = (engine.settings().feed_keep / 10).clamp(TRIM_EVERY, TRIM_EVERY_MOST);
                 let forgotten = engine.counters().purged.load(Relaxed).saturating_sub(*purged);
@@ -139,7 +139,7 @@ impl MaintenanceTask {
             }
             MaintenanceTask::PurgeExpired => {
                 let most = PURGE_BATCH * times;
-                let count: usize = cleaned_up(engine, vec![Command::Retire(most)]).await?.iter().sum();
+                let count: usize = cleaned_up(engine, vec![Command::PurgeExpired(most)]).await?.iter().sum();
                 engine.counters().purged.fetch_add(count as u64, Relaxed);
                 Ok(count >= most)
             }
@@ -154,7 +154,8 @@ impl MaintenanceTask {
             }
             MaintenanceTask::DropTombstones { at } => {
                 let most = TOMBSTONE_BATCH * times;
-                let more = cleaned_up(engine, vec![Command::Bury(most)]).await?.iter().any(|count| *count >= most);
+                let more =
+                    cleaned_up(engine, vec![Command::DropTombstones(most)]).await?.iter().any(|count| *count >= most);
                 if !more {
                     *at =
                         engine.0.clock.ticks() + (engine.settings().tombstone / 10).clamp(1_000, TOMBSTONE_EVERY_MOST);

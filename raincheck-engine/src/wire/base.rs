@@ -3,6 +3,6 @@
 pub struct BaseUrl<'a> {
     /// The scheme with `://`, or nothing where `rest` has it.
     pub scheme: &'a str,
-    /// What follows.
+    /// Host, port and path, as they follow the scheme.
     pub rest: &'a [u8],
 }

@@ -7,7 +7,7 @@ const DEPTH: usize = 128;
 
 /// Whether JSON text nests deeper than any reader should have to bear.
 pub fn too_deep(json: &[u8]) -> bool {
-    // Most are told at a glance: they do not even open so many, in strings or outside.
+    // Most are recognized at once: they do not even open so many, in strings or outside.
     if openings(json) <= DEPTH {
         return false;
     }

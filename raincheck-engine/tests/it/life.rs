@@ -39,7 +39,7 @@ async fn a_job_goes_from_submit_to_its_result() {
     assert!(matches!(other, Finish::LeaseLost(_)), "another end is refused");
     let types: Vec<_> = test.events(&job).await.iter().map(|event| event.data.event_type()).collect();
     assert_eq!(types, [EventType::Created, EventType::Started, EventType::Succeeded]);
-    assert_eq!(test.engine.kind_stats(&name("k")).unwrap().mean_ms, 1_500.0);
+    assert_eq!(test.engine.run_times(&name("k")).unwrap().mean_ms, 1_500.0);
     test.engine.stop().await;
 }
 

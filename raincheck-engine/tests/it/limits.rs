@@ -23,8 +23,8 @@ async fn sixty_four_duplicates_of_a_key_are_one_job() {
         }
         assert_eq!(ids.len(), 1, "round {round}");
     }
-    let figures = test.engine.figures().await.unwrap();
-    assert_eq!(figures.queues[0].waiting(), 50);
+    let stats = test.engine.stats().await.unwrap();
+    assert_eq!(stats.queues[0].waiting(), 50);
     let counters = test.engine.counters();
     assert_eq!(counters.submitted.load(std::sync::atomic::Ordering::Relaxed), 50);
     assert_eq!(counters.replayed.load(std::sync::atomic::Ordering::Relaxed), 50 * 63);

@@ -78,11 +78,11 @@ async fn what_is_over_is_gone_at_once() {
     let job = test.submit(new.clone()).await;
     test.complete(test.lease().await.job.lease_ref()).await;
     test.clock.advance(49_999);
-    assert!(matches!(test.engine.glance(job.id).await.unwrap(), Found::Here(_)));
+    assert!(matches!(test.engine.job_row(job.id).await.unwrap(), Found::Here(_)));
     assert_eq!(test.submit(new.clone()).await.id, job.id);
     test.clock.advance(1);
     // Nothing was given time to clean up meanwhile.
-    assert!(matches!(test.engine.glance(job.id).await.unwrap(), Found::Purged));
+    assert!(matches!(test.engine.job_row(job.id).await.unwrap(), Found::Purged));
     assert!(matches!(test.engine.job(job.id).await.unwrap(), Found::Purged));
     assert!(matches!(test.engine.wait(job.id, Until::Done, 9_000).await.unwrap(), Found::Purged));
     assert_eq!(test.engine.jobs(Filter::default(), 9).await.unwrap().items, []);

@@ -88,7 +88,7 @@ async fn a_watch_of_a_purged_job_ends() {
     let job = test.submit(new_job()).await;
     test.engine.cancel(job.no, false).await.unwrap();
     test.engine.purge(job.no).await.unwrap();
-    // What it held is not told any more; its events are, and the last of them is the end.
+    // What it held is not published any more; its events are, and the last of them is the end.
     let mut watch = test.engine.watch_job(job.no, 0);
     while let Some(event) = watch.next().await.unwrap() {
         assert!(matches!(event.data, raincheck_core::EventData::Gone(_)), "{event:?}");

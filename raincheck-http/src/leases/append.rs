@@ -22,7 +22,7 @@ use crate::submit::raw::media_type;
 use crate::wire::Json;
 
 /// Pause between two looks at a lease whose run sends nothing.
-const LOOK: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Pause between two signs of life; well within the shortest lease.
 const SIGN: Duration = Duration::from_millis(500);
 /// While the server drains, a body gets so long to be whole; well within the time of the drain, so that its sender is told.
@@ -107,16 +107,16 @@ async fn take(ask: &Ask, to: &mut Target, body: &mut Body) -> Result<Option<u64>
     let (mut end, mut signs) = (None, Signs::default());
     // At once unless the bytes are here, whose writing tells, too; then while nothing comes: its sender is waited for as
     // long as the run goes on, and no longer. A log may get its last lines when that is over.
-    let first_look = if to.kind == ChunkKind::Log { LOOK } else { Duration::ZERO };
-    let mut next_look = interval_at(Instant::now() + first_look, LOOK);
-    next_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let first_poll = if to.kind == ChunkKind::Log { POLL_INTERVAL } else { Duration::ZERO };
+    let mut next_poll = interval_at(Instant::now() + first_poll, POLL_INTERVAL);
+    next_poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let piece = tokio::select! {
             biased;
             piece = body::any_piece(body) => piece?,
             () = &mut drained => return Err(cut_off(end)),
-            _ = next_look.tick() => {
-                look(ask, to.lease).await?;
+            _ = next_poll.tick() => {
+                poll_lease(ask, to.lease).await?;
                 continue;
             }
         };
@@ -150,7 +150,7 @@ fn limit(ask: &Ask, to: &Target) -> u64 {
 }
 
 /// Fails unless the run goes on.
-async fn look(ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
+async fn poll_lease(ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
     match ask.engine().job_of(lease.no).await? {
         Found::Here(record) if record.job.state == State::Running && record.job.lease_ref() == lease => Ok(()),
         found => Err(ask.lost(found)),
@@ -163,7 +163,7 @@ struct Signs(Option<Instant>);
 
 impl Signs {
     async fn of_life(&mut self, ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
-        if self.0.is_some_and(|told| told.elapsed() < SIGN) {
+        if self.0.is_some_and(|signed_at| signed_at.elapsed() < SIGN) {
             return Ok(());
         }
         self.0 = Some(Instant::now());

@@ -1,13 +1,13 @@
 use std::fmt::Write;
 
 use raincheck_core::State;
-use raincheck_store::{Figures, Record};
+use raincheck_store::{Record, Stats};
 
 use super::{escape, page};
 
 /// The start page: what waits and runs in each queue, and the latest jobs; with no jobs yet, how to make one.
 /// `base` is the server's URL as the reader knows it.
-pub fn start(figures: &Figures, latest: &[Record], base: &str) -> String {
+pub fn start(stats: &Stats, latest: &[Record], base: &str) -> String {
     let mut body = String::from("<h1>Jobs</h1>");
     if latest.is_empty() {
         let _ = write!(
@@ -24,7 +24,7 @@ pub fn start(figures: &Figures, latest: &[Record], base: &str) -> String {
         let _ = write!(body, "<th class=\"n\">{}</th>", state.as_str());
     }
     body.push_str("</tr></thead><tbody>");
-    for queue in &figures.queues {
+    for queue in &stats.queues {
         let name = queue.name.as_ref().map_or("", |n| n.as_str());
         let paused = if queue.settings.paused { " <span class=\"state paused\">paused</span>" } else { "" };
         let _ = write!(body, "<tr><td>{}{paused}</td>", clipped(name));

@@ -64,8 +64,8 @@ impl Place {
             // Armed before the look.
             let mut grown = app.engine.follow(app.job_row(self.id).await?.no);
             let record = match self.look(app, app.job(self.id).await?).await? {
-                Looked::Start(start) => return Ok(start),
-                Looked::Wait(record) => record,
+                Step::Start(start) => return Ok(start),
+                Step::Wait(record) => record,
             };
             if !self.follow || app.engine.is_draining() || timeout_at(deadline, grown.changed()).await.is_err() {
                 return Ok(Start::Nothing(record));
@@ -73,7 +73,7 @@ impl Place {
         }
     }
 
-    async fn look(&self, app: &App, record: Record) -> Result<Looked, Problem> {
+    async fn look(&self, app: &App, record: Record) -> Result<Step, Problem> {
         let job = &record.job;
         let attempt = self.attempt.unwrap_or(job.attempt);
         let info = app.engine.chunk_info(job.no, self.kind, attempt).await?;
@@ -84,7 +84,7 @@ impl Place {
         // A later attempt may still come where the reader asked for no other.
         let more = goes_on || !job.state.is_final() && attempt >= job.attempt;
         let open = self.follow && goes_on && (info.size > 0 || self.kind == ChunkKind::Log);
-        Ok(Looked::Start(if self.offset < info.size || open {
+        Ok(Step::Start(if self.offset < info.size || open {
             Start::At { no: job.no, attempt, content_type: info.content_type }
         } else if !more {
             Start::Over
@@ -93,12 +93,12 @@ impl Place {
         } else if !self.follow && (info.size > 0 || self.kind == ChunkKind::Log) {
             Start::At { no: job.no, attempt, content_type: info.content_type }
         } else {
-            return Ok(Looked::Wait(Box::new(record)));
+            return Ok(Step::Wait(Box::new(record)));
         }))
     }
 }
 
-enum Looked {
+enum Step {
     Start(Start),
     Wait(Box<Record>),
 }

@@ -128,7 +128,7 @@ fn checked<'a>(app: &App, text: &'a [u8]) -> Result<(BatchBody<'a>, Vec<NewJob>)
         if let Some(job) = resolve::resolve(app, job, &answer::place(index), &mut errors) {
             new.push(job);
         }
-        // More are not told.
+        // More are not reported.
         if errors.len() >= limits::ERRORS {
             break;
         }

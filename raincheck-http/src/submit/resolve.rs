@@ -120,7 +120,7 @@ fn word<T: Copy>(
 pub fn attach(new: &mut NewJob, body: &NewJobBody<'_>, input: Input) -> Option<Unclaimed> {
     new.spec.input = input.content;
     if new.is_compared() {
-        // What was wrong with it was told when it was resolved.
+        // What was wrong with it was reported when it was resolved.
         compare(new, &request(body, |_, _| {}), &input.sameness);
     }
     input.file

@@ -1,4 +1,4 @@
-//! The frame that was written last, shared: those who watch the same are told of the same event one after the other.
+//! The frame that was written last, shared: those who watch the same are sent the same event one after the other.
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -22,7 +22,7 @@ impl LastFrame {
 
     /// The frame of an event, if it was written last.
     pub fn get(&self, event: Cursor) -> Option<Bytes> {
-        self.0.lock().as_ref().filter(|(told, _)| *told == event).map(|(_, frame)| frame.clone())
+        self.0.lock().as_ref().filter(|(shared, _)| *shared == event).map(|(_, frame)| frame.clone())
     }
 }
 

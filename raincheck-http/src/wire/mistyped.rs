@@ -1,6 +1,6 @@
 //! What serde says of a value of another type, in words of JSON and not of Rust.
 
-/// How a value that is not what it should be is told of: `found` and `expected` as serde names them.
+/// How a value that is not what it should be is described: `found` and `expected` as serde names them.
 pub fn mistyped(found: &str, expected: &str) -> String {
     let expected = match expected {
         "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number within bounds, not negative",
@@ -62,22 +62,22 @@ mod tests {
 
     #[test]
     fn no_type_of_rust_is_named() {
-        fn told<T: DeserializeOwned>(json: &str) -> String {
+        fn message<T: DeserializeOwned>(json: &str) -> String {
             let error = serde_json::from_str::<T>(json).map(drop).unwrap_err().to_string();
             retold(error.rsplit_once(" at line ").map_or(error.as_str(), |(what, _)| what)).unwrap()
         }
         let whole = "must be a whole number within bounds, not negative; this is ";
-        assert_eq!(told::<u32>("-1"), format!("{whole}`-1`"));
-        assert_eq!(told::<u32>("4294967296"), format!("{whole}`4294967296`"));
-        assert_eq!(told::<u64>("1.5"), format!("{whole}`1.5`"));
-        assert_eq!(told::<usize>("\"7\""), format!("{whole}the text \"7\""));
-        assert_eq!(told::<i64>("null"), "must be a whole number within bounds; this is null");
-        assert_eq!(told::<f64>("true"), "must be a number; this is `true`");
-        assert_eq!(told::<bool>("[]"), "must be true or false; this is a list");
-        assert_eq!(told::<String>("{}"), "must be a text; this is an object");
-        assert_eq!(told::<Vec<u8>>("1"), "must be a list; this is `1`");
+        assert_eq!(message::<u32>("-1"), format!("{whole}`-1`"));
+        assert_eq!(message::<u32>("4294967296"), format!("{whole}`4294967296`"));
+        assert_eq!(message::<u64>("1.5"), format!("{whole}`1.5`"));
+        assert_eq!(message::<usize>("\"7\""), format!("{whole}the text \"7\""));
+        assert_eq!(message::<i64>("null"), "must be a whole number within bounds; this is null");
+        assert_eq!(message::<f64>("true"), "must be a number; this is `true`");
+        assert_eq!(message::<bool>("[]"), "must be true or false; this is a list");
+        assert_eq!(message::<String>("{}"), "must be a text; this is an object");
+        assert_eq!(message::<Vec<u8>>("1"), "must be a list; this is `1`");
         assert_eq!(
-            told::<BTreeMap<String, u8>>("\", expected u8\""),
+            message::<BTreeMap<String, u8>>("\", expected u8\""),
             "must be an object; this is the text \", expected u8\""
         );
         assert_eq!(retold("must hold at most 3"), None);
@@ -103,15 +103,15 @@ mod tests {
             Text(String),
             Ours(Ours),
         }
-        fn told<T: DeserializeOwned>(json: &str) -> String {
+        fn message<T: DeserializeOwned>(json: &str) -> String {
             let error = serde_json::from_str::<T>(json).map(drop).unwrap_err().to_string();
             retold(error.rsplit_once(" at line ").map_or(error.as_str(), |(what, _)| what)).expect("words of JSON")
         }
-        assert_eq!(told::<Ours>("3"), "must be an object; this is `3`");
-        assert_eq!(told::<Ours>("\"x\""), "must be an object; this is the text \"x\"");
-        assert_eq!(told::<(u8, u8)>("{}"), "must be a list; this is an object");
-        assert_eq!(told::<Word>("\"no\""), "must be `retry` or `fail`; this is `no`");
-        assert_eq!(told::<Either>("3"), "is nothing of what may stand here");
-        assert_eq!(told::<()>("3"), "must be null; this is `3`");
+        assert_eq!(message::<Ours>("3"), "must be an object; this is `3`");
+        assert_eq!(message::<Ours>("\"x\""), "must be an object; this is the text \"x\"");
+        assert_eq!(message::<(u8, u8)>("{}"), "must be a list; this is an object");
+        assert_eq!(message::<Word>("\"no\""), "must be `retry` or `fail`; this is `no`");
+        assert_eq!(message::<Either>("3"), "is nothing of what may stand here");
+        assert_eq!(message::<()>("3"), "must be null; this is `3`");
     }
 }

@@ -186,8 +186,11 @@ mod tests {
         assert!(said.contains("unknown field, with a name of 300 bytes") && said.len() < 200, "{said}");
         let mut out = super::super::Json::default();
         read::<Outer<'_>>(body.as_bytes()).unwrap_err().write(&mut out);
-        let told = String::from_utf8(out.into_vec()).unwrap();
-        assert!(told.contains("at line 1 column 314 something is far too long: unknown field, with a name"), "{told}");
+        let message = String::from_utf8(out.into_vec()).unwrap();
+        assert!(
+            message.contains("at line 1 column 314 something is far too long: unknown field, with a name"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 #[derive(Debug)]
 pub(crate) struct Lying {
     pub name: Box<str>,
-    /// Bytes.
+    /// Its size, bytes.
     pub size: u64,
     /// When it was last written to, by the clock of where it lies; `None` where that is not known.
     pub written: Option<SystemTime>,

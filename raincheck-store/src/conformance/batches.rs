@@ -50,7 +50,7 @@ pub async fn again_are_the_same_jobs(world: &mut World) {
     assert_eq!(again(world, batch("a", "x", some(3))).await, now);
     world.restart().await;
     assert_eq!(again(world, batch("a", "x", some(3))).await, now);
-    assert_eq!(world.told().len(), 4, "a batch again is no event");
+    assert_eq!(world.published().len(), 4, "a batch again is no event");
     // Within one transaction as well.
     let [first, second] = [(); 2].map(|()| batch("b", "x", some(2)));
     let replies = world.store.apply(vec![first, second]).await.unwrap();
@@ -167,7 +167,7 @@ pub async fn live_as_long_as_one_of_their_jobs(world: &mut World) {
         purge(world, order[0]).await;
         assert!(again(world, batch("a", "x", some(3))).await.contains(&Again::Purged(jobs[order[0]].job().id)));
         world.clock.advance(world.setup.tombstone);
-        assert_eq!(world.sweep(Command::Bury(10)).await, 1);
+        assert_eq!(world.sweep(Command::DropTombstones(10)).await, 1);
         world.restart().await;
         let forgotten = Reply::Refused(order[0], Refusal::BatchForgotten);
         assert_eq!(world.one(batch("a", "x", some(3))).await, forgotten, "{order:?}");
@@ -175,13 +175,13 @@ pub async fn live_as_long_as_one_of_their_jobs(world: &mut World) {
         world.clock.advance(1);
         purge(world, order[2]).await;
         world.clock.advance(world.setup.tombstone);
-        assert_eq!(world.sweep(Command::Bury(1)).await, 1);
+        assert_eq!(world.sweep(Command::DropTombstones(1)).await, 1);
         assert!(matches!(world.one(batch("a", "x", some(3))).await, Reply::Refused(_, Refusal::BatchForgotten)));
-        assert_eq!(world.sweep(Command::Bury(10)).await, 1);
+        assert_eq!(world.sweep(Command::DropTombstones(10)).await, 1);
         let anew = taken(world, batch("a", "y", some(1))).await;
         end(world, anew[0].job()).await;
         assert!(matches!(world.one(Command::Purge(anew[0].job().no)).await, Reply::Purged(_)));
         world.clock.advance(world.setup.tombstone);
-        assert_eq!(world.sweep(Command::Bury(10)).await, 1);
+        assert_eq!(world.sweep(Command::DropTombstones(10)).await, 1);
     }
 }

@@ -89,7 +89,7 @@ pub async fn of_purged_jobs_are_handed_back(world: &mut World) {
     let job = world.create(with(&swept)).await;
     world.cancel(job.no).await;
     world.clock.advance(job.retention.failed);
-    let reply = world.one(Command::Retire(9)).await;
+    let reply = world.one(Command::PurgeExpired(9)).await;
     assert!(matches!(&reply, Reply::Swept(1, purged) if purged.blobs.len() == 1), "{reply:?}");
     world.restart().await;
     for content in [&input, &result, &swept] {

@@ -40,19 +40,19 @@ pub async fn no_findings(store: &dyn Store) {
     let (mut checkup, mut looked) = (store.check().unwrap(), 0);
     while let Some(page) = checkup.page().await.unwrap() {
         assert_eq!(page.findings, []);
-        looked += page.looked;
+        looked += page.examined;
     }
     let jobs = store.jobs(Filter::default(), 1).await.unwrap().items;
     assert!(looked > 0 || jobs.is_empty());
 }
 
-/// What is told of an event whose job is forgotten.
+/// What the feed shows of an event whose job is forgotten.
 pub(super) fn forgotten(event: &Event) -> Event {
     Event { data: EventData::Gone(event.data.event_type()), ..event.clone() }
 }
 
-/// Checks every invariant; `told` is what the store told of since the data was new.
-pub(super) async fn check(store: &dyn Store, told: &[Event]) {
+/// Checks every invariant; `published` is what the store published since the data was new.
+pub(super) async fn check(store: &dyn Store, published: &[Event]) {
     no_findings(store).await;
     let records = everything(store).await;
     let feed = whole_feed(store).await;
@@ -61,23 +61,23 @@ pub(super) async fn check(store: &dyn Store, told: &[Event]) {
 
     let here: HashMap<JobNo, &Record> = records.iter().map(|record| (record.job.no, record)).collect();
     let (head, floor) = store.feed_bounds().await.unwrap();
-    let kept: Vec<Event> = told
+    let kept: Vec<Event> = published
         .iter()
         .filter(|event| event.cursor > floor || here.contains_key(&event.no))
         .map(|event| if here.contains_key(&event.no) { event.clone() } else { forgotten(event) })
         .collect();
     assert_eq!(feed, kept, "commits are the feed");
-    assert!(told.is_sorted_by(|a, b| a.cursor < b.cursor), "cursors grow");
+    assert!(published.is_sorted_by(|a, b| a.cursor < b.cursor), "cursors grow");
     assert_eq!(
         head,
-        told.last().map(|event| event.cursor).unwrap_or_default().max(floor),
+        published.last().map(|event| event.cursor).unwrap_or_default().max(floor),
         "the head is the last event"
     );
     let trimmed = |event: &Event| event.cursor == floor && !here.contains_key(&event.no);
-    assert!(floor == Cursor(0) || told.iter().any(trimmed), "the floor is an event of a forgotten job");
+    assert!(floor == Cursor(0) || published.iter().any(trimmed), "the floor is an event of a forgotten job");
 
     let mut by_job: BTreeMap<JobNo, Vec<Event>> = BTreeMap::new();
-    for event in told {
+    for event in published {
         by_job.entry(event.no).or_default().push(event.clone());
     }
     for events in by_job.values() {
@@ -87,25 +87,25 @@ pub(super) async fn check(store: &dyn Store, told: &[Event]) {
     stream::iter(&records).for_each_concurrent(4, |record| one(store, record, &by_job[&record.job.no])).await;
 }
 
-/// Kept figures equal a recount.
+/// Kept statistics equal a recount.
 async fn recount(store: &dyn Store, records: &[Record]) {
     let (mut queues, mut kinds) = (BTreeMap::<_, [u64; 7]>::new(), BTreeMap::<_, [u64; 7]>::new());
     for Record { job, .. } in records {
         queues.entry(job.queue.clone()).or_default()[job.state as usize] += 1;
         kinds.entry(job.kind.clone()).or_default()[job.state as usize] += 1;
     }
-    let figures = store.figures().await.unwrap();
-    for queue in &figures.queues {
+    let stats = store.stats().await.unwrap();
+    for queue in &stats.queues {
         let name = queue.name.clone().unwrap();
         assert_eq!(queue.by_state, queues.remove(&name).unwrap_or_default(), "queue {name}");
         assert_eq!(store.queue(&name).as_ref(), Some(queue), "the same from memory");
         assert!(queue.served <= queue.tickets, "queue {name}");
     }
-    assert_eq!(queues, BTreeMap::new(), "every queue has figures");
-    for kind in &figures.kinds {
+    assert_eq!(queues, BTreeMap::new(), "every queue has stats");
+    for kind in &stats.kinds {
         assert_eq!(kind.by_state, kinds.remove(&kind.name).unwrap_or_default(), "kind {}", kind.name);
     }
-    assert_eq!(kinds, BTreeMap::new(), "every kind has figures");
+    assert_eq!(kinds, BTreeMap::new(), "every kind has stats");
 }
 
 /// The events of one job tell a possible life: numbered without holes, along the arrows, one end, which is last.

@@ -135,9 +135,9 @@ pub async fn commits_are_the_feed(world: &mut World) {
     let lease = world.running(new_job()).await;
     world.cancel(lease.no).await;
     world.end(lease, complete("1")).await;
-    let told = world.told().to_vec();
-    assert_eq!(told, whole_feed(&*world.store).await);
-    let words: Vec<_> = told.iter().map(|event| event.data.event_type()).collect();
+    let published = world.published().to_vec();
+    assert_eq!(published, whole_feed(&*world.store).await);
+    let words: Vec<_> = published.iter().map(|event| event.data.event_type()).collect();
     assert_eq!(words, [EventType::Created, EventType::Started, EventType::CancelRequested, EventType::Succeeded]);
 }
 
@@ -145,7 +145,7 @@ fn all_forgotten(events: &[Event]) -> Vec<Event> {
     events.iter().map(forgotten).collect()
 }
 
-/// A created job is told of with the key that its client gave.
+/// A created job is published with the key that its client gave.
 pub async fn created_carries_the_key(world: &mut World) {
     let mut keyed = new_job();
     keyed.spec.key = Some("order-1017".into());
@@ -156,8 +156,8 @@ pub async fn created_carries_the_key(world: &mut World) {
         other => panic!("{other:?}"),
     });
     assert_eq!(keys.collect::<Vec<_>>(), [Some("order-1017".into()), None]);
-    let told = world.told().to_vec();
-    assert_eq!(told, whole_feed(&*world.store).await);
+    let published = world.published().to_vec();
+    assert_eq!(published, whole_feed(&*world.store).await);
 }
 
 /// Events of forgotten jobs stay in their place, by retention and by hand, and do not tell what they held; nobody who is
@@ -171,7 +171,7 @@ pub async fn outlives_its_jobs(world: &mut World) {
     world.create(new_job()).await;
     let all = whole_feed(&*world.store).await;
     world.clock.advance(1_000);
-    assert_eq!(world.sweep(Command::Retire(9)).await, 1);
+    assert_eq!(world.sweep(Command::PurgeExpired(9)).await, 1);
     world.one(Command::Purge(second.no)).await;
     let left = [all_forgotten(&all[..4]), all[4..].to_vec()].concat();
     for round in 0..3 {
@@ -187,7 +187,7 @@ pub async fn outlives_its_jobs(world: &mut World) {
             // Their tombstones go, not their events.
             _ => {
                 world.clock.advance(world.setup.tombstone);
-                world.sweep(Command::Bury(9)).await;
+                world.sweep(Command::DropTombstones(9)).await;
                 assert_eq!(world.store.job(first.id).await.unwrap(), Found::Unknown);
             }
         }
@@ -242,7 +242,7 @@ pub async fn is_trimmed_by_age(world: &mut World) {
     assert_eq!(events.len(), 3, "its end is not old: {events:?}");
     no_findings(&*world.store).await;
     world.clock.advance(world.setup.tombstone);
-    while world.sweep(Command::Bury(9)).await > 0 {}
+    while world.sweep(Command::DropTombstones(9)).await > 0 {}
     world.trim().await;
     assert_eq!(whole_feed(&*world.store).await, all[3..], "those of the job that is there");
     no_findings(&*world.store).await;
@@ -263,7 +263,7 @@ pub async fn is_trimmed_by_size(world: &mut World) {
     let all = whole_feed(&*world.store).await;
     assert_eq!(world.trim().await, 0, "the jobs are there");
     world.clock.advance(1_000);
-    assert_eq!(world.sweep(Command::Retire(99)).await, 10);
+    assert_eq!(world.sweep(Command::PurgeExpired(99)).await, 10);
     world.trim().await;
     let left = whole_feed(&*world.store).await;
     let floor = world.store.feed_bounds().await.unwrap().1;
@@ -330,5 +330,5 @@ pub async fn a_second_reader_of_commits_takes_over(world: &mut World) {
     world.create(new_job()).await;
     world.listen();
     world.create(NewJob { run_at: Some(world.clock.now()), ..new_job() }).await;
-    assert_eq!(world.told().len(), 2);
+    assert_eq!(world.published().len(), 2);
 }

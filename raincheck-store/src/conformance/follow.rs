@@ -43,11 +43,11 @@ pub async fn the_end_of_one_promotes_another(world: &mut World) {
     world.end(run, Outcome::Release { delay: 0 }).await;
     assert_eq!(state(world, &waits).await, State::Scheduled);
     let run = world.run_one().await;
-    let before = world.told().len();
+    let before = world.published().len();
     let job = world.end(run, complete("1")).await;
     assert_eq!((job.no, job.state), (run.no, State::Succeeded));
-    let told: Vec<_> = world.told()[before..].iter().map(|event| (event.no, event.state)).collect();
-    assert_eq!(told, [(run.no, State::Succeeded), (waits.no, State::Queued)]);
+    let published: Vec<_> = world.published()[before..].iter().map(|event| (event.no, event.state)).collect();
+    assert_eq!(published, [(run.no, State::Succeeded), (waits.no, State::Queued)]);
     assert_eq!(world.story(waits.no).await, "created queued");
     assert!(!world.store.is_left_over());
 }
@@ -86,7 +86,7 @@ pub async fn chains_go_on_in_rounds(world: &mut World) {
     assert_eq!((canceled(world).await, world.store.is_left_over()), (3, true));
     assert_eq!(world.sweep(Command::CatchUp(9)).await, 1);
     assert_eq!((canceled(world).await, world.store.is_left_over()), (5, false));
-    let order: Vec<JobNo> = world.told().iter().filter(|e| e.state == State::Canceled).map(|e| e.no).collect();
+    let order: Vec<JobNo> = world.published().iter().filter(|e| e.state == State::Canceled).map(|e| e.no).collect();
     assert_eq!(order, chain.iter().map(|job| job.no).collect::<Vec<_>>());
 }
 
@@ -136,10 +136,10 @@ pub async fn a_refused_one_takes_nothing_back(world: &mut World) {
     for (number, no) in (0..).zip([JobNo(7), queued.no, waits.no]) {
         ends.push(cancel(&world.create(then(FollowUp::RunNow(no), number)).await));
     }
-    let before = world.told().len();
+    let before = world.published().len();
     world.store.apply(ends).await.unwrap();
-    let told: Vec<State> = world.told()[before..].iter().map(|event| event.state).collect();
-    assert_eq!(told, [State::Canceled, State::Canceled, State::Canceled, State::Queued]);
+    let published: Vec<State> = world.published()[before..].iter().map(|event| event.state).collect();
+    assert_eq!(published, [State::Canceled, State::Canceled, State::Canceled, State::Queued]);
     assert_eq!((state(world, &queued).await, state(world, &waits).await), (State::Queued, State::Queued));
     assert!(!world.store.is_left_over());
 }

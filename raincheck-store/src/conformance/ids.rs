@@ -35,7 +35,7 @@ pub async fn chosen_id_of_other_content_conflicts(world: &mut World) {
     assert_eq!(world.refused(chosen(RANDOM, "y")).await, Refusal::IdConflict(job.id));
 }
 
-/// The id of a purged job answers so, until it is buried.
+/// The id of a purged job answers so, until its tombstone is dropped.
 pub async fn chosen_id_of_a_purged_job(world: &mut World) {
     let job = world.create(chosen(RANDOM, "x")).await;
     world.cancel(job.no).await;
@@ -44,7 +44,7 @@ pub async fn chosen_id_of_a_purged_job(world: &mut World) {
     assert_eq!(world.store.job_row(job.id).await.unwrap(), Found::Purged);
     assert_eq!(world.refused(chosen(RANDOM, "x")).await, Refusal::Purged(job.id));
     world.clock.advance(world.setup.tombstone);
-    world.sweep(Command::Bury(1)).await;
+    world.sweep(Command::DropTombstones(1)).await;
     assert_eq!(world.store.job(job.id).await.unwrap(), Found::Unknown);
     world.create(chosen(RANDOM, "x")).await;
 }
@@ -84,8 +84,9 @@ pub async fn a_minted_id_cannot_be_chosen(world: &mut World) {
 /// Ids nobody knows, also those that look like one of ours.
 pub async fn unknown_ids_are_unknown(world: &mut World) {
     let job = world.create(new_job()).await;
-    let (no, salt) = job.id.parts().unwrap();
-    let near = [JobId::from_parts(no, salt ^ 1), JobId::from_parts(raincheck_core::JobNo(no.0 + 1), salt)];
+    let (no, random_bits) = job.id.parts().unwrap();
+    let near =
+        [JobId::from_parts(no, random_bits ^ 1), JobId::from_parts(raincheck_core::JobNo(no.0 + 1), random_bits)];
     for id in near.into_iter().chain([JobId(Uuid::from_u128(RANDOM)), JobId(Uuid::nil())]) {
         assert_eq!(world.store.job(id).await.unwrap(), Found::Unknown, "{id}");
         assert_eq!(world.store.job_row(id).await.unwrap(), Found::Unknown, "{id}");
@@ -96,8 +97,8 @@ pub async fn unknown_ids_are_unknown(world: &mut World) {
 /// A chosen id in the shape of a minted one, even one whose number is another job's, finds its own job.
 pub async fn a_chosen_version_7_id_is_still_chosen(world: &mut World) {
     let first = world.create(new_job()).await;
-    let (no, salt) = first.id.parts().unwrap();
-    let near = JobId::from_parts(no, salt ^ 1);
+    let (no, random_bits) = first.id.parts().unwrap();
+    let near = JobId::from_parts(no, random_bits ^ 1);
     let second = world.create(chosen(near.0.as_u128(), "x")).await;
     assert_eq!(world.found(&first).await.job, first);
     assert_eq!(world.found(&second).await.job, second);

@@ -20,7 +20,7 @@ pub async fn replays_the_same_content(world: &mut World) {
     assert_eq!(world.submit(keyed("a", "x")).await, Submitted::Replayed(ended));
     world.restart().await;
     assert_eq!(world.submit(keyed("a", "x")).await.job().id, job.id);
-    assert_eq!(world.told().len(), 3, "a replay is no event");
+    assert_eq!(world.published().len(), 3, "a replay is no event");
 }
 
 /// The same key with other content is refused, and changes nothing.
@@ -58,8 +58,8 @@ pub async fn are_scoped_by_queue(world: &mut World) {
     assert_ne!(here.id, there.id);
 }
 
-/// A purged job's key is taken until its tombstone is buried, then free.
-pub async fn of_a_purged_job_stay_taken_until_buried(world: &mut World) {
+/// A purged job's key is taken until its tombstone is dropped, then free.
+pub async fn of_a_purged_job_stay_taken_until_dropped(world: &mut World) {
     let job = world.create(keyed("a", "x")).await;
     world.cancel(job.no).await;
     assert!(matches!(world.one(Command::Purge(job.no)).await, Reply::Purged(_)));
@@ -67,10 +67,10 @@ pub async fn of_a_purged_job_stay_taken_until_buried(world: &mut World) {
         assert_eq!(world.refused(keyed("a", content)).await, Refusal::Purged(job.id));
     }
     world.restart().await;
-    assert_eq!(world.sweep(Command::Bury(10)).await, 0);
+    assert_eq!(world.sweep(Command::DropTombstones(10)).await, 0);
     assert_eq!(world.refused(keyed("a", "x")).await, Refusal::Purged(job.id));
     world.clock.advance(world.setup.tombstone);
-    assert_eq!(world.sweep(Command::Bury(10)).await, 1);
+    assert_eq!(world.sweep(Command::DropTombstones(10)).await, 1);
     let again = world.create(keyed("a", "y")).await;
     assert_ne!(again.id, job.id);
 }

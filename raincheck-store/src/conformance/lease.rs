@@ -217,6 +217,6 @@ pub async fn a_request_does_not_get_leases_that_are_over(world: &mut World) {
     world.end(leased[1].0.lease_ref(), raincheck_core::Outcome::Release { delay: 0 }).await;
     assert_eq!(world.ask(request.clone()).await, [], "a late repeat takes no new work");
     world.clock.advance(11 * 60_000);
-    world.sweep(Command::Bury(10)).await;
+    world.sweep(Command::DropTombstones(10)).await;
     assert_eq!(world.ask(request).await.len(), 2, "by then it is another request");
 }

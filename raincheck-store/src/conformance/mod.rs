@@ -10,9 +10,9 @@ pub mod blobs;
 pub mod bounds;
 mod check;
 pub mod chunks;
+pub mod control;
 pub mod equal;
 pub mod feed;
-pub mod figures;
 pub mod follow;
 pub mod ids;
 mod journal;
@@ -33,7 +33,7 @@ pub mod script;
 mod script_check;
 pub mod search;
 pub mod settle;
-pub mod steer;
+pub mod stats;
 pub mod submit;
 pub mod sweep;
 mod world;
@@ -56,7 +56,7 @@ macro_rules! conformance_tests {
             submit { creates_a_job_and_its_first_event, keeps_everything_the_client_asked_for, takes_a_batch_in_order,
                 refuses_a_batch_whole, refuses_a_batch_without_hurting_its_neighbours, an_empty_batch_is_nothing }
             keys { replays_the_same_content, refuses_other_content, sixty_four_duplicates_get_one_job,
-                are_scoped_by_queue, of_a_purged_job_stay_taken_until_buried, twice_in_a_batch_are_one_job,
+                are_scoped_by_queue, of_a_purged_job_stay_taken_until_dropped, twice_in_a_batch_are_one_job,
                 find_their_job_in_the_list }
             batches { again_are_the_same_jobs, of_other_content_are_refused, refused_ones_are_not_remembered,
                 sixty_four_at_once_are_one, lead_to_whatever_they_came_to, say_what_was_purged,
@@ -85,12 +85,13 @@ macro_rules! conformance_tests {
             lost { only_after_the_lease_is_over, a_heartbeat_saves, a_heartbeat_may_change_the_length, a_look_extends_nothing,
                 three_in_a_row_are_poison, as_many_as_a_job_says, without_a_bound_they_are_failures, another_end_breaks_the_row, fails_at_once_when_asked_to,
                 the_late_worker_wins_when_first, not_who_took_too_long, next_overdue_tells_when, wall_clock_steps_lose_nothing }
-            steer { cancel_waiting, cancel_scheduled, cancel_running_asks, cancel_again_and_after_the_end,
+            control { cancel_waiting, cancel_scheduled, cancel_running_asks, cancel_again_and_after_the_end,
                 run_now_makes_due, run_now_of_others, unknown_jobs_are_gone }
             sweep { promotes_what_is_due_in_order, next_due_is_never_too_late, expires_what_was_not_started,
                 a_started_job_does_not_expire, limits_hold }
-            purge { forgets_and_remembers_that_it_did, only_finished_jobs, retires_by_final_state, retire_takes_the_oldest_few,
-                buries_tombstones, takes_everything_of_the_job }
+            purge { forgets_and_remembers_that_it_did, only_finished_jobs, purges_by_final_state,
+                purge_expired_takes_the_oldest_few,
+                drops_tombstones, takes_everything_of_the_job }
             feed { is_ordered_and_paged, pages_end_where_they_are_full, filters, commits_are_the_feed, created_carries_the_key, outlives_its_jobs, is_trimmed_by_age, waits_for_its_readers, is_trimmed_by_size,
                 cursors_are_never_given_twice, readers_beside_writers_miss_nothing, a_second_reader_of_commits_takes_over }
             chunks { offsets_grow_and_read_back, repeats_are_not_doubled, holes_are_not_written, caps_hold,
@@ -98,7 +99,7 @@ macro_rules! conformance_tests {
             records { results_of_many, progress_and_failure_show, progress_guards, everything_survives_in_events }
             list { filters_by_what_it_says, by_patterns_of_names, every_page_without_gaps_or_doubles, newest_first, long_lists_in_slices }
             search { tags_match_exactly, text_is_literal, text_looks_everywhere, every_filter_together }
-            figures { follow_every_move, of_queues_and_kinds, tickets_and_served }
+            stats { follow_every_move, of_queues_and_kinds, tickets_and_served }
             follow { the_end_of_one_promotes_another, a_lease_sees_what_was_promoted, chains_go_on_in_rounds, what_is_too_much_is_caught_up,
                 a_refused_one_takes_nothing_back, every_end_counts }
             blobs { referenced_stay_and_orphans_go, orphans_go_while_it_is_open, of_purged_jobs_are_handed_back, results_may_be_files, are_read_copied_and_removed }

@@ -7,7 +7,7 @@ use raincheck_sim::{Model, Sim, Step, ask};
 
 use super::World;
 use super::script::Named;
-use crate::{Found, Overrun, QueueFigures, Record, Renewal, Renewed, ResultInfo};
+use crate::{Found, Overrun, QueueStats, Record, Renewal, Renewed, ResultInfo};
 
 const OPS: u64 = 600;
 
@@ -49,7 +49,7 @@ async fn follow(mut world: World, seed: u64) {
         for no in touched {
             same_job(&world, sim.store(), no).await;
         }
-        same_figures(&world, sim.store()).await;
+        same_stats(&world, sim.store()).await;
     }
     sim.drain().unwrap();
     for step in sim.take_trace() {
@@ -60,7 +60,7 @@ async fn follow(mut world: World, seed: u64) {
     for no in all {
         same_job(&world, sim.store(), no).await;
     }
-    same_figures(&world, sim.store()).await;
+    same_stats(&world, sim.store()).await;
     world.finish().await;
 }
 
@@ -84,7 +84,7 @@ async fn live(world: &mut World, model: &Model, step: Step, touched: &mut Vec<Jo
             assert_eq!(answers, [expected], "{lease:?}");
         }
         Step::Apply(all) => {
-            let before = world.told().len();
+            let before = world.published().len();
             let asked: Vec<&Done> = all.iter().filter(|done| done.is_asked).collect();
             let replies = world.store.apply(asked.iter().map(|done| done.command.clone()).collect()).await.unwrap();
             assert_eq!(replies.len(), asked.len());
@@ -93,7 +93,7 @@ async fn live(world: &mut World, model: &Model, step: Step, touched: &mut Vec<Jo
             }
             all.iter().for_each(|done| jobs_of(done, touched));
             let events: Vec<_> = all.iter().flat_map(|done| &done.events).collect();
-            assert_eq!(world.told()[before..].iter().collect::<Vec<_>>(), events, "{all:#?}");
+            assert_eq!(world.published()[before..].iter().collect::<Vec<_>>(), events, "{all:#?}");
         }
     }
 }
@@ -154,20 +154,20 @@ fn expected(model: &Model, job: &Job, spec: &Spec) -> Record {
     }
 }
 
-/// Figures, bounds of the feed, and what is due next.
-async fn same_figures(world: &World, model: &Model) {
+/// Statistics, bounds of the feed, and what is due next.
+async fn same_stats(world: &World, model: &Model) {
     let store = &*world.store;
-    let figures = store.figures().await.unwrap();
-    let queues = model.queues().map(|(name, settings, [tickets, served], by_state)| QueueFigures {
+    let stats = store.stats().await.unwrap();
+    let queues = model.queues().map(|(name, settings, [tickets, served], by_state)| QueueStats {
         name: Some(name.clone()),
         settings: settings.clone(),
         by_state,
         tickets,
         served,
     });
-    assert_eq!(figures.queues, queues.collect::<Vec<_>>());
+    assert_eq!(stats.queues, queues.collect::<Vec<_>>());
     for kind in ask::KINDS.map(ask::name) {
-        let there = figures.kinds.iter().find(|figures| figures.name == kind).map(|figures| figures.by_state);
+        let there = stats.kinds.iter().find(|stats| stats.name == kind).map(|stats| stats.by_state);
         assert_eq!(there.unwrap_or_default(), model.kind(&kind), "kind {kind}");
     }
     let objects = store.objects(ObjectKind::Reader, None, 100).await.unwrap();
@@ -179,7 +179,7 @@ async fn same_figures(world: &World, model: &Model) {
     let over = |(lease, why): (LeaseRef, Overdue)| Overrun { lease, why };
     assert_eq!(overdue, model.overdue().into_iter().map(over).collect::<Vec<_>>());
     assert!(store.is_left_over() || model.left_over().next().is_none());
-    for (said, due) in [(store.next_due(), model.next_due()), (store.next_retirement(), model.next_retirement())] {
+    for (said, due) in [(store.next_due(), model.next_due()), (store.next_expiry(), model.next_expiry())] {
         assert!(due.is_none_or(|due| said.is_some_and(|said| said <= due)), "due at {due:?}, said {said:?}");
     }
 }

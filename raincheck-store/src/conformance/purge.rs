@@ -7,7 +7,7 @@ use raincheck_core::{
 use super::{World, complete, fail, new_job};
 use crate::Found;
 
-/// A purged job answers that it was purged, until its tombstone is buried.
+/// A purged job answers that it was purged, until its tombstone is dropped.
 pub async fn forgets_and_remembers_that_it_did(world: &mut World) {
     let lease = world.running(new_job()).await;
     let job = world.end(lease, complete("1")).await;
@@ -33,34 +33,34 @@ pub async fn only_finished_jobs(world: &mut World) {
         matches!(world.one(Command::Purge(lease.no)).await, Reply::NotFinished(job) if job.state == State::Scheduled)
     );
     world.clock.advance(1_000 * 86_400_000);
-    assert_eq!(world.sweep(Command::Retire(9)).await, 0);
+    assert_eq!(world.sweep(Command::PurgeExpired(9)).await, 0);
 }
 
 /// Each job is kept as long as it asked for after the way it ended, and not a millisecond less.
-pub async fn retires_by_final_state(world: &mut World) {
+pub async fn purges_by_final_state(world: &mut World) {
     let keep = NewJob { retention: Retention { succeeded: 1_000, failed: 3_000 }, ..new_job() };
-    assert_eq!(world.store.next_retirement(), None);
+    assert_eq!(world.store.next_expiry(), None);
     let lease = world.running(keep.clone()).await;
     let succeeded = world.end(lease, complete("1")).await;
     let canceled = world.create(keep.clone()).await;
     world.cancel(canceled.no).await;
     let waiting = world.create(keep).await;
-    assert_eq!(world.store.next_retirement(), Some(world.clock.now().plus(1_000)));
+    assert_eq!(world.store.next_expiry(), Some(world.clock.now().plus(1_000)));
     world.clock.advance(999);
-    assert_eq!(world.sweep(Command::Retire(9)).await, 0);
+    assert_eq!(world.sweep(Command::PurgeExpired(9)).await, 0);
     world.clock.advance(1);
-    assert_eq!(world.sweep(Command::Retire(9)).await, 1);
+    assert_eq!(world.sweep(Command::PurgeExpired(9)).await, 1);
     assert_eq!(world.store.job(succeeded.id).await.unwrap(), Found::Purged);
-    assert_eq!(world.store.next_retirement(), Some(world.clock.now().plus(2_000)));
+    assert_eq!(world.store.next_expiry(), Some(world.clock.now().plus(2_000)));
     world.clock.advance(2_000);
-    assert_eq!(world.sweep(Command::Retire(9)).await, 1);
+    assert_eq!(world.sweep(Command::PurgeExpired(9)).await, 1);
     assert_eq!(world.store.job(canceled.id).await.unwrap(), Found::Purged);
-    assert_eq!(world.store.next_retirement(), None);
+    assert_eq!(world.store.next_expiry(), None);
     assert_eq!(world.found(&waiting).await.job.state, State::Queued);
 }
 
 /// In small batches, those first whose time is over longest.
-pub async fn retire_takes_the_oldest_few(world: &mut World) {
+pub async fn purge_expired_takes_the_oldest_few(world: &mut World) {
     let mut jobs = Vec::new();
     for keep in [3_000, 1_000, 2_000] {
         let job = world.create(NewJob { retention: Retention { succeeded: 9, failed: keep }, ..new_job() }).await;
@@ -69,7 +69,7 @@ pub async fn retire_takes_the_oldest_few(world: &mut World) {
     }
     world.clock.advance(5_000);
     for (next, n) in [(Some(1), 1), (Some(2), 1), (Some(0), 1), (None, 0)] {
-        assert_eq!(world.sweep(Command::Retire(1)).await, n);
+        assert_eq!(world.sweep(Command::PurgeExpired(1)).await, n);
         if let Some(index) = next {
             assert_eq!(world.store.job(jobs[index].id).await.unwrap(), Found::Purged, "{index}");
         }
@@ -77,7 +77,7 @@ pub async fn retire_takes_the_oldest_few(world: &mut World) {
 }
 
 /// A tombstone lies for its time, then the id is unknown.
-pub async fn buries_tombstones(world: &mut World) {
+pub async fn drops_tombstones(world: &mut World) {
     let mut ids = Vec::new();
     for _ in 0..3 {
         let job = world.create(new_job()).await;
@@ -87,14 +87,14 @@ pub async fn buries_tombstones(world: &mut World) {
         world.clock.advance(1_000);
     }
     world.clock.advance(world.setup.tombstone - 3_001);
-    assert_eq!(world.sweep(Command::Bury(9)).await, 0);
+    assert_eq!(world.sweep(Command::DropTombstones(9)).await, 0);
     world.clock.advance(1_001);
-    assert_eq!(world.sweep(Command::Bury(1)).await, 1);
+    assert_eq!(world.sweep(Command::DropTombstones(1)).await, 1);
     assert_eq!(world.store.job(ids[0]).await.unwrap(), Found::Unknown);
     assert_eq!(world.store.job(ids[1]).await.unwrap(), Found::Purged);
     world.clock.advance(1_000);
-    assert_eq!(world.sweep(Command::Bury(9)).await, 2);
-    assert_eq!(world.sweep(Command::Bury(9)).await, 0);
+    assert_eq!(world.sweep(Command::DropTombstones(9)).await, 2);
+    assert_eq!(world.sweep(Command::DropTombstones(9)).await, 0);
 }
 
 /// Nothing of a purged job can be read any more.

@@ -27,7 +27,7 @@ pub async fn settings_are_kept(world: &mut World) {
     assert_eq!(world.store.queue(&name("new")).unwrap().settings, settings);
     world.restart().await;
     assert_eq!(world.store.queue(&name("new")).unwrap().settings, settings);
-    assert_eq!(world.store.figures().await.unwrap().queues.len(), 1);
+    assert_eq!(world.store.stats().await.unwrap().queues.len(), 1);
     let settings = set(world, "new", concurrency(None)).await;
     assert_eq!(settings, QueueSettings { paused: true, max_queued: Some(7), concurrency: None });
     assert_eq!(world.store.queue(&name("unheard-of")), None);

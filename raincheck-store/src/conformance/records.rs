@@ -65,10 +65,10 @@ pub async fn progress_guards(world: &mut World) {
     world.end(lease, complete("1")).await;
     assert!(matches!(world.one(Command::Progress(lease, report(1.0))).await, Reply::LeaseLost(_)));
     assert_eq!(world.record(lease.no).await.progress, None);
-    assert_eq!(world.told().len(), 3);
+    assert_eq!(world.published().len(), 3);
 }
 
-/// Events read back as they were told, data and all.
+/// Events read back as they were published, data and all.
 pub async fn everything_survives_in_events(world: &mut World) {
     let lease = world.running(new_job()).await;
     world.one(Command::Progress(lease, report(12.5))).await;
@@ -82,11 +82,11 @@ pub async fn everything_survives_in_events(world: &mut World) {
     let lease = world.run_one().await;
     world.cancel(lease.no).await;
     world.end(lease, Outcome::Release { delay: 0 }).await;
-    let told = world.told().to_vec();
+    let published = world.published().to_vec();
     world.restart().await;
-    assert_eq!(world.store.job_events(lease.no, 0, 99).await.unwrap(), told);
+    assert_eq!(world.store.job_events(lease.no, 0, 99).await.unwrap(), published);
     let story =
         "created started progress retrying queued started lost started released started cancel_requested canceled";
     assert_eq!(world.story(lease.no).await, story);
-    assert_eq!(told[2].data, EventData::Progress(report(12.5)));
+    assert_eq!(published[2].data, EventData::Progress(report(12.5)));
 }

@@ -36,7 +36,7 @@ pub async fn a_hand_over_outlives_a_restart(world: &mut World) {
     assert_eq!(extend(world, 700_000).await, Reply::LeaseLost(done));
 }
 
-/// Jobs in every state, their events, the figures: as they were.
+/// Jobs in every state, their events, the statistics: as they were.
 pub async fn everything_is_there(world: &mut World) {
     for n in 0..12 {
         let lease = world.running(new_of(["q", "r"][n % 2], "k")).await;
@@ -48,7 +48,7 @@ pub async fn everything_is_there(world: &mut World) {
         }
     }
     world.create(new_job()).await;
-    let figures = world.store.figures().await.unwrap();
+    let stats = world.store.stats().await.unwrap();
     let before =
         (everything(&*world.store).await, whole_feed(&*world.store).await, world.store.feed_bounds().await.unwrap());
     for _ in 0..3 {
@@ -59,8 +59,8 @@ pub async fn everything_is_there(world: &mut World) {
             world.store.feed_bounds().await.unwrap(),
         );
         assert_eq!(after, before);
-        let again = world.store.figures().await.unwrap();
-        assert_eq!((again.queues, again.kinds), (figures.queues.clone(), figures.kinds.clone()));
+        let again = world.store.stats().await.unwrap();
+        assert_eq!((again.queues, again.kinds), (stats.queues.clone(), stats.kinds.clone()));
     }
 }
 
@@ -123,7 +123,7 @@ pub async fn numbers_grow_though_the_clock_steps_back(world: &mut World) {
     world.cancel(fourth.no).await;
     world.one(Command::Purge(fourth.no)).await;
     world.clock.advance(world.setup.tombstone);
-    assert_eq!(world.sweep(Command::Bury(9)).await, 4);
+    assert_eq!(world.sweep(Command::DropTombstones(9)).await, 4);
     world.clock.jump(-world.setup.tombstone - 86_400_000);
     world.restart().await;
     assert!(world.create(new_job()).await.no > fourth.no, "also when nobody remembers them");
@@ -133,7 +133,7 @@ pub async fn numbers_grow_though_the_clock_steps_back(world: &mut World) {
 pub async fn due_times_are_known_again(world: &mut World) {
     let now = world.clock.now();
     world.restart().await;
-    assert_eq!((world.store.next_due(), world.store.next_retirement(), world.store.next_overdue()), (None, None, None));
+    assert_eq!((world.store.next_due(), world.store.next_expiry(), world.store.next_overdue()), (None, None, None));
     world.create(NewJob { delay: 5_000, ..new_job() }).await;
     world.create(NewJob { start_by: Some(now.plus(4_000)), kind: name("other"), ..new_job() }).await;
     let kept = NewJob { retention: Retention { succeeded: 7_000, failed: 9 }, ..new_job() };
@@ -142,7 +142,7 @@ pub async fn due_times_are_known_again(world: &mut World) {
     world.running(new_job()).await;
     world.restart().await;
     assert_eq!(world.store.next_due(), Some(now.plus(4_000)));
-    assert_eq!(world.store.next_retirement(), Some(now.plus(7_000)));
+    assert_eq!(world.store.next_expiry(), Some(now.plus(7_000)));
     assert_eq!(world.store.next_overdue(), Some(world.clock.ticks() + 10_000));
 }
 

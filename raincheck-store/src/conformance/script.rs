@@ -82,8 +82,8 @@ async fn script(mut world: World, seed: u64) {
     }
     drain(&world).await;
     let journal = std::mem::take(&mut known.lock().unwrap().journal);
-    let told = world.told().to_vec();
-    script_check::check(&*world.store, &journal, &told).await;
+    let published = world.published().to_vec();
+    script_check::check(&*world.store, &journal, &published).await;
     world.finish().await;
 }
 
@@ -152,8 +152,8 @@ fn command(rng: &mut StdRng, known: &mut Known, now: Timestamp) -> Command {
         }
         89..94 => Command::Promote(rng.random_range(0..9)),
         94..96 => Command::Expire(rng.random_range(0..9)),
-        96..98 => Command::Retire(rng.random_range(0..9)),
-        98 => Command::Bury(9),
+        96..98 => Command::PurgeExpired(rng.random_range(0..9)),
+        98 => Command::DropTombstones(9),
         _ => Command::Trim(Trim::of(99)),
     }
 }
@@ -180,8 +180,8 @@ async fn drain(world: &World) {
         let done = |lease| Command::Settle(Settle { lease, outcome: complete("drained") });
         let ends: Vec<_> = leased.iter().map(|(job, _)| done(job.lease_ref())).collect();
         assert!(world.store.apply(ends).await.unwrap().iter().all(|reply| matches!(reply, Reply::Job(_))));
-        let figures = world.store.figures().await.unwrap();
-        if figures.queues.iter().all(|queue| queue.by_state[..4].iter().sum::<u64>() == 0) {
+        let stats = world.store.stats().await.unwrap();
+        if stats.queues.iter().all(|queue| queue.by_state[..4].iter().sum::<u64>() == 0) {
             return;
         }
         if leased.is_empty() {

@@ -9,13 +9,13 @@ use super::journal::{CAP_A, CAP_X, Journal};
 use super::{digest, name};
 use crate::{Found, Store};
 
-pub(super) async fn check(store: &dyn Store, journal: &Journal, told: &[Event]) {
+pub(super) async fn check(store: &dyn Store, journal: &Journal, published: &[Event]) {
     submitted_jobs_are_there(store, journal).await;
     refused_jobs_are_not(store, journal).await;
     one_job_per_name(journal);
     one_run_per_lease(journal);
-    one_end_per_job(store, journal, told).await;
-    caps_held(told);
+    one_end_per_job(store, journal, published).await;
+    caps_held(published);
 }
 
 async fn submitted_jobs_are_there(store: &dyn Store, journal: &Journal) {
@@ -77,7 +77,7 @@ fn one_run_per_lease(journal: &Journal) {
 }
 
 /// What a worker was told was taken is what is there; what it was told was not is not.
-async fn one_end_per_job(store: &dyn Store, journal: &Journal, told: &[Event]) {
+async fn one_end_per_job(store: &dyn Store, journal: &Journal, published: &[Event]) {
     let mut accepted: BTreeMap<JobNo, (u32, _)> = BTreeMap::new();
     for (command, reply) in journal {
         let Command::Settle(settle) = command else { continue };
@@ -93,22 +93,22 @@ async fn one_end_per_job(store: &dyn Store, journal: &Journal, told: &[Event]) {
             _ => {}
         }
     }
-    for event in told.iter().filter(|event| event.data.event_type() == EventType::Succeeded) {
+    for event in published.iter().filter(|event| event.data.event_type() == EventType::Succeeded) {
         let Some(record) = store.record(event.no).await.unwrap() else { continue };
         let there = (event.attempt, record.result.unwrap().digest);
         let expected = accepted.get(&event.no).copied().unwrap_or((event.attempt, digest("drained")));
         assert_eq!(there, expected);
     }
     for no in accepted.keys() {
-        let ends: Vec<_> = told.iter().filter(|event| event.no == *no && event.state.is_final()).collect();
+        let ends: Vec<_> = published.iter().filter(|event| event.no == *no && event.state.is_final()).collect();
         assert!(matches!(ends[..], [end] if end.data.event_type() == EventType::Succeeded), "{ends:?}");
     }
 }
 
 /// At every prefix of the feed no more run than may.
-fn caps_held(told: &[Event]) {
+fn caps_held(published: &[Event]) {
     let mut running: HashMap<JobNo, &Event> = HashMap::new();
-    for event in told {
+    for event in published {
         if event.state == State::Running {
             running.insert(event.no, event);
         } else {

@@ -125,7 +125,7 @@ pub async fn text_looks_everywhere(world: &mut World) {
         // The next text may not find these.
         loop {
             world.clock.advance(100 * 86_400_000);
-            if world.sweep(raincheck_core::Command::Retire(100)).await == 0 {
+            if world.sweep(raincheck_core::Command::PurgeExpired(100)).await == 0 {
                 break;
             }
         }

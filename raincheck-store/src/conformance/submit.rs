@@ -84,7 +84,7 @@ pub async fn refuses_a_batch_whole(world: &mut World) {
     assert_eq!((everything(&*world.store).await, whole_feed(&*world.store).await), before);
     assert_eq!(world.store.feed_bounds().await.unwrap(), bounds);
     assert_eq!(world.store.queue(&name(QUEUE)).unwrap().waiting(), 1);
-    assert_eq!(world.told().len(), 1);
+    assert_eq!(world.published().len(), 1);
 
     let Reply::Submitted(all) = world.one(Command::Submit(vec![new_job(), new_of("brand-new", "brand-new")])).await
     else {
@@ -112,12 +112,12 @@ pub async fn refuses_a_batch_without_hurting_its_neighbours(world: &mut World) {
     for (queue, waiting) in [(QUEUE, 1), ("left", 2), ("right", 2)] {
         assert_eq!(world.store.queue(&name(queue)).map(|q| q.waiting()), Some(waiting), "{queue}");
     }
-    assert_eq!(world.told().len(), 5);
+    assert_eq!(world.published().len(), 5);
 }
 
 /// No jobs, no change.
 pub async fn an_empty_batch_is_nothing(world: &mut World) {
     assert_eq!(world.one(Command::Submit(Vec::new())).await, Reply::Submitted(Vec::new()));
-    assert!(world.told().is_empty());
+    assert!(world.published().is_empty());
     assert!(world.store.apply(Vec::new()).await.unwrap().is_empty());
 }

@@ -1,4 +1,4 @@
-//! The surroundings of one behaviour: a store, the place its data lies in, a clock, and what the store told.
+//! The surroundings of one behaviour: a store, the place its data lies in, a clock, and what the store published.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub trait Place: Send + Sync + 'static {
 /// What a behaviour asks of the store it is given.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// The only clock.
+    /// The only clock there is: time goes on when a behaviour steps it.
     pub clock: Arc<SteppedClock>,
     /// Seed of all randomness.
     pub seed: u64,
@@ -58,7 +58,7 @@ pub struct World {
     fresh: Arc<dyn Fn() -> Box<dyn Place> + Send + Sync>,
     place: Box<dyn Place>,
     commits: UnboundedReceiver<Commit>,
-    told: Vec<Event>,
+    published: Vec<Event>,
 }
 
 impl World {
@@ -86,7 +86,7 @@ impl World {
         };
         let store = place.open(&setup).await.unwrap();
         let commits = store.commits();
-        World { store, clock, setup, fresh, place, commits, told: Vec::new() }
+        World { store, clock, setup, fresh, place, commits, published: Vec::new() }
     }
 
     /// See [`Place::every`].
@@ -96,23 +96,23 @@ impl World {
 
     /// Closes the store and opens its data again.
     pub async fn restart(&mut self) {
-        self.told();
+        self.published();
         self.store.close().await;
         self.store = self.place.open(&self.setup).await.unwrap();
         self.commits = self.store.commits();
     }
 
-    /// Every event the store told of, since the beginning.
-    pub fn told(&mut self) -> &[Event] {
+    /// Every event the store published, since the beginning.
+    pub fn published(&mut self) -> &[Event] {
         while let Ok(commit) = self.commits.try_recv() {
-            self.told.extend(commit.events);
+            self.published.extend(commit.events);
         }
-        &self.told
+        &self.published
     }
 
     /// Takes the place of the reader of commits.
     pub fn listen(&mut self) {
-        self.told();
+        self.published();
         self.commits = self.store.commits();
     }
 
@@ -120,12 +120,12 @@ impl World {
     pub async fn finish(&mut self) {
         // A store that had to ask what became of a commit tells of it a little later.
         let (head, _) = self.store.feed_bounds().await.unwrap();
-        while self.told().last().map(|event| event.cursor).unwrap_or_default() < head
+        while self.published().last().map(|event| event.cursor).unwrap_or_default() < head
             && let Ok(Some(commit)) = tokio::time::timeout(TOLD_WITHIN, self.commits.recv()).await
         {
-            self.told.extend(commit.events);
+            self.published.extend(commit.events);
         }
-        super::check::check(&*self.store, &self.told).await;
+        super::check::check(&*self.store, &self.published).await;
         self.store.close().await;
     }
 

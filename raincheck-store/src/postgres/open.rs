@@ -153,7 +153,7 @@ impl PostgresStore {
         shared.partitions.load(&*client).await?;
         shared.partitions.make_ahead(client, shared.clock.now()).await?;
         let writer_db = Db::new(connector.link().await?);
-        let scan_starts = ScanStarts::new(options.slow_look);
+        let scan_starts = ScanStarts::new(options.slow_scan);
         sweep::look_ahead(&writer_db, &shared, &scan_starts).await?;
         let signs = begin_life(&*client, &shared, &connector, held.is_alone).await?;
 
@@ -180,7 +180,7 @@ impl PostgresStore {
             connector: connector.clone(),
             db: Some(writer_db),
             state,
-            looked: Instant::now(),
+            polled_at: Instant::now(),
             lost_since: None,
             open: None,
             committed: None,

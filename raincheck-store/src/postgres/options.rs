@@ -40,7 +40,7 @@ pub struct PostgresOptions {
     pub partition_length: Millis,
     /// When a look for jobs that are ready, due or over has taken so long, those after it begin where it ended, for a
     /// while: so somebody's open transaction, which keeps the entries of all that were, does not slow down every look.
-    pub slow_look: Duration,
+    pub slow_scan: Duration,
     /// How it deals with follow-ups: for tests.
     #[doc(hidden)]
     pub following: Following,
@@ -65,7 +65,7 @@ impl PostgresOptions {
             tombstone: limits::TOMBSTONE_MILLIS,
             feed: FeedRetention::default(),
             partition_length: PARTITION_LENGTH,
-            slow_look: Duration::from_millis(5),
+            slow_scan: Duration::from_millis(5),
             following: Following::default(),
             readers: 8,
             notify: true,

@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub tls: Encryption,
     /// The server that all connections of this node are to.
     pub anchor: Arc<Anchor>,
-    /// Whose time it is.
+    /// The clock that decides: the database's, or the one a test gave.
     pub clock: DecidingClock,
     /// Whether the database is reached, as the writer, the tailer and the signs of life find it.
     pub reach: Reach,
@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     pub token: Mutex<Uuid>,
     /// Held while another number is taken.
     pub taking: tokio::sync::Mutex<()>,
-    /// Told when leases seem to be over and nobody could have renewed them: the next sign of life sees to that.
+    /// Notified when leases seem to be over and nobody could have renewed them: the next sign of life sees to that.
     pub unheard: Notify,
     /// Names of queues and kinds and their numbers, from the tables `queue` and `kind`.
     pub names: KnownNames,
@@ -69,14 +69,14 @@ pub(crate) struct Shared {
     pub stale: Stale,
     /// Which partitions there are, from the table `partition`.
     pub partitions: Partitions,
-    /// Told when tombstones were looked at: partitions may have to go.
+    /// Notified when tombstones were looked at: partitions may have to go.
     pub maintenance_due: Notify,
     /// When the next scheduled job is due or the next start is late, milliseconds of the clock that decides.
     pub next_due: AtomicI64,
     /// See [`crate::Store::is_left_over`].
     pub left_over: AtomicBool,
     /// When the retention of the next job is over, the same way.
-    pub next_retirement: AtomicI64,
+    pub next_expiry: AtomicI64,
     /// Transactions that would have broken a promise, since this node started.
     pub refused_writes: AtomicU64,
     /// How long transactions took.
@@ -121,7 +121,7 @@ impl Shared {
             maintenance_due: Notify::new(),
             next_due: AtomicI64::new(NEVER),
             left_over: AtomicBool::new(false),
-            next_retirement: AtomicI64::new(NEVER),
+            next_expiry: AtomicI64::new(NEVER),
             refused_writes: AtomicU64::new(0),
             commit_clock: CommitClock::default(),
             regained: AtomicI64::new(i64::MIN / 2),
@@ -131,8 +131,13 @@ impl Shared {
     }
 
     /// Sees to it that the names behind the numbers in two columns of `rows` are known.
-    pub async fn learn(&self, db: &impl GenericClient, rows: &[Row], columns: (usize, usize)) -> Result<(), PgError> {
-        self.names.learn(db, rows, columns, self.history.current()).await
+    pub async fn load_missing(
+        &self,
+        db: &impl GenericClient,
+        rows: &[Row],
+        columns: (usize, usize),
+    ) -> Result<(), PgError> {
+        self.names.load_missing(db, rows, columns, self.history.current()).await
     }
 
     /// The database cannot be reached; the writer looks again when it can.

@@ -21,8 +21,8 @@ use crate::postgres::shared::{NEVER, Shared};
 use crate::postgres::writer::Request;
 use crate::postgres::{check, node};
 use crate::records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
-    Record, Renewal, Renewed, ResultInfo,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Filter, Found, JobPage, Most, Overrun, QueueStats, Record,
+    Renewal, Renewed, ResultInfo, Stats,
 };
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
@@ -213,17 +213,17 @@ impl Store for PostgresStore {
         self.by_own_clock(self.shared.next_due.load(Ordering::Acquire))
     }
 
-    fn next_retirement(&self) -> Option<Timestamp> {
-        self.by_own_clock(self.shared.next_retirement.load(Ordering::Acquire))
+    fn next_expiry(&self) -> Option<Timestamp> {
+        self.by_own_clock(self.shared.next_expiry.load(Ordering::Acquire))
     }
 
-    async fn figures(&self) -> Result<Figures, StoreError> {
+    async fn stats(&self) -> Result<Stats, StoreError> {
         let feed = self.shared.read(|db| async move { events::feed_stats(&db).await }).await?;
         let counters = self.shared.counters.read();
-        Ok(Figures { queues: counters.all_queues(), kinds: counters.all_kinds(), feed })
+        Ok(Stats { queues: counters.all_queues(), kinds: counters.all_kinds(), feed })
     }
 
-    fn queue(&self, name: &Name) -> Option<QueueFigures> {
+    fn queue(&self, name: &Name) -> Option<QueueStats> {
         self.shared.counters.read().queue(name)
     }
 

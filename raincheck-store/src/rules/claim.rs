@@ -16,7 +16,7 @@ pub(crate) struct Claim<'a> {
     pub no: i64,
     pub here: Option<Owner>,
     /// The id of the job, as what remembers its purge says.
-    pub buried: Option<[u8; 16]>,
+    pub tombstone: Option<[u8; 16]>,
     /// Of a batch, its packed jobs.
     pub jobs: Option<&'a [u8]>,
     /// How many of those are neither here nor remembered, and have numbers above all that were ever forgotten.
@@ -45,7 +45,7 @@ impl Claim<'_> {
         let is_batch = scope == Some(ClaimScope::Batch);
         let jobs = self.jobs.and_then(unpacked_jobs);
         let of_queue = |job: &Owner| if scope.is_some_and(ClaimScope::is_of_queue) { job.queue } else { 0 };
-        let wrong = match (&self.here, self.buried) {
+        let wrong = match (&self.here, self.tombstone) {
             (None, None) => "a job that is neither here nor remembered",
             (None, Some(_)) if is_equal => "a job that was purged",
             (None, Some(id)) if is_id && self.key != id => "a purged job of another id",

@@ -25,7 +25,7 @@ row! {
         has_result: bool = "r.no IS NOT NULL",
         has_failure: bool = "p.failure IS NOT NULL",
         /// Its purge is remembered.
-        is_buried: bool = "EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no)",
+        has_tombstone: bool = "EXISTS (SELECT 1 FROM tombstone t WHERE t.no=j.no)",
     }
 }
 
@@ -61,7 +61,7 @@ impl Standing {
         wrong(failures > self.max_attempts.0, "more failures than it may have");
         wrong(losses > self.max_losses.0, "more losses in a row than it may have");
         wrong(self.shared.0 < 1, "it belongs to nobody");
-        if self.is_buried {
+        if self.has_tombstone {
             page.found(Invariant::Belongings, subject, "it was purged, and is still here");
         }
     }

@@ -24,12 +24,12 @@ pub(crate) struct Walk {
     attempt: i64,
     state: Option<State>,
     finals: u32,
-    told: Vec<Invariant>,
+    reported: Vec<Invariant>,
 }
 
 impl Walk {
     pub fn of(no: i64, subject: Box<str>) -> Self {
-        Walk { no, subject, seq: 0, cursor: 0, attempt: 0, state: None, finals: 0, told: Vec::new() }
+        Walk { no, subject, seq: 0, cursor: 0, attempt: 0, state: None, finals: 0, reported: Vec::new() }
     }
 
     /// Follows it one event further.
@@ -103,8 +103,8 @@ impl Walk {
 
     /// Says a thing once a job: what follows from the first fault is no news.
     fn tell(&mut self, page: &mut CheckPage, invariant: Invariant, detail: String) {
-        if !self.told.contains(&invariant) {
-            self.told.push(invariant);
+        if !self.reported.contains(&invariant) {
+            self.reported.push(invariant);
             page.found(invariant, self.subject.clone(), detail);
         }
     }

@@ -39,7 +39,7 @@ const BUSY: Duration = Duration::from_millis(50);
 pub struct BackedUp {
     /// Size of the database, bytes.
     pub database: u64,
-    /// Large payloads.
+    /// Large payloads that were copied.
     pub files: u64,
     /// Their size, bytes.
     pub bytes: u64,
@@ -50,7 +50,7 @@ pub struct BackedUp {
 /// A large payload that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
-    /// Whose it is.
+    /// Id of the job that it belongs to.
     pub job: Box<str>,
     /// What is wrong with it.
     pub detail: Box<str>,
@@ -59,7 +59,7 @@ pub struct Damaged {
 impl SqliteStore {
     /// Copies the data of `options` into the new folder `to`, as of one moment during this call, so that a store opens
     /// there with [`SqliteOptions::in_folder`]. The folder appears under its name when all of it is on disk, not before.
-    /// Large payloads are compared with their digests; a damaged one is told of and does not keep the rest from being
+    /// Large payloads are compared with their digests; a damaged one is reported and does not keep the rest from being
     /// copied.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ impl From<SqliteError> for StoreError {
     }
 }
 
-/// What a caller of the store is told.
+/// What a caller of the store gets.
 pub(crate) fn other(error: impl Into<SqliteError>) -> StoreError {
     error.into().into()
 }

@@ -112,7 +112,7 @@ impl SqliteStore {
         let shared = Arc::new(Shared::new(path, clock, names, blobs, (secret, own_workers), high_water, space));
         shared.blobs.keep_free(options.reserve_bytes);
         let dropped: Option<i64> =
-            db.query_row("SELECT value FROM meta WHERE name='last_buried'", [], |row| row.get(0)).optional()?;
+            db.query_row("SELECT value FROM meta WHERE name='last_dropped'", [], |row| row.get(0)).optional()?;
         let kept = number("SELECT max(no) FROM job")?.max(number("SELECT max(no) FROM tombstone")?);
         let last = kept.max(dropped).unwrap_or(0);
         shared.head.store(cursor, Ordering::Release);
@@ -123,7 +123,7 @@ impl SqliteStore {
         let start_by = number(due::NEXT_LATE)?;
         shared.next_due.store(due_at.into_iter().chain(start_by).min().unwrap_or(NEVER), Ordering::Release);
         let expiring = number("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?;
-        shared.next_retirement.store(expiring.unwrap_or(NEVER), Ordering::Release);
+        shared.next_expiry.store(expiring.unwrap_or(NEVER), Ordering::Release);
         shared.left_over.store(is_left_over(&db)?, Ordering::Release);
         for id in counters.queues.keys() {
             if let Some(name) = shared.names.queue_name(*id) {

@@ -18,7 +18,7 @@ use crate::StoreError;
 use crate::blobs::{BlobFolder, Blobs};
 use crate::commit_times::CommitClock;
 use crate::leases::Leases;
-use crate::records::{Commit, QueueFigures};
+use crate::records::{Commit, QueueStats};
 
 /// Means "nothing to do" in the times below.
 pub(super) const NEVER: i64 = i64::MAX;
@@ -27,14 +27,14 @@ pub(super) const NEVER: i64 = i64::MAX;
 pub(super) struct Shared {
     /// The database file, from the options.
     pub path: PathBuf,
-    /// From the options.
+    /// The clock that decides, from the options.
     pub clock: Arc<dyn Clock>,
     /// Names of queues and kinds, read at the start; the writer adds and forgets some.
     pub names: KnownNames,
     /// Of running jobs, in memory alone: the writer changes them after each commit, heartbeats in between.
     pub leases: Mutex<Leases>,
     /// Settings and counters of each queue, as of the last commit.
-    pub queues: RwLock<BTreeMap<Name, QueueFigures>>,
+    pub queues: RwLock<BTreeMap<Name, QueueStats>>,
     /// Most jobs of a kind that may run at once, by the kind's number; from [`crate::Store::cap_kind`].
     pub kind_caps: RwLock<HashMap<i64, u32>>,
     /// To the one reader of [`crate::Store::commits`]; `None` without one.
@@ -45,8 +45,8 @@ pub(super) struct Shared {
     pub next_due: AtomicI64,
     /// See [`crate::Store::is_left_over`].
     pub left_over: AtomicBool,
-    /// See [`crate::Store::next_retirement`]: milliseconds since 1970, or [`NEVER`].
-    pub next_retirement: AtomicI64,
+    /// See [`crate::Store::next_expiry`]: milliseconds since 1970, or [`NEVER`].
+    pub next_expiry: AtomicI64,
     /// Length of the write-ahead log at the last checkpoint, pages.
     pub wal_pages: AtomicI64,
     /// Transactions that were committed since the store was opened.
@@ -101,7 +101,7 @@ impl Shared {
             head: AtomicI64::new(0),
             next_due: AtomicI64::new(NEVER),
             left_over: AtomicBool::new(false),
-            next_retirement: AtomicI64::new(NEVER),
+            next_expiry: AtomicI64::new(NEVER),
             wal_pages: AtomicI64::new(0),
             transactions: AtomicU64::new(0),
             refused_writes: AtomicU64::new(0),

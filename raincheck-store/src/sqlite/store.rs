@@ -19,8 +19,8 @@ use super::tables::{chunks, claims, events, list, meta, objects, stats};
 use super::writer::state::Request;
 use crate::blobs::Blobs;
 use crate::records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Figures, Filter, Found, JobPage, Most, Overrun, QueueFigures,
-    Record, Renewal, Renewed,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Filter, Found, JobPage, Most, Overrun, QueueStats, Record,
+    Renewal, Renewed, Stats,
 };
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
@@ -75,7 +75,7 @@ impl Store for SqliteStore {
     }
 
     async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError> {
-        self.shared.read(|db| claims::tombstone(db, no).map(|buried| buried.is_some()))
+        self.shared.read(|db| claims::tombstone(db, no).map(|tombstone| tombstone.is_some()))
     }
 
     async fn input(&self, no: JobNo) -> Result<Option<Content>, StoreError> {
@@ -165,19 +165,19 @@ impl Store for SqliteStore {
         Some(self.shared.next_due.load(Ordering::Acquire)).filter(|at| *at != NEVER).map(Timestamp)
     }
 
-    fn next_retirement(&self) -> Option<Timestamp> {
-        Some(self.shared.next_retirement.load(Ordering::Acquire)).filter(|at| *at != NEVER).map(Timestamp)
+    fn next_expiry(&self) -> Option<Timestamp> {
+        Some(self.shared.next_expiry.load(Ordering::Acquire)).filter(|at| *at != NEVER).map(Timestamp)
     }
 
-    async fn figures(&self) -> Result<Figures, StoreError> {
-        let mut queues: Vec<QueueFigures> = self.shared.queues.read().values().cloned().collect();
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let mut queues: Vec<QueueStats> = self.shared.queues.read().values().cloned().collect();
         queues.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let kinds = self.shared.read(|db| stats::kinds(db, &self.shared.names))?;
         let feed = self.shared.read(stats::feed)?;
-        Ok(Figures { queues, kinds, feed })
+        Ok(Stats { queues, kinds, feed })
     }
 
-    fn queue(&self, name: &Name) -> Option<QueueFigures> {
+    fn queue(&self, name: &Name) -> Option<QueueStats> {
         self.shared.queues.read().get(name).cloned()
     }
 

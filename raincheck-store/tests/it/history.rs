@@ -116,12 +116,12 @@ async fn what_is_lost_is_noticed_and_its_numbers_mean_nothing_else() {
     let kept = submit(&nodes[0], new_job()).await;
     let run = lease(&nodes[0], KIND).await[0];
     let (before, pos) = (head(&nodes[0]).await, site.run("SELECT max(pos) FROM feed"));
-    let mut told = nodes[1].commits();
+    let mut commits = nodes[1].commits();
     let lost = submit(&nodes[0], of_kind("lost")).await;
     let lost_run = lease(&nodes[0], "lost").await[0];
     let after = head(&nodes[1]).await;
     // Both know of it.
-    until("all is told", async || told.recv().await.unwrap().events.iter().any(|event| event.cursor == after)).await;
+    until("all is told", async || commits.recv().await.unwrap().events.iter().any(|event| event.cursor == after)).await;
     site.disconnect();
     site.lose_after(&pos);
 
@@ -150,14 +150,14 @@ async fn what_is_lost_is_noticed_and_its_numbers_mean_nothing_else() {
     assert!(nodes[0].began_in(again, nodes[0].history()).await.unwrap());
     assert!(!nodes[1].began_in(again, 0).await.unwrap(), "another lease of that number is none");
     // Whoever follows is told to read again, and hears of all that comes.
-    let mut is_told = false;
+    let mut history_changed = false;
     until("it is told of", async || {
-        let commit = told.recv().await.unwrap();
-        is_told |= commit.history_changed;
+        let commit = commits.recv().await.unwrap();
+        history_changed |= commit.history_changed;
         commit.events.iter().any(|event| event.job == new.id)
     })
     .await;
-    assert!(is_told);
+    assert!(history_changed);
     let page = nodes[0].events(before, &EventFilter::default(), 99).await.unwrap();
     assert!(page.items.iter().all(|event| event.job == new.id && event.cursor > after), "{page:#?}");
     assert!(site.run("SELECT lost FROM history WHERE first > 0").parse::<i64>().unwrap() >= after.0);

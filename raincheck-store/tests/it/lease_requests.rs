@@ -10,12 +10,12 @@ use crate::nodes::{close, nodes};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_lease_request_at_two_nodes_is_one() {
     let (_place, nodes) = nodes(2).await;
-    let mut told = nodes[1].commits();
+    let mut commits = nodes[1].commits();
     for round in 0..40 {
         let replies = nodes[0].apply(vec![Command::Submit(vec![new_job()])]).await.unwrap();
         let [Reply::Submitted(all)] = &replies[..] else { panic!("not taken: {replies:?}") };
         let no = all[0].job().no;
-        while told.recv().await.unwrap().events.iter().all(|event| event.no != no) {}
+        while commits.recv().await.unwrap().events.iter().all(|event| event.no != no) {}
         let request = LeaseJobs { request_id: Some(digest(&format!("request-{round}"))), ..worker_asks(&[KIND], 3) };
         let asked = [0, 1, 0, 1].map(|node: usize| nodes[node].apply(vec![Command::Lease(request.clone())]));
         let [first, others @ ..] = &futures_util::future::try_join_all(asked).await.unwrap()[..] else { panic!() };

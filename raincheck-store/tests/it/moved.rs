@@ -86,12 +86,12 @@ async fn keys_files_texts_and_cursors_mean_what_they_meant() {
         for job in &jobs {
             records.push((world.record(job.no).await, world.store.input(job.no).await.unwrap()));
         }
-        let (figures, secret) = (world.store.figures().await.unwrap(), world.store.secret());
+        let (stats, secret) = (world.store.stats().await.unwrap(), world.store.secret());
 
         world.restart().await;
 
         assert_eq!(world.store.secret(), secret);
-        assert_eq!(format!("{:?}", world.store.figures().await.unwrap()), format!("{figures:?}"));
+        assert_eq!(format!("{:?}", world.store.stats().await.unwrap()), format!("{stats:?}"));
         for (job, (record, input)) in jobs.iter().zip(&records) {
             assert_eq!(&world.found(job).await, record);
             let again = world.store.input(job.no).await.unwrap();

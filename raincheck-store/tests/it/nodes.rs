@@ -171,7 +171,7 @@ async fn a_named_object_is_changed_by_one_at_a_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_before_the_end_of_the_last_look_are_found() {
     let (place, mut nodes) = nodes(1).await;
-    let slow = PostgresOptions { slow_look: Duration::ZERO, ..options(&place) };
+    let slow = PostgresOptions { slow_scan: Duration::ZERO, ..options(&place) };
     nodes.push(PostgresStore::open(slow).await.expect("a node"));
     for writer in [1, 0, 1, 0] {
         for priority in [0, 10] {
@@ -210,7 +210,7 @@ async fn the_feed_has_no_holes_for_a_minute() {
 
 async fn feed_has_no_holes(time: Duration) {
     let (_place, nodes) = nodes(4).await;
-    let mut told: Vec<_> = nodes.iter().map(|node| node.commits()).collect();
+    let mut commits: Vec<_> = nodes.iter().map(|node| node.commits()).collect();
     let file = || {
         let payload = Payload::Blob { name: "one-file-of-two-jobs".into(), size: 1 };
         let mut new = new_job();
@@ -260,10 +260,10 @@ async fn feed_has_no_holes(time: Duration) {
     let all = feed(&*nodes[2]).await;
     assert_eq!(got.len() as u64, written.load(Ordering::SeqCst));
     assert_eq!(got, all);
-    for told in &mut told {
+    for commits in &mut commits {
         let mut heard = Vec::new();
         while heard.len() < all.len() {
-            heard.extend(told.recv().await.expect("a node tells").events);
+            heard.extend(commits.recv().await.expect("a node tells").events);
         }
         assert_eq!(heard, all);
     }
@@ -379,14 +379,14 @@ async fn ended_connections_lose_and_double_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_leases_of_a_node_that_is_gone_end_elsewhere() {
     let (_place, nodes) = nodes(2).await;
-    let mut told = nodes[1].commits();
+    let mut commits = nodes[1].commits();
     nodes[0].apply(vec![Command::Submit(vec![new_job()])]).await.unwrap();
     let request = raincheck_core::LeaseJobs { ttl: 2_000, ..worker_asks(&[KIND], 1) };
     let replies = nodes[0].apply(vec![Command::Lease(request)]).await.unwrap();
     let [Reply::Leased(leased)] = &replies[..] else { panic!("{replies:?}") };
     let lease = leased[0].0.lease_ref();
     nodes[0].close().await;
-    while told.recv().await.unwrap().events.iter().all(|event| event.data.event_type() != EventType::Started) {}
+    while commits.recv().await.unwrap().events.iter().all(|event| event.data.event_type() != EventType::Started) {}
     while nodes[1].next_overdue().is_none() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -436,8 +436,8 @@ async fn names_that_one_node_forgets_make_room_at_the_others() {
         assert!(matches!(submit(node, kind).await, Reply::Submitted(_)));
     }
     assert_eq!((submit(0, "k0").await, submit(1, "k1").await), (full.clone(), full));
-    let figures = nodes[1].figures().await.expect("figures");
-    assert!(figures.kinds.iter().all(|kind| kind.name != name("k0")), "it is gone");
+    let stats = nodes[1].stats().await.expect("stats");
+    assert!(stats.kinds.iter().all(|kind| kind.name != name("k0")), "it is gone");
     close(nodes).await;
 }
 
@@ -448,7 +448,7 @@ async fn a_database_clock_that_was_set_back_sets_no_time_back() {
     let now = created(&*nodes[0], 0).await;
     close(nodes).await;
     let ahead = now.plus(3_600_000);
-    let sql = format!("INSERT INTO meta (name, number) VALUES ('last_buried', {})", ahead.0 << 15);
+    let sql = format!("INSERT INTO meta (name, number) VALUES ('last_dropped', {})", ahead.0 << 15);
     place.database.run(&sql).expect("the number of a job of an hour later");
     let node = PostgresStore::open(options(&place)).await.expect("a node");
     let (first, delayed) = (created(&*node, 0).await, created(&*node, 1_000).await);

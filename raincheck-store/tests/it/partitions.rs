@@ -30,7 +30,7 @@ async fn expired_jobs_are_gone_while_their_partition_stands() {
     }
     site.settle(lease, complete("1")).await;
     site.pass(1_000);
-    assert_eq!(site.retire().await, 1);
+    assert_eq!(site.purge_expired().await, 1);
 
     let no = job.no;
     let rows = |table: &str| site.sql(&format!("SELECT count(*) FROM {table} WHERE no={}", no.0));
@@ -77,7 +77,7 @@ async fn partitions_go_with_their_last_job() {
     let [short, long] = [site.done(MINUTE).await, site.done(3 * HOUR).await];
     let stands = || site.sql(&format!("SELECT count(*) FROM partition WHERE low<={0} AND high>{0}", long.no.0)) == "1";
     site.pass(2 * MINUTE);
-    assert_eq!(site.retire().await, 1);
+    assert_eq!(site.purge_expired().await, 1);
     assert_eq!(site.store.maintain().await.unwrap().dropped, 0, "it is young, and has a job");
     site.pass(SETTLED);
     let before = site.partitions();
@@ -88,7 +88,7 @@ async fn partitions_go_with_their_last_job() {
     site.pass(3 * HOUR);
     site.store.maintain().await.unwrap();
     assert!(stands() && site.store.result(long.no).await.unwrap().is_some(), "expired, but not forgotten");
-    assert_eq!(site.retire().await, 1);
+    assert_eq!(site.purge_expired().await, 1);
     assert!(stands());
     assert_eq!(site.store.maintain().await.unwrap(), Maintained { dropped: 1, ..Maintained::default() });
     for job in [&short, &long] {
@@ -120,7 +120,7 @@ async fn a_foreign_transaction_delays_a_drop_and_no_submit() {
     let site = Site::new().await;
     site.done(MINUTE).await;
     site.pass(SETTLED + HOUR);
-    assert_eq!(site.retire().await, 1);
+    assert_eq!(site.purge_expired().await, 1);
     let stranger = stranger(&site).await;
     stranger.batch_execute("BEGIN; SELECT count(*) FROM spec; SELECT count(*) FROM event").await.unwrap();
     let before = site.partitions();
@@ -167,7 +167,7 @@ async fn a_compacted_partition_keeps_what_lives() {
     let late = site.setup.clock.now().plus(24 * HOUR);
     let scheduled = site.create(NewJob { run_at: Some(late), ..bulky(kept(HOUR)) }).await;
     site.pass(2 * MINUTE);
-    assert_eq!(site.retire().await, 100);
+    assert_eq!(site.purge_expired().await, 100);
     site.pass(SETTLED);
 
     let size = || {
@@ -274,11 +274,11 @@ async fn partitions_are_there_ahead_of_time() {
 async fn no_other_partition_is_looked_into() {
     let site = Site::new().await;
     let other = site.node().await;
-    let mut told = other.commits();
+    let mut commits = other.commits();
     site.done(MINUTE).await;
     let old = site.sql("SELECT suffix FROM partition, job WHERE no>=low AND no<high");
     site.pass(10 * MINUTE);
-    assert_eq!(site.retire().await, 1);
+    assert_eq!(site.purge_expired().await, 1);
     site.store.maintain().await.unwrap();
     let head = site.store.feed_bounds().await.unwrap().0;
     let stranger = stranger(&site).await;
@@ -305,7 +305,7 @@ async fn no_other_partition_is_looked_into() {
         assert_eq!(page.items.len(), 3);
         assert_eq!(site.store.jobs(Filter::default(), 9).await.unwrap().items.len(), 1);
         // Another node hears of it all.
-        while told.recv().await.unwrap().events.iter().all(|event| event.state != State::Scheduled) {}
+        while commits.recv().await.unwrap().events.iter().all(|event| event.state != State::Scheduled) {}
         site.one(Command::Cancel(Cancel { no: job.no, force: false })).await;
         assert!(matches!(site.one(Command::Purge(job.no)).await, Reply::Purged(_)));
     };
@@ -338,12 +338,12 @@ async fn a_drop_never_touches_a_live_job() {
             }
             site.pass(rng.random_range(1..40) * MINUTE);
             if rng.random_bool(0.7) {
-                site.retire().await;
+                site.purge_expired().await;
             }
             let (one, two, late) = tokio::join!(site.store.maintain(), other.maintain(), site.create(kept(MINUTE)));
             dropped += one.unwrap().dropped + two.unwrap().dropped;
             site.one(Command::Cancel(Cancel { no: late.no, force: false })).await;
-            site.retire().await;
+            site.purge_expired().await;
             let now = site.setup.clock.now();
             for (job, until, text) in jobs.values() {
                 let found = other.job(job.id).await.unwrap();
@@ -361,7 +361,7 @@ async fn a_drop_never_touches_a_live_job() {
         assert!(dropped > 5, "{dropped}");
         site.is_sound().await;
         site.pass(24 * HOUR);
-        site.retire().await;
+        site.purge_expired().await;
         site.pass(limits::FEED_KEEP_MILLIS);
         site.trim().await;
         while site.store.maintain().await.unwrap() != Maintained::default() {}

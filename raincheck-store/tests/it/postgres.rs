@@ -55,7 +55,7 @@ impl Base {
             feed: setup.feed,
             following: setup.following,
             // Half of them as if looks for ready jobs were always slow.
-            slow_look: if setup.seed.is_multiple_of(2) { Duration::ZERO } else { options.slow_look },
+            slow_scan: if setup.seed.is_multiple_of(2) { Duration::ZERO } else { options.slow_scan },
             readers: 4,
             ..options
         }

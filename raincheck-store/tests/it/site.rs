@@ -92,8 +92,8 @@ impl Site {
         job
     }
 
-    pub async fn retire(&self) -> usize {
-        match self.one(Command::Retire(1_000)).await {
+    pub async fn purge_expired(&self) -> usize {
+        match self.one(Command::PurgeExpired(1_000)).await {
             Reply::Swept(n, _) => n,
             other => panic!("{other:?}"),
         }

@@ -80,8 +80,8 @@ async fn a_row_that_cannot_be_read_is_told_by_its_column() {
         ("UPDATE job SET state=1, run_at='soon'", "the column run_at is of another type"),
     ] {
         db.execute(damage, []).unwrap();
-        let told = store.job(id).await.unwrap_err().to_string();
-        assert_eq!(told, format!("store: unreadable: {says}"));
+        let message = store.job(id).await.unwrap_err().to_string();
+        assert_eq!(message, format!("store: unreadable: {says}"));
     }
     store.close().await;
 }
@@ -109,13 +109,13 @@ async fn a_failed_transaction_leaves_nothing_behind() {
     assert!(store.apply(commands).await.is_err());
     assert_eq!((store.next_due(), store.feed_bounds().await.unwrap()), (due, bounds), "the job is due as before");
     assert_eq!(store.jobs(Default::default(), 9).await.unwrap().items.len(), 1);
-    assert_eq!(store.figures().await.unwrap().queues.len(), 1);
+    assert_eq!(store.stats().await.unwrap().queues.len(), 1);
     assert!(commits.try_recv().is_err());
     assert_eq!(store.refused_writes(), 1);
     let replies = store.apply(vec![Command::Submit(vec![new_of("new", "new")])]).await.unwrap();
     assert!(matches!(replies[..], [Reply::Submitted(_)]));
     assert_eq!(commits.recv().await.unwrap().events[0].cursor.0, bounds.0.0 + 1);
-    assert_eq!(store.figures().await.unwrap().kinds.len(), 2);
+    assert_eq!(store.stats().await.unwrap().kinds.len(), 2);
     store.close().await;
 }
 

@@ -10,7 +10,7 @@ use raincheck_store::{EventFilter, Finding, Invariant, Maintained, PostgresStore
 
 use crate::site::{HOUR, MINUTE, SETTLED, Site, kept};
 
-/// A reader who is behind is told of what another node forgot meanwhile, in its place; with names that are forgotten, too.
+/// A reader who is behind is sent what another node forgot meanwhile, in its place; with names that are forgotten, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_of_another_node_misses_nothing() {
     let site = Site::new().await;
@@ -23,12 +23,15 @@ async fn a_reader_of_another_node_misses_nothing() {
     let page = other.events(Default::default(), &EventFilter::default(), 4).await.unwrap();
     assert_eq!(page.items, all[..4]);
     site.pass(MINUTE);
-    assert_eq!(site.retire().await, 5);
+    assert_eq!(site.purge_expired().await, 5);
     site.pass(SETTLED);
     while site.store.maintain().await.unwrap().dropped > 0 {}
     let rest = other.events(page.read_to, &EventFilter::default(), 99).await.unwrap();
-    let told = |event: &Event| (event.cursor, event.job, event.queue.clone(), event.kind.clone(), event.state);
-    assert_eq!(rest.items.iter().map(told).collect::<Vec<_>>(), all[4..].iter().map(told).collect::<Vec<_>>());
+    let published = |event: &Event| (event.cursor, event.job, event.queue.clone(), event.kind.clone(), event.state);
+    assert_eq!(
+        rest.items.iter().map(published).collect::<Vec<_>>(),
+        all[4..].iter().map(published).collect::<Vec<_>>()
+    );
     let types = all[4..].iter().map(|event| EventData::Gone(event.data.event_type()));
     assert!(rest.items.iter().map(|event| event.data.clone()).eq(types), "{rest:?}");
     // Both trim at once: each event is removed once.
@@ -42,7 +45,7 @@ async fn a_reader_of_another_node_misses_nothing() {
     };
     let (one, two) = tokio::join!(trim(site.store.clone()), trim(other.clone()));
     assert_eq!(one + two, all.len());
-    assert_eq!(site.store.figures().await.unwrap().feed.forgotten_bytes, 0);
+    assert_eq!(site.store.stats().await.unwrap().feed.forgotten_bytes, 0);
     assert_eq!(other.feed_bounds().await.unwrap().1, all.last().unwrap().cursor);
     other.close().await;
     site.close().await;
@@ -60,11 +63,11 @@ async fn the_feed_stays_as_large_as_it_may() {
             site.settle(lease, complete("1")).await;
         }
         site.pass(2 * HOUR);
-        assert_eq!(site.retire().await, 100);
-        let before = site.store.figures().await.unwrap().feed.forgotten_bytes;
+        assert_eq!(site.purge_expired().await, 100);
+        let before = site.store.stats().await.unwrap().feed.forgotten_bytes;
         assert!(before >= events(100), "{before}");
         site.trim().await;
-        let after = site.store.figures().await.unwrap().feed.forgotten_bytes;
+        let after = site.store.stats().await.unwrap().feed.forgotten_bytes;
         assert!((9_000..=10_000).contains(&after), "{after}");
         let floor = site.store.feed_bounds().await.unwrap().1;
         let left = site.events().await;
@@ -82,7 +85,7 @@ async fn what_the_feed_keeps_is_looked_at() {
     let site = Site::new().await;
     let job = site.done(MINUTE).await;
     site.pass(MINUTE);
-    assert_eq!(site.retire().await, 1);
+    assert_eq!(site.purge_expired().await, 1);
     let (kind, name) = (ObjectKind::Reader, job.queue);
     let body = Place::from(Cursor(0)).to_bytes().into();
     site.one(Command::Put(Put { kind, name, expected: Expected::Absent, body })).await;

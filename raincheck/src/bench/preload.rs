@@ -72,14 +72,14 @@ pub async fn fill(folder: &Path, count: usize, jobs: Jobs) -> Result<(), Failure
     while let Some(done) = tasks.join_next().await {
         done.map_err(broken)??;
     }
-    let figures = store.figures().await.map_err(broken)?;
+    let stats = store.stats().await.map_err(broken)?;
     store.close().await;
     let state = match jobs {
         Jobs::Waiting => State::Queued,
         Jobs::Later => State::Scheduled,
         Jobs::Finished { .. } => State::Succeeded,
     };
-    let there: u64 = figures.kinds.iter().map(|kind| kind.by_state[state as usize]).sum();
+    let there: u64 = stats.kinds.iter().map(|kind| kind.by_state[state as usize]).sum();
     if there == count as u64 { Ok(()) } else { Err(broken(format!("{there} of {count} jobs were preloaded"))) }
 }
 

@@ -85,7 +85,7 @@ impl Server {
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let begin = Instant::now();
         let mut child = command.spawn()?;
-        let (sender, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         if let Some(stderr) = child.stderr.take() {
             // Read to its end, so that the child never waits for us.
             std::thread::spawn(move || {
@@ -100,8 +100,9 @@ impl Server {
         }
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Self { child, pid: 0, address: nowhere, started_in: Duration::ZERO };
-        let told = told.recv_timeout(READY);
-        (server.address, server.pid, server.started_in) = told.map_err(|_| broken("the server did not get ready"))?;
+        let started = receiver.recv_timeout(READY);
+        (server.address, server.pid, server.started_in) =
+            started.map_err(|_| broken("the server did not get ready"))?;
         Ok(server)
     }
 

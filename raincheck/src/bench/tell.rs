@@ -65,13 +65,13 @@ async fn one_by_one(server: &Server, count: usize) -> Result<Histogram<u64>, Fai
         tokio::time::sleep(PAUSE).await;
         let complete = post(&format!("/leases/{lease}/complete"), b"{\"ok\":true}");
         let begin = Instant::now();
-        let told = async {
+        let elapsed = async {
             watcher.until(SUCCEEDED).await?;
             Ok::<_, Failure>(begin.elapsed())
         };
-        let (told, _) = tokio::try_join!(told, worker.expect(&complete, 200))?;
+        let (elapsed, _) = tokio::try_join!(elapsed, worker.expect(&complete, 200))?;
         if round >= WARM_UP {
-            times.saturating_record(u64::try_from(told.as_micros()).unwrap_or(u64::MAX));
+            times.saturating_record(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
         }
     }
     Ok(times)
@@ -92,8 +92,8 @@ async fn many(server: &Server, watchers: usize) -> Result<f64, Failure> {
     let begin = Instant::now();
     worker.expect(&post(&format!("/leases/{lease}/complete"), b"{\"ok\":true}"), 200).await?;
     let mut last = begin;
-    while let Some(told) = tasks.join_next().await {
-        last = last.max(told.map_err(broken)??);
+    while let Some(elapsed) = tasks.join_next().await {
+        last = last.max(elapsed.map_err(broken)??);
     }
     Ok((last - begin).as_secs_f64() * 1_000.0)
 }

@@ -118,7 +118,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     let mut report =
         Report { ok: true, store: url.to_string(), served, looked: 0, checks: Invariant::ALL.map(Check::of).into() };
     while let Some(page) = doctor.page().await.map_err(|error| Failure::new(Exit::Failed, error.to_string()))? {
-        report.looked += page.looked;
+        report.looked += page.examined;
         page.findings.into_iter().for_each(|finding| report.note(finding));
         for (invariant, note) in page.notes {
             report.checks[invariant as usize].why.get_or_insert_with(|| note.into());

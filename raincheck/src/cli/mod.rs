@@ -5,6 +5,7 @@ mod bars;
 mod config;
 mod connect;
 mod consumer;
+mod control;
 mod doctor;
 mod events;
 pub mod exit;
@@ -12,7 +13,6 @@ mod follow;
 #[cfg(test)]
 mod fuzz;
 mod ids;
-mod learn;
 mod list;
 pub mod logging;
 pub mod media;
@@ -21,12 +21,12 @@ mod names;
 mod operate;
 pub mod output;
 mod queue;
+mod read;
 mod reader;
 mod resources;
 mod result;
 pub mod serve;
 pub mod signals;
-mod steer;
 pub mod style;
 mod submit;
 pub mod when;
@@ -40,8 +40,8 @@ pub use bars::Bars;
 pub use connect::Connect;
 use exit::{Exit, Failure};
 pub use follow::{Show, follow};
-pub use learn::Shared;
 pub use output::print;
+pub use read::Shared;
 
 use crate::{bench, demo};
 
@@ -71,11 +71,11 @@ enum Command {
     /// Submit a job
     Submit(submit::Options),
     /// Show jobs as they are now
-    Get(learn::Get),
+    Get(read::Get),
     /// Wait until jobs are done
-    Wait(learn::Wait),
+    Wait(read::Wait),
     /// Follow jobs live until they are done
-    Watch(learn::Watch),
+    Watch(read::Watch),
     /// Fetch the result of a job
     Result(result::ResultOptions),
     /// Print what a job's run streams to its caller
@@ -83,13 +83,13 @@ enum Command {
     /// Print what a job's runs wrote for operators
     Log(result::Bytes),
     /// Cancel jobs
-    Cancel(steer::Cancel),
+    Cancel(control::Cancel),
     /// Run finished jobs again, each as a new job
-    Rerun(steer::Rerun),
+    Rerun(control::Rerun),
     /// Make scheduled jobs, and those that wait for their next attempt, due now
-    RunNow(steer::Steer),
+    RunNow(control::Control),
     /// Remove finished jobs and what belongs to them
-    Purge(steer::Steer),
+    Purge(control::Control),
     /// Print events as they happen
     Events(events::Options),
     /// List jobs, newest first

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// How often a pipe is looked at that is not empty yet: it tells nobody.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// `-o` of every reading command.
 #[derive(Args, Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ pub async fn taken() -> Result<(), Failure> {
         if is_taken {
             return Ok(());
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -57,11 +57,13 @@ impl ReaderCommand {
                 output::many(&readers, options.output.format, &["READER", "EVENTS BEHIND", "FOR", "MOVED"], row)?;
             }
             Self::Show(named) => {
-                named.show(&told(named.options.connect.client()?.reader(&named.reader).await, &named)?)?
+                named.show(&explained(named.options.connect.client()?.reader(&named.reader).await, &named)?)?
             }
             Self::Make(placed) => placed.put(Expect::Absent).await?,
             Self::Set(placed) => placed.put(Expect::Anything).await?,
-            Self::Delete(named) => told(named.options.connect.client()?.delete_reader(&named.reader).await, &named)?,
+            Self::Delete(named) => {
+                explained(named.options.connect.client()?.delete_reader(&named.reader).await, &named)?
+            }
         }
         Ok(Exit::Done)
     }
@@ -83,7 +85,7 @@ impl Placed {
     }
 }
 
-fn told<T>(answer: Result<T, Error>, named: &Named) -> Result<T, Failure> {
+fn explained<T>(answer: Result<T, Error>, named: &Named) -> Result<T, Failure> {
     answer.map_err(|error| refused(&error, &named.reader))
 }
 
@@ -141,15 +143,18 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_missed_something_is_not_one_that_is_missing() {
-        let told = |status: u16, slug: &str| {
+        let explained = |status: u16, slug: &str| {
             let problem = serde_json::from_value(serde_json::json!({ "type": format!("/problems/{slug}") })).unwrap();
             let failure = refused(&Error::Problem { status, problem, retry_after: None }, "billing");
             (failure.exit, failure.next.unwrap())
         };
-        assert_eq!(told(404, "not-found"), (Exit::NotFound, "make it with `raincheck reader make billing`".to_owned()));
-        let (exit, next) = told(410, "cursor-expired");
+        assert_eq!(
+            explained(404, "not-found"),
+            (Exit::NotFound, "make it with `raincheck reader make billing`".to_owned())
+        );
+        let (exit, next) = explained(410, "cursor-expired");
         assert!(exit == Exit::Refused && next.contains("raincheck reader set billing --cursor 0"), "{next}");
-        let (exit, next) = told(412, "precondition-failed");
+        let (exit, next) = explained(412, "precondition-failed");
         assert!(exit == Exit::Refused && next.contains("raincheck reader show billing"), "{next}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the server is told: `raincheck.toml`, the environment and flags, merged, typed and checked.
+//! The settings of the server: `raincheck.toml`, the environment and flags, merged, typed and checked.
 //!
 //! Flags win over `RAINCHECK_*`, those over the file, the file over the defaults. A value is a leaf of a [`tree`] that
 //! knows where it was said; `read` gives the tree its types. One setting is one field in `sections` or `kind`.

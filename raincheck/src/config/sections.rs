@@ -123,7 +123,7 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// What the store is told, the secret itself with it.
+    /// The options of the store, the secret itself with it.
     pub fn options(&self) -> S3Options {
         S3Options {
             endpoint: self.endpoint.clone(),
@@ -151,7 +151,7 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// What the store is told.
+    /// The options of the store.
     pub fn retention(&self) -> FeedRetention {
         FeedRetention { keep: self.keep.0, max_bytes: self.max.0 }
     }

@@ -123,7 +123,7 @@ impl Checker {
             no,
             "handed to a worker that did not ask for it: {request:?}"
         );
-        let (queue, kind) = (&self.books.queues[&life.row.queue], &self.books.kinds[&life.row.kind]);
+        let (queue, kind) = (&self.counts.queues[&life.row.queue], &self.counts.kinds[&life.row.kind]);
         demand!(!queue.settings.paused, no, "leased from a paused queue");
         demand!(!queue.over_cap() && !kind.over_cap(), no, "more run than may: {queue:?} {kind:?}");
         Ok(())
@@ -166,29 +166,29 @@ impl Checker {
             (Command::RunNow(_), Reply::NotWaiting(_) | Reply::Gone) => !wrote,
             (Command::Purge(no), Reply::Purged(_)) => !wrote && done.gone == [*no],
             (Command::Purge(_), Reply::NotFinished(_) | Reply::Gone) => !wrote,
-            (Command::SetQueue(name, patch), Reply::Queue(told)) => {
-                let kept = &mut self.books.queues.entry(name.clone()).or_default().settings;
+            (Command::SetQueue(name, patch), Reply::Queue(reply)) => {
+                let kept = &mut self.counts.queues.entry(name.clone()).or_default().settings;
                 kept.paused = patch.paused.unwrap_or(kept.paused);
                 kept.max_queued = patch.max_queued.unwrap_or(kept.max_queued);
                 kept.concurrency = patch.concurrency.unwrap_or(kept.concurrency);
-                !wrote && kept == told
+                !wrote && kept == reply
             }
-            (Command::Put(put), Reply::Put { object, is_new }) => !wrote && self.books.put(put, object, *is_new),
-            (Command::Put(put), Reply::OtherVersion(told)) => {
-                !wrote && self.books.differs(put.kind, &put.name, put.expected, told.as_ref())
+            (Command::Put(put), Reply::Put { object, is_new }) => !wrote && self.counts.put(put, object, *is_new),
+            (Command::Put(put), Reply::OtherVersion(reply)) => {
+                !wrote && self.counts.differs(put.kind, &put.name, put.expected, reply.as_ref())
             }
-            (Command::Delete(gone), Reply::OtherVersion(told)) => {
-                !wrote && self.books.differs(gone.kind, &gone.name, gone.expected, told.as_ref())
+            (Command::Delete(gone), Reply::OtherVersion(reply)) => {
+                !wrote && self.counts.differs(gone.kind, &gone.name, gone.expected, reply.as_ref())
             }
             (Command::Delete(gone), Reply::Deleted) => {
-                !wrote && self.books.delete(gone.kind, &gone.name, gone.expected)
+                !wrote && self.counts.delete(gone.kind, &gone.name, gone.expected)
             }
-            (Command::Delete(gone), Reply::Gone) => !wrote && self.books.lacks(gone.kind, &gone.name),
+            (Command::Delete(gone), Reply::Gone) => !wrote && self.counts.lacks(gone.kind, &gone.name),
             (Command::Promote(most) | Command::Expire(most), Reply::Swept(n, _)) => {
                 *n == done.events.len() && n <= most
             }
             (Command::CatchUp(most), Reply::Swept(n, _)) => !wrote && done.gone.is_empty() && n <= most,
-            (Command::Retire(most) | Command::Bury(most), Reply::Swept(n, _)) => {
+            (Command::PurgeExpired(most) | Command::DropTombstones(most), Reply::Swept(n, _)) => {
                 !wrote && *n == done.gone.len() && n <= most
             }
             (Command::Trim(trim), Reply::Swept(n, _)) => !wrote && done.gone.is_empty() && *n <= trim.limit,

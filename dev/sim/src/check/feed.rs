@@ -14,10 +14,10 @@ impl Checker {
             let (gone, there) = (matches!(event.data, EventData::Gone(_)), self.lives.contains_key(&event.no));
             demand!(gone != there, event.no, "a job that is there: {there}, and a reader was given {event:?}");
         }
-        self.told_all(after, events, to)
+        self.published_all(after, events, to)
     }
 
-    fn told_all(&self, after: Cursor, events: &[Event], to: Cursor) -> Verdict {
+    fn published_all(&self, after: Cursor, events: &[Event], to: Cursor) -> Verdict {
         let above = (Bound::Excluded(after.0), Bound::Included(to.0.max(after.0)));
         same(after, events, self.feed.range(above).map(|(cursor, (no, seq, _))| (*cursor, *no, *seq)))
     }
@@ -27,7 +27,7 @@ impl Checker {
         if floor == std::mem::replace(&mut self.floor, floor) {
             return Ok(());
         }
-        // What everybody has read is not in the books any more.
+        // What everybody has read is not kept any more.
         let Some((no, _, at)) = self.feed.get(&floor.0) else { return Ok(()) };
         demand!(!self.lives.contains_key(no), *no, "event {floor:?} is gone, its job is not");
         let over = self.now.since(*at) >= self.retention.keep || self.retention.max_bytes < u64::MAX;
@@ -35,10 +35,10 @@ impl Checker {
         Ok(())
     }
 
-    /// A reader who had come to `after` was told of the next commit.
+    /// A reader who had come to `after` was sent the next commit.
     pub fn heard(&self, after: Cursor, events: &[Event]) -> Verdict {
         let to = events.last().map_or(after, |event| event.cursor);
-        self.told_all(after, events, to)
+        self.published_all(after, events, to)
     }
 
     /// Nobody reads at or below this place any more.

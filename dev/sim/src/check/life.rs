@@ -70,9 +70,9 @@ impl Life {
 
     /// Takes the stored row, which must agree with the events.
     pub fn becomes(&mut self, row: &Job) -> Verdict {
-        let told = (self.state, self.attempt, self.seq, self.failures, self.losses, self.stopping, self.shared);
+        let by_events = (self.state, self.attempt, self.seq, self.failures, self.losses, self.stopping, self.shared);
         let there = (row.state, row.attempt, row.seq, row.failures, row.losses, row.cancel_requested, row.shared);
-        demand!(there == told, row.no, "the row says {there:?}, its events say {told:?}");
+        demand!(there == by_events, row.no, "the row says {there:?}, its events say {by_events:?}");
         let was = &self.row;
         let fixed = |job: &Job| {
             let asked = (job.priority, job.max_attempts, job.start_by, job.timeout, job.retention);

@@ -1,8 +1,8 @@
-//! A checker that sees every commit and every answer, keeps its own books of what must be so, and says no at the
+//! A checker that sees every commit and every answer, keeps its own record of what must be so, and says no at the
 //! first thing that is not. It shares no code with the rules it watches.
 
-mod books;
 mod cause;
+mod counts;
 mod feed;
 mod follow;
 mod life;
@@ -19,7 +19,7 @@ use raincheck_core::{
 };
 
 use crate::model::{Found, Model};
-use books::Books;
+use counts::Counts;
 use follow::Owed;
 use life::Life;
 use verdict::demand;
@@ -62,7 +62,7 @@ pub struct Checker {
     forgotten: BTreeMap<JobNo, Timestamp>,
     /// The highest number ever given.
     newest: JobNo,
-    books: Books,
+    counts: Counts,
     keys: BTreeMap<(Name, Box<str>), (JobNo, Digest)>,
     ids: BTreeMap<JobId, (JobNo, Digest)>,
     batches: BTreeMap<Box<str>, (Vec<JobNo>, Digest)>,
@@ -92,7 +92,7 @@ impl Checker {
             lives: BTreeMap::new(),
             forgotten: BTreeMap::new(),
             newest: JobNo(0),
-            books: Books::new(setup, kind_caps),
+            counts: Counts::new(setup, kind_caps),
             keys: BTreeMap::new(),
             ids: BTreeMap::new(),
             batches: BTreeMap::new(),
@@ -158,7 +158,7 @@ impl Checker {
         self.answer(done)?;
         for no in &done.gone {
             match done.command {
-                Command::Bury(_) => self.drop_tombstone(*no)?,
+                Command::DropTombstones(_) => self.drop_tombstone(*no)?,
                 _ => self.forget(*no, &done.command)?,
             }
         }
@@ -172,7 +172,7 @@ impl Checker {
         demand!(life.state.is_final(), no, "an unfinished job was deleted: {row:#?}");
         let over = matches!(cause, Command::Purge(_)) || life.is_over(self.now);
         demand!(over, no, "retention took a job that it should have kept: {row:#?}");
-        self.books.moved(row, Some(life.state), None);
+        self.counts.moved(row, Some(life.state), None);
         self.forgotten.insert(no, self.now.plus(self.tombstone));
         self.accepted.remove(&no);
         Ok(())

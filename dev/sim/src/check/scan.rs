@@ -6,7 +6,7 @@ use super::{Checker, Verdict, demand};
 use crate::model::{Claim, Model};
 
 impl Checker {
-    /// Compares all that is on disk with the books.
+    /// Compares all that is on disk with what must be so.
     pub fn scan(&self, store: &Model) -> Verdict {
         for no in &self.acknowledged {
             let there = self.lives.contains_key(no) || self.forgotten.contains_key(no);
@@ -39,7 +39,7 @@ impl Checker {
             demand!(store.disk().has_tombstone(*no), *no, "a tombstone is missing");
         }
         let objects: Vec<_> = store.disk().objects.iter().map(|(_, object)| object).collect();
-        let kept: Vec<_> = self.books.objects().collect();
+        let kept: Vec<_> = self.counts.objects().collect();
         demand!(objects == kept, JobNo(0), "named objects are {objects:?}, put were {kept:?}");
         self.names(store)?;
         self.recount(store)
@@ -64,13 +64,13 @@ impl Checker {
         Ok(())
     }
 
-    /// Kept figures are those of a recount.
+    /// Kept statistics are those of a recount.
     fn recount(&self, store: &Model) -> Verdict {
-        for (name, line) in &self.books.queues {
+        for (name, line) in &self.counts.queues {
             let kept = store.disk().jobs.count(|queue, _| queue == name);
             demand!(kept == line.by_state, JobNo(0), "queue {name}: {kept:?}, counted {:?}", line.by_state);
         }
-        for (name, line) in &self.books.kinds {
+        for (name, line) in &self.counts.kinds {
             let kept = store.disk().jobs.count(|_, kind| kind == name);
             demand!(kept == line.by_state, JobNo(0), "kind {name}: {kept:?}, counted {:?}", line.by_state);
         }

@@ -68,7 +68,7 @@ impl Checker {
             life.queued = (self.starts, self.line);
         }
         let row = life.row.clone();
-        self.books.moved(&row, Some(from), Some(event.state));
+        self.counts.moved(&row, Some(from), Some(event.state));
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ impl Checker {
         let job = got.job();
         demand!(no > self.newest, no, "number {no:?} was given after {:?}", self.newest);
         self.newest = no;
-        let full = self.books.queue_is_full(&new.queue) || self.books.all_is_full();
+        let full = self.counts.queue_is_full(&new.queue) || self.counts.all_is_full();
         demand!(!full, no, "taken though there was no room");
         let state =
             if new.run_at.unwrap_or(self.now.plus(new.delay)) > self.now { State::Scheduled } else { State::Queued };
@@ -48,7 +48,7 @@ impl Checker {
             let before = self.keys.get(&(new.queue.clone(), key.clone()));
             demand!(before.is_none(), no, "the key {key:?} stands for {before:?} too");
         }
-        self.books.moved(job, None, Some(job.state));
+        self.counts.moved(job, None, Some(job.state));
         let mut life = Life::new(job, new);
         if state == State::Queued {
             self.line += 1;
@@ -142,8 +142,8 @@ impl Checker {
             Refusal::Purged(_) => by_key.into_iter().chain(by_id).any(|(no, _)| {
                 self.forgotten.contains_key(no) || self.lives.get(no).is_some_and(|life| life.is_over(self.now))
             }),
-            Refusal::QueueFull(queue, _) => self.books.queue_is_full(queue),
-            Refusal::StoreFull(_) => self.books.all_is_full(),
+            Refusal::QueueFull(queue, _) => self.counts.queue_is_full(queue),
+            Refusal::StoreFull(_) => self.counts.all_is_full(),
             Refusal::KeyTwice(first) => asked[*first].spec.key == new.spec.key,
             Refusal::TooManyNames | Refusal::BatchReused | Refusal::BatchForgotten => false,
         };

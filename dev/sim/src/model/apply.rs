@@ -22,12 +22,12 @@ impl Model {
                 }
             }
             Command::Lease(request) => self.lease(&request),
-            Command::Retire(_) => {
+            Command::PurgeExpired(_) => {
                 let reply = self.carry_out(command)?;
                 self.purge_expired(reply)
             }
             Command::CatchUp(limit) => self.catch_up(limit),
-            Command::Bury(limit) => self.drop_tombstones(limit),
+            Command::DropTombstones(limit) => self.drop_tombstones(limit),
             Command::Trim(trim) => self.trim(trim),
             Command::Settle(_)
             | Command::Progress(..)

@@ -55,7 +55,7 @@ pub enum Meta {
     /// Up to here only events of jobs that are there are left.
     Trimmed,
     /// The highest number whose tombstone was forgotten.
-    Buried,
+    LastDropped,
 }
 
 macro_rules! disk {

@@ -130,7 +130,7 @@ impl Jobs {
     }
 
     /// When the next job is past its retention.
-    pub fn next_retirement(&self) -> Option<Timestamp> {
+    pub fn next_expiry(&self) -> Option<Timestamp> {
         self.expiring.first().map(|(at, _)| *at)
     }
 }

@@ -107,7 +107,7 @@ pub struct Model {
     follow_ups: FollowUps,
     /// Of the open transaction.
     events: Vec<Event>,
-    /// Jobs that the present command purged or buried.
+    /// Jobs that the present command purged, or whose tombstones it dropped.
     gone: Vec<JobNo>,
 }
 
@@ -178,7 +178,7 @@ impl Model {
         &self.events
     }
 
-    /// Jobs that the last command purged or buried.
+    /// Jobs that the last command purged, or whose tombstones it dropped.
     pub fn take_gone(&mut self) -> Vec<JobNo> {
         std::mem::take(&mut self.gone)
     }
@@ -213,7 +213,7 @@ impl Model {
         self.fuse = None;
         let last_job = self.disk.jobs.iter().next_back().map_or(0, |job| job.no.0);
         let last_tombstone = self.disk.tombstones.iter().next_back().map_or(0, |(no, _)| no.0);
-        let mut last = last_job.max(last_tombstone).max(self.disk.meta(Meta::Buried));
+        let mut last = last_job.max(last_tombstone).max(self.disk.meta(Meta::LastDropped));
         if self.has(Flaw::NumbersFromClock) {
             last = 0;
         }

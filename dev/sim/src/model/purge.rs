@@ -15,7 +15,7 @@ impl Model {
     pub(super) fn purge(&mut self, job: &Job) -> Result<(), Stop> {
         self.effect()?;
         let no = job.no;
-        if !job.state.is_final() && !self.has(Flaw::RetireWithoutState) {
+        if !job.state.is_final() && !self.has(Flaw::PurgeWithoutState) {
             return Err(Stop::Refused(format!("a purge of what is not final: {job:?}")));
         }
         // These would have gone before if the job had not been there.
@@ -49,7 +49,7 @@ impl Model {
     /// Purges one more than a sweep did, whatever its state, if that is the flaw.
     pub(super) fn purge_expired(&mut self, reply: Reply) -> Result<Reply, Stop> {
         let old = |job: &&Job| !job.state.is_final() && self.now.since(job.created_at) >= job.retention.failed;
-        let found = self.disk.jobs.iter().find(old).filter(|_| self.has(Flaw::RetireWithoutState)).cloned();
+        let found = self.disk.jobs.iter().find(old).filter(|_| self.has(Flaw::PurgeWithoutState)).cloned();
         match (found, reply) {
             (Some(job), Reply::Swept(swept, purged)) => self.purge(&job).map(|()| Reply::Swept(swept + 1, purged)),
             (_, reply) => Ok(reply),
@@ -107,7 +107,7 @@ impl Model {
     }
 
     fn drop_tombstone(&mut self, no: JobNo) -> Result<(), Stop> {
-        self.disk.raise(Meta::Buried, no.0);
+        self.disk.raise(Meta::LastDropped, no.0);
         self.disk.tombstones.remove(&no);
         self.pass_on(no)?;
         self.unclaim(no, |_| true);

@@ -137,7 +137,7 @@ impl Model {
     }
 
     /// When the next job is past its retention.
-    pub fn next_retirement(&self) -> Option<Timestamp> {
-        self.disk.jobs.next_retirement()
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.disk.jobs.next_expiry()
     }
 }

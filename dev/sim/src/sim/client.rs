@@ -55,7 +55,7 @@ impl Sim {
 
     pub(super) fn client_hears(&mut self, who: usize, command: &Command, answer: Answer) {
         match answer {
-            Answer::Told(replies) => {
+            Answer::Replied(replies) => {
                 self.clients[who].waiting = None;
                 for reply in &replies {
                     match reply {

@@ -242,7 +242,7 @@ impl Sim {
                     self.server.tally.count("fault: answer lost");
                     Answer::Unknown
                 }
-                Some(replies) => Answer::Told(replies),
+                Some(replies) => Answer::Replied(replies),
                 None => Answer::Unknown,
             };
             self.hear(request, answer);
@@ -251,7 +251,7 @@ impl Sim {
     }
 
     fn hear(&mut self, request: Request, answer: Answer) {
-        if let Answer::Told(replies) = &answer {
+        if let Answer::Replied(replies) = &answer {
             for (command, reply) in request.commands.iter().zip(replies) {
                 self.server.check.answered(command, reply);
             }
@@ -287,8 +287,8 @@ impl Sim {
         let commands = match self.rng.random_range(0..if self.plan.trims { 13 } else { 10 }) {
             0..4 => settle_overdue(&self.server)?.into_iter().take(some).collect(),
             4..7 => vec![Command::CatchUp(some), Command::Promote(some), Command::Expire(some)],
-            7..9 => vec![Command::Retire(some)],
-            9 => vec![Command::Bury(some)],
+            7..9 => vec![Command::PurgeExpired(some)],
+            9 => vec![Command::DropTombstones(some)],
             _ => {
                 let slowest = self.readers.iter().map(Reader::after).min();
                 let read = slowest.filter(|_| self.rng.random()).unwrap_or(Cursor(i64::MAX));

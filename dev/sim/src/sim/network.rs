@@ -20,7 +20,7 @@ pub(super) struct Request {
 
 /// What a caller learns of its request.
 pub(super) enum Answer {
-    Told(Vec<Reply>),
+    Replied(Vec<Reply>),
     /// Nothing happened, says the server.
     Nothing,
     Unknown,

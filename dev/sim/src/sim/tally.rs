@@ -96,9 +96,9 @@ impl Tally {
             Reply::Purged(_) => self.count("purged: by hand"),
             Reply::Swept(n, _) => {
                 let what = match done.command {
-                    Command::Retire(_) => "purged: by retention",
+                    Command::PurgeExpired(_) => "purged: by retention",
                     Command::CatchUp(_) => "follow-up: caught up",
-                    Command::Bury(_) => "tombstones buried",
+                    Command::DropTombstones(_) => "tombstones dropped",
                     Command::Trim(_) => "events trimmed",
                     _ => return,
                 };

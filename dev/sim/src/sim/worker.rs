@@ -96,7 +96,7 @@ impl Sim {
     pub(super) fn worker_hears(&mut self, who: usize, command: &Command, answer: Answer) {
         self.workers[who].waiting = None;
         match (command, answer) {
-            (Command::Lease(_), Answer::Told(replies)) => {
+            (Command::Lease(_), Answer::Replied(replies)) => {
                 if let [Reply::Leased(leased)] = &replies[..] {
                     let runs = &mut self.workers[who].runs;
                     runs.extend(leased.iter().map(|(job, _)| Run { lease: job.lease_ref(), ending: None }));
@@ -105,7 +105,7 @@ impl Sim {
             (Command::Lease(request), Answer::Unknown) if request.request_id.is_some() => {
                 self.workers[who].again = Some(request.clone());
             }
-            (Command::Settle(settle), Answer::Told(_)) => {
+            (Command::Settle(settle), Answer::Replied(_)) => {
                 self.workers[who].runs.retain(|run| run.lease != settle.lease);
             }
             _ => {}

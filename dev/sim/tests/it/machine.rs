@@ -8,7 +8,7 @@ use raincheck_core::{
 };
 use raincheck_sim::{BEGIN, Luck, Model, Server, Setup, ask};
 
-use crate::reference::{ATTEMPTS, End, Move, Reference, Stand, TTL};
+use crate::reference::{ATTEMPTS, End, Move, Reference, Status, TTL};
 
 /// A server, and the number of each job in the order in which they were made.
 struct System {
@@ -121,16 +121,16 @@ impl StateMachineTest for Rules {
         assert_eq!(system.numbers.len(), reference.jobs.len(), "one job per key, one for each submit without");
         for (no, expected) in system.numbers.iter().zip(&reference.jobs) {
             let job = system.server.store.job(*no).expect("it is there");
-            let stand = match job.state {
-                State::Queued => Stand::Queued,
-                State::Running => Stand::Running,
-                State::Succeeded => Stand::Succeeded,
-                State::Failed => Stand::Failed,
-                State::Canceled => Stand::Canceled,
+            let status = match job.state {
+                State::Queued => Status::Queued,
+                State::Running => Status::Running,
+                State::Succeeded => Status::Succeeded,
+                State::Failed => Status::Failed,
+                State::Canceled => Status::Canceled,
                 State::Scheduled | State::Blocked => panic!("nothing waits for a time here: {job:?}"),
             };
-            let there = (stand, job.attempt, job.failures, job.losses, job.cancel_requested);
-            let expected = (expected.stand, expected.attempt, expected.failures, expected.losses, expected.stopping);
+            let there = (status, job.attempt, job.failures, job.losses, job.cancel_requested);
+            let expected = (expected.status, expected.attempt, expected.failures, expected.losses, expected.stopping);
             assert_eq!(there, expected, "{job:?}");
         }
         system.server.check.scan(&system.server.store).expect("kept promises");

@@ -52,7 +52,7 @@ pub enum End {
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stand {
+pub enum Status {
     Queued,
     Running,
     Succeeded,
@@ -62,7 +62,7 @@ pub enum Stand {
 
 #[derive(Clone, Debug)]
 pub struct Job {
-    pub stand: Stand,
+    pub status: Status,
     pub attempt: u32,
     pub failures: u32,
     pub losses: u32,
@@ -95,13 +95,13 @@ impl Reference {
 
     /// The job that is leased next.
     fn first(&self) -> Option<usize> {
-        let queued = (0..self.jobs.len()).filter(|at| self.jobs[*at].stand == Stand::Queued);
+        let queued = (0..self.jobs.len()).filter(|at| self.jobs[*at].status == Status::Queued);
         queued.min_by_key(|at| (self.jobs[*at].since, *at))
     }
 
     fn running(&mut self, job: usize) -> Option<&mut Job> {
         let at = self.which(job)?;
-        Some(&mut self.jobs[at]).filter(|job| job.stand == Stand::Running)
+        Some(&mut self.jobs[at]).filter(|job| job.status == Status::Running)
     }
 }
 
@@ -160,9 +160,9 @@ impl ReferenceStateMachine for Reference {
                 if !known {
                     state.newest = state.minted;
                     let key = key.map(|key| (key, content));
-                    let stand = Stand::Queued;
+                    let status = Status::Queued;
                     state.jobs.push(Job {
-                        stand,
+                        status,
                         attempt: 0,
                         failures: 0,
                         losses: 0,
@@ -176,7 +176,7 @@ impl ReferenceStateMachine for Reference {
             Move::Lease => {
                 if let Some(first) = state.first() {
                     let job = &mut state.jobs[first];
-                    (job.stand, job.attempt, job.until) = (Stand::Running, job.attempt + 1, now + TTL);
+                    (job.status, job.attempt, job.until) = (Status::Running, job.attempt + 1, now + TTL);
                 }
             }
             Move::Finish { job, late: false, end } => {
@@ -198,10 +198,10 @@ impl ReferenceStateMachine for Reference {
             Move::Cancel { job } => {
                 if let Some(at) = state.which(job) {
                     let job = &mut state.jobs[at];
-                    match job.stand {
-                        Stand::Queued => job.stand = Stand::Canceled,
-                        Stand::Running => job.stopping = true,
-                        Stand::Succeeded | Stand::Failed | Stand::Canceled => {}
+                    match job.status {
+                        Status::Queued => job.status = Status::Canceled,
+                        Status::Running => job.stopping = true,
+                        Status::Succeeded | Status::Failed | Status::Canceled => {}
                     }
                 }
             }
@@ -216,7 +216,7 @@ impl ReferenceStateMachine for Reference {
             }
             Move::Restart => {
                 (state.line, state.minted) = (state.newest, state.newest);
-                for job in state.jobs.iter_mut().filter(|job| job.stand == Stand::Running) {
+                for job in state.jobs.iter_mut().filter(|job| job.status == Status::Running) {
                     job.until = now + TTL;
                 }
             }
@@ -227,16 +227,16 @@ impl ReferenceStateMachine for Reference {
 
 impl Job {
     fn again(&mut self, line: i64) {
-        (self.stand, self.since) = (Stand::Queued, line);
+        (self.status, self.since) = (Status::Queued, line);
     }
 
     fn finish(&mut self, end: End, line: i64) {
         match end {
-            End::Complete => (self.stand, self.losses) = (Stand::Succeeded, 0),
-            _ if self.stopping => self.stand = Stand::Canceled,
+            End::Complete => (self.status, self.losses) = (Status::Succeeded, 0),
+            _ if self.stopping => self.status = Status::Canceled,
             End::Fail => {
                 (self.failures, self.losses) = (self.failures + 1, 0);
-                if self.failures < ATTEMPTS { self.again(line) } else { self.stand = Stand::Failed }
+                if self.failures < ATTEMPTS { self.again(line) } else { self.status = Status::Failed }
             }
             End::Release => {
                 self.losses = 0;
@@ -247,11 +247,11 @@ impl Job {
 
     fn lose(&mut self) {
         if self.stopping {
-            self.stand = Stand::Canceled;
+            self.status = Status::Canceled;
             return;
         }
         self.losses += 1;
         // Back in its old place.
-        self.stand = if self.losses < 3 { Stand::Queued } else { Stand::Failed };
+        self.status = if self.losses < 3 { Status::Queued } else { Status::Failed };
     }
 }

@@ -17,10 +17,10 @@ use rustix::process::{Resource, getrlimit};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::bed::{Bed, until};
 use crate::campaign::{Order, runtime};
 use crate::scratch::built;
 use crate::tally::Tally;
+use crate::test_server::{TestServer, until};
 use crate::wire::{Event, Job, State, What};
 
 /// The kind that all of them serve; each serves one of its own besides, by its name.
@@ -68,43 +68,43 @@ pub fn run(order: &Order) -> Result<Tally> {
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
-    let bed = Bed::new(order.name, "")?;
+    let test = TestServer::new(order.name, "")?;
     // Somebody else must be able to reach it.
     let place = std::env::temp_dir().join(format!("raincheck-{}-{}", order.name, std::process::id()));
     fs::create_dir_all(&place)?;
-    let done = loops(order, &bed, &place).await;
+    let done = loops(order, &test, &place).await;
     let removed = fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()));
-    let (jobs, told) = done?;
+    let (jobs, reports) = done?;
     removed?;
     let (loops, ends) = (u64::from(order.loops), jobs as u64);
     let faults = loops * (FAULTS.len() as u64 - 1);
-    let note = format!("workers said {told} times that they cannot run jobs");
-    bed.close(Tally { loops, faults, submits: ends, ends, notes: vec![note], ..Tally::default() })
+    let note = format!("workers said {reports} times that they cannot run jobs");
+    test.close(Tally { loops, faults, submits: ends, ends, notes: vec![note], ..Tally::default() })
 }
 
 /// The number of jobs, and of times that a worker said that it was broken.
-async fn loops(order: &Order, bed: &Bed, place: &Path) -> Result<(usize, usize)> {
+async fn loops(order: &Order, test: &TestServer, place: &Path) -> Result<(usize, usize)> {
     fs::set_permissions(place, fs::Permissions::from_mode(0o755))?;
     fs::copy(built("raincheck")?, place.join("raincheck"))?;
-    let url = bed.server()?.url.clone();
+    let url = test.server()?.url.clone();
     let mut workers = FAULTS.map(|fault| Worker::start(fault, place, &url)).into_iter().collect::<Result<Vec<_>>>()?;
     let mut rng = StdRng::seed_from_u64(order.seed);
     let mut all = Vec::new();
     for _ in 0..order.loops {
         let mut own = Vec::new();
         for worker in &workers {
-            own.push(submit(bed, &worker.name).await?);
+            own.push(submit(test, &worker.name).await?);
         }
-        ended(bed, &own).await.context("while all are well")?;
+        ended(test, &own).await.context("while all are well")?;
         let said = workers.iter().map(Worker::said).collect::<Result<Vec<_>>>()?;
         // Some break while they run something.
-        let mut shared = jobs(bed, SHARED, JOBS / 2).await?;
+        let mut shared = jobs(test, SHARED, JOBS / 2).await?;
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..200))).await;
         workers.iter_mut().try_for_each(Worker::hurt)?;
-        shared.extend(jobs(bed, SHARED, JOBS / 2).await?);
+        shared.extend(jobs(test, SHARED, JOBS / 2).await?);
         let mut waiting = Vec::new();
         for worker in &workers {
-            waiting.push(submit(bed, &worker.name).await?);
+            waiting.push(submit(test, &worker.name).await?);
         }
         let silent = || -> Result<Vec<Fault>> {
             let broken = workers.iter().zip(&said).filter(|(worker, _)| worker.fault != Fault::Nothing);
@@ -112,20 +112,20 @@ async fn loops(order: &Order, bed: &Bed, place: &Path) -> Result<(usize, usize)>
             silent.filter_map(Result::transpose).collect()
         };
         if until("all say that they cannot run jobs", SAID, async || Ok(silent()?.is_empty())).await.is_err() {
-            bed.log.complain("silent", format!("{:?}", silent()?));
+            test.log.complain("silent", format!("{:?}", silent()?));
         }
         // The healthy one does all of the work meanwhile.
-        ended(bed, &shared).await.context("while some are broken")?;
+        ended(test, &shared).await.context("while some are broken")?;
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..500))).await;
         workers.iter_mut().try_for_each(Worker::mend)?;
-        ended(bed, &waiting).await.context("after all were mended")?;
+        ended(test, &waiting).await.context("after all were mended")?;
         all.extend(own.into_iter().chain(shared).chain(waiting));
     }
     for id in &all {
-        judge(bed, id).await?;
+        judge(test, id).await?;
     }
-    let told = workers.iter().map(Worker::said).sum::<Result<usize>>()?;
-    Ok((all.len(), told))
+    let reports = workers.iter().map(Worker::said).sum::<Result<usize>>()?;
+    Ok((all.len(), reports))
 }
 
 /// The events of one job.
@@ -135,17 +135,17 @@ struct OwnEvents {
 }
 
 /// It succeeded, its end is its last event and the only one, and nothing was held against it.
-async fn judge(bed: &Bed, id: &str) -> Result<()> {
-    let job: Job = bed.http.fetch(&format!("/jobs/{id}?on_failure=200")).await?;
-    let events: OwnEvents = bed.http.fetch(&format!("/jobs/{id}/events?after=0")).await?;
+async fn judge(test: &TestServer, id: &str) -> Result<()> {
+    let job: Job = test.http.fetch(&format!("/jobs/{id}?on_failure=200")).await?;
+    let events: OwnEvents = test.http.fetch(&format!("/jobs/{id}/events?after=0")).await?;
     let ends = events.items.iter().filter(|event| event.state.is_final()).count();
     let last = events.items.last().is_some_and(|event| event.what == What::Succeeded);
     if job.state != State::Succeeded || ends != 1 || !last {
-        bed.log.complain("end", format!("{id} is {:?} with {ends} ends", job.state));
+        test.log.complain("end", format!("{id} is {:?} with {ends} ends", job.state));
     }
     for event in events.items.iter().filter(|event| matches!(event.what, What::Retrying | What::Failed | What::Lost)) {
         let problem = event.data.problem.as_ref().map(|problem| problem.kind.clone()).unwrap_or_default();
-        bed.log.complain(
+        test.log.complain(
             "counted",
             format!("{id} of {}: {:?} {problem} in attempt {}", job.kind, event.what, event.attempt),
         );
@@ -153,26 +153,26 @@ async fn judge(bed: &Bed, id: &str) -> Result<()> {
     Ok(())
 }
 
-async fn jobs(bed: &Bed, kind: &str, count: usize) -> Result<Vec<String>> {
+async fn jobs(test: &TestServer, kind: &str, count: usize) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     for _ in 0..count {
-        ids.push(submit(bed, kind).await?);
+        ids.push(submit(test, kind).await?);
     }
     Ok(ids)
 }
 
-async fn submit(bed: &Bed, kind: &str) -> Result<String> {
+async fn submit(test: &TestServer, kind: &str) -> Result<String> {
     let answer =
-        bed.http.post("/jobs", &json!({"kind": kind, "input": 1})).await.ok().context("the connection broke")?;
+        test.http.post("/jobs", &json!({"kind": kind, "input": 1})).await.ok().context("the connection broke")?;
     Ok(answer.json::<Job>()?.id.to_string())
 }
 
-async fn ended(bed: &Bed, ids: &[String]) -> Result<()> {
+async fn ended(test: &TestServer, ids: &[String]) -> Result<()> {
     for id in ids {
         let path = format!("/jobs/{id}?on_failure=200");
         let what = format!("job {id} ends");
         until(&what, ENDS, async || {
-            let answer = bed.http.get(&path).await.ok().context("the connection broke")?;
+            let answer = test.http.get(&path).await.ok().context("the connection broke")?;
             Ok(answer.json::<Job>()?.state.is_final())
         })
         .await?;

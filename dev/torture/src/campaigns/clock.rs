@@ -12,7 +12,7 @@ use crate::campaign::{Order, runtime};
 use crate::content::Content;
 use crate::http::Http;
 use crate::load::Mix;
-use crate::log::{End, EndFate, Fate, Grant, Submit};
+use crate::log::{End, EndFate, Fate, LeaseRecord, Submit};
 use crate::queues::PROBE;
 use crate::round::Round;
 use crate::server::Launch;
@@ -82,8 +82,8 @@ async fn across(http: &Http, round: &Round, number: u32, jump: impl FnOnce() -> 
     let done = http.send(reqwest::Method::POST, &path, "application/json", result).await.ok().context("broken")?;
     ensure!(done.status == 200, "jump {number}: a completion was answered {} {}", done.status, done.text());
     let end = Some((end, EndFate::Taken(State::Succeeded)));
-    let grant = Grant { lease: leased.lease.clone(), request: format!("steady {number}"), end };
-    log.write(|book| book.grants.insert(run, grant));
+    let record = LeaseRecord { lease: leased.lease.clone(), request: format!("steady {number}"), end };
+    log.write(|records| records.leases.insert(run, record));
     Ok(())
 }
 

@@ -8,9 +8,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, until};
 use crate::campaign::{Order, runtime};
 use crate::tally::Tally;
+use crate::test_server::{TestServer, until};
 use crate::wire::{Event, Job, State, What};
 
 /// A killed server's processes are gone within this.
@@ -46,40 +46,40 @@ async fn campaign(order: &Order) -> Result<Tally> {
         json!(plain),
         json!(warm)
     );
-    let mut bed = Bed::new(order.name, &settings)?;
+    let mut test = TestServer::new(order.name, &settings)?;
     let mut rng = StdRng::seed_from_u64(order.seed);
     let (mut jobs, mut slowest) = (Vec::new(), Duration::ZERO);
     for _ in 0..order.loops {
         for kind in KINDS {
-            let answer = bed.http.post("/jobs", &json!({"kind": kind})).await.ok().context("the connection broke")?;
+            let answer = test.http.post("/jobs", &json!({"kind": kind})).await.ok().context("the connection broke")?;
             jobs.push(answer.json::<Job>()?.id);
         }
         let started = until("the commands run", AGAIN, async || Ok(processes(&mark)? >= KINDS.len()));
         started.await?;
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
-        bed.kill()?;
+        test.kill()?;
         let gone = until("the processes of a killed server are gone", GONE, async || Ok(processes(&mark)? == 0));
         slowest = slowest.max(gone.await?);
-        bed.start()?;
+        test.start()?;
     }
     for id in &jobs {
         let path = format!("/jobs/{id}?on_failure=200");
         let ended = until("it runs again", AGAIN, async || {
-            let answer = bed.http.get(&path).await.ok().context("the connection broke")?;
+            let answer = test.http.get(&path).await.ok().context("the connection broke")?;
             Ok(answer.json::<Job>()?.state.is_final())
         });
         ended.await?;
-        let job: Job = bed.http.fetch(&path).await?;
-        let events: OwnEvents = bed.http.fetch(&format!("/jobs/{id}/events?after=0")).await?;
+        let job: Job = test.http.fetch(&path).await?;
+        let events: OwnEvents = test.http.fetch(&format!("/jobs/{id}/events?after=0")).await?;
         let losses = events.items.iter().filter(|event: &&Event| event.what == What::Lost).count();
         if (job.state, job.attempt, losses) != (State::Succeeded, 2, 1) || value(&job) != "awake" {
-            let told = format!("{id} is {:?} after {} attempts and {losses} losses", job.state, job.attempt);
-            bed.log.complain("again", told);
+            let detail = format!("{id} is {:?} after {} attempts and {losses} losses", job.state, job.attempt);
+            test.log.complain("again", detail);
         }
     }
     let note = format!("processes of a killed server were gone after {} ms at most", slowest.as_millis());
     let (loops, ends) = (u64::from(order.loops), jobs.len() as u64);
-    bed.close(Tally { loops, faults: loops, submits: ends, ends, notes: vec![note], ..Tally::default() })
+    test.close(Tally { loops, faults: loops, submits: ends, ends, notes: vec![note], ..Tally::default() })
 }
 
 /// The result, less the end of the line.

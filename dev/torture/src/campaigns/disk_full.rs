@@ -88,7 +88,7 @@ pub fn run(order: &Order) -> Result<Tally> {
             tokio::time::sleep(Duration::from_millis(300)).await;
             disk.free()?;
             until(&http, "a submit is taken again", 202, "").await?;
-            round.log.write(|book| book.faults += 1);
+            round.log.write(|records| records.faults += 1);
         }
         let server = round.server()?;
         ensure!(server.exited(Duration::ZERO)?.is_none(), "the server ended; it must recover by itself");
@@ -150,7 +150,7 @@ async fn until(http: &Http, what: &str, status: u16, slug: &str) -> Result<()> {
         let answer = http.post("/jobs", &json!({"kind": PROBE, "queue": PROBE})).await;
         let answer = answer.map_err(|_| anyhow::anyhow!("a submit broke"))?;
         match (answer.status, answer.slug()) {
-            (is, told) if is == status && told == slug => return Ok(()),
+            (is, actual) if is == status && actual == slug => return Ok(()),
             (202 | 503, _) if begin.elapsed() < NOTICED => tokio::time::sleep(Duration::from_millis(50)).await,
             (is, _) => bail!("not within {NOTICED:?}: {what}; answered {is}: {}", answer.text()),
         }

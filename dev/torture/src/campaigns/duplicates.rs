@@ -10,10 +10,10 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::bed::Bed;
 use crate::campaign::{Order, runtime};
 use crate::http::{Answer, Broken, Http};
 use crate::tally::Tally;
+use crate::test_server::TestServer;
 use crate::wire::{Batch, Job};
 
 /// Clients that send the same.
@@ -34,30 +34,30 @@ pub fn run(order: &Order) -> Result<Tally> {
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
-    let bed = Bed::new(order.name, "")?;
+    let test = TestServer::new(order.name, "")?;
     let mut rng = StdRng::seed_from_u64(order.seed);
     let mut tally = Tally { loops: order.loops.into(), ..Tally::default() };
     for number in 0..order.loops {
         let name = Uuid::from_u128(rng.random());
-        let answers = all_at_once(&bed.http, &request(number, name, "one")).await?;
+        let answers = all_at_once(&test.http, &request(number, name, "one")).await?;
         let ids: HashSet<Vec<Uuid>> = answers.iter().map(ids).collect::<Result<_>>()?;
         if ids.len() != 1 {
             tally.doubled += 1;
-            bed.log.complain("doubled", format!("{COPIES} times {name} made {} jobs", ids.len()));
+            test.log.complain("doubled", format!("{COPIES} times {name} made {} jobs", ids.len()));
         }
         tally.submits += answers.len() as u64;
-        let other = send(&bed.http, request(number, name, "another")).await?;
+        let other = send(&test.http, request(number, name, "another")).await?;
         if other.status != 409 && other.status != 422 {
-            bed.log.complain("answer", format!("{name} with another input: {} {}", other.status, other.text()));
+            test.log.complain("answer", format!("{name} with another input: {} {}", other.status, other.text()));
         }
         tally.refused += 1;
     }
-    let queued = bed.queue("default").await?.queued;
+    let queued = test.queue("default").await?.queued;
     let expected: u64 = (0..order.loops).map(jobs).sum();
     if queued != expected {
-        bed.log.complain("doubled", format!("{} names, {queued} jobs where {expected} belong", order.loops));
+        test.log.complain("doubled", format!("{} names, {queued} jobs where {expected} belong", order.loops));
     }
-    bed.close(tally)
+    test.close(tally)
 }
 
 /// How many jobs request `number` asks for.

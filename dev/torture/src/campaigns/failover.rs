@@ -16,12 +16,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use uuid::Uuid;
 
-use crate::bed::until;
 use crate::campaign::{Order, runtime};
 use crate::load::Mix;
 use crate::round::Round;
 use crate::server::Launch;
 use crate::tally::Tally;
+use crate::test_server::until;
 use figure::Figure;
 use holders::Holders;
 use node::{NODES, Node, SOON};
@@ -69,7 +69,7 @@ async fn all_write(nodes: &[Node]) -> Result<Duration> {
 struct Took {
     promotion: Figure,
     back: Figure,
-    told: Figure,
+    notified: Figure,
 }
 
 impl Default for Took {
@@ -80,7 +80,7 @@ impl Default for Took {
                 "from the way back from a standby to the first write of each node",
                 Duration::from_secs(5),
             ),
-            told: Figure::new(
+            notified: Figure::new(
                 "from a write to its refusal by a node whose database stands still",
                 Duration::from_secs(10),
             ),
@@ -128,7 +128,7 @@ async fn seamless(order: &Order, faults: u32) -> Result<Tally> {
         ensure!(changes == 0, "nothing was lost, and {changes} other histories were seen");
     }
     let tally = round.judge().await?;
-    let notes = [took.promotion, took.back, took.told].map(|figure| figure.to_string());
+    let notes = [took.promotion, took.back, took.notified].map(|figure| figure.to_string());
     Ok(Tally { notes: notes.into(), ..tally })
 }
 
@@ -181,7 +181,7 @@ async fn stand_still(way: &Proxy, nodes: &[Node], took: &mut Took) -> Result<()>
     for node in nodes {
         let asked = Instant::now();
         let answer = node.put(id, "").await;
-        took.told.take(asked.elapsed())?;
+        took.notified.take(asked.elapsed())?;
         ensure!(answer.as_ref().map_or(true, |answer| answer.status == 503), "it was answered {answer:?}");
         until("a node is not ready while the database stands still", SOON, async || Ok(!node.is_ready().await)).await?;
     }

@@ -22,7 +22,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::bed::until;
 use crate::campaign::{Order, rounds};
 use crate::http::{Broken, Http};
 use crate::log::Log;
@@ -30,6 +29,7 @@ use crate::round::{doctor, verdict};
 use crate::scratch::Scratch;
 use crate::server::{Launch, Server};
 use crate::tally::Tally;
+use crate::test_server::until;
 use crate::wire::{Job, Leases};
 
 /// Kills before everything is brought to its end and judged; every other round has two nodes.
@@ -48,7 +48,7 @@ const LAST: &str = "last";
 
 /// An event as it is read.
 #[derive(Clone, Debug, Deserialize)]
-struct Told {
+struct Published {
     position: u64,
     job: Uuid,
     seq: u32,
@@ -61,7 +61,7 @@ struct Told {
 
 #[derive(Deserialize)]
 struct Page {
-    items: Vec<Told>,
+    items: Vec<Published>,
     next_after: String,
 }
 
@@ -134,7 +134,7 @@ async fn round(order: &Order, seed: u64, kills: u32, database: Option<&str>) -> 
         tokio::time::sleep(Duration::from_millis(rng.random_range(300..1_500))).await;
         let (launch, server) = servers.remove(0);
         server.kill()?;
-        log.write(|book| book.faults += 1);
+        log.write(|records| records.faults += 1);
         tell(&servers);
         servers.push((launch.clone(), launch.start()?));
         tell(&servers);
@@ -162,13 +162,14 @@ async fn round(order: &Order, seed: u64, kills: u32, database: Option<&str>) -> 
     let (submits, ends) = (actor.made.lock().len() as u64, actor.ended.load(Ordering::Relaxed));
     let note = format!("{} events, {gone} of them read when their job was forgotten", seen[0].len());
     let tally = Tally { faults: kills.into(), submits, ends, notes: vec![note], ..Tally::default() };
-    verdict(scratch.path(), tally, &log.read(|book| book.complaints.clone()))
+    verdict(scratch.path(), tally, &log.read(|records| records.complaints.clone()))
 }
 
 /// What three readers have seen must be the same, and all of it; answers how many events one of them saw too late to be told
 /// what they held.
-fn judge(log: &Log, made: &[Uuid], seen: &[Vec<Told>]) -> usize {
-    let places = |seen: &[Told]| seen.iter().map(|event| (event.position, event.job, event.seq)).collect::<Vec<_>>();
+fn judge(log: &Log, made: &[Uuid], seen: &[Vec<Published>]) -> usize {
+    let places =
+        |seen: &[Published]| seen.iter().map(|event| (event.position, event.job, event.seq)).collect::<Vec<_>>();
     let first = places(&seen[0]);
     for (number, other) in seen.iter().enumerate() {
         let other = places(other);
@@ -291,7 +292,7 @@ impl Actor {
     }
 
     /// Removes all jobs, says that it was the last, and waits until everything is read.
-    async fn finish(&self, readers: JoinSet<Vec<Told>>) -> Result<Vec<Vec<Told>>> {
+    async fn finish(&self, readers: JoinSet<Vec<Published>>) -> Result<Vec<Vec<Published>>> {
         let made = self.made.lock().clone();
         for job in made {
             until("a job is removed", GONE, async || Ok(self.remove(job).await)).await?;
@@ -309,7 +310,7 @@ impl Actor {
     }
 
     /// Follows by a stream, from its beginning, across every break.
-    async fn stream(self) -> Vec<Told> {
+    async fn stream(self) -> Vec<Published> {
         let mut seen = Vec::new();
         let mut last = String::new();
         loop {
@@ -334,7 +335,7 @@ impl Actor {
                         self.complain(format!("a stream was told of a {name}"));
                     }
                     if let Some(data) = field("data: ") {
-                        match serde_json::from_str::<Told>(data) {
+                        match serde_json::from_str::<Published>(data) {
                             Ok(event) => seen.push(event),
                             Err(error) => self.complain(format!("{error}: {data}")),
                         }
@@ -349,7 +350,7 @@ impl Actor {
     }
 
     /// Whether this is everything; says how far it is.
-    fn come_to(&self, seen: &[Told], number: Option<usize>) -> bool {
+    fn come_to(&self, seen: &[Published], number: Option<usize>) -> bool {
         let Some(event) = seen.last() else { return false };
         let is_over = event.kind == LAST && event.what == "canceled";
         if let Some(number) = number {
@@ -371,7 +372,7 @@ impl Actor {
     }
 
     /// Reads pages, always late.
-    async fn pages(self) -> Vec<Told> {
+    async fn pages(self) -> Vec<Published> {
         let (mut seen, mut after) = (Vec::new(), "0".to_owned());
         loop {
             tokio::time::sleep(LATE).await;
@@ -391,8 +392,8 @@ impl Actor {
 
     /// Reads from a place that the server keeps, and moves that when the two others are as far, so that nothing goes before they
     /// have read it.
-    async fn named(self) -> Vec<Told> {
-        let (mut seen, mut tag) = (Vec::<Told>::new(), String::new());
+    async fn named(self) -> Vec<Published> {
+        let (mut seen, mut tag) = (Vec::<Published>::new(), String::new());
         loop {
             let page = match self.page("/events?reader=named&wait=500ms").await {
                 Err(Broken) => continue,

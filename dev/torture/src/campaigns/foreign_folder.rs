@@ -15,13 +15,13 @@ use reqwest::Method;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::bed::{Bed, until};
 use crate::campaign::{Order, runtime};
 use crate::content::Content;
 use crate::http::{Answer, Broken};
 use crate::scratch::built;
 use crate::server::Launch;
 use crate::tally::Tally;
+use crate::test_server::{TestServer, until};
 use crate::wire::{Job, Leases};
 
 /// Within this time a server sees that its data was taken away; it looks once a second.
@@ -59,7 +59,7 @@ enum Fault {
     Restored,
 }
 
-/// A job whose input and result are files, told by a number.
+/// A job whose input and result are files, known by a number.
 struct Kept {
     id: Uuid,
     number: u64,
@@ -83,48 +83,48 @@ pub fn run(order: &Order) -> Result<Tally> {
 
 async fn one(name: &str, seed: u64, fault: Fault) -> Result<Tally> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut bed = Bed::new(name, "")?;
+    let mut test = TestServer::new(name, "")?;
     let mut kept = Vec::new();
     for _ in 0..rng.random_range(2..5) {
-        kept.push(keep(&bed, &mut rng).await?);
+        kept.push(keep(&test, &mut rng).await?);
     }
-    let strangers = plant(&bed.data().join("blobs"), &mut rng)?;
-    hurt(&mut bed, fault, &mut kept, &mut rng).await?;
+    let strangers = plant(&test.data().join("blobs"), &mut rng)?;
+    hurt(&mut test, fault, &mut kept, &mut rng).await?;
     // Every start looks at what lies there.
-    bed.kill()?;
-    bed.start()?;
+    test.kill()?;
+    test.start()?;
     let mut tally = Tally { loops: 1, faults: 1, submits: kept.len() as u64, ..Tally::default() };
     for job in &kept {
-        if !is_there(&bed, job).await? {
+        if !is_there(&test, job).await? {
             tally.lost += 1;
-            bed.log.complain("lost", format!("the payload of {} ({fault:?})", job.id));
+            test.log.complain("lost", format!("the payload of {} ({fault:?})", job.id));
         }
     }
-    judge(&bed, &strangers);
+    judge(&test, &strangers);
     tally.ends = kept.len() as u64;
-    bed.close(tally)
+    test.close(tally)
 }
 
-async fn hurt(bed: &mut Bed, fault: Fault, kept: &mut Vec<Kept>, rng: &mut StdRng) -> Result<()> {
-    let (data, folder) = (bed.data(), bed.folder().to_owned());
+async fn hurt(test: &mut TestServer, fault: Fault, kept: &mut Vec<Kept>, rng: &mut StdRng) -> Result<()> {
+    let (data, folder) = (test.data(), test.folder().to_owned());
     let (database, blobs) = (data.join("raincheck.db"), data.join("blobs"));
     match fault {
         Fault::SecondBeside => {
             let second = launch(&folder, &format!("sqlite:{}", data.join("second.db").display()), None)?;
-            refused(bed, &second, "a second database in the folder of a running one")?;
-            bed.kill()?;
-            refused(bed, &second, "a second database in the folder of a stopped one")?;
-            bed.start()
+            refused(test, &second, "a second database in the folder of a running one")?;
+            test.kill()?;
+            refused(test, &second, "a second database in the folder of a stopped one")?;
+            test.start()
         }
         Fault::OthersPayloads => {
             let own = format!("sqlite:{}", folder.join("other/raincheck.db").display());
             let alone = launch(&folder, &own, None)?;
             alone.start()?.terminate()?;
             let second = launch(&folder, &own, Some(&blobs))?;
-            refused(bed, &second, "the payloads of a running store")?;
-            bed.kill()?;
-            refused(bed, &second, "the payloads of a stopped store")?;
-            bed.start()
+            refused(test, &second, "the payloads of a running store")?;
+            test.kill()?;
+            refused(test, &second, "the payloads of a stopped store")?;
+            test.start()
         }
         Fault::Photos => {
             let photos = folder.join("photos");
@@ -133,28 +133,28 @@ async fn hurt(bed: &mut Bed, fault: Fault, kept: &mut Vec<Kept>, rng: &mut StdRn
             if rng.random() {
                 launch(&folder, &own, None)?.start()?.terminate()?;
             }
-            refused(bed, &launch(&folder, &own, Some(&photos))?, "a folder of photos")?;
-            judge(bed, &before);
+            refused(test, &launch(&folder, &own, Some(&photos))?, "a folder of photos")?;
+            judge(test, &before);
             Ok(())
         }
         Fault::NoDatabase => {
-            if rng.random() { bed.kill() } else { bed.terminate() }?;
+            if rng.random() { test.kill() } else { test.terminate() }?;
             let (away, before) = (folder.join("away.db"), files(&blobs)?);
             fs::rename(&database, &away)?;
-            let started = bed.try_start()?;
-            complain_if(bed, started, "a folder without its database");
-            judge(bed, &before);
+            let started = test.try_start()?;
+            complain_if(test, started, "a folder without its database");
+            judge(test, &before);
             if started {
-                bed.kill()?;
+                test.kill()?;
             }
             fs::rename(&away, &database)?;
-            bed.start()
+            test.start()
         }
         Fault::LogDeleted => {
             fs::remove_file(data.join("raincheck.db-wal"))?;
-            until_noticed(bed, kept, rng).await?;
-            bed.terminate()?;
-            bed.start()
+            until_noticed(test, kept, rng).await?;
+            test.terminate()?;
+            test.start()
         }
         Fault::MovedAway => {
             let away = folder.join("away");
@@ -162,23 +162,23 @@ async fn hurt(bed: &mut Bed, fault: Fault, kept: &mut Vec<Kept>, rng: &mut StdRn
             if rng.random() {
                 fs::create_dir(&data)?;
             }
-            until_noticed(bed, kept, rng).await?;
-            bed.kill()?;
+            until_noticed(test, kept, rng).await?;
+            test.kill()?;
             if data.exists() {
                 fs::remove_dir_all(&data)?;
             }
             fs::rename(&away, &data)?;
-            bed.start()
+            test.start()
         }
         Fault::Orphan => {
-            bed.kill()?;
+            test.kill()?;
             let name = format!("{:032x}", rng.random::<u128>());
             let bytes = Content::Raw(1_000).bytes(1);
             fs::write(blobs.join(&name[..2]).join(&name), &bytes)?;
-            bed.start()?;
+            test.start()?;
             let aside = fs::read(blobs.join("orphans").join(&name)).ok();
             if aside != Some(bytes) || blobs.join(&name[..2]).join(&name).exists() {
-                bed.log.complain("orphan", format!("{name} was not moved aside"));
+                test.log.complain("orphan", format!("{name} was not moved aside"));
             }
             Ok(())
         }
@@ -187,7 +187,7 @@ async fn hurt(bed: &mut Bed, fault: Fault, kept: &mut Vec<Kept>, rng: &mut StdRn
             let mut backup = Command::new(built("raincheck")?);
             let done = backup.arg("backup").arg(&copy).arg("--data").arg(&data).env_clear().output()?;
             ensure!(done.status.success(), "backup: {}", String::from_utf8_lossy(&done.stderr));
-            bed.kill()?;
+            test.kill()?;
             // The copy takes the place of what it was made of.
             fs::rename(&data, folder.join("old"))?;
             let planted = files(&folder.join("old/blobs"))?;
@@ -199,21 +199,21 @@ async fn hurt(bed: &mut Bed, fault: Fault, kept: &mut Vec<Kept>, rng: &mut StdRn
                     fs::write(target, bytes)?;
                 }
             }
-            bed.start()
+            test.start()
         }
     }
 }
 
 /// A job with its input and its result as files.
-async fn keep(bed: &Bed, rng: &mut StdRng) -> Result<Kept> {
+async fn keep(test: &TestServer, rng: &mut StdRng) -> Result<Kept> {
     let (number, length) = (rng.random(), rng.random_range(70_000..200_000));
     let content = Content::Raw(length);
     let post = async |path: &str, bytes: Vec<u8>| {
-        answered(bed.http.send(Method::POST, path, content.media_type(), bytes).await)
+        answered(test.http.send(Method::POST, path, content.media_type(), bytes).await)
     };
     let job: Job = post("/kinds/k/jobs", content.bytes(number)).await?.json()?;
     let ask = json!({"worker": {"name": "w"}, "kinds": ["k"], "max": 1});
-    let leases: Leases = answered(bed.http.post("/leases", &ask).await)?.json()?;
+    let leases: Leases = answered(test.http.post("/leases", &ask).await)?.json()?;
     let lease = &leases.leases.first().context("the job is not handed out")?.lease;
     post(&format!("/leases/{lease}/complete"), content.bytes(number)).await?;
     Ok(Kept { id: job.id, number, length })
@@ -225,21 +225,21 @@ fn answered(answer: Result<Answer, Broken>) -> Result<Answer> {
     Ok(answer)
 }
 
-async fn is_there(bed: &Bed, job: &Kept) -> Result<bool> {
+async fn is_there(test: &TestServer, job: &Kept) -> Result<bool> {
     if job.length == 0 {
         // Submitted only; its handle must answer.
-        return Ok(bed.http.get(&format!("/jobs/{}", job.id)).await.is_ok_and(|answer| answer.is_success()));
+        return Ok(test.http.get(&format!("/jobs/{}", job.id)).await.is_ok_and(|answer| answer.is_success()));
     }
-    let answer = bed.http.get(&format!("/jobs/{}/result", job.id)).await;
+    let answer = test.http.get(&format!("/jobs/{}/result", job.id)).await;
     let answer = answer.map_err(|Broken| anyhow::anyhow!("the connection broke"))?;
     Ok(answer.status == 200 && answer.body == Content::Raw(job.length).bytes(job.number))
 }
 
 /// Submits until that is refused, and readiness too. What was acknowledged until then counts.
-async fn until_noticed(bed: &Bed, kept: &mut Vec<Kept>, rng: &mut StdRng) -> Result<()> {
+async fn until_noticed(test: &TestServer, kept: &mut Vec<Kept>, rng: &mut StdRng) -> Result<()> {
     until("a submit is refused", NOTICED, async || {
         let body = json!({"kind": "late", "input": rng.random::<u32>()});
-        let answer = bed.http.post("/jobs", &body).await.map_err(|Broken| anyhow::anyhow!("the connection broke"))?;
+        let answer = test.http.post("/jobs", &body).await.map_err(|Broken| anyhow::anyhow!("the connection broke"))?;
         if answer.is_success() {
             kept.push(Kept { id: answer.json::<Job>()?.id, number: 0, length: 0 });
             return Ok(false);
@@ -249,9 +249,9 @@ async fn until_noticed(bed: &Bed, kept: &mut Vec<Kept>, rng: &mut StdRng) -> Res
     })
     .await?;
     for path in ["/readyz", "/jobs"] {
-        let status = bed.http.get(path).await.map_or(0, |answer| answer.status);
+        let status = test.http.get(path).await.map_or(0, |answer| answer.status);
         if status != 503 {
-            bed.log.complain("gone", format!("{path} answers {status} without its data"));
+            test.log.complain("gone", format!("{path} answers {status} without its data"));
         }
     }
     Ok(())
@@ -271,15 +271,15 @@ fn launch(folder: &Path, store: &str, blobs: Option<&Path>) -> Result<Launch> {
     })
 }
 
-fn refused(bed: &Bed, launch: &Launch, what: &str) -> Result<()> {
+fn refused(test: &TestServer, launch: &Launch, what: &str) -> Result<()> {
     let started = launch.try_start()?;
-    complain_if(bed, started.is_some(), what);
+    complain_if(test, started.is_some(), what);
     started.map_or(Ok(()), |server| server.kill())
 }
 
-fn complain_if(bed: &Bed, started: bool, what: &str) {
+fn complain_if(test: &TestServer, started: bool, what: &str) {
     if started {
-        bed.log.complain("taken", format!("a server took {what}"));
+        test.log.complain("taken", format!("a server took {what}"));
     }
 }
 
@@ -326,10 +326,10 @@ fn write_all(folder: &Path, paths: &[String], rng: &mut StdRng) -> Result<Strang
 }
 
 /// Says which of these were touched.
-fn judge(bed: &Bed, strangers: &Strangers) {
+fn judge(test: &TestServer, strangers: &Strangers) {
     for (path, bytes) in strangers {
         if fs::read(path).ok().as_ref() != Some(bytes) {
-            bed.log.complain("touched", path.display().to_string());
+            test.log.complain("touched", path.display().to_string());
         }
     }
 }

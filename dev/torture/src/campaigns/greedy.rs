@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::bed::Bed;
 use crate::campaign::{Order, runtime};
 use crate::http::Http;
 use crate::tally::Tally;
+use crate::test_server::TestServer;
 use crate::wire::Leases;
 
 use attacks::ATTACKS;
@@ -36,12 +36,12 @@ pub fn run(order: &Order) -> Result<Tally> {
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
-    let bed = Bed::new(order.name, "")?;
-    let caller = Caller::new(&bed.server()?.url)?;
+    let test = TestServer::new(order.name, "")?;
+    let caller = Caller::new(&test.server()?.url)?;
     let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let ordinary = tokio::spawn(ordinary(bed.http.clone(), stop.clone(), served.clone()));
+    let ordinary = tokio::spawn(ordinary(test.http.clone(), stop.clone(), served.clone()));
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let gauge = Gauge::start(bed.server()?.pid()?, caller.address)?;
+    let gauge = Gauge::start(test.server()?.pid()?, caller.address)?;
     let idle = gauge.take();
     let mut tally = Tally { loops: order.loops.into(), ..Tally::default() };
     let mut worst = Peaks::default();
@@ -53,7 +53,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
             done.with_context(|| format!("{} did not end", attack.name))?
                 .with_context(|| format!("{}: {}", attack.name, attack.about))?;
             // A fact to wait for: others were served after it began, too.
-            crate::bed::until("an ordinary client is served", Duration::from_secs(10), async || {
+            crate::test_server::until("an ordinary client is served", Duration::from_secs(10), async || {
                 ensure!(!ordinary.is_finished(), "the ordinary client gave up");
                 Ok(served.load(Relaxed) > before + 1)
             })
@@ -83,7 +83,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
                 ),
             ] {
                 if is_so {
-                    bed.log.complain("greedy", format!("{}: {fault}", attack.name));
+                    test.log.complain("greedy", format!("{}: {fault}", attack.name));
                 }
             }
             tally.faults += 1;
@@ -102,7 +102,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
         worst.live.as_secs_f64() * 1e3,
         worst.bare.as_secs_f64() * 1e3
     ));
-    bed.close(tally)
+    test.close(tally)
 }
 
 /// Submits a job, works on it and asks for it, one after the other, and is never refused.

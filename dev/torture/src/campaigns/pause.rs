@@ -68,7 +68,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
         let stopped = Duration::from_millis(rng.random_range(2_500..3_500));
         tokio::time::sleep(stopped).await;
         kill_process(pid, Signal::CONT)?;
-        round.log.write(|book| book.faults += 1);
+        round.log.write(|records| records.faults += 1);
         // Every holder has been heard again before it ends: whoever was given up by then learns of it.
         let heard = beats.load(Ordering::Relaxed) + 2 * HOLDERS as u64;
         while beats.load(Ordering::Relaxed) < heard && !holders.is_empty() {

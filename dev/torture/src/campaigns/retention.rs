@@ -15,11 +15,11 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::bed::{Bed, until};
 use crate::campaign::{Order, runtime};
 use crate::http::{Answer, Broken, Http};
 use crate::log::Log;
 use crate::tally::Tally;
+use crate::test_server::{TestServer, until};
 use crate::wire::{Job, Leases};
 
 /// How long finished jobs are kept.
@@ -58,8 +58,8 @@ pub fn run(order: &Order) -> Result<Tally> {
 
 async fn campaign(order: &Order) -> Result<Tally> {
     let mut rng = StdRng::seed_from_u64(order.seed);
-    let mut bed = Bed::new(order.name, "")?;
-    let actor = Actor { http: bed.http.clone(), log: bed.log.clone(), lives: Arc::default() };
+    let mut test = TestServer::new(order.name, "")?;
+    let actor = Actor { http: test.http.clone(), log: test.log.clone(), lives: Arc::default() };
     let mut actors = JoinSet::new();
     for number in 0..CLIENTS {
         actors.spawn(actor.clone().ask(StdRng::seed_from_u64(order.seed ^ (number << 48))));
@@ -69,8 +69,8 @@ async fn campaign(order: &Order) -> Result<Tally> {
     }
     for _ in 0..order.loops {
         tokio::time::sleep(Duration::from_millis(rng.random_range(50..600))).await;
-        bed.kill()?;
-        bed.start()?;
+        test.kill()?;
+        test.start()?;
     }
     actors.shutdown().await;
     let workers = actors.spawn(actor.clone().work());
@@ -85,7 +85,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
     workers.abort();
     // What a client sent, and never heard of, is purged too.
     let empty = until("nothing is left", GONE, async || {
-        let queue = bed.queue("default").await?;
+        let queue = test.queue("default").await?;
         Ok([queue.scheduled, queue.queued, queue.running, queue.succeeded, queue.failed, queue.canceled] == [0; 6])
     });
     empty.await?;
@@ -93,13 +93,13 @@ async fn campaign(order: &Order) -> Result<Tally> {
     let (id, key) = again.context("no job had a key")?;
     actor.keyed(key, Some(id)).await;
     // Files of requests that a kill cut off are orphans, which the next start moves aside.
-    bed.kill()?;
-    bed.start()?;
-    let files = files(&bed.data().join("blobs"))?;
+    test.kill()?;
+    test.start()?;
+    let files = files(&test.data().join("blobs"))?;
     ensure!(files == 0, "{files} files belong to no job");
     let ends = actor.lives.lock().len() as u64;
     let loops = u64::from(order.loops);
-    bed.close(Tally { loops, faults: loops + 1, submits: ends, ends, ..Tally::default() })
+    test.close(Tally { loops, faults: loops + 1, submits: ends, ends, ..Tally::default() })
 }
 
 impl Actor {

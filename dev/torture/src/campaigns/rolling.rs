@@ -35,7 +35,7 @@ pub fn run(order: &Order) -> Result<Tally> {
         }
         let log = round.log.clone();
         let tally = round.judge().await?;
-        let repeated = log.read(|book| book.repeated);
+        let repeated = log.read(|records| records.repeated);
         // Every client knows of all nodes: without one the campaign has missed what it is for.
         ensure!(repeated > 0, "no request met a node that was being restarted");
         let longest = |part: fn(&Restart) -> Duration| took.iter().map(part).max().unwrap_or_default().as_secs_f64();

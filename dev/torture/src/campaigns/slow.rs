@@ -9,9 +9,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::bed::{Bed, until};
 use crate::campaign::{Order, runtime};
 use crate::tally::Tally;
+use crate::test_server::{TestServer, until};
 
 /// Half-sent requests at once.
 const SLOW: usize = 2_000;
@@ -31,18 +31,18 @@ pub fn run(order: &Order) -> Result<Tally> {
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
-    let bed = Bed::new(order.name, "")?;
-    let address: SocketAddr = bed.server()?.url.trim_start_matches("http://").parse()?;
+    let test = TestServer::new(order.name, "")?;
+    let address: SocketAddr = test.server()?.url.trim_start_matches("http://").parse()?;
     let mut tally = Tally { loops: order.loops.into(), ..Tally::default() };
-    let mut alone = submits(&bed, Duration::from_secs(2), || false).await?;
-    let before = bed.server()?.descriptors()?;
+    let mut alone = submits(&test, Duration::from_secs(2), || false).await?;
+    let before = test.server()?.descriptors()?;
     let mut beside = Vec::new();
     for _ in 0..order.loops {
         let mut slow = JoinSet::new();
         for number in 0..SLOW {
             slow.spawn(half(address, HALVES[number % HALVES.len()]));
         }
-        until("all slow clients are connected", SHOWN_OUT, async || Ok(bed.server()?.descriptors()? >= before + SLOW))
+        until("all slow clients are connected", SHOWN_OUT, async || Ok(test.server()?.descriptors()? >= before + SLOW))
             .await?;
         let watched = async {
             let mut longest = Duration::ZERO;
@@ -58,14 +58,14 @@ async fn campaign(order: &Order) -> Result<Tally> {
                 over.set(true);
                 longest
             },
-            submits(&bed, SHOWN_OUT * 2, || over.get())
+            submits(&test, SHOWN_OUT * 2, || over.get())
         );
         ensure!(longest? <= SHOWN_OUT, "a half-sent request was held for more than {SHOWN_OUT:?}");
         beside.extend(submitted?);
         tally.faults += SLOW as u64;
     }
     let left =
-        until("their descriptors are given back", SHOWN_OUT, async || Ok(bed.server()?.descriptors()? <= before + 4));
+        until("their descriptors are given back", SHOWN_OUT, async || Ok(test.server()?.descriptors()? <= before + 4));
     left.await?;
     tally.submits = (alone.len() + beside.len()) as u64;
     let (alone, beside) = (p99(&mut alone), p99(&mut beside));
@@ -74,7 +74,7 @@ async fn campaign(order: &Order) -> Result<Tally> {
         alone.as_secs_f64() * 1e3,
         beside.as_secs_f64() * 1e3
     ));
-    bed.close(tally)
+    test.close(tally)
 }
 
 /// Sends half a request and waits to be shown out; how long that took.
@@ -82,9 +82,9 @@ async fn half(address: SocketAddr, bytes: &'static [u8]) -> Result<Duration> {
     let mut stream = TcpStream::connect(address).await.context("a slow client cannot connect")?;
     stream.write_all(bytes).await?;
     let begin = Instant::now();
-    let mut told = Vec::new();
+    let mut answer = Vec::new();
     // A reset says the same as an end.
-    match tokio::time::timeout(SHOWN_OUT * 2, stream.read_to_end(&mut told)).await {
+    match tokio::time::timeout(SHOWN_OUT * 2, stream.read_to_end(&mut answer)).await {
         Ok(Ok(_)) => Ok(begin.elapsed()),
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionReset => Ok(begin.elapsed()),
         Ok(Err(error)) => Err(error.into()),
@@ -93,11 +93,12 @@ async fn half(address: SocketAddr, bytes: &'static [u8]) -> Result<Duration> {
 }
 
 /// Submits one after the other, for so long or until it is over; how long each took.
-async fn submits(bed: &Bed, length: Duration, over: impl Fn() -> bool) -> Result<Vec<Duration>> {
+async fn submits(test: &TestServer, length: Duration, over: impl Fn() -> bool) -> Result<Vec<Duration>> {
     let (begin, mut took) = (Instant::now(), Vec::new());
     while begin.elapsed() < length && !over() {
         let start = Instant::now();
-        let answer = bed.http.post("/jobs", &json!({"kind": "k"})).await.ok().context("a submit's connection broke")?;
+        let answer =
+            test.http.post("/jobs", &json!({"kind": "k"})).await.ok().context("a submit's connection broke")?;
         ensure!(answer.status == 202, "a submit was answered {} {}", answer.status, answer.text());
         took.push(start.elapsed());
     }

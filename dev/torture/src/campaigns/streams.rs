@@ -11,9 +11,9 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::bed::Bed;
 use crate::campaign::{Order, runtime};
 use crate::tally::Tally;
+use crate::test_server::TestServer;
 use crate::wire::{Job, Leases};
 
 /// Streams of a loop.
@@ -31,14 +31,14 @@ pub fn run(order: &Order) -> Result<Tally> {
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
-    let bed = Bed::new(order.name, "")?;
-    let address: SocketAddr = bed.server()?.url.trim_start_matches("http://").parse()?;
+    let test = TestServer::new(order.name, "")?;
+    let address: SocketAddr = test.server()?.url.trim_start_matches("http://").parse()?;
     let mut jobs = Vec::with_capacity(JOBS);
     for _ in 0..JOBS {
-        let answer = bed.http.post("/jobs", &json!({"kind": "idle"})).await.ok().context("the connection broke")?;
+        let answer = test.http.post("/jobs", &json!({"kind": "idle"})).await.ok().context("the connection broke")?;
         jobs.push(answer.json::<Job>()?.id);
     }
-    let before = bed.server()?.resident()?;
+    let before = test.server()?.resident()?;
     let count = (order.loops * STREAMS) as usize;
     let (mut streams, (opened, mut open)) = (JoinSet::new(), unbounded_channel());
     for number in 0..count {
@@ -51,26 +51,26 @@ async fn campaign(order: &Order) -> Result<Tally> {
     for _ in 0..HERD.min(count) {
         open.recv().await.context("a stream did not open")?;
     }
-    let resident = bed.server()?.resident()?;
+    let resident = test.server()?.resident()?;
     let begin = Instant::now();
     let ask = json!({"worker": {"name": "w"}, "kinds": ["idle"], "max": JOBS});
-    let leases: Leases = bed.http.post("/leases", &ask).await.ok().context("the connection broke")?.json()?;
+    let leases: Leases = test.http.post("/leases", &ask).await.ok().context("the connection broke")?.json()?;
     ensure!(leases.leases.len() == JOBS, "{} of {JOBS} jobs were leased", leases.leases.len());
     let finish: Vec<Value> =
         leases.leases.iter().map(|it| json!({"lease": it.lease, "complete": {"result": "done"}})).collect();
     let ends = json!({"worker": {"name": "w"}, "kinds": ["idle"], "max": 0, "finish": finish});
-    bed.http.post("/leases", &ends).await.ok().context("the connection broke")?.json::<Leases>()?;
-    let told = tokio::time::timeout(TOLD, streams.join_all()).await.context("not every stream was told in time")?;
+    test.http.post("/leases", &ends).await.ok().context("the connection broke")?.json::<Leases>()?;
+    let notified = tokio::time::timeout(TOLD, streams.join_all()).await.context("not every stream was told in time")?;
     let took = begin.elapsed();
-    let deaf = told.iter().filter(|it| it.is_err()).count();
-    if let Some(Err(error)) = told.iter().find(|it| it.is_err()) {
-        bed.log.complain("stream", format!("{deaf} of {count} streams were not told: {error:#}"));
+    let deaf = notified.iter().filter(|it| it.is_err()).count();
+    if let Some(Err(error)) = notified.iter().find(|it| it.is_err()) {
+        test.log.complain("stream", format!("{deaf} of {count} streams were not told: {error:#}"));
     }
     let each = (resident.saturating_sub(before) * 1_024) as f64 / count as f64;
     let note =
         format!("{count} streams held, {each:.1} KiB each; all were told of the end within {} ms", took.as_millis());
     let submits = JOBS as u64;
-    bed.close(Tally { loops: order.loops.into(), submits, ends: submits, notes: vec![note], ..Tally::default() })
+    test.close(Tally { loops: order.loops.into(), submits, ends: submits, notes: vec![note], ..Tally::default() })
 }
 
 /// Follows a job until its stream ends, which must be after its final event.
@@ -78,15 +78,15 @@ async fn watch(address: SocketAddr, job: Uuid, opened: UnboundedSender<()>) -> R
     let mut stream = TcpStream::connect(address).await.context("connect")?;
     let head = format!("GET /jobs/{job}/events HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;
-    let (mut read, mut piece, mut told) = (Vec::new(), [0; 1_024], false);
+    let (mut read, mut piece, mut notified) = (Vec::new(), [0; 1_024], false);
     loop {
         let length = stream.read(&mut piece).await.context("read")?;
         ensure!(length > 0, "it ended after: {}", String::from_utf8_lossy(&read));
         read.extend_from_slice(&piece[..length]);
-        if !told && contains(&read, b"event: snapshot") {
+        if !notified && contains(&read, b"event: snapshot") {
             // Whoever does not listen any more has failed already.
             let _ = opened.send(());
-            told = true;
+            notified = true;
         }
         if contains(&read, b"\"succeeded\"") {
             return Ok(());

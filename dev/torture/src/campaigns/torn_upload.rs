@@ -16,9 +16,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::bed::{Bed, until};
 use crate::campaign::{Order, runtime};
 use crate::tally::Tally;
+use crate::test_server::{TestServer, until};
 use crate::wire::Leases;
 
 /// Clients at once.
@@ -93,14 +93,14 @@ pub fn run(order: &Order) -> Result<Tally> {
 }
 
 async fn campaign(order: &Order) -> Result<Tally> {
-    let mut bed = Bed::new(order.name, "")?;
-    let address: SocketAddr = bed.server()?.url.trim_start_matches("http://").parse()?;
+    let mut test = TestServer::new(order.name, "")?;
+    let address: SocketAddr = test.server()?.url.trim_start_matches("http://").parse()?;
     let mut rng = StdRng::seed_from_u64(order.seed);
     let mut tally = Tally { loops: order.loops.into(), ..Tally::default() };
     let (mut submitted, mut handed) = (Vec::new(), Vec::new());
     for number in 0..order.loops {
         let mut clients = JoinSet::new();
-        for target in targets(&bed, &mut rng).await? {
+        for target in targets(&test, &mut rng).await? {
             let tear = tear(&mut rng);
             if !matches!(tear, Tear::Never) {
                 tally.faults += 1;
@@ -109,8 +109,8 @@ async fn campaign(order: &Order) -> Result<Tally> {
         }
         if rng.random_range(0..3) == 0 {
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
-            bed.kill()?;
-            bed.start()?;
+            test.kill()?;
+            test.start()?;
             tally.faults += 1;
         }
         let mut stalled = Vec::new();
@@ -124,24 +124,24 @@ async fn campaign(order: &Order) -> Result<Tally> {
             }
         }
         drop(stalled);
-        cleared(&bed, &format!("loop {number}")).await?;
+        cleared(&test, &format!("loop {number}")).await?;
     }
-    bed.kill()?;
-    bed.start()?;
-    cleared(&bed, "after a restart").await?;
-    tally.lost = judge(&bed, &submitted, &handed).await?;
+    test.kill()?;
+    test.start()?;
+    cleared(&test, "after a restart").await?;
+    tally.lost = judge(&test, &submitted, &handed).await?;
     (tally.submits, tally.ends) = (submitted.len() as u64, handed.len() as u64);
-    bed.close(tally)
+    test.close(tally)
 }
 
 /// What the clients of a loop send: ends of the runs there are, and submits.
-async fn targets(bed: &Bed, rng: &mut StdRng) -> Result<Vec<Target>> {
+async fn targets(test: &TestServer, rng: &mut StdRng) -> Result<Vec<Target>> {
     // Runs whose results were torn come back soon.
     let ask = json!({"worker": {"name": "w"}, "kinds": [KIND], "max": RUNS, "ttl": "5s"});
-    let answer = bed.http.post("/leases", &ask).await.map_err(|_| anyhow::anyhow!("a lease broke"))?;
+    let answer = test.http.post("/leases", &ask).await.map_err(|_| anyhow::anyhow!("a lease broke"))?;
     let leased = if answer.status == 200 { answer.json::<Leases>()?.leases } else { Vec::new() };
     let mut targets: Vec<Target> = leased.into_iter().map(|it| Target::Result(it.lease, it.job.id)).collect();
-    let waiting = all(bed).await?.into_iter().find(|job| job.state == "queued" || job.state == "running");
+    let waiting = all(test).await?.into_iter().find(|job| job.state == "queued" || job.state == "running");
     while targets.len() < CLIENTS {
         targets.push(match (rng.random_range(0..8), &waiting) {
             (0..3, _) => Target::Raw(None),
@@ -182,17 +182,17 @@ async fn try_send(address: SocketAddr, target: &Target, tear: Tear) -> std::io::
         Tear::After(_) | Tear::Unread => return Ok(Fate::Unknown),
         Tear::Never => {}
     }
-    let mut told = Vec::new();
-    stream.read_to_end(&mut told).await?;
-    Ok(fate(target, &String::from_utf8_lossy(&told)))
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(fate(target, &String::from_utf8_lossy(&answer)))
 }
 
-fn fate(target: &Target, told: &str) -> Fate {
-    let status = told.get(9..12).and_then(|status| status.parse::<u16>().ok());
+fn fate(target: &Target, answer: &str) -> Fate {
+    let status = answer.get(9..12).and_then(|status| status.parse::<u16>().ok());
     match (status, target) {
         (Some(200..300), Target::Result(_, id)) => Fate::Handed(*id),
         (Some(200..300), _) => {
-            let id = told.split("\"id\":\"").nth(1).and_then(|rest| rest.get(..36)?.parse().ok());
+            let id = answer.split("\"id\":\"").nth(1).and_then(|rest| rest.get(..36)?.parse().ok());
             id.map_or(Fate::Unknown, Fate::Submitted)
         }
         (Some(_), _) => Fate::Refused,
@@ -215,11 +215,11 @@ fn request(target: &Target) -> Vec<u8> {
 }
 
 /// Waits until every file is a row's: each job has one for its input, and one for its result once it has succeeded.
-async fn cleared(bed: &Bed, when: &str) -> Result<()> {
-    let blobs = bed.data().join("blobs");
+async fn cleared(test: &TestServer, when: &str) -> Result<()> {
+    let blobs = test.data().join("blobs");
     let mut seen = (0, 0, 0);
     let done = until("every file is a row's", CLEARED, async || {
-        let rows = all(bed).await?.iter().map(|job| 1 + usize::from(job.result.is_some())).sum();
+        let rows = all(test).await?.iter().map(|job| 1 + usize::from(job.result.is_some())).sum();
         let (files, half_written) = files(&blobs)?;
         seen = (rows, files, half_written);
         Ok(files == rows && half_written == 0)
@@ -227,7 +227,7 @@ async fn cleared(bed: &Bed, when: &str) -> Result<()> {
     .await;
     if done.is_err() {
         let (rows, files, half_written) = seen;
-        bed.log.complain("left", format!("{when}: {files} files for {rows} rows, and {half_written} half-written"));
+        test.log.complain("left", format!("{when}: {files} files for {rows} rows, and {half_written} half-written"));
     }
     Ok(())
 }
@@ -247,10 +247,10 @@ fn files(blobs: &Path) -> Result<(usize, usize)> {
     Ok((finished, half_written))
 }
 
-async fn all(bed: &Bed) -> Result<Vec<Listed>> {
+async fn all(test: &TestServer) -> Result<Vec<Listed>> {
     let (mut all, mut path) = (Vec::new(), "/jobs?limit=1000".to_owned());
     loop {
-        let page: Page = bed.http.fetch(&path).await?;
+        let page: Page = test.http.fetch(&path).await?;
         all.extend(page.items);
         match page.next_cursor {
             Some(cursor) => path = format!("/jobs?limit=1000&cursor={cursor}"),
@@ -260,20 +260,20 @@ async fn all(bed: &Bed) -> Result<Vec<Listed>> {
 }
 
 /// How much of what was acknowledged is not there; the looks at the data see whether its files are whole.
-async fn judge(bed: &Bed, submitted: &[Uuid], handed: &[Uuid]) -> Result<u64> {
-    let all = all(bed).await?;
+async fn judge(test: &TestServer, submitted: &[Uuid], handed: &[Uuid]) -> Result<u64> {
+    let all = all(test).await?;
     let job = |id: &Uuid| all.iter().find(|job| job.id == *id);
     let mut lost = 0;
     for id in submitted.iter().filter(|id| job(id).is_none()) {
-        bed.log.complain("lost", format!("{id} was acknowledged and is not there"));
+        test.log.complain("lost", format!("{id} was acknowledged and is not there"));
         lost += 1;
     }
     for id in handed {
         let is_kept = job(id).is_some_and(|job| job.result.as_ref().is_some_and(|result| result.size == LARGE));
-        let answer = bed.http.get(&format!("/jobs/{id}/result")).await;
+        let answer = test.http.get(&format!("/jobs/{id}/result")).await;
         let answer = answer.map_err(|_| anyhow::anyhow!("a look at a result broke"))?;
         if !is_kept || answer.status != 200 || answer.body.len() != LARGE {
-            bed.log.complain("lost", format!("the result of {id} was acknowledged and is answered {}", answer.status));
+            test.log.complain("lost", format!("the result of {id} was acknowledged and is answered {}", answer.status));
             lost += 1;
         }
     }

@@ -63,11 +63,12 @@ async fn round(order: &Order, cluster: &Cluster) -> Result<Tally> {
         open.recv().await.context("a stream did not open")?;
     }
     let ended = finish_all(&http, &nodes).await?;
-    let told = tokio::time::timeout(TOLD, watchers.join_all()).await.context("not every watcher was told in time")?;
+    let notified =
+        tokio::time::timeout(TOLD, watchers.join_all()).await.context("not every watcher was told in time")?;
 
     let (log, mut waits) = (Log::default(), Vec::new());
-    for told in told {
-        match told {
+    for notified in notified {
+        match notified {
             Ok((job, at)) => waits.push(at.saturating_duration_since(*ended.get(&job).context("an unknown job")?)),
             Err(error) => log.complain("watcher", format!("{error:#}")),
         }
@@ -87,7 +88,7 @@ async fn round(order: &Order, cluster: &Cluster) -> Result<Tally> {
     );
     let jobs = WATCHERS as u64;
     let tally = Tally { submits: jobs, ends: jobs, notes: vec![note], ..Tally::default() };
-    verdict(scratch.path(), tally, &log.read(|book| book.complaints.clone()))
+    verdict(scratch.path(), tally, &log.read(|records| records.complaints.clone()))
 }
 
 /// Leases all jobs, in turns at each node, and finishes them one by one, each at the next node; when that was sent.

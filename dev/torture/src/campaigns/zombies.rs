@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::campaign::{Order, runtime};
 use crate::content::Content;
 use crate::load::Mix;
-use crate::log::{End, EndFate, Grant, Log};
+use crate::log::{End, EndFate, LeaseRecord, Log};
 use crate::round::Round;
 use crate::server::Launch;
 use crate::tally::Tally;
@@ -102,8 +102,8 @@ impl Zombie {
         let [job, attempt, lease, result] = words(&line)?;
         let (run, request) = ((job.parse()?, attempt.parse()?), format!("zombie {}", self.number));
         let end = End::Complete(Content::Json(0), result.parse()?);
-        let grant = Grant { lease: lease.to_owned(), request, end: Some((end, EndFate::Unknown)) };
-        if let Some(before) = self.log.write(|book| book.grants.insert(run, grant)) {
+        let record = LeaseRecord { lease: lease.to_owned(), request, end: Some((end, EndFate::Unknown)) };
+        if let Some(before) = self.log.write(|records| records.leases.insert(run, record)) {
             self.log.complain("doubled", format!("{run:?} was leased to {} and to a zombie", before.request));
         }
         self.run = Some(run);
@@ -119,9 +119,9 @@ impl Zombie {
             other => bail!("a late end was answered {other}"),
         };
         let run = self.run.take().context("it ended what it never leased")?;
-        self.log.write(|book| {
-            if let Some((_, told)) = book.grants.get_mut(&run).and_then(|grant| grant.end.as_mut()) {
-                *told = fate;
+        self.log.write(|records| {
+            if let Some((_, known_fate)) = records.leases.get_mut(&run).and_then(|record| record.end.as_mut()) {
+                *known_fate = fate;
             }
         });
         Ok(fate)
@@ -141,9 +141,12 @@ impl Zombie {
             let Some(rest) = line.strip_prefix("leased ") else { continue };
             let [job, attempt, lease, result] = words(rest)?;
             let end = Some((End::Complete(Content::Json(0), result.parse()?), EndFate::Unknown));
-            let grant = Grant { lease: lease.to_owned(), request: format!("zombie {}", self.number), end };
-            self.log.write(|book| {
-                book.grants.insert((job.parse()?, attempt.parse()?), grant).map_or(Ok(()), |_| bail!("leased twice"))
+            let record = LeaseRecord { lease: lease.to_owned(), request: format!("zombie {}", self.number), end };
+            self.log.write(|records| {
+                records
+                    .leases
+                    .insert((job.parse()?, attempt.parse()?), record)
+                    .map_or(Ok(()), |_| bail!("leased twice"))
             })?;
         }
         self.child.wait()?;

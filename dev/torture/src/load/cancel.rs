@@ -13,14 +13,14 @@ pub async fn run(mut actor: Actor) {
     while actor.phase() == Phase::Load {
         tokio::time::sleep(Duration::from_millis(actor.rng.random_range(5..40))).await;
         let back = actor.rng.random_range(1..50);
-        let picked = actor.log.read(|book| book.acknowledged.iter().rev().nth(back).copied());
+        let picked = actor.log.read(|records| records.acknowledged.iter().rev().nth(back).copied());
         let Some((_, id)) = picked else { continue };
         let Ok(answer) = actor.http.post(&format!("/jobs/{id}/cancel"), &Value::Null).await else {
             actor.log.unknown();
             continue;
         };
         match (answer.status, answer.json::<Job>()) {
-            (200, Ok(job)) if job.state == State::Canceled => actor.log.write(|book| book.canceled.push(id)),
+            (200, Ok(job)) if job.state == State::Canceled => actor.log.write(|records| records.canceled.push(id)),
             // It runs and was asked to stop, it has ended, or nothing can be written just now.
             (202 | 409 | 503, _) => {}
             (404 | 410, _) => {

@@ -44,16 +44,16 @@ pub async fn feed(actor: Actor) {
             Err(error) => actor.log.complain("feed", format!("{error:#}")),
         }
     }
-    actor.log.write(|book| book.readers.push(seen));
+    actor.log.write(|records| records.readers.push(seen));
 }
 
 /// Looks at acknowledged jobs: each must be there, and what was seen of it must stay true.
 pub async fn jobs(mut actor: Actor) {
     while actor.phase() < Phase::Over {
         let chance: f64 = actor.rng.random();
-        let picked = actor.log.read(|book| {
-            let at = (book.acknowledged.len() as f64 * chance) as usize;
-            book.acknowledged.get(at).copied()
+        let picked = actor.log.read(|records| {
+            let at = (records.acknowledged.len() as f64 * chance) as usize;
+            records.acknowledged.get(at).copied()
         });
         let Some((_, id)) = picked else {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -70,7 +70,7 @@ pub async fn jobs(mut actor: Actor) {
         actor.log.answered(again);
         match answer.json::<Job>() {
             Ok(job) if answer.is_success() => {
-                actor.log.write(|book| book.glimpses.push((id, job.seq, job.state)));
+                actor.log.write(|records| records.glimpses.push((id, job.seq, job.state)));
             }
             _ if matches!(answer.status, 404 | 410) => {
                 actor.log.complain("lost", format!("{id} was acknowledged; a look: {}", answer.text()));

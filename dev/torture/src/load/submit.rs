@@ -50,8 +50,8 @@ impl Actor {
 
     /// The body of job `number`; the order of its members stays, as the input is compared byte for byte.
     fn body(&mut self, number: usize) -> Map<String, Value> {
-        let mut body = self.log.read(|book| {
-            let submit = &book.submits[number];
+        let mut body = self.log.read(|records| {
+            let submit = &records.submits[number];
             let mut body = options(submit, number);
             let input = submit.input.bytes(number as u64);
             body.insert("input".into(), serde_json::from_slice(&input).unwrap_or_default());

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::actor::{Actor, Phase};
 use crate::content::Content;
 use crate::http::Broken;
-use crate::log::{End, EndFate, Grant};
+use crate::log::{End, EndFate, LeaseRecord};
 use crate::wire::{Finished, Leased, Leases, State};
 
 /// An end to hand in with the next request.
@@ -42,7 +42,7 @@ pub async fn run(mut actor: Actor) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         for leased in answer.leases {
-            if grant(&actor, &leased, &request).await {
+            if record_lease(&actor, &leased, &request).await {
                 begin(&mut actor, leased, &mut due, &mut slow);
             }
         }
@@ -128,18 +128,18 @@ fn ended(actor: &Actor, run: (Uuid, u32), end: End, fate: EndFate) {
     {
         actor.log.complain("final", format!("the completion of {run:?} was answered {state:?}"));
     }
-    actor.log.write(|book| {
-        if let Some(grant) = book.grants.get_mut(&run) {
-            grant.end = Some((end, fate));
+    actor.log.write(|records| {
+        if let Some(record) = records.leases.get_mut(&run) {
+            record.end = Some((end, fate));
         }
     });
 }
 
 /// Notes a lease; whether it is new, rather than an answer that was repeated.
-async fn grant(actor: &Actor, leased: &Leased, request: &str) -> bool {
+async fn record_lease(actor: &Actor, leased: &Leased, request: &str) -> bool {
     let run = (leased.job.id, leased.attempt);
-    let new = Grant { lease: leased.lease.clone(), request: request.to_owned(), end: None };
-    let before = actor.log.write(|book| book.grants.insert(run, new.clone()));
+    let new = LeaseRecord { lease: leased.lease.clone(), request: request.to_owned(), end: None };
+    let before = actor.log.write(|records| records.leases.insert(run, new.clone()));
     if let Some(before) = before {
         if before.request != request || before.lease != leased.lease {
             let text = format!("attempt {} of {} was leased to {} and to {request}", run.1, run.0, before.request);
@@ -148,7 +148,7 @@ async fn grant(actor: &Actor, leased: &Leased, request: &str) -> bool {
         return false;
     }
     let number = leased.job.label.as_deref().and_then(|label| label.parse::<usize>().ok());
-    let content = number.and_then(|number| actor.log.read(|book| book.submits.get(number).map(|it| it.input)));
+    let content = number.and_then(|number| actor.log.read(|records| records.submits.get(number).map(|it| it.input)));
     let (Some(number), Some(content)) = (number, content) else {
         actor.log.complain("invented", format!("{} was leased and never sent", leased.job.id));
         return true;
@@ -199,9 +199,9 @@ fn begin(actor: &mut Actor, leased: Leased, due: &mut Vec<Due>, slow: &mut JoinS
         // Forgotten: it runs out.
         _ => return,
     };
-    actor.log.write(|book| {
-        if let Some(grant) = book.grants.get_mut(&run) {
-            grant.end = Some((end, EndFate::Unknown));
+    actor.log.write(|records| {
+        if let Some(record) = records.leases.get_mut(&run) {
+            record.end = Some((end, EndFate::Unknown));
         }
     });
     due.push(Due { run, lease: leased.lease, end, tried: false });

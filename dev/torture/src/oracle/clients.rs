@@ -14,7 +14,7 @@ use crate::queues::PROBE;
 use crate::wire::Job;
 
 pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {
-    let submits = log.read(|book| book.submits.clone());
+    let submits = log.read(|records| records.submits.clone());
     let mut found: HashMap<usize, Vec<&Job>> = HashMap::new();
     for job in store.jobs.values().filter(|job| job.queue != PROBE) {
         let number = job.label.as_deref().and_then(|label| label.parse().ok()).filter(|at| *at < submits.len());
@@ -45,7 +45,7 @@ pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {
             Fate::Refused | Fate::Unknown => {}
         }
     }
-    for id in log.read(|book| book.canceled.clone()) {
+    for id in log.read(|records| records.canceled.clone()) {
         if store.jobs.get(&id).is_some_and(|job| job.state != crate::wire::State::Canceled) {
             log.complain("final", format!("{id} was answered as canceled and is not"));
         }

@@ -9,7 +9,7 @@ use crate::queues::NARROW;
 use crate::wire::State;
 
 pub fn check(log: &Log, store: &Store) {
-    for (reader, seen) in log.read(|book| book.readers.clone()).iter().enumerate() {
+    for (reader, seen) in log.read(|records| records.readers.clone()).iter().enumerate() {
         let feed = store.feed.iter().map(|event| (event.job, event.seq));
         if !feed.clone().eq(seen.iter().copied()) {
             let at = feed.zip(seen).take_while(|(is, was)| is == *was).count();
@@ -27,7 +27,7 @@ pub fn check(log: &Log, store: &Store) {
     if cursors.len() != store.feed.len() {
         log.complain("feed", format!("{} events have {} cursors", store.feed.len(), cursors.len()));
     }
-    for (job, seq, state) in log.read(|book| book.glimpses.clone()) {
+    for (job, seq, state) in log.read(|records| records.glimpses.clone()) {
         let events = store.histories.get(&job).map_or(&[][..], Vec::as_slice);
         let then = (seq as usize).checked_sub(1).and_then(|at| events.get(at)).map(|place| store.feed[*place].state);
         if then != Some(state) {

@@ -1,4 +1,4 @@
-//! Each job's own events: numbered densely, one lawful step after the other, attempts dense, exactly one final event,
+//! Each job's own events: numbered densely, one allowed step after the other, attempts dense, exactly one final event,
 //! last; and they tell the state that the job is in.
 
 use super::store::Store;
@@ -10,9 +10,9 @@ pub fn check(log: &Log, store: &Store) {
         let places = store.histories.get(id).map_or(&[][..], Vec::as_slice);
         let events: Vec<&Event> = places.iter().map(|place| &store.feed[*place]).collect();
         if let Err(why) = walk(job, &events) {
-            let told: Vec<String> =
+            let events: Vec<String> =
                 events.iter().map(|it| format!("{} {:?} {:?}", it.seq, it.what, it.attempt)).collect();
-            log.complain("history", format!("{id}: {why}: {}", told.join(", ")));
+            log.complain("history", format!("{id}: {why}: {}", events.join(", ")));
         }
     }
     for id in store.histories.keys().filter(|id| !store.jobs.contains_key(id)) {
@@ -27,7 +27,7 @@ fn walk(job: &Job, events: &[&Event]) -> Result<(), String> {
             return Err(format!("number {} comes as the {}th", event.seq, index + 1));
         }
         let running = state == Some(State::Running);
-        let lawful = match event.what {
+        let allowed = match event.what {
             What::Created => state.is_none(),
             What::Queued => matches!(state, Some(State::Scheduled | State::Blocked)),
             What::Blocked => matches!(state, Some(State::Scheduled)),
@@ -36,7 +36,7 @@ fn walk(job: &Job, events: &[&Event]) -> Result<(), String> {
             What::Retrying | What::Lost | What::Released | What::Succeeded => running,
             What::Failed | What::Canceled => state.is_some_and(|state| !state.is_final()),
         };
-        if !lawful || event.what != What::Started && event.attempt != attempt {
+        if !allowed || event.what != What::Started && event.attempt != attempt {
             return Err(format!(
                 "{:?} of attempt {} comes after {state:?} of attempt {attempt}",
                 event.what, event.attempt

@@ -3,9 +3,9 @@
 
 mod clients;
 mod feed;
-mod figures;
 mod history;
 mod runs;
+mod stats;
 mod store;
 
 use anyhow::Result;
@@ -20,7 +20,7 @@ pub async fn judge(http: &Http, log: &Log) -> Result<()> {
     let store = read(http).await?;
     clients::check(http, log, &store).await?;
     runs::check(http, log, &store).await?;
-    figures::check(http, log, &store).await?;
+    stats::check(http, log, &store).await?;
     history::check(log, &store);
     feed::check(log, &store);
     Ok(())

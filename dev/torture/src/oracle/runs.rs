@@ -9,15 +9,15 @@ use uuid::Uuid;
 use super::store::Store;
 use crate::content::Content;
 use crate::http::Http;
-use crate::log::{End, EndFate, Grant, Log};
+use crate::log::{End, EndFate, LeaseRecord, Log};
 use crate::queues::PROBE;
 use crate::wire::{Job, State};
 
 pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {
-    let grants = log.read(|book| book.grants.clone());
-    let mut by_job: HashMap<Uuid, Vec<(u32, Grant)>> = HashMap::new();
-    for ((id, attempt), grant) in grants {
-        by_job.entry(id).or_default().push((attempt, grant));
+    let leases = log.read(|records| records.leases.clone());
+    let mut by_job: HashMap<Uuid, Vec<(u32, LeaseRecord)>> = HashMap::new();
+    for ((id, attempt), record) in leases {
+        by_job.entry(id).or_default().push((attempt, record));
     }
     for (id, runs) in &by_job {
         let Some(job) = store.jobs.get(id) else {
@@ -25,8 +25,9 @@ pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {
             continue;
         };
         let of = |wanted: fn(EndFate) -> bool| {
-            let wanted = move |grant: &Grant| matches!(grant.end, Some((End::Complete(..), fate)) if wanted(fate));
-            runs.iter().filter(move |(_, grant)| wanted(grant))
+            let wanted =
+                move |record: &LeaseRecord| matches!(record.end, Some((End::Complete(..), fate)) if wanted(fate));
+            runs.iter().filter(move |(_, record)| wanted(record))
         };
         let taken: Vec<u32> = of(|fate| matches!(fate, EndFate::Taken(_))).map(|(attempt, _)| *attempt).collect();
         if taken.len() > 1 {
@@ -56,9 +57,9 @@ pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {
 }
 
 /// The recorded result is the one that the run of the last attempt sent, and was not refused.
-async fn result(http: &Http, log: &Log, job: &Job, runs: &[(u32, Grant)]) -> Result<()> {
+async fn result(http: &Http, log: &Log, job: &Job, runs: &[(u32, LeaseRecord)]) -> Result<()> {
     let last = runs.iter().find(|(attempt, _)| *attempt == job.attempt);
-    let sent = match last.and_then(|(_, grant)| grant.end) {
+    let sent = match last.and_then(|(_, record)| record.end) {
         Some((End::Complete(content, number), EndFate::Taken(_) | EndFate::Unknown)) => Some((content, number)),
         _ => None,
     };

@@ -42,9 +42,9 @@ impl Events {
     /// Standard input is the socket to the worker.
     pub(super) fn listen() -> io::Result<Self> {
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-        let (signals, told) = UnixStream::pair()?;
+        let (signals, sender) = UnixStream::pair()?;
         signals.set_nonblocking(true)?;
-        signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, told)?;
+        signal_hook::low_level::pipe::register(signal_hook::consts::SIGCHLD, sender)?;
         Ok(Self { socket, signals, uncollected: false, orphaned: false })
     }
 

@@ -12,7 +12,7 @@ use super::{
 /// From the worker's end to SIGKILL; with the time that dying takes, all is gone within 2 s.
 const ORPHAN_GRACE: Duration = Duration::from_millis(1_500);
 /// From the program's end to a look at what it left behind.
-const REMAINS_LOOK: Duration = Duration::from_millis(20);
+const REMAINS_POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// From SIGTERM to SIGKILL for what it left behind.
 const REMAINS_GRACE: Duration = Duration::from_millis(500);
 /// SIGKILL is repeated for what was born meanwhile.
@@ -64,7 +64,7 @@ impl Watch {
                 Event::Ended(status) => {
                     self.status = Some(status);
                     // Most programs leave nothing behind, and then all is gone before anyone has to look.
-                    deadline = sooner(deadline, REMAINS_LOOK);
+                    deadline = sooner(deadline, REMAINS_POLL_INTERVAL);
                 }
                 Event::AllGone => {
                     // Without adoption there may be members that are nobody's children here.

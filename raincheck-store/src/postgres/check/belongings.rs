@@ -14,7 +14,7 @@ const TABLES: [(&str, &str, bool); 5] = [
     ("lease", "a lease", false),
 ];
 /// The next partition above this number, and which jobs were forgotten for so long that nothing remembers them.
-const PARTITION: &str = "SELECT high, (SELECT number FROM meta WHERE name='last_buried') FROM partition \
+const PARTITION: &str = "SELECT high, (SELECT number FROM meta WHERE name='last_dropped') FROM partition \
     WHERE high - 1 > $1 ORDER BY low LIMIT 1";
 const BLOBS: &str = "SELECT b.name, b.no, EXISTS (SELECT 1 FROM spec s WHERE s.no=b.no AND s.blob=b.name) \
     OR EXISTS (SELECT 1 FROM result r WHERE r.no=b.no AND r.blob=b.name) \
@@ -56,7 +56,7 @@ impl Stage for Belongings {
                 look.page.found(Invariant::Belongings, subject, format!("{what} is here, the job is not"));
             }
         }
-        look.page.looked += rows.len() as u64;
+        look.page.examined += rows.len() as u64;
         if rows.len() < BATCH {
             (self.table, self.after) = if *lingers { (self.table, high - 1) } else { (self.table + 1, 0) };
         }
@@ -76,7 +76,7 @@ impl Belongings {
                 look.page.found(Invariant::Belongings, format!("file {}", self.name), detail);
             }
         }
-        look.page.looked += rows.len() as u64;
+        look.page.examined += rows.len() as u64;
         Ok(rows.len() == BATCH)
     }
 }

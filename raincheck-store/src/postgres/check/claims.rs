@@ -17,7 +17,7 @@ const PAGE: &str = "SELECT c.scope, c.key, c.no, j.queue, j.id, t.id, j.flags, c
 
 /// Jobs of a batch that are neither here nor remembered, though none of so high a number was ever forgotten.
 const LOST: &str = "SELECT u.no FROM unnest($1::bigint[]) AS u (no) \
-    WHERE u.no > coalesce((SELECT number FROM meta WHERE name = 'last_buried'), 0) \
+    WHERE u.no > coalesce((SELECT number FROM meta WHERE name = 'last_dropped'), 0) \
     AND NOT EXISTS (SELECT FROM job j WHERE j.no = u.no) AND NOT EXISTS (SELECT FROM tombstone t WHERE t.no = u.no)";
 
 /// The last claim that was looked at.
@@ -48,7 +48,7 @@ impl Stage for Claims {
                 }),
                 None => None,
             };
-            let buried = row.try_get::<_, Option<Uuid>>(5)?.map(Uuid::into_bytes);
+            let tombstone = row.try_get::<_, Option<Uuid>>(5)?.map(Uuid::into_bytes);
             let jobs: Option<&[u8]> = row.try_get(8)?;
             let lost = match jobs.and_then(unpacked_jobs) {
                 Some(jobs) => {
@@ -57,10 +57,10 @@ impl Stage for Claims {
                 }
                 None => 0,
             };
-            Claim { scope: scope.into(), queue: queue.into(), key: &key, no, here, buried, jobs, lost }
+            Claim { scope: scope.into(), queue: queue.into(), key: &key, no, here, tombstone, jobs, lost }
                 .judge(look.page);
             (self.scope, self.queue, self.key) = (scope, queue, key);
-            look.page.looked += 1;
+            look.page.examined += 1;
             // Batches may be long looks.
             if jobs.is_some() && Instant::now() >= look.until {
                 return Ok(true);

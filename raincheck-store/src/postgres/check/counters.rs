@@ -77,7 +77,7 @@ impl Stage for Forgotten {
 impl Stage for Counters {
     async fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let counted: i64 = look.db.query_one(COUNTED, &[]).await?.try_get(0)?;
-        look.page.looked += counted.unsigned_abs();
+        look.page.examined += counted.unsigned_abs();
         let (running, tickets, served) = (State::Running as i16, TICKETS as i16, SERVED as i16);
         for row in look.count(DIFFERENCES, &[&running, &tickets, &served]).await?.unwrap_or_default() {
             let (queue, kind): (i32, Option<i32>) = (row.try_get(0)?, row.try_get(1)?);

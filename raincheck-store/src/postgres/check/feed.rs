@@ -61,10 +61,10 @@ impl Stage for Feed {
                 let detail = format!("event {} of the job number {lost}, which is not here", number(7)?);
                 look.page.found(Invariant::Belongings, subject(), detail);
             }
-            look.page.looked += here.unsigned_abs();
+            look.page.examined += here.unsigned_abs();
             (self.pos, self.last) = (pos, last);
         }
-        look.page.looked += rows.len() as u64;
+        look.page.examined += rows.len() as u64;
         Ok(rows.len() == BATCH)
     }
 }

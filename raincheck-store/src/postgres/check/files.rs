@@ -20,7 +20,7 @@ use crate::{BlobPlace, Blobs};
 const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 /// Files asked for at once.
 const AT_ONCE: usize = 16;
-/// Files of somebody else that are told of.
+/// Files of somebody else that are reported.
 const STRANGERS: usize = 100;
 const KNOWN: &str = "SELECT name FROM blob WHERE name = ANY($1) AND no > 0";
 
@@ -36,7 +36,7 @@ pub(super) async fn look_for(
     read: bool,
     page: &mut CheckPage,
 ) -> Result<()> {
-    page.looked += expected.len() as u64;
+    page.examined += expected.len() as u64;
     let looked = stream::iter(expected).map(async |file| (what_is_wrong(&file, blobs, read).await, file));
     let looked: Vec<_> = looked.buffered(AT_ONCE).collect().await;
     for (wrong, Expected { no, subject, name, table, .. }) in looked {
@@ -103,7 +103,7 @@ impl Stage for Owner {
             Ok(_) => look.page.found(Invariant::Owner, place, "it bears the mark of another store"),
             Err(error) => look.page.found(Invariant::Owner, place, format!("its mark can't be read: {error}")),
         }
-        // A folder that can't be read is told of by the next stage.
+        // A folder that can't be read is reported by the next stage.
         let strangers = look.blobs.folder().map(|folder| folder.strangers(STRANGERS).unwrap_or_default());
         for stranger in strangers.unwrap_or_default() {
             let detail = "it is none of the server's, which leaves it alone";
@@ -151,7 +151,7 @@ async fn orphans(files: Vec<Lying>, look: &mut Look<'_>) -> Result<()> {
     if files.is_empty() {
         return Ok(());
     }
-    look.page.looked += files.len() as u64;
+    look.page.examined += files.len() as u64;
     let names: Vec<&str> = files.iter().map(|file| &*file.name).collect();
     let known = look.rows(KNOWN, &[&names]).await?;
     let known: Vec<&str> = known.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>()?;

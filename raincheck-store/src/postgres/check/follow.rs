@@ -23,7 +23,7 @@ impl Stage for FollowUps {
                 look.page.found(Invariant::FollowUps, format!("job number {no}"), format!("{what} may not follow"));
             }
         }
-        look.page.looked += page.len() as u64;
+        look.page.examined += page.len() as u64;
         Ok(page.len() == BATCH)
     }
 }

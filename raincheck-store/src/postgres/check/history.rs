@@ -47,7 +47,7 @@ impl Stage for Histories {
             },
         };
         look.page.notes.push((Invariant::History, format!("{server}; {waits}").into()));
-        look.page.looked += all.len() as u64;
+        look.page.examined += all.len() as u64;
         Ok(false)
     }
 }

@@ -69,7 +69,7 @@ impl Stage for Jobs {
             }
         }
         let steps = rows.iter().map(step).collect::<Result<Vec<_>>>()?;
-        look.page.looked += steps.len() as u64;
+        look.page.examined += steps.len() as u64;
         // The events of the last job that was read may go on.
         let last = steps.last().filter(|_| cut).map(|(no, _)| *no);
         let mut steps = steps.into_iter().peekable();
@@ -89,7 +89,7 @@ impl Stage for Jobs {
             done.push((job, walk));
             self.after = no;
         }
-        look.page.looked += done.len() as u64;
+        look.page.examined += done.len() as u64;
         claims(look, &done).await?;
         for (job, walk) in done {
             let standing = Standing::of_postgres(job, OTHERS)?;

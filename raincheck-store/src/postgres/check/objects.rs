@@ -35,7 +35,7 @@ impl Stage for Objects {
                 look.page.found(Invariant::Objects, format!("{what} {}", self.name), damage);
             }
         }
-        look.page.looked += rows.len() as u64;
+        look.page.examined += rows.len() as u64;
         Ok(rows.len() == BATCH)
     }
 }

@@ -44,9 +44,9 @@ impl Look<'_> {
 /// How long a look may keep a transaction open.
 #[derive(Clone, Copy)]
 pub(super) struct Throttle {
-    /// A piece.
+    /// Longest time for one piece of a check.
     pub piece: Duration,
-    /// What must be seen at one moment.
+    /// Longest time for what must be seen at one moment.
     pub whole: Duration,
     /// Nobody else has the data: nothing changes meanwhile.
     pub alone: bool,

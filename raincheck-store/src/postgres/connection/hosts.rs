@@ -46,7 +46,7 @@ impl Hosts {
         self.all.iter().map(One::name).collect()
     }
 
-    /// Each as it is now, under the name that it is told of by. A name that stands for several servers is several hosts.
+    /// Each as it is now, under the name that reports use. A name that stands for several servers is several hosts.
     pub async fn each(&self) -> Vec<(String, Config)> {
         let mut each = Vec::new();
         for one in &self.all {

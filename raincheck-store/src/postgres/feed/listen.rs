@@ -28,7 +28,7 @@ pub(crate) async fn listen(shared: Arc<Shared>, connector: Connector) {
     let mut pause = AGAIN;
     loop {
         let Err(error) = listen_once(&shared, &connector).await;
-        // What was told while nobody listened is found by a look.
+        // What was notified while nobody listened is found by a look.
         shared.feed.behind.notify_one();
         if shared.hints.heard.swap(false, Ordering::Relaxed) {
             pause = AGAIN;

@@ -53,7 +53,7 @@ pub(crate) struct Published {
     pub batch: i64,
     /// The history that it is of.
     pub history: i64,
-    /// What it changed.
+    /// What it changed, for whoever follows.
     pub commit: Commit,
 }
 

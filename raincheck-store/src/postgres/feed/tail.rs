@@ -189,7 +189,7 @@ async fn read_events(
 ) -> Result<(), PgError> {
     let range = shared.partitions.around_all(transactions.iter().flat_map(|transaction| transaction.range).flatten());
     let events = rows(db, &range.put_into(&OF_THESE), &[&after, &last]).await?;
-    shared.learn(&***db, &events, read::EVENT_NAMES).await?;
+    shared.load_missing(&***db, &events, read::EVENT_NAMES).await?;
     for row in &events {
         let pos: i64 = row.try_get(EVENT_POS)?;
         let place = transactions.binary_search_by_key(&pos, |transaction| transaction.pos);

@@ -105,7 +105,7 @@ impl Shared {
         self.reread_names(db).await?;
         *self.leases.lock() = leases;
         self.next_due.store(0, Ordering::Release);
-        self.next_retirement.store(0, Ordering::Release);
+        self.next_expiry.store(0, Ordering::Release);
         self.feed.go_on_from(parting, current);
         self.stale.set();
         self.history.missing.go_on(loss, &found);

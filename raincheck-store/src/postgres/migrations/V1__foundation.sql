@@ -31,7 +31,7 @@ CREATE TABLE object (
     PRIMARY KEY (kind, name)
 ) WITH (autovacuum_vacuum_threshold = 1000);
 
--- Kept in the transaction of every change; nothing is counted when figures are asked for. Every node adds to rows of its
+-- Kept in the transaction of every change; nothing is counted when stats are asked for. Every node adds to rows of its
 -- own, so that none waits for another; the figure is their sum. State 7 counts tickets given out, 8 tickets served.
 CREATE TABLE counter (
     queue integer NOT NULL,

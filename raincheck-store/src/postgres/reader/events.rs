@@ -12,7 +12,7 @@ use crate::postgres::shared::Shared;
 use crate::postgres::tables::rows as read;
 use crate::postgres::tables::rows::count;
 use crate::postgres::tables::sql::{FORGOTTEN_BYTES, RANGE, TRIMMED};
-use crate::records::{EventFilter, EventPage, FeedFigures, Most};
+use crate::records::{EventFilter, EventPage, FeedStats, Most};
 
 /// About what an event weighs, bytes. To ask for the length of a text is not to read it.
 const WEIGHT: &str = "(320 + coalesce(octet_length(e.data), 0))";
@@ -64,7 +64,7 @@ static OLDEST_TIME: LazyLock<String> = LazyLock::new(|| {
 const IS_VOID: &str = "SELECT EXISTS (SELECT FROM history WHERE last < $1 AND first - 1 > $1)";
 
 /// Most rows one look at the feed goes through, so that a filter that passes little does not read for long.
-const LOOK: usize = 5_000;
+const SCAN_ROWS: usize = 5_000;
 
 /// Where the feed ends, and up to where it was forgotten. What a cursor of another history means is known only after this
 /// node has gone over to that one.
@@ -79,10 +79,10 @@ pub(crate) async fn bounds(db: &Object, shared: &Shared) -> Result<(Cursor, Curs
 }
 
 /// When the oldest event of the feed was, and what the events of forgotten jobs take.
-pub(crate) async fn feed_stats(db: &Object) -> Result<FeedFigures, PgError> {
-    let Some(row) = row(db, &OLDEST_TIME, &[]).await? else { return Ok(FeedFigures::default()) };
+pub(crate) async fn feed_stats(db: &Object) -> Result<FeedStats, PgError> {
+    let Some(row) = row(db, &OLDEST_TIME, &[]).await? else { return Ok(FeedStats::default()) };
     let oldest: Option<i64> = row.try_get(1)?;
-    Ok(FeedFigures { oldest: oldest.map(Timestamp), forgotten_bytes: row.try_get::<_, i64>(0)?.max(0).unsigned_abs() })
+    Ok(FeedStats { oldest: oldest.map(Timestamp), forgotten_bytes: row.try_get::<_, i64>(0)?.max(0).unsigned_abs() })
 }
 
 /// Whether a place of the feed was given out in another history than this.
@@ -115,12 +115,12 @@ pub(crate) async fn of_all(
 ) -> Result<EventPage, PgError> {
     let (head, _) = bounds(db, shared).await?;
     let mut page = EventPage { read_to: after, ..EventPage::default() };
-    let (look, bytes) = if filter.is_any() { (most.rows, most.bytes) } else { (LOOK, most.look()) };
+    let (look, bytes) = if filter.is_any() { (most.rows, most.bytes) } else { (SCAN_ROWS, most.look()) };
     let (look, bytes) = (look as i64, bytes as i64);
     let with: [&(dyn ToSql + Sync); 4] = [&after.0, &head.0, &look, &bytes];
-    let Some(looked) = row(db, RANGE, &with[..3]).await? else { return Ok(page) };
-    let (low, high): (Option<i64>, Option<i64>) = (looked.try_get(0)?, looked.try_get(1)?);
-    let (to, transactions): (Option<i64>, i64) = (looked.try_get(2)?, looked.try_get(3)?);
+    let Some(scanned) = row(db, RANGE, &with[..3]).await? else { return Ok(page) };
+    let (low, high): (Option<i64>, Option<i64>) = (scanned.try_get(0)?, scanned.try_get(1)?);
+    let (to, transactions): (Option<i64>, i64) = (scanned.try_get(2)?, scanned.try_get(3)?);
     let range = shared.partitions.around_all([low, high].into_iter().flatten());
     let rows = rows(db, &range.put_into(&OF_ALL), &with).await?;
     let mut size = 0;
@@ -153,6 +153,6 @@ fn weight(rows: &[Row]) -> Result<i64, PgError> {
 
 /// The events in rows of [`read::EVENT`].
 async fn all(db: &Object, shared: &Shared, rows: &[Row]) -> Result<Vec<Event>, PgError> {
-    shared.learn(&***db, rows, read::EVENT_NAMES).await?;
+    shared.load_missing(&***db, rows, read::EVENT_NAMES).await?;
     rows.iter().map(|row| read::event(row, &shared.names)).collect()
 }

@@ -53,7 +53,7 @@ pub(crate) trait Lookup: Sized {
 impl Lookup for Record {
     async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, PgError> {
         let Some(row) = row_within(db, shared, &RECORD, no, &[&no.0]).await? else { return Ok(None) };
-        shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
+        shared.load_missing(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
         rows::record(&row, &shared.names).map(Some)
     }
 
@@ -65,7 +65,7 @@ impl Lookup for Record {
 impl Lookup for Job {
     async fn of(db: &Object, shared: &Shared, no: JobNo) -> Result<Option<Self>, PgError> {
         let Some(row) = row(db, &JOB, &[&no.0]).await? else { return Ok(None) };
-        shared.learn(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
+        shared.load_missing(&***db, std::slice::from_ref(&row), rows::JOB_NAMES).await?;
         rows::job(&row, &shared.names).map(Some)
     }
 

@@ -138,7 +138,7 @@ impl Slice<'_> {
             self.want
         );
         let found = db.query_typed(&sql, &values.all()).await?;
-        self.shared.learn(&**db, &found, rows::JOB_NAMES).await?;
+        self.shared.load_missing(&**db, &found, rows::JOB_NAMES).await?;
         let found: Vec<Record> =
             found.iter().map(|row| rows::record(row, &self.shared.names)).collect::<Result<_, _>>()?;
         let end = Some(least).filter(|_| n == self.size && found.len() < self.want);

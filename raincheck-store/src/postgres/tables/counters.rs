@@ -5,7 +5,7 @@ use tokio_postgres::GenericClient;
 
 use super::names::KnownNames;
 use crate::postgres::error::PgError;
-use crate::records::{KindFigures, QueueFigures};
+use crate::records::{KindStats, QueueStats};
 
 /// The pseudo-states of the table of counters: tickets given out, and tickets served.
 pub(crate) const TICKETS: usize = 7;
@@ -51,7 +51,7 @@ impl Counters {
             let settings = settings_of(row, 2)?;
             counters.queues.insert(name, Queue { settings, counts: Counts::default() });
         }
-        names.learn(db, &sums, (0, 1), history).await?;
+        names.load_missing(db, &sums, (0, 1), history).await?;
         for row in &sums {
             let found = (names.queues.name(row.try_get(0)?), names.kinds.name(row.try_get(1)?));
             let (Some(queue), Some(kind)) = found else { continue };
@@ -70,24 +70,24 @@ impl Counters {
         sum(self.pairs.entry((queue, kind)).or_default(), counts);
     }
 
-    /// The figures of one queue, as readers get them.
-    pub fn queue(&self, name: &Name) -> Option<QueueFigures> {
+    /// The statistics of one queue, as readers get them.
+    pub fn queue(&self, name: &Name) -> Option<QueueStats> {
         self.queues.get(name).map(|queue| show(name, queue))
     }
 
-    /// The figures of every queue, by name.
-    pub fn all_queues(&self) -> Vec<QueueFigures> {
+    /// The statistics of every queue, by name.
+    pub fn all_queues(&self) -> Vec<QueueStats> {
         let mut all: Vec<_> = self.queues.iter().map(|(name, queue)| show(name, queue)).collect();
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         all
     }
 
-    /// The figures of every kind, by name.
-    pub fn all_kinds(&self) -> Vec<KindFigures> {
-        let mut all: BTreeMap<&Name, KindFigures> = BTreeMap::new();
+    /// The statistics of every kind, by name.
+    pub fn all_kinds(&self) -> Vec<KindStats> {
+        let mut all: BTreeMap<&Name, KindStats> = BTreeMap::new();
         for ((queue, kind), counts) in &self.pairs {
-            let none = || KindFigures { name: kind.clone(), by_state: [0; 7], queues: Vec::new() };
-            let KindFigures { by_state, queues, .. } = all.entry(kind).or_insert_with(none);
+            let none = || KindStats { name: kind.clone(), by_state: [0; 7], queues: Vec::new() };
+            let KindStats { by_state, queues, .. } = all.entry(kind).or_insert_with(none);
             for (all, n) in by_state.iter_mut().zip(counts) {
                 *all += (*n).max(0).unsigned_abs();
             }
@@ -121,8 +121,8 @@ pub(crate) fn sum(all: &mut Counts, some: &Counts) {
     }
 }
 
-fn show(name: &Name, queue: &Queue) -> QueueFigures {
-    QueueFigures {
+fn show(name: &Name, queue: &Queue) -> QueueStats {
+    QueueStats {
         name: Some(name.clone()),
         settings: queue.settings.clone(),
         by_state: std::array::from_fn(|state| queue.counts[state].max(0).unsigned_abs()),

@@ -25,15 +25,15 @@ impl Default for KnownNames {
 
 impl KnownNames {
     /// Sees to it that the names behind the numbers in two columns of `rows` are known, in this history.
-    pub async fn learn(
+    pub async fn load_missing(
         &self,
         db: &impl GenericClient,
         rows: &[Row],
         (queue, kind): (usize, usize),
         history: i64,
     ) -> Result<(), PgError> {
-        self.queues.learn(db, rows, queue, history).await?;
-        self.kinds.learn(db, rows, kind, history).await
+        self.queues.load_missing(db, rows, queue, history).await?;
+        self.kinds.load_missing(db, rows, kind, history).await
     }
 }
 
@@ -148,7 +148,7 @@ impl Names {
     }
 
     /// Sees to it that the names behind the numbers in a column are known: another node may have written them since.
-    pub async fn learn(
+    pub async fn load_missing(
         &self,
         db: &impl GenericClient,
         rows: &[Row],

@@ -33,7 +33,7 @@ row! {
 /// Columns of a job, for `SELECT`; [`job`] reads them from the front.
 pub(crate) const JOB: &str = joined!(", ", [Head::SELECT, Lasting::SELECT, Changing::SELECT]);
 pub(crate) const JOB_COLUMNS: usize = Head::COUNT + Lasting::COUNT + Changing::COUNT;
-/// Columns of [`JOB`] that hold numbers of a queue and of a kind, for [`KnownNames::learn`].
+/// Columns of [`JOB`] that hold numbers of a queue and of a kind, for [`KnownNames::load_missing`].
 pub(crate) const JOB_NAMES: (usize, usize) = (2, 3);
 /// Columns of a spec without its input's bytes; [`spec`] reads them.
 pub(crate) const SPEC: &str = Asked::SELECT;
@@ -50,7 +50,7 @@ pub(crate) const OF_EVENT: &str = "LEFT JOIN job j ON j.no=e.no LEFT JOIN tombst
 /// Which are shown: where the job is forgotten, those that the feed is not trimmed past.
 pub(crate) static SHOWN: LazyLock<String> =
     LazyLock::new(|| format!("(j.no IS NOT NULL OR t.no IS NOT NULL AND f.first + e.idx > {TRIMMED})"));
-/// Columns of [`EVENT`] that hold numbers of a queue and of a kind, for [`KnownNames::learn`].
+/// Columns of [`EVENT`] that hold numbers of a queue and of a kind, for [`KnownNames::load_missing`].
 pub(crate) const EVENT_NAMES: (usize, usize) = (9, 10);
 
 fn unreadable(what: &str) -> PgError {
@@ -79,7 +79,7 @@ fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
     Ok(row.try_get(column)?)
 }
 
-/// Reads [`JOB`]; the names behind its numbers must be known, see [`KnownNames::learn`].
+/// Reads [`JOB`]; the names behind its numbers must be known, see [`KnownNames::load_missing`].
 pub(crate) fn job(row: &Row, names: &KnownNames) -> Result<Job> {
     let Head { no, id, queue, kind } = Head::of_postgres(row, 0)?;
     let queue = names.queues.name(queue).ok_or_else(|| unreadable("unknown queue"))?;
@@ -144,7 +144,7 @@ pub(crate) fn result(row: &Row, at: usize) -> Result<Option<ResultInfo>> {
     Ok(Shown::of_postgres(row, at)?.info())
 }
 
-/// Reads [`EVENT`]; the names behind its numbers must be known, see [`KnownNames::learn`].
+/// Reads [`EVENT`]; the names behind its numbers must be known, see [`KnownNames::load_missing`].
 pub(crate) fn event(row: &Row, names: &KnownNames) -> Result<Event> {
     let event_type = EventType::from_number(get::<i16>(row, 3)?.into()).ok_or_else(|| unreadable("unknown event"))?;
     let chosen = |column| Name::new(get(row, column)?).map_err(|e| unreadable(&e.to_string()));

@@ -2,7 +2,7 @@
 
 /// The highest number of a job that is known, in SQL.
 pub(crate) const LAST_JOB: &str = "SELECT greatest((SELECT max(no) FROM job), (SELECT max(no) FROM tombstone), \
-    (SELECT number FROM meta WHERE name = 'last_buried'), 0)";
+    (SELECT number FROM meta WHERE name = 'last_dropped'), 0)";
 /// The cursor of the last event, in SQL.
 pub(crate) const LAST_CURSOR: &str = "(SELECT last FROM feed ORDER BY pos DESC LIMIT 1)";
 /// The least and the greatest number of a job among the events that the next statement looks through, where the last of

@@ -31,9 +31,9 @@ impl Batch<'_> {
             Command::Lease(_)
             | Command::Promote(_)
             | Command::Expire(_)
-            | Command::Retire(_)
+            | Command::PurgeExpired(_)
             | Command::CatchUp(_)
-            | Command::Bury(_)
+            | Command::DropTombstones(_)
             | Command::Trim(_) => Err(PgError::Refused("a command went the wrong way")),
             Command::Settle(_)
             | Command::Progress(..)

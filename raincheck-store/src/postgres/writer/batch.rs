@@ -57,7 +57,7 @@ pub(crate) struct Batch<'a> {
     /// Named objects.
     pub objects: Objects,
     /// Leases that were given to requests with an id, from the table `lease_request` and this transaction.
-    pub given: HashMap<Digest, Vec<LeaseRef>>,
+    pub leased_before: HashMap<Digest, Vec<LeaseRef>>,
     /// Counters as they changed since the transaction began, by queue and kind.
     pub moves: HashMap<(Name, Name), Counts>,
     /// The same, of whole queues.
@@ -129,7 +129,7 @@ impl<'a> Batch<'a> {
             parts: HashMap::new(),
             settings: HashMap::new(),
             objects: Objects::default(),
-            given: HashMap::new(),
+            leased_before: HashMap::new(),
             moves: HashMap::new(),
             queue_moves: HashMap::new(),
             events: Vec::new(),

@@ -161,7 +161,7 @@ impl CommitEffects {
         }
         drop(counters);
         shared.next_due.fetch_min(self.due.unwrap_or(i64::MAX), Ordering::AcqRel);
-        shared.next_retirement.fetch_min(self.expiration.unwrap_or(i64::MAX), Ordering::AcqRel);
+        shared.next_expiry.fetch_min(self.expiration.unwrap_or(i64::MAX), Ordering::AcqRel);
         shared.left_over.fetch_or(self.left_over, Ordering::AcqRel);
         if !self.lease_changes.is_empty() {
             let mut leases = shared.leases.lock();

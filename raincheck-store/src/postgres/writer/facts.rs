@@ -90,7 +90,7 @@ pub(crate) struct First {
     leases: Vec<Row>,
     settings: Vec<Row>,
     holds: Vec<Row>,
-    given: Vec<Row>,
+    leased_before: Vec<Row>,
     objects: (Vec<Row>, Vec<Row>),
 }
 
@@ -197,7 +197,7 @@ impl Batch<'_> {
         let requests: Vec<&[u8]> = wanted.requests.iter().map(|id| &id[..]).collect();
         let locks: BTreeSet<i32> = wanted.requests.iter().map(request_lock).collect();
         let locks: Vec<i32> = locks.into_iter().collect();
-        let (_, claims, settings, holds, given, jobs, leases, objects) = try_join!(
+        let (_, claims, settings, holds, leased_before, jobs, leases, objects) = try_join!(
             async { self.ask_if(!locks.is_empty(), &LOCK_REQUESTS, &[&locks]).await },
             async { self.ask_if(!keys.is_empty(), CLAIMS, &[&scopes, &queues, &keys]).await },
             async { self.ask_if(!settings.is_empty(), SETTINGS, &[&settings]).await },
@@ -207,7 +207,7 @@ impl Batch<'_> {
             async { self.ask_if(!leases.is_empty(), LEASES, &[&leases]).await },
             self.ask_objects(&wanted.objects),
         )?;
-        Ok(First { jobs, claims, leases, settings, holds, given, objects })
+        Ok(First { jobs, claims, leases, settings, holds, leased_before, objects })
     }
 
     async fn ask_if(&self, any: bool, sql: &'static str, parameters: Parameters<'_>) -> Result<Vec<Row>, PgError> {
@@ -247,11 +247,11 @@ impl Batch<'_> {
             let name = raincheck_core::Name::new(name).map_err(|e| PgError::Unreadable(e.to_string()))?;
             self.settings.entry(name).or_insert(counters::settings_of(row, 2)?);
         }
-        for row in &first.given {
+        for row in &first.leased_before {
             let (nos, attempts): (Vec<i64>, Vec<i32>) = (row.try_get(1)?, row.try_get(2)?);
             let leases = nos.into_iter().zip(attempts);
             let leases = leases.map(|(no, attempt)| LeaseRef { no: JobNo(no), attempt: attempt.cast_unsigned() });
-            self.given.insert(rows::digest(row, 0)?.unwrap_or_default(), leases.collect());
+            self.leased_before.insert(rows::digest(row, 0)?.unwrap_or_default(), leases.collect());
         }
         self.absorb_objects(wanted.objects, &first.objects)?;
         let (mut unknown, mut named) = (wanted.claims, BTreeSet::new());
@@ -269,7 +269,7 @@ impl Batch<'_> {
         self.claims.extend(unknown.into_values().map(|key| (key, None)));
         let missing = |no: &i64| self.jobs.get(&JobNo(*no)).is_none_or(Option::is_none);
         let tombstones: Vec<i64> = named.iter().copied().chain(wanted.chosen).filter(missing).collect();
-        let named = named.into_iter().chain(self.given.values().flatten().map(|lease| lease.no.0));
+        let named = named.into_iter().chain(self.leased_before.values().flatten().map(|lease| lease.no.0));
         let jobs: BTreeSet<i64> = named.filter(|no| !self.jobs.contains_key(&JobNo(*no))).collect();
         self.ask_more(jobs, tombstones, commands).await
     }
@@ -332,7 +332,7 @@ impl Batch<'_> {
 
     /// Takes over rows of jobs; those that were asked for and are not there are known not to be.
     pub(crate) async fn absorb_jobs(&mut self, found: &[Row], asked: BTreeSet<i64>) -> Result<(), PgError> {
-        self.shared.learn(self.db.client(), found, rows::JOB_NAMES).await?;
+        self.shared.load_missing(self.db.client(), found, rows::JOB_NAMES).await?;
         for no in asked {
             self.jobs.insert(JobNo(no), None);
         }

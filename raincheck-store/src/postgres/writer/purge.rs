@@ -35,7 +35,7 @@ static JOBS: LazyLock<String> = LazyLock::new(|| {
 const OVER: &str = "SELECT no FROM tombstone WHERE until <= $1 ORDER BY until, no LIMIT $2 FOR UPDATE SKIP LOCKED";
 /// What stays of those that the feed still tells of.
 const NAMES: &str = "UPDATE tombstone SET until = NULL WHERE no = ANY($1)";
-const LAST_DROPPED: &str = "INSERT INTO meta (name, number) VALUES ('last_buried', $1) \
+const LAST_DROPPED: &str = "INSERT INTO meta (name, number) VALUES ('last_dropped', $1) \
     ON CONFLICT (name) DO UPDATE SET number = greatest(meta.number, excluded.number)";
 const OLD_REQUESTS: &str = "DELETE FROM lease_request WHERE at < $1";
 
@@ -67,7 +67,7 @@ impl Batch<'_> {
     }
 
     pub(crate) async fn purge_expired(&mut self, limit: usize) -> Result<Reply, PgError> {
-        let mut reply = self.sweep(&Command::Retire(limit)).await?;
+        let mut reply = self.sweep(&Command::PurgeExpired(limit)).await?;
         let jobs = std::mem::take(&mut self.forgotten);
         let mut blobs = self.forget(&jobs).await?;
         if let Reply::Swept(_, purged) = &mut reply {

@@ -69,12 +69,14 @@ impl Batch<'_> {
         let mut leased: Vec<Vec<LeaseRef>> = vec![Vec::new(); requests.len()];
         let (mut served, mut open) = (0, None);
         while served < requests.len() {
-            let is_new = |request: &&LeaseJobs| request.request_id.is_none_or(|id| !self.given.contains_key(&id));
+            let is_new =
+                |request: &&LeaseJobs| request.request_id.is_none_or(|id| !self.leased_before.contains_key(&id));
             let asked: Vec<&LeaseJobs> = requests[served..].iter().copied().filter(is_new).collect();
             let mut candidates = self.candidates(&asked, leased[served].len()).await?;
             while served < requests.len() {
                 let request = requests[served];
-                let again = request.request_id.and_then(|id| self.given.get(&id)).filter(|_| leased[served].is_empty());
+                let again =
+                    request.request_id.and_then(|id| self.leased_before.get(&id)).filter(|_| leased[served].is_empty());
                 if let Some(again) = again {
                     leased[served].clone_from(again);
                 } else {
@@ -87,7 +89,7 @@ impl Batch<'_> {
                         None => {}
                         Some(id) if leased[served].is_empty() => self.not_given(&id).await?,
                         Some(id) => {
-                            self.given.insert(id, leased[served].clone());
+                            self.leased_before.insert(id, leased[served].clone());
                             self.remember(&id, &leased[served]).await?;
                         }
                     }

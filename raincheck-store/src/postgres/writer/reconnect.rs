@@ -44,7 +44,7 @@ impl Writer {
             Ok((db, committed)) => {
                 if open.is_some() {
                     (self.open, self.committed) = (None, committed);
-                    // Where nobody waited for that any more, it is told of as if another node had written it.
+                    // Where nobody waited for that any more, it is published as if another node had written it.
                     self.shared.feed.behind.notify_one();
                 }
                 if let Some(since) = self.lost_since.take()

@@ -12,7 +12,7 @@ use crate::postgres::locks::NODE_LOCK;
 /// Every plan is one that holds at any size: a statement that was planned while its tables were empty goes on to be
 /// used when they are not. Local to the transaction, so that it means the same behind a pooler.
 ///
-/// No limit for statements: one that ran out during the commit would end the wait for a standby, and be told as done.
+/// No limit for statements: one that ran out during the commit would end the wait for a standby, and count as done.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL plan_cache_mode = force_generic_plan; \
     SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; \
     SET LOCAL jit = off; SET LOCAL lock_timeout = '4s'; SET LOCAL idle_in_transaction_session_timeout = '10s'; \

@@ -86,7 +86,7 @@ pub(crate) async fn look_ahead(db: &Db, shared: &Shared, scan_starts: &ScanStart
             *next = row.try_get::<_, Option<i64>>(at)?.into_iter().chain(again(key)).min().unwrap_or(NEVER);
         }
         shared.next_due.store(next[0].min(next[1]), Ordering::Release);
-        shared.next_retirement.store(next[2], Ordering::Release);
+        shared.next_expiry.store(next[2], Ordering::Release);
         shared.left_over.store(row.try_get(3)?, Ordering::Release);
     }
     Ok(())

@@ -25,9 +25,9 @@ const COMMANDS: usize = 512;
 /// How often a transaction is begun anew because another node was quicker.
 const RACES: u32 = 20;
 /// How long callers are kept waiting for a look at what other nodes did.
-const LOOK: Duration = Duration::from_secs(2);
-/// Figures of other nodes are at most about this old while something goes on.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const POLL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Statistics of other nodes are at most about this old while something goes on.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The one task of a node that writes. It drains its channel into one transaction, so that everyone who waits shares
 /// one commit; nobody waits for a batch to fill.
@@ -39,7 +39,7 @@ pub(crate) struct Writer {
     pub db: Option<Db>,
     pub state: WriterState,
     /// When it last looked at what other nodes did.
-    pub looked: Instant,
+    pub polled_at: Instant,
     /// Since when its connection is lost.
     pub lost_since: Option<Instant>,
     /// A transaction whose connection was lost, and which may be under way still: nothing is written before it has
@@ -56,15 +56,17 @@ impl Writer {
             let first = tokio::select! {
                 biased;
                 first = requests.recv() => first,
-                () = self.shared.stale.since(self.looked + LOOK_AGAIN) => {
-                    self.look_again().await;
+                () = self.shared.stale.since(self.polled_at + POLL_INTERVAL) => {
+                    self.poll_other_nodes().await;
                     continue;
                 }
             };
             let Some(first) = first else { break };
-            if self.looked.elapsed() >= LOOK_AGAIN && self.shared.stale.is_set() && self.shared.reach.reached().is_ok()
+            if self.polled_at.elapsed() >= POLL_INTERVAL
+                && self.shared.stale.is_set()
+                && self.shared.reach.reached().is_ok()
             {
-                self.look_again().await;
+                self.poll_other_nodes().await;
             }
             let mut size = first.commands.len();
             let mut batch = vec![first];
@@ -84,7 +86,7 @@ impl Writer {
         }
     }
 
-    /// One transaction, begun anew as long as that is lawful: when it was certainly not committed, and nothing is wrong
+    /// One transaction, begun anew while that is allowed: when it was certainly not committed, and nothing is wrong
     /// but the moment.
     ///
     /// 1. A connection, a new one where it was lost: what was under way on the old one has ended by then.
@@ -271,12 +273,12 @@ impl Writer {
         error.into()
     }
 
-    /// Reads what other nodes changed of figures, settings and due times. Nothing of this node's own is under way
+    /// Reads what other nodes changed of statistics, settings and due times. Nothing of this node's own is under way
     /// meanwhile, so that what is read is all there is. Where the database was lost, this finds it again.
-    async fn look_again(&mut self) {
-        self.looked = Instant::now();
+    async fn poll_other_nodes(&mut self) {
+        self.polled_at = Instant::now();
         self.shared.stale.clear();
-        let until = Instant::now() + LOOK;
+        let until = Instant::now() + POLL_TIMEOUT;
         let Ok(db) = self.connected(until).await else { return };
         let hints = std::mem::take(&mut self.shared.counters.write().maybe_ready);
         let looked = async {
@@ -306,7 +308,7 @@ impl Writer {
     }
 
     async fn look_ahead(&self, db: &Db) {
-        let looked = within(LOOK, sweep::look_ahead(db, &self.shared, &self.state.scan_starts)).await;
+        let looked = within(POLL_TIMEOUT, sweep::look_ahead(db, &self.shared, &self.state.scan_starts)).await;
         if let Err(error) = looked {
             // The old times stay: too early, which is harmless.
             tracing::warn!(trouble = %error, "the next due time cannot be read");

@@ -158,9 +158,9 @@ impl Batch<'_> {
             Way::Purge => self.purge_all(group).await,
             Way::Sweep => match group {
                 [command @ (Command::Promote(_) | Command::Expire(_))] => Ok(vec![self.sweep(command).await?]),
-                [Command::Retire(limit)] => Ok(vec![self.purge_expired(*limit).await?]),
+                [Command::PurgeExpired(limit)] => Ok(vec![self.purge_expired(*limit).await?]),
                 [Command::CatchUp(limit)] => Ok(vec![self.catch_up(*limit).await?]),
-                [Command::Bury(limit)] => Ok(vec![self.drop_tombstones(*limit).await?]),
+                [Command::DropTombstones(limit)] => Ok(vec![self.drop_tombstones(*limit).await?]),
                 [Command::Trim(trim)] => Ok(vec![self.trim(*trim).await?]),
                 _ => Err(PgError::Refused("a command went the wrong way")),
             },
@@ -197,9 +197,9 @@ fn way(command: &Command) -> Way {
         Command::Purge(_) => Way::Purge,
         Command::Promote(_)
         | Command::Expire(_)
-        | Command::Retire(_)
+        | Command::PurgeExpired(_)
         | Command::CatchUp(_)
-        | Command::Bury(_)
+        | Command::DropTombstones(_)
         | Command::Trim(_) => Way::Sweep,
         Command::Submit(_)
         | Command::SubmitBatch(_)

@@ -19,7 +19,7 @@ pub(crate) struct Expected {
     pub no: i64,
     /// Its id, for findings.
     pub subject: Box<str>,
-    /// Of the file.
+    /// Name of the file in the folder of large payloads.
     pub name: Box<str>,
     /// As the row has it, bytes.
     pub size: i64,
@@ -39,7 +39,7 @@ pub(crate) fn look_for(
     page: &mut CheckPage,
 ) -> Result<()> {
     for Expected { no, subject, name, size, digest, table } in expected {
-        page.looked += 1;
+        page.examined += 1;
         let path = blobs.path(&name);
         let looked = fs::metadata(&path).and_then(|file| {
             let digest = digest.filter(|_| read && file.len() == size as u64);

@@ -48,7 +48,7 @@ impl<R: Recount> Stage for Recounting<R> {
         let until = look.until.max(Instant::now() + look.throttle.whole);
         loop {
             let Some(count) = self.recount.count(look.db)? else { return look.circle(R::OF) };
-            look.page.looked += count as u64;
+            look.page.examined += count as u64;
             if count < ROWS {
                 self.recount.compare(look)?;
                 return Ok(false);

@@ -13,7 +13,7 @@ CREATE TABLE queue (
 );
 CREATE TABLE kind (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
--- Kept in the transaction of every change; nothing is counted when figures are asked for.
+-- Kept in the transaction of every change; nothing is counted when stats are asked for.
 CREATE TABLE counter (
     queue INTEGER NOT NULL,
     kind INTEGER NOT NULL,
@@ -35,8 +35,8 @@ CREATE TABLE object (
 -- The narrow hot row. Numbers grow with time, so new jobs are appended and live ones lie together.
 CREATE TABLE job (
     no INTEGER PRIMARY KEY,
-    salt INTEGER NOT NULL,
-    given BLOB,
+    random_bits INTEGER NOT NULL,
+    client_id BLOB,
     queue INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     state INTEGER NOT NULL,

@@ -23,7 +23,7 @@ static OF_ALL: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Most rows one look at the feed goes through, so that a filter that passes little does not read for long.
-const LOOK: usize = 5_000;
+const SCAN_ROWS: usize = 5_000;
 
 pub(crate) const INSERT: &str = "INSERT INTO event VALUES (?1,?2,?3,?4,?5,?6,?7,?8)";
 
@@ -70,11 +70,11 @@ pub(crate) fn of_all(
 ) -> Result<EventPage> {
     let mut page = EventPage { read_to: after, ..EventPage::default() };
     let mut statement = db.prepare_cached(&OF_ALL)?;
-    let mut rows = statement.query(params![after.0, head.0, LOOK as i64])?;
-    let (mut looked, mut weight, mut size) = (0, 0, 0);
+    let mut rows = statement.query(params![after.0, head.0, SCAN_ROWS as i64])?;
+    let (mut scanned, mut weight, mut size) = (0, 0, 0);
     while let Some(row) = rows.next()? {
         let event = rows::event(db, row, names)?;
-        looked += 1;
+        scanned += 1;
         weight += event.weight();
         page.read_to = event.cursor;
         if filter.admits(&event) {
@@ -88,7 +88,7 @@ pub(crate) fn of_all(
             return Ok(page);
         }
     }
-    if looked < LOOK {
+    if scanned < SCAN_ROWS {
         page.read_to = page.read_to.max(head);
         page.at_head = true;
     }

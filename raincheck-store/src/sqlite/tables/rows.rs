@@ -22,8 +22,8 @@ row! {
     /// and kind.
     struct Head as "j" {
         no: JobNo,
-        salt: i64,
-        given: Option<JobId>,
+        random_bits: i64,
+        client_id: Option<JobId>,
         queue: i64,
         kind: i64,
     }
@@ -41,19 +41,21 @@ pub(crate) const SPEC_COLUMNS: usize = Asked::COUNT;
 pub(crate) const REST: &str = joined!(", ", [Reported::SELECT, Shown::SELECT]);
 
 /// The public id as text, put together as `JobId` does.
-pub(crate) const ID_TEXT: &str = "CASE WHEN j.given IS NULL THEN printf('%08x-%04x-7%03x-%04x-%012x', j.no >> 31, \
-    (j.no >> 15) & 65535, (j.no >> 3) & 4095, 32768 | ((j.no & 7) << 11) | (j.salt >> 48), j.salt & 281474976710655) \
-    ELSE printf('%s-%s-%s-%s-%s', substr(hex(j.given), 1, 8), substr(hex(j.given), 9, 4), substr(hex(j.given), 13, 4), \
-    substr(hex(j.given), 17, 4), substr(hex(j.given), 21)) END";
+pub(crate) const ID_TEXT: &str = "CASE WHEN j.client_id IS NULL THEN printf('%08x-%04x-7%03x-%04x-%012x', j.no >> 31, \
+    (j.no >> 15) & 65535, (j.no >> 3) & 4095, 32768 | ((j.no & 7) << 11) | (j.random_bits >> 48), \
+    j.random_bits & 281474976710655) \
+    ELSE printf('%s-%s-%s-%s-%s', substr(hex(j.client_id), 1, 8), substr(hex(j.client_id), 9, 4), \
+    substr(hex(j.client_id), 13, 4), \
+    substr(hex(j.client_id), 17, 4), substr(hex(j.client_id), 21)) END";
 
 /// A public id from the columns that hold it.
-pub(crate) fn id(no: i64, salt: i64, given: Option<[u8; 16]>) -> JobId {
-    given.map_or_else(|| JobId::from_parts(JobNo(no), salt), |bytes| JobId(Uuid::from_bytes(bytes)))
+pub(crate) fn id(no: i64, random_bits: i64, client_id: Option<[u8; 16]>) -> JobId {
+    client_id.map_or_else(|| JobId::from_parts(JobNo(no), random_bits), |bytes| JobId(Uuid::from_bytes(bytes)))
 }
 
 pub(crate) fn job(row: &Row<'_>, names: &KnownNames) -> Result<Job> {
-    let Head { no, salt, given, queue, kind } = Head::of_sqlite(row, 0)?;
-    let id = given.unwrap_or_else(|| JobId::from_parts(no, salt));
+    let Head { no, random_bits, client_id, queue, kind } = Head::of_sqlite(row, 0)?;
+    let id = client_id.unwrap_or_else(|| JobId::from_parts(no, random_bits));
     let queue = names.queue_name(queue).ok_or_else(|| SqliteError::unreadable("unknown queue"))?;
     let kind = names.kind_name(kind).ok_or_else(|| SqliteError::unreadable("unknown kind"))?;
     let lasting = Lasting::of_sqlite(row, Head::COUNT)?;
@@ -84,15 +86,15 @@ pub(crate) fn record(row: &Row<'_>, names: &KnownNames) -> Result<Record> {
 
 /// Columns of an event and of the job it belongs to.
 pub(crate) const EVENT: &str =
-    "e.cursor, e.no, e.seq, e.type, e.state, e.attempt, e.at, e.data, j.salt, j.given, j.queue, j.kind";
+    "e.cursor, e.no, e.seq, e.type, e.state, e.attempt, e.at, e.data, j.random_bits, j.client_id, j.queue, j.kind";
 
 /// Reads [`EVENT`]; what there is no job of any more is joined with its tombstone.
 pub(crate) fn event(db: &Connection, row: &Row<'_>, names: &KnownNames) -> Result<Event> {
     let no = row.get(1)?;
     let event_type = EventType::from_number(row.get(3)?).ok_or_else(|| SqliteError::unreadable("unknown event"))?;
     let (job, queue, kind, data) = match row.get(8)? {
-        Some(salt) => (
-            id(no, salt, row.get(9)?),
+        Some(random_bits) => (
+            id(no, random_bits, row.get(9)?),
             names.queue_name(row.get(10)?).ok_or_else(|| SqliteError::unreadable("unknown queue"))?,
             names.kind_name(row.get(11)?).ok_or_else(|| SqliteError::unreadable("unknown kind"))?,
             codec::event_data(event_type, row.get_ref(7)?.as_str_or_null()?)?,
@@ -146,9 +148,9 @@ pub(crate) const INSERT_RESULT: &str = insert!("result", [Kept::NAMES], [Kept::P
 /// `insert` is [`INSERT_JOB`].
 pub(crate) fn insert_job(insert: &mut Statement<'_>, job: &Job, queue: i64, kind: i64) -> Result<()> {
     let minted = job.id.parts().filter(|(no, _)| *no == job.no);
-    let given = if minted.is_some() { None } else { Some(job.id) };
-    let salt = minted.map_or(0, |(_, salt)| salt);
-    Head { no: job.no, salt, given, queue, kind }.bind(1, insert)?;
+    let client_id = if minted.is_some() { None } else { Some(job.id) };
+    let random_bits = minted.map_or(0, |(_, random_bits)| random_bits);
+    Head { no: job.no, random_bits, client_id, queue, kind }.bind(1, insert)?;
     Lasting::of(job).bind(1 + Head::COUNT, insert)?;
     Changing::of(job).bind(1 + Head::COUNT + Lasting::COUNT, insert)?;
     insert.raw_execute()?;

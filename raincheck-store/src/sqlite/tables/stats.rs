@@ -7,10 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::meta::{FORGOTTEN_BYTES, number};
 use super::names::KnownNames;
-use crate::records::{FeedFigures, KindFigures};
+use crate::records::{FeedStats, KindStats};
 
 /// Of every kind.
-pub(crate) fn kinds(db: &Connection, names: &KnownNames) -> Result<Vec<KindFigures>> {
+pub(crate) fn kinds(db: &Connection, names: &KnownNames) -> Result<Vec<KindStats>> {
     let mut found: BTreeMap<Name, ([u64; 7], BTreeSet<Name>)> = BTreeMap::new();
     let mut statement = db.prepare_cached("SELECT kind, state, n, queue FROM counter")?;
     let mut rows = statement.query([])?;
@@ -21,13 +21,13 @@ pub(crate) fn kinds(db: &Connection, names: &KnownNames) -> Result<Vec<KindFigur
         by_state[state.min(6) as usize] += n;
         queues.extend(if n > 0 { names.queue_name(row.get(3)?) } else { None });
     }
-    let kind = |(name, (by_state, queues))| KindFigures { name, by_state, queues: Vec::from_iter(queues) };
+    let kind = |(name, (by_state, queues))| KindStats { name, by_state, queues: Vec::from_iter(queues) };
     Ok(found.into_iter().map(kind).collect())
 }
 
-pub(crate) fn feed(db: &Connection) -> Result<FeedFigures> {
+pub(crate) fn feed(db: &Connection) -> Result<FeedStats> {
     let oldest = db.prepare_cached("SELECT at FROM event ORDER BY cursor LIMIT 1")?.query_row([], |row| row.get(0));
-    Ok(FeedFigures {
+    Ok(FeedStats {
         oldest: oldest.optional()?.map(Timestamp),
         forgotten_bytes: number(db, FORGOTTEN_BYTES)?.max(0).unsigned_abs(),
     })

@@ -16,7 +16,7 @@ impl WriterState<'_> {
             Command::SubmitBatch(Batch { name, jobs }) => self.submit_batch(name, jobs),
             Command::Lease(request) => self.lease(&request),
             Command::CatchUp(limit) => self.catch_up(limit),
-            Command::Bury(limit) => Ok(purge::drop_tombstones(self, limit)?),
+            Command::DropTombstones(limit) => Ok(purge::drop_tombstones(self, limit)?),
             Command::Trim(trim) => Ok(trim::trim(self, trim)?),
             Command::Settle(_)
             | Command::Progress(..)
@@ -30,7 +30,7 @@ impl WriterState<'_> {
             | Command::Delete(_)
             | Command::Promote(_)
             | Command::Expire(_)
-            | Command::Retire(_) => self.carry_out(command),
+            | Command::PurgeExpired(_) => self.carry_out(command),
         }
     }
 

@@ -116,7 +116,7 @@ impl WriterState<'_> {
             self.shared.next_due.fetch_min(job.run_at.0, Ordering::AcqRel);
         }
         if let Some(at) = job.expires_at {
-            self.shared.next_retirement.fetch_min(at.0, Ordering::AcqRel);
+            self.shared.next_expiry.fetch_min(at.0, Ordering::AcqRel);
         }
         self.running.note(job);
         Ok(())

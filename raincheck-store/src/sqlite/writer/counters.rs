@@ -4,7 +4,7 @@ use std::mem::take;
 use raincheck_core::{Name, QueueSettings, State};
 use rusqlite::{Connection, Result, params};
 
-use crate::records::QueueFigures;
+use crate::records::QueueStats;
 use crate::sqlite::tables::names::KnownNames;
 
 /// What the writer keeps of one queue.
@@ -23,7 +23,7 @@ pub(crate) struct Queue {
 /// few, so that a tree is quicker than a hash.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// By number.
+    /// Queues, by their number in the table `queue`.
     pub queues: BTreeMap<i64, Queue>,
     /// Jobs in each state, by the numbers of queue and kind.
     pub pairs: BTreeMap<(i64, i64), [u64; 7]>,
@@ -172,9 +172,9 @@ impl Counters {
     }
 
     /// The counters of one queue, as readers get them.
-    pub fn show(&self, number: i64, name: Name) -> QueueFigures {
+    pub fn show(&self, number: i64, name: Name) -> QueueStats {
         let queue = self.queues.get(&number).cloned().unwrap_or_default();
-        QueueFigures {
+        QueueStats {
             name: Some(name),
             settings: queue.settings,
             by_state: queue.by_state,

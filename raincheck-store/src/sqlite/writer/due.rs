@@ -57,7 +57,7 @@ pub(super) fn look_ahead(writer: &WriterState<'_>) -> Result<()> {
     let next = scheduled.into_iter().chain(late).min().unwrap_or(NEVER);
     writer.shared.next_due.store(next, Ordering::Release);
     let expiring = first("SELECT min(expires_at) FROM job WHERE expires_at IS NOT NULL")?;
-    writer.shared.next_retirement.store(expiring.unwrap_or(NEVER), Ordering::Release);
+    writer.shared.next_expiry.store(expiring.unwrap_or(NEVER), Ordering::Release);
     writer.shared.left_over.store(is_left_over(writer.db)?, Ordering::Release);
     Ok(())
 }

@@ -97,7 +97,8 @@ pub(super) fn drop_tombstones(writer: &mut WriterState<'_>, limit: usize) -> Res
     if let Some(last) = over.iter().max() {
         // Numbers are not given twice, even when nothing is left that remembers them.
         db.prepare_cached(
-            "INSERT INTO meta VALUES ('last_buried', ?1) ON CONFLICT (name) DO UPDATE SET value=max(value, excluded.value)",
+            "INSERT INTO meta VALUES ('last_dropped', ?1) \
+             ON CONFLICT (name) DO UPDATE SET value=max(value, excluded.value)",
         )?
         .execute([last])?;
     }

@@ -66,8 +66,8 @@ async fn damage_outside_of_rows_is_found() {
     let early = Arc::new(SteppedClock::new(Timestamp(1_760_000_000_000 - 1_461 * 86_400_000)));
     let behind = SqliteOptions { clock: early, ..options(sound.path()) };
     let findings = everything(&mut SqliteDoctor::open(&behind, false).unwrap()).await.findings;
-    let told = findings.iter().map(|one| (one.invariant, &*one.detail)).collect::<Vec<_>>();
-    assert_eq!(told, [(Invariant::Clock, "it is 1461 days behind the last change of the data")]);
+    let details = findings.iter().map(|one| (one.invariant, &*one.detail)).collect::<Vec<_>>();
+    assert_eq!(details, [(Invariant::Clock, "it is 1461 days behind the last change of the data")]);
     let full = SqliteOptions { reserve_bytes: u64::MAX, ..options(sound.path()) };
     let findings = everything(&mut SqliteDoctor::open(&full, false).unwrap()).await.findings;
     assert!(findings.iter().all(|one| one.invariant == Invariant::Space) && findings.len() == 1, "{findings:#?}");

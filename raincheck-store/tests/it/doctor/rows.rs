@@ -176,7 +176,7 @@ const DAMAGES: &[Damage] = &[
     Damage { sql: "DELETE FROM blob", found: Invariant::Files, says: "would be removed" },
     // what is to follow
     Damage { sql: "INSERT INTO follow_up (what, no) VALUES (9, 1)", found: Invariant::FollowUps, says: "9 may" },
-    // figures
+    // statistics
     Damage {
         sql: "UPDATE counter SET n=n+1 WHERE state=1",
         found: Invariant::Counters,
@@ -213,7 +213,7 @@ const DAMAGES: &[Damage] = &[
     },
     Damage {
         sql: "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql=replace(sql, 'state = 3', 'state = 99') WHERE name='job_running'; \
-              PRAGMA writable_schema=RESET; INSERT INTO job SELECT no + 9999999, salt, given, queue, kind, 3, flags, priority, attempt, failures, losses, max_attempts, max_losses, seq, shared, rank, ticket, run_at, start_by, timeout, ttl, keep_succeeded, keep_failed, created_at, started_at, updated_at, finished_at, expires_at FROM job WHERE state=3; \
+              PRAGMA writable_schema=RESET; INSERT INTO job SELECT no + 9999999, random_bits, client_id, queue, kind, 3, flags, priority, attempt, failures, losses, max_attempts, max_losses, seq, shared, rank, ticket, run_at, start_by, timeout, ttl, keep_succeeded, keep_failed, created_at, started_at, updated_at, finished_at, expires_at FROM job WHERE state=3; \
               PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql=replace(sql, 'state = 99', 'state = 3') WHERE name='job_running'; \
               PRAGMA writable_schema=RESET",
         found: Invariant::Database,

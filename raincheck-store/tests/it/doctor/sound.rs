@@ -25,7 +25,7 @@ async fn a_sound_store_has_nothing_wrong_open_stopped_and_killed() {
     assert!(beside.is_served());
     let all = everything(&mut beside).await;
     assert_eq!((all.findings, all.unjudged), (vec![], vec![]));
-    assert!(all.looked > 50, "{}", all.looked);
+    assert!(all.examined > 50, "{}", all.examined);
     drop(beside);
     let own = everything(&mut *store.check().unwrap()).await;
     assert_eq!((own.findings, own.unjudged), (vec![], vec![]));

@@ -91,7 +91,7 @@ pub async fn everything(checkup: &mut dyn Checkup) -> CheckPage {
     while let Some(page) = checkup.page().await.unwrap() {
         all.findings.extend(page.findings);
         all.unjudged.extend(page.unjudged);
-        all.looked += page.looked;
+        all.examined += page.examined;
     }
     all
 }

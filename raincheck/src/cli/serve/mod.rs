@@ -19,7 +19,7 @@ use super::{
     config::wrong,
     exit::{Exit, Failure},
     logging,
-    signals::{Signals, Told},
+    signals::{Order, Signals},
     style::{Ink, Style},
 };
 use crate::config::{Config, Flags, Said, StoreUrl, beside, sections::LogFormat, show::needs_restart, tree::Origin};
@@ -129,11 +129,11 @@ impl Options {
 
 /// What the settings alone say about large payloads that is not followed, because the command line names other data.
 fn set_aside(alone: &Config, config: &Config) -> Option<String> {
-    let (told, used) = (&alone.settings.store.blobs, &config.settings.store.blobs);
+    let (named, used) = (&alone.settings.store.blobs, &config.settings.store.blobs);
     let origin = alone.origin(&["store", "blobs"]);
-    (origin != Origin::Default && told != used).then(|| {
+    (origin != Origin::Default && named != used).then(|| {
         format!(
-            "large payloads are taken from {used}, not from {told} as {origin} says: --data and --store name other data \
+            "large payloads are taken from {used}, not from {named} as {origin} says: --data and --store name other data \
              than the settings do; leave them out to use the data of the settings"
         )
     })
@@ -184,9 +184,9 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
     banner::show(&server, &config, options.ephemeral, terminal && format == LogFormat::Pretty);
     loop {
         tokio::select! {
-            told = signals.next() => match told {
-                Told::Reload => reload(&options, &mut config, &mut server).await,
-                Told::Stop => break,
+            order = signals.next() => match order {
+                Order::Reload => reload(&options, &mut config, &mut server).await,
+                Order::Stop => break,
             },
             failure = server.failed() => return Err(failure),
         }

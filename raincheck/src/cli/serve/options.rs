@@ -1,4 +1,4 @@
-//! From settings to what store, engine and HTTP are told.
+//! From settings to the options of store, engine and HTTP.
 
 use std::{collections::HashMap, net::SocketAddr, path::Path, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::{
     config::{self, Config, Secret, defaults, kind},
 };
 
-/// What HTTP is told.
+/// The options of HTTP.
 ///
 /// # Errors
 /// A schema that can't be read any more.
@@ -77,12 +77,12 @@ pub fn submit_defaults(config: &Config) -> Result<Defaults, Failure> {
 /// # Errors
 /// A schema that can't be read any more.
 pub fn kinds(config: &Config) -> Result<HashMap<Name, KindOptions>, Failure> {
-    let told = config.settings.kinds.iter().map(|(kind, options)| {
+    let kinds = config.settings.kinds.iter().map(|(kind, options)| {
         let schema = options.input_schema.as_deref().map(|path| config::schema::schema(Path::new(path)));
         let input_schema = schema.transpose().map_err(Failure::usage)?;
         Ok((name(kind)?, KindOptions { description: options.description.clone(), input_schema }))
     });
-    told.collect()
+    kinds.collect()
 }
 
 /// A checked name as the core's type.
@@ -108,7 +108,7 @@ fn policy(defaults: &defaults::JobDefaults) -> Policy {
     }
 }
 
-/// What the store is told.
+/// The options of the store.
 ///
 /// # Errors
 /// When the address can't hold the password.
@@ -154,7 +154,7 @@ mod tests {
     fn limits_of_bodies_reach_http() {
         let mut settings = Settings::default();
         (settings.limits.uploads, settings.limits.slow, settings.limits.stalled) = (7, Period(8), Period(9));
-        let told = http(&Config::of(settings)).unwrap().limits;
-        assert_eq!((told.uploads, told.slow, told.stalled), (7, 8, 9));
+        let limits = http(&Config::of(settings)).unwrap().limits;
+        assert_eq!((limits.uploads, limits.slow, limits.stalled), (7, 8, 9));
     }
 }

@@ -66,8 +66,8 @@ fn damaged_payloads_are_told_of_and_the_rest_is_copied() {
         assert!(made.err.lines().any(|line| line.contains(id.as_str()) && line.contains(says)), "{made:?}");
     }
     assert!(!made.err.contains(&ids[2]) && made.err.contains("next: "), "{made:?}");
-    let told: serde_json::Value = serde_json::from_str(&made.out).unwrap();
-    assert_eq!((&told["files"], told["damaged"].as_array().unwrap().len()), (&2.into(), 2), "{told:#}");
+    let report: serde_json::Value = serde_json::from_str(&made.out).unwrap();
+    assert_eq!((&report["files"], report["damaged"].as_array().unwrap().len()), (&2.into(), 2), "{report:#}");
     std::fs::create_dir(cli.folder.path().join("restored")).unwrap();
     std::fs::rename(cli.folder.path().join("copied"), cli.folder.path().join("restored/data")).unwrap();
     let restored = Server::start(&cli.folder.path().join("restored"), &[]);

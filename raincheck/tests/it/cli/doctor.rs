@@ -157,7 +157,7 @@ fn payloads_are_looked_for_where_the_settings_have_them() {
     let made: Value = serde_json::from_str(&made.out).unwrap();
     assert_eq!(made["files"], 1, "{made:#}");
     // Other data than the settings name has its payloads beside it, which is said.
-    let told = run(&["doctor", "--data", "copy"]).err;
-    assert!(told.contains("note: large payloads are taken from copy/blobs, not from payloads as"), "{told}");
-    assert!(told.contains("raincheck.toml:3"), "{told}");
+    let output = run(&["doctor", "--data", "copy"]).err;
+    assert!(output.contains("note: large payloads are taken from copy/blobs, not from payloads as"), "{output}");
+    assert!(output.contains("raincheck.toml:3"), "{output}");
 }

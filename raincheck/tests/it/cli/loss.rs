@@ -70,13 +70,13 @@ async fn events_that_the_disk_lost_are_missed_by_doctor_server_and_metrics() {
     let mut serve = command(cli.folder.path(), &["serve", "--listen", "127.0.0.1:0", "--data", "data"]);
     let mut server = Worker(serve.spawn().unwrap());
     let mut lines = BufReader::new(server.0.stderr.take().unwrap()).lines();
-    let (mut told, mut url) = (false, None);
+    let (mut reported, mut url) = (false, None);
     while url.is_none() {
         let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap_or_default();
-        told |= line.to_string().contains("acknowledged are missing") && line["to"] == events;
+        reported |= line.to_string().contains("acknowledged are missing") && line["to"] == events;
         url = line["url"].as_str().filter(|_| line["msg"] == "ready").map(str::to_owned);
     }
-    assert!(told, "the server says so when it starts");
+    assert!(reported, "the server says so when it starts");
     std::thread::spawn(move || lines.for_each(drop));
     let metrics =
         reqwest::get(format!("{}/metrics", url.unwrap().trim_end_matches('/'))).await.unwrap().text().await.unwrap();

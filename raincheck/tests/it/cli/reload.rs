@@ -34,11 +34,11 @@ impl Served {
         serve.args(more);
         let mut child = serve.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (told, log) = channel();
+        let (sender, log) = channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 // Nobody listens once the test is over.
-                let _ = told.send(serde_json::from_str(&line).unwrap_or_default());
+                let _ = sender.send(serde_json::from_str(&line).unwrap_or_default());
             }
         });
         let mut served = Self { child, folder, log, url: String::new() };
@@ -95,8 +95,8 @@ fn kinds_come_change_and_go() {
     let kind = |name: &str, says: &str| format!("[kinds.{name}]\nrun = [\"echo\", \"{says}\"]\n");
     let served = Served::start(&format!("{}{}", kind("a", "1"), kind("b", "2")));
     assert_eq!((served.result("a"), served.result("b")), ("1".to_owned(), "2".to_owned()));
-    let told = served.reload(&format!("{}{}", kind("a", "7"), kind("c", "3")), READ);
-    assert_eq!(told["needs_restart"], "", "{told}");
+    let logged = served.reload(&format!("{}{}", kind("a", "7"), kind("c", "3")), READ);
+    assert_eq!(logged["needs_restart"], "", "{logged}");
     assert_eq!((served.result("a"), served.result("c")), ("7".to_owned(), "3".to_owned()));
     served.run(&["submit", "b", "--wait=1s"]).with(4);
     served.reload(&kind("b", "4"), READ);
@@ -138,8 +138,8 @@ fn defaults_and_descriptions_are_for_jobs_from_now_on() {
     let after = served.run(&["submit", "k"]).well();
     assert_eq!((attempts(&before), attempts(&after)), (7.into(), 9.into()));
     assert!(served.kind("k").contains("\"description\":\"new\""), "{}", served.kind("k"));
-    let told = served.reload("[limits]\nqueued = 5\n[kinds.k]\nretry = { max_attempts = 3 }\n", READ);
-    assert_eq!(told["needs_restart"], "limits.queued");
+    let logged = served.reload("[limits]\nqueued = 5\n[kinds.k]\nretry = { max_attempts = 3 }\n", READ);
+    assert_eq!(logged["needs_restart"], "limits.queued");
     assert_eq!(attempts(&served.run(&["submit", "k"]).well()), 3);
 }
 
@@ -152,8 +152,8 @@ fn a_file_with_a_fault_changes_nothing() {
         ("[kinds.a]\nrun = [\"echo\", \"2\"]\n[kinds.b]\nrun = [\"./none\"]\n", "none"),
         ("[kinds.a", "raincheck.toml:1"),
     ] {
-        let told = served.reload(bad, "the old ones stay");
-        assert!(told["error"].as_str().unwrap().contains(why), "{told}");
+        let logged = served.reload(bad, "the old ones stay");
+        assert!(logged["error"].as_str().unwrap().contains(why), "{logged}");
         assert_eq!(served.result("a"), "1");
     }
     assert_eq!(served.reload(good, READ)["needs_restart"], "");
@@ -169,8 +169,8 @@ fn a_pipe_is_not_read_again() {
         std::thread::spawn(move || std::fs::write(pipe, "[kinds.a]\nrun = [\"echo\", \"1\"]\n"));
     });
     assert_eq!(served.result("a"), "1");
-    let told = served.reload("", "the old ones stay");
-    assert!(told["error"].as_str().unwrap().contains("no regular file"), "{told}");
+    let logged = served.reload("", "the old ones stay");
+    assert!(logged["error"].as_str().unwrap().contains("no regular file"), "{logged}");
     assert_eq!(served.result("a"), "1");
     kill_process(Pid::from_child(&served.child), Signal::TERM).unwrap();
     assert!(served.child.wait().unwrap().success());

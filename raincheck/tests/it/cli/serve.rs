@@ -82,10 +82,10 @@ fn a_second_signal_ends_it_now() {
     std::thread::sleep(Duration::from_millis(300));
     server.tell(Signal::TERM);
     std::thread::sleep(Duration::from_millis(300));
-    let told = Instant::now();
+    let signaled_at = Instant::now();
     server.tell(Signal::INT);
     assert_ne!(server.0.wait().unwrap().code(), Some(0));
-    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+    assert!(signaled_at.elapsed() < Duration::from_secs(1), "{:?}", signaled_at.elapsed());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Submitting, looking, waiting, steering.
+//! Submitting, looking, waiting, controlling.
 
 use std::io::{BufRead as _, Read as _};
 
@@ -138,11 +138,11 @@ fn two_that_read_for_one_reader_do_not_go_on_both() {
     };
     assert_eq!(code, Some(5));
     let mut errs = both.each_mut().map(|one| one.0.stderr.take().unwrap());
-    let told = both.iter_mut().position(|one| one.0.try_wait().unwrap().is_some()).unwrap();
+    let loser = both.iter_mut().position(|one| one.0.try_wait().unwrap().is_some()).unwrap();
     let mut said = String::new();
-    errs[told].read_to_string(&mut said).unwrap();
+    errs[loser].read_to_string(&mut said).unwrap();
     assert!(said.contains("somebody else has moved") && said.contains("billing"), "{said}");
-    assert!(both[1 - told].0.try_wait().unwrap().is_none(), "the other one goes on");
+    assert!(both[1 - loser].0.try_wait().unwrap().is_none(), "the other one goes on");
 }
 
 /// Who has gone, with all of it in hand, has not said that he has dealt with it.

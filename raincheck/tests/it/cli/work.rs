@@ -146,11 +146,11 @@ fn a_second_signal_ends_a_worker_and_its_program_at_once() {
     until_running(&cli, &id);
     worker.tell(rustix::process::Signal::TERM);
     std::thread::sleep(Duration::from_millis(200));
-    let told = Instant::now();
+    let signaled_at = Instant::now();
     worker.tell(rustix::process::Signal::TERM);
     worker.0.wait().unwrap();
     while !crate::server::processes(&format!("sleep {mark}")).is_empty() {
-        assert!(told.elapsed() < Duration::from_secs(3), "the program outlived its worker");
+        assert!(signaled_at.elapsed() < Duration::from_secs(3), "the program outlived its worker");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

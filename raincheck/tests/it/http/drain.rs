@@ -90,7 +90,7 @@ async fn reading(server: &TestServer, target: &str, framing: &str) -> TcpStream 
 }
 
 /// The answer, which ends with the connection or with its JSON.
-async fn told(mut stream: TcpStream) -> String {
+async fn answer_of(mut stream: TcpStream) -> String {
     let mut answer = String::new();
     while !answer.ends_with('}') {
         let mut piece = [0; 4_096];
@@ -120,13 +120,13 @@ async fn what_a_run_writes_while_the_server_drains_is_taken_whole() {
         sized.write_all(b"hello ").await.unwrap();
         until("the first half is kept", Duration::from_secs(5), async || there().await == 6).await;
         sized.write_all(b"world").await.unwrap();
-        let answer = told(sized).await;
+        let answer = answer_of(sized).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("{\"offset\":11}"), "{to}: {answer}");
         let mut chunked = reading(&server, &format!("{target}?offset=11"), "Transfer-Encoding: chunked").await;
         chunked.write_all(b"5\r\nagain\r\n").await.unwrap();
         until("the first chunk is kept", Duration::from_secs(5), async || there().await == 16).await;
         chunked.write_all(b"1\r\n!\r\n0\r\n\r\n").await.unwrap();
-        let answer = told(chunked).await;
+        let answer = answer_of(chunked).await;
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("{\"offset\":17}"), "{to}: {answer}");
         assert_eq!(server.get(&format!("{job}/{to}")).await.is(200).text(), "hello worldagain!");
     }
@@ -142,7 +142,7 @@ async fn what_a_run_does_not_write_to_its_end_while_the_server_drains_is_refused
     let mut half = reading(&server, &target, "Transfer-Encoding: chunked").await;
     half.write_all(b"5\r\nhello\r\n").await.unwrap();
     for (stream, detail) in [(nothing, "nothing of the body came"), (half, "up to offset 5: send the rest again")] {
-        let answer = told(stream).await;
+        let answer = answer_of(stream).await;
         assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("/problems/draining"), "{answer}");
         assert!(answer.contains(detail) && answer.contains("retry-after: "), "{answer}");
     }
@@ -234,9 +234,9 @@ async fn a_server_that_stops_is_reached_until_the_runs_of_its_workers_are_over()
 #[tokio::test]
 async fn a_run_that_goes_on_is_left_to_the_next_server_which_knows_its_worker() {
     let mut it = Stopping::with_a_run().await;
-    let told = Instant::now();
+    let signaled_at = Instant::now();
     assert_eq!(it.server.ended(), Some(0));
-    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    assert!(signaled_at.elapsed() < Duration::from_secs(10), "{:?}", signaled_at.elapsed());
     it.server = Server::start(it.folder.path(), &[]);
     assert_eq!(it.get("/workers").await.json()["items"], json!([]));
     it.of_run("heartbeat", json!({})).await.is(200);
@@ -250,8 +250,8 @@ async fn a_run_that_goes_on_is_left_to_the_next_server_which_knows_its_worker() 
 #[tokio::test]
 async fn a_second_signal_waits_for_no_run() {
     let mut it = Stopping::with_a_run().await;
-    let told = Instant::now();
+    let signaled_at = Instant::now();
     it.server.tell_to_stop();
     assert_eq!(it.server.ended(), Some(130));
-    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert!(signaled_at.elapsed() < Duration::from_secs(5), "{:?}", signaled_at.elapsed());
 }

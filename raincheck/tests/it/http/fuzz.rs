@@ -212,14 +212,14 @@ fn judge(answer: &[u8]) {
         let head = &text[place..];
         let status = head.get(9..12).and_then(|digits| digits.parse::<u16>().ok()).unwrap_or(0);
         // Two that the client has to do with.
-        let told = [(501, "/problems/not-implemented"), (503, "/problems/queue-full")];
-        let told = told.iter().any(|(known, slug)| status == *known && head.contains(slug));
-        assert!((100..500).contains(&status) || told, "{head}");
+        let known = [(501, "/problems/not-implemented"), (503, "/problems/queue-full")];
+        let is_known = known.iter().any(|(known, slug)| status == *known && head.contains(slug));
+        assert!((100..500).contains(&status) || is_known, "{head}");
     }
 }
 
 /// What must not change, whatever others send.
-async fn witnesses(server: &TestServer, jobs: &[String]) -> Vec<Value> {
+async fn snapshots(server: &TestServer, jobs: &[String]) -> Vec<Value> {
     let mut seen = Vec::new();
     for job in jobs {
         let mut shown = server.get(&format!("{job}?include=input&on_failure=200")).await.json();
@@ -236,12 +236,12 @@ async fn witnesses(server: &TestServer, jobs: &[String]) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn raw_requests() {
     let server = TestServer::with(|options| options.limits.wait = 20).await;
-    let own = |kind: &str| json!({"kind": kind, "queue": "witness", "input": {"n": 1}, "tags": {"a": "b"}});
-    let mut kept = vec![path(&server.submit(own("witness")).await), path(&server.submit(own("witness")).await)];
-    server.complete("witness", json!({"result": [1, 2.50]})).await;
-    server.fail("witness").await;
-    kept.push(path(&server.submit(own("witness")).await));
-    let before = witnesses(&server, &kept).await;
+    let own = |kind: &str| json!({"kind": kind, "queue": "unrelated", "input": {"n": 1}, "tags": {"a": "b"}});
+    let mut kept = vec![path(&server.submit(own("unrelated")).await), path(&server.submit(own("unrelated")).await)];
+    server.complete("unrelated", json!({"result": [1, 2.50]})).await;
+    server.fail("unrelated").await;
+    kept.push(path(&server.submit(own("unrelated")).await));
+    let before = snapshots(&server, &kept).await;
 
     let (mut jobs, mut leases) = (Vec::new(), Vec::new());
     for _ in 0..3 {
@@ -255,7 +255,7 @@ async fn raw_requests() {
     });
 
     server.get("/livez").await.is(200);
-    assert_eq!(witnesses(&server, &kept).await, before, "somebody else's job changed");
+    assert_eq!(snapshots(&server, &kept).await, before, "somebody else's job changed");
     // Endless answers look now and then whether anybody listens.
     until("nothing is open but what our own client keeps", Duration::from_secs(60), async || {
         let metrics = server.get("/metrics").await.text();

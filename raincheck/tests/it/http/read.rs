@@ -9,11 +9,11 @@ use super::test_server::{TestServer, path, send};
 #[tokio::test]
 async fn a_job_says_how_many_losses_are_too_many() {
     let server = TestServer::new().await;
-    let told = server.submit(json!({"kind": "k", "max_losses": 1})).await;
+    let first = server.submit(json!({"kind": "k", "max_losses": 1})).await;
     let raw = send(server.ask(Method::POST, "/kinds/k/jobs?max_losses=0&retry.max_attempts=1").body("x")).await;
     let leased = server.post("/leases", json!({"kinds": ["k"], "max": 2, "ttl": "2s"})).await.is(200).json();
     assert_eq!(leased["leases"].as_array().unwrap().len(), 2);
-    for (job, failures) in [(&told, 0), (&raw.is(202).json(), 1)] {
+    for (job, failures) in [(&first, 0), (&raw.is(202).json(), 1)] {
         let lost = server.get(&format!("{}/result?wait=50s", path(job))).await;
         assert_eq!(lost.is(400).slug(), "job-lost");
         assert_eq!(lost.json()["failures"], failures);

@@ -336,8 +336,8 @@ async fn what_is_submitted_inside_is_the_same_as_over_http() {
     let new = server.engine.new_job(&equal, input).unwrap();
     let joined = server.engine.submit(vec![new]).await.unwrap();
     assert!(matches!(&joined[0], Submitted::Coalesced(job) if first.json()["id"] == job.id.to_string()));
-    let told = server.engine.new_job(&equal, raincheck_engine::json("{")).unwrap_err().to_string();
-    assert!(told.starts_with("the request is not valid: input is not valid JSON"), "{told}");
+    let message = server.engine.new_job(&equal, raincheck_engine::json("{")).unwrap_err().to_string();
+    assert!(message.starts_with("the request is not valid: input is not valid JSON"), "{message}");
 }
 
 #[tokio::test]

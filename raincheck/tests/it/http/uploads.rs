@@ -43,7 +43,7 @@ fn head(target: &str, length: usize) -> Vec<u8> {
 }
 
 /// What the server answers until it closes.
-async fn told(mut stream: TcpStream) -> String {
+async fn answer_of(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer in time").unwrap();
     String::from_utf8_lossy(&answer).into_owned()
@@ -177,8 +177,8 @@ async fn noted_result(server: &TestServer, size: usize) -> String {
 
 impl TestServer {
     async fn engine_uploads(&self) -> usize {
-        let figures = self.get("/metrics").await.text();
-        let line = figures.lines().find(|line| line.starts_with("raincheck_http_uploads ")).unwrap();
+        let stats = self.get("/metrics").await.text();
+        let line = stats.lines().find(|line| line.starts_with("raincheck_http_uploads ")).unwrap();
         line.split(' ').nth(1).unwrap().parse().unwrap()
     }
 }
@@ -201,7 +201,7 @@ async fn uploads_have_places_and_ends_of_runs_have_their_own() {
     put_large(&server, &format!("/leases/{}/complete", text(&lease["lease"])), 1).await.is(200);
     for mut one in slow.drain(..) {
         one.write_all(&vec![7; LARGE / 2]).await.unwrap();
-        assert!(told(one).await.starts_with("HTTP/1.1 202 "));
+        assert!(answer_of(one).await.starts_with("HTTP/1.1 202 "));
     }
     put_large(&server, "/kinds/a/jobs", 1).await.is(202);
 }
@@ -212,7 +212,7 @@ async fn who_sends_too_slowly_is_told_and_leaves_nothing() {
     let slow = sent(&server, &[head("/kinds/a/jobs", LARGE), vec![7; LARGE / 2]].concat()).await;
     let small = sent(&server, &[head("/kinds/a/jobs", 100), vec![7; 50]].concat()).await;
     for slow in [slow, small] {
-        let answer = told(slow).await;
+        let answer = answer_of(slow).await;
         assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("/problems/request-timeout"), "{answer}");
         assert!(answer.contains("1024 bytes a second for 300ms (`slow` in [limits])"), "{answer}");
     }
@@ -253,7 +253,7 @@ async fn a_result_on_its_way_keeps_its_lease() {
             slow.write_all(&vec![7; length / 10]).await.unwrap();
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        let answer = told(slow).await;
+        let answer = answer_of(slow).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
     let lost = server.engine.counters().lost.load(std::sync::atomic::Ordering::Relaxed);
@@ -270,7 +270,7 @@ async fn that_a_lease_is_over_is_told_before_the_result_is_sent() {
     let more = "Host: localhost\r\nContent-Type: text/plain\r\nContent-Length: 1000000000\r\nExpect: 100-continue";
     let waits =
         sent(&server, format!("POST {target} HTTP/1.1\r\n{more}\r\nConnection: close\r\n\r\n").as_bytes()).await;
-    let answer = told(waits).await;
+    let answer = answer_of(waits).await;
     assert!(answer.starts_with("HTTP/1.1 409 ") && answer.contains("/problems/lease-lost"), "{answer}");
     let state = server.get(&format!("{job}?on_failure=200")).await.json()["state"].clone();
     assert_eq!(state, "failed");
@@ -284,7 +284,7 @@ async fn what_does_not_fit_beside_the_reserve_is_refused_before_it_comes() {
     };
     let server = TestServer::on(|options| options.limits.file = u64::MAX, |store| store.reserve_bytes = free / 2).await;
     let length = usize::try_from(free).unwrap();
-    let answer = told(sent(&server, &head("/kinds/a/jobs", length)).await).await;
+    let answer = answer_of(sent(&server, &head("/kinds/a/jobs", length)).await).await;
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("/problems/queue-full"), "{answer}");
     assert!(answer.contains("retry-after: "), "{answer}");
     until_files(&server, 0, "refused for lack of space").await;
@@ -305,7 +305,7 @@ async fn who_sends_a_large_body_to_its_end_reads_why_it_was_refused() {
         for _ in 0..20 {
             stream.write_all(&[b'x'; 1 << 20]).await.expect("it is taken to its end");
         }
-        let answer = told(stream).await;
+        let answer = answer_of(stream).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
 }

@@ -150,7 +150,7 @@ async fn who_serves_is_told_alike_everywhere() {
     let server = TestServer::new().await;
     let job = path(&server.submit(json!({"kind": "shop.a", "queue": "q"})).await);
     server.submit(json!({"kind": "other"})).await;
-    let told = async || {
+    let workers = async || {
         let waits = server.get(&job).await.json()["waiting_for"].clone();
         let kind = server.get("/kinds/shop.a").await.json();
         let workers = server.get("/workers").await.json()["items"].as_array().cloned().unwrap_or_default();
@@ -159,16 +159,16 @@ async fn who_serves_is_told_alike_everywhere() {
         let serving = workers.iter().filter(|worker| worker["serving"] == true).count();
         (kind["workers"].as_array().unwrap().len(), serving)
     };
-    assert_eq!(told().await, (0, 0));
+    assert_eq!(workers().await, (0, 0));
     // Paused, so that nobody gets it.
     send(server.ask(Method::PATCH, "/queues/q").json(&json!({"paused": true}))).await.is(200);
     let ask = async |mut ask: serde_json::Value| {
         ask["worker"] = json!({"name": "w"});
         server.post("/leases", ask).await.is(204);
         send(server.ask(Method::PATCH, "/queues/q").json(&json!({"paused": false}))).await.is(200);
-        let told = told().await;
+        let workers = workers().await;
         send(server.ask(Method::PATCH, "/queues/q").json(&json!({"paused": true}))).await.is(200);
-        told
+        workers
     };
     assert_eq!(ask(json!({"queues": ["q"]})).await, (1, 1), "by its queue alone");
     assert_eq!(ask(json!({"kinds": ["shop.*"], "queues": ["r"]})).await, (0, 1), "a pattern in another queue");

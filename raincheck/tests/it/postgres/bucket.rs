@@ -6,7 +6,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use s3server::{ACCESS_KEY_ID, BUCKET, S3Server, SECRET_ACCESS_KEY};
 use serde_json::{Value, json};
 
-use super::{Bed, Node, read};
+use super::{Node, TestSite, read};
 use crate::cli::{command, said};
 use crate::server::{Server, until};
 
@@ -14,16 +14,16 @@ use crate::server::{Server, until};
 const SIZE: usize = 9 << 20;
 
 /// A node that was told by its settings file where its payloads are.
-fn node(bed: &Bed, storage: &S3Server) -> Node {
-    std::fs::write(bed.path().join("secret"), SECRET_ACCESS_KEY).unwrap();
+fn node(site: &TestSite, storage: &S3Server) -> Node {
+    std::fs::write(site.path().join("secret"), SECRET_ACCESS_KEY).unwrap();
     let settings = format!(
         "[store]\nurl = \"{}\"\nblobs = \"s3://{BUCKET}/wire\"\ns3.endpoint = \"{}\"\ns3.region = \"us-east-1\"\n\
          s3.access_key_id = \"{ACCESS_KEY_ID}\"\ns3.secret_access_key = \"file:secret\"\n",
-        bed.database.url(),
+        site.database.url(),
         storage.endpoint()
     );
-    std::fs::write(bed.path().join("raincheck.toml"), settings).unwrap();
-    Node { server: Server::start(bed.path(), &[]), http: reqwest::Client::new() }
+    std::fs::write(site.path().join("raincheck.toml"), settings).unwrap();
+    Node { server: Server::start(site.path(), &[]), http: reqwest::Client::new() }
 }
 
 fn clip(seed: u32) -> Vec<u8> {
@@ -52,8 +52,8 @@ fn path(job: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_inputs_and_results_go_in_and_out() {
-    let (bed, storage) = (Bed::new(), S3Server::start().unwrap());
-    let node = node(&bed, &storage);
+    let (site, storage) = (TestSite::new(), S3Server::start().unwrap());
+    let node = node(&site, &storage);
     let (input, output) = (clip(1), clip(2));
     let (status, job) = read(node.upload("/kinds/k/jobs", input.clone())).await;
     assert_eq!(status, 202, "{job}");
@@ -80,19 +80,19 @@ async fn large_inputs_and_results_go_in_and_out() {
     assert_eq!(lease["job"]["id"], again["id"]);
     let run = format!("/leases/{}", lease["lease"].as_str().unwrap());
     assert!(bytes(node.ask(Method::GET, &format!("{run}/input"))).await == (StatusCode::OK, input));
-    assert!(!bed.path().join("data").exists(), "there is no folder for what is in a bucket");
+    assert!(!site.path().join("data").exists(), "there is no folder for what is in a bucket");
 
-    let shown = said(command(bed.path(), &["config", "show"]), None).well();
+    let shown = said(command(site.path(), &["config", "show"]), None).well();
     assert!(shown.contains("s3.secret_access_key = ") && !shown.contains(SECRET_ACCESS_KEY), "{shown}");
-    let doctor = said(command(bed.path(), &["doctor"]), None);
+    let doctor = said(command(site.path(), &["doctor"]), None);
     let files = doctor.out.lines().find(|line| line.contains("every payload is there in full")).unwrap_or_default();
     assert!(files.contains("ok"), "{doctor:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_storage_is_away_what_needs_it_gets_503_and_nothing_is_lost() {
-    let (bed, storage) = (Bed::new(), S3Server::start().unwrap());
-    let node = node(&bed, &storage);
+    let (site, storage) = (TestSite::new(), S3Server::start().unwrap());
+    let node = node(&site, &storage);
     let (input, output) = (clip(1), clip(2));
     let (_, job) = read(node.upload("/kinds/k/jobs", input.clone())).await;
     let lease = node.lease().await;
@@ -124,8 +124,8 @@ async fn while_the_storage_is_away_what_needs_it_gets_503_and_nothing_is_lost() 
 
 #[tokio::test]
 async fn a_bucket_that_is_not_there_is_refused_with_the_next_step() {
-    let bed = Bed::new();
-    let mut serve = command(bed.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &bed.database.url()]);
+    let site = TestSite::new();
+    let mut serve = command(site.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &site.database.url()]);
     serve.env("RAINCHECK_STORE__BLOBS", "s3://no-such-bucket").env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1");
     serve.env("AWS_ACCESS_KEY_ID", "id").env("AWS_SECRET_ACCESS_KEY", "s3cret");
     let refused = said(serve, None).with(1).err;

@@ -3,13 +3,13 @@
 use pgcluster::{Cluster, Settings};
 use serde_json::Value;
 
-use super::{Bed, Node};
+use super::{Node, TestSite};
 use crate::cli::{command, said};
 
 #[tokio::test]
 async fn what_can_not_be_served_is_refused_with_the_next_step() {
-    let bed = Bed::new();
-    let database = &bed.database;
+    let site = TestSite::new();
+    let database = &site.database;
     let nowhere = "postgres://u:s3cret@127.0.0.1:1/db";
     let missing = Cluster::shared().url("no_such_database");
     for (store, says, next) in [
@@ -17,48 +17,49 @@ async fn what_can_not_be_served_is_refused_with_the_next_step() {
         (missing.as_str(), "does not exist", "createdb"),
         ("mysql://u:s3cret@h", "`mysql` is not known", ""),
     ] {
-        let refused = said(command(bed.path(), &["serve", "--listen", "127.0.0.1:0", "--store", store]), None);
+        let refused = said(command(site.path(), &["serve", "--listen", "127.0.0.1:0", "--store", store]), None);
         assert!(refused.code != 0 && refused.err.contains(says) && refused.err.contains(next), "{refused:#?}");
         assert!(!refused.err.contains("s3cret"), "{refused:#?}");
     }
     database.run(&format!("ALTER DATABASE {} SET synchronous_commit = off", database.name())).unwrap();
-    let refused = said(command(bed.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &database.url()]), None);
+    let refused = said(command(site.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &database.url()]), None);
     assert!(refused.code == 1 && refused.err.contains("synchronous_commit is off"), "{refused:#?}");
     let cluster = Cluster::shared();
     let provider = if cluster.version() >= 15 { "LOCALE_PROVIDER libc" } else { "" };
     let other = format!("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C' {provider}");
     cluster.run("postgres", &other).unwrap();
     let refused =
-        said(command(bed.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &cluster.url("latin")]), None);
+        said(command(site.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &cluster.url("latin")]), None);
     assert!(refused.with(1).err.contains("the encoding of the database is LATIN1: make one with ENCODING 'UTF8'"));
     cluster.run("postgres", "DROP DATABASE latin").unwrap();
     database.run(&format!("ALTER DATABASE {} RESET synchronous_commit", database.name())).unwrap();
     database.run("CREATE ROLE plain LOGIN; REVOKE CREATE ON SCHEMA public FROM public").unwrap();
     let url = database.url().replace("raincheck@", "plain@");
-    let refused = said(command(bed.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &url]), None).with(1);
+    let refused = said(command(site.path(), &["serve", "--listen", "127.0.0.1:0", "--store", &url]), None).with(1);
     assert!(refused.err.contains("permission denied") && refused.err.contains("GRANT CREATE ON SCHEMA public"));
     // It is as the message says.
     database.run("GRANT CREATE ON SCHEMA public TO plain").unwrap();
-    Node::on(&url, bed.path()).submit().await;
+    Node::on(&url, site.path()).submit().await;
     let both = ["serve", "--data", "data", "--store", "sqlite:x.db"];
-    assert!(said(command(bed.path(), &both), None).with(2).err.contains("--data and --store sqlite:PATH"));
+    assert!(said(command(site.path(), &both), None).with(2).err.contains("--data and --store sqlite:PATH"));
 }
 
 #[tokio::test]
 async fn the_address_may_come_from_anywhere_and_is_told_without_its_password() {
-    let bed = Bed::new();
-    let url = bed.database.url().replace("raincheck@", "raincheck:s3cret@");
-    let mut shown = command(bed.path(), &["config", "show", "--origin"]);
+    let site = TestSite::new();
+    let url = site.database.url().replace("raincheck@", "raincheck:s3cret@");
+    let mut shown = command(site.path(), &["config", "show", "--origin"]);
     shown.env("RAINCHECK_STORE", &url);
     let shown = said(shown, None).well();
     let line = shown.lines().find(|line| line.starts_with("url = ")).unwrap();
     assert!(line.contains("postgres://raincheck@127.0.0.1") && line.contains("$RAINCHECK_STORE"), "{line}");
     assert!(!shown.contains("s3cret"), "{shown}");
     // The file says which server, the folder of large payloads is said at the start.
-    std::fs::write(bed.path().join("raincheck.toml"), format!("[store]\nurl = \"{}\"\n", bed.database.url())).unwrap();
-    let server = crate::server::Server::start(bed.path(), &[]);
-    assert_eq!(server.store, bed.database.url());
-    assert!(bed.path().join("data/blobs").is_dir() && !bed.path().join("data/raincheck.db").exists());
+    std::fs::write(site.path().join("raincheck.toml"), format!("[store]\nurl = \"{}\"\n", site.database.url()))
+        .unwrap();
+    let server = crate::server::Server::start(site.path(), &[]);
+    assert_eq!(server.store, site.database.url());
+    assert!(site.path().join("data/blobs").is_dir() && !site.path().join("data/raincheck.db").exists());
 }
 
 #[tokio::test]
@@ -94,8 +95,8 @@ async fn doctor_looks_at_it_beside_a_server_and_without_one() {
 
 #[tokio::test]
 async fn backup_says_what_to_use_instead() {
-    let bed = Bed::new();
-    let refused = said(command(bed.path(), &["backup", "to", "--store", &bed.database.url()]), None).with(2);
+    let site = TestSite::new();
+    let refused = said(command(site.path(), &["backup", "to", "--store", &site.database.url()]), None).with(2);
     assert!(refused.err.contains("pg_dump") && refused.err.contains("large payloads"), "{refused:#?}");
-    assert!(!bed.path().join("to").exists());
+    assert!(!site.path().join("to").exists());
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Bed, Node, read};
+use super::{Node, TestSite, read};
 
 /// What each way to use a lease is answered.
 async fn answers(node: &Node, lease: &str) -> Vec<(&'static str, u16, String)> {
@@ -36,12 +36,12 @@ async fn answers(node: &Node, lease: &str) -> Vec<(&'static str, u16, String)> {
 
 #[tokio::test]
 async fn a_lease_is_lost_unless_its_job_is_known_to_be_purged() {
-    let bed = Bed::new();
-    let node = bed.node();
+    let site = TestSite::new();
+    let node = site.node();
     node.submit().await;
     let lost = node.lease().await["lease"].as_str().unwrap().to_owned();
     for table in ["lease", "event", "spec", "job"] {
-        bed.database.run(&format!("DELETE FROM {table}")).unwrap();
+        site.database.run(&format!("DELETE FROM {table}")).unwrap();
     }
     for (way, status, slug) in answers(&node, &lost).await {
         assert_eq!((status, &*slug), (409, "/problems/lease-lost"), "{way}");

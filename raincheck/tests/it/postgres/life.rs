@@ -6,13 +6,13 @@ use pgcluster::{Cluster, Settings, Stop};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Bed, LIMIT, Node, read};
+use super::{LIMIT, Node, TestSite, read};
 use crate::server::until;
 
 #[tokio::test]
 async fn a_job_is_submitted_watched_leased_and_done() {
-    let bed = Bed::new();
-    let node = bed.node();
+    let site = TestSite::new();
+    let node = site.node();
     let job = node.submit().await;
     assert_eq!(node.state(&job).await, "queued");
     let watch = node.watch(&job).await;
@@ -35,8 +35,8 @@ async fn a_job_is_submitted_watched_leased_and_done() {
 
 #[tokio::test]
 async fn a_key_means_one_job_however_often_it_is_sent() {
-    let bed = Bed::new();
-    let node = bed.node();
+    let site = TestSite::new();
+    let node = site.node();
     let body = json!({"kind": "k", "input": 1});
     let send = || read(node.ask(Method::POST, "/jobs").header("idempotency-key", "\"once\"").json(&body));
     let answers = futures_util::future::join_all((0..16).map(|_| send())).await;
@@ -50,8 +50,8 @@ async fn a_key_means_one_job_however_often_it_is_sent() {
 
 #[tokio::test]
 async fn a_cancel_reaches_what_waits_and_what_runs() {
-    let bed = Bed::new();
-    let node = bed.node();
+    let site = TestSite::new();
+    let node = site.node();
     let waiting = node.submit().await;
     assert_eq!(node.post(&format!("{waiting}/cancel"), json!({})).await.0, 200);
     assert_eq!(node.state(&waiting).await, "canceled");
@@ -67,15 +67,15 @@ async fn a_cancel_reaches_what_waits_and_what_runs() {
 
 #[tokio::test]
 async fn a_restart_of_the_server_keeps_everything() {
-    let bed = Bed::new();
-    let mut node = bed.node();
+    let site = TestSite::new();
+    let mut node = site.node();
     let (queued, done) = (node.submit().await, node.submit().await);
     let lease = node.lease().await;
     let first = format!("/jobs/{}", lease["job"]["id"].as_str().unwrap());
     assert_eq!(node.complete(&lease, json!("kept")).await.0, 200);
     let (code, _) = node.server.terminate();
     assert_eq!(code, Some(0));
-    let node = bed.node();
+    let node = site.node();
     assert_eq!(first, queued, "the older job goes first");
     assert_eq!(node.get(&first).await.1["result"]["value"], "kept");
     assert_eq!(node.state(&done).await, "queued");
@@ -114,8 +114,8 @@ async fn a_crash_of_the_database_is_got_over() {
 /// A lease that nobody extends ends by the database's clock, and its job runs again.
 #[tokio::test]
 async fn a_dead_workers_job_is_leased_again() {
-    let bed = Bed::new();
-    let node = bed.node();
+    let site = TestSite::new();
+    let node = site.node();
     let job = node.submit().await;
     let first = node.lease().await;
     let started = Instant::now();

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Bed, LIMIT, Node};
+use super::{LIMIT, Node, TestSite};
 use crate::cli::{command, said};
 use crate::server::{Server, until};
 
@@ -11,12 +11,12 @@ const FROM: &str = "sqlite:data/raincheck.db";
 
 #[tokio::test]
 async fn a_server_goes_on_where_it_stopped() {
-    let bed = Bed::new();
-    let url = bed.database.url();
+    let site = TestSite::new();
+    let url = site.database.url();
     let migrate =
-        |from: &str| said(command(bed.path(), &["migrate", "--from", from, "--to", &url, "-o", "json"]), None);
+        |from: &str| said(command(site.path(), &["migrate", "--from", from, "--to", &url, "-o", "json"]), None);
 
-    let mut old = Node { server: Server::start(bed.path(), &[]), http: reqwest::Client::new() };
+    let mut old = Node { server: Server::start(site.path(), &[]), http: reqwest::Client::new() };
     let done = old.submit().await;
     let lease = old.lease().await;
     // Larger than what goes into the database: a file that stays where it is.
@@ -36,7 +36,7 @@ async fn a_server_goes_on_where_it_stopped() {
     let again = migrate(FROM).with(1).err;
     assert!(again.contains("empty database"), "{again}");
 
-    let node = bed.node();
+    let node = site.node();
     assert_eq!(node.state(&done).await, "succeeded");
     let result = node.ask(Method::GET, &format!("{done}/result")).send().await.unwrap();
     assert_eq!(result.json::<String>().await.unwrap(), large);
@@ -51,16 +51,16 @@ async fn a_server_goes_on_where_it_stopped() {
 /// A lease begins anew when it is moved: nothing is said of the time before.
 #[tokio::test]
 async fn a_move_is_no_silence() {
-    let bed = Bed::new();
-    let mut old = Node { server: Server::start(bed.path(), &[]), http: reqwest::Client::new() };
+    let site = TestSite::new();
+    let mut old = Node { server: Server::start(site.path(), &[]), http: reqwest::Client::new() };
     old.submit().await;
     let lease = json!({"worker": {"name": "w"}, "kinds": ["k"], "max": 1, "ttl": "1h"});
     assert_eq!(old.post("/leases", lease).await.0, 200);
     old.server.terminate();
-    said(command(bed.path(), &["migrate", "--from", FROM, "--to", &bed.database.url()]), None).well();
-    let shown = || bed.database.run("SELECT at FROM life").unwrap();
+    said(command(site.path(), &["migrate", "--from", FROM, "--to", &site.database.url()]), None).well();
+    let shown = || site.database.run("SELECT at FROM life").unwrap();
     let mut last = shown();
-    let node = bed.node();
+    let node = site.node();
     // The first sign of life has been told of when the second is there.
     for _ in 0..2 {
         until("it shows that it lives", LIMIT, async || shown() != last).await;
@@ -74,25 +74,26 @@ async fn a_move_is_no_silence() {
 
 #[tokio::test]
 async fn only_data_is_said_to_have_been_put_back() {
-    let bed = Bed::new();
-    let url = bed.database.url();
-    let restored = || said(command(bed.path(), &["migrate", "--restored", "--to", &url]), None);
+    let site = TestSite::new();
+    let url = site.database.url();
+    let restored = || said(command(site.path(), &["migrate", "--restored", "--to", &url]), None);
     let other = restored().with(2).err;
     assert!(other.contains("holds no Raincheck data") && other.contains("is its name right?"), "{other}");
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
-    assert_eq!(bed.database.run(tables).unwrap(), "0");
+    assert_eq!(site.database.run(tables).unwrap(), "0");
 
-    let mut node = bed.node();
+    let mut node = site.node();
     node.submit().await;
     // Longer than it takes to stop.
     assert_eq!(node.post("/leases", json!({"kinds": ["k"], "ttl": "60s"})).await.0, 200);
     node.server.terminate();
-    let told = restored().well();
-    let fact =
-        |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{told}")).to_owned();
-    assert!(fact("history").ends_with("\t2") && fact("leases kept").ends_with("\t1"), "{told}");
-    assert!(fact("last event").ends_with(" UTC") && fact("void").contains("given out later"), "{told}");
-    let node = bed.node();
+    let output = restored().well();
+    let fact = |name: &str| {
+        output.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{output}")).to_owned()
+    };
+    assert!(fact("history").ends_with("\t2") && fact("leases kept").ends_with("\t1"), "{output}");
+    assert!(fact("last event").ends_with(" UTC") && fact("void").contains("given out later"), "{output}");
+    let node = site.node();
     let metrics = node.ask(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("raincheck_histories 2\n"), "{metrics}");
     assert!(!metrics.contains("raincheck_disk_free_bytes"), "nobody knows what is free there: {metrics}");

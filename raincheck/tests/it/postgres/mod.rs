@@ -29,14 +29,14 @@ use crate::server::Server;
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A database and a folder of large payloads for one test.
-struct Bed {
+struct TestSite {
     database: Database<'static>,
     folder: TempDir,
 }
 
-impl Bed {
-    fn new() -> Bed {
-        Bed { database: Cluster::shared().database().unwrap(), folder: tempfile::tempdir().unwrap() }
+impl TestSite {
+    fn new() -> TestSite {
+        TestSite { database: Cluster::shared().database().unwrap(), folder: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self) -> &Path {

@@ -6,13 +6,13 @@ use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Bed, LIMIT, Node};
+use super::{LIMIT, Node, TestSite};
 use crate::server::until;
 
 #[tokio::test]
 async fn submitted_at_one_watched_leased_and_done_at_the_other() {
-    let bed = Bed::new();
-    let (one, two) = (bed.node(), bed.node());
+    let site = TestSite::new();
+    let (one, two) = (site.node(), site.node());
     let job = one.submit().await;
     let watch = two.watch(&job).await;
     let waiting = tokio::spawn(super::read(one.ask(Method::GET, &format!("{job}?wait=20s"))));
@@ -27,8 +27,8 @@ async fn submitted_at_one_watched_leased_and_done_at_the_other() {
 /// A worker that waits at one node gets what is submitted at the other, without waiting for a look.
 #[tokio::test]
 async fn a_waiting_worker_is_woken_by_the_other_node() {
-    let bed = Bed::new();
-    let (one, two) = (bed.node(), bed.node());
+    let site = TestSite::new();
+    let (one, two) = (site.node(), site.node());
     // The first one makes queue and kind known, and the nodes to each other.
     one.submit().await;
     two.lease().await;
@@ -54,8 +54,8 @@ async fn a_waiting_worker_is_woken_by_the_other_node() {
 /// A cancel at one node is told to a run that was leased at the other.
 #[tokio::test]
 async fn a_cancel_crosses_over() {
-    let bed = Bed::new();
-    let (one, two) = (bed.node(), bed.node());
+    let site = TestSite::new();
+    let (one, two) = (site.node(), site.node());
     let job = one.submit().await;
     let lease = two.lease().await;
     let heartbeat = format!("/leases/{}/heartbeat", lease["lease"].as_str().unwrap());
@@ -68,8 +68,8 @@ async fn a_cancel_crosses_over() {
 /// One node is killed in the middle; what it acknowledged goes on at the other, and a resumed watch has no hole.
 #[tokio::test]
 async fn a_killed_node_leaves_its_jobs_to_the_other() {
-    let bed = Bed::new();
-    let (mut one, two) = (bed.node(), bed.node());
+    let site = TestSite::new();
+    let (mut one, two) = (site.node(), site.node());
     let job = one.submit().await;
     let lost = one.lease().await;
     let other = one.submit().await;
@@ -89,8 +89,8 @@ async fn a_killed_node_leaves_its_jobs_to_the_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_tell_the_same_feed() {
     const JOBS: usize = 60;
-    let bed = Bed::new();
-    let nodes = [bed.node(), bed.node()];
+    let site = TestSite::new();
+    let nodes = [site.node(), site.node()];
     let feeds = nodes.each_ref().map(|node| tokio::spawn(feed(node, JOBS)));
     futures_util::stream::iter(0..JOBS)
         .for_each_concurrent(8, |n| {
@@ -141,15 +141,15 @@ fn feed(node: &Node, count: usize) -> impl Future<Output = Vec<String>> + use<> 
 /// goes on.
 #[tokio::test]
 async fn a_node_that_stops_waits_for_its_own_workers() {
-    let bed = Bed::new();
-    let (mut one, mut two) = (bed.node(), bed.node());
+    let site = TestSite::new();
+    let (mut one, mut two) = (site.node(), site.node());
     let lease = async |node: &Node, worker: &str| {
         node.submit().await;
         let ask = json!({"worker": {"name": worker}, "kinds": ["k"], "wait": "20s", "ttl": "60s"});
         node.post("/leases", ask).await.1["leases"][0].clone()
     };
     let (first, second) = (lease(&one, "of one").await, lease(&two, "of two").await);
-    let told = Instant::now();
+    let signaled_at = Instant::now();
     one.server.tell_to_stop();
     until("it drains", LIMIT, async || one.get("/readyz").await.0 == 503).await;
     let asked = one.post("/leases", json!({"kinds": ["k"], "wait": "20s"})).await;
@@ -157,7 +157,7 @@ async fn a_node_that_stops_waits_for_its_own_workers() {
     assert_eq!(one.post("/jobs", json!({"kind": "k"})).await.0, 503);
     assert_eq!(one.complete(&first, json!(1)).await.0, 200);
     assert_eq!(one.server.ended(), Some(0));
-    assert!(told.elapsed() < Duration::from_secs(8), "it waited for the other's: {:?}", told.elapsed());
+    assert!(signaled_at.elapsed() < Duration::from_secs(8), "it waited for the other's: {:?}", signaled_at.elapsed());
     assert_eq!(two.get("/readyz").await.0, 200);
     let third = lease(&two, "of two").await;
     for lease in [second, third] {

@@ -7,7 +7,7 @@ use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::{Bed, LIMIT, Node, read};
+use super::{LIMIT, Node, TestSite, read};
 use crate::cli::{command, said};
 use crate::server::until;
 
@@ -64,8 +64,8 @@ async fn whoever_needs_a_silent_database_gets_503_within_seconds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_outlive_a_stop_of_every_node() {
-    let bed = Bed::new();
-    let nodes = [bed.node(), bed.node()];
+    let site = TestSite::new();
+    let nodes = [site.node(), site.node()];
     let job = nodes[0].submit().await;
     let lease = nodes[0].lease().await;
     // The other one knows of it, and so both look when it seems to be over.

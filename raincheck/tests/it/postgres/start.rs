@@ -10,7 +10,7 @@ use pgcluster::{Cluster, Proxy, Replication, Settings};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::{Bed, LIMIT, Node};
+use super::{LIMIT, Node, TestSite};
 use crate::cli::command;
 use crate::server::until;
 
@@ -79,21 +79,23 @@ async fn a_start_waits_for_a_standby_that_is_to_take_over() {
 
 #[tokio::test]
 async fn a_start_waits_for_room_and_ends_when_it_is_told_to() {
-    let bed = Bed::new();
-    bed.database.run("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0; GRANT CREATE ON SCHEMA public TO crowded").unwrap();
-    let url = bed.database.url().replace("raincheck@", "crowded@");
-    let (one, other) = (Starting::on(&url, bed.path()), Starting::on(&url, bed.path()));
+    let site = TestSite::new();
+    site.database
+        .run("CREATE ROLE crowded LOGIN CONNECTION LIMIT 0; GRANT CREATE ON SCHEMA public TO crowded")
+        .unwrap();
+    let url = site.database.url().replace("raincheck@", "crowded@");
+    let (one, other) = (Starting::on(&url, site.path()), Starting::on(&url, site.path()));
     one.waits("too many connections for role").await;
     other.waits("too many connections for role").await;
     assert_eq!(other.terminate(), Some(0));
     // Enough to begin with, and not for what comes then.
-    bed.database.run("ALTER ROLE crowded CONNECTION LIMIT 2").unwrap();
+    site.database.run("ALTER ROLE crowded CONNECTION LIMIT 2").unwrap();
     until("it has come further", LIMIT, async || {
         let seen = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'crowded'";
-        bed.database.run(seen).unwrap() != "0"
+        site.database.run(seen).unwrap() != "0"
     })
     .await;
-    bed.database.run("ALTER ROLE crowded CONNECTION LIMIT 50").unwrap();
+    site.database.run("ALTER ROLE crowded CONNECTION LIMIT 50").unwrap();
     one.is_ready_after_one_remark().await;
 }
 
@@ -101,11 +103,11 @@ async fn a_start_waits_for_room_and_ends_when_it_is_told_to() {
 #[tokio::test]
 async fn a_start_waits_for_whoever_says_not_yet() {
     for (code, words) in [("57P03", "the database system is starting up"), ("08P01", "no more connections allowed")] {
-        let bed = Bed::new();
+        let site = TestSite::new();
         let way = Proxy::to(refuse_all(code, words)).unwrap();
-        let server = Starting::on(&way.url(bed.database.name()), bed.path());
+        let server = Starting::on(&way.url(site.database.name()), site.path());
         server.waits(words).await;
-        way.lead(bed.database.cluster().port());
+        way.lead(site.database.cluster().port());
         server.is_ready_after_one_remark().await;
     }
 }
@@ -137,15 +139,15 @@ fn refuse_all(code: &'static str, words: &'static str) -> u16 {
 
 #[tokio::test]
 async fn what_is_so_for_every_connection_is_said_once() {
-    let bed = Bed::new();
-    let server = Starting::on(&bed.database.url(), bed.path());
+    let site = TestSite::new();
+    let server = Starting::on(&site.database.url(), site.path());
     server.says(r#""msg":"ready""#).await;
-    bed.database.disconnect().unwrap();
-    let other = bed.node();
+    site.database.disconnect().unwrap();
+    let other = site.node();
     other.insist("/jobs", &json!({"kind": "k"})).await;
     until("it has looked for its connections", LIMIT, async || {
         let alive = "SELECT count(*) > 1 FROM node WHERE seen_at > (extract(epoch FROM now()) * 1000)::bigint - 1000";
-        bed.database.run(alive).unwrap() == "t"
+        site.database.run(alive).unwrap() == "t"
     })
     .await;
     assert_eq!(server.count("fsync is off"), 1, "{:#?}", server.said);

@@ -29,9 +29,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// What they know.
 #[derive(Default)]
 pub struct Known {
-    /// Acknowledged jobs, with the stretch of time in which that was.
+    /// Acknowledged jobs, with the period in which that was.
     pub acknowledged: Mutex<Vec<(Uuid, u32)>>,
-    /// The stretch of time it is now.
+    /// The period it is now.
     pub now: AtomicU32,
     /// Ends of runs that were taken.
     pub ended: AtomicU64,
@@ -138,12 +138,12 @@ async fn work(node: Node, known: Arc<Known>, over: Arc<AtomicBool>) -> Result<()
 
 #[derive(Deserialize)]
 struct Page {
-    items: Vec<Told>,
+    items: Vec<Published>,
     next_after: String,
 }
 
 #[derive(Deserialize, Clone, PartialEq, Debug)]
-struct Told {
+struct Published {
     job: Uuid,
     seq: u32,
     kind: String,
@@ -171,7 +171,7 @@ async fn follow(node: Node, known: Arc<Known>, over: Arc<AtomicBool>) -> Result<
             _ => tokio::time::sleep(PAUSE).await,
         }
     }
-    let (mut after, mut there) = ("0".to_owned(), Vec::<Told>::new());
+    let (mut after, mut there) = ("0".to_owned(), Vec::<Published>::new());
     loop {
         let page: Page = node.0.fetch(&format!("/events?after={after}")).await?;
         if page.items.is_empty() {

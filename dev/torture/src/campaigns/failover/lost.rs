@@ -16,13 +16,13 @@ use super::crowd::Crowd;
 use super::figure::Figure;
 use super::node::{NODES, Node, SOON};
 use super::pair::{DATABASE, Pair};
-use crate::bed::until;
 use crate::campaign::Order;
 use crate::log::Log;
 use crate::round::{doctor, verdict};
 use crate::scratch::Scratch;
 use crate::server::{Launch, Server};
 use crate::tally::Tally;
+use crate::test_server::until;
 use crate::wire::Jobs;
 
 /// Events that the database itself says are missing, in SQL.
@@ -44,7 +44,7 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
         ways.push(way);
     }
     let crowd = Crowd::start(&nodes);
-    // What was said to be missing of each stretch of time.
+    // What was said to be missing of each period.
     let mut recorded = HashMap::<u32, u64>::new();
     let goal = Duration::from_secs(3);
     let mut noticed_in = Figure::new("from a promotion that loses something to its being noticed", goal);
@@ -53,7 +53,7 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
         let before = (nodes[0].changes().await?, nodes[1].changes().await?);
         let missing_before = nodes[0].metric("raincheck_missing_events").await?;
         let recorded_before: u64 = pair.primary.run(DATABASE, RECORDED)?.parse()?;
-        // What was acknowledged in even stretches is safe, in odd ones it is not.
+        // What was acknowledged in even periods is safe, in odd ones it is not.
         crowd.known.now.fetch_add(1, Relaxed);
         pair.standby.catch_up(&pair.primary)?;
         pair.standby.stop_following()?;
@@ -92,19 +92,19 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
     let known = crowd.end().await?;
     let jobs = all(&nodes[1]).await?;
     let mut lost_in = HashMap::<u32, u64>::new();
-    for (id, stretch) in known.acknowledged.lock().iter().filter(|(id, _)| !jobs.contains(id)) {
-        *lost_in.entry(*stretch).or_default() += 1;
-        if !recorded.contains_key(stretch) {
-            log.complain("lost", format!("{id} was acknowledged while nothing was being lost, in stretch {stretch}"));
+    for (id, period) in known.acknowledged.lock().iter().filter(|(id, _)| !jobs.contains(id)) {
+        *lost_in.entry(*period).or_default() += 1;
+        if !recorded.contains_key(period) {
+            log.complain("lost", format!("{id} was acknowledged while nothing was being lost, in period {period}"));
         }
     }
-    for (stretch, lost) in &lost_in {
+    for (period, lost) in &lost_in {
         // Each of them was an event at least.
-        let record = recorded.get(stretch).copied().unwrap_or_default();
+        let record = recorded.get(period).copied().unwrap_or_default();
         if record < *lost {
             log.complain(
                 "lost",
-                format!("{lost} jobs are lost in stretch {stretch}, and {record} events are recorded as such"),
+                format!("{lost} jobs are lost in period {period}, and {record} events are recorded as such"),
             );
         }
     }
@@ -117,9 +117,9 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
     }
     doctor(&log, &launch)?;
     let said = std::fs::read_to_string(scratch.path().join("server.log"))?;
-    let told =
+    let lines =
         said.lines().filter(|line| line.contains("another history") && line.contains(r#""level":"error""#)).count();
-    ensure!(told >= failovers as usize, "{failovers} failovers lost something, and {told} lines of the log say so");
+    ensure!(lines >= failovers as usize, "{failovers} failovers lost something, and {lines} lines of the log say so");
     let note = format!(
         "{failovers} promotions of a standby that was behind: {lost} acknowledged jobs lost, of {} events that the database \
          records as lost; followers were told {} times",
@@ -134,7 +134,7 @@ pub async fn round(order: &Order, failovers: u32) -> Result<Tally> {
         notes: vec![noticed_in.to_string(), note],
         ..Tally::default()
     };
-    verdict(scratch.path(), tally, &log.read(|book| book.complaints.clone()))
+    verdict(scratch.path(), tally, &log.read(|records| records.complaints.clone()))
 }
 
 /// Every job, each of the kind that it was submitted as.

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::bed::until;
 use crate::http::{Answer, Broken, Http};
 use crate::log::Log;
 use crate::queues::PROBE;
+use crate::test_server::until;
 
 /// So many on each database.
 pub const NODES: usize = 2;

@@ -280,9 +280,9 @@ async fn endless_appends(caller: Caller) -> Result<()> {
     caller.done(&format!("/leases/{lease}/fail"), &fail).await?;
     for mut stream in open {
         let mut answer = Vec::new();
-        let told = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+        let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
         // A reset says that it is over, too.
-        let _ = told.context("an append to a run that is over is still waited for")?;
+        let _ = read.context("an append to a run that is over is still waited for")?;
     }
     Ok(())
 }

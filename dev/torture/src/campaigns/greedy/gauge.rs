@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rustix::process::Pid;
 
 /// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Somebody who waits longer for `/livez` need not know how much longer.
 const DEAF: Duration = Duration::from_secs(20);
 
@@ -62,19 +62,19 @@ impl Gauge {
                     let mut peaks = peaks.lock();
                     *peaks = peaks.max(seen);
                     drop(peaks);
-                    std::thread::sleep(LOOK);
+                    std::thread::sleep(POLL_INTERVAL);
                 }
             })
         };
         // A process that is gone takes nothing; who asks it notices that.
         let taken = watch(Box::new(move || look(pid).unwrap_or_default()));
-        let told = watch(Box::new(move || Peaks { live: live(address), ..Peaks::default() }));
+        let counted = watch(Box::new(move || Peaks { live: live(address), ..Peaks::default() }));
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let other = listener.local_addr()?;
         let compared = watch(Box::new(move || Peaks { bare: live(other), ..Peaks::default() }));
         let is_over = stop.clone();
         let answers = std::thread::spawn(move || answer(&listener, &is_over));
-        Ok(Self { pid, peaks, stop, bare: other, threads: vec![taken, told, compared, answers] })
+        Ok(Self { pid, peaks, stop, bare: other, threads: vec![taken, counted, compared, answers] })
     }
 
     /// The most since the last call.

@@ -43,7 +43,7 @@ impl Stage for Belongings {
                 );
             }
         }
-        look.page.looked += count as u64;
+        look.page.examined += count as u64;
         if count < BATCH {
             (self.table, self.after) = (self.table + 1, 0);
         }
@@ -75,7 +75,7 @@ impl Belongings {
                 look.page.found(Invariant::Belongings, format!("file {}", self.name), detail);
             }
         }
-        look.page.looked += count as u64;
+        look.page.examined += count as u64;
         Ok(count == BATCH)
     }
 }

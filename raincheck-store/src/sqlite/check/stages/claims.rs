@@ -22,7 +22,7 @@ impl Default for Claims {
 /// How many jobs of a batch are neither here nor remembered, though none of so high a number was ever forgotten.
 fn lost(db: &Connection, jobs: &[u8]) -> Result<usize> {
     let mut known = db.prepare_cached(
-        "SELECT 1 FROM meta WHERE name='last_buried' AND value>=?1 UNION ALL SELECT 1 FROM job WHERE no=?1 \
+        "SELECT 1 FROM meta WHERE name='last_dropped' AND value>=?1 UNION ALL SELECT 1 FROM job WHERE no=?1 \
          UNION ALL SELECT 1 FROM tombstone WHERE no=?1",
     )?;
     let mut lost = 0;
@@ -35,7 +35,8 @@ fn lost(db: &Connection, jobs: &[u8]) -> Result<usize> {
 impl Stage for Claims {
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let mut statement = look.db.prepare_cached(
-            "SELECT c.scope, c.key, c.no, j.queue, j.salt, j.given, t.id, j.flags, c.queue, c.jobs FROM claim c \
+            "SELECT c.scope, c.key, c.no, j.queue, j.random_bits, j.client_id, t.id, j.flags, c.queue, c.jobs \
+             FROM claim c \
              LEFT JOIN job j ON j.no=c.no LEFT JOIN tombstone t ON t.no=c.no \
              WHERE (c.scope, c.queue, c.key) > (?1, ?2, ?3) ORDER BY c.scope, c.queue, c.key LIMIT ?4",
         )?;
@@ -56,17 +57,17 @@ impl Stage for Claims {
             let jobs: Option<Vec<u8>> = row.get(9)?;
             let lost = jobs.as_deref().map(|jobs| lost(look.db, jobs)).transpose()?.unwrap_or(0);
             let (jobs, is_batch) = (jobs.as_deref(), jobs.is_some());
-            Claim { scope, queue, key: &key, no, here, buried: row.get(6)?, jobs, lost }.judge(look.page);
+            Claim { scope, queue, key: &key, no, here, tombstone: row.get(6)?, jobs, lost }.judge(look.page);
             if !forward(&mut self.0, (scope, queue, key)) {
                 return look.circle("claims");
             }
             if is_batch {
                 // It was a long look already.
-                look.page.looked += count as u64;
+                look.page.examined += count as u64;
                 return Ok(true);
             }
         }
-        look.page.looked += count as u64;
+        look.page.examined += count as u64;
         Ok(count == BATCH)
     }
 

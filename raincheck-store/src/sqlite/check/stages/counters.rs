@@ -64,7 +64,7 @@ impl Recount for Counters {
         };
         let pairs: std::collections::BTreeSet<_> = self.kept.keys().chain(self.counted.keys()).collect();
         for pair in pairs {
-            let of = |figures: &BTreeMap<_, i64>| figures.get(pair).copied().unwrap_or(0);
+            let of = |stats: &BTreeMap<_, i64>| stats.get(pair).copied().unwrap_or(0);
             let (kept, counted) = (of(&self.kept), of(&self.counted));
             if kept != counted {
                 let state = State::from_number(pair.2).map_or("in no known state", State::as_str);
@@ -74,7 +74,7 @@ impl Recount for Counters {
         }
         let queues: std::collections::BTreeSet<_> = self.kept_untouched.keys().chain(self.untouched.keys()).collect();
         for queue in queues {
-            let of = |figures: &BTreeMap<_, i64>| figures.get(queue).copied().unwrap_or(0);
+            let of = |stats: &BTreeMap<_, i64>| stats.get(queue).copied().unwrap_or(0);
             let (kept, counted) = (of(&self.kept_untouched), of(&self.untouched));
             if kept != counted {
                 let detail = format!("never started: kept {kept}, counted {counted}");

@@ -42,7 +42,7 @@ impl Stage for Feed {
                 return look.circle("events");
             }
         }
-        look.page.looked += count as u64;
+        look.page.examined += count as u64;
         Ok(count == BATCH)
     }
 

@@ -14,7 +14,7 @@ use crate::sqlite::tables::meta;
 /// A file that nothing refers to yet may be on its way into a job for so long, while a server runs.
 const ON_ITS_WAY: Duration = Duration::from_secs(3_600);
 
-/// Files of somebody else that are told of.
+/// Files of somebody else that are reported.
 const STRANGERS: usize = 100;
 /// The folders of files that were not looked through yet; `None` before the first look.
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Stage for Files {
 fn orphans(shard: &Path, look: &mut Look<'_>) -> io::Result<()> {
     let mut known = look.db.prepare_cached("SELECT 1 FROM blob WHERE name=?1").map_err(io::Error::other)?;
     for Lying { name, size, written, .. } in look.blobs.list(shard)? {
-        look.page.looked += 1;
+        look.page.examined += 1;
         if known.exists([&*name]).map_err(io::Error::other)? {
             continue;
         }
@@ -78,7 +78,7 @@ impl Stage for Owner {
             Ok(_) => look.page.found(Invariant::Owner, root, "it bears the mark of another store"),
             Err(error) => look.page.found(Invariant::Owner, root, format!("its mark can't be read: {error}")),
         }
-        // A folder that can't be read is told of by the next stage.
+        // A folder that can't be read is reported by the next stage.
         for stranger in look.blobs.strangers(STRANGERS).unwrap_or_default() {
             let detail = "it is none of the server's, which leaves it alone";
             look.page.found(Invariant::Orphans, format!("file {stranger}"), detail);

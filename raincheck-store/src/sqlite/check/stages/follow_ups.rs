@@ -28,7 +28,7 @@ impl Stage for FollowUps {
                 look.page.found(Invariant::FollowUps, format!("job number {no}"), format!("{what} may not follow"));
             }
         }
-        look.page.looked += count as u64;
+        look.page.examined += count as u64;
         Ok(count == BATCH)
     }
 

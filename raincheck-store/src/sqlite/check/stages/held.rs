@@ -34,7 +34,7 @@ impl Held {
 impl Stage for Held {
     fn advance(&mut self, look: &mut Look<'_>) -> Result<bool> {
         let held = self.shared.leases.lock().all();
-        look.page.looked += held.len() as u64;
+        look.page.examined += held.len() as u64;
         let mut suspects = Vec::new();
         for lease in held.into_iter().filter(|lease| self.looks == 0 || self.suspects.contains(lease)) {
             let mut running = look.db.prepare_cached(RUNS)?;

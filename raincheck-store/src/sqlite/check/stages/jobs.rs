@@ -20,7 +20,8 @@ const EVENTS: usize = 1_000;
 
 static SQL: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT j.no, j.salt, j.given, j.queue, s.key, s.blob, s.size, r.blob, r.size, CASE WHEN ?3 THEN r.bytes END, \
+        "SELECT j.no, j.random_bits, j.client_id, j.queue, s.key, s.blob, s.size, r.blob, r.size, \
+         CASE WHEN ?3 THEN r.bytes END, \
          r.digest, {} FROM job j \
          LEFT JOIN spec s ON s.no=j.no LEFT JOIN result r ON r.no=j.no LEFT JOIN report p ON p.no=j.no \
          WHERE j.no>?1 ORDER BY j.no LIMIT ?2",
@@ -72,7 +73,7 @@ impl Stage for Jobs {
                     return Ok(true);
                 }
             }
-            look.page.looked += 1;
+            look.page.examined += 1;
             belongings(look, row, &standing, &walk.subject)?;
             claims(look, row, &walk.subject)?;
             walk.end(look.page, standing.seq.0, standing.state.0, standing.attempt.0);
@@ -107,7 +108,7 @@ fn follow(walk: &mut Walk, look: &mut Look<'_>) -> Result<bool> {
         }
         walk.step(look.page, Step { seq, cursor, kind, state: row.get(3)?, attempt: row.get(4)? });
     }
-    look.page.looked += count as u64;
+    look.page.examined += count as u64;
     Ok(count < EVENTS)
 }
 
@@ -147,8 +148,8 @@ fn belongings(look: &mut Look<'_>, row: &Row<'_>, standing: &Standing, subject: 
 fn claims(look: &mut Look<'_>, row: &Row<'_>, subject: &str) -> Result<()> {
     let (no, queue) = (row.get::<_, i64>(0)?, row.get::<_, i64>(3)?);
     let key = row.get::<_, Option<String>>(4)?.map(|key| (ClaimScope::Key, key.into_bytes(), "its key"));
-    let given = row.get::<_, Option<Vec<u8>>>(2)?.map(|id| (ClaimScope::Id, id, "its id"));
-    for (scope, name, what) in key.into_iter().chain(given) {
+    let client_id = row.get::<_, Option<Vec<u8>>>(2)?.map(|id| (ClaimScope::Id, id, "its id"));
+    for (scope, name, what) in key.into_iter().chain(client_id) {
         let owner =
             crate::sqlite::tables::claims::find(look.db, Place::of(scope, queue), &name)?.map(|claim| claim.no.0);
         stands_for(look.page, no, subject, what, owner);

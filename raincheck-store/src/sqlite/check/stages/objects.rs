@@ -42,7 +42,7 @@ impl Stage for Objects {
             }
             self.last = Some(key);
         }
-        look.page.looked += count as u64;
+        look.page.examined += count as u64;
         Ok(count == BATCH)
     }
 

@@ -13,7 +13,8 @@ use crate::sqlite::tables::rows;
 
 static ROWS: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "SELECT j.no, j.salt, j.given, EXISTS (SELECT 1 FROM job i INDEXED BY job_ready WHERE i.state={QUEUED} \
+        "SELECT j.no, j.random_bits, j.client_id, EXISTS (SELECT 1 FROM job i INDEXED BY job_ready \
+         WHERE i.state={QUEUED} \
          AND i.queue=j.queue AND i.kind=j.kind AND i.rank=j.rank AND i.no=j.no), j.state \
          FROM job j NOT INDEXED WHERE j.no>?1 ORDER BY j.no LIMIT ?2"
     )
@@ -60,7 +61,7 @@ impl Stage for Ready {
                 if count < BATCH {
                     *self = Ready::Index { after: (i64::MIN, i64::MIN, i64::MIN, i64::MIN) };
                 }
-                look.page.looked += count as u64;
+                look.page.examined += count as u64;
                 Ok(true)
             }
             Ready::Index { after } => {
@@ -80,7 +81,7 @@ impl Stage for Ready {
                         );
                     }
                 }
-                look.page.looked += count as u64;
+                look.page.examined += count as u64;
                 Ok(count == BATCH)
             }
         }

@@ -44,20 +44,20 @@ async fn what_a_promotion_has_lost_is_noticed_and_nothing_of_it_is_used() {
     let (again, fresh) = tokio::join!(nodes[0].one_of_each(&lost), nodes[1].one_of_each(&new));
     let begin = Instant::now();
     until("both notice", LIMIT, async || nodes[0].changes().await > 0 && nodes[1].changes().await > 0).await;
-    let told = |what: &str| format!("{what}: {:#?}", nodes[1].server.said());
+    let report = |what: &str| format!("{what}: {:#?}", nodes[1].server.said());
     let leased = tokio::time::timeout(SOON, worker).await;
-    let leased = leased.unwrap_or_else(|_| panic!("{}", told("a waiting worker gets nothing that is new"))).unwrap();
+    let leased = leased.unwrap_or_else(|_| panic!("{}", report("a waiting worker gets nothing that is new"))).unwrap();
     assert_eq!(leased, fresh[39]);
     let resets = tokio::time::timeout(SOON, follower).await;
-    let resets = resets.unwrap_or_else(|_| panic!("{}", told("a follower sees nothing that is new"))).unwrap();
+    let resets = resets.unwrap_or_else(|_| panic!("{}", report("a follower sees nothing that is new"))).unwrap();
     assert!(resets > 0, "a follower was told nothing");
     let ended = tokio::time::timeout(SOON, ends(stream)).await;
-    ended.unwrap_or_else(|_| panic!("{}", told("a stream that has told what is lost goes on")));
+    ended.unwrap_or_else(|_| panic!("{}", report("a stream that has told what is lost goes on")));
     assert!(begin.elapsed() < LIMIT);
     for node in &nodes {
-        let told = node.server.said().into_iter().filter(|line| line.contains("another history"));
+        let lines = node.server.said().into_iter().filter(|line| line.contains("another history"));
         let levels: Vec<Value> =
-            told.map(|line| serde_json::from_str::<Value>(&line).unwrap()["level"].clone()).collect();
+            lines.map(|line| serde_json::from_str::<Value>(&line).unwrap()["level"].clone()).collect();
         assert!(levels.contains(&json!("error")), "{:#?}", node.server.said());
         node.is_ready().await;
     }
@@ -159,8 +159,8 @@ async fn what_is_missing_is_counted_while_it_is_missing() {
     lead(site.primary.port());
     until("it notices", LIMIT, async || node.changes().await == 1).await;
     assert_eq!(node.missing().await, 3, "{:#?}", node.server.said());
-    let told = node.server.said().into_iter().find(|line| line.contains("another history: what was")).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["events"], 3, "{told}");
+    let lines = node.server.said().into_iter().find(|line| line.contains("another history: what was")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&lines).unwrap()["events"], 3, "{lines}");
     lead(site.standby.port());
     until("all is there again", LIMIT, async || node.missing().await == 0).await;
     assert_eq!(node.changes().await, 1, "{:#?}", node.server.said());

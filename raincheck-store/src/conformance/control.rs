@@ -50,7 +50,7 @@ pub async fn cancel_again_and_after_the_end(world: &mut World) {
     let other = world.create(new_job()).await;
     let first = world.cancel(other.no).await;
     assert_eq!(world.cancel(other.no).await, first);
-    assert_eq!(world.told().len(), 6);
+    assert_eq!(world.published().len(), 6);
 }
 
 /// A job that waits for its time is due at once.
@@ -72,7 +72,7 @@ pub async fn run_now_of_others(world: &mut World) {
     assert!(matches!(world.one(Command::RunNow(job.no)).await, Reply::NotWaiting(_)));
     world.end(lease, complete("1")).await;
     assert!(matches!(world.one(Command::RunNow(job.no)).await, Reply::NotWaiting(_)));
-    assert_eq!(world.told().len(), 3);
+    assert_eq!(world.published().len(), 3);
 }
 
 /// Every verb on a job that is not there says so.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use raincheck_core::{Expected, Job, Name, Object, ObjectKind, Put, QueueSettings, State};
 
-/// The books of one queue or kind.
+/// What is counted of one queue or kind.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub by_state: [u64; 7],
@@ -21,9 +21,9 @@ impl Line {
     }
 }
 
-/// The books of everything.
+/// What is counted of everything.
 #[derive(Debug)]
-pub(super) struct Books {
+pub(super) struct Counts {
     pub queues: BTreeMap<Name, Line>,
     pub kinds: BTreeMap<Name, Line>,
     /// Every named object there ever was, and whether it is there.
@@ -32,14 +32,14 @@ pub(super) struct Books {
     max_in_all: u64,
 }
 
-impl Books {
+impl Counts {
     pub fn new(setup: &crate::Setup, kind_caps: &BTreeMap<Name, u32>) -> Self {
         let capped = |cap: &u32| QueueSettings { concurrency: Some(*cap), ..QueueSettings::default() };
         let kinds =
             kind_caps.iter().map(|(name, cap)| (name.clone(), Line { settings: capped(cap), ..Line::default() }));
         let (max_queued, max_in_all) = (setup.max_queued, setup.max_in_all);
         let (queues, objects) = (BTreeMap::new(), BTreeMap::new());
-        Books { queues, kinds: kinds.collect(), objects, max_queued, max_in_all }
+        Counts { queues, kinds: kinds.collect(), objects, max_queued, max_in_all }
     }
 
     pub fn moved(&mut self, job: &Job, from: Option<State>, to: Option<State>) {
@@ -80,7 +80,7 @@ impl Books {
     }
 
     /// A change of a named object was refused, because that is what there is; answers whether it is.
-    pub fn differs(&self, kind: ObjectKind, name: &Name, expected: Expected, told: Option<&Object>) -> bool {
+    pub fn differs(&self, kind: ObjectKind, name: &Name, expected: Expected, reply: Option<&Object>) -> bool {
         let found = self.object(kind, name);
         let fits = match expected {
             Expected::Anything => true,
@@ -88,7 +88,7 @@ impl Books {
             Expected::Present => found.is_some(),
             Expected::Version(version) => found.is_some_and(|found| found.version == version),
         };
-        !fits && found == told
+        !fits && found == reply
     }
 
     /// A named object was deleted; answers whether it was there, and of that version.

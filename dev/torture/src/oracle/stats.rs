@@ -29,7 +29,7 @@ pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {
         for (state, kept) in kept {
             let counted = counts.remove(&(queue.name.as_str(), state)).unwrap_or(0);
             if kept != counted {
-                log.complain("figures", format!("{} {state:?}: {kept} are kept, {counted} counted", queue.name));
+                log.complain("stats", format!("{} {state:?}: {kept} are kept, {counted} counted", queue.name));
             }
         }
         let bounded = match queue.name.as_str() {
@@ -42,7 +42,7 @@ pub async fn check(http: &Http, log: &Log, store: &Store) -> Result<()> {
         }
     }
     if !counts.is_empty() {
-        log.complain("figures", format!("no queue has these: {counts:?}"));
+        log.complain("stats", format!("no queue has these: {counts:?}"));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::tally::Tally;
 use crate::wire::{Queue, Queues};
 
 /// A running server, somebody who asks it, and what there is to complain about.
-pub struct Bed {
+pub struct TestServer {
     scratch: Scratch,
     launch: Launch,
     place: watch::Sender<Vec<Arc<str>>>,
@@ -27,7 +27,7 @@ pub struct Bed {
     pub log: Arc<Log>,
 }
 
-impl Bed {
+impl TestServer {
     /// Starts a server with these settings, in the words of `raincheck.toml`.
     pub fn new(name: &str, settings: &str) -> Result<Self> {
         let scratch = Scratch::new(name)?;
@@ -36,9 +36,9 @@ impl Bed {
         let (place, here) = watch::channel(Vec::new());
         let log = Arc::new(Log::default());
         let http = Http::new(here, log.clone())?;
-        let mut bed = Self { scratch, launch, place, server: None, http, log };
-        bed.start()?;
-        Ok(bed)
+        let mut test = Self { scratch, launch, place, server: None, http, log };
+        test.start()?;
+        Ok(test)
     }
 
     /// Starts the server again.
@@ -84,7 +84,7 @@ impl Bed {
         self.server.as_ref().context("no server is running")
     }
 
-    /// The figures of a queue.
+    /// The statistics of a queue.
     pub async fn queue(&self, name: &str) -> Result<Queue> {
         let queues: Queues = self.http.fetch("/queues").await?;
         queues.items.into_iter().find(|queue| queue.name == name).with_context(|| format!("no queue {name}"))
@@ -94,7 +94,7 @@ impl Bed {
     pub fn close(mut self, tally: Tally) -> Result<Tally> {
         self.server.take().context("no server is running")?.terminate()?;
         doctor(&self.log, &self.launch)?;
-        let complaints = self.log.read(|book| book.complaints.clone());
+        let complaints = self.log.read(|records| records.complaints.clone());
         verdict(self.scratch.path(), tally, &complaints)
     }
 }

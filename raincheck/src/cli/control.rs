@@ -13,7 +13,7 @@ use super::{
 
 /// Options of `run-now` and `purge`.
 #[derive(Args, Debug)]
-pub struct Steer {
+pub struct Control {
     #[command(flatten)]
     ids: Ids,
     #[command(flatten)]
@@ -97,7 +97,7 @@ impl Rerun {
     }
 }
 
-impl Steer {
+impl Control {
     /// Makes each job due.
     pub async fn run_now(self) -> Result<Exit, Failure> {
         let client = self.connect.client()?;
