@@ -21,6 +21,11 @@ impl Pattern {
         Ok(Pattern(text.into()))
     }
 
+    /// Whether it matches every name.
+    pub fn is_any(&self) -> bool {
+        self.0.bytes().all(|byte| byte == b'*')
+    }
+
     /// Whether the pattern matches the whole name. Takes time in proportion to both, whatever they are: what stands
     /// between two `*` is looked for once, from the left, for a later place would leave less room for the rest.
     pub fn matches(&self, name: &Name) -> bool {

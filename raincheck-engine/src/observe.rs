@@ -95,6 +95,15 @@ impl Engine {
         self.store().record(no).await
     }
 
+    /// The same as [`Engine::job`] has it of a public id.
+    pub async fn job_of(&self, no: JobNo) -> Result<Found<Box<Record>>, StoreError> {
+        Ok(match self.record(no).await? {
+            Some(record) => self.unless_expired(Found::Here(record), |record| &record.job),
+            None if self.is_purged(no).await? => Found::Purged,
+            None => Found::Unknown,
+        })
+    }
+
     /// Whether there was a job of that number that was purged, as far as that is still remembered.
     pub async fn is_purged(&self, no: JobNo) -> Result<bool, StoreError> {
         self.store().is_purged(no).await

@@ -101,20 +101,24 @@ impl Ask {
         Ok(lost)
     }
 
-    /// The lease is over: with the job as it is, when it is still there.
+    /// The lease is over.
     pub async fn lease_lost(&self, lease: LeaseRef) -> Result<Problem, Problem> {
-        let Some(record) = self.engine().record(lease.no).await? else {
-            return self.gone(lease).await;
-        };
-        match self.engine().job(record.job.id).await? {
-            Found::Here(record) => Ok(self.refusal(problem::LEASE_LOST, &record)),
-            Found::Purged | Found::Unknown => self.gone(lease).await,
+        Ok(self.lost(self.engine().job_of(lease.no).await?))
+    }
+
+    /// The lease of a job that was looked up by it is over: with the job as it is, when it is still there. Where nobody knows
+    /// of it, the data came back without it, be it that nobody has noticed yet.
+    pub fn lost(&self, found: Found<Box<Record>>) -> Problem {
+        match found {
+            Found::Here(record) => self.refusal(problem::LEASE_LOST, &record),
+            Found::Purged => Problem::new(problem::PURGED),
+            Found::Unknown => Problem::new(problem::LEASE_LOST),
         }
     }
 
-    /// The job of a lease is not there: it was purged, or the data came back without it, be it that nobody has noticed yet.
+    /// The job of a lease is not there.
     pub async fn gone(&self, lease: LeaseRef) -> Result<Problem, Problem> {
         let is_purged = self.engine().is_purged(lease.no).await?;
-        Ok(Problem::new(if is_purged { problem::PURGED } else { problem::LEASE_LOST }))
+        Ok(self.lost(if is_purged { Found::Purged } else { Found::Unknown }))
     }
 }

@@ -57,8 +57,8 @@ fn filter(query: &mut Query) -> Result<Filter, Problem> {
         .read("q", "must be 1 to 256 bytes long", |text| (1..=TEXT_BYTES).contains(&text.len()).then(|| text.into()))?;
     Ok(Filter {
         states: query.states()?,
-        queue: query.name("queue")?,
-        kind: query.name("kind")?,
+        queues: query.names("queue")?,
+        kinds: query.names("kind")?,
         key: query.read("key", "must be 1 to 255 bytes long", |text| {
             (1..=limits::KEY_BYTES).contains(&text.len()).then(|| text.into())
         })?,

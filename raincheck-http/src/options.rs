@@ -19,7 +19,7 @@ pub struct Options {
     pub cors_origins: Vec<String>,
     /// Status of `GET /jobs/{id}` for a failed job.
     pub failed_status: u16,
-    /// When set, everything but `/livez` requires it as bearer token.
+    /// When set, everything but `/livez`, `/readyz`, `/problems/` and `/assets/` requires it as bearer token.
     pub admin_token: Option<String>,
     /// Bounds of what comes in.
     pub limits: Limits,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use raincheck_core::{Millis, Name, State, limits, parse_duration};
+use raincheck_core::{Millis, Name, NameFilter, State, limits, parse_duration};
 
 use super::problem::{Problem, Violation};
 
@@ -55,9 +55,15 @@ impl Query {
         })
     }
 
-    /// The name of a queue or kind.
+    /// One name.
     pub fn name(&mut self, name: &str) -> Result<Option<Name>, Problem> {
         self.read(name, "must be a name: [A-Za-z0-9][A-Za-z0-9._:-]{0,127}", |text| Name::new(text).ok())
+    }
+
+    /// Names of queues or kinds and patterns of them, with commas between them; any when the parameter is absent.
+    pub fn names(&mut self, name: &str) -> Result<NameFilter, Problem> {
+        let Some(text) = self.take(name) else { return Ok(NameFilter::default()) };
+        NameFilter::parse(&text).map_err(|error| bad(name, error.to_string()))
     }
 
     /// How many on a page.

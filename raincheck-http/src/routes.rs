@@ -82,17 +82,17 @@ routes! {
         POST "/leases/{lease}/stream" Work leases::append::stream;
         POST "/leases/{lease}/log" Work leases::append::log;
         GET "/livez" Open health::live (kept);
-        GET "/readyz" Any health::ready (kept);
+        GET "/readyz" Open health::ready (kept);
         GET "/metrics" Read metrics::get (kept);
     }
     pages {
         GET "/openapi.json" Any openapi::get;
         GET "/" Read html::start;
         GET "/docs" Any html::docs;
-        GET "/problems/{slug}" Any html::problem;
-        GET "/assets/raincheck.css" Any html::style;
-        GET "/assets/job.js" Any html::job_script;
-        GET "/assets/api.js" Any html::api_script;
+        GET "/problems/{slug}" Open html::problem;
+        GET "/assets/raincheck.css" Open html::style;
+        GET "/assets/job.js" Open html::job_script;
+        GET "/assets/api.js" Open html::api_script;
     }
 }
 

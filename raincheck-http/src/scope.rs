@@ -3,9 +3,10 @@
 /// Each route has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Ask whether the process lives: for anybody, under any `Host`, as a probe knows neither.
+    /// See what tells nothing of anybody: whether the process lives and is ready, what problems mean, styles and scripts. For
+    /// anybody, under any `Host`, as a probe knows neither.
     Open,
-    /// See what is for everybody who may do anything at all: pages, descriptions, whether the server is ready.
+    /// See what is for everybody who may do anything at all: the description of the API, and that a path is none.
     Any,
     /// Submit jobs, and read a job whose id is known.
     Submit,

@@ -25,6 +25,35 @@ use super::{Options, router};
 
 const TOKEN: &str = "secret";
 
+/// Who may use what, said a second time: a row that gets another scope is a change of what a token is good for.
+const BY_SCOPE: [(Scope, &str); 6] = [
+    (
+        Scope::Open,
+        "GET /livez, GET /readyz, GET /problems/{slug}, GET /assets/raincheck.css, GET /assets/job.js, GET /assets/api.js",
+    ),
+    (Scope::Any, "GET /openapi.json, GET /docs"),
+    (
+        Scope::Submit,
+        "POST /jobs, POST /jobs/batch, PUT /jobs/{id}, POST /kinds/{kind}/jobs, GET /jobs/{id}, GET /jobs/{id}/result, \
+         GET /jobs/{id}/stream, GET /jobs/{id}/events",
+    ),
+    (
+        Scope::Read,
+        "GET /, GET /jobs, GET /jobs/{id}/log, GET /events, GET /kinds, GET /kinds/{kind}, GET /queues, GET /queues/{name}, \
+         GET /readers, GET /readers/{name}, PUT /readers/{name}, DELETE /readers/{name}, GET /workers, GET /metrics",
+    ),
+    (
+        Scope::Work,
+        "POST /leases, POST /leases/heartbeat, POST /leases/{lease}/heartbeat, POST /leases/{lease}/complete, \
+         POST /leases/{lease}/fail, POST /leases/{lease}/release, GET /leases/{lease}/input, POST /leases/{lease}/stream, \
+         POST /leases/{lease}/log",
+    ),
+    (
+        Scope::Admin,
+        "DELETE /jobs/{id}, POST /jobs/{id}/cancel, POST /jobs/{id}/rerun, POST /jobs/{id}/run-now, PATCH /queues/{name}",
+    ),
+];
+
 /// A router that asks for a token, and the folder of its store.
 async fn guarded() -> (Router, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -57,6 +86,17 @@ fn every_row_has_an_operation_and_every_operation_a_row() {
     let rows: Vec<(String, String)> = ROUTES.iter().map(|row| (row.path.to_owned(), row.method.to_string())).collect();
     assert_eq!(rows.iter().cloned().collect::<BTreeSet<_>>(), operations);
     assert_eq!(rows.len(), operations.len(), "each once");
+}
+
+#[test]
+fn every_row_has_the_scope_that_is_meant_for_it() {
+    let meant: BTreeMap<String, String> = BY_SCOPE
+        .into_iter()
+        .flat_map(|(scope, rows)| rows.split(", ").map(move |row| (row.to_owned(), format!("{scope:?}"))))
+        .collect();
+    let rows = ROUTES.iter().chain(PAGES);
+    let is = rows.map(|row| (format!("{} {}", row.method, row.path), format!("{:?}", row.access.scope)));
+    assert_eq!(is.collect::<BTreeMap<_, _>>(), meant);
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use raincheck_core::{
-    ChunkKind, Cursor, Digest, Event, Failure, Job, JobNo, LeaseRef, Millis, Name, Overdue, Progress, QueueSettings,
-    Spec, State, Timestamp, limits,
+    ChunkKind, Cursor, Digest, Event, Failure, Job, JobNo, LeaseRef, Millis, Name, NameFilter, Overdue, Progress,
+    QueueSettings, Spec, State, Timestamp, limits,
 };
 
 /// What a look-up by id found.
@@ -82,10 +82,10 @@ pub struct ResultInfo {
 pub struct Filter {
     /// In one of these states; none given is any.
     pub states: Vec<State>,
-    /// In this queue.
-    pub queue: Option<Name>,
-    /// Of this kind.
-    pub kind: Option<Name>,
+    /// In one of these queues.
+    pub queues: NameFilter,
+    /// Of one of these kinds.
+    pub kinds: NameFilter,
     /// With this idempotency key.
     pub key: Option<Box<str>>,
     /// With all these tags.
@@ -112,10 +112,10 @@ pub struct JobPage {
 /// Which events of the whole feed to read. Everything given must hold.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
-    /// Of this queue.
-    pub queue: Option<Name>,
-    /// Of this kind.
-    pub kind: Option<Name>,
+    /// Of one of these queues.
+    pub queues: NameFilter,
+    /// Of one of these kinds.
+    pub kinds: NameFilter,
     /// With one of these states after the change; none given is any.
     pub states: Vec<State>,
     /// Of this job.
@@ -125,13 +125,13 @@ pub struct EventFilter {
 impl EventFilter {
     /// Whether all pass.
     pub(crate) fn is_any(&self) -> bool {
-        self.queue.is_none() && self.kind.is_none() && self.states.is_empty() && self.job.is_none()
+        self.queues.is_any() && self.kinds.is_any() && self.states.is_empty() && self.job.is_none()
     }
 
     /// Whether `event` passes.
     pub fn admits(&self, event: &Event) -> bool {
-        self.queue.as_ref().is_none_or(|q| *q == event.queue)
-            && self.kind.as_ref().is_none_or(|k| *k == event.kind)
+        self.queues.admits(&event.queue)
+            && self.kinds.admits(&event.kind)
             && (self.states.is_empty() || self.states.contains(&event.state))
             && self.job.is_none_or(|no| no == event.no)
     }

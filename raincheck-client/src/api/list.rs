@@ -26,9 +26,9 @@ pub type JobPage = Page<Job>;
 pub struct ListFilter {
     /// In one of these states: `failed`, `running`, …
     pub states: Vec<String>,
-    /// Of this queue.
+    /// Of this queue, or of those that a pattern matches (`shop.*`); several with commas between them.
     pub queue: Option<String>,
-    /// Of this kind.
+    /// Of this kind, or of those that a pattern matches; several with commas between them.
     pub kind: Option<String>,
     /// With this idempotency key.
     pub key: Option<String>,

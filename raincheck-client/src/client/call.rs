@@ -156,7 +156,7 @@ impl Answer {
 
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body)
-            .map_err(|error| Error::Unexpected { url: self.url.clone(), detail: error.to_string() })
+            .map_err(|error| Error::Unexpected { url: self.url.clone(), detail: unreadable(&error) })
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
@@ -177,6 +177,15 @@ impl Answer {
             problem.title = Some(self.status.canonical_reason().unwrap_or("refused").to_owned());
         }
         Error::Problem { status: self.status.as_u16(), problem: Box::new(problem), retry_after: self.retry_after() }
+    }
+}
+
+/// Why an answer cannot be read: what serde says of types names those of this crate.
+fn unreadable(error: &serde_json::Error) -> String {
+    let place = format!("line {} column {}", error.line(), error.column());
+    match error.is_data() {
+        true => format!("not what this request is answered with, at {place}"),
+        false => format!("no JSON, at {place}"),
     }
 }
 

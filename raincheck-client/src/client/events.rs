@@ -19,9 +19,9 @@ const POLL: Duration = Duration::from_secs(20);
 /// Selects events of the whole feed; empty selects all that the token may see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Of this queue.
+    /// Of this queue, or of those that a pattern matches (`shop.*`); several with commas between them.
     pub queue: Option<String>,
-    /// Of this kind.
+    /// Of this kind, or of those that a pattern matches; several with commas between them.
     pub kind: Option<String>,
     /// That lead into this state.
     pub state: Option<String>,

@@ -16,6 +16,8 @@ pub const TROUBLE_BYTES: usize = 1 << 10;
 pub const LEASE_NAMES: usize = 1_000;
 /// Most patterns among them: each is held against every kind that has jobs.
 pub const LEASE_PATTERNS: usize = 100;
+/// Most names and patterns in one filter: each is held against every name that is known, and every event that is told.
+pub const FILTER_NAMES: usize = 32;
 /// Most queues.
 pub const QUEUES: usize = 10_000;
 /// Most kinds.

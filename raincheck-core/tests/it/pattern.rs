@@ -1,7 +1,7 @@
 //! Patterns of names, against a table and against a slow matcher that is plainly right.
 
 use proptest::prelude::*;
-use raincheck_core::{LeaseJobs, Name, NameError, Pattern};
+use raincheck_core::{LeaseJobs, Name, NameError, NameFilter, NameFilterError, Pattern, limits};
 
 fn pattern(text: &str) -> Pattern {
     Pattern::new(text).expect("a pattern")
@@ -66,6 +66,33 @@ fn a_request_wants_what_its_names_and_patterns_say_and_any_kind_only_of_queues_i
     assert_eq!(wants(&["a"], &[], &[]), [true, true, false]);
     assert_eq!(wants(&["b"], &[], &["shop.*"]), [false, false, false]);
     assert_eq!(wants(&[], &[], &[]), [false; 3], "nothing was asked for");
+}
+
+#[test]
+fn a_filter_admits_what_one_of_its_names_and_patterns_stands_for() {
+    let admits = |text: &str| {
+        let filter = NameFilter::parse(text).expect("a filter");
+        ["a", "shop.mail", "shop.", "b"].map(|it| filter.admits(&name(it)))
+    };
+    assert_eq!(admits("a"), [true, false, false, false]);
+    assert_eq!(admits("shop.*"), [false, true, true, false]);
+    assert_eq!(admits("b,*mail,b"), [false, true, false, true]);
+    assert_eq!(admits("x,*"), [true; 4]);
+    assert!(NameFilter::default().admits(&name("a")) && NameFilter::default().is_any());
+    assert!(NameFilter::parse("x,**").is_ok_and(|filter| filter.is_any()));
+    assert!(NameFilter::parse("x,a*").is_ok_and(|filter| !filter.is_any()));
+    assert!(NameFilter::from(name("b")).admits(&name("b")) && !NameFilter::from(name("b")).admits(&name("a")));
+}
+
+#[test]
+fn what_is_wrong_with_a_filter_is_said_with_its_place() {
+    let wrong = |text: &str| NameFilter::parse(text).expect_err("no filter");
+    assert_eq!(wrong(""), NameFilterError::Name(1, NameError::Empty));
+    assert_eq!(wrong("a,"), NameFilterError::Name(2, NameError::Empty));
+    assert_eq!(wrong("a,b*,c d"), NameFilterError::Name(3, NameError::Character(' ')));
+    assert_eq!(wrong(".*"), NameFilterError::Name(1, NameError::Beginning('.')));
+    assert!(NameFilter::parse(&vec!["a*"; limits::FILTER_NAMES].join(",")).is_ok());
+    assert_eq!(wrong(&vec!["a*"; limits::FILTER_NAMES + 1].join(",")), NameFilterError::TooMany);
 }
 
 /// Tries every length for each `*`.

@@ -74,7 +74,7 @@ async fn a_slow_reader_falls_back_to_the_store() {
 #[tokio::test]
 async fn a_filter_passes_what_it_says_and_the_position_moves_on() {
     let test = TestEngine::new().await;
-    let filter = EventFilter { kind: Some(name("k")), states: vec![State::Succeeded], ..EventFilter::default() };
+    let filter = EventFilter { kinds: name("k").into(), states: vec![State::Succeeded], ..EventFilter::default() };
     let mut watch = test.engine.watch_feed(Start::Oldest, filter).await.unwrap();
     let job = test.submit(new_job()).await;
     test.complete(test.lease().await.job.lease_ref()).await;

@@ -10,6 +10,7 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use raincheck_core::{Append, ChunkKind, LeaseRef, State};
 use raincheck_engine::{AppendAnswer, Beat};
+use raincheck_store::Found;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::answer::json;
@@ -150,10 +151,9 @@ fn limit(ask: &Ask, to: &Target) -> u64 {
 
 /// Fails unless the run goes on.
 async fn poll_lease(ask: &Ask, lease: LeaseRef) -> Result<(), Problem> {
-    match ask.engine().record(lease.no).await? {
-        Some(record) if record.job.state == State::Running && record.job.attempt == lease.attempt => Ok(()),
-        Some(_) => Err(ask.lease_lost(lease).await?),
-        None => Err(ask.gone(lease).await?),
+    match ask.engine().job_of(lease.no).await? {
+        Found::Here(record) if record.job.state == State::Running && record.job.lease_ref() == lease => Ok(()),
+        found => Err(ask.lost(found)),
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use http::Method;
 use raincheck_core::State;
+use raincheck_store::Found;
 
 use crate::ask::Ask;
 use crate::bytes;
@@ -18,10 +19,10 @@ use crate::problem::Problem;
 pub async fn get(method: Method, LeasePath(lease): LeasePath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
     let engine = ask.engine();
-    let Some(record) = engine.record(lease.no).await? else { return Err(ask.gone(lease).await?) };
-    if record.job.attempt != lease.attempt || record.job.state != State::Running {
-        return Err(ask.lease_lost(lease).await?);
-    }
+    let record = match engine.job_of(lease.no).await? {
+        Found::Here(record) if record.job.state == State::Running && record.job.lease_ref() == lease => record,
+        found => return Err(ask.lost(found)),
+    };
     let Some(content) = engine.input(lease.no).await? else { return Err(ask.gone(lease).await?) };
     // An input never changes, so its job names its bytes.
     let etag = format!("\"{}\"", record.job.id);

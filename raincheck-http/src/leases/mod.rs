@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
-use raincheck_core::{Millis, Name, Pattern, limits, wrong};
+use raincheck_core::{Millis, Name, NameFilter, Pattern, limits, wrong};
 use raincheck_engine::{LeaseError, LeaseRequest, WorkerId};
 
 use write::{write_drain, write_leases};
@@ -137,20 +137,16 @@ async fn request(
 }
 
 fn kinds_and_patterns(texts: &[Cow<'_, str>], errors: &mut Vec<Violation>) -> (Vec<Name>, Vec<Pattern>) {
-    let (mut kinds, mut patterns) = (Vec::with_capacity(texts.len()), Vec::new());
+    let mut kinds = NameFilter { names: Vec::with_capacity(texts.len()), patterns: Vec::new() };
     for (index, text) in texts.iter().enumerate() {
-        let taken = match Pattern::is_meant(text) {
-            true => Pattern::new(text).map(|pattern| patterns.push(pattern)),
-            false => Name::new(text).map(|name| kinds.push(name)),
-        };
-        if let Err(error) = taken {
+        if let Err(error) = kinds.add(text) {
             errors.push(Violation::new(format!("/kinds/{index}"), error.to_string()));
         }
     }
-    if patterns.len() > limits::LEASE_PATTERNS {
+    if kinds.patterns.len() > limits::LEASE_PATTERNS {
         errors.push(Violation::new("/kinds", "must not hold more than 100 patterns"));
     }
-    (kinds, patterns)
+    (kinds.names, kinds.patterns)
 }
 
 fn names(pointer: &str, texts: &[Cow<'_, str>], errors: &mut Vec<Violation>) -> Vec<Name> {

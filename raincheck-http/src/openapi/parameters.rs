@@ -31,11 +31,17 @@ pub struct FeedParameters {
     /// Events after the place of this named reader; with `after`, from there on, told of what it has missed.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
     reader: Option<String>,
-    /// Of this queue.
-    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+    /// Of this queue, or of those that a pattern matches; several with commas between them.
+    #[param(
+        example = "shop.*,mail",
+        pattern = "^[A-Za-z0-9*][A-Za-z0-9*._:-]{0,127}(,[A-Za-z0-9*][A-Za-z0-9*._:-]{0,127}){0,31}$"
+    )]
     queue: Option<String>,
-    /// Of this kind.
-    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+    /// Of this kind, or of those that a pattern matches; several with commas between them.
+    #[param(
+        example = "shop.*,mail",
+        pattern = "^[A-Za-z0-9*][A-Za-z0-9*._:-]{0,127}(,[A-Za-z0-9*][A-Za-z0-9*._:-]{0,127}){0,31}$"
+    )]
     kind: Option<String>,
     /// That lead to this state, or to one of several with commas between them.
     #[param(example = "failed,canceled")]
@@ -76,11 +82,17 @@ pub struct ListParameters {
     /// In this state, or in one of several with commas between them.
     #[param(example = "queued,running")]
     state: Option<String>,
-    /// In this queue.
-    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+    /// In this queue, or in those that a pattern matches; several with commas between them.
+    #[param(
+        example = "shop.*,mail",
+        pattern = "^[A-Za-z0-9*][A-Za-z0-9*._:-]{0,127}(,[A-Za-z0-9*][A-Za-z0-9*._:-]{0,127}){0,31}$"
+    )]
     queue: Option<String>,
-    /// Of this kind.
-    #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+    /// Of this kind, or of those that a pattern matches; several with commas between them.
+    #[param(
+        example = "shop.*,mail",
+        pattern = "^[A-Za-z0-9*][A-Za-z0-9*._:-]{0,127}(,[A-Za-z0-9*][A-Za-z0-9*._:-]{0,127}){0,31}$"
+    )]
     kind: Option<String>,
     /// With this idempotency key.
     #[param(min_length = 1, max_length = 255)]

@@ -80,7 +80,7 @@ async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
         Some(id) => Some(app.job_row(id).await?.no),
         None => None,
     };
-    Ok(EventFilter { queue: query.name("queue")?, kind: query.name("kind")?, states: query.states()?, job })
+    Ok(EventFilter { queues: query.names("queue")?, kinds: query.names("kind")?, states: query.states()?, job })
 }
 
 /// A reconnect whose place is not known goes on from now, and is told so.

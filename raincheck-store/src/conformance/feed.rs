@@ -1,9 +1,9 @@
 //! The whole change feed: ordered, without holes, resumable.
 
-use raincheck_core::{Clock, Command, Cursor, Event, EventData, EventType, Name, NewJob, Retention, State, Trim};
+use raincheck_core::{Clock, Command, Cursor, Event, EventData, EventType, NewJob, Retention, State, Trim};
 
 use super::check::{forgotten, no_findings, whole_feed};
-use super::{KIND, World, complete, fail, name, new_job, new_of, worker_asks};
+use super::{KIND, World, complete, fail, name, names, new_job, new_of, worker_asks};
 use crate::{EventFilter, Found, Most};
 
 /// Pages of any size give every event once, in the order of their cursors.
@@ -71,7 +71,7 @@ pub async fn pages_end_where_they_are_full(world: &mut World) {
         }
         assert_eq!(seq, 3);
     }
-    let none = EventFilter { kind: Some(name("nobodys")), ..EventFilter::default() };
+    let none = EventFilter { kinds: name("nobodys").into(), ..EventFilter::default() };
     let (mut looks, mut after) = (0, Cursor::default());
     loop {
         let page = world.store.some_events(after, &none, Most { rows: 9, bytes: 1 }).await.unwrap();
@@ -85,10 +85,9 @@ pub async fn pages_end_where_they_are_full(world: &mut World) {
 }
 
 fn passes(event: &Event, filter: &EventFilter) -> bool {
-    let fits = |given: &Option<Name>, is: &Name| given.as_ref().is_none_or(|name| name == is);
     let in_state = filter.states.is_empty() || filter.states.contains(&event.state);
-    fits(&filter.queue, &event.queue)
-        && fits(&filter.kind, &event.kind)
+    filter.queues.admits(&event.queue)
+        && filter.kinds.admits(&event.kind)
         && in_state
         && filter.job.is_none_or(|no| no == event.no)
 }
@@ -96,26 +95,31 @@ fn passes(event: &Event, filter: &EventFilter) -> bool {
 /// Filters pass what they say, and reading goes on past what they hold back.
 pub async fn filters(world: &mut World) {
     for n in 0..12 {
-        let job = world.create(new_of(["a", "b"][n % 2], ["x", "y", "z"][n % 3])).await;
+        let job = world.create(new_of(["a", "b"][n % 2], ["x", "y", "z.1"][n % 3])).await;
         if n < 4 {
             world.cancel(job.no).await;
         }
     }
     let all = whole_feed(&*world.store).await;
     let some = |queue: Option<&str>, kind: Option<&str>, states: &[State], job| EventFilter {
-        queue: queue.map(name),
-        kind: kind.map(name),
+        queues: queue.map(names).unwrap_or_default(),
+        kinds: kind.map(names).unwrap_or_default(),
         states: states.to_vec(),
         job,
     };
     let filters = [
         some(Some("a"), None, &[], None),
-        some(None, Some("z"), &[], None),
+        some(None, Some("z.1"), &[], None),
         some(Some("b"), Some("y"), &[], None),
         some(None, None, &[State::Canceled], None),
         some(None, Some("x"), &[State::Canceled, State::Queued], None),
         some(None, None, &[], Some(all[3].no)),
         some(Some("unheard-of"), None, &[], None),
+        some(None, Some("z.*"), &[], None),
+        some(None, Some("x,*.1"), &[], None),
+        some(Some("*"), Some("*y*"), &[State::Queued], None),
+        some(Some("*"), None, &[], None),
+        some(Some("*unheard-of"), None, &[], None),
         some(Some("a"), Some("x"), &[State::Queued], Some(all[0].no)),
     ];
     for filter in filters {
@@ -174,7 +178,7 @@ pub async fn outlives_its_jobs(world: &mut World) {
         assert_eq!(whole_feed(&*world.store).await, left, "{round}");
         let rest = world.store.events(all[1].cursor, &EventFilter::default(), 99).await.unwrap();
         assert_eq!(rest.items, left[2..], "{round}");
-        let brief = EventFilter { queue: Some(name("brief")), ..EventFilter::default() };
+        let brief = EventFilter { queues: name("brief").into(), ..EventFilter::default() };
         assert_eq!(world.store.events(Cursor(0), &brief, 99).await.unwrap().items, left[..2], "{round}");
         assert_eq!(world.store.feed_bounds().await.unwrap(), (all[4].cursor, Cursor(0)), "{round}");
         no_findings(&*world.store).await;

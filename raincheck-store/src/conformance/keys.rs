@@ -101,10 +101,10 @@ pub async fn find_their_job_in_the_list(world: &mut World) {
         page.items.into_iter().map(|record| record.job.no).collect::<Vec<_>>()
     };
     assert_eq!(found(Filter::default()).await, [jobs[2].no, jobs[1].no, jobs[0].no], "newest first");
-    assert_eq!(found(Filter { queue: Some(name("b")), ..Filter::default() }).await, [jobs[1].no]);
-    assert_eq!(found(Filter { kind: Some(name("other")), ..Filter::default() }).await, [jobs[1].no]);
+    assert_eq!(found(Filter { queues: name("b").into(), ..Filter::default() }).await, [jobs[1].no]);
+    assert_eq!(found(Filter { kinds: name("other").into(), ..Filter::default() }).await, [jobs[1].no]);
     assert_eq!(found(Filter { before: Some(jobs[2].no), ..Filter::default() }).await, [jobs[1].no, jobs[0].no]);
-    assert_eq!(found(Filter { queue: Some(name("none")), ..Filter::default() }).await, []);
+    assert_eq!(found(Filter { queues: name("none").into(), ..Filter::default() }).await, []);
     let first = world.store.jobs(Filter { key: Some("mine".into()), ..Filter::default() }, 2).await.unwrap();
     assert_eq!((first.items.len(), first.next), (2, Some(jobs[1].no)));
 }

@@ -3,7 +3,7 @@
 use raincheck_core::{Command, JobNo, State};
 
 use super::check::everything;
-use super::{World, complete, fail, name, new_job, new_of, worker_asks};
+use super::{World, complete, fail, name, names, new_job, new_of, worker_asks};
 use crate::Filter;
 
 async fn pages(world: &World, filter: Filter, size: usize) -> Vec<JobNo> {
@@ -56,13 +56,14 @@ pub async fn filters_by_what_it_says(world: &mut World) {
         for queue in [None, Some("a"), Some("unheard-of")] {
             for kind in [None, Some("y")] {
                 for created_after in [None, Some(after)] {
-                    let (queue, kind) = (queue.map(name), kind.map(name));
+                    let queues = queue.map(names).unwrap_or_default();
+                    let kinds = kind.map(names).unwrap_or_default();
                     let states = states.clone();
-                    let filter = Filter { states, queue, kind, created_after, ..Filter::default() };
+                    let filter = Filter { states, queues, kinds, created_after, ..Filter::default() };
                     let fits = |job: &raincheck_core::Job| {
                         (filter.states.is_empty() || filter.states.contains(&job.state))
-                            && filter.queue.as_ref().is_none_or(|q| *q == job.queue)
-                            && filter.kind.as_ref().is_none_or(|k| *k == job.kind)
+                            && filter.queues.admits(&job.queue)
+                            && filter.kinds.admits(&job.kind)
                             && filter.created_after.is_none_or(|at| job.created_at >= at)
                     };
                     let expected: Vec<_> = all.iter().map(|r| &r.job).filter(|j| fits(j)).map(|j| j.no).collect();
@@ -71,6 +72,48 @@ pub async fn filters_by_what_it_says(world: &mut World) {
             }
         }
     }
+}
+
+/// A pattern stands for all names that it matches: many of them or none, made before a restart or since, forgotten or not.
+pub async fn by_patterns_of_names(world: &mut World) {
+    for n in 0..60 {
+        world.create(new_of(&format!("shop.{n}"), ["mail.send", "mail.read", "sms"][n % 3])).await;
+    }
+    world.restart().await;
+    for n in 0..30 {
+        world.create(new_of(&format!("shop.{}", n + 45), "mail.late")).await;
+        world.create(new_of("other", "mail.late")).await;
+    }
+    let gone = world.create(new_of("gone", "gone")).await;
+    world.cancel(gone.no).await;
+    world.one(Command::Purge(gone.no)).await;
+    let all = everything(&*world.store).await;
+    let filters = [
+        ("shop.*", "*", 90),
+        ("*", "mail.*", 100),
+        ("shop.*", "mail.*", 70),
+        ("shop.*,other", "mail.send,*late", 80),
+        ("shop.1*,shop.2", "*", 12),
+        ("shop.45", "*", 2),
+        ("shop.45,nobodys", "*s*", 1),
+        ("*", "sms,*ms,sms", 20),
+        ("shop.*,*", "*end", 20),
+        ("nobodys", "*", 0),
+        ("nobodys.*", "mail.*", 0),
+        ("g*", "*", 0),
+    ];
+    for (queues, kinds, count) in filters {
+        let filter = Filter { queues: names(queues), kinds: names(kinds), ..Filter::default() };
+        let fits = |job: &raincheck_core::Job| filter.queues.admits(&job.queue) && filter.kinds.admits(&job.kind);
+        let expected: Vec<_> = all.iter().map(|r| &r.job).filter(|job| fits(job)).map(|job| job.no).collect();
+        assert_eq!(expected.len(), count, "{filter:?}");
+        for size in [7, 1_000] {
+            assert_eq!(pages(world, filter.clone(), size).await, expected, "{filter:?}");
+        }
+    }
+    let some = Filter { kinds: names("mail.s*"), queues: names("shop.*"), ..Filter::default() };
+    assert_eq!(pages(world, Filter { states: vec![State::Queued], ..some.clone() }, 9).await.len(), 20);
+    assert_eq!(pages(world, Filter { text: Some("mail".into()), ..some }, 9).await, []);
 }
 
 /// Pages of any size give every job once, though new ones come and others go meanwhile.
@@ -110,8 +153,8 @@ pub async fn long_lists_in_slices(world: &mut World) {
     made.reverse();
     assert_eq!(pages(world, Filter::default(), 1_000).await, made);
     assert_eq!(pages(world, Filter::default(), 1_999).await, made);
-    let rare = Filter { kind: Some(name("rare")), ..Filter::default() };
+    let rare = Filter { kinds: name("rare").into(), ..Filter::default() };
     assert_eq!(pages(world, rare, 10).await, [made[4_994]]);
-    let commons = pages(world, Filter { kind: Some(name("k")), ..Filter::default() }, 777).await;
+    let commons = pages(world, Filter { kinds: name("k").into(), ..Filter::default() }, 777).await;
     assert_eq!(commons.len(), 4_999);
 }

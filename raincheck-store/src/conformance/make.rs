@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use raincheck_core::{
-    Content, Digest, Failure, FailureCode, LeaseJobs, Name, NewJob, Outcome, Payload, RetryPolicy, Spec,
+    Content, Digest, Failure, FailureCode, LeaseJobs, Name, NameFilter, NewJob, Outcome, Payload, RetryPolicy, Spec,
 };
 
 use crate::rules::Hash;
@@ -15,6 +15,11 @@ pub const KIND: &str = "k";
 /// A name.
 pub fn name(text: &str) -> Name {
     Name::new(text).unwrap()
+}
+
+/// Names and patterns, with commas between them.
+pub fn names(text: &str) -> NameFilter {
+    NameFilter::parse(text).unwrap()
 }
 
 /// The digest of a text.

@@ -38,7 +38,7 @@ pub mod submit;
 pub mod sweep;
 mod world;
 
-pub use make::{KIND, QUEUE, complete, content, digest, fail, name, new_job, new_of, worker_asks};
+pub use make::{KIND, QUEUE, complete, content, digest, fail, name, names, new_job, new_of, worker_asks};
 pub use world::{Place, Setup, World};
 
 /// Runs one behaviour in a world of its own, then checks what must hold whatever happened.
@@ -97,7 +97,7 @@ macro_rules! conformance_tests {
             chunks { offsets_grow_and_read_back, repeats_are_not_doubled, holes_are_not_written, caps_hold,
                 large_pieces_are_cut_and_read_anywhere, streams_are_per_attempt, the_log_is_one, last_lines_of_a_run_are_kept, only_the_running_attempt_writes }
             records { results_of_many, progress_and_failure_show, progress_guards, everything_survives_in_events }
-            list { filters_by_what_it_says, every_page_without_gaps_or_doubles, newest_first, long_lists_in_slices }
+            list { filters_by_what_it_says, by_patterns_of_names, every_page_without_gaps_or_doubles, newest_first, long_lists_in_slices }
             search { tags_match_exactly, text_is_literal, text_looks_everywhere, every_filter_together }
             stats { follow_every_move, of_queues_and_kinds, tickets_and_served }
             follow { the_end_of_one_promotes_another, a_lease_sees_what_was_promoted, chains_go_on_in_rounds, what_is_too_much_is_caught_up,

@@ -149,8 +149,8 @@ pub async fn every_filter_together(world: &mut World) {
     world.create(new).await;
     let filter = Filter {
         states: vec![State::Queued],
-        queue: Some(name("q")),
-        kind: Some(name("k")),
+        queues: name("q").into(),
+        kinds: name("k").into(),
         tags: tags(&[("a", "b")]),
         created_after: Some(job.created_at),
         text: Some("needle".into()),

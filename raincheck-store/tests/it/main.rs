@@ -7,6 +7,7 @@ mod bucket;
 mod damage;
 mod doctor;
 mod encryption;
+mod filters;
 mod findings;
 mod folder;
 mod follow;

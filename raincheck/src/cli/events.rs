@@ -9,7 +9,7 @@ use super::{
     Connect,
     consumer::Consumer,
     exit::{Exit, Failure},
-    names::name,
+    names::{name, names},
     output::{self, Format, Output},
     reader::refused,
     style::{Ink, Style, one_line},
@@ -22,11 +22,11 @@ pub struct Options {
     /// Go on as new ones happen.
     #[arg(short, long)]
     follow: bool,
-    /// Of this queue.
-    #[arg(long, value_parser = name)]
+    /// Of this queue, or of those that a pattern matches, such as shop.*; several with commas between them.
+    #[arg(long, value_parser = names)]
     queue: Option<String>,
-    /// Of this kind.
-    #[arg(long, value_parser = name)]
+    /// Of this kind, or of those that a pattern matches; several with commas between them.
+    #[arg(long, value_parser = names)]
     kind: Option<String>,
     /// That lead into this state, or into one of several with commas between them.
     #[arg(long)]

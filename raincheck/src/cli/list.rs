@@ -7,7 +7,7 @@ use super::{
     Connect,
     exit::{Exit, Failure},
     follow::percent,
-    names::name,
+    names::names,
     output::{self, Cell, Output},
     style::{Ink, Style, state_ink},
     submit::tag,
@@ -21,11 +21,11 @@ pub struct List {
     /// again.
     #[arg(long)]
     state: Vec<String>,
-    /// Of this kind.
-    #[arg(long, value_parser = name)]
+    /// Of this kind, or of those that a pattern matches, such as shop.*; several with commas between them.
+    #[arg(long, value_parser = names)]
     kind: Option<String>,
-    /// In this queue.
-    #[arg(long, value_parser = name)]
+    /// In this queue, or in those that a pattern matches; several with commas between them.
+    #[arg(long, value_parser = names)]
     queue: Option<String>,
     /// With this idempotency key.
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! Names on the command line, held to what the server takes: a misspelled one is a fault of usage, not something missing.
 
-use raincheck_core::{Name, NameError};
+use raincheck_core::{Name, NameError, NameFilter, NameFilterError};
 
 /// The name of a queue, a kind or a reader.
 ///
@@ -8,4 +8,12 @@ use raincheck_core::{Name, NameError};
 /// What is wrong with it.
 pub fn name(text: &str) -> Result<String, NameError> {
     Name::new(text).map(|name| name.to_string())
+}
+
+/// Names of queues or kinds and patterns of them, with commas between them.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn names(text: &str) -> Result<String, NameFilterError> {
+    NameFilter::parse(text).map(|_| text.to_owned())
 }

@@ -56,7 +56,7 @@ pub struct Server {
     pub auto_queues: bool,
     /// Status of GET for a failed job.
     pub failed_status: u16,
-    /// Bearer token that every request but `/livez` then needs.
+    /// Bearer token that every request then needs but those for `/livez`, `/readyz`, `/problems/` and `/assets/`.
     pub admin_token: Option<Secret>,
     /// On shutdown, commands of kinds get so long to end by themselves.
     pub grace: Period,

@@ -1,6 +1,8 @@
 //! The two kinds of lines between a worker and a kept program: the job, and its answers. See [`keep`](super::keep).
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
@@ -58,13 +60,6 @@ struct Question<'a> {
     content_type: Option<&'a str>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Fault {
-    Text(String),
-    Full(FailureError),
-}
-
 /// Reads what a program wrote while it was asked about this run.
 pub(super) fn read(line: &[u8], asked: Asked<'_>) -> Line {
     let members = match serde_json::from_slice::<Members<'_>>(line) {
@@ -76,8 +71,8 @@ pub(super) fn read(line: &[u8], asked: Asked<'_>) -> Line {
     let job = value::<String>(members.job);
     let (job, attempt) = match (job, members.attempt.map(|attempt| serde_json::from_str::<u32>(attempt.get()))) {
         (Some(job), Some(Ok(attempt))) => (job, attempt),
-        (Some(job), Some(Err(error))) if ends && job == asked.job => {
-            return Line::Broken(format!("`attempt` is not the number {}: {error}", asked.attempt));
+        (Some(job), Some(Err(_))) if ends && job == asked.job => {
+            return Line::Broken(format!("/attempt must be the number {}", asked.attempt));
         }
         _ => return Line::Log { doubt: ends.then_some(NAMELESS) },
     };
@@ -103,18 +98,26 @@ fn outcome(members: &Members<'_>) -> Result<Outcome, String> {
     let Some(fault) = members.fault() else {
         return Ok(members.result.map_or(ResultBody::None, |result| ResultBody::Json(result.to_owned())).into());
     };
-    let error = match read_as("error", fault)? {
-        Fault::Text(text) => FailureError { detail: Some(text), ..FailureError::default() },
-        Fault::Full(error) => error,
+    let error = match value(Some(fault)) {
+        Some(text) => FailureError { detail: Some(text), ..FailureError::default() },
+        None => read_error(fault)?,
     };
-    let retryable: Option<bool> = members.retryable.map_or(Ok(None), |value| read_as("retryable", value))?;
-    let retry_after: Option<WireDuration> =
-        members.retry_after.map_or(Ok(None), |value| read_as("retry_after", value))?;
+    let retryable: Option<bool> = read_member(members.retryable, "/retryable", "true or false")?;
+    let duration = "a duration, such as \"90s\" or whole seconds";
+    let retry_after: Option<WireDuration> = read_member(members.retry_after, "/retry_after", duration)?;
     Ok(Outcome::Fail(Failure { error, retryable: retryable.unwrap_or(false), retry_after }))
 }
 
-fn read_as<T: DeserializeOwned>(name: &str, member: &RawValue) -> Result<T, String> {
-    serde_json::from_str(member.get()).map_err(|error| format!("`{name}` cannot be read: {error}"))
+fn read_error(fault: &RawValue) -> Result<FailureError, String> {
+    let members: BTreeMap<String, Box<RawValue>> =
+        value(Some(fault)).ok_or("/error must be a text, or an object with `type`, `title` and `detail`")?;
+    let member = |name| read_member(members.get(name).map(|value| &**value), &format!("/error/{name}"), "a text");
+    Ok(FailureError { kind: member("type")?, title: member("title")?, detail: member("detail")? })
+}
+
+/// A member that may be left out, or what it should be, at its place.
+fn read_member<T: DeserializeOwned>(member: Option<&RawValue>, place: &str, what: &str) -> Result<Option<T>, String> {
+    member.map_or(Ok(None), |member| serde_json::from_str(member.get()).map_err(|_| format!("{place} must be {what}")))
 }
 
 fn value<T: DeserializeOwned>(member: Option<&RawValue>) -> Option<T> {
@@ -222,18 +225,25 @@ mod tests {
             ("{'job': 'j', 'attempt': 2, 'result': None}", "not valid JSON"),
             (r#"{"job":"j","attempt":2,"result":1} done"#, "not valid JSON"),
             (r#"{"job":"j","attempt":2,"error":null}"#, "`error` is null"),
-            (r#"{"job":"j","attempt":"2","result":1}"#, "`attempt` is not the number 2"),
-            (r#"{"job":"j","attempt":2.5,"error":"x"}"#, "`attempt` is not the number 2"),
-            (r#"{"job":"j","attempt":null,"result":1}"#, "`attempt` is not the number 2"),
+            (r#"{"job":"j","attempt":"2","result":1}"#, "/attempt must be the number 2"),
+            (r#"{"job":"j","attempt":2.5,"error":"x"}"#, "/attempt must be the number 2"),
+            (r#"{"job":"j","attempt":null,"result":1}"#, "/attempt must be the number 2"),
             (r#"{"job":"j","attempt":2,"reslut":5}"#, "`reslut` instead of"),
             (r#"{"job":"j","attempt":2,"Error":"x","retryable":true}"#, "`Error` instead of"),
             (r#"{"job":"j","attempt":2,"result":1,"result":2}"#, "there twice"),
-            (r#"{"job":"j","attempt":2,"error":5}"#, "`error` cannot be read"),
-            (r#"{"job":"j","attempt":2,"error":"x","retryable":"yes"}"#, "`retryable` cannot be read"),
-            (r#"{"job":"j","attempt":2,"error":"x","retry_after":"soon"}"#, "`retry_after` cannot be read"),
+            (r#"{"job":"j","attempt":2,"error":5}"#, "/error must be a text, or an object with `type`"),
+            (r#"{"job":"j","attempt":2,"error":["x"]}"#, "/error must be a text, or an object"),
+            (r#"{"job":"j","attempt":2,"error":{"title":"x","detail":{}}}"#, "/error/detail must be a text"),
+            (r#"{"job":"j","attempt":2,"error":{"type":7}}"#, "/error/type must be a text"),
+            (r#"{"job":"j","attempt":2,"error":"x","retryable":"yes"}"#, "/retryable must be true or false"),
+            (r#"{"job":"j","attempt":2,"error":"x","retry_after":"soon"}"#, "/retry_after must be a duration, such as"),
+            (r#"{"job":"j","attempt":2,"error":"x","retry_after":{}}"#, "/retry_after must be a duration, such as"),
         ] {
             let Line::Broken(reason) = read(line.as_bytes(), ASKED) else { panic!("{line}") };
             assert!(reason.contains(why), "{line}: {reason}");
+            let names_a_type =
+                ["Fault", "FailureError", "Members", "struct", "enum", "variant", "u32", "sequence", "a map"];
+            assert!(!names_a_type.iter().any(|word| reason.contains(word)), "{line}: {reason}");
         }
         let not_text = b"{\"job\":\"j\",\"attempt\":2,\"result\":\"\xff\"}";
         assert!(matches!(read(not_text, ASKED), Line::Broken(_)));

@@ -19,21 +19,43 @@ pub(super) const DIRECTORY: OFlags =
 /// Names that are read at once: there may be any number.
 const BATCH: usize = 1_000;
 
+/// Others may be at it as well, and a program that is not gone yet may write: so often it is begun anew for that.
+const TRIES: usize = 10;
+
 /// Removes a directory and all in it; one that is not there is removed already. Of a link that took its place the link
 /// is removed.
 pub(super) fn tree(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-        Ok(there) if !there.is_dir() => return fs::remove_file(path),
-        Ok(_) => {}
+    let mut result = Ok(());
+    for _ in 0..TRIES {
+        result = try_tree(path);
+        match &result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            _ => return result,
+        }
+    }
+    result
+}
+
+fn try_tree(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return fs::remove_file(path);
     }
     let directory = rustix::fs::open(path, DIRECTORY, Mode::empty())?;
     contents(directory.as_fd(), |_| Ok(false))?;
-    match fs::remove_dir(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    fs::remove_dir(path)
+}
+
+/// What to say of a directory that could not be removed, and what to do about it.
+pub(super) fn left(path: &Path, error: &io::Error) -> String {
+    let why = match error.kind() {
+        io::ErrorKind::DirectoryNotEmpty => "something that its program left still writes to it".to_owned(),
+        _ => error.to_string(),
+    };
+    format!(
+        "the temporary directory {} is left behind: {why}; next: end what uses it and remove it by hand",
+        path.display()
+    )
 }
 
 /// Removes what is in a directory but what is to be kept.
@@ -194,6 +216,36 @@ mod tests {
         tree(&whole).unwrap();
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
         tree(&whole).unwrap();
+    }
+
+    /// A worker and its supervisor, which meet when both end at once.
+    #[test]
+    fn two_may_remove_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let whole = root.path().join("whole");
+        for _ in 0..40 {
+            for wide in 0..4 {
+                fs::create_dir_all(whole.join(format!("{wide}/below/deeper"))).unwrap();
+                fs::write(whole.join(format!("{wide}/below/file")), "").unwrap();
+            }
+            let both = std::sync::Barrier::new(2);
+            let at_once = || {
+                both.wait();
+                tree(&whole)
+            };
+            let results =
+                std::thread::scope(|scope| [scope.spawn(at_once), scope.spawn(at_once)].map(|it| it.join().unwrap()));
+            assert!(results.iter().all(Result::is_ok), "{results:?}");
+            assert!(!whole.exists());
+        }
+    }
+
+    #[test]
+    fn what_is_left_behind_is_named_with_the_reason_and_the_next_step() {
+        let full = left(Path::new("/scratch/raincheck-1"), &io::ErrorKind::DirectoryNotEmpty.into());
+        assert!(full.contains("/scratch/raincheck-1 is left behind: something that its program left"), "{full}");
+        let locked = left(Path::new("/x"), &io::ErrorKind::PermissionDenied.into());
+        assert!(locked.contains("permission denied; next: end what uses it"), "{locked}");
     }
 
     #[test]

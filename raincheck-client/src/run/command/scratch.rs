@@ -156,19 +156,19 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let remove = |path: &Path| {
+        let remove_all = |path: &Path| {
             if let Err(error) = remove::tree(path) {
-                tracing::warn!(%error, path = %path.display(), "cannot remove a temporary directory");
+                tracing::warn!("{}", remove::left(path, &error));
             }
         };
         if !matches!(self.clear_few(), Ok(Some(true))) {
             // Much takes long, and this may be a thread that serves others.
             let path = self.path.clone();
-            if std::thread::Builder::new().spawn(move || remove(&path)).is_ok() {
+            if std::thread::Builder::new().spawn(move || remove_all(&path)).is_ok() {
                 return;
             }
         }
-        remove(&self.path);
+        remove_all(&self.path);
     }
 }
 

@@ -112,8 +112,10 @@ fn supervise(mut arguments: impl Iterator<Item = OsString>) -> i32 {
     };
     Launcher { program, arguments: arguments.collect(), directory, third }.run_all(&mut events);
     // The worker is gone, or has removed it already.
-    if let Some(Err(error)) = scratch.as_deref().map(remove::tree) {
-        eprintln!("raincheck: cannot remove a temporary directory: {error}");
+    if let Some(path) = scratch.as_deref()
+        && let Err(error) = remove::tree(path)
+    {
+        eprintln!("raincheck: {}", remove::left(path, &error));
     }
     0
 }

@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
-use raincheck_core::{JobNo, State};
+use raincheck_core::{JobNo, NameFilter, State};
+use tokio_postgres::GenericClient;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -9,6 +10,7 @@ use crate::columns::number::SUCCEEDED;
 use crate::postgres::connection::pool::Object;
 use crate::postgres::error::PgError;
 use crate::postgres::shared::Shared;
+use crate::postgres::tables::names::{KnownNames, Names};
 use crate::postgres::tables::rows;
 use crate::postgres::tables::text;
 use crate::records::{Filter, JobPage, Record, on_a_page};
@@ -35,24 +37,21 @@ const INPUT: &str = r"CASE WHEN position(E'\\x00'::bytea IN s.input) = 0
 
 /// Lists jobs, newest first, slice by slice, all as of one moment.
 pub(crate) async fn jobs(db: &mut Object, shared: &Shared, filter: &Filter, limit: usize) -> Result<JobPage, PgError> {
-    // Another node may have made the name since; one that nobody used matches nothing.
-    if filter.queue.as_ref().is_some_and(|queue| shared.names.queues.number(queue.as_str()).is_none()) {
-        shared.names.queues.load(&***db, shared.history.current()).await?;
-    }
-    if filter.kind.as_ref().is_some_and(|kind| shared.names.kinds.number(kind.as_str()).is_none()) {
-        shared.names.kinds.load(&***db, shared.history.current()).await?;
-    }
     let moment = db.build_transaction().isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
     let moment = moment.read_only(true).start().await?;
     moment.batch_execute(HOLD).await?;
-    let started = Instant::now();
+    let names = Admitted::of(&*moment, shared, filter).await?;
     let mut page = JobPage::default();
+    if names.is_none() {
+        return Ok(page);
+    }
+    let started = Instant::now();
     let (mut before, mut size) = (filter.before.map_or(i64::MAX, |no| no.0), SLICE);
     loop {
         let left = SEARCH.saturating_sub(started.elapsed());
         let slice = async {
             moment.batch_execute(&format!("SET LOCAL statement_timeout = {}", left.as_millis().max(1))).await?;
-            let slice = Slice { shared, filter, before, size, want: limit - page.items.len() + 1 };
+            let slice = Slice { shared, filter, names: &names, before, size, want: limit - page.items.len() + 1 };
             slice.read(&moment).await
         };
         let stopped = || (Some(JobNo(before)), true);
@@ -81,10 +80,33 @@ pub(crate) async fn jobs(db: &mut Object, shared: &Shared, filter: &Filter, limi
     }
 }
 
+/// The numbers of the queues and kinds that a filter admits, where it does not admit all.
+struct Admitted {
+    queues: Option<Vec<i32>>,
+    kinds: Option<Vec<i32>>,
+}
+
+impl Admitted {
+    async fn of(db: &impl GenericClient, shared: &Shared, filter: &Filter) -> Result<Self, PgError> {
+        let of = async |names: &Names, filter: &NameFilter| match filter.is_any() {
+            true => Ok::<_, PgError>(None),
+            false => names.admitted(db, filter, shared.history.current()).await.map(Some),
+        };
+        let KnownNames { queues, kinds, .. } = &shared.names;
+        Ok(Admitted { queues: of(queues, &filter.queues).await?, kinds: of(kinds, &filter.kinds).await? })
+    }
+
+    /// Whether no job can have such names.
+    fn is_none(&self) -> bool {
+        [&self.queues, &self.kinds].into_iter().flatten().any(Vec::is_empty)
+    }
+}
+
 /// One look: so many jobs below a number.
 struct Slice<'a> {
     shared: &'a Shared,
     filter: &'a Filter,
+    names: &'a Admitted,
     before: i64,
     size: i64,
     want: usize,
@@ -147,13 +169,10 @@ impl Slice<'_> {
             let states: Vec<i16> = filter.states.iter().map(|state| *state as i16).collect();
             all.push(format!("j.state = ANY({})", values.bind(states, Type::INT2_ARRAY)));
         }
-        if let Some(queue) = &filter.queue {
-            let number = self.shared.names.queues.number(queue.as_str()).unwrap_or(-1);
-            all.push(format!("j.queue = {}", values.bind(number, Type::INT4)));
-        }
-        if let Some(kind) = &filter.kind {
-            let number = self.shared.names.kinds.number(kind.as_str()).unwrap_or(-1);
-            all.push(format!("j.kind = {}", values.bind(number, Type::INT4)));
+        for (column, admitted) in [("j.queue", &self.names.queues), ("j.kind", &self.names.kinds)] {
+            if let Some(numbers) = admitted {
+                all.push(format!("{column} = ANY({})", values.bind(numbers.clone(), Type::INT4_ARRAY)));
+            }
         }
         if let Some(at) = filter.created_after {
             all.push(format!("j.created_at >= {}", values.bind(at.0, Type::INT8)));

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicI64;
 
 use parking_lot::RwLock;
-use raincheck_core::Name;
+use raincheck_core::{Name, NameFilter};
 use tokio_postgres::{GenericClient, Row};
 
 use crate::postgres::error::PgError;
@@ -65,6 +65,25 @@ impl Names {
 
     pub fn name(&self, number: i32) -> Option<Name> {
         self.known.read().by_number.get(&number).cloned()
+    }
+
+    /// The numbers of those that a filter admits, of all names that `db` sees.
+    pub async fn admitted(
+        &self,
+        db: &impl GenericClient,
+        filter: &NameFilter,
+        history: i64,
+    ) -> Result<Vec<i32>, PgError> {
+        // Another node may have made a name since; one that nobody used matches nothing.
+        let is_unknown = |name: &Name| self.number(name.as_str()).is_none();
+        if !filter.patterns.is_empty() || filter.names.iter().any(is_unknown) {
+            self.load(db, history).await?;
+        }
+        if filter.patterns.is_empty() {
+            return Ok(filter.names.iter().filter_map(|name| self.number(name.as_str())).collect());
+        }
+        let all: Vec<_> = self.known.read().by_name.iter().map(|(name, number)| (name.clone(), *number)).collect();
+        Ok(all.into_iter().filter(|(name, _)| filter.admits(name)).map(|(_, number)| number).collect())
     }
 
     pub fn len(&self) -> usize {

@@ -1,9 +1,10 @@
 use std::time::{Duration, Instant};
 
-use raincheck_core::{JobNo, State, limits};
+use raincheck_core::{JobNo, NameFilter, State, limits};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
+use super::names::{KnownNames, Names};
 use super::rows;
 use crate::StoreError;
 use crate::columns::joined;
@@ -25,9 +26,11 @@ pub(crate) fn jobs(shared: &Shared, filter: &Filter, limit: usize) -> std::resul
     let started = Instant::now();
     let mut page = JobPage::default();
     let (mut before, mut room) = (filter.before.map_or(i64::MAX, |no| no.0), limits::PAGE_BYTES);
+    let mut names = None;
     loop {
         let want = limit - page.items.len();
-        let (mut found, end, is_full) = shared.read(|db| slice(db, shared, filter, before, want + 1, &mut room))?;
+        let (mut found, end, is_full) =
+            shared.read(|db| slice(db, shared, filter, &mut names, before, want + 1, &mut room))?;
         if found.len() > want || is_full {
             found.truncate(want);
             page.next = found.last().map(|record: &Record| record.job.no);
@@ -50,6 +53,7 @@ fn slice(
     db: &Connection,
     shared: &Shared,
     filter: &Filter,
+    names: &mut Option<Admitted>,
     before: i64,
     want: usize,
     room: &mut usize,
@@ -69,7 +73,16 @@ fn slice(
     };
     let base = format!("SELECT * FROM job WHERE no < ?1 AND {narrow} ORDER BY no DESC LIMIT {SLICE}");
     let bound = values.len();
-    let conditions = conditions(shared, filter, &mut values);
+    // Both statements must see the same slice, or jobs at its seam are shown twice or not at all.
+    let snapshot = db.unchecked_transaction()?;
+    let names = match names {
+        Some(names) => names,
+        None => names.insert(Admitted::of(&snapshot, shared, filter)?),
+    };
+    if names.is_none() {
+        return Ok((Vec::new(), None, false));
+    }
+    let conditions = conditions(filter, names, &mut values);
     let sql = format!(
         "SELECT {}, {}, {} FROM ({base}) j JOIN spec s ON s.no=j.no LEFT JOIN report p ON p.no=j.no \
          LEFT JOIN result r ON r.no=j.no WHERE {conditions} ORDER BY j.no DESC LIMIT {want}",
@@ -77,8 +90,6 @@ fn slice(
         rows::SPEC,
         rows::REST
     );
-    // Both statements must see the same slice, or jobs at its seam are shown twice or not at all.
-    let snapshot = db.unchecked_transaction()?;
     let mut found: Vec<Record> = Vec::new();
     {
         let mut statement = snapshot.prepare_cached(&sql)?;
@@ -101,7 +112,30 @@ fn slice(
     Ok((found, end.filter(|_| n == SLICE as i64), false))
 }
 
-fn conditions(shared: &Shared, filter: &Filter, values: &mut Vec<Value>) -> String {
+/// The numbers of the queues and kinds that a filter admits, where it does not admit all.
+struct Admitted {
+    queues: Option<Vec<i64>>,
+    kinds: Option<Vec<i64>>,
+}
+
+impl Admitted {
+    /// As of what `db` sees from now on: names are known before the jobs that have them are written.
+    fn of(db: &Connection, shared: &Shared, filter: &Filter) -> Result<Self> {
+        if !(filter.queues.is_any() && filter.kinds.is_any()) {
+            db.prepare_cached("SELECT 1 FROM job LIMIT 1")?.exists([])?;
+        }
+        let of = |names, filter: &NameFilter| (!filter.is_any()).then(|| Names::admitted(names, filter));
+        let KnownNames { queues, kinds } = &shared.names;
+        Ok(Admitted { queues: of(queues, &filter.queues), kinds: of(kinds, &filter.kinds) })
+    }
+
+    /// Whether no job can have such names.
+    fn is_none(&self) -> bool {
+        [&self.queues, &self.kinds].into_iter().flatten().any(Vec::is_empty)
+    }
+}
+
+fn conditions(filter: &Filter, names: &Admitted, values: &mut Vec<Value>) -> String {
     let mut all = vec!["1".to_owned()];
     let mut bind = |value: Value| {
         values.push(value);
@@ -111,14 +145,15 @@ fn conditions(shared: &Shared, filter: &Filter, values: &mut Vec<Value>) -> Stri
         let states: Vec<String> = filter.states.iter().map(|state| bind(Value::Integer(*state as i64))).collect();
         all.push(format!("j.state IN ({})", states.join(", ")));
     }
-    if let Some(queue) = &filter.queue {
-        // A name nobody used matches nothing.
-        let number = shared.names.queue_number(queue.as_str()).unwrap_or(-1);
-        all.push(format!("j.queue = {}", bind(Value::Integer(number))));
-    }
-    if let Some(kind) = &filter.kind {
-        let number = shared.names.kind_number(kind.as_str()).unwrap_or(-1);
-        all.push(format!("j.kind = {}", bind(Value::Integer(number))));
+    for (column, admitted) in [("j.queue", &names.queues), ("j.kind", &names.kinds)] {
+        match admitted.as_deref() {
+            None => {}
+            Some([number]) => all.push(format!("{column} = {}", bind(Value::Integer(*number)))),
+            Some(numbers) => {
+                let list = bind(Value::Text(serde_json::Value::from(numbers).to_string()));
+                all.push(format!("{column} IN (SELECT value FROM json_each({list}))"));
+            }
+        }
     }
     if let Some(at) = filter.created_after {
         all.push(format!("j.created_at >= {}", bind(Value::Integer(at.0))));

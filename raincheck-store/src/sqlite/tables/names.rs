@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use crate::sqlite::error::{Result, SqliteError};
 use parking_lot::RwLock;
-use raincheck_core::Name;
+use raincheck_core::{Name, NameFilter};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Longer than any look at the data as it was takes.
@@ -105,6 +105,17 @@ impl Names {
     /// Every name there is.
     pub fn all(&self) -> impl Iterator<Item = (i64, &Name)> {
         self.by_name.iter().map(|(name, number)| (*number, name))
+    }
+
+    /// The numbers of those that a filter admits. They are held against it when the lock is given back: the writer makes
+    /// names under it.
+    pub fn admitted(names: &RwLock<Self>, filter: &NameFilter) -> Vec<i64> {
+        if filter.patterns.is_empty() {
+            let names = names.read();
+            return filter.names.iter().filter_map(|name| names.number(name.as_str())).collect();
+        }
+        let all: Vec<_> = names.read().all().map(|(number, name)| (number, name.clone())).collect();
+        all.into_iter().filter(|(_, name)| filter.admits(name)).map(|(number, _)| number).collect()
     }
 
     /// Forgets a name. Its number still leads there for a while: a reader may see the data as it was.

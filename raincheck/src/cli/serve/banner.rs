@@ -34,7 +34,7 @@ pub fn show(server: &Server, config: &Config, ephemeral: bool, for_people: bool)
 
 fn lines(server: &Server, config: &Config, url: &str, ephemeral: bool) -> Vec<(&'static str, String)> {
     let guarded = server.is_guarded();
-    let auth = if guarded { "bearer token, everywhere but /livez" } else { "none, so this machine only" };
+    let auth = if guarded { "bearer token; probes need none" } else { "none, so this machine only" };
     let file = config.file.as_ref().map(|file| file.display().to_string());
     let kinds: Vec<String> = config
         .settings

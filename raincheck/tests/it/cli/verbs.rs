@@ -171,11 +171,29 @@ fn faults_of_a_reader_say_what_they_are() {
         &["events", "--queue", ".x"],
         &["queue", "show", "größe"],
         &["list", "--kind", "a b"],
+        &["list", "--queue", "a*,.*"],
+        &["events", "--kind", "a*,b c"],
         &["submit", "größe"],
     ] {
         let err = cli.run(arguments).with(2).err;
         assert!(err.contains("letters of ASCII") || err.contains("must begin with"), "{err}");
     }
+}
+
+#[test]
+fn lists_and_events_are_filtered_by_patterns() {
+    let cli = Cli::new();
+    for (queue, kind) in [("shop.a", "mail.send"), ("shop.b", "sms"), ("other", "mail.read")] {
+        cli.run(&["submit", kind, "1", "--queue", queue]).well();
+    }
+    let kinds = |arguments: &[&str], column| -> Vec<String> {
+        let said = cli.run(arguments).well();
+        said.lines().filter_map(|line| line.split('\t').nth(column)).map(str::to_owned).collect()
+    };
+    assert_eq!(kinds(&["list", "--kind", "mail.*"], 1), ["mail.read", "mail.send"]);
+    assert_eq!(kinds(&["list", "--queue", "shop.*", "--kind", "sms,nobodys"], 1), ["sms"]);
+    assert_eq!(kinds(&["events", "--queue", "*.a,oth*"], 3), ["mail.send", "mail.read"]);
+    assert_eq!(kinds(&["events", "--kind", "*m*", "--queue", "shop.*"], 3), ["mail.send", "sms"]);
 }
 
 #[test]

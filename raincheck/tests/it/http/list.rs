@@ -42,6 +42,12 @@ async fn filters() {
         ("state=queued,scheduled", 3),
         ("state=canceled,failed", 0),
         ("kind=a&queue=q2", 1),
+        ("queue=q*", 3),
+        ("queue=q1,*2&kind=*", 3),
+        ("kind=b,*nobodys", 1),
+        ("kind=*b*&queue=q1", 0),
+        ("queue=*2&tag.team=x", 1),
+        ("kind=%2A", 3),
         ("tag.team=x", 2),
         ("tag.team=x&tag.env=prod", 1),
         ("tag.team=y", 0),
@@ -62,6 +68,11 @@ async fn filters() {
         "state=",
         "state=failed,",
         "queue=a!",
+        "queue=",
+        "queue=a,",
+        "queue=.*",
+        "kind=a*,b!",
+        "kind=a*&kind=b",
         "limit=0",
         "limit=1001",
         "limit=x",
@@ -72,6 +83,16 @@ async fn filters() {
         "key=",
     ] {
         assert_eq!(server.get(&format!("/jobs?{bad}")).await.is(400).slug(), "invalid-request", "{bad}");
+    }
+    for place in ["/jobs", "/events"] {
+        let problem = server.get(&format!("{place}?kind=shop.*,a%20b")).await.is(400).json();
+        assert_eq!(problem["errors"][0]["pointer"], "?kind", "{problem}");
+        let detail = text(&problem["errors"][0]["detail"]);
+        assert!(detail.contains("shop.*, or several with commas") && detail.contains("number 2 may hold"), "{detail}");
+        let many = |n| format!("{place}?queue={}", vec!["q*"; n].join(","));
+        server.get(&many(32)).await.is(200);
+        let problem = server.get(&many(33)).await.is(400).json();
+        assert!(text(&problem["detail"]).contains("more than 32 names and patterns"), "{problem}");
     }
     let long = format!("/jobs?q={}", "x".repeat(10_000));
     server.get(&long).await.is(400);

@@ -1,5 +1,7 @@
 //! Events: one feed, three ways to read it, the same numbers.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -157,7 +159,7 @@ async fn a_trimmed_feed_is_read_from_its_oldest_event_on() {
     let first = server.get("/events?after=0").await.json()["items"][0]["cursor"].clone();
     server.complete("k", json!(1)).await;
     send(server.ask(Method::DELETE, &goes)).await.is(204);
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     let expired = loop {
         let page = server.get(&format!("/events?wait=1s&kind=nobodys&after={}", text(&first))).await;
         if page.status != 200 {
@@ -314,7 +316,7 @@ async fn over_the_bound_of_streams_a_client_is_sent_away_kindly() {
     let away = send(sse(&server, &events, None)).await;
     assert!(away.is(200).text().starts_with("retry: ") && !away.text().contains("data:"), "{}", away.text());
     drop(first);
-    super::super::server::until("the slot is free again", std::time::Duration::from_secs(5), async || {
+    super::super::server::until("the slot is free again", Duration::from_secs(5), async || {
         let mut next = sse(&server, &events, None).send().await.unwrap().bytes_stream();
         String::from_utf8_lossy(&next.next().await.unwrap().unwrap()).contains("snapshot")
     })
@@ -380,6 +382,48 @@ async fn a_poll_passes_over_much_and_misses_nothing() {
     assert_eq!(kinds, ["b"]);
 }
 
+/// What patterns of queues and kinds pass is the same in all three forms, told from the store or as it happens.
+#[tokio::test]
+async fn patterns_pass_the_same_by_every_transport() {
+    let server = TestServer::new().await;
+    let submit = async |queue: &str, kind: &str| server.submit(json!({"kind": kind, "queue": queue})).await;
+    let kinds =
+        |events: &[Value]| -> Vec<String> { events.iter().map(|event| text(&event["kind"]).to_owned()).collect() };
+    for (queue, kind) in [("shop.a", "mail.send"), ("shop.b", "sms"), ("other", "mail.send"), ("shop.b", "late")] {
+        submit(queue, kind).await;
+    }
+    let path = "/events?after=0&queue=shop.*&kind=mail.*,*te";
+    let page = server.get(path).await.is(200).json();
+    assert_eq!(kinds(page["items"].as_array().unwrap()), ["mail.send", "late"]);
+    let stream = sse(&server, path, None).send().await.unwrap();
+    let mut pieces = stream.bytes_stream();
+    let url = format!("{}{path}", server.url.replace("http://", "ws://"));
+    let (mut socket, _) = connect_async(url).await.unwrap();
+    let (mut said, mut heard) = (String::new(), Vec::new());
+    for (made, expected) in [("", &["mail.send", "late"][..]), ("mail.read", &["mail.send", "late", "mail.read"])] {
+        if !made.is_empty() {
+            submit("shop.c", "sms").await;
+            submit("shop.c", made).await;
+        }
+        let told = |said: &str| -> Vec<Value> {
+            let data = said.lines().filter_map(|line| line.strip_prefix("data: "));
+            data.filter_map(|line| serde_json::from_str(line).ok()).collect()
+        };
+        while told(&said).len() < expected.len() {
+            let piece = tokio::time::timeout(Duration::from_secs(60), pieces.next()).await.expect("an event");
+            said.push_str(std::str::from_utf8(&piece.unwrap().unwrap()).unwrap());
+        }
+        assert_eq!(kinds(&told(&said)), expected);
+        while heard.len() < expected.len() {
+            let frame = tokio::time::timeout(Duration::from_secs(60), socket.next()).await.expect("an event");
+            if let Message::Text(frame) = frame.unwrap().unwrap() {
+                heard.push(serde_json::from_str(&frame).unwrap());
+            }
+        }
+        assert_eq!(kinds(&heard), expected);
+    }
+}
+
 /// A stream that a filter leaves nothing of tells all the same where to go on, and an `EventSource` hears nothing of that.
 #[tokio::test]
 async fn a_filtered_stream_says_how_far_it_is() {
@@ -394,7 +438,7 @@ async fn a_filtered_stream_says_how_far_it_is() {
     // At once, so that whoever is cut off before the first event misses none, and with every sign of life.
     for n in 1..=2 {
         while ids(&said).len() < n {
-            let piece = tokio::time::timeout(std::time::Duration::from_secs(60), pieces.next()).await;
+            let piece = tokio::time::timeout(Duration::from_secs(60), pieces.next()).await;
             said.push_str(std::str::from_utf8(&piece.expect("no sign of life").unwrap().unwrap()).unwrap());
         }
         let last = ids(&said).pop().unwrap();

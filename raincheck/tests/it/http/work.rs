@@ -322,6 +322,24 @@ async fn an_end_is_answered_with_the_job_however_short_that_is_kept() {
     assert_eq!(canceled.is(200).json()["state"], "canceled");
 }
 
+/// A job that is over its time is purged for its worker, as it is for everybody else, before it is swept away and after.
+#[tokio::test]
+async fn who_comes_too_late_learns_that_the_job_was_purged() {
+    let server = TestServer::new().await;
+    let job = path(&server.submit(json!({"kind": "k", "retention": {"succeeded": "0s"}})).await);
+    let lease = server.lease("k").await;
+    let url = format!("/leases/{}", text(&lease["lease"]));
+    server.post(&format!("{url}/complete"), json!(1)).await.is(200);
+    for _ in 0..3 {
+        server.get(&job).await.is(410);
+        assert_eq!(server.post(&format!("{url}/heartbeat"), json!({})).await.is(410).slug(), "purged");
+        assert_eq!(server.get(&format!("{url}/input")).await.is(410).slug(), "purged");
+        let ends = json!({"max": 0, "finish": [{"lease": lease["lease"], "fail": {}}]});
+        let ends = server.post("/leases", ends).await.is(200).json();
+        assert_eq!(ends["finished"][0]["problem"]["type"], "/problems/purged", "{ends}");
+    }
+}
+
 /// A worker whose answer was lost tells from the refusal whether its end was recorded.
 #[tokio::test]
 async fn a_repeated_end_shows_what_was_recorded() {
