@@ -2,7 +2,7 @@
 
 use super::mutant::{Edit, Killer, Mutant};
 
-const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it"];
+const STORE: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "sqlite::"];
 const READ: &[&str] = &["test", "-p", "raincheck-engine", "--test", "it", "feed"];
 
 const PURGE: &str = "raincheck-store/src/sqlite/writer/purge.rs";

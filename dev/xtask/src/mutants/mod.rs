@@ -1,11 +1,13 @@
 //! `cargo xtask mutants`: does the suite see what it is there to see? Each mutant is a fault written into a scratch
 //! copy of the last commit; it must build, and its test or campaign must fail.
 
+mod client;
 mod feed;
 mod follow;
-mod list;
 mod mutant;
 mod postgres;
+mod rules;
+mod store;
 mod wire;
 
 use std::fs;
@@ -16,15 +18,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::run::{root, run, wait};
+use client::OF_WORKERS;
 use feed::ON_FEED;
 use follow::OF_FOLLOW_UPS;
-use list::MUTANTS;
 use mutant::{Edit, Killer, Mutant};
 use postgres::ON_POSTGRES;
+use rules::OF_RULES;
+use store::OF_THE_STORE;
 use wire::ON_THE_WIRE;
 
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    MUTANTS.iter().chain(ON_FEED).chain(ON_POSTGRES).chain(OF_FOLLOW_UPS).chain(ON_THE_WIRE)
+    [OF_RULES, OF_THE_STORE, ON_FEED, OF_FOLLOW_UPS, ON_POSTGRES, OF_WORKERS, ON_THE_WIRE].into_iter().flatten()
 }
 
 /// Far above what a build or a killer takes: a mutant that hangs is killed too.

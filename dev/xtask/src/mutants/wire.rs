@@ -1,7 +1,10 @@
-//! The mutants of what clients and workers are told over HTTP.
+//! The mutants of what the server takes and answers over HTTP.
 
 use super::mutant::{Edit, Killer, Mutant};
 
+const PAGES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "pages"];
+const GREEDY: &[&str] = &["test", "-p", "raincheck", "--test", "it", "greedy"];
+const GONE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "gone"];
 const DRAIN: &[&str] = &["test", "-p", "raincheck", "--test", "it", "http::drain"];
 const READERS: &[&str] = &["test", "-p", "raincheck", "--test", "it", "http::readers"];
 const WORK: &[&str] = &["test", "-p", "raincheck", "--test", "it", "http::work"];
@@ -58,5 +61,61 @@ pub const ON_THE_WIRE: &[Mutant] = &[
             to: "Vec::new()",
         }],
         killer: Killer::Tests(LOST),
+    },
+    Mutant {
+        name: "lists-without-bound",
+        fault: "a list is read to its end before its elements are counted",
+        edits: &[Edit {
+            file: "raincheck-http/src/wire/read.rs",
+            from: "while all.len() < MOST {",
+            to: "while all.len() < usize::MAX {",
+        }],
+        killer: Killer::Campaign("greedy-caller", 1),
+    },
+    Mutant {
+        name: "bodies-without-room",
+        fault: "bodies that are under way take next to nothing of the room there is for them",
+        edits: &[Edit {
+            file: "raincheck-http/src/room.rs",
+            from: "u32::try_from(size.div_ceil(UNIT)).map_err",
+            to: "u32::try_from(size / UNIT / UNIT).map_err",
+        }],
+        killer: Killer::Campaign("greedy-caller", 1),
+    },
+    Mutant {
+        name: "unread-megabytes",
+        fault: "the system takes megabytes for somebody who reads nothing",
+        edits: &[Edit {
+            file: "raincheck-http/src/serve.rs",
+            from: "set_tcp_notsent_lowat(UNSENT_BYTES)",
+            to: "set_tcp_notsent_lowat(UNSENT_BYTES << 9)",
+        }],
+        killer: Killer::Tests(GREEDY),
+    },
+    Mutant {
+        name: "half-is-whole",
+        fault: "who closes half of its connection is taken for gone",
+        edits: &[Edit { file: "raincheck-http/src/accept.rs", from: ".half_close(true)", to: ".half_close(false)" }],
+        killer: Killer::Tests(GONE),
+    },
+    Mutant {
+        name: "escape-off",
+        fault: "one cell of the job's page shows text unescaped",
+        edits: &[Edit {
+            file: "raincheck-http/src/pages/job.rs",
+            from: "\"<dt>{name}</dt><dd>{}</dd>\", escape(value))",
+            to: "\"<dt>{name}</dt><dd>{}</dd>\", value)",
+        }],
+        killer: Killer::Tests(PAGES),
+    },
+    Mutant {
+        name: "drain-hears-no-ends",
+        fault: "a server that is told to stop does not hear how the runs of its workers end",
+        edits: &[Edit {
+            file: "raincheck/src/cli/serve/server.rs",
+            from: "timeout_at(until, self.engine.runs_over())",
+            to: "timeout_at(until, std::future::ready(()))",
+        }],
+        killer: Killer::Tests(DRAIN),
     },
 ];
