@@ -24,7 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "tidy", run: || tidy::check(&root()) },
     Step { name: "figures", run: figures },
-    Step { name: "tests", run: || run(cargo(&["test", "--workspace", S3]), LONG) },
+    Step { name: "tests", run: tests },
     Step { name: "simulation", run: sim::short },
     Step { name: "release build", run: release_build },
     Step { name: "without S3", run: live::without_s3 },
@@ -79,6 +79,14 @@ fn go(steps: &[Step]) -> Result<()> {
     println!("\nall in {:.0} s", begin.elapsed().as_secs_f64());
     println!("{passed} passed, 0 failed");
     Ok(())
+}
+
+/// Most tests wait for servers and timers for longer than they compute: two for each core.
+fn tests() -> Result<()> {
+    let cores = std::thread::available_parallelism()?.get();
+    let mut command = cargo(&["test", "--workspace", S3]);
+    command.env("RUST_TEST_THREADS", (2 * cores).to_string());
+    run(command, LONG)
 }
 
 fn release_build() -> Result<()> {
