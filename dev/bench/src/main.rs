@@ -104,6 +104,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     if chosen.is_empty() {
         chosen.extend(Workload::value_variants().iter().filter(|workload| workload.is_usual()));
     }
+    asked.options.check_store(chosen.len()).await?;
     let mut report = Report::begin(&asked);
     for workload in chosen {
         announce(workload);

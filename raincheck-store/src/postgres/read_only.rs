@@ -46,6 +46,24 @@ pub(crate) async fn open_read_only(options: &PostgresOptions) -> Result<ReadOnly
     Ok(ReadOnly { db, place, served: served?, alone: alone? })
 }
 
+impl PostgresOptions {
+    /// Whether there is a job in the database, for those who are about to put many there.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn holds_jobs(&self) -> Result<bool, StoreError> {
+        let db = Connector::new(self)?.connect().await?;
+        let there = async {
+            // No server has been started on it yet.
+            if migrate::formats(&db).await?.0 == 0 {
+                return Ok(false);
+            }
+            Ok(db.query_one("SELECT EXISTS (SELECT FROM job)", &[]).await?.try_get(0)?)
+        };
+        Ok(within(PATIENCE, there).await?)
+    }
+}
+
 /// A setting of the server, as it is in force here.
 pub(crate) async fn setting(db: &impl GenericClient, name: &str) -> Result<String, PgError> {
     Ok(db.query_one("SELECT current_setting($1)", &[&name]).await?.try_get(0)?)

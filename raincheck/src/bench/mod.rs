@@ -64,8 +64,9 @@ pub enum Workload {
 pub async fn run(command: Command) -> Result<Exit, Failure> {
     raise_files();
     let options = command.options;
-    let mut report = Report::begin(&options);
     let chosen = if command.workloads.is_empty() { Workload::value_variants() } else { &command.workloads };
+    options.check_store(chosen.len()).await?;
+    let mut report = Report::begin(&options);
     for workload in chosen {
         report.rows.extend(workload.measure(&options).await?);
     }

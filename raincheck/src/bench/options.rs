@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use clap::Args;
+use raincheck_store::PostgresOptions;
 use serde::Serialize;
 
 use crate::cli::{exit::Failure, output::Output};
@@ -24,7 +25,8 @@ pub struct Options {
     #[arg(long, value_name = "FOLDER")]
     #[serde(skip)]
     pub folder: Option<PathBuf>,
-    /// Measure a store on PostgreSQL instead, in this database, as `postgres://USER@HOST/DATABASE`; it must hold no jobs
+    /// Measure a store on PostgreSQL instead, in this database, as `postgres://USER@HOST/DATABASE`. It must hold no jobs, and
+    /// what is measured leaves some there: name an empty one for each measure
     #[arg(long, value_name = "URL", value_parser = StoreUrl::read)]
     #[serde(skip)]
     pub store: Option<StoreUrl>,
@@ -53,6 +55,19 @@ impl Options {
     /// The program that is measured.
     pub fn program(&self) -> io::Result<PathBuf> {
         self.program.clone().map_or_else(std::env::current_exe, Ok)
+    }
+
+    /// Refuses a database with jobs, which would be measured too, and run.
+    pub async fn check_store(&self, workloads: usize) -> Result<(), Failure> {
+        let Some(store) = self.store.as_ref().filter(|store| store.is_postgres()) else { return Ok(()) };
+        let next = "name a database for each measure, an empty one: createdb";
+        if workloads > 1 {
+            return Err(Failure::usage("what one measure leaves in a database would count in the next").next(next));
+        }
+        if PostgresOptions::at(store.reveal(), &std::env::temp_dir()).holds_jobs().await? {
+            return Err(Failure::usage("the database holds jobs, which would be measured too, and run").next(next));
+        }
+        Ok(())
     }
 
     /// A new folder for data, with the settings of the server that is started there.

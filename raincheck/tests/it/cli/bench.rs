@@ -1,5 +1,6 @@
 //! `raincheck bench`, so small that its figures mean nothing: here it matters only that they come out.
 
+use pgcluster::Cluster;
 use serde_json::Value;
 
 use super::{command, said};
@@ -32,4 +33,23 @@ fn what_it_does_not_measure_is_told_where_to_find() {
     assert!(help.contains("cargo xtask bench"), "{help}");
     let refused = said(command(folder.path(), &["bench", "depth"]), None).with(2);
     assert!(refused.err.contains("possible values: submit, drain, life, latency]"), "{refused:#?}");
+}
+
+/// Jobs that somebody has in a database would be measured, and run, by whoever measures in it.
+#[test]
+fn a_database_with_jobs_is_refused() {
+    let database = Cluster::shared().database().unwrap();
+    let (folder, url) = (tempfile::tempdir().unwrap(), database.url());
+    let bench = |workloads: &[&str]| {
+        let all = [&["bench"], workloads, &["--seconds", "0.1", "--rounds", "1", "--callers", "4", "--store", &url]];
+        said(command(folder.path(), &all.concat()), None)
+    };
+    let refused = bench(&["submit", "latency"]).with(2);
+    assert!(refused.err.contains("would count in the next") && refused.err.contains("createdb"), "{refused:#?}");
+    bench(&["submit"]).well();
+    let jobs = || database.run("SELECT count(*) || ' ' || sum(seq) FROM job").unwrap();
+    let before = jobs();
+    let refused = bench(&["drain"]).with(2);
+    assert!(refused.err.contains("holds jobs") && refused.err.contains("createdb"), "{refused:#?}");
+    assert_eq!(jobs(), before, "nothing was submitted, and nothing run");
 }
