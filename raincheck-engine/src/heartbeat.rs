@@ -81,7 +81,7 @@ impl Engine {
             let Renewed::Extended { ttl, .. } = answer else { continue };
             self.saw_run(beat.lease);
             if let Some(asked) = renewal(&beat).ttl.filter(|asked| *asked > *ttl) {
-                longer.push((commands.len(), answer));
+                longer.push((commands.len(), beat.lease, answer));
                 commands.push(Command::Extend(beat.lease, asked));
             }
             if let Some(report) = beat.progress
@@ -95,10 +95,14 @@ impl Engine {
         }
         let replies = self.0.store.apply(commands).await?;
         let mut replies = replies.into_iter().enumerate();
-        for (at, answer) in longer {
+        for (at, lease, answer) in longer {
             let reply = replies.find(|(index, _)| *index == at).map(|(_, reply)| replies::extend(reply));
             match (reply.transpose()?.flatten(), &mut *answer) {
-                (Some(Extension::Lasts(length)), Renewed::Extended { ttl, .. }) => *ttl = length,
+                (Some(Extension::Lasts(length)), Renewed::Extended { ttl, .. }) => {
+                    *ttl = length;
+                    self.0.workers.hand_over(lease.no);
+                    self.0.drained.notify_one();
+                }
                 (Some(Extension::TooLong), _) => *answer = Renewed::TooLong,
                 (Some(Extension::Lasts(_)) | None, _) => *answer = Renewed::Lost,
             }

@@ -70,6 +70,8 @@ struct Seen {
     names: usize,
     /// Runs under way: whose, and since when, where that is known.
     runs: HashMap<JobNo, (Box<str>, Option<Timestamp>)>,
+    /// Those of them that will not be heard of for long.
+    handed_over: HashSet<JobNo>,
     /// Runs that a stop waits for, once it has begun.
     held: Option<HashSet<JobNo>>,
     /// The old are cleared out when there are this many.
@@ -118,10 +120,24 @@ impl Workers {
         if is_new {
             seen.begin(no, name, None);
         }
-        if let Some(held) = &mut seen.held {
+        let Seen { held, handed_over, .. } = &mut *seen;
+        if let Some(held) = held
+            && !handed_over.contains(&no)
+        {
             held.insert(no);
         }
         is_new
+    }
+
+    /// A run goes on elsewhere, and its lease with it: no stop waits for it.
+    pub(crate) fn hand_over(&self, no: JobNo) {
+        let mut seen = self.0.lock();
+        if seen.runs.contains_key(&no) {
+            seen.handed_over.insert(no);
+        }
+        if let Some(held) = &mut seen.held {
+            held.remove(&no);
+        }
     }
 
     /// A run is over; answers since when it ran, where that is known.
@@ -168,7 +184,8 @@ impl Workers {
     pub(crate) fn hold(&self, ticks: Millis) {
         let mut seen = self.0.lock();
         let speaks = |worker: &str| seen.workers.get(worker).is_some_and(|(_, at)| ticks - at <= SILENT_MILLIS);
-        seen.held = Some(seen.runs.iter().filter(|(_, (worker, _))| speaks(worker)).map(|(no, _)| *no).collect());
+        let waited_for = seen.runs.iter().filter(|(no, (worker, _))| speaks(worker) && !seen.handed_over.contains(no));
+        seen.held = Some(waited_for.map(|(no, _)| *no).collect());
     }
 
     /// Whether any of that still runs.
@@ -198,6 +215,7 @@ impl Seen {
 
     fn end(&mut self, no: JobNo) -> Option<Timestamp> {
         let (worker, since) = self.runs.remove(&no)?;
+        self.handed_over.remove(&no);
         if let Some(held) = &mut self.held {
             held.remove(&no);
         }
@@ -380,5 +398,13 @@ mod tests {
         assert!(!workers.hold_something(), "begun elsewhere");
         workers.saw_run(JobNo(2), "w", 7, Timestamp(7));
         assert!(workers.hold_something(), "it is spoken of here");
+        workers.hand_over(JobNo(2));
+        workers.saw_run(JobNo(2), "w", 8, Timestamp(8));
+        assert!(!workers.hold_something(), "it is handed over");
+        workers.hold(8);
+        assert!(!workers.hold_something(), "and was before");
+        workers.0.lock().begin(JobNo(2), "w", None);
+        workers.hold(8);
+        assert!(workers.hold_something(), "another run of the same job is not");
     }
 }

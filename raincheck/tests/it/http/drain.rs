@@ -232,6 +232,17 @@ async fn a_server_that_stops_is_reached_until_the_runs_of_its_workers_are_over()
 }
 
 #[tokio::test]
+async fn a_run_that_is_handed_over_holds_up_no_stop() {
+    let mut it = Stopping::with_a_run().await;
+    let started = Instant::now();
+    it.of_run("heartbeat", json!({"ttl": "50m"})).await.is(200);
+    assert_eq!(it.server.ended(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    it.server = Server::start(it.folder.path(), &[]);
+    assert_eq!(it.of_run("complete", json!(1)).await.is(200).json()["state"], "succeeded");
+}
+
+#[tokio::test]
 async fn a_run_that_goes_on_is_left_to_the_next_server_which_knows_its_worker() {
     let mut it = Stopping::with_a_run().await;
     let signaled_at = Instant::now();
