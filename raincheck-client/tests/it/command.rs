@@ -34,6 +34,19 @@ async fn the_type_of_stdout_is_found_by_looking() {
         let id = mock.json("k", "1");
         assert_eq!(result(&outcome(&mock, shell(script), id).await).0, content_type);
     }
+    // What the server would not take for JSON is none, however long it is.
+    for (pad, brackets) in [(0, 128), (100_000, 128), (0, 129), (100_000, 129)] {
+        let pad = format!("head -c {pad} /dev/zero | tr '\\0' ' '");
+        let script = format!(
+            "printf '%{brackets}s' | tr ' ' '['; printf '\"}}[{{\"'; {pad}; printf '%{brackets}s' | tr ' ' ']'"
+        );
+        let id = mock.json("k", "1");
+        let content_type = if brackets == 128 { "application/json" } else { "text/plain; charset=utf-8" };
+        assert_eq!(result(&outcome(&mock, shell(&script), id).await).0, content_type, "{script}");
+        let id = mock.json("k", "1");
+        let latin = format!(r#"printf '["M\374ller"'; {pad}; printf ']'"#);
+        assert_eq!(result(&outcome(&mock, shell(&latin), id).await).0, "application/octet-stream", "{latin}");
+    }
     let id = mock.json("k", "1");
     let job = outcome(&mock, shell("true"), id).await;
     assert_eq!((job.state.as_str(), job.result), ("succeeded", None));

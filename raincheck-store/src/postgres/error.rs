@@ -43,6 +43,9 @@ pub(crate) enum PgError {
     /// The server is not one to trust data to.
     #[error("{0}")]
     Unsuitable(String),
+    /// There is no number for another node.
+    #[error("{0} nodes serve this data, or were killed within the last minute")]
+    Full(i32),
     /// A row does not say what it should.
     #[error("unreadable: {0}")]
     Unreadable(String),

@@ -213,7 +213,7 @@ enum Halt {
 impl Halt {
     fn at(connector: &Connector, error: PgError) -> Self {
         match error {
-            PgError::NotYet(_) | PgError::Standby | PgError::Elsewhere(_) => Halt::NotYet(error),
+            PgError::NotYet(_) | PgError::Standby | PgError::Elsewhere(_) | PgError::Full(_) => Halt::NotYet(error),
             _ if error.is_race() => Halt::NotYet(error),
             _ => Halt::Error(StoreError::Other(format!("{}: {error}", connector.place()))),
         }

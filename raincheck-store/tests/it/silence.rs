@@ -405,6 +405,20 @@ async fn a_short_stall_loses_no_short_lease() {
     }
 }
 
+/// One that was killed keeps its number for a minute, and whoever killed so many is not the one that starts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_waits_for_a_number() {
+    let site = Site::new();
+    site.node().await.close().await;
+    site.run("INSERT INTO node SELECT n, gen_random_uuid(), 1e15 FROM generate_series(0, 63) n");
+    let options = site.options();
+    let starting = tokio::spawn(async move { PostgresStore::open(options).await.unwrap() });
+    let asks = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%FROM node%' AND pid <> pg_backend_pid()";
+    until("the start asks for one", async || site.run(asks) != "0").await;
+    site.run("DELETE FROM node WHERE number = 63");
+    starting.await.unwrap().close().await;
+}
+
 /// A node that starts gives every lease its time, while somebody changes them in another order: the database ends one of the
 /// two, and the start is none that fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

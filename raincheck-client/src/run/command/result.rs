@@ -22,6 +22,8 @@ use crate::{Error, api::RawJson, aside::aside, client::ResultBody, run::Outcome}
 const LOOK_MAX: u64 = 64 * 1024 * 1024;
 /// A result up to this size is sent from memory, JSON as a value; in bytes.
 const VALUE_MAX: u64 = 64 * 1024;
+/// JSON that nests deeper is no JSON to the server.
+const DEPTH_MAX: usize = 128;
 /// The description of a result is never larger; in bytes.
 const META_MAX: u64 = 16 * 1024;
 /// What a program left is read in so long, or it is something that never ends.
@@ -93,6 +95,7 @@ fn in_memory(bytes: Bytes, meta: Meta) -> ResultBody {
     if bytes.len() as u64 <= VALUE_MAX
         && typed_json
         && filename.is_none()
+        && (content_type.is_some() || is_json(&bytes))
         && let Ok(value) = serde_json::from_slice::<RawJson>(&bytes)
     {
         return ResultBody::Json(value);
@@ -128,13 +131,37 @@ fn rewind(mut file: &File) -> io::Result<()> {
 }
 
 fn look(bytes: &[u8]) -> &'static str {
-    if serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
+    if is_json(bytes) {
         "application/json"
     } else if std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\0')) {
         "text/plain; charset=utf-8"
     } else {
         "application/octet-stream"
     }
+}
+
+/// Whether the server would take it for JSON, too.
+fn is_json(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok()
+        && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
+        && depth(bytes) <= DEPTH_MAX
+}
+
+/// How deep arrays and objects nest in valid JSON.
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 fn meta_of(directory: BorrowedFd<'_>) -> io::Result<Meta> {

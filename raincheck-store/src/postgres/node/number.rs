@@ -63,7 +63,7 @@ async fn take_locked(db: &impl GenericClient) -> Result<Held, PgError> {
     // knows better.
     let free = |number: &i32| !taken.contains(number);
     let number = (0..NODES).filter(free).min_by_key(|number| fenced.contains(number));
-    let number = number.ok_or_else(|| PgError::Unsuitable(format!("{NODES} nodes serve this data already")))?;
+    let number = number.ok_or(PgError::Full(NODES))?;
     let token = Uuid::from_u128(rand::random());
     db.execute(&format!("INSERT INTO node VALUES ($1, $2, {NOW})"), &[&number, &token]).await?;
     Ok(Held { number, token, is_alone, is_first: taken.is_empty() })
