@@ -31,7 +31,7 @@ pub(crate) struct Space {
 struct Promised {
     /// What others may take.
     left: u64,
-    /// Of the transaction that is being written: the log grows by as much.
+    /// Of the transaction that is being written: the log grows by as much, and the database later.
     writing: u64,
     /// Written into the log ever.
     logged: u64,
@@ -75,7 +75,9 @@ impl Space {
                 if self.low.swap(low, Ordering::Relaxed) != low {
                     tracing::warn!(free, low, "free space crossed the reserve; submits are refused while it is low");
                 }
-                let kept = self.reserve.saturating_add(promised.writing + promised.logged - promised.folded);
+                // What is being written may not be seen yet, and takes its space twice.
+                let coming = 2 * promised.writing + promised.logged - promised.folded;
+                let kept = self.reserve.saturating_add(coming);
                 promised.left = free.saturating_sub(kept);
             }
             Err(error) => {
@@ -141,6 +143,15 @@ mod tests {
 
     const DISK: u64 = 24 << 20;
     const RESERVE: u64 = 8 << 20;
+
+    #[test]
+    fn what_is_being_written_takes_its_space_twice() {
+        let space = Space::new(Box::new(|| Ok(DISK)), RESERVE);
+        let submit = [Command::Submit(vec![new_job()])];
+        while space.takes(&submit) {}
+        let writing = space.promised.lock().writing;
+        assert!(writing > 0 && RESERVE + 2 * writing <= DISK, "{writing} of {DISK}, in the log and in the database");
+    }
 
     #[tokio::test]
     async fn small_inputs_leave_the_reserve_and_runs_end_in_it() {
