@@ -7,6 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use raincheck_core::{
     ChunkKind, Command, Content, Cursor, Job, JobId, JobNo, LeaseRef, Name, Object, ObjectKind, Reply, Timestamp,
 };
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -24,12 +25,17 @@ use crate::records::{
 };
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
+/// So many reads go on aside at once in this process, each in a thread.
+static ASIDE: Semaphore = Semaphore::const_new(32);
+
 /// Reads events beside the threads that serve everybody: there may be many large ones, and many who have missed them.
 async fn aside<T, F>(read: F) -> Result<T, StoreError>
 where
     F: FnOnce() -> Result<T, StoreError> + Send + 'static,
     T: Send + 'static,
 {
+    // Never closed, so there is no error. Who waits for a turn takes no thread.
+    let _turn = ASIDE.acquire().await;
     tokio::task::spawn_blocking(read).await.map_err(|e| StoreError::Other(e.to_string()))?
 }
 
