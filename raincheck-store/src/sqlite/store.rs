@@ -26,9 +26,10 @@ use crate::records::{
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
 /// So many reads go on aside at once in this process, each in a thread.
-static ASIDE: Semaphore = Semaphore::const_new(32);
+const READS_ASIDE: usize = 32;
+static ASIDE: Semaphore = Semaphore::const_new(READS_ASIDE);
 
-/// Reads events beside the threads that serve everybody: there may be many large ones, and many who have missed them.
+/// Reads beside the threads that serve everybody: events, many of which may be large and missed by many, and searches.
 async fn aside<T, F>(read: F) -> Result<T, StoreError>
 where
     F: FnOnce() -> Result<T, StoreError> + Send + 'static,
@@ -97,8 +98,7 @@ impl Store for SqliteStore {
 
     async fn jobs(&self, filter: Filter, limit: usize) -> Result<JobPage, StoreError> {
         let shared = self.shared.clone();
-        let search = tokio::task::spawn_blocking(move || list::jobs(&shared, &filter, limit));
-        search.await.map_err(|e| StoreError::Other(e.to_string()))?
+        aside(move || list::jobs(&shared, &filter, limit)).await
     }
 
     async fn some_job_events(&self, no: JobNo, after: u32, most: Most) -> Result<EventPage, StoreError> {
@@ -271,5 +271,41 @@ impl Store for SqliteStore {
 
     fn commit_times(&self) -> CommitTimes {
         self.shared.commit_clock.read()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn reads_aside_take_so_many_threads_and_no_more() {
+        static RUNNING: AtomicUsize = AtomicUsize::new(0);
+        let (gates, reads): (Vec<_>, Vec<_>) = (0..3 * READS_ASIDE)
+            .map(|_| {
+                let (gate, opened) = channel::<()>();
+                let read = aside(move || {
+                    RUNNING.fetch_add(1, Ordering::SeqCst);
+                    // Until the gate is dropped.
+                    opened.recv().unwrap_err();
+                    Ok(())
+                });
+                (gate, tokio::spawn(read))
+            })
+            .unzip();
+        while RUNNING.load(Ordering::SeqCst) < READS_ASIDE {
+            tokio::task::yield_now().await;
+        }
+        // Whatever else was handed to a thread is in one by now: they come in order.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        assert_eq!((RUNNING.load(Ordering::SeqCst), ASIDE.available_permits()), (READS_ASIDE, 0));
+        drop(gates);
+        for read in reads {
+            read.await.unwrap().unwrap();
+        }
+        assert_eq!(RUNNING.load(Ordering::SeqCst), 3 * READS_ASIDE);
     }
 }

@@ -405,7 +405,7 @@ async fn a_short_stall_loses_no_short_lease() {
     }
 }
 
-/// One that was killed keeps its number for a minute, and whoever killed so many is not the one that starts.
+/// A killed node keeps its number for a minute: a start that finds none free waits for one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_waits_for_a_number() {
     let site = Site::new();
