@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::install;
 use crate::run::{release, root, run, signal, wait};
 
 /// `raincheck demo --once` in an empty folder: ends by itself, with 0 only if every job succeeded.
@@ -34,10 +35,7 @@ pub fn examples() -> Result<()> {
 /// `examples/video-compression`: by curl, and its page in a browser.
 pub fn video() -> Result<()> {
     let scratch = Scratch::new("video")?;
-    let browser = root().join("dev/xtask/browser");
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&browser);
-    run(npm, Duration::from_secs(300))?;
+    install::node(&root().join("dev/xtask/browser"))?;
     let server = Server::start(&scratch, Some(&root().join("examples/video-compression/raincheck.toml")))?;
     run(script("examples/video-compression/check.sh", &scratch, &server), Duration::from_secs(600))?;
     server.stop()

@@ -3,7 +3,9 @@
 mod bench;
 mod fuzz;
 mod graph;
+mod install;
 mod instructions;
+mod interop;
 mod live;
 mod mutants;
 mod quick;
@@ -34,6 +36,7 @@ usage: cargo xtask COMMAND
   bench     all that Raincheck is held to, measured on this machine; `--help` tells what there is to measure
   fuzz      [TARGET] [--seconds N] [--seed N]: parsers and the API, for longer than `test` does; `fuzz list` names them
   instructions  [--write]: counts the instructions of the hot paths and fails where one grew by more than 5 %
+  interop   [NAME…]: other people's programs against the release binary; without a name, the list of them
   mutants   writes known faults into a copy and shows that the suite sees each; with names, only those
   sim       the rules in a simulated world, by the million; `--help` tells its options
   torture   campaigns against the release binary; without a name, the list of them";
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::command(rest),
         ["fuzz", rest @ ..] => fuzz::command(rest),
         ["instructions", rest @ ..] => instructions::command(rest),
+        ["interop", names @ ..] => interop::command(names),
         ["mutants", names @ ..] => mutants::command(names),
         ["sim", rest @ ..] => sim::command(rest),
         ["torture", rest @ ..] => torture::command(rest),

@@ -1,12 +1,13 @@
 //! schemathesis against a release server with work going on: what it answers is what its OpenAPI document says.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::install;
 use crate::live::{Scratch, Server};
 use crate::run::{root, run};
 
@@ -28,7 +29,7 @@ pub fn draw() -> u64 {
 /// Sends what the document allows and what it does not, for so long.
 pub fn fuzz(seconds: u64, seed: u64) -> Result<()> {
     println!("seed {seed}");
-    let python = install()?;
+    let python = install::python(&ours())?;
     let scratch = Scratch::new("schemathesis")?;
     let config = scratch.path().join("raincheck.toml");
     // A wait may take its time, but here it takes everybody's.
@@ -36,7 +37,6 @@ pub fn fuzz(seconds: u64, seed: u64) -> Result<()> {
     let server = Server::start(&scratch, Some(&config))?;
     let seen = scratch.path().join("seen");
     let mut command = Command::new(python);
-    // Not the venv's own script: that names its interpreter by a path that is wrong once the checkout is moved.
     command
         .args(["-m", "schemathesis.cli"])
         .arg("--config-file")
@@ -84,26 +84,6 @@ fn worked(seen: &str) -> Result<()> {
 
 fn ours() -> PathBuf {
     root().join("dev/xtask/schemathesis")
-}
-
-/// The program, at the version that we name, in a virtual environment under `target/`.
-fn install() -> Result<PathBuf> {
-    let folder = root().join("target/schemathesis");
-    let (python, wanted) = (folder.join("bin/python"), ours().join("requirements.txt"));
-    let installed = folder.join("requirements.txt");
-    let same = |a: &Path, b: &Path| std::fs::read(a).is_ok_and(|a| std::fs::read(b).is_ok_and(|b| a == b));
-    if same(&installed, &wanted) {
-        return Ok(python);
-    }
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv", "--clear"]).arg(&folder);
-    run(venv, Duration::from_secs(120))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&wanted);
-    run(pip, Duration::from_secs(300))?;
-    // Last, so that a broken installation is not taken for a whole one.
-    std::fs::copy(&wanted, &installed)?;
-    Ok(python)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::run::{LONG, S3, cargo, root, run};
-use crate::{bench, live, quick, schemathesis, sim, tidy, tools, torture};
+use crate::{bench, interop, live, quick, schemathesis, sim, tidy, tools, torture};
 
 struct Step {
     name: &'static str,
@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     Step { name: "demo", run: live::demo },
     Step { name: "examples", run: live::examples },
     Step { name: "video example", run: live::video },
+    Step { name: "other programs", run: interop::step },
     Step { name: "schemathesis", run: schemathesis::step },
     Step { name: "torture", run: || torture::command(&["--short"]) },
 ];
