@@ -46,6 +46,7 @@ mod front;
 mod fuzz;
 mod guard;
 mod health;
+mod hosts;
 mod html;
 mod jobs;
 mod kinds;
@@ -90,6 +91,7 @@ mod workers;
 
 pub use document::DOCUMENT as OPENAPI;
 pub use embed::router;
+pub use hosts::HostPattern;
 pub use options::{KindOptions, Limits, Live, Options, tells_failure};
 pub use serve::{bind, serve};
 pub use wire::mistyped;

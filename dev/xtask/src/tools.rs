@@ -20,6 +20,7 @@ const TOOLS: &[(&str, &str, &str)] = &[
     ("ffprobe", "ffmpeg", "video example"),
     ("faketime", "faketime", "wall clock that jumps"),
     ("haproxy", "haproxy", "stands before several nodes"),
+    ("nginx", "nginx-light", "stands before a server"),
     ("pgbouncer", "pgbouncer", "stands before PostgreSQL"),
     ("strace", "strace", "write errors made on purpose"),
 ];

@@ -1,6 +1,8 @@
 //! Other people's programs, unmodified, against the release binary: each check is a row, with its scripts and the versions
 //! of what it needs in `dev/interop/NAME/`.
 
+mod proxies;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -12,13 +14,26 @@ struct Check {
     name: &'static str,
     about: &'static str,
     run: fn() -> Result<()>,
+    /// It waits for most of its time: others go on beside it.
+    waits: bool,
 }
 
-const CHECKS: &[Check] = &[];
+const CHECKS: &[Check] = &[Check {
+    name: "proxies",
+    about: "nginx and HAProxy, with the settings of docs/proxies.md and with none",
+    run: proxies::check,
+    waits: true,
+}];
 
 /// All checks: the step of `cargo xtask test`.
 pub fn step() -> Result<()> {
-    CHECKS.iter().try_for_each(go)
+    std::thread::scope(|threads| {
+        let beside: Vec<_> =
+            CHECKS.iter().filter(|check| check.waits).map(|check| threads.spawn(|| go(check))).collect();
+        let done = CHECKS.iter().filter(|check| !check.waits).try_for_each(go);
+        let waited = beside.into_iter().map(|check| check.join().unwrap_or_else(|_| bail!("a check panicked")));
+        done.and(waited.collect::<Vec<_>>().into_iter().collect())
+    })
 }
 
 /// `cargo xtask interop [NAME…]`.
