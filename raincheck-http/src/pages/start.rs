@@ -33,13 +33,13 @@ pub fn start(stats: &Stats, latest: &[Record], base: &str) -> String {
         }
         body.push_str("</tr>");
     }
-    body.push_str("</tbody></table></div><h2>Latest</h2><div class=\"scroll\"><table><thead><tr><th>Job</th><th>Kind</th><th>Queue</th><th>State</th><th class=\"n\">Attempt</th></tr></thead><tbody>");
+    body.push_str("</tbody></table></div><h2>Latest</h2><div class=\"scroll\"><table><thead><tr><th>State</th><th>Job</th><th>Kind</th><th>Queue</th><th class=\"n\">Attempt</th></tr></thead><tbody>");
     for record in latest {
         let job = &record.job;
-        let label = record.spec.label.as_deref().map_or_else(|| job.id.to_string(), clipped);
+        let label = record.spec.label.as_deref().map_or_else(|| clipped(&job.id.to_string()), clipped);
         let _ = write!(
             body,
-            "<tr><td><a href=\"jobs/{id}\">{}</a></td><td>{}</td><td>{}</td><td><span class=\"state {state}\">{state}</span></td><td class=\"n\">{}</td></tr>",
+            "<tr><td><span class=\"state {state}\">{state}</span></td><td><a href=\"jobs/{id}\">{}</a></td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
             label,
             clipped(job.kind.as_str()),
             clipped(job.queue.as_str()),
