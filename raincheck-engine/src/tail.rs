@@ -25,17 +25,25 @@ impl Engine {
         }
         // Workers first: they wait for the commit and nothing else.
         inner.dispatch.tell(&commit.events, &*inner.store);
-        inner.counters.commits.fetch_add(1, Relaxed);
+        if commit.is_own {
+            inner.counters.commits.fetch_add(1, Relaxed);
+        }
         let now = inner.clock.ticks();
+        let mut by_kind = inner.by_kind.lock();
         for event in &commit.events {
-            inner.counters.count_event(event);
-            if let EventData::Started { .. } = event.data {
-                inner.stats.left(&event.queue, now);
+            let took = inner.workers.note(event);
+            match event.data {
+                EventData::Started { .. } => inner.stats.left(&event.queue, now),
+                EventData::Succeeded => took.into_iter().for_each(|millis| inner.stats.took(&event.kind, millis)),
+                _ => {}
             }
-            if let Some(millis) = inner.workers.note(event) {
-                inner.stats.took(&event.kind, millis);
+            // Every node hears of everything, and all of them are summed up: each counts what is its own.
+            if commit.is_own {
+                inner.counters.count_event(event);
+                by_kind.event(event, took);
             }
         }
+        drop(by_kind);
         if self.is_draining() {
             inner.drained.notify_one();
         }
