@@ -32,7 +32,11 @@ impl EncodeMetric for Histograms {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), Error> {
         for (labels, Histogram { buckets, sum }) in &self.0 {
             let count = buckets.iter().map(|(_, count)| count).sum();
-            encoder.encode_family(labels)?.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)?;
+            if labels.is_empty() {
+                encoder.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)?;
+            } else {
+                encoder.encode_family(labels)?.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)?;
+            }
         }
         Ok(())
     }
