@@ -32,6 +32,7 @@ impl EncodeMetric for Histograms {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), Error> {
         for (labels, Histogram { buckets, sum }) in &self.0 {
             let count = buckets.iter().map(|(_, count)| count).sum();
+            // An empty set of labels would be written as `{}`.
             if labels.is_empty() {
                 encoder.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)?;
             } else {

@@ -10,6 +10,7 @@ mod gone;
 mod greedy;
 mod list;
 mod lost;
+mod metrics;
 mod pages;
 mod read;
 mod readers;
