@@ -32,10 +32,11 @@ impl Engine {
         let mut by_kind = inner.by_kind.lock();
         for event in &commit.events {
             let took = inner.workers.note(event);
-            match event.data {
-                EventData::Started { .. } => inner.stats.left(&event.queue, now),
-                EventData::Succeeded => took.into_iter().for_each(|millis| inner.stats.took(&event.kind, millis)),
-                _ => {}
+            if let EventData::Started { .. } = event.data {
+                inner.stats.left(&event.queue, now);
+            }
+            if let (EventData::Succeeded, Some(millis)) = (&event.data, took) {
+                inner.stats.took(&event.kind, millis);
             }
             // Every node hears of everything, and all of them are summed up: each counts what is its own.
             if commit.is_own {
