@@ -6,7 +6,7 @@ use std::iter::once;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use super::Labels;
+use super::labels::Labels;
 
 /// How often something took how long.
 #[derive(Debug)]

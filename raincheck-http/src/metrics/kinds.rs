@@ -9,7 +9,7 @@ use raincheck_engine::{KindCounters, TIMES_MILLIS, Times};
 use raincheck_store::KindStats;
 
 use super::histogram::{Histogram, Histograms};
-use super::{Labels, fill};
+use super::labels::{Labels, set_by_state};
 use crate::app::App;
 use crate::serving::Serving;
 
@@ -24,7 +24,7 @@ pub fn register(registry: &mut Registry, app: &App, kinds: &[KindStats]) {
     let serving = Serving::of(app);
     for kind in kinds.iter().take(limits::METRIC_NAMES) {
         let name = kind.name.as_str();
-        fill(&jobs, "kind", name, &kind.by_state);
+        set_by_state(&jobs, "kind", name, &kind.by_state);
         let serving = serving.of_kind(kind);
         let waits = kind.by_state[State::Queued as usize] > 0;
         let labels = vec![("kind", name.to_owned())];

@@ -2,6 +2,7 @@
 
 mod histogram;
 mod kinds;
+mod labels;
 mod plain;
 mod queues;
 
@@ -15,11 +16,11 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use raincheck_core::State;
 use raincheck_engine::{Lag, Reader};
 use raincheck_store::{COMMIT_MICROS, Stats};
 
 use self::histogram::{Histogram, Histograms};
+use self::labels::Labels;
 use super::app::App;
 use super::negotiate;
 use super::problem::{self, Problem};
@@ -29,8 +30,6 @@ const READERS: usize = 100;
 const OPEN_METRICS: &str = "application/openmetrics-text";
 /// Room for what there is of one kind.
 const KIND_BYTES: usize = 4_096;
-
-type Labels = Vec<(&'static str, String)>;
 
 /// The statistics.
 #[utoipa::path(get, path = "/metrics", tag = "run",
@@ -164,11 +163,4 @@ fn register_readers<'r>(registry: &mut Registry, readers: impl Iterator<Item = (
     registry.register("reader_lag_events", "Events behind a named reader of the feed", events);
     let help = "For how long the first event behind a named reader has been there";
     registry.register("reader_lag_seconds", help, seconds);
-}
-
-fn fill(family: &Family<Labels, Gauge>, label: &'static str, name: &str, by_state: &[u64; 7]) {
-    for state in State::ALL {
-        let labels = vec![(label, name.to_owned()), ("state", state.as_str().to_owned())];
-        family.get_or_create(&labels).set(by_state[state as usize].cast_signed());
-    }
 }

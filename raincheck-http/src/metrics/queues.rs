@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use raincheck_core::{Name, Timestamp, limits};
 use raincheck_store::QueueStats;
 
-use super::{Labels, fill};
+use super::labels::{Labels, set_by_state};
 
 /// Of the first by name, as many as may have metrics; `oldest` says since when jobs have been ready.
 pub fn register(registry: &mut Registry, queues: &[QueueStats], oldest: &[(Name, Timestamp)], now: Timestamp) {
@@ -16,7 +16,7 @@ pub fn register(registry: &mut Registry, queues: &[QueueStats], oldest: &[(Name,
     let [jobs, most, paused, ages] = [(); 4].map(|()| Family::<Labels, Gauge>::default());
     for queue in queues.iter().take(limits::METRIC_NAMES) {
         let Some(name) = &queue.name else { continue };
-        fill(&jobs, "queue", name.as_str(), &queue.by_state);
+        set_by_state(&jobs, "queue", name.as_str(), &queue.by_state);
         let labels = vec![("queue", name.as_str().to_owned())];
         let set = |family: &Family<Labels, Gauge>, value| _ = family.get_or_create(&labels).set(value);
         set(&most, queue.settings.max_queued.unwrap_or(limits::QUEUED_PER_QUEUE).cast_signed());

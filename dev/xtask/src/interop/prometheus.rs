@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::folder;
 use crate::install;
 use crate::live::{Scratch, Server};
-use crate::run::{release, root, run};
+use crate::run::{release, root, run, scripts};
 
 /// Kinds of the settings file have counters from the start.
 const CONFIG: &str = "[kinds.\"shop.settings\"]\nrun = [\"cat\"]\n";
 
 /// The alert rules by their unit tests, then rules and board against a real scrape.
 pub fn check() -> Result<()> {
-    let (ours, shipped) = (folder("prometheus"), root().join("docs/monitoring"));
+    let (ours, shipped) = (scripts("prometheus"), root().join("docs/monitoring"));
     promtool(&["check", "rules"], &shipped.join("alerts.yml"))?;
     promtool(&["test", "rules"], &ours.join("alerts.test.yml"))?;
     let python = install::python(&ours)?;
