@@ -79,6 +79,7 @@ mod scope;
 mod seen;
 mod serve;
 mod server;
+mod serving;
 mod stream;
 mod submit;
 #[cfg(test)]

@@ -23,6 +23,8 @@ const TOOLS: &[(&str, &str, &str)] = &[
     ("nginx", "nginx-light", "stands before a server"),
     ("pgbouncer", "pgbouncer", "stands before PostgreSQL"),
     ("strace", "strace", "write errors made on purpose"),
+    ("prometheus", "prometheus", "scrapes the metrics"),
+    ("promtool", "prometheus", "checks metrics and alert rules"),
 ];
 
 const VENV: &(&str, &str, &str) = &("python3 -m venv", "python3-venv", "holds schemathesis");

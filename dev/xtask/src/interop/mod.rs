@@ -1,14 +1,12 @@
 //! Other people's programs, unmodified, against the release binary: each check is a row, with its scripts and the versions
 //! of what it needs in `dev/interop/NAME/`.
 
+mod prometheus;
 mod proxies;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-
-use crate::run::root;
 
 struct Check {
     name: &'static str,
@@ -18,12 +16,20 @@ struct Check {
     waits: bool,
 }
 
-const CHECKS: &[Check] = &[Check {
-    name: "proxies",
-    about: "nginx and HAProxy, with the settings of docs/proxies.md and with none",
-    run: proxies::check,
-    waits: true,
-}];
+const CHECKS: &[Check] = &[
+    Check {
+        name: "prometheus",
+        about: "scrapes /metrics, with the alert rules and the board of docs/monitoring",
+        run: prometheus::check,
+        waits: false,
+    },
+    Check {
+        name: "proxies",
+        about: "nginx and HAProxy, with the settings of docs/proxies.md and with none",
+        run: proxies::check,
+        waits: true,
+    },
+];
 
 /// All checks: the step of `cargo xtask test`.
 pub fn step() -> Result<()> {
@@ -53,9 +59,4 @@ fn go(check: &Check) -> Result<()> {
     (check.run)().with_context(|| format!("{}: {}", check.name, check.about))?;
     println!("{}: ok in {:.1} s", check.name, start.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// Where a check has its scripts.
-fn folder(name: &str) -> PathBuf {
-    root().join("dev/interop").join(name)
 }

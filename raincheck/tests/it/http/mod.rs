@@ -11,6 +11,7 @@ mod greedy;
 mod keep_alive;
 mod list;
 mod lost;
+mod metrics;
 mod pages;
 mod prefix;
 mod read;
