@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,8 +30,8 @@ pub struct Shared {
     pub engine: Engine,
     /// As the options said at its start.
     pub options: Arc<Options>,
-    /// The description of all routes, made when it is asked for.
-    pub document: &'static LazyLock<Bytes>,
+    describe: fn(&Options) -> Bytes,
+    description: OnceLock<Bytes>,
     /// From `public_url`.
     pub public: Option<Base>,
     /// Who may come in.
@@ -57,7 +57,7 @@ impl Server {
     ///
     /// # Errors
     /// When `public_url` is not a URL.
-    pub fn new(engine: Engine, options: Arc<Options>, document: &'static LazyLock<Bytes>) -> anyhow::Result<Self> {
+    pub fn new(engine: Engine, options: Arc<Options>, describe: fn(&Options) -> Bytes) -> anyhow::Result<Self> {
         Ok(Server(Arc::new(Shared {
             public: options.public_url.as_deref().map(Base::public).transpose()?,
             guard: Guard::new(&options),
@@ -68,7 +68,8 @@ impl Server {
             sockets: TaskTracker::new(),
             damaged: Damaged::default(),
             seen: Seen::default(),
-            document,
+            describe,
+            description: OnceLock::new(),
             engine,
             options,
         })))
@@ -76,6 +77,11 @@ impl Server {
 }
 
 impl Shared {
+    /// The description of all routes, made when it is asked for.
+    pub fn document(&self) -> Bytes {
+        self.description.get_or_init(|| (self.describe)(&self.options)).clone()
+    }
+
     /// For a body that must not come too slowly.
     pub fn pace(&self) -> Pace {
         Pace::new(Duration::from_millis(u64::try_from(self.options.limits.slow).unwrap_or(0)))

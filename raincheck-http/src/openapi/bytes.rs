@@ -1,0 +1,36 @@
+//! Bodies of any media type, for the description: bytes, by a name that generators of clients know, and by any other.
+
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{Content, RefOr};
+
+/// What the handlers say.
+const ANY: &str = "*/*";
+/// What generators of clients know.
+const BYTES: &str = "application/octet-stream";
+
+/// Says that bodies of any media type are bytes; of what comes in, how many are taken.
+pub fn add_to(operation: &mut Operation, most: Option<u64>) {
+    if let Some(RefOr::T(body)) = &mut operation.request_body
+        && body.content.contains_key(ANY)
+    {
+        body.content = both(most.and_then(|most| most.try_into().ok())).into_iter().collect();
+    }
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && response.content.contains_key(ANY)
+        {
+            response.content = both(None).into_iter().collect();
+        }
+    }
+}
+
+fn both(most: Option<usize>) -> [(String, RefOr<Content>); 2] {
+    [BYTES, ANY].map(|media| (media.to_owned(), content(most).into()))
+}
+
+fn content(most: Option<usize>) -> Content {
+    let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+    let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(format)).max_length(most);
+    Content::new(Some(bytes))
+}
