@@ -2,7 +2,7 @@
 
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
-use utoipa::openapi::{Content, RefOr};
+use utoipa::openapi::{Content, RefOr, Required};
 
 /// What the handlers say.
 const ANY: &str = "*/*";
@@ -15,6 +15,8 @@ pub fn add_to(operation: &mut Operation, most: Option<u64>) {
         && body.content.contains_key(ANY)
     {
         body.content = both(most.and_then(|most| most.try_into().ok())).into_iter().collect();
+        // One without bytes is a body, too.
+        body.required = Some(Required::True);
     }
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response

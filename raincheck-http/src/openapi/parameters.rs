@@ -31,6 +31,7 @@ pub struct FailureParameters {
 #[into_params(parameter_in = Query)]
 pub struct IncludeParameters {
     /// The input is shown, too.
+    #[param(inline)]
     include: Option<IncludeInput>,
 }
 
@@ -86,6 +87,7 @@ pub struct FeedParameters {
     /// Of this job.
     job: Option<uuid::Uuid>,
     /// What succeeded is told of with its result.
+    #[param(inline)]
     include: Option<IncludeResult>,
 }
 
@@ -135,6 +137,7 @@ pub struct ListParameters {
     #[param(min_length = 1, max_length = 255)]
     key: Option<String>,
     /// With these tags: for each a parameter `tag.NAME=VALUE`.
+    #[param(inline)]
     tags: Option<TagParameters>,
     /// Submitted at or after this time.
     #[param(format = DateTime)]
@@ -205,6 +208,7 @@ pub struct RawParameters {
     #[param(rename = "retention.failed")]
     failed: Option<Duration>,
     /// Its tags, at most 32: for each a parameter `tag.NAME=VALUE`.
+    #[param(inline)]
     tags: Option<TagParameters>,
     /// How long the answer may take, until the job is done.
     wait: Option<Duration>,

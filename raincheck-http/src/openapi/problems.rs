@@ -9,7 +9,7 @@ use utoipa::openapi::{Components, ContentBuilder, Ref, RefOr, Response, Response
 use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use super::headers;
-use super::refused::{FailedJob, Problem};
+use super::refused::{ENDS, FailedJob, Problem};
 use crate::problem::{self, ROWS, Row};
 
 type Responses = BTreeMap<String, RefOr<Response>>;
@@ -70,8 +70,8 @@ pub fn refer(operation: &mut Operation) {
 /// Adds a component for each status.
 pub fn define(components: &mut Components) {
     for row in ROWS.iter().filter(|row| row.status != problem::METHOD_NOT_ALLOWED.status) {
-        let slugs = ROWS.iter().filter(|other| other.status == row.status).map(|row| format!("`{}`", row.slug));
-        let about = format!("One of {}.", slugs.collect::<Vec<_>>().join(", "));
+        let alike = ROWS.iter().filter(|other| other.status == row.status && !is_end(other));
+        let about = alike.map(|row| format!("`{}`: {}", row.slug, row.title)).collect::<Vec<_>>().join("; ");
         let problem = Ref::from_schema_name(Problem::name());
         components
             .responses
@@ -83,6 +83,11 @@ pub fn define(components: &mut Components) {
     let carried = &[headers::PREFERENCE_APPLIED];
     components.responses.insert(JOB_FAILED.to_owned(), component(about, either.into(), carried));
     components.schemas.insert(FailedJob::name().into_owned(), FailedJob::schema());
+}
+
+/// Whether it is how a job ends.
+fn is_end(row: &Row) -> bool {
+    ENDS.iter().any(|code| code.slug() == row.slug)
 }
 
 fn component(about: &str, schema: RefOr<Schema>, carried: &[&str]) -> RefOr<Response> {

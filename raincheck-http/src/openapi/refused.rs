@@ -34,7 +34,7 @@ pub struct Violation {
 }
 
 /// How a job ends that does not succeed.
-const ENDS: [FailureCode; 5] =
+pub const ENDS: [FailureCode; 5] =
     [FailureCode::Failed, FailureCode::Canceled, FailureCode::Expired, FailureCode::Timeout, FailureCode::Lost];
 
 /// A job that has failed or was canceled: a problem (RFC 9457), with the members of the job beside.
