@@ -1,6 +1,8 @@
 //! Other people's programs, unmodified, against the release binary: each check is a row, with its scripts and the versions
 //! of what it needs in `dev/interop/NAME/`.
 
+mod openapi;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -14,7 +16,13 @@ struct Check {
     run: fn() -> Result<()>,
 }
 
-const CHECKS: &[Check] = &[];
+const CHECKS: &[Check] = &[
+    Check {
+        name: "openapi",
+        about: "the OpenAPI document is valid, and bytes pass clients that are made of it",
+        run: openapi::check,
+    },
+];
 
 /// All checks: the step of `cargo xtask test`.
 pub fn step() -> Result<()> {

@@ -1,0 +1,69 @@
+//! The OpenAPI document, by those who judge it and those who make clients of it; and bytes through two of these clients.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::folder;
+use crate::install;
+use crate::live::{Scratch, Server};
+use crate::run::run;
+
+/// For each of them.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// All of it, with the document as a server serves it.
+pub fn check() -> Result<()> {
+    let ours = folder("openapi");
+    let python = install::python(&ours)?;
+    install::node(&ours)?;
+    let scratch = Scratch::new("openapi")?;
+    let server = Server::start(&scratch, None)?;
+    let within = Within { ours: &ours, scratch: scratch.path() };
+    for name in ["roundtrip.ts", "types.ts", "tsconfig.json", "redocly.yaml"] {
+        std::fs::copy(ours.join(name), scratch.path().join(name))?;
+    }
+    within.run(Command::new("curl"), &["-fsS", "-o", "openapi.json", &format!("{}/openapi.json", server.url())])?;
+
+    let module = |name: &str| {
+        let mut command = Command::new(&python);
+        command.args(["-m", name]).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    };
+    within.run(module("openapi_spec_validator"), &["openapi.json"])?;
+    within.node("redocly", &["lint", "openapi.json"])?;
+
+    within.node("openapi-typescript", &["openapi.json", "--output", "schema.d.ts"])?;
+    within.node("openapi-ts", &["--input", "openapi.json", "--output", "client"])?;
+    within.node("tsc", &["--project", "."])?;
+    within.run(Command::new("node"), &["js/roundtrip.js", server.url()])?;
+
+    let config = ours.join("python-client.yaml");
+    let config = config.to_str().context("a path in UTF-8")?;
+    let make = ["generate", "--path", "openapi.json", "--output-path", "raincheck", "--meta", "none", "--config", config];
+    within.run(module("openapi_python_client"), &make)?;
+    let mut through = Command::new(&python);
+    through.arg(ours.join("roundtrip.py")).env("PYTHONPATH", scratch.path()).env("PYTHONDONTWRITEBYTECODE", "1");
+    within.run(through, &[server.url()])?;
+    server.stop()
+}
+
+/// Where programs run, and where those of Node come from.
+struct Within<'a> {
+    ours: &'a Path,
+    scratch: &'a Path,
+}
+
+impl Within<'_> {
+    fn node(&self, name: &str, args: &[&str]) -> Result<()> {
+        self.run(Command::new(self.ours.join("node_modules/.bin").join(name)), args)
+    }
+
+    fn run(&self, mut command: Command, args: &[&str]) -> Result<()> {
+        // They tell nobody of it and ask nobody for newer versions.
+        command.env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
+        run({ command.args(args).current_dir(self.scratch); command }, LONGEST)
+    }
+}
