@@ -11,61 +11,36 @@ use super::schema::Job;
 /// What was applied of `Prefer`.
 pub const PREFERENCE_APPLIED: &str = "Preference-Applied";
 
-/// Their types, examples and meanings.
-const HEADERS: &[(&str, Type, &str, &str)] = &[
-    ("Accept", Type::String, "application/json", "What is taken here instead (RFC 9110 section 12.5.1)."),
-    ("Accept-Encoding", Type::String, "identity", "That no coding of the body is taken (RFC 9110 section 12.5.3)."),
-    ("Accept-Ranges", Type::String, "bytes", "Parts can be asked for by `Range` (RFC 9110 section 14.3)."),
-    (
-        "Content-Disposition",
-        Type::String,
-        "attachment; filename=\"small.mp4\"",
-        "The file name that its maker gave it (RFC 6266).",
-    ),
-    (
-        "Content-Location",
-        Type::String,
-        "http://localhost:8202/jobs/0193a5c2-7b1e-7c4d-9f00-3b1d0c2e8a11",
-        "The job that this answer shows (RFC 9110 section 8.7).",
-    ),
-    ("Content-Range", Type::String, "bytes 0-99/1234", "Which part it is, and of how much (RFC 9110 section 14.4)."),
-    ("ETag", Type::String, "W/\"4\"", "Its version, for `If-None-Match` and `If-Match` (RFC 9110 section 8.8.3)."),
-    (
-        "Idempotency-Replayed",
-        Type::String,
-        "true",
-        "The answer is that of an earlier request, with things as they are now.",
-    ),
-    (
-        "Link",
-        Type::String,
-        "<http://localhost:8202/jobs?cursor=2a.9d1f>; rel=\"next\"",
-        "The next page, where there is one (RFC 8288).",
-    ),
-    (
-        "Location",
-        Type::String,
-        "http://localhost:8202/jobs/0193a5c2-7b1e-7c4d-9f00-3b1d0c2e8a11",
-        "Where to ask for it from now on, an absolute URL (RFC 9110 section 10.2.2).",
-    ),
-    (
-        PREFERENCE_APPLIED,
-        Type::String,
-        "wait=20",
-        "How long the answer was ready to wait, of what was asked for (RFC 7240 section 3).",
-    ),
-    ("Raincheck-Attempt", Type::Integer, "1", "The attempt whose bytes these are."),
-    ("Raincheck-Coalesced", Type::String, "true", "An equal job that was there already is shared."),
-    ("Retry-After", Type::Integer, "1", "Seconds to wait before asking again (RFC 9110 section 10.2.3)."),
-    ("Sec-WebSocket-Version", Type::Integer, "13", "The version that is spoken here (RFC 6455 section 4.4)."),
-    ("Upgrade", Type::String, "websocket", "The protocol that is spoken here (RFC 9110 section 7.8)."),
-    (
-        "WWW-Authenticate",
-        Type::String,
-        "Bearer realm=\"raincheck\"",
-        "That a bearer token is asked for (RFC 6750 section 3).",
-    ),
+/// Where a job is.
+const HANDLE: &str = "http://localhost:8202/jobs/0193a5c2-7b1e-7c4d-9f00-3b1d0c2e8a11";
+/// Where a page of a list is.
+const NEXT: &str = "<http://localhost:8202/jobs?cursor=2a.9d1f>; rel=\"next\"";
+
+/// Their examples and meanings. Those with a number as example are numbers.
+const HEADERS: &[(&str, &str, &str)] = &[
+    ("Accept", "application/json", "What is taken here instead (RFC 9110 section 12.5.1)."),
+    ("Accept-Encoding", "identity", "That no coding of the body is taken (RFC 9110 section 12.5.3)."),
+    ("Accept-Ranges", "bytes", "Parts can be asked for by `Range` (RFC 9110 section 14.3)."),
+    ("Content-Disposition", "attachment; filename=\"small.mp4\"", "The name that its maker gave it (RFC 6266)."),
+    ("Content-Location", HANDLE, "The job that this answer shows (RFC 9110 section 8.7)."),
+    ("Content-Range", "bytes 0-99/1234", "Which part it is, and of how much (RFC 9110 section 14.4)."),
+    ("ETag", "W/\"4\"", "Its version, for `If-None-Match` and `If-Match` (RFC 9110 section 8.8.3)."),
+    ("Idempotency-Replayed", "true", "The answer is that of an earlier request, with things as they are now."),
+    ("Link", NEXT, "The next page, where there is one (RFC 8288)."),
+    ("Location", HANDLE, "Where to ask for it from now on, an absolute URL (RFC 9110 section 10.2.2)."),
+    (PREFERENCE_APPLIED, "wait=20", "How long the answer was ready to wait (RFC 7240 section 3)."),
+    ("Raincheck-Attempt", "1", "The attempt whose bytes these are."),
+    ("Raincheck-Coalesced", "true", "An equal job that was there already is shared."),
+    ("Retry-After", "1", "Seconds to wait before asking again (RFC 9110 section 10.2.3)."),
+    ("Sec-WebSocket-Version", "13", "The version that is spoken here (RFC 6455 section 4.4)."),
+    ("Upgrade", "websocket", "The protocol that is spoken here (RFC 9110 section 7.8)."),
+    ("WWW-Authenticate", "Bearer realm=\"raincheck\"", "That a bearer token is asked for (RFC 6750 section 3)."),
 ];
+
+/// Submits of one job.
+const SUBMITS: Of = Of::These(&["submit_job", "submit_bytes", "put_job"]);
+/// Downloads of bytes that do not change any more.
+const FILES: Of = Of::These(&["get_result", "get_lease_input"]);
 
 /// Of which answers.
 enum Of {
@@ -82,20 +57,15 @@ const CARRIED: &[(Of, &[&str], &[&str])] = &[
     (Of::Job, &["200", "202"], &["ETag"]),
     (Of::Job, &["201", "202"], &["Location", "Retry-After"]),
     (Of::Wait, &["200", "201", "202", "204", "206", "304"], &[PREFERENCE_APPLIED]),
+    (SUBMITS, &["200", "201", "202"], &["Content-Location", "Raincheck-Coalesced"]),
+    (SUBMITS, &["200"], &["Location", "Retry-After"]),
     (Of::These(&["submit_job", "submit_bytes"]), &["200", "202"], &["Idempotency-Replayed"]),
-    (
-        Of::These(&["submit_job", "submit_bytes", "put_job"]),
-        &["200", "201", "202"],
-        &["Content-Location", "Raincheck-Coalesced"],
-    ),
-    (Of::These(&["submit_job", "submit_bytes", "put_job"]), &["200"], &["Location", "Retry-After"]),
     (Of::These(&["submit_batch"]), &["202"], &["Idempotency-Replayed"]),
     (Of::These(&["get_job"]), &["304"], &["ETag", "Retry-After"]),
     (Of::These(&["list_jobs"]), &["200"], &["Link"]),
-    (Of::These(&["get_result"]), &["200", "206", "304"], &["ETag", "Accept-Ranges", "Content-Disposition"]),
-    (Of::These(&["get_result"]), &["206"], &["Content-Range"]),
+    (FILES, &["200", "206", "304"], &["ETag", "Accept-Ranges", "Content-Disposition"]),
+    (FILES, &["206"], &["Content-Range"]),
     (Of::These(&["get_stream"]), &["200"], &["Raincheck-Attempt"]),
-    (Of::These(&["get_lease_input"]), &["200"], &["Content-Disposition"]),
     (Of::These(&["get_reader", "put_reader"]), &["200", "201"], &["ETag"]),
     (Of::These(&["put_reader"]), &["201"], &["Location"]),
 ];
@@ -149,14 +119,15 @@ pub fn add(response: &mut Response, names: &[&str]) {
 
 /// Adds what the answers refer to.
 pub fn define(components: &mut Components) {
-    for (name, of, example, about) in HEADERS {
-        components.headers.insert((*name).to_owned(), header(of, example, about).into());
+    for (name, example, about) in HEADERS {
+        components.headers.insert((*name).to_owned(), header(example, about).into());
     }
 }
 
-fn header(of: &Type, example: &str, about: &str) -> Header {
-    let number = example.parse::<u32>().ok().filter(|_| *of == Type::Integer);
+fn header(example: &str, about: &str) -> Header {
+    let number = example.parse::<u32>().ok();
+    let of = number.map_or(Type::String, |_| Type::Integer);
     let example = number.map_or_else(|| example.into(), Into::into);
-    let schema = ObjectBuilder::new().schema_type(of.clone());
+    let schema = ObjectBuilder::new().schema_type(of);
     HeaderBuilder::new().schema(Some(schema)).description(Some(about)).example(Some(example)).build()
 }

@@ -16,13 +16,11 @@ struct Check {
     run: fn() -> Result<()>,
 }
 
-const CHECKS: &[Check] = &[
-    Check {
-        name: "openapi",
-        about: "the OpenAPI document is valid, and bytes pass clients that are made of it",
-        run: openapi::check,
-    },
-];
+const CHECKS: &[Check] = &[Check {
+    name: "openapi",
+    about: "the OpenAPI document is valid, and bytes pass clients that are made of it",
+    run: openapi::check,
+}];
 
 /// All checks: the step of `cargo xtask test`.
 pub fn step() -> Result<()> {

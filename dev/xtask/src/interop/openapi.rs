@@ -42,7 +42,8 @@ pub fn check() -> Result<()> {
 
     let config = ours.join("python-client.yaml");
     let config = config.to_str().context("a path in UTF-8")?;
-    let make = ["generate", "--path", "openapi.json", "--output-path", "raincheck", "--meta", "none", "--config", config];
+    let make =
+        ["generate", "--path", "openapi.json", "--output-path", "raincheck", "--meta", "none", "--config", config];
     within.run(module("openapi_python_client"), &make)?;
     let mut through = Command::new(&python);
     through.arg(ours.join("roundtrip.py")).env("PYTHONPATH", scratch.path()).env("PYTHONDONTWRITEBYTECODE", "1");
@@ -64,6 +65,12 @@ impl Within<'_> {
     fn run(&self, mut command: Command, args: &[&str]) -> Result<()> {
         // They tell nobody of it and ask nobody for newer versions.
         command.env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
-        run({ command.args(args).current_dir(self.scratch); command }, LONGEST)
+        run(
+            {
+                command.args(args).current_dir(self.scratch);
+                command
+            },
+            LONGEST,
+        )
     }
 }

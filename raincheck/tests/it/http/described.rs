@@ -105,7 +105,8 @@ impl Document {
             return Some(format!("{at} is none of {}", schema["enum"]));
         }
         if let Some(members) = value.as_object() {
-            let missing = schema["required"].as_array().into_iter().flatten().map(text).find(|name| !members.contains_key(*name));
+            let missing =
+                schema["required"].as_array().into_iter().flatten().map(text).find(|name| !members.contains_key(*name));
             if let Some(name) = missing {
                 return Some(format!("{at}/{name} is missing"));
             }
