@@ -3,12 +3,9 @@
 
 mod openapi;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-
-use crate::run::root;
 
 struct Check {
     name: &'static str,
@@ -44,9 +41,4 @@ fn go(check: &Check) -> Result<()> {
     (check.run)().with_context(|| format!("{}: {}", check.name, check.about))?;
     println!("{}: ok in {:.1} s", check.name, start.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// Where a check has its scripts.
-fn folder(name: &str) -> PathBuf {
-    root().join("dev/interop").join(name)
 }

@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::folder;
 use crate::install;
 use crate::live::{Scratch, Server};
-use crate::run::run;
+use crate::run::{root, run};
 
 /// For each of them.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// All of it, with the document as a server serves it.
 pub fn check() -> Result<()> {
-    let ours = folder("openapi");
+    let ours = root().join("dev/interop/openapi");
     let python = install::python(&ours)?;
     install::node(&ours)?;
     let scratch = Scratch::new("openapi")?;
