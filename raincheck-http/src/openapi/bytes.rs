@@ -14,7 +14,8 @@ pub fn add_to(operation: &mut Operation, most: Option<u64>) {
     if let Some(RefOr::T(body)) = &mut operation.request_body
         && body.content.contains_key(ANY)
     {
-        body.content = both(most.and_then(|most| most.try_into().ok())).into_iter().collect();
+        let most = most.and_then(|most| most.try_into().ok());
+        body.content = [BYTES, ANY].map(|media| (media.to_owned(), bytes(most).into())).into();
         // One without bytes is a body, too.
         body.required = Some(Required::True);
     }
@@ -22,16 +23,14 @@ pub fn add_to(operation: &mut Operation, most: Option<u64>) {
         if let RefOr::T(response) = response
             && response.content.contains_key(ANY)
         {
-            response.content = both(None).into_iter().collect();
+            // What is sent as JSON is no string, and a part of it is no JSON: of the others nothing can be said.
+            let all = [(BYTES, bytes(None)), (ANY, Content::default())];
+            response.content = all.map(|(media, content)| (media.to_owned(), content.into())).into();
         }
     }
 }
 
-fn both(most: Option<usize>) -> [(String, RefOr<Content>); 2] {
-    [BYTES, ANY].map(|media| (media.to_owned(), content(most).into()))
-}
-
-fn content(most: Option<usize>) -> Content {
+fn bytes(most: Option<usize>) -> Content {
     let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
     let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(format)).max_length(most);
     Content::new(Some(bytes))
