@@ -1,10 +1,11 @@
-//! The OpenAPI document, by those who judge it and those who make clients of it; and bytes through two of these clients.
+//! The OpenAPI document, by those who judge it and those who make clients of it; bytes through two of these clients, and
+//! the page that shows it in a browser.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::install;
 use crate::live::{Scratch, Server};
@@ -47,7 +48,23 @@ pub fn check() -> Result<()> {
     let mut through = Command::new(&python);
     through.arg(ours.join("roundtrip.py")).env("PYTHONPATH", scratch.path()).env("PYTHONDONTWRITEBYTECODE", "1");
     within.run(through, &[server.url()])?;
+    page(scratch.path(), server.url())?;
     server.stop()
+}
+
+/// The page that shows the document, in a browser: what an operation takes, and how it is asked.
+fn page(scratch: &Path, url: &str) -> Result<()> {
+    let mut browser = Command::new("timeout");
+    browser.args(["60", "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000"]);
+    browser.arg(format!("--user-data-dir={}", scratch.join("browser").display()));
+    let shown = browser.args(["--dump-dom", &format!("{url}/docs#submit_bytes")]).stderr(Stdio::null()).output()?;
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    for part in ["retry.max_attempts", "Idempotency-Key", "--data-binary @FILE", "any media type", "202"] {
+        if !shown.contains(part) {
+            bail!("the page of the API does not show `{part}`:\n{shown}");
+        }
+    }
+    Ok(())
 }
 
 /// Where programs run, and where those of Node come from.
