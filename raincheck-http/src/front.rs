@@ -35,7 +35,7 @@ impl Front {
     /// # Errors
     /// When `public_url` is not a URL.
     pub fn new(engine: Engine, options: Arc<Options>) -> anyhow::Result<Self> {
-        let server = Server::new(engine, options, &document::TEXT)?;
+        let server = Server::new(engine, options, document::text)?;
         Ok(Front { router: routes::router(server.clone()), server })
     }
 

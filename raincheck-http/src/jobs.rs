@@ -16,8 +16,7 @@ use super::{html, negotiate};
 /// A job: 202 while it goes on, 200 when it has succeeded, a problem when it has failed.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "learn",
     params(("id" = uuid::Uuid, Path), super::openapi::WaitParameters,
-           ("include" = Option<String>, Query, description = "`input`"),
-           ("on_failure" = Option<u16>, Query, description = "Status to answer for a failed job: 200, or 400 to 599"),
+           super::openapi::IncludeParameters, super::openapi::FailureParameters,
            ("If-None-Match" = Option<String>, Header, description = "304 when nothing changed; with a wait, at the next change")),
     responses((status = 200, description = "Succeeded", body = super::openapi::Job),
               (status = 202, description = "Not done yet", body = super::openapi::Job),

@@ -16,7 +16,7 @@ use super::{bytes, jobs};
 /// The result's bytes as the worker typed them.
 #[utoipa::path(get, path = "/jobs/{id}/result", tag = "learn",
     params(("id" = uuid::Uuid, Path), super::openapi::WaitParameters,
-           ("on_failure" = Option<u16>, Query, description = "Status to answer for a failed job"),
+           super::openapi::FailureParameters,
            ("Range" = Option<String>, Header), ("If-Range" = Option<String>, Header)),
     responses((status = 200, description = "The bytes", content_type = "*/*"),
               (status = 202, description = "Not done yet", body = super::openapi::Job),

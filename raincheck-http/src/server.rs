@@ -1,7 +1,7 @@
 //! What all requests share.
 
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -31,8 +31,8 @@ pub struct Shared {
     pub engine: Engine,
     /// As the options said at its start.
     pub options: Arc<Options>,
-    /// The description of all routes, made when it is asked for.
-    pub document: &'static LazyLock<Bytes>,
+    describe: fn(&Options) -> Bytes,
+    description: OnceLock<Bytes>,
     /// From `public_url`.
     pub public: Option<Base>,
     /// Who may come in.
@@ -58,7 +58,7 @@ impl Server {
     ///
     /// # Errors
     /// When `public_url` is not a URL.
-    pub fn new(engine: Engine, options: Arc<Options>, document: &'static LazyLock<Bytes>) -> anyhow::Result<Self> {
+    pub fn new(engine: Engine, options: Arc<Options>, describe: fn(&Options) -> Bytes) -> anyhow::Result<Self> {
         Ok(Server(Arc::new(Shared {
             public: options.public_url.as_deref().map(Base::public).transpose()?,
             guard: Guard::new(&options),
@@ -69,7 +69,8 @@ impl Server {
             sockets: TaskTracker::new(),
             damaged: Damaged::default(),
             seen: Seen::default(),
-            document,
+            describe,
+            description: OnceLock::new(),
             engine,
             options,
         })))
@@ -80,6 +81,11 @@ impl Shared {
     /// What URLs begin with that are the same for whoever asks.
     pub fn base_for_all(&self) -> BaseUrl<'_> {
         self.public.as_ref().map_or(BaseUrl::NONE, BaseUrl::from)
+    }
+
+    /// The description of all routes, made when it is asked for.
+    pub fn document(&self) -> Bytes {
+        self.description.get_or_init(|| (self.describe)(&self.options)).clone()
     }
 
     /// For a body that must not come too slowly.

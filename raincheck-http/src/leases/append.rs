@@ -30,7 +30,7 @@ const DRAINING: Duration = Duration::from_secs(5);
 
 /// Appends to the run's stream.
 #[utoipa::path(post, path = "/leases/{lease}/stream", tag = "work",
-    request_body(content = Vec<u8>, content_type = "*/*"),
+    request_body(content_type = "*/*", description = "Bytes that follow"),
     params(("lease" = String, Path), ("offset" = Option<u64>, Query, description = "Where the bytes start; what is there already is not doubled")),
     responses((status = 200, description = "Kept up to this offset", body = crate::openapi::Appended), crate::openapi::WorkProblems))]
 pub async fn stream(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
@@ -45,7 +45,7 @@ pub async fn stream(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Re
 
 /// Appends to the job's log.
 #[utoipa::path(post, path = "/leases/{lease}/log", tag = "work",
-    request_body(content = Vec<u8>, content_type = "*/*"),
+    request_body(content_type = "*/*", description = "Bytes that follow"),
     params(("lease" = String, Path), ("offset" = Option<u64>, Query, description = "Where the bytes start in what this run wrote; what is there already is not doubled")),
     responses((status = 200, description = "Kept up to this offset", body = crate::openapi::Appended), crate::openapi::WorkProblems))]
 pub async fn log(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Result<Response, Problem> {

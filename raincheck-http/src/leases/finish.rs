@@ -25,7 +25,7 @@ use crate::{body, filename};
 
 /// Ends a run with success; the body is the result.
 #[utoipa::path(post, path = "/leases/{lease}/complete", tag = "work",
-    request_body(content = Vec<u8>, content_type = "*/*", description = "The result: JSON or any media type; empty for none"),
+    request_body(content_type = "*/*", description = "The result: JSON or any media type; empty for none"),
     params(("lease" = String, Path)),
     responses((status = 200, description = "The job", body = crate::openapi::Job), crate::openapi::WorkProblems))]
 pub async fn complete(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Response, Problem> {

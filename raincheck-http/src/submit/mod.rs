@@ -23,8 +23,7 @@ use super::wire::{NewJobBody, Present, read};
 
 /// Submits a job.
 #[utoipa::path(post, path = "/jobs", tag = "submit", request_body = NewJobBody,
-    params(("Prefer" = Option<String>, Header, description = "`wait=20` waits for the end"),
-           ("Idempotency-Key" = Option<String>, Header, description = "The same key and content is the same job")),
+    params(super::openapi::WaitParameters, super::openapi::SubmitParameters),
     responses((status = 202, description = "Accepted; also a job found under the key, or joined", body = super::openapi::Job),
               (status = 200, description = "It has succeeded already", body = super::openapi::Job),
               super::openapi::SubmitProblems))]
@@ -38,7 +37,7 @@ pub async fn post(mut ask: Ask, body: Body) -> Result<Response, Problem> {
 
 /// Submits a job under an id that the client chose.
 #[utoipa::path(put, path = "/jobs/{id}", tag = "submit", request_body = NewJobBody,
-    params(("id" = uuid::Uuid, Path, description = "Any UUID"),
+    params(("id" = uuid::Uuid, Path, description = "Any UUID"), super::openapi::WaitParameters, super::openapi::SubmitParameters,
            ("If-None-Match" = Option<String>, Header, description = "`*` refuses when it exists")),
     responses((status = 201, description = "New", body = super::openapi::Job),
               (status = 200, description = "It exists, with the same content", body = super::openapi::Job),

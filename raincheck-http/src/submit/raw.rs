@@ -23,8 +23,8 @@ use crate::{body, filename, wire};
 
 /// Submits a job with the body as its input.
 #[utoipa::path(post, path = "/kinds/{kind}/jobs", tag = "submit",
-    request_body(content = Vec<u8>, content_type = "*/*", description = "The input, of any media type"),
-    params(("kind" = String, Path, description = "Names the work"), crate::openapi::RawParameters),
+    request_body(content_type = "*/*", description = "The input, of any media type"),
+    params(("kind" = String, Path, description = "Names the work"), crate::openapi::RawParameters, crate::openapi::SubmitParameters),
     responses((status = 202, description = "Accepted; also a job found under the key, or joined", body = crate::openapi::Job),
               (status = 200, description = "It has succeeded already", body = crate::openapi::Job),
               crate::openapi::SubmitProblems))]

@@ -20,7 +20,7 @@ use crate::wire::Form;
 #[utoipa::path(get, path = "/events", tag = "learn",
     params(crate::openapi::WaitParameters, crate::openapi::FeedParameters,
            ("Last-Event-ID" = Option<String>, Header, description = "Where a stream goes on")),
-    responses((status = 200, content((crate::openapi::EventPage = "application/json"), (String = "text/event-stream"))),
+    responses((status = 200, description = "Events, oldest first", content((crate::openapi::EventPage = "application/json"), (String = "text/event-stream"))),
               (status = 101, description = "WebSocket, subprotocol raincheck.v1"),
               (status = 406, description = "Neither form is acceptable", body = crate::openapi::Problem, content_type = "application/problem+json"),
               (status = 426, description = "Another version of WebSocket", body = crate::openapi::Problem, content_type = "application/problem+json"),

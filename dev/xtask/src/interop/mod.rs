@@ -1,6 +1,7 @@
 //! Other people's programs, unmodified, against the release binary: each check is a row, with its scripts and the versions
 //! of what it needs in `dev/interop/NAME/`.
 
+mod openapi;
 mod prometheus;
 mod proxies;
 
@@ -17,6 +18,12 @@ struct Check {
 }
 
 const CHECKS: &[Check] = &[
+    Check {
+        name: "openapi",
+        about: "the OpenAPI document is valid, and bytes pass clients that are made of it",
+        run: openapi::check,
+        waits: false,
+    },
     Check {
         name: "prometheus",
         about: "scrapes /metrics, with the alert rules and the board of docs/monitoring",
