@@ -11,6 +11,7 @@ use super::options::Options;
 use super::principal::Principal;
 use super::problem::{self, Problem};
 use super::scope::Scope;
+use super::watch::handshake;
 
 /// The checks that come before every handler.
 #[derive(Debug)]
@@ -95,8 +96,10 @@ impl Guard {
             return Err(Refused::Preflight);
         }
         let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        let upgrade = headers.contains_key(header::UPGRADE);
-        if foreign && (unsafe_method || upgrade) && !(allowed && headers.contains_key(header::AUTHORIZATION)) {
+        if foreign
+            && (unsafe_method || handshake::wanted(headers))
+            && !(allowed && headers.contains_key(header::AUTHORIZATION))
+        {
             let detail = "a page of another origin must not do this: list it under `cors_origins` in [server], and let it send a token";
             return Err(Problem::new(problem::FORBIDDEN).detail(detail).into());
         }

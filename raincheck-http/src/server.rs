@@ -13,11 +13,12 @@ use super::damaged::Damaged;
 use super::guard::Guard;
 use super::options::Options;
 use super::pace::Pace;
+use super::peer;
 use super::places::Places;
 use super::room::Room;
 use super::seen::Seen;
 use super::watch::frames::LastFrame;
-use super::watch::slots::Slots;
+use super::watch::slots::{Slot, Slots};
 use super::wire::Form;
 
 /// A handle to it.
@@ -76,6 +77,11 @@ impl Server {
 }
 
 impl Shared {
+    /// A place for one more stream; none on one of the last connections, where nothing stays.
+    pub fn stream_slot(&self) -> Option<Slot> {
+        self.streams.take().filter(|_| !peer::is_kept())
+    }
+
     /// For a body that must not come too slowly.
     pub fn pace(&self) -> Pace {
         Pace::new(Duration::from_millis(u64::try_from(self.options.limits.slow).unwrap_or(0)))

@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct WaitParameters {
-    /// How long the answer may take, at most 50 s; `Prefer: wait=` says the same.
+    /// How long the answer may take, at most 45 s; `Prefer: wait=` says the same.
     #[param(example = "20s", pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     wait: Option<String>,
 }
