@@ -68,31 +68,34 @@ fn number(after: Option<&str>) -> Result<u32, Problem> {
 struct Begin {
     seq: u32,
     note: Option<&'static str>,
+    /// Who asks for the events from a number on gets these alone.
+    is_bare: bool,
 }
 
 impl Begin {
     /// A first look gets a snapshot and what follows it; a reconnect what follows the last event seen; a place that is not known
     /// a reset. Never silence.
     fn of(record: &Record, last_seen: Option<&str>, after: Option<&str>) -> Result<Begin, Problem> {
+        let (now, is_bare) = (record.job.seq, after.is_some());
         let known = match (last_seen, after) {
             (Some(id), _) => id.parse().ok(),
             (None, Some(_)) => Some(number(after)?),
-            (None, None) => return Ok(Begin { seq: record.job.seq, note: Some("snapshot") }),
+            (None, None) => return Ok(Begin { seq: now, note: Some("snapshot"), is_bare }),
         };
-        Ok(match known.filter(|number| *number <= record.job.seq) {
-            Some(number) => Begin { seq: number, note: None },
-            None => Begin { seq: record.job.seq, note: Some("reset") },
+        Ok(match known.filter(|number| *number <= now) {
+            Some(seq) => Begin { seq, note: None, is_bare },
+            None => Begin { seq: now, note: Some("reset"), is_bare },
         })
     }
 
     fn open(&self, app: &App, base: &Base, record: &Record) -> Opened {
-        let Begin { seq, note: name } = *self;
+        let Begin { seq, note: name, is_bare } = *self;
         Opened {
             source: Source::Job(Box::new(app.engine.watch_job(record.job.no, seq))),
             form: Form::JOB,
             note: name.map(|name| note(app, base, record, name, seq)),
             over: record.job.state.is_final() && seq >= record.job.seq,
-            line: Some(Line::of(&app.engine, &record.job, seq, name.is_some())),
+            line: (!is_bare).then(|| Line::of(&app.engine, &record.job, seq, name.is_some())),
         }
     }
 }

@@ -229,3 +229,26 @@ pub fn push_frame(out: &mut Vec<u8>, name: Option<&str>, id: Option<&str>, data:
     }
     out.push(b'\n');
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use http::StatusCode;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_for_a_stream_sees_no_failure_that_will_pass() {
+        for passing in [problem::STORE, problem::OVERLOADED, problem::DRAINING] {
+            let answer = kindly(Problem::new(passing).into_response());
+            assert_eq!(
+                (answer.status(), &answer.headers()[header::CONTENT_TYPE]),
+                (StatusCode::OK, "text/event-stream")
+            );
+            let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            let text = std::str::from_utf8(&body).unwrap();
+            assert!(text.starts_with(":\nretry: ") && text.lines().count() == 2 && !text.contains("\n\n"), "{text:?}");
+        }
+        assert_eq!(kindly(Problem::new(problem::NOT_FOUND).into_response()).status(), StatusCode::NOT_FOUND);
+    }
+}
