@@ -56,6 +56,13 @@ def closes():
                 assert closed.rcvd and closed.rcvd.code == code, closed
 
 
+def wait_for(what):
+    """Until all followers have heard of it."""
+    for follower in followers:
+        assert getattr(follower, what).wait(30), f"{follower.name} has not {what}"
+    assert node.stdout.readline().strip() == what, what
+
+
 def listen():
     """A WebSocket that is open when the server stops."""
     return connect(server.replace("http://", "ws://") + "/events")
@@ -73,10 +80,7 @@ followers = [
     for path, is_feed in ((events, False), ("/events", True))
 ]
 closes()
-for follower in followers:
-    assert follower.begun.wait(30), f"{follower.name} heard nothing"
-begun = node.stdout.readline()
-assert begun.strip() == "begun", begun
+wait_for("begun")
 
 first = submit("other")
 open_socket = listen()
@@ -90,8 +94,9 @@ assert open_socket.close_code == 1001, open_socket.close_code
 for _ in range(20):
     submit("other")
 run = lease("long")
-ask("POST", f"/leases/{run}/heartbeat", {"progress": {"percent": 1}})
+wait_for("started")
 restart("KILL")
+ask("POST", f"/leases/{run}/heartbeat", {"progress": {"percent": 1}})
 for _ in range(20):
     submit("other")
 ask("POST", f"/leases/{run}/complete", {"done": True})

@@ -1,11 +1,12 @@
 // Follows a job's events and the whole feed with EventSource, as two packages have it, and with ws, across every break.
 //
-// follow.mjs SERVER PATH: says `begun`, then what each was given.
+// follow.mjs SERVER PATH: says `begun`, `started` when all have heard of that, then what each was given.
 import polyfill from "event-source-polyfill";
 import { EventSource } from "eventsource";
 import WebSocket from "ws";
 
 const [server, path] = process.argv.slice(2);
+const polyfilled = polyfill.EventSourcePolyfill;
 const FINAL = ["succeeded", "failed", "canceled"];
 
 class Follower {
@@ -13,6 +14,7 @@ class Follower {
     this.name = `${client}, ${isFeed ? "feed" : "job"}`;
     Object.assign(this, { isFeed, events: [], named: [], breaks: 0 });
     this.begun = new Promise((resolve) => (this.begin = resolve));
+    this.started = new Promise((resolve) => (this.start = resolve));
     this.over = new Promise((resolve) => (this.end = resolve));
   }
 
@@ -20,6 +22,7 @@ class Follower {
   heard(data) {
     const event = JSON.parse(data);
     this.events.push([event.job, event.seq]);
+    if (event.type === "started") this.start();
     return this.isFeed ? event.kind === "last" : FINAL.includes(event.type);
   }
 
@@ -28,14 +31,16 @@ class Follower {
   }
 }
 
-// A job's stream ends by itself: behind the last event the server answers 204, and the client stays away.
+// A job's stream ends by itself: behind the last event the server answers 204, and the client stays away. The polyfill cannot take an
+// answer without a body: it comes again for ever unless it is closed.
 function byEventSource(client, Source, url, isFeed) {
+  const isToClose = isFeed || Source === polyfilled;
   const follower = new Follower(client, isFeed);
   const source = new Source(url);
   let isOver = false;
   source.onmessage = ({ data }) => {
     isOver = follower.heard(data);
-    if (isOver && isFeed) {
+    if (isOver && isToClose) {
       source.close();
       follower.end();
     }
@@ -84,7 +89,6 @@ function byWs(url, isFeed) {
   return follower;
 }
 
-const polyfilled = polyfill.EventSourcePolyfill;
 const followers = [
   [path, false],
   ["/events", true],
@@ -93,10 +97,14 @@ const followers = [
   byEventSource("event-source-polyfill", polyfilled, server + path, isFeed),
   byWs(server + path, isFeed),
 ]);
+// The polyfill tells of every break here.
+console.error = () => {};
 // Nobody is left who would hear it.
 process.stdin.on("end", () => process.exit(1)).resume();
 await Promise.all(followers.map(({ begun }) => begun));
 console.log("begun");
+await Promise.all(followers.map(({ started }) => started));
+console.log("started");
 await Promise.all(followers.map(({ over }) => over));
 console.log(JSON.stringify(followers.map((follower) => follower.result())));
 process.exit(0);

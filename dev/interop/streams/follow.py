@@ -22,7 +22,7 @@ class Follower:
     def __init__(self, client, follow, server, path, is_feed):
         self.name = f"{client}, {'feed' if is_feed else 'job'}"
         self.is_feed, self.events, self.named, self.breaks = is_feed, [], [], 0
-        self.begun, self.failure = threading.Event(), None
+        self.begun, self.started, self.failure = threading.Event(), threading.Event(), None
         self.thread = threading.Thread(target=self.run, args=(follow, server, path), daemon=True)
         self.thread.start()
 
@@ -32,6 +32,7 @@ class Follower:
         except BaseException as error:
             self.failure = repr(error)
         self.begun.set()
+        self.started.set()
 
     def heard(self, name, data):
         """One thing that the library gave; true at the end."""
@@ -41,6 +42,8 @@ class Follower:
             self.named.append(name)
             return False
         self.events.append([said["job"], said["seq"]])
+        if said["type"] == "started":
+            self.started.set()
         return said["kind"] == "last" if self.is_feed else said["type"] in FINAL
 
     def pause(self, seconds):
