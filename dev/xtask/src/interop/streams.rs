@@ -22,7 +22,7 @@ pub fn run() -> Result<()> {
     let scratch = Scratch::new("streams")?;
     let mut server = Server::start(&scratch, None)?;
     let mut command = Command::new(python);
-    command.arg(folder.join("check.py")).arg(server.url());
+    command.arg("-B").arg(folder.join("check.py")).arg(server.url());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut up = child.stdin.take().context("stdin is piped")?;
     for line in BufReader::new(child.stdout.take().context("stdout is piped")?).lines() {
