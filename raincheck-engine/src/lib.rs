@@ -42,6 +42,7 @@ mod flush;
 mod fuzz;
 mod heartbeat;
 mod hub;
+mod kind_lines;
 mod lease;
 mod lease_request;
 mod local;

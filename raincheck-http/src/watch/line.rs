@@ -71,6 +71,7 @@ impl Line {
             self.at = None;
             return Ok(None);
         };
+        engine.look_at_line(job).await?;
         let place = engine.wait_estimate(job);
         let now = Some(what(&place));
         let is_new = std::mem::replace(&mut self.told, now) != now;
