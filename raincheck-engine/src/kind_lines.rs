@@ -12,33 +12,40 @@ const FRESH_MILLIS: Millis = 1_000;
 
 /// The lines of queues by kind, as they were read when somebody last asked for a place in one.
 #[derive(Default)]
-pub(crate) struct KindLines(Mutex<HashMap<Name, (Millis, Arc<[KindLine]>)>>);
+pub(crate) struct KindLines(Mutex<HashMap<Name, Read>>);
+
+/// Those of a queue.
+struct Read {
+    /// When somebody began to read them, milliseconds.
+    at: Millis,
+    lines: Arc<[KindLine]>,
+}
 
 impl KindLines {
     /// Whether they are to be read; others of the same moment take what there is.
     fn take_turn(&self, queue: &Name, ticks: Millis) -> bool {
         let mut all = self.0.lock();
         match all.get_mut(queue) {
-            Some((at, _)) if ticks - *at < FRESH_MILLIS => return false,
-            Some((at, _)) => *at = ticks,
+            Some(read) if ticks - read.at < FRESH_MILLIS => return false,
+            Some(read) => read.at = ticks,
             None => {
                 if all.len() >= limits::QUEUES {
                     all.clear();
                 }
-                all.insert(queue.clone(), (ticks, Arc::default()));
+                all.insert(queue.clone(), Read { at: ticks, lines: Arc::default() });
             }
         }
         true
     }
 
     fn put(&self, queue: &Name, lines: Vec<KindLine>) {
-        if let Some((_, known)) = self.0.lock().get_mut(queue) {
-            *known = lines.into();
+        if let Some(read) = self.0.lock().get_mut(queue) {
+            read.lines = lines.into();
         }
     }
 
     fn of(&self, queue: &Name) -> Option<Arc<[KindLine]>> {
-        self.0.lock().get(queue).map(|(_, lines)| lines.clone())
+        self.0.lock().get(queue).map(|read| read.lines.clone())
     }
 }
 
