@@ -21,7 +21,7 @@ echo "job $job" >&2
 # 202: not done yet. 200: succeeded. 400: failed or canceled, and the body says why.
 status=202
 while [ "$status" = 202 ]; do
-    status=$(call --retry 5 --retry-connrefused -o "$folder/job" -w '%{http_code}' "$job?wait=50s")
+    status=$(call --retry 5 --retry-connrefused -o "$folder/job" -w '%{http_code}' "$job?wait=45s")
 done
 [ "$status" = 200 ] || { cat "$folder/job" >&2; echo >&2; exit 1; }
 call "$job/result"

@@ -34,7 +34,7 @@ done
 # It also closes when the server restarts; the job does not mind, so wait for its end.
 status=202
 while [ "$status" = 202 ]; do
-    status=$(call --retry 5 --retry-connrefused -o "$folder/job" -w '%{http_code}' "$job?wait=50s")
+    status=$(call --retry 5 --retry-connrefused -o "$folder/job" -w '%{http_code}' "$job?wait=45s")
 done
 [ "$status" = 200 ] || { cat "$folder/job" >&2; echo >&2; exit 1; }
 

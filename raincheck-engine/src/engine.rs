@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::dispatch::Dispatch;
 use crate::hub::Hub;
 use crate::kind_counters::CountedKinds;
+use crate::kind_lines::KindLines;
 use crate::progress::Reports;
 use crate::results::Results;
 use crate::secret::Keys;
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) catching_up: Semaphore,
     pub(crate) workers: Workers,
     pub(crate) stats: Stats,
+    pub(crate) kind_lines: KindLines,
     /// Something may be due sooner than the maintenance knew.
     pub(crate) due_sooner: Notify,
     pub(crate) counters: Counters,
@@ -72,6 +74,7 @@ impl Engine {
             catching_up: Semaphore::new(limits::CATCHING_UP),
             workers: Workers::default(),
             stats: Stats::default(),
+            kind_lines: KindLines::default(),
             due_sooner: Notify::new(),
             counters: Counters::default(),
             by_kind: CountedKinds::default(),

@@ -43,6 +43,7 @@ mod fuzz;
 mod heartbeat;
 mod hub;
 mod kind_counters;
+mod kind_lines;
 mod lease;
 mod lease_request;
 mod local;

@@ -40,7 +40,7 @@ impl WaitingFor {
 /// When and for what a job waits; approximate, from memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitEstimate {
-    /// Its place in its queue, from 1, while it is queued.
+    /// Its place among those of its queue that somebody serves, from 1, while it is queued.
     pub position: Option<u64>,
     /// Seconds until it is done, where that is known.
     pub eta_seconds: Option<u64>,
@@ -59,10 +59,13 @@ struct Facts {
     kind: Option<RunTimes>,
     drain_rate: Option<f64>,
     served: bool,
+    /// Jobs before it that nobody serves.
+    passed_over: u64,
 }
 
 impl WaitEstimate {
     pub(crate) fn of(engine: &Engine, job: &Job) -> WaitEstimate {
+        let is_queued = job.state == State::Queued;
         let mut estimate = estimated(
             job,
             &Facts {
@@ -70,7 +73,8 @@ impl WaitEstimate {
                 queue: engine.queue(&job.queue).unwrap_or_default(),
                 kind: engine.run_times(&job.kind),
                 drain_rate: engine.drain_rate(&job.queue),
-                served: job.state == State::Queued && engine.served(&job.queue, &job.kind),
+                served: is_queued && engine.served(&job.queue, &job.kind),
+                passed_over: if is_queued { engine.passed_over(job) } else { 0 },
             },
         );
         if estimate.waiting_for == Some(WaitingFor::NoWorker) {
@@ -82,7 +86,7 @@ impl WaitEstimate {
 
 fn estimated(job: &Job, facts: &Facts) -> WaitEstimate {
     let waiting_for = waiting_for(job, facts);
-    let position = (job.state == State::Queued).then(|| position(job, &facts.queue)).flatten();
+    let position = (job.state == State::Queued).then(|| position(job, facts)).flatten();
     let stuck = matches!(waiting_for, Some(WaitingFor::Paused | WaitingFor::NoWorker));
     let left = facts.kind.filter(|_| !stuck).and_then(|kind| left(job, position, kind.mean_ms, facts));
     let seconds = |millis: f64| (millis / 1_000.0).ceil().max(1.0) as u64;
@@ -113,12 +117,12 @@ fn waiting_for(job: &Job, facts: &Facts) -> Option<WaitingFor> {
 
 /// Its place in the line, as long as it has the place that it was made with. Tickets know nothing of another one: that of a
 /// job that waited for its time, or that failed or was given back and went behind those that are there.
-fn position(job: &Job, queue: &QueueStats) -> Option<u64> {
+fn position(job: &Job, facts: &Facts) -> Option<u64> {
     if job.rank > raincheck_core::rank(job.created_at.0 + SAME_PLACE_MILLIS, job.priority) {
         return None;
     }
-    let ahead = u64::try_from(job.ticket.saturating_sub(queue.served)).unwrap_or(0);
-    Some(ahead.clamp(1, queue.waiting().max(1)))
+    let ahead = u64::try_from(job.ticket.saturating_sub(facts.queue.served)).unwrap_or(0);
+    Some(ahead.saturating_sub(facts.passed_over).clamp(1, facts.queue.waiting().max(1)))
 }
 
 /// Milliseconds until the job is done.
@@ -157,7 +161,7 @@ mod tests {
         let mut queue = QueueStats { served: 4, ..QueueStats::default() };
         (queue.by_state[State::Queued as usize], queue.by_state[State::Running as usize]) = (queued, running);
         let kind = Some(RunTimes { mean_ms: 6_000.0, count: 3 });
-        Facts { now: NOW.plus(2_000), queue, kind, drain_rate: Some(0.5), served: true }
+        Facts { now: NOW.plus(2_000), queue, kind, drain_rate: Some(0.5), served: true, passed_over: 0 }
     }
 
     #[test]
@@ -168,6 +172,8 @@ mod tests {
         assert_eq!(estimate.eta_seconds, Some(9));
         assert_eq!(estimate.retry_after_seconds, 5);
         assert_eq!(estimate.waiting_for, None);
+        let beside = Facts { passed_over: 2, ..facts(5, 6) };
+        assert_eq!(estimated(&job(State::Queued, 7), &beside).position, Some(1), "it passes what nobody serves");
         assert_eq!(
             estimated(&job(State::Queued, 7), &facts(1, 0)).position,
             Some(1),

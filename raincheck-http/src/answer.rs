@@ -30,24 +30,28 @@ pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-a
 
 /// How long a caller is ready to wait, within the bound.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wait(Option<Millis>);
+pub struct Wait {
+    asked: Option<Millis>,
+    /// It was asked as a preference, which is answered.
+    is_preferred: bool,
+}
 
 impl Wait {
     /// From `?wait=` or `Prefer: wait=`.
     pub fn of(app: &App, headers: &HeaderMap, query: &mut Query) -> Result<Self, Problem> {
-        let asked = query.duration("wait")?.or_else(|| prefer::wait(headers));
+        let (stated, preferred) = (query.duration("wait")?, prefer::wait(headers));
         let most = if peer::is_kept() { 0 } else { app.options.limits.wait };
-        Ok(Wait(asked.map(|millis| millis.min(most))))
+        Ok(Wait { asked: stated.or(preferred).map(|millis| millis.min(most)), is_preferred: preferred.is_some() })
     }
 
     /// Milliseconds; 0 is not to wait.
     pub fn millis(self) -> Millis {
-        self.0.unwrap_or(0)
+        self.asked.unwrap_or(0)
     }
 
-    /// Tells the caller what was applied.
+    /// Tells a caller that sent `Prefer` what was applied (RFC 7240 section 3).
     pub fn tell(self, response: &mut Response) {
-        let Some(millis) = self.0 else { return };
+        let Some(millis) = self.asked.filter(|_| self.is_preferred) else { return };
         if let Ok(value) = HeaderValue::try_from(format!("wait={}", millis / 1_000)) {
             response.headers_mut().insert(PREFERENCE_APPLIED, value);
         }

@@ -13,6 +13,7 @@ use super::options::Options;
 use super::principal::Principal;
 use super::problem::{self, Problem};
 use super::scope::Scope;
+use super::watch::handshake;
 
 /// The checks that come before every handler.
 #[derive(Debug)]
@@ -100,7 +101,7 @@ impl Guard {
             return Err(Refused::Preflight);
         }
         let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        let upgrade = headers.contains_key(header::UPGRADE);
+        let upgrade = handshake::wanted(headers);
         if foreign && (unsafe_method || upgrade) && !(allowed && headers.contains_key(header::AUTHORIZATION)) {
             return Err(foreign_page(headers, host).into());
         }

@@ -64,6 +64,7 @@ mod path;
 mod peer;
 mod places;
 mod precondition;
+mod preface;
 mod prefer;
 mod principal;
 mod problem;

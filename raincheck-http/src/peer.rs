@@ -20,6 +20,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
+use super::preface;
+
 /// A head that is longer than this takes one of the few large buffers, bytes.
 const HEAD: usize = 16 << 10;
 /// A read that fills so much makes hyper's buffer grow, bytes.
@@ -75,6 +77,8 @@ pub struct Peer {
     large: Option<OwnedSemaphorePermit>,
     /// There was none.
     is_small: bool,
+    /// Nothing has been read yet.
+    is_new: bool,
     /// Who takes no byte of an answer for so long is not waited for.
     patience: Duration,
     /// Runs while nothing can be written.
@@ -96,7 +100,16 @@ impl Peer {
             rest: Mutex::default(),
             handed: Mutex::default(),
         };
-        Peer { read, line: Arc::new(line), buffers, large: None, is_small: false, patience, stalled: None }
+        Peer {
+            read,
+            line: Arc::new(line),
+            buffers,
+            large: None,
+            is_small: false,
+            is_new: true,
+            patience,
+            stalled: None,
+        }
     }
 
     /// What the connection's task knows of it.
@@ -293,6 +306,13 @@ impl AsyncRead for Peer {
             ready!(self.poll_small(cx, buf))?;
         } else {
             ready!(Pin::new(&mut self.read).poll_read(cx, buf))?;
+        }
+        if std::mem::take(&mut self.is_new)
+            && let Some(refusal) = preface::refusal(&buf.filled()[before..])
+        {
+            // hyper reads no further. Where not even this can be sent, the connection just ends.
+            let stream: &TcpStream = self.line.out.as_ref();
+            stream.try_write(refusal)?;
         }
         Poll::Ready(self.count(buf.filled().len() - before))
     }

@@ -14,6 +14,7 @@ use super::peer;
 use super::problem::Problem;
 use super::scope::Scope;
 use super::server::Server;
+use super::watch::sse;
 
 /// A row.
 pub struct Route {
@@ -34,6 +35,8 @@ pub struct Access {
     pub scope: Scope,
     /// It must go on: also on one of the last connections.
     pub is_kept: bool,
+    /// Programs stay on it, and come again after whatever they are told but an error.
+    pub is_stream: bool,
 }
 
 /// A handler behind the guard. Handlers take an [`App`] and the router has a [`Server`], so there is no other way from one to
@@ -58,11 +61,18 @@ impl<H: Handler<T, App, Future = Answer>, T> Handler<T, Server> for Guarded<H> {
     type Future = Answer;
 
     fn call(self, request: Request, server: Server) -> Answer {
+        let headers = request.headers();
+        let is_streamed = self.access.is_stream && sse::wanted(headers).unwrap_or_default();
         match server.guard.admit(&request, self.access.scope) {
             Err(refused) => Box::pin(async {
                 let (head, body) = request.into_parts();
                 body::refuse(&head.headers, body, refused).await.into_response()
             }),
+            // Who asks for a stream gets no place for one there, and is told so as one who asks for that.
+            Ok(principal) if is_streamed => {
+                let answer = self.handler.call(request, App::new(server, principal));
+                Box::pin(async { sse::kindly(answer.await) })
+            }
             Ok(_) if !self.access.is_kept && peer::is_kept() => Box::pin(async { no_connection().into_response() }),
             Ok(principal) => self.handler.call(request, App::new(server, principal)),
         }

@@ -1,7 +1,7 @@
 //! The routes, one row each: method, path, scope and handler. The operation that describes a row stands at its handler.
 //!
 //! What is marked `kept` must go on, also on one of the last connections: health, the state of a job, and what ends a run
-//! or keeps it.
+//! or keeps it. What is marked `stream` is never refused to an `EventSource` for something that will pass.
 
 use axum::Router;
 use axum::routing::{MethodFilter, on};
@@ -19,11 +19,11 @@ use super::{
 
 macro_rules! routes {
     (
-        routes { $($method:ident $path:literal $scope:ident $($handler:ident)::+ $(($kept:ident))?;)* }
+        routes { $($method:ident $path:literal $scope:ident $($handler:ident)::+ $(($mark:ident))?;)* }
         pages { $($page_method:ident $page_path:literal $page_scope:ident $($page:ident)::+;)* }
     ) => {
         /// Those that programs use.
-        pub static ROUTES: &[Route] = &[$(routes!(@row $method $path $scope [$($kept)?] $($handler)::+),)*];
+        pub static ROUTES: &[Route] = &[$(routes!(@row $method $path $scope [$($mark)?] $($handler)::+),)*];
 
         /// Those that people use, and whoever looks for a description.
         pub static PAGES: &[Route] = &[$(routes!(@row $page_method $page_path $page_scope [] $($page)::+),)*];
@@ -33,16 +33,17 @@ macro_rules! routes {
         #[openapi(paths($($($handler)::+),*))]
         pub struct Operations;
     };
-    (@row $method:ident $path:literal $scope:ident [$($kept:ident)?] $handler:path) => {
+    (@row $method:ident $path:literal $scope:ident [$($mark:ident)?] $handler:path) => {
         Route {
             method: Method::$method,
             path: $path,
-            access: Access { scope: Scope::$scope, is_kept: routes!(@is $($kept)?) },
+            access: Access { scope: Scope::$scope, ..routes!(@is $($mark)?) },
             guarded: |access| on(MethodFilter::$method, Guarded::new(access, $handler)),
         }
     };
-    (@is) => { false };
-    (@is kept) => { true };
+    (@is) => { UNROUTED };
+    (@is kept) => { Access { is_kept: true, ..UNROUTED } };
+    (@is stream) => { Access { is_stream: true, ..UNROUTED } };
 }
 
 routes! {
@@ -54,13 +55,13 @@ routes! {
         PUT "/jobs/{id}" Submit submit::put;
         DELETE "/jobs/{id}" Admin control::purge;
         GET "/jobs/{id}/result" Submit result::get;
-        GET "/jobs/{id}/stream" Submit stream::get;
+        GET "/jobs/{id}/stream" Submit stream::get (stream);
         GET "/jobs/{id}/log" Read stream::log;
-        GET "/jobs/{id}/events" Submit watch::job::get;
+        GET "/jobs/{id}/events" Submit watch::job::get (stream);
         POST "/jobs/{id}/cancel" Admin control::cancel (kept);
         POST "/jobs/{id}/rerun" Admin control::rerun;
         POST "/jobs/{id}/run-now" Admin control::run_now;
-        GET "/events" Read watch::feed::get;
+        GET "/events" Read watch::feed::get (stream);
         GET "/kinds" Read kinds::list;
         GET "/kinds/{kind}" Read kinds::get;
         POST "/kinds/{kind}/jobs" Submit submit::raw::post;
@@ -98,7 +99,7 @@ routes! {
 }
 
 /// For those paths and methods that no row has.
-const UNROUTED: Access = Access { scope: Scope::Any, is_kept: false };
+const UNROUTED: Access = Access { scope: Scope::Any, is_kept: false, is_stream: false };
 
 /// The router of all rows.
 pub fn router(server: Server) -> Router {

@@ -14,11 +14,12 @@ use super::damaged::Damaged;
 use super::guard::Guard;
 use super::options::Options;
 use super::pace::Pace;
+use super::peer;
 use super::places::Places;
 use super::room::Room;
 use super::seen::Seen;
 use super::watch::frames::LastFrame;
-use super::watch::slots::Slots;
+use super::watch::slots::{Slot, Slots};
 use super::wire::Form;
 
 /// A handle to it.
@@ -86,6 +87,11 @@ impl Shared {
     /// The description of all routes, made when it is asked for.
     pub fn document(&self) -> Bytes {
         self.description.get_or_init(|| (self.describe)(&self.options)).clone()
+    }
+
+    /// A place for one more stream; none on one of the last connections, where nothing stays.
+    pub fn stream_slot(&self) -> Option<Slot> {
+        self.streams.take().filter(|_| !peer::is_kept())
     }
 
     /// For a body that must not come too slowly.

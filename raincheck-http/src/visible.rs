@@ -12,7 +12,11 @@ use super::problem::{self, Problem};
 impl App {
     /// The job as it is.
     pub async fn job(&self, id: JobId) -> Result<Box<Record>, Problem> {
-        self.shown(self.engine.job(id).await?, |record| &record.job)
+        let found = self.engine.job(id).await?;
+        if let Found::Here(record) = &found {
+            self.engine.look_at_line(&record.job).await?;
+        }
+        self.shown(found, |record| &record.job)
     }
 
     /// What changes of it, and nothing else.

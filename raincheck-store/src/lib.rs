@@ -55,8 +55,8 @@ pub use migrate::{Moved, migrate};
 pub use open::{StoreOptions, doctor, open};
 pub use postgres::{Anew, Maintained, PostgresDoctor, PostgresOptions, PostgresStore, Stranger, TableSize, Time};
 pub use records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, FeedStats, Filter, Found, JobPage, KindStats, Most, Overrun,
-    QueueStats, Record, Renewal, Renewed, ResultInfo, Stats,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, FeedStats, Filter, Found, JobPage, KindLine, KindStats, Most,
+    Overrun, QueueStats, Record, Renewal, Renewed, ResultInfo, Stats,
 };
 pub use sqlite::{BackedUp, Damaged, SqliteDoctor, SqliteOptions, SqliteStore};
 pub use store::Store;

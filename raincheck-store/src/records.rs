@@ -286,6 +286,17 @@ pub(crate) fn earliest(all: impl IntoIterator<Item = (Name, Timestamp)>) -> Vec<
     earliest.into_iter().collect()
 }
 
+/// The ready jobs of one kind in a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindLine {
+    /// The kind.
+    pub kind: Name,
+    /// How many there are.
+    pub ready: u64,
+    /// Tickets of the one that is leased first and the one that is leased last, the lower one first.
+    pub tickets: (i64, i64),
+}
+
 /// What there is of the change feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedStats {

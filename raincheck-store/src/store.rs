@@ -7,8 +7,8 @@ use raincheck_core::{
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Filter, Found, JobPage, Most, Overrun, QueueStats, Record,
-    Renewal, Renewed, ResultInfo, Stats,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Filter, Found, JobPage, KindLine, Most, Overrun, QueueStats,
+    Record, Renewal, Renewed, ResultInfo, Stats,
 };
 use crate::{Blobs, Checkup, CommitTimes, OrphanSearch, StoreError};
 
@@ -140,6 +140,8 @@ pub trait Store: Send + Sync + 'static {
     async fn oldest_ready(&self) -> Result<Vec<(Name, Timestamp)>, StoreError>;
     /// Kept statistics of one queue, from memory.
     fn queue(&self, name: &Name) -> Option<QueueStats>;
+    /// The ready jobs of a queue by kind, in no order, of at most [`raincheck_core::limits::LINE_KINDS`].
+    async fn kind_lines(&self, queue: &Name) -> Result<Vec<KindLine>, StoreError>;
     /// Sets how many jobs of a kind may run at once, on all nodes; from the configuration, at start.
     fn cap_kind(&self, kind: &Name, concurrency: Option<u32>);
 

@@ -110,9 +110,23 @@ impl Server {
 
     /// Waits until it is ready.
     pub fn start(scratch: &Scratch, config: Option<&Path>) -> Result<Server> {
+        Server::start_at("127.0.0.1:0", scratch, config)
+    }
+
+    /// Ends it by this signal, and starts it anew at the same address with the same data.
+    pub fn again(mut self, with: &str, scratch: &Scratch) -> Result<Server> {
+        let at = self.url.trim_start_matches("http://").to_owned();
+        signal(with, self.child.id());
+        if wait(&mut self.child, Duration::from_secs(15))?.is_none() {
+            bail!("the server did not end after SIG{with}; it said:\n{}", self.said());
+        }
+        Server::start_at(&at, scratch, None)
+    }
+
+    fn start_at(at: &str, scratch: &Scratch, config: Option<&Path>) -> Result<Server> {
         let log = scratch.0.join("server.log");
         let mut command = Command::new(release("raincheck"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(scratch.0.join("data"));
+        command.args(["serve", "--listen", at, "--data"]).arg(scratch.0.join("data"));
         if let Some(config) = config {
             command.arg("--config").arg(config);
         }

@@ -25,7 +25,7 @@ pub struct LeaseRequest {
     pub kinds: Vec<String>,
     /// How many at most, 0 to 1,000.
     pub max: u32,
-    /// How long the server may hold the request while there is none, at most 50 s.
+    /// How long the server may hold the request while there is none, at most 45 s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<WireDuration>,
     /// How long a lease lasts without a heartbeat, 2 s to 24 h.

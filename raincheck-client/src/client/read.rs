@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Client {
-    /// The job as it is, a failed one included; with `wait`, as soon as it is done or at the end of the wait (50 s cap).
+    /// The job as it is, a failed one included; with `wait`, as soon as it is done or at the end of the wait (45 s cap).
     ///
     /// # Errors
     /// 404 `not-found` for a job that is unknown or not visible to the token, 410 `purged` for one that was.

@@ -29,8 +29,8 @@ pub const PAGE_ROWS: usize = 1_000;
 pub const PAGE_BYTES: usize = 4 << 20;
 /// Inputs of all lease requests that are answered with one transaction, after which each gets one job at most, bytes.
 pub const LEASED_BYTES: usize = 16 << 20;
-/// Longest wait of a request.
-pub const WAIT_MILLIS: Millis = 50_000;
+/// Longest wait of a request: less than proxies leave it, which cut at 50 or 60 seconds.
+pub const WAIT_MILLIS: Millis = 45_000;
 /// Largest request head, bytes.
 pub const HEADER_BYTES: usize = 32 << 10;
 /// Most query parameters of a request.

@@ -20,6 +20,8 @@ pub const LEASE_PATTERNS: usize = 100;
 pub const FILTER_NAMES: usize = 32;
 /// Most queues.
 pub const QUEUES: usize = 10_000;
+/// Most kinds whose ready jobs are told apart in the line of a queue.
+pub const LINE_KINDS: usize = 64;
 /// Most kinds.
 pub const KINDS: usize = 10_000;
 /// Jobs of each kind of a queue that are looked at, from the one that is next, for how long they have waited.

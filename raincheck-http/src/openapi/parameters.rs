@@ -12,7 +12,7 @@ use crate::wire::{Duration, Method, Moment, OnLost, one_of};
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct WaitParameters {
-    /// How long the answer may take, at most 50 s; `Prefer: wait=` says the same.
+    /// How long the answer may take, at most 45 s; `Prefer: wait=` says the same.
     #[param(example = "20s")]
     wait: Option<Duration>,
 }

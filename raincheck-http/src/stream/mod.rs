@@ -21,13 +21,15 @@ use super::ask::Ask;
 use super::bytes::harmless;
 use super::path::JobPath;
 use super::problem::{self, Problem};
+use super::watch::start::last_seen;
 
 const ATTEMPT: HeaderName = HeaderName::from_static("raincheck-attempt");
 
 /// What a run streams to its caller.
 #[utoipa::path(get, path = "/jobs/{id}/stream", tag = "learn",
     params(("id" = uuid::Uuid, Path), ("attempt" = Option<u32>, Query, description = "Another attempt than the latest"),
-           super::openapi::TailParameters, ("Last-Event-ID" = Option<String>, Header, description = "`attempt-offset`")),
+           super::openapi::TailParameters, ("Last-Event-ID" = Option<String>, Header, description = "`attempt-offset`"),
+           ("lastEventId" = Option<String>, Query, description = "The same, of clients that cannot set it")),
     responses((status = 200, description = "The bytes, in the worker's content type", content_type = "*/*"),
               (status = 202, description = "Nothing yet", body = super::openapi::Job),
               (status = 204, description = "Nothing follows"),
@@ -37,10 +39,12 @@ const ATTEMPT: HeaderName = HeaderName::from_static("raincheck-attempt");
 pub async fn get(method: Method, JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem> {
     let attempt = ask.query.number("attempt")?;
     let place = Place { kind: ChunkKind::Stream, attempt, ..Place::of(id, &mut ask.query)? };
-    ask.query.done()?;
     if sse::wanted(&ask.headers) {
-        return sse::stream(&ask.app, place, &ask.headers).await;
+        let last_seen = last_seen(&ask.headers, &mut ask.query);
+        ask.query.done()?;
+        return sse::stream(&ask.app, place, last_seen.as_deref()).await;
     }
+    ask.query.done()?;
     serve(&ask, place, &method).await
 }
 

@@ -15,6 +15,7 @@ use super::place::Place;
 use super::tail::Tail;
 use crate::app::App;
 use crate::problem::{self, Problem};
+use crate::watch::Note;
 use crate::watch::slots::Slot;
 use crate::watch::sse as events;
 use crate::{negotiate, peer};
@@ -28,11 +29,10 @@ pub fn wanted(headers: &HeaderMap) -> bool {
 }
 
 /// The stream of the latest attempt and of those that follow, from where the caller left off.
-pub async fn stream(app: &App, place: Place, headers: &HeaderMap) -> Result<Response, Problem> {
+pub async fn stream(app: &App, place: Place, last_seen: Option<&str>) -> Result<Response, Problem> {
     let job = app.job_row(place.id).await?;
     let attempt = place.attempt.unwrap_or(job.attempt);
-    let last_seen = headers.get("last-event-id").map(|id| id.to_str().ok().and_then(parse_id));
-    let (offset, starts_over) = match last_seen {
+    let (offset, starts_over) = match last_seen.map(parse_id) {
         None => (place.offset, false),
         Some(Some((seen, offset))) if seen == attempt => (offset, false),
         Some(_) => (0, true),
@@ -44,9 +44,13 @@ pub async fn stream(app: &App, place: Place, headers: &HeaderMap) -> Result<Resp
     if job.state.is_final() && offset >= info.size && !starts_over {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let Some(slot) = app.streams.take().filter(|_| !app.engine.is_draining()) else { return Ok(events::later()) };
+    let Some(slot) = app.stream_slot().filter(|_| !app.engine.is_draining()) else {
+        let id = last_seen.map_or_else(|| format!("{attempt}-{offset}"), str::to_owned);
+        let here = Note { name: "reset", id, data: b"null".to_vec(), seq: 0 };
+        return Ok(events::later(Some(&here)));
+    };
     let place = Place { offset, follow: true, ..place };
-    let mut first = b"retry: 2000\n\n".to_vec();
+    let mut first = format!("retry: {}\n", events::RETRY).into_bytes();
     if starts_over {
         push_attempt(&mut first, attempt);
     }

@@ -2,13 +2,12 @@
 
 use axum::extract::{Request, State as AppState};
 use axum::response::Response;
-use http::{HeaderMap, header};
 use raincheck_core::Place;
 use raincheck_engine::{FeedError, Start};
 use raincheck_store::EventFilter;
 
-use super::start::{cursor, refused};
-use super::{Note, Opened, Source, poll, sse, ws};
+use super::start::{cursor, last_seen, refused};
+use super::{Note, Opened, Source, handshake, poll, sse, ws};
 use crate::answer::Wait;
 use crate::app::App;
 use crate::problem::Problem;
@@ -19,7 +18,8 @@ use crate::wire::Form;
 /// The events of all jobs from a cursor on: JSON by long poll, `text/event-stream`, or WebSocket on `Upgrade`.
 #[utoipa::path(get, path = "/events", tag = "learn",
     params(crate::openapi::WaitParameters, crate::openapi::FeedParameters,
-           ("Last-Event-ID" = Option<String>, Header, description = "Where a stream goes on")),
+           ("Last-Event-ID" = Option<String>, Header, description = "Where a stream goes on"),
+           ("lastEventId" = Option<String>, Query, description = "The same, of clients that cannot set it")),
     responses((status = 200, description = "Events, oldest first", content((crate::openapi::EventPage = "application/json"), (String = "text/event-stream"))),
               (status = 101, description = "WebSocket, subprotocol raincheck.v1"),
               (status = 406, description = "Neither form is acceptable", body = crate::openapi::Problem, content_type = "application/problem+json"),
@@ -32,13 +32,21 @@ pub async fn get(AppState(app): AppState<App>, mut query: Query, request: Reques
     let results = query.read("include", "must be result", |text| (text == "result").then_some(()))?.is_some();
     let form = Form::feed(results);
     let filter = filter(&app, &mut query).await?;
-    query.done()?;
-    let upgrade = headers.contains_key(header::UPGRADE);
-    if !upgrade && !sse::wanted(headers)? {
+    let is_socket = handshake::wanted(headers);
+    if !is_socket && !sse::wanted(headers)? {
+        query.done()?;
         return poll::feed(&app, from.start(&app)?, filter, form, wait).await;
     }
-    let opened = open(&app, headers, &from, filter, form).await?;
-    if upgrade { ws::upgrade(&app, opened, request).await } else { Ok(sse::stream(&app, opened)) }
+    let last_seen = last_seen(headers, &mut query);
+    query.done()?;
+    let opened = open(&app, last_seen.as_deref(), &from, filter, form).await?;
+    if is_socket {
+        return ws::upgrade(&app, opened, request);
+    }
+    Ok(match app.stream_slot().filter(|_| !app.engine.is_draining()) {
+        Some(slot) => sse::stream(&app, slot, opened),
+        None => sse::later(opened.source.place().map(|place| reset(&app, place)).as_ref()),
+    })
 }
 
 /// Where to begin.
@@ -86,14 +94,13 @@ async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
 /// A reconnect whose place is not known goes on from now, and is told so.
 async fn open(
     app: &App,
-    headers: &HeaderMap,
+    last_seen: Option<&str>,
     from: &Begin,
     filter: EventFilter,
     form: Form,
 ) -> Result<Opened, Problem> {
-    let last_seen = headers.get("last-event-id");
     let start = match last_seen {
-        Some(id) => id.to_str().ok().and_then(|id| cursor(app, Some(id.trim())).ok()).map(|start| from.strictly(start)),
+        Some(id) => cursor(app, Some(id)).ok().map(|start| from.strictly(start)),
         None => Some(from.start(app)?),
     };
     let watch = match start {
@@ -110,9 +117,14 @@ async fn open(
         Err(_) => {
             let begin = app.engine.watch_feed(Start::Now, filter).await;
             let watch = begin.map_err(|error| refused(error, Start::Now))?;
-            let id = app.engine.encode_cursor(watch.position());
-            (watch, Some(Note { name: "reset", id, data: b"null".to_vec(), seq: 0 }))
+            let note = reset(app, watch.place(watch.position()));
+            (watch, Some(note))
         }
     };
-    Ok(Opened { source: Source::Feed(Box::new(watch)), form, note, over: false })
+    Ok(Opened { source: Source::Feed(Box::new(watch)), form, note, over: false, line: None })
+}
+
+/// Word to a client that goes on from here.
+fn reset(app: &App, here: Place) -> Note {
+    Note { name: "reset", id: app.engine.encode_cursor(here), data: b"null".to_vec(), seq: 0 }
 }

@@ -4,7 +4,9 @@
 
 pub mod feed;
 pub mod frames;
+pub mod handshake;
 pub mod job;
+pub mod line;
 pub mod pieces;
 pub mod poll;
 pub mod slots;
@@ -60,7 +62,7 @@ impl Source {
     }
 }
 
-/// What comes before the events: the job as it is, or word that a place was not known.
+/// What is said beside the events: the job as it is, word that a place was not known, or that there is none for the client now.
 pub struct Note {
     /// `snapshot` or `reset`.
     pub name: &'static str,
@@ -95,4 +97,6 @@ pub struct Opened {
     pub note: Option<Note>,
     /// Nothing follows.
     pub over: bool,
+    /// Where the job is, if it waits.
+    pub line: Option<line::Line>,
 }

@@ -1,9 +1,19 @@
-//! Where reading the feed begins, as a caller says it.
+//! Where reading begins, as a caller says it.
 
+use http::HeaderMap;
 use raincheck_engine::{FeedError, Start};
 
 use crate::app::App;
 use crate::problem::{self, Problem};
+use crate::query::Query;
+
+/// What a client has seen last, when it comes again: by the header of an `EventSource`, else by the parameter of those that can set
+/// none. What cannot be read is no place.
+pub fn last_seen(headers: &HeaderMap, query: &mut Query) -> Option<String> {
+    let by_query = query.take("lastEventId").filter(|id| !id.is_empty());
+    let by_header = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().trim().to_owned());
+    by_header.or(by_query)
+}
 
 /// `0` is the oldest event that is there; nothing is now.
 pub fn cursor(app: &App, text: Option<&str>) -> Result<Start, Problem> {

@@ -81,6 +81,23 @@ pub async fn oldest_at_the_head_of_each_line(world: &mut World) {
     assert_eq!(waits(world).await, waiting(&[("a", 1_000), ("b", 0), ("c", 4_000)]));
 }
 
+/// The ready jobs of a queue by kind, and the tickets at the ends of each line.
+pub async fn lines_of_kinds(world: &mut World) {
+    for (queue, kind) in [("a", "x"), ("a", "y"), ("b", "x"), ("a", "x"), ("a", "x")] {
+        world.create(new_of(queue, kind)).await;
+    }
+    world.create(NewJob { delay: 1_000, ..new_of("a", "z") }).await;
+    let lines = async |queue: &str, world: &World| {
+        let mut lines = world.store.kind_lines(&name(queue)).await.unwrap();
+        lines.sort_unstable_by(|a, b| a.kind.cmp(&b.kind));
+        let shown = lines.iter().map(|line| (line.kind.to_string(), line.ready, line.tickets));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(lines("a", world).await, [("x".to_owned(), 3, (1, 4)), ("y".to_owned(), 1, (2, 2))]);
+    assert_eq!(lines("b", world).await, [("x".to_owned(), 1, (1, 1))]);
+    assert_eq!(lines("none", world).await, []);
+}
+
 /// Tickets count who came, served counts who left the line for the first time, however.
 pub async fn tickets_and_served(world: &mut World) {
     let stats = |world: &World| {

@@ -16,13 +16,13 @@ use tokio::task::JoinHandle;
 use crate::blobs::Blobs;
 use crate::postgres::connection::timeouts::{LEAST, answered};
 use crate::postgres::partitions::maintain::{self, Maintained};
-use crate::postgres::reader::{chunks, events, jobs, lines, list, objects};
+use crate::postgres::reader::{chunks, events, jobs, kind_lines, lines, list, objects};
 use crate::postgres::shared::{NEVER, Shared};
 use crate::postgres::writer::Request;
 use crate::postgres::{check, node};
 use crate::records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Filter, Found, JobPage, Most, Overrun, QueueStats, Record,
-    Renewal, Renewed, ResultInfo, Stats,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Filter, Found, JobPage, KindLine, Most, Overrun, QueueStats,
+    Record, Renewal, Renewed, ResultInfo, Stats,
 };
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
@@ -229,6 +229,10 @@ impl Store for PostgresStore {
 
     fn queue(&self, name: &Name) -> Option<QueueStats> {
         self.shared.counters.read().queue(name)
+    }
+
+    async fn kind_lines(&self, queue: &Name) -> Result<Vec<KindLine>, StoreError> {
+        self.shared.read(|db| async move { kind_lines::of(&db, queue).await }).await
     }
 
     fn cap_kind(&self, kind: &Name, concurrency: Option<u32>) {

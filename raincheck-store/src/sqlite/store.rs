@@ -16,12 +16,12 @@ use super::checkpoint::Stop;
 use super::error::other;
 use super::shared::{NEVER, Shared};
 use super::tables::records::{content, find, record};
-use super::tables::{chunks, claims, events, lines, list, meta, objects, stats};
+use super::tables::{chunks, claims, events, kind_lines, lines, list, meta, objects, stats};
 use super::writer::state::Request;
 use crate::blobs::Blobs;
 use crate::records::{
-    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Filter, Found, JobPage, Most, Overrun, QueueStats, Record,
-    Renewal, Renewed, Stats,
+    Chunk, ChunkInfo, Commit, EventFilter, EventPage, Filter, Found, JobPage, KindLine, Most, Overrun, QueueStats,
+    Record, Renewal, Renewed, Stats,
 };
 use crate::{Checkup, CommitTimes, OrphanSearch, Store, StoreError};
 
@@ -190,6 +190,10 @@ impl Store for SqliteStore {
 
     fn queue(&self, name: &Name) -> Option<QueueStats> {
         self.shared.queues.read().get(name).cloned()
+    }
+
+    async fn kind_lines(&self, queue: &Name) -> Result<Vec<KindLine>, StoreError> {
+        Ok(self.shared.read(|db| kind_lines::of(db, &self.shared.names, queue))?)
     }
 
     fn cap_kind(&self, kind: &Name, concurrency: Option<u32>) {

@@ -331,10 +331,11 @@ impl Actor {
                     if let Some(id) = field("id: ") {
                         last = id.to_owned();
                     }
-                    if let Some(name) = field("event: ") {
+                    let name = field("event: ");
+                    if let Some(name) = name.filter(|name| *name != "place") {
                         self.complain(format!("a stream was told of a {name}"));
                     }
-                    if let Some(data) = field("data: ") {
+                    if let Some(data) = field("data: ").filter(|_| name.is_none()) {
                         match serde_json::from_str::<Published>(data) {
                             Ok(event) => seen.push(event),
                             Err(error) => self.complain(format!("{error}: {data}")),

@@ -4,6 +4,7 @@
 mod openapi;
 mod prometheus;
 mod proxies;
+mod streams;
 
 use std::time::Instant;
 
@@ -35,6 +36,12 @@ const CHECKS: &[Check] = &[
         about: "nginx and HAProxy, with the settings of docs/proxies.md and with none",
         run: proxies::check,
         waits: true,
+    },
+    Check {
+        name: "streams",
+        about: "events by clients of WebSockets and server-sent events, over restarts: none missed, none doubled",
+        run: streams::run,
+        waits: false,
     },
 ];
 

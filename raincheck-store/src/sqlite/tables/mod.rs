@@ -4,6 +4,7 @@ pub(super) mod chunks;
 pub(super) mod claims;
 pub(super) mod events;
 pub(super) mod follow_ups;
+pub(super) mod kind_lines;
 pub(super) mod lease_requests;
 pub(super) mod lines;
 pub(super) mod list;

@@ -182,6 +182,8 @@ async fn the_last_connections_are_for_what_must_go_on() {
         // Nothing is waited for there.
         (get(&format!("{job}?wait=50s")), "202"),
         (get("/jobs"), "503"),
+        // Nothing stays there, and an `EventSource` must not see an error.
+        (get(&format!("{job}/events")).replace("\r\n\r\n", "\r\nAccept: text/event-stream\r\n\r\n"), "200"),
         (post("/jobs", "{\"kind\":\"k\"}"), "503"),
         (post(&format!("/leases/{lease}/heartbeat"), "{\"wait\":\"50s\"}"), "200"),
         (post(&format!("/leases/{lease}/complete"), "1"), "200"),

@@ -126,7 +126,7 @@ async fn not_changed() {
     let waiting = send(server.ask(Method::GET, &format!("{path}?wait=30s")).header("if-none-match", "W/\"1\""));
     let (changed, lease) = tokio::join!(waiting, server.lease("k"));
     assert_eq!(changed.is(202).json()["state"], "running");
-    assert_eq!(changed.header("preference-applied"), "wait=30");
+    assert_eq!(changed.header("preference-applied"), "", "it sent no preference");
     let same = send(server.ask(Method::GET, &path).header("prefer", "wait=1").header("if-none-match", "W/\"2\"")).await;
     assert_eq!(same.is(304).header("preference-applied"), "wait=1");
     let lease = super::test_server::text(&lease["lease"]).to_owned();
@@ -150,6 +150,9 @@ async fn waits_end_with_the_job_and_are_capped() {
     let path = server.job().await;
     let capped = send(server.ask(Method::GET, &path).header("prefer", "wait=99")).await;
     assert_eq!(capped.is(202).header("preference-applied"), "wait=1");
+    assert_eq!(server.get(&format!("{path}?wait=99s")).await.is(202).header("preference-applied"), "");
+    let both = send(server.ask(Method::GET, &format!("{path}?wait=0")).header("prefer", "wait=99")).await;
+    assert_eq!(both.is(202).header("preference-applied"), "wait=0", "what was applied");
     server.get(&format!("{path}?wait=soon")).await.is(400);
     send(server.ask(Method::GET, &path).header("prefer", "wait=soon")).await.is(202);
 }

@@ -26,9 +26,13 @@ fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What the server sends after its handshake until it closes the connection, when a client has sent `frames`.
 async fn answer(server: &TestServer, frames: &[u8]) -> Vec<u8> {
+    answer_at(server, "/events", frames).await
+}
+
+async fn answer_at(server: &TestServer, path: &str, frames: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
     let more = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13";
-    stream.write_all(format!("GET /events HTTP/1.1\r\nHost: localhost\r\n{more}\r\n\r\n").as_bytes()).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n\r\n").as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());
@@ -76,4 +80,30 @@ async fn who_breaks_the_protocol_is_told_how() {
         assert_eq!(answer.first(), Some(&CLOSE), "{what}: {answer:x?}");
         assert_eq!(u16::from_be_bytes([answer[2], answer[3]]), code, "{what}");
     }
+}
+
+/// What it has sent and nobody has read does not keep it from learning why it ends.
+#[tokio::test]
+async fn who_says_much_is_told_to_its_last_byte_and_learns_why() {
+    let server = TestServer::new().await;
+    let much = [&[0x82, 0xff][..], &(64_u64 << 20).to_be_bytes(), &[0; 4], &vec![0; 16 << 20]].concat();
+    let many = frame(TEXT, &[b'x'; 1_000]).repeat(5_000);
+    let closed = [frame(CLOSE, b"\x03\xe8"), vec![0; 16 << 20]].concat();
+    for (what, frames, code) in [("one long frame", much, 1009), ("many frames", many, 1008), ("a close", closed, 1000)]
+    {
+        let answer = answer(&server, &frames).await;
+        assert_eq!(answer.first(), Some(&CLOSE), "{what}");
+        assert_eq!(u16::from_be_bytes([answer[2], answer[3]]), code, "{what}");
+    }
+}
+
+/// A job's socket ends with its last event, and the client's answer to that is waited for.
+#[tokio::test]
+async fn a_job_that_is_done_closes_its_socket() {
+    let server = TestServer::new().await;
+    let job = server.job().await;
+    let (path, pong) = (format!("{job}/events?after=0"), frame(0x8a, b""));
+    let (heard, _) = tokio::join!(answer_at(&server, &path, &pong), server.complete("k", serde_json::json!(1)));
+    let last = &heard[heard.len() - 8..];
+    assert_eq!(last, b"\x88\x06\x03\xe8done", "{}", String::from_utf8_lossy(&heard));
 }

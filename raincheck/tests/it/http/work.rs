@@ -226,6 +226,27 @@ async fn the_position_is_that_in_which_jobs_are_leased() {
     assert_eq!(path(&leased["leases"][0]["job"]), second);
 }
 
+/// Jobs of a kind that nobody serves stay where they are: who comes behind them passes them, and its place does not count them.
+#[tokio::test]
+async fn the_position_counts_what_will_run_before() {
+    let server = TestServer::new().await;
+    for kind in ["old", "old", "old", "k", "new"] {
+        server.submit(json!({"kind": kind})).await;
+    }
+    let last = path(&server.submit(json!({"kind": "k"})).await);
+    server.submit(json!({"kind": "new"})).await;
+    let is_at = async |expected: u64, why: &str| {
+        super::super::server::until(why, Duration::from_secs(60), async || {
+            server.get(&last).await.json()["position"] == expected
+        })
+        .await;
+    };
+    server.lease("k").await;
+    is_at(1, "three old ones and a new one are served by nobody").await;
+    server.lease("old").await;
+    is_at(3, "two old ones are before it").await;
+}
+
 #[tokio::test]
 async fn nothing_in_time_is_204() {
     let server = TestServer::new().await;

@@ -151,7 +151,8 @@ fn feed(node: &Node, count: usize) -> impl Future<Output = Vec<String>> + use<> 
             while jobs.len() < count {
                 text += std::str::from_utf8(&stream.next().await.unwrap().unwrap()).unwrap();
                 while let Some((frame, rest)) = text.split_once("\n\n") {
-                    if let Some(data) = frame.lines().find_map(|line| line.strip_prefix("data: ")) {
+                    let data = frame.lines().find_map(|line| line.strip_prefix("data: "));
+                    if let Some(data) = data.filter(|_| !frame.contains("event: place")) {
                         let event: Value = serde_json::from_str(data).unwrap();
                         jobs.push(event["job"].as_str().unwrap().to_owned());
                     }
