@@ -60,7 +60,7 @@ pub fn write_event(out: &mut Json, event: &Event, engine: &Engine, form: Form, r
         EventData::Gone(_) => {}
         EventData::Succeeded if form.result => {
             out.key("data").begin();
-            match result.filter(|result| result.size > 0) {
+            match result.filter(|result| result.is_there()) {
                 Some(result) => {
                     out.key("result").begin();
                     out.key("href").plain(format_args!("/jobs/{}/result", event.job));

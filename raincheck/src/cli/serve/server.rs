@@ -100,8 +100,8 @@ impl Server {
     /// When the store does not take it.
     pub async fn own_queues(&self, config: &Config) -> Result<(), Failure> {
         for (name, queue) in &config.settings.queues {
-            let patch =
-                QueuePatch { paused: None, max_queued: Some(queue.max_queued), concurrency: Some(queue.concurrency) };
+            let (max_queued, concurrency) = (Some(queue.max_queued), Some(queue.concurrency));
+            let patch = QueuePatch { max_queued, concurrency, ..QueuePatch::default() };
             let set = self.engine.set_queue(options::name(name)?, patch).await;
             set.map_err(|error| Failure::new(Exit::Failed, format!("cannot set up queue {name}: {error}")))?;
         }
