@@ -7,13 +7,13 @@ use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::Method;
+use hyper::body::Body as _;
 
 use super::app::App;
-use super::body;
-use super::peer;
 use super::problem::Problem;
 use super::scope::Scope;
 use super::server::Server;
+use super::{body, encoding, peer};
 
 /// A row.
 pub struct Route {
@@ -58,15 +58,23 @@ impl<H: Handler<T, App, Future = Answer>, T> Handler<T, Server> for Guarded<H> {
     type Future = Answer;
 
     fn call(self, request: Request, server: Server) -> Answer {
+        // Only a body that does not say how long it is can be coded for its transfer.
+        if request.body().size_hint().exact().is_none()
+            && let Err(refused) = encoding::check_transfer(request.headers())
+        {
+            return Box::pin(async { refuse(request, refused).await });
+        }
         match server.guard.admit(&request, self.access.scope) {
-            Err(refused) => Box::pin(async {
-                let (head, body) = request.into_parts();
-                body::refuse(&head.headers, body, refused).await.into_response()
-            }),
+            Err(refused) => Box::pin(async { refuse(request, refused).await }),
             Ok(_) if !self.access.is_kept && peer::is_kept() => Box::pin(async { no_connection().into_response() }),
             Ok(principal) => self.handler.call(request, App::new(server, principal)),
         }
     }
+}
+
+async fn refuse(request: Request, refused: impl IntoResponse) -> Response {
+    let (head, body) = request.into_parts();
+    body::refuse(&head.headers, body, refused).await.into_response()
 }
 
 fn no_connection() -> Problem {
