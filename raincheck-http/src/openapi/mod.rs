@@ -10,8 +10,8 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 
 pub use parameters::{
-    FeedParameters, ListParameters, PageParameters, PreconditionParameters, RawParameters, TailParameters,
-    WaitParameters,
+    FeedParameters, JobPrecondition, ListParameters, PageParameters, PreconditionParameters, RawParameters,
+    TailParameters, WaitParameters,
 };
 pub use problems::{
     ChangeProblems, ControlProblems, JobProblems, ObjectProblems, PutProblems, ReadProblems, SubmitProblems, Unready,

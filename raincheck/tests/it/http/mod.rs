@@ -3,8 +3,11 @@
 mod bad;
 mod batch;
 mod bytes;
+mod conditions;
 mod control;
 mod drain;
+mod forms;
+mod framing;
 mod fuzz;
 mod gone;
 mod greedy;
