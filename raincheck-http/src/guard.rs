@@ -27,9 +27,9 @@ pub struct Guard {
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 const EXPOSED: &str = "Location, Content-Location, Retry-After, ETag, Preference-Applied, Idempotency-Replayed, \
-                       Raincheck-Coalesced, Raincheck-Attempt, Link, Content-Range, Content-Disposition";
-const ASKED: &str = "Authorization, Content-Type, Prefer, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, Last-Event-ID, \
-                     traceparent, Content-Disposition";
+                       Raincheck-Cached, Raincheck-Coalesced, Raincheck-Attempt, Link, Content-Range, Content-Disposition";
+const ASKED: &str = "Authorization, Content-Type, Content-Encoding, Prefer, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, Last-Event-ID, \
+                     traceparent, tracestate, Content-Disposition";
 
 /// Why a request does not pass.
 #[derive(Debug)]
@@ -84,7 +84,8 @@ impl Guard {
             return Ok(Principal::Nobody);
         }
         let host = host(request).ok_or_else(|| Problem::bad("exactly one Host header is required"))?;
-        if !self.knows(host) {
+        let name = without_port(host).ok_or_else(|| Problem::bad("the port of the Host header is none: 1 to 65535"))?;
+        if !self.knows(host, name) {
             let detail = "list the host under server.hosts, or set server.public_url";
             return Err(Problem::new(problem::MISDIRECTED).detail(detail).into());
         }
@@ -97,12 +98,27 @@ impl Guard {
         let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let upgrade = headers.contains_key(header::UPGRADE);
         if foreign && (unsafe_method || upgrade) && !(allowed && headers.contains_key(header::AUTHORIZATION)) {
-            let detail = "a page of another origin must not do this: list it under `cors_origins` in [server], and let it send a token";
-            return Err(Problem::new(problem::FORBIDDEN).detail(detail).into());
+            return Err(Problem::new(problem::FORBIDDEN).detail(self.how_from_a_page(allowed)).into());
         }
         let token = bearer(headers);
         let principal = self.principal(token);
-        if principal.may(scope) { Ok(principal) } else { Err(unauthorized(token.is_some()).into()) }
+        if principal.may(scope) { Ok(principal) } else { Err(unauthorized(headers, token.is_some()).into()) }
+    }
+
+    /// What a page of another origin needs, of an origin that is `allowed` or not.
+    fn how_from_a_page(&self, allowed: bool) -> &'static str {
+        match (allowed, self.token.is_some()) {
+            (true, true) => {
+                "a page of this origin may do this with the server's token: send `Authorization: Bearer TOKEN`"
+            }
+            (true, false) => {
+                "a page of this origin may do this with the server's token, and the server has none: set \
+                 RAINCHECK_ADMIN_TOKEN or `admin_token` in [server], and send `Authorization: Bearer TOKEN`"
+            }
+            (false, _) => {
+                "a page of another origin must not do this: list it under `cors_origins` in [server], and let it send a token"
+            }
+        }
     }
 
     /// Who shows this token.
@@ -113,8 +129,7 @@ impl Guard {
         if token.is_some_and(is_it) { Principal::Admin } else { Principal::Nobody }
     }
 
-    fn knows(&self, host: &str) -> bool {
-        let name = without_port(host);
+    fn knows(&self, host: &str, name: &str) -> bool {
         let listed = |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name);
         ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| name.eq_ignore_ascii_case(local))
             || self.public_host.iter().any(listed)
@@ -153,12 +168,20 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A token is needed, or another one.
-fn unauthorized(is_shown: bool) -> Problem {
+fn unauthorized(headers: &HeaderMap, is_shown: bool) -> Problem {
     let challenge = match is_shown {
         true => "Bearer realm=\"raincheck\", error=\"invalid_token\"",
         false => "Bearer realm=\"raincheck\"",
     };
-    let detail = "send the server's token as `Authorization: Bearer TOKEN`";
+    let wrong = match (is_shown, headers.contains_key(header::AUTHORIZATION)) {
+        (true, _) => "this token is not the server's: ",
+        (false, true) => "the scheme of `Authorization` is not Bearer: ",
+        (false, false) => "",
+    };
+    let detail = format!(
+        "{wrong}send the server's token as `Authorization: Bearer TOKEN`; whoever runs the server has it from \
+         RAINCHECK_ADMIN_TOKEN or `admin_token` in [server]"
+    );
     Problem::new(problem::UNAUTHORIZED)
         .detail(detail)
         .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
@@ -184,10 +207,16 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
     }
 }
 
-fn without_port(host: &str) -> &str {
+/// The name of a host, which may be an IPv6 address in brackets; nothing where what follows it is no port. A port may be
+/// empty (RFC 3986 section 3.2.3).
+fn without_port(host: &str) -> Option<&str> {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty() => name,
-        _ => host,
+        Some((name, "")) => Some(name),
+        Some((name, port)) if !port.ends_with(']') => {
+            let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+            is_port.then_some(name)
+        }
+        _ => Some(host),
     }
 }
 
@@ -226,9 +255,18 @@ mod tests {
             hosts: vec!["raincheck:8202".to_owned(), "inner".to_owned()],
             ..Options::default()
         };
-        for good in
-            ["localhost", "127.0.0.1:1", "[::1]:8202", "LOCALHOST:8", "jobs.example.com", "raincheck:8202", "inner:9"]
-        {
+        for good in [
+            "localhost",
+            "localhost:",
+            "127.0.0.1:1",
+            "[::1]",
+            "[::1]:8202",
+            "localhost:65535",
+            "LOCALHOST:8",
+            "jobs.example.com",
+            "raincheck:8202",
+            "inner:9",
+        ] {
             assert_eq!(status(&options, "GET", &[("host", good)]), 200, "{good}");
         }
         for bad in [
@@ -240,6 +278,11 @@ mod tests {
             "example.com",
         ] {
             assert_eq!(status(&options, "GET", &[("host", bad)]), 421, "{bad}");
+        }
+        for none in
+            ["localhost:99999", "localhost:65536", "localhost:0", "localhost:8a", "localhost:+80", "[::1]:99999", "a:b"]
+        {
+            assert_eq!(status(&options, "GET", &[("host", none)]), 400, "{none}");
         }
         assert_eq!(status(&options, "GET", &[]), 400);
         assert_eq!(status(&options, "GET", &[("host", "localhost"), ("host", "localhost")]), 400);
@@ -278,6 +321,38 @@ mod tests {
             ),
             401
         );
+    }
+
+    /// What a refusal says.
+    fn detail(options: &Options, headers: &[(&str, &str)]) -> String {
+        let mut request = Request::builder().method("POST").uri("/jobs").header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match Guard::new(options).admit(&request.body(()).unwrap(), Scope::Submit) {
+            Err(Refused::Problem(problem)) => problem.to_string(),
+            passed => panic!("{passed:?}"),
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let page = ("origin", "https://app.example.com");
+        let origins = vec!["https://app.example.com".to_owned()];
+        let open = Options { cors_origins: origins.clone(), ..Options::default() };
+        let guarded = Options { admin_token: Some("secret".to_owned()), ..open.clone() };
+        assert!(detail(&Options::default(), &[page]).contains("list it under `cors_origins`"));
+        assert!(detail(&open, &[page]).contains("the server has none: set RAINCHECK_ADMIN_TOKEN"));
+        let said = detail(&guarded, &[page]);
+        assert!(said.contains("send `Authorization: Bearer TOKEN`") && !said.contains("has none"), "{said}");
+        for (shown, wrong) in
+            [(None, "unauthorized: send"), (Some("Bearer x"), "this token is not"), (Some("Basic x"), "the scheme")]
+        {
+            let headers: Vec<_> = shown.iter().map(|shown| ("authorization", *shown)).collect();
+            let said = detail(&guarded, &headers);
+            assert!(said.contains(wrong) && said.contains("`Authorization: Bearer TOKEN`"), "{said}");
+            assert!(said.contains("RAINCHECK_ADMIN_TOKEN"), "{said}");
+        }
     }
 
     #[test]
