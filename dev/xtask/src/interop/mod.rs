@@ -1,6 +1,8 @@
 //! Other people's programs, unmodified, against the release binary: each check is a row, with its scripts and the versions
 //! of what it needs in `dev/interop/NAME/`.
 
+mod http;
+
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -14,7 +16,11 @@ struct Check {
     run: fn() -> Result<()>,
 }
 
-const CHECKS: &[Check] = &[];
+const CHECKS: &[Check] = &[Check {
+    name: "http",
+    about: "httplint on every route and status; curl with forms, gzip and too much",
+    run: http::check,
+}];
 
 /// All checks: the step of `cargo xtask test`.
 pub fn step() -> Result<()> {
