@@ -140,6 +140,12 @@ async fn gzip_is_undone_wherever_a_body_is_taken() {
     post(&format!("{lease}/complete"), "text/plain", gzip(large.as_bytes())).await.is(200);
     let result = server.get(&format!("{job}/result")).await;
     assert_eq!((result.is(200).text(), result.header("content-encoding")), (large, ""));
+    // The coding is the message's: with it or without, it is the same input.
+    let keyed = "/kinds/x/jobs?key=one";
+    let plain = send(server.ask(Method::POST, keyed).header("content-type", "text/plain").body("same")).await;
+    let coded = post(keyed, "text/plain", gzip(b"same")).await;
+    assert_eq!(coded.is(202).header("idempotency-replayed"), "true");
+    assert_eq!(coded.json()["id"], plain.is(202).json()["id"]);
     // What is not gzip, or not all of it.
     let whole = gzip(br#"{"kind": "k"}"#);
     for body in [b"{}".to_vec(), whole[..whole.len() - 1].to_vec(), whole[..5].to_vec()] {
