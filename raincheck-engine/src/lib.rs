@@ -88,7 +88,7 @@ pub use observe::Until;
 pub use raincheck_core::digest;
 pub use readers::{Lag, Reader, ReaderError};
 pub use request::{InvalidRequest, compare, sameness};
-pub use rerun::RerunError;
+pub use rerun::{RerunError, RerunRequest};
 pub use settings::Settings;
 pub use stats::RunTimes;
 pub use store_stats::StoreStats;

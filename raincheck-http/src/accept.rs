@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use http::Request;
+use http::header::{CONNECTION, HeaderValue};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::front::Front;
+use super::linger::Watched;
 use super::peer::{Buffers, Line, Peer};
 use super::problem::Untold;
 
@@ -110,19 +114,27 @@ async fn connection(stream: TcpStream, front: Front, caps: Caps, ends: Ends, buf
     }
     let peer = Peer::new(stream, buffers, kept, caps.stalled);
     let line = peer.line();
+    let shutdown = ends.shutdown.clone();
     line.clone().scope(talk(peer, &line, &front, caps, deadline, ends)).await;
+    tokio::select! {
+        () = line.linger() => {}
+        () = shutdown.cancelled() => {}
+    }
     front.unheard(line.unheard()).await;
 }
 
 async fn talk(peer: Peer, line: &Line, front: &Front, caps: Caps, deadline: Instant, ends: Ends) {
     let _open = front.connection();
     let asked = AtomicBool::new(false);
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
         line.begin();
         async move {
-            let answer = front.answer(request, line.is_kept()).await;
+            let mut answer = front.answer(request.map(Watched::new), line.is_kept()).await;
             line.end();
+            if line.closes() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             match answer.extensions().get::<Untold>() {
                 // Ends the connection.
                 Some(_) => Err("nobody knows whether it was done"),

@@ -21,7 +21,7 @@ use super::problem::Untold;
 /// [`Engine::drain`] first: streams and waits end then. Each call makes a router with bounds of its own; clone it instead.
 ///
 /// # Errors
-/// When `public_url` is not a URL.
+/// When `public_url` is not a URL, or nobody can show the token.
 pub fn router(engine: Engine, options: Options) -> anyhow::Result<Router> {
     let front = Front::new(engine, Arc::new(options))?;
     Ok(Router::new().fallback(move |request: Request| {

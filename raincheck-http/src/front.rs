@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::body::{Bytes, HttpBody};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
-use http::Request;
-use http::header::{CACHE_CONTROL, CONNECTION, HeaderValue, ORIGIN};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderValue, ORIGIN};
+use http::{Request, StatusCode};
 use raincheck_core::LeaseRef;
 use raincheck_engine::Engine;
 use tower::Service;
@@ -33,7 +33,7 @@ impl Front {
     /// On this engine.
     ///
     /// # Errors
-    /// When `public_url` is not a URL.
+    /// When `public_url` is not a URL, or nobody can show the token.
     pub fn new(engine: Engine, options: Arc<Options>) -> anyhow::Result<Self> {
         let server = Server::new(engine, options, document::text)?;
         Ok(Front { router: routes::router(server.clone()), server })
@@ -78,6 +78,10 @@ impl Front {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.server.guard.expose(&mut response, origin);
+        // axum says 0 of each empty body to a HEAD; of these two it is not so (RFC 9110 section 8.6).
+        if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
         // Nothing is kept by a cache unless it is meant to be: even a 404 or a 204 may be by default.
         response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         let class = usize::from(response.status().as_u16() / 100);

@@ -32,9 +32,9 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SHOWN_BYTES: usize = 100;
 
 const EXPOSED: &str = "Location, Content-Location, Retry-After, ETag, Preference-Applied, Idempotency-Replayed, \
-                       Raincheck-Coalesced, Raincheck-Attempt, Link, Content-Range, Content-Disposition";
-const ASKED: &str = "Authorization, Content-Type, Prefer, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, Last-Event-ID, \
-                     traceparent, Content-Disposition";
+                       Raincheck-Cached, Raincheck-Coalesced, Raincheck-Attempt, Link, Content-Range, Content-Disposition";
+const ASKED: &str = "Authorization, Content-Type, Content-Encoding, Prefer, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, Last-Event-ID, \
+                     traceparent, tracestate, Content-Disposition";
 
 /// Why a request does not pass.
 #[derive(Debug)]
@@ -89,6 +89,9 @@ impl Guard {
             return Ok(Principal::Nobody);
         }
         let host = host(request).ok_or_else(|| Problem::bad("exactly one Host header is required"))?;
+        if !is_host(host) {
+            return Err(Problem::bad("the port of the Host header is none: 1 to 65535").into());
+        }
         let token = bearer(headers);
         // A page that was rebound to this address has no token.
         if !self.hosts.know(host) && (self.token.is_none() || self.principal(token) == Principal::Nobody) {
@@ -103,10 +106,31 @@ impl Guard {
         let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let upgrade = handshake::wanted(headers);
         if foreign && (unsafe_method || upgrade) && !(allowed && headers.contains_key(header::AUTHORIZATION)) {
-            return Err(foreign_page(headers, host).into());
+            return Err(self.foreign_page(headers, host, allowed).into());
         }
         let principal = self.principal(token);
-        if principal.may(scope) { Ok(principal) } else { Err(unauthorized(token.is_some()).into()) }
+        if principal.may(scope) { Ok(principal) } else { Err(unauthorized(headers, token.is_some()).into()) }
+    }
+
+    /// A page of another origin wants to change something, of an origin that is `allowed` or not.
+    fn foreign_page(&self, headers: &HeaderMap, host: &str, allowed: bool) -> Problem {
+        let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or("another site");
+        let (origin, host) = (cut(origin, SHOWN_BYTES), cut(host, SHOWN_BYTES));
+        let detail = match (allowed, self.token.is_some()) {
+            (true, true) => {
+                format!("a page of `{origin}` may do this with the server's token: send `Authorization: Bearer TOKEN`")
+            }
+            (true, false) => format!(
+                "a page of `{origin}` may do this with the server's token, and the server has none: set \
+                 RAINCHECK_ADMIN_TOKEN or `admin_token` in [server], and send `Authorization: Bearer TOKEN`"
+            ),
+            (false, _) => format!(
+                "a page of `{origin}` must not do this to `{host}`: if that is this server's own page behind a proxy, set \
+                 `public_url` in [server], or let the proxy pass the Host on; else list the origin under `cors_origins` \
+                 there, and let the page send a token"
+            ),
+        };
+        Problem::new(problem::FORBIDDEN).detail(detail)
     }
 
     /// Who shows this token.
@@ -149,12 +173,20 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A token is needed, or another one.
-fn unauthorized(is_shown: bool) -> Problem {
+fn unauthorized(headers: &HeaderMap, is_shown: bool) -> Problem {
     let challenge = match is_shown {
         true => "Bearer realm=\"raincheck\", error=\"invalid_token\"",
         false => "Bearer realm=\"raincheck\"",
     };
-    let detail = "send the server's token as `Authorization: Bearer TOKEN`";
+    let wrong = match (is_shown, headers.contains_key(header::AUTHORIZATION)) {
+        (true, _) => "this token is not the server's: ",
+        (false, true) => "the scheme of `Authorization` is not Bearer: ",
+        (false, false) => "",
+    };
+    let detail = format!(
+        "{wrong}send the server's token as `Authorization: Bearer TOKEN`; whoever runs the server has it from \
+         RAINCHECK_ADMIN_TOKEN or `admin_token` in [server]"
+    );
     Problem::new(problem::UNAUTHORIZED)
         .detail(detail)
         .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
@@ -168,18 +200,6 @@ fn misdirected(host: &str) -> Problem {
          callers use; a request with the server's token may use any"
     );
     Problem::new(problem::MISDIRECTED).detail(detail)
-}
-
-/// A page of another origin wants to change something.
-fn foreign_page(headers: &HeaderMap, host: &str) -> Problem {
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or("another site");
-    let (origin, host) = (cut(origin, SHOWN_BYTES), cut(host, SHOWN_BYTES));
-    let detail = format!(
-        "a page of `{origin}` must not do this to `{host}`: if that is this server's own page behind a proxy, set \
-         `public_url` in [server], or let the proxy pass the Host on; else list the origin under `cors_origins` there, and \
-         let the page send a token"
-    );
-    Problem::new(problem::FORBIDDEN).detail(detail)
 }
 
 fn preflight() -> Response {
@@ -199,6 +219,17 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
     match request.uri().authority() {
         Some(authority) => Some(authority.as_str()),
         None => first.filter(|_| more.is_none())?.to_str().ok().filter(|host| !host.is_empty()),
+    }
+}
+
+/// Whether what follows the name of a host, which may be an IPv6 address in brackets, is a port. It may be empty (RFC 3986
+/// section 3.2.3).
+fn is_host(host: &str) -> bool {
+    match host.rsplit_once(':') {
+        Some((_, port)) if !port.is_empty() && !port.ends_with(']') => {
+            port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        }
+        _ => true,
     }
 }
 
@@ -237,9 +268,18 @@ mod tests {
             hosts: vec![HostPattern::read("raincheck:8202").unwrap(), HostPattern::read("inner").unwrap()],
             ..Options::default()
         };
-        for good in
-            ["localhost", "127.0.0.1:1", "[::1]:8202", "LOCALHOST:8", "jobs.example.com", "raincheck:8202", "inner:9"]
-        {
+        for good in [
+            "localhost",
+            "localhost:",
+            "127.0.0.1:1",
+            "[::1]",
+            "[::1]:8202",
+            "localhost:65535",
+            "LOCALHOST:8",
+            "jobs.example.com",
+            "raincheck:8202",
+            "inner:9",
+        ] {
             assert_eq!(status(&options, "GET", &[("host", good)]), 200, "{good}");
         }
         for bad in [
@@ -251,6 +291,11 @@ mod tests {
             "example.com",
         ] {
             assert_eq!(status(&options, "GET", &[("host", bad)]), 421, "{bad}");
+        }
+        for none in
+            ["localhost:99999", "localhost:65536", "localhost:0", "localhost:8a", "localhost:+80", "[::1]:99999", "a:b"]
+        {
+            assert_eq!(status(&options, "GET", &[("host", none)]), 400, "{none}");
         }
         // A page that was rebound has no token.
         let guarded = Options { admin_token: Some("secret".to_owned()), ..Options::default() };
@@ -294,6 +339,38 @@ mod tests {
             ),
             401
         );
+    }
+
+    /// What a refusal says.
+    fn detail(options: &Options, headers: &[(&str, &str)]) -> String {
+        let mut request = Request::builder().method("POST").uri("/jobs").header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        match Guard::new(options).admit(&request.body(()).unwrap(), Scope::Submit) {
+            Err(Refused::Problem(problem)) => problem.to_string(),
+            passed => panic!("{passed:?}"),
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let page = ("origin", "https://app.example.com");
+        let origins = vec!["https://app.example.com".to_owned()];
+        let open = Options { cors_origins: origins.clone(), ..Options::default() };
+        let guarded = Options { admin_token: Some("secret".to_owned()), ..open.clone() };
+        assert!(detail(&Options::default(), &[page]).contains("list the origin under `cors_origins`"));
+        assert!(detail(&open, &[page]).contains("the server has none: set RAINCHECK_ADMIN_TOKEN"));
+        let said = detail(&guarded, &[page]);
+        assert!(said.contains("send `Authorization: Bearer TOKEN`") && !said.contains("has none"), "{said}");
+        for (shown, wrong) in
+            [(None, "unauthorized: send"), (Some("Bearer x"), "this token is not"), (Some("Basic x"), "the scheme")]
+        {
+            let headers: Vec<_> = shown.iter().map(|shown| ("authorization", *shown)).collect();
+            let said = detail(&guarded, &headers);
+            assert!(said.contains(wrong) && said.contains("`Authorization: Bearer TOKEN`"), "{said}");
+            assert!(said.contains("RAINCHECK_ADMIN_TOKEN"), "{said}");
+        }
     }
 
     #[test]

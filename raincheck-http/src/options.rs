@@ -70,6 +70,12 @@ pub fn tells_failure(status: u16) -> bool {
     status == 200 || (400..600).contains(&status)
 }
 
+/// Whether a client can show this token in a header: it is of visible ASCII, without spaces (RFC 6750 section 2.1 takes even
+/// less).
+pub fn can_be_shown(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Bounds of what comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

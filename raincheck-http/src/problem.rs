@@ -283,8 +283,9 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.extend(std::mem::take(&mut self.0.headers));
-        if self.0.row.slug == DRAINING.slug {
-            // The next request may reach another server by the same address.
+        // While it drains, the next request may reach another server by the same address; after the others nobody knows where
+        // it would begin (RFC 9110 section 15.5.9, RFC 9112 section 6.3).
+        if [DRAINING, REQUEST_TIMEOUT, NOT_IMPLEMENTED].iter().any(|row| row.slug == self.0.row.slug) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self.0.is_untold {
@@ -319,9 +320,12 @@ impl fmt::Display for Problem {
     }
 }
 
+impl std::error::Error for Problem {}
+
 impl From<QueueError> for Problem {
     fn from(error: QueueError) -> Self {
         match error {
+            QueueError::OtherVersion => Problem::new(PRECONDITION).detail("GET shows its settings as they are now"),
             QueueError::TooMany => Problem::invalid(vec![Violation::new(String::new(), error.to_string())]),
             QueueError::Store(error) => error.into(),
         }

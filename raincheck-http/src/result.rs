@@ -49,7 +49,8 @@ async fn serve(
     headers: &HeaderMap,
     content: &Content,
 ) -> Result<Response, Problem> {
-    if matches!(content.payload, Payload::Empty) {
+    // An empty file has a type.
+    if matches!(content.payload, Payload::Empty) && content.content_type.is_none() {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         return Ok(response);

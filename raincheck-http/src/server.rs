@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::base::Base;
 use super::damaged::Damaged;
 use super::guard::Guard;
-use super::options::Options;
+use super::options::{Options, can_be_shown};
 use super::pace::Pace;
 use super::peer;
 use super::places::Places;
@@ -58,8 +58,13 @@ impl Server {
     /// On this engine.
     ///
     /// # Errors
-    /// When `public_url` is not a URL.
+    /// When `public_url` is not a URL, or nobody can show the token.
     pub fn new(engine: Engine, options: Arc<Options>, describe: fn(&Options) -> Bytes) -> anyhow::Result<Self> {
+        let token = options.admin_token.as_deref();
+        anyhow::ensure!(
+            token.is_none_or(can_be_shown),
+            "the admin token has spaces or what is not ASCII: nobody can show it"
+        );
         Ok(Server(Arc::new(Shared {
             public: options.public_url.as_deref().map(Base::public).transpose()?,
             guard: Guard::new(&options),

@@ -13,8 +13,8 @@ use raincheck_core::{
 pub enum Found<T> {
     /// It is there: this is what was read of it.
     Here(T),
-    /// It was there and has been purged.
-    Purged,
+    /// It was there, under this number, and has been purged.
+    Purged(JobNo),
     /// It never was, as far as anyone remembers.
     Unknown,
 }
@@ -77,6 +77,13 @@ pub struct ResultInfo {
     pub digest: Digest,
     /// The JSON text, when it is JSON of at most [`raincheck_core::limits::INLINE_BYTES`].
     pub value: Option<Bytes>,
+}
+
+impl ResultInfo {
+    /// Whether there is one: a run may end without. An empty file is one, of a type.
+    pub fn is_there(&self) -> bool {
+        self.size > 0 || self.content_type.is_some()
+    }
 }
 
 /// Which jobs to list. Everything given must hold.

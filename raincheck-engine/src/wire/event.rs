@@ -69,7 +69,7 @@ pub fn write_event(
         EventData::Gone(_) => {}
         EventData::Succeeded if form.result => {
             out.key("data").begin();
-            match result.filter(|result| result.size > 0) {
+            match result.filter(|result| result.is_there()) {
                 Some(result) => {
                     out.key("result").begin();
                     out.key("href");

@@ -138,7 +138,7 @@ pub fn write_job_members(out: &mut Json, view: &JobView<'_>) {
 }
 
 fn write_end(out: &mut Json, view: &JobView<'_>, id: &str) {
-    match view.result.filter(|result| result.size > 0) {
+    match view.result.filter(|result| result.is_there()) {
         Some(result) => write_result(out, view, id, result),
         None => member!(out, "result").null(),
     }

@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::answer::json;
 use crate::ask::Ask;
 use crate::body;
+use crate::encoding::{Decoded, decoded};
 use crate::path::LeasePath;
 use crate::problem::{self, Problem};
 use crate::submit::raw::media_type;
@@ -66,10 +67,8 @@ struct Target {
     offset: Option<u64>,
 }
 
-async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, Problem> {
-    if let Err(refused) = body::refuse_encoding(&ask.headers) {
-        return Err(body::refuse(&ask.headers, body, refused).await);
-    }
+async fn append(ask: &Ask, mut to: Target, body: Body) -> Result<Response, Problem> {
+    let Decoded { mut body, .. } = decoded(&ask.headers, body).await?;
     let end = match take(ask, &mut to, &mut body).await {
         Ok(end) => end,
         Err(refused) => {

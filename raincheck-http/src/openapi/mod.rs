@@ -20,8 +20,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 pub use event::{EventPage, JobEventPage};
 pub use finish::{Row, finish};
 pub use parameters::{
-    FailureParameters, FeedParameters, IncludeParameters, ListParameters, PageParameters, PreconditionParameters,
-    RawParameters, SubmitParameters, TailParameters, WaitParameters,
+    FailureParameters, FeedParameters, IncludeParameters, JobPrecondition, ListParameters, PageParameters,
+    PreconditionParameters, RawParameters, SubmitParameters, TailParameters, WaitParameters,
 };
 pub use problems::{
     ChangeProblems, ControlProblems, JobProblems, ObjectProblems, ProbeProblems, PutProblems, ReadProblems,

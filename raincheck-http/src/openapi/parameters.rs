@@ -103,6 +103,15 @@ pub struct PreconditionParameters {
     if_none_match: Option<String>,
 }
 
+/// What a change of a job takes for granted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct JobPrecondition {
+    /// The `ETag` that the job was read with, several of them, or `*` for any job that is there.
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+}
+
 /// Which page of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

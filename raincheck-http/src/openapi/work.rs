@@ -27,6 +27,8 @@ pub struct Lease {
     ttl_seconds: f64,
     heartbeat_seconds: f64,
     traceparent: Option<String>,
+    /// What tracing systems say beside it.
+    tracestate: Option<String>,
     limits: LeaseLimits,
 }
 

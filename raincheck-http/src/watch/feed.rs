@@ -85,7 +85,7 @@ impl Begin {
 
 async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
     let job = match query.read("job", "must be the id of a job", |text| text.parse().ok())? {
-        Some(id) => Some(app.job_row(id).await?.no),
+        Some(id) => Some(app.job_no(id).await?),
         None => None,
     };
     Ok(EventFilter { queues: query.names("queue")?, kinds: query.names("kind")?, states: query.states()?, job })

@@ -15,13 +15,13 @@ async fn states(world: &World) -> [u64; 7] {
 pub async fn follow_every_move(world: &mut World) {
     let job = world.create(NewJob { delay: 1_000, ..new_job() }).await;
     assert_eq!(states(world).await, [1, 0, 0, 0, 0, 0, 0]);
-    world.one(Command::RunNow(job.no)).await;
+    world.one(Command::RunNow(job.no, None)).await;
     assert_eq!(states(world).await, [0, 1, 0, 0, 0, 0, 0]);
     let lease = world.run_one().await;
     assert_eq!(states(world).await, [0, 0, 0, 1, 0, 0, 0]);
     world.end(lease, fail("no")).await;
     assert_eq!(states(world).await, [1, 0, 0, 0, 0, 0, 0]);
-    world.one(Command::RunNow(job.no)).await;
+    world.one(Command::RunNow(job.no, None)).await;
     let lease = world.run_one().await;
     world.end(lease, complete("1")).await;
     assert_eq!(states(world).await, [0, 0, 0, 0, 1, 0, 0]);

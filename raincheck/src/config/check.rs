@@ -80,6 +80,13 @@ impl Faults<'_> {
         if !raincheck_http::tells_failure(server.failed_status) {
             self.add(&["server", "failed_status"], "must be 200 or an HTTP status from 400 to 599");
         }
+        if let Some(token) = server.admin_token.as_ref()
+            && !raincheck_http::can_be_shown(token.reveal())
+        {
+            let message = "holds spaces or what is not visible ASCII, so nobody can send it in a header: take another, as \
+                           `head -c 24 /dev/urandom | base64` makes it";
+            self.add(&["server", "admin_token"], message);
+        }
         self.store(settings);
         let feed = &settings.feed;
         for (name, number) in [("keep", feed.keep.0 as u64), ("max", feed.max.0)] {

@@ -1,6 +1,7 @@
 //! Other people's programs, unmodified, against the release binary: each check is a row, with its scripts and the versions
 //! of what it needs in `dev/interop/NAME/`.
 
+mod http;
 mod openapi;
 mod prometheus;
 mod proxies;
@@ -19,6 +20,12 @@ struct Check {
 }
 
 const CHECKS: &[Check] = &[
+    Check {
+        name: "http",
+        about: "httplint on every route and status; curl with forms, gzip and too much",
+        run: http::check,
+        waits: false,
+    },
     Check {
         name: "openapi",
         about: "the OpenAPI document is valid, and bytes pass clients that are made of it",

@@ -157,8 +157,11 @@ const POSTGRES_NEXT: &str = "is PostgreSQL running there, may this user in, and 
 /// Sets the limits of the queues that the file owns.
 async fn own_queues(engine: &Engine, config: &Config) -> Result<(), Failure> {
     for (name, queue) in &config.settings.queues {
-        let patch =
-            QueuePatch { paused: None, max_queued: Some(queue.max_queued), concurrency: Some(queue.concurrency) };
+        let patch = QueuePatch {
+            max_queued: Some(queue.max_queued),
+            concurrency: Some(queue.concurrency),
+            ..QueuePatch::default()
+        };
         let set = engine.set_queue(options::name(name)?, patch).await;
         set.map_err(|error| Failure::new(Exit::Failed, format!("cannot set up queue {name}: {error}")))?;
     }

@@ -3,9 +3,12 @@
 mod bad;
 mod batch;
 mod bytes;
+mod conditions;
 mod control;
 mod described;
 mod drain;
+mod forms;
+mod framing;
 mod fuzz;
 mod gone;
 mod greedy;

@@ -34,6 +34,22 @@ async fn a_page_for_every_job_and_hostile_text_stays_text() {
 }
 
 #[tokio::test]
+async fn a_page_is_for_browsers() {
+    let server = TestServer::new().await;
+    let job = server.job().await;
+    let java = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2";
+    for (accept, mode, status) in [(java, None, 202), ("text/html", None, 200), (java, Some("navigate"), 200)] {
+        let request = server.ask(Method::GET, &job).header("accept", accept);
+        let request = mode.into_iter().fold(request, |request, mode| request.header("sec-fetch-mode", mode));
+        let reply = send(request).await;
+        let media = if status == 202 { "application/json" } else { "text/html; charset=utf-8" };
+        assert_eq!(reply.is(status).header("content-type"), media, "{accept} {mode:?}");
+    }
+    let missing = send(server.ask(Method::GET, "/nothing").header("accept", java)).await;
+    assert_eq!(missing.is(404).slug(), "not-found");
+}
+
+#[tokio::test]
 async fn the_start_page_shows_how_to_begin_and_then_what_there_is() {
     let server = TestServer::new().await;
     let empty = server.get("/").await;
