@@ -135,7 +135,7 @@ pub struct RawParameters {
     /// Not before so long from now.
     #[param(pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$")]
     delay: Option<String>,
-    /// Not before this time.
+    /// Not before this time, at most a hundred years ahead.
     #[param(format = DateTime)]
     run_at: Option<String>,
     /// Fails unless started by then.

@@ -45,7 +45,7 @@ pub struct NewJobBody<'a> {
     /// Not before so long from now.
     #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "10m")]
     pub delay: Option<Duration>,
-    /// Not before this time.
+    /// Not before this time, at most a hundred years ahead.
     #[serde(borrow)]
     #[schema(format = DateTime)]
     pub run_at: Option<Cow<'a, str>>,
