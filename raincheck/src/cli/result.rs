@@ -81,7 +81,8 @@ async fn save(client: &Client, id: &str, path: PathBuf) -> Result<Exit, Failure>
                 // What is left of it bears a name that says so.
                 let _ = std::fs::remove_file(&part);
             }
-            return Err(lost(&error, id, 0));
+            // A pipe by its name is still one.
+            return Err(closed(Some(&error)).map_or_else(|| lost(&error, id, 0), output::unwritable));
         }
     };
     file.flush().await.map_err(unwritable)?;
@@ -111,14 +112,20 @@ async fn copy(client: &Client, id: &str) -> Result<(), Failure> {
     let mut written = 0;
     let mut stdout = tokio_util::io::InspectWriter::new(tokio::io::stdout(), |bytes: &[u8]| written += bytes.len());
     let copied = client.result(id, &mut stdout).await;
-    if let Err(Error::Io { source, .. }) = &copied
-        && source.kind() == ErrorKind::BrokenPipe
-    {
-        return Err(output::unwritable(source));
+    if let Some(closed) = closed(copied.as_ref().err()) {
+        return Err(output::unwritable(closed));
     }
     stdout.flush().await.map_err(|error| output::unwritable(&error))?;
     copied.map_err(|error| lost(&error, id, written))?;
     Ok(())
+}
+
+/// Whether it says that nobody reads any more what is written.
+fn closed(error: Option<&Error>) -> Option<&std::io::Error> {
+    match error {
+        Some(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Some(source),
+        _ => None,
+    }
 }
 
 /// Why there is no whole result, after so many bytes of it.

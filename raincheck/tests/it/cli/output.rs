@@ -11,7 +11,13 @@ fn a_pipe_that_is_closed_ends_a_command_quietly() {
     // More than a pipe holds, so that the end of it is met.
     let id = cli.feed(&["submit", "k", "--file", "-"], &[b'x'; 3 << 20]).well();
     cli.run(&["wait", &id, "--timeout", "20s"]).well();
-    for arguments in [&["result", &id][..], &["result", &id, "-o", "-"], &["openapi"], &["completion", "bash"]] {
+    for arguments in [
+        &["result", &id][..],
+        &["result", &id, "-o", "-"],
+        &["result", &id, "-o", "/dev/stdout"],
+        &["openapi"],
+        &["completion", "bash"],
+    ] {
         let mut child = cli.command(arguments).spawn().unwrap();
         let mut out = child.stdout.take().unwrap();
         out.read_exact(&mut [0]).unwrap();
