@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::disk::files::beside;
 use super::disk::read_only;
 use crate::StoreError;
 
@@ -22,10 +23,21 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     if fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return Ok(());
     }
-    match read_only::connect(path, true) {
+    match open(path) {
         Ok(db) => check_open(&db, path),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => Err(anothers(path)),
         Err(_) => Ok(()),
+    }
+}
+
+/// A crash in the first moment, when the file is marked, leaves its beginning and a journal. That is rolled back by who
+/// reads it next, and may write.
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    match fs::metadata(beside(path, "-journal")) {
+        Ok(journal) if journal.len() > 0 => {
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        }
+        _ => read_only::connect(path, true),
     }
 }
 

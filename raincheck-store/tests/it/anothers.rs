@@ -62,3 +62,20 @@ async fn a_database_of_ours_is_marked() {
     store.close().await;
     SqliteStore::open(options).unwrap().close().await;
 }
+
+/// The disk has the room for the first page, and not yet the page; its journal says that there was nothing before.
+#[tokio::test]
+async fn a_crash_while_it_is_marked_is_rolled_back() {
+    let folder = fresh();
+    let options = SqliteOptions { reserve_bytes: 0, ..SqliteOptions::in_folder(folder.path()) };
+    fs::write(&options.path, [0; 4096]).unwrap();
+    // Magic, no records, a nonce, no pages before, sectors of 512 bytes, pages of 4096.
+    let mut journal = vec![0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    for number in [0_u32, 7, 0, 512, 4096] {
+        journal.extend(number.to_be_bytes());
+    }
+    journal.resize(512, 0);
+    fs::write(folder.path().join("raincheck.db-journal"), journal).unwrap();
+    SqliteStore::open(options.clone()).unwrap().close().await;
+    assert_eq!(&fs::read(&options.path).unwrap()[68..72], b"Rain");
+}
