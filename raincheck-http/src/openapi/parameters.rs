@@ -181,7 +181,7 @@ pub struct RawParameters {
     priority: Option<i32>,
     /// Not before so long from now.
     delay: Option<Duration>,
-    /// Not before this time.
+    /// Not before this time, at most a hundred years ahead.
     #[param(format = DateTime)]
     run_at: Option<String>,
     /// Fails unless started by then.

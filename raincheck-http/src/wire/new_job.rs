@@ -48,7 +48,7 @@ pub struct NewJobBody<'a> {
     pub priority: Option<i64>,
     /// Not before so long from now.
     pub delay: Option<Duration>,
-    /// Not before this time.
+    /// Not before this time, at most a hundred years ahead.
     #[serde(borrow)]
     #[schema(format = DateTime)]
     pub run_at: Option<Cow<'a, str>>,

@@ -1,6 +1,6 @@
 //! What types alone can't say: names, programs, combinations.
 
-use std::{net::SocketAddr, path::Path};
+use std::path::Path;
 
 use raincheck_client::run::command::check_variable;
 use raincheck_core::{Name, limits};
@@ -61,9 +61,9 @@ impl Faults<'_> {
 
     fn server(&mut self, settings: &Settings) {
         let server = &settings.server;
-        if server.listen.parse::<SocketAddr>().is_err() {
+        if server.address().is_none() {
             let message = format!(
-                "`{}` is not an address and port: write 127.0.0.1:8202, [::1]:8202 or 0.0.0.0:8202",
+                "`{}` is not an address and port: write 127.0.0.1:8202, localhost:8202, [::1]:8202 or 0.0.0.0:8202",
                 server.listen
             );
             self.add(&["server", "listen"], message);

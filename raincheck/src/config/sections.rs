@@ -1,6 +1,10 @@
 //! The sections of the file: one struct each, one field a setting, its default beside it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
 
 use raincheck_core::{FeedRetention, limits};
 use raincheck_store::S3Options;
@@ -60,6 +64,17 @@ pub struct Server {
     pub admin_token: Option<Secret>,
     /// On shutdown, commands of kinds get so long to end by themselves.
     pub grace: Period,
+}
+
+impl Server {
+    /// The address and port to listen on; `localhost` is the one that clients go to if not told otherwise.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let address = match self.listen.strip_prefix("localhost:") {
+            Some(port) => return Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?))),
+            None => &self.listen,
+        };
+        address.parse().ok()
+    }
 }
 
 impl Default for Server {

@@ -6,6 +6,7 @@ mod feed;
 mod follow;
 mod mutant;
 mod postgres;
+mod program;
 mod rules;
 mod store;
 mod wire;
@@ -23,12 +24,15 @@ use feed::ON_FEED;
 use follow::OF_FOLLOW_UPS;
 use mutant::{Edit, Killer, Mutant};
 use postgres::ON_POSTGRES;
+use program::OF_THE_PROGRAM;
 use rules::OF_RULES;
 use store::OF_THE_STORE;
 use wire::ON_THE_WIRE;
 
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    [OF_RULES, OF_THE_STORE, ON_FEED, OF_FOLLOW_UPS, ON_POSTGRES, OF_WORKERS, ON_THE_WIRE].into_iter().flatten()
+    [OF_RULES, OF_THE_STORE, ON_FEED, OF_FOLLOW_UPS, ON_POSTGRES, OF_WORKERS, ON_THE_WIRE, OF_THE_PROGRAM]
+        .into_iter()
+        .flatten()
 }
 
 /// Far above what a build or a killer takes: a mutant that hangs is killed too.

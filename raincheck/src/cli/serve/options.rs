@@ -1,6 +1,6 @@
 //! From settings to the options of store, engine and HTTP.
 
-use std::{collections::HashMap, net::SocketAddr, path::Path, path::PathBuf};
+use std::{collections::HashMap, path::Path, path::PathBuf};
 
 use raincheck_core::{Defaults, KindDefaults, Method, Name, OnLost, Policy};
 use raincheck_http::{HostPattern, KindOptions, Limits, Live, Options};
@@ -17,8 +17,8 @@ use crate::{
 /// A schema that can't be read any more.
 pub fn http(config: &Config) -> Result<Options, Failure> {
     let (server, limits) = (&config.settings.server, &config.settings.limits);
-    let listen: SocketAddr =
-        server.listen.parse().map_err(|_| Failure::usage(format!("`{}` is not an address and port", server.listen)))?;
+    let listen =
+        server.address().ok_or_else(|| Failure::usage(format!("`{}` is not an address and port", server.listen)))?;
     // Built-in workers come in by the very address that it listens on.
     let own = (!listen.ip().is_unspecified()).then(|| listen.ip().to_string());
     let hosts = server.hosts.iter().cloned().chain(own).map(|host| HostPattern::read(&host).map_err(Failure::usage));

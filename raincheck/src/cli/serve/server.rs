@@ -26,6 +26,9 @@ const LAST: Duration = Duration::from_millis(1_500);
 /// Before that, what is left to hand back the jobs of commands that had to be killed.
 const HAND_BACK: Duration = Duration::from_millis(500);
 
+/// The fewest characters of a token where others reach the server: those of eight random bytes, written in hexadecimal.
+const TOKEN_LEAST: usize = 16;
+
 /// A running server.
 pub struct Server {
     address: SocketAddr,
@@ -197,12 +200,15 @@ async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failu
     Ok((engine, store))
 }
 
-/// Beyond loopback, without a token, everybody could run commands here.
+/// Beyond loopback, without a token that nobody guesses, everybody could run commands here.
 fn refuse_open(options: &raincheck_http::Options) -> Result<(), Failure> {
-    if options.listen.ip().is_loopback() || options.admin_token.is_some() {
-        return Ok(());
-    }
-    Err(Failure::usage(format!("{} can be reached by others, and no token is set", options.listen.ip()))
+    let why = match &options.admin_token {
+        _ if options.listen.ip().is_loopback() => return Ok(()),
+        Some(token) if token.chars().count() >= TOKEN_LEAST => return Ok(()),
+        Some(_) => format!("the token has fewer than {TOKEN_LEAST} characters and could be guessed"),
+        None => "no token is set".to_owned(),
+    };
+    Err(Failure::usage(format!("{} can be reached by others, and {why}", options.listen.ip()))
         .next("set one: export RAINCHECK_ADMIN_TOKEN=$(head -c 24 /dev/urandom | base64), or listen on 127.0.0.1"))
 }
 
@@ -241,7 +247,11 @@ mod tests {
         };
         assert!(refuse_open(&options("127.0.0.1:1", None)).is_ok());
         assert!(refuse_open(&options("[::1]:1", None)).is_ok());
-        assert!(refuse_open(&options("0.0.0.0:1", Some("x"))).is_ok());
+        assert!(refuse_open(&options("127.0.0.1:1", Some("x"))).is_ok());
+        assert!(refuse_open(&options("0.0.0.0:1", Some("0123456789abcdef"))).is_ok());
+        let short = refuse_open(&options("0.0.0.0:1", Some("0123456789abcde"))).unwrap_err();
+        assert!(short.message.contains("fewer than 16 characters") && short.exit == Exit::Usage, "{short}");
+        assert!(short.next.unwrap().contains("RAINCHECK_ADMIN_TOKEN"));
         for open in ["0.0.0.0:1", "[::]:1", "192.168.0.1:1"] {
             assert!(refuse_open(&options(open, None)).unwrap_err().next.unwrap().contains("RAINCHECK_ADMIN_TOKEN"));
         }

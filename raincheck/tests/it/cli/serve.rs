@@ -24,6 +24,27 @@ fn others_are_only_let_in_with_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let err = said(command(folder.path(), &["serve", "--listen", "0.0.0.0:0"]), None).with(2).err;
     assert!(err.contains("no token is set") && err.contains("RAINCHECK_ADMIN_TOKEN"), "{err}");
+    let mut guessed = command(folder.path(), &["serve", "--listen", "0.0.0.0:0"]);
+    guessed.env("RAINCHECK_ADMIN_TOKEN", "x");
+    let err = said(guessed, None).with(2).err;
+    assert!(err.contains("could be guessed") && err.contains("next: set one: export RAINCHECK_ADMIN_TOKEN="), "{err}");
+}
+
+#[test]
+fn localhost_is_where_clients_go_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server =
+        Worker(command(folder.path(), &["serve", "--listen", "localhost:0", "--ephemeral"]).spawn().unwrap());
+    let url = ready(&mut server);
+    let address = url.strip_prefix("http://").unwrap();
+    assert!(address.starts_with("127.0.0.1:"), "{url}");
+    // Without its scheme as well.
+    for server in [address.to_owned(), address.replace("127.0.0.1", "localhost")] {
+        said(command(folder.path(), &["list", "--server", &server]), None).well();
+    }
+    assert_eq!(server.stop(), Some(0));
+    let err = said(command(folder.path(), &["serve", "--listen", "localhost:http"]), None).with(2).err;
+    assert!(err.contains("write 127.0.0.1:8202, localhost:8202"), "{err}");
 }
 
 #[test]
@@ -34,7 +55,7 @@ fn a_token_is_asked_for() {
     let cli = Cli { server: Server::start(folder.path(), &["--config", &config]), folder };
     let err = cli.run(&["list"]).with(5).err;
     assert!(err.contains("RAINCHECK_TOKEN"), "{err}");
-    assert_eq!(cli.run(&["list", "--token", "s3cret"]).well(), "");
+    assert_eq!(cli.run(&["list", "--no-header", "--token", "s3cret"]).well(), "");
     let result = cli.run(&["submit", "k", "[1]", "--wait=20s", "--token", "s3cret"]).well();
     assert_eq!(result, "[1]", "the built-in worker has the token, too");
 }
