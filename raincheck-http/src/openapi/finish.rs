@@ -3,7 +3,7 @@
 use http::Method;
 use utoipa::openapi::path::{Operation, Parameter, PathItem};
 use utoipa::openapi::schema::{SchemaType, Type};
-use utoipa::openapi::{Components, OpenApi, RefOr, Schema, Server};
+use utoipa::openapi::{OpenApi, RefOr, Schema, Server};
 
 use super::{bytes, examples, headers, names, problems, security};
 
@@ -28,7 +28,7 @@ pub fn finish(document: &mut OpenApi, rows: impl IntoIterator<Item = Row>, url: 
             describe(operation, &row, file_bytes);
         }
     }
-    let mut components = document.components.take().unwrap_or_else(Components::new);
+    let mut components = document.components.take().unwrap_or_default();
     problems::define(&mut components);
     headers::define(&mut components);
     security::define(document, &mut components);

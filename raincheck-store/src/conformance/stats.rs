@@ -67,7 +67,7 @@ pub async fn oldest_at_the_head_of_each_line(world: &mut World) {
     world.create(new_of("a", "z")).await;
     assert_eq!(waits(world).await, waiting(&[("a", 1_000), ("b", 0)]));
     world.clock.advance(1_500);
-    world.one(Command::RunNow(later.no)).await;
+    world.one(Command::RunNow(later.no, None)).await;
     let pause = QueuePatch { paused: Some(true), ..QueuePatch::default() };
     world.one(Command::SetQueue(name("b"), pause)).await;
     assert_eq!(waits(world).await, waiting(&[("a", 1_000), ("b", 0), ("c", 3_500)]));

@@ -18,7 +18,8 @@ fn all(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 #[tokio::test]
 async fn another_programs_database_is_refused_and_left_as_it_is() {
-    let made: [(&str, fn(&Path)); 4] = [
+    type Made = fn(&Path);
+    let made: [(&str, Made); 4] = [
         ("tables", |path| Connection::open(path).unwrap().execute_batch("CREATE TABLE job (no)").unwrap()),
         ("a log", |path| {
             let batch = "PRAGMA journal_mode = WAL; CREATE TABLE bookmark (url)";

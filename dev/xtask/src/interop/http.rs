@@ -1,21 +1,19 @@
 //! `httplint` (the library behind REDbot) reads an answer of every route and status; curl sends forms and gzip.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
-use super::folder;
 use crate::install;
 use crate::live::{Scratch, Server};
-use crate::run::run;
+use crate::run::{root, run};
 
 const TOKEN: &str = "lint-token";
 
 /// The check.
 pub fn check() -> Result<()> {
-    let folder = folder("http");
+    let folder = root().join("dev/interop/http");
     let python = install::python(&folder)?;
     let (open_scratch, guarded_scratch) = (Scratch::new("http")?, Scratch::new("http-guarded")?);
     let open = Server::start(&open_scratch, Some(&folder.join("serve.toml")))?;
