@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api::Problem;
+use crate::api::{Problem, WireDuration};
 
 /// Whether the very same request may be answered otherwise later.
 pub(crate) fn is_transient(status: u16) -> bool {
@@ -47,7 +47,7 @@ pub enum Error {
     #[error("job {0} is not done yet")]
     NotDone(String),
     /// The time that the caller gave is over, or the server took a request and stayed silent.
-    #[error("not done within {} s", .0.as_secs_f64())]
+    #[error("not done within {}", WireDuration(*.0))]
     TimedOut(Duration),
     /// The base URL or the token cannot be used.
     #[error("{0}")]

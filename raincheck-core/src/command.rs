@@ -41,13 +41,15 @@ pub enum Command {
     Extend(LeaseRef, Millis),
     /// Bytes for a run's stream or log. Answered by [`Reply::Appended`], [`Reply::LeaseLost`], [`Reply::Full`].
     Append(Append),
-    /// Calls a job off. Answered by [`Reply::Job`], [`Reply::Finished`], [`Reply::Shared`] or [`Reply::Gone`].
+    /// Calls a job off. Answered by [`Reply::Job`], [`Reply::Finished`], [`Reply::Shared`], [`Reply::OtherVersion`] or
+    /// [`Reply::Gone`].
     Cancel(Cancel),
-    /// Makes a scheduled job due. Answered by [`Reply::Job`], [`Reply::NotWaiting`] or [`Reply::Gone`].
-    RunNow(JobNo),
+    /// Makes a scheduled job due; with a number, see [`Cancel::seq`]. Answered by [`Reply::Job`], [`Reply::NotWaiting`],
+    /// [`Reply::OtherVersion`] or [`Reply::Gone`].
+    RunNow(JobNo, Option<u32>),
     /// Forgets a finished job, leaving a tombstone. Answered by [`Reply::Purged`], [`Reply::NotFinished`], [`Reply::Gone`].
     Purge(JobNo),
-    /// Changes a queue's settings, making the queue if needed. Answered by [`Reply::Queue`].
+    /// Changes a queue's settings, making the queue if needed. Answered by [`Reply::Queue`] or [`Reply::OtherVersion`].
     SetQueue(Name, QueuePatch),
     /// Makes or replaces a named object. Answered by [`Reply::Put`], [`Reply::OtherVersion`] or [`Reply::Refused`].
     Put(Put),
@@ -154,6 +156,8 @@ pub struct Cancel {
     pub no: JobNo,
     /// Even when other callers share it.
     pub force: bool,
+    /// Only if its latest event has this number.
+    pub seq: Option<u32>,
 }
 
 /// What became of one submitted job.
@@ -266,7 +270,7 @@ pub enum Reply {
         /// There was none of this name.
         is_new: bool,
     },
-    /// The named object is not as the caller takes for granted; this is what there is.
+    /// The job, queue or named object is not as the caller takes for granted; of a named object, this is what there is.
     OtherVersion(Option<Object>),
     /// The named object is gone.
     Deleted,

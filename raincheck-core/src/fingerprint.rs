@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use crate::id::JobId;
 use crate::job::{Method, NewJob, OnLost};
 use crate::payload::Digest;
 use crate::request::{Deadline, JobRequest};
@@ -19,6 +20,16 @@ pub enum Sameness {
     Bytes(Digest),
 }
 
+impl Sameness {
+    /// The one spelling of a text that stands for all of them.
+    fn spelled(&self, canonical: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+        match self {
+            Sameness::Text(text) => canonical(text),
+            Sameness::Empty | Sameness::Bytes(_) => Vec::new(),
+        }
+    }
+}
+
 impl NewJob {
     /// Whether there is anything to compare it by: a name, or that it may be one with others.
     pub fn is_compared(&self) -> bool {
@@ -31,10 +42,7 @@ impl NewJob {
         if !self.is_compared() {
             return;
         }
-        let text = match input {
-            Sameness::Text(text) => canonical(text),
-            Sameness::Empty | Sameness::Bytes(_) => Vec::new(),
-        };
+        let text = input.spelled(canonical);
         if self.is_named() {
             let mut digest = self.asked_for(request);
             self.add_input(&mut digest, input, &text);
@@ -48,6 +56,19 @@ impl NewJob {
             self.add_input(&mut digest, input, &text);
             self.equal = Some(digest.finish());
         }
+    }
+
+    /// The same for one that runs `of` again: what was asked for is that, and another input where there is one.
+    pub fn compare_again(&mut self, of: JobId, input: Option<&Sameness>, canonical: fn(&[u8]) -> Vec<u8>) {
+        if !self.is_named() {
+            return;
+        }
+        let mut digest = Fingerprint::default();
+        digest.add("rerun_of", of.0.as_bytes());
+        if let Some(input) = input {
+            self.add_input(&mut digest, input, &input.spelled(canonical));
+        }
+        self.fingerprint = digest.finish();
     }
 
     fn is_named(&self) -> bool {

@@ -184,12 +184,14 @@ pub struct Spec {
     pub rerun_of: Option<JobId>,
     /// W3C Trace Context of the submit, carried to the worker.
     pub traceparent: Option<Box<str>>,
+    /// What tracing systems say beside it.
+    pub tracestate: Option<Box<str>>,
 }
 
 impl Spec {
     /// The same without the input: what an answer shows of a job that is new.
     pub fn without_input(&self) -> Spec {
-        let Spec { label, key, tags, input: _, retry, rerun_of, traceparent } = self;
+        let Spec { label, key, tags, input: _, retry, rerun_of, traceparent, tracestate } = self;
         Spec {
             label: label.clone(),
             key: key.clone(),
@@ -198,15 +200,16 @@ impl Spec {
             retry: *retry,
             rerun_of: *rerun_of,
             traceparent: traceparent.clone(),
+            tracestate: tracestate.clone(),
         }
     }
 
     /// How much text and input stands with the job, bytes.
     pub fn stored_bytes(&self) -> usize {
-        let Spec { label, key, tags, input, retry: _, rerun_of: _, traceparent } = self;
+        let Spec { label, key, tags, input, retry: _, rerun_of: _, traceparent, tracestate } = self;
         let Content { payload, content_type, filename, digest: _ } = input;
-        let texts =
-            [label, key, traceparent, content_type, filename].map(|text| text.as_ref().map_or(0, |it| it.len()));
+        let texts = [label, key, traceparent, tracestate, content_type, filename]
+            .map(|text| text.as_ref().map_or(0, |it| it.len()));
         let tags = tags.iter().map(|(name, value)| name.len() + value.len());
         let inline = if let Payload::Inline(bytes) = payload { bytes.len() } else { 0 };
         texts.into_iter().chain(tags).sum::<usize>() + inline

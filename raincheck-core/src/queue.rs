@@ -18,6 +18,8 @@ pub struct QueuePatch {
     pub max_queued: Option<Option<u64>>,
     /// See [`QueueSettings::concurrency`].
     pub concurrency: Option<Option<u32>>,
+    /// Only if these are set now.
+    pub expected: Option<QueueSettings>,
 }
 
 impl QueuePatch {

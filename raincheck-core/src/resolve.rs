@@ -33,7 +33,7 @@ impl Invalid {
 pub fn resolve(
     request: &JobRequest<'_>,
     defaults: &Defaults,
-    now: impl FnOnce() -> Timestamp,
+    now: impl Fn() -> Timestamp,
     is_queue: impl FnOnce(&Name) -> bool,
 ) -> Result<NewJob, Vec<Invalid>> {
     let mut check = Check(Vec::new());
@@ -42,6 +42,7 @@ pub fn resolve(
     let tags = check.members(request);
     check.policy(&request.policy);
     check.durations(request);
+    check.moments(request, &now);
     let Some(kind) = kind else { return Err(check.0) };
     let of_kind = defaults.kinds.get(&kind);
     let queue = match queue {
@@ -173,6 +174,18 @@ impl Check {
         ] {
             if millis.is_some_and(|millis| !(0..=limits::DURATION_MILLIS).contains(&millis)) {
                 self.refuse(member, "must be between nothing and ten years");
+            }
+        }
+    }
+
+    fn moments(&mut self, request: &JobRequest<'_>, now: impl Fn() -> Timestamp) {
+        let start_at = match request.start_by {
+            Some(Deadline::At(at)) => Some(at),
+            Some(Deadline::In(_)) | None => None,
+        };
+        for (member, at) in [("run_at", request.run_at), ("start_by", start_at)] {
+            if at.is_some_and(|at| at > now().plus(limits::MOMENT_MILLIS)) {
+                self.refuse(member, "must be at most a hundred years from now");
             }
         }
     }

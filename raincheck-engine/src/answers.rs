@@ -45,6 +45,8 @@ pub enum CancelAnswer {
     Finished(Job),
     /// Other callers share it.
     Shared(Job),
+    /// It has changed since the caller saw it.
+    Changed,
     /// There is no such job any more.
     Gone,
 }
@@ -56,6 +58,8 @@ pub enum RunNowAnswer {
     Done(Job),
     /// It does not wait for a time.
     NotWaiting(Job),
+    /// It has changed since the caller saw it.
+    Changed,
     /// There is no such job any more.
     Gone,
 }
@@ -80,6 +84,9 @@ pub enum QueueError {
         limits::QUEUES
     )]
     TooMany,
+    /// Its settings are not what the caller takes for granted.
+    #[error("its settings have changed")]
+    OtherVersion,
     /// The store failed; whether it was done is unknown.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -7,14 +7,14 @@ use crate::{CancelAnswer, Engine, PurgeAnswer, QueueError, RunNowAnswer, replies
 
 impl Engine {
     /// Calls a job off: at once while it waits, by asking its worker while it runs. One that others share is left to
-    /// them unless `force`.
-    pub async fn cancel(&self, no: JobNo, force: bool) -> Result<CancelAnswer, StoreError> {
-        replies::cancel(self.one(Command::Cancel(Cancel { no, force })).await?)
+    /// them unless `force`; one whose number is not `seq` any more to whoever changed it.
+    pub async fn cancel(&self, no: JobNo, force: bool, seq: Option<u32>) -> Result<CancelAnswer, StoreError> {
+        replies::cancel(self.one(Command::Cancel(Cancel { no, force, seq })).await?)
     }
 
-    /// Makes a scheduled job due now.
-    pub async fn run_now(&self, no: JobNo) -> Result<RunNowAnswer, StoreError> {
-        replies::run_now(self.one(Command::RunNow(no)).await?)
+    /// Makes a scheduled job due now, if its number is `seq`, where one is given.
+    pub async fn run_now(&self, no: JobNo, seq: Option<u32>) -> Result<RunNowAnswer, StoreError> {
+        replies::run_now(self.one(Command::RunNow(no, seq)).await?)
     }
 
     /// Forgets a finished job and removes its files; a tombstone stays.

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::dispatch::Dispatch;
 use crate::hub::Hub;
+use crate::kind_counters::CountedKinds;
 use crate::kind_lines::KindLines;
 use crate::progress::Reports;
 use crate::results::Results;
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     /// Something may be due sooner than the maintenance knew.
     pub(crate) due_sooner: Notify,
     pub(crate) counters: Counters,
+    pub(crate) by_kind: CountedKinds,
     /// Ends waits, watches and new work.
     pub(crate) draining: CancellationToken,
     /// Something happened while draining.
@@ -75,6 +77,7 @@ impl Engine {
             kind_lines: KindLines::default(),
             due_sooner: Notify::new(),
             counters: Counters::default(),
+            by_kind: CountedKinds::default(),
             draining: CancellationToken::new(),
             drained: Notify::new(),
             stopped: CancellationToken::new(),
@@ -114,6 +117,9 @@ impl Engine {
 
     /// Sets it for whoever asks from now on.
     pub fn set_defaults(&self, defaults: Defaults) {
+        let mut counting = self.0.by_kind.lock();
+        defaults.kinds.keys().for_each(|kind| counting.know(kind));
+        drop(counting);
         *self.0.defaults.write() = Arc::new(defaults);
     }
 

@@ -38,7 +38,7 @@ impl Engine {
 
     fn unless_expired<T>(&self, found: Found<T>, job: impl Fn(&T) -> &Job) -> Found<T> {
         match found {
-            Found::Here(here) if job(&here).is_expired(self.store().now()) => Found::Purged,
+            Found::Here(here) if job(&here).is_expired(self.store().now()) => Found::Purged(job(&here).no),
             found => found,
         }
     }
@@ -99,7 +99,7 @@ impl Engine {
     pub async fn job_of(&self, no: JobNo) -> Result<Found<Box<Record>>, StoreError> {
         Ok(match self.record(no).await? {
             Some(record) => self.unless_expired(Found::Here(record), |record| &record.job),
-            None if self.is_purged(no).await? => Found::Purged,
+            None if self.is_purged(no).await? => Found::Purged(no),
             None => Found::Unknown,
         })
     }

@@ -103,10 +103,11 @@ pub(crate) fn cancel(reply: Reply) -> Result<CancelAnswer, StoreError> {
         Reply::Job(job) => Ok(CancelAnswer::Done(job)),
         Reply::Finished(job) => Ok(CancelAnswer::Finished(job)),
         Reply::Shared(job) => Ok(CancelAnswer::Shared(job)),
+        Reply::OtherVersion(_) => Ok(CancelAnswer::Changed),
         Reply::Gone => Ok(CancelAnswer::Gone),
         reply @ never!(Again TooLong Submitted Refused Leased LeaseLost Appended Full NotWaiting
             NotFinished Purged Queue Put
-            OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
+            Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -115,10 +116,11 @@ pub(crate) fn run_now(reply: Reply) -> Result<RunNowAnswer, StoreError> {
     match reply {
         Reply::Job(job) => Ok(RunNowAnswer::Done(job)),
         Reply::NotWaiting(job) => Ok(RunNowAnswer::NotWaiting(job)),
+        Reply::OtherVersion(_) => Ok(RunNowAnswer::Changed),
         Reply::Gone => Ok(RunNowAnswer::Gone),
         reply @ never!(Again TooLong Submitted Refused Leased LeaseLost Appended Full Finished
             Shared NotFinished Purged Queue Put
-            OtherVersion Deleted Swept) => Err(unexpected_reply(&reply)),
+            Deleted Swept) => Err(unexpected_reply(&reply)),
     }
 }
 
@@ -138,12 +140,13 @@ pub(crate) fn purge(reply: Reply) -> Result<(PurgeAnswer, Purged), StoreError> {
 pub(crate) fn set_queue(reply: Reply) -> Result<QueueSettings, QueueError> {
     match reply {
         Reply::Queue(settings) => Ok(settings),
+        Reply::OtherVersion(_) => Err(QueueError::OtherVersion),
         Reply::Refused(_, Refusal::TooManyNames) => Err(QueueError::TooMany),
         reply @ Reply::Refused(_, refused_for_good!() | Refusal::QueueFull(..) | Refusal::StoreFull(_)) => {
             Err(unexpected_reply(&reply).into())
         }
         reply @ never!(Again TooLong Submitted Leased Job LeaseLost Appended Full Finished Shared
-            NotWaiting NotFinished Purged Gone Put OtherVersion Deleted Swept) => Err(unexpected_reply(&reply).into()),
+            NotWaiting NotFinished Purged Gone Put Deleted Swept) => Err(unexpected_reply(&reply).into()),
     }
 }
 

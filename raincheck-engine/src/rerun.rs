@@ -1,11 +1,23 @@
 use std::io::ErrorKind;
 
 use raincheck_core::decide::{Rerun, may_rerun};
-use raincheck_core::{Content, Job, NewJob, Payload, Spec};
+use raincheck_core::{Content, Job, NewJob, Payload, Sameness, Spec, Submitted};
 use raincheck_store::{Record, StoreError, Unclaimed};
 
 use crate::submit::keep_all;
+use crate::wire::canonical;
 use crate::{Engine, SubmitError};
+
+/// How a job is run again.
+#[derive(Debug, Default)]
+pub struct RerunRequest {
+    /// Another input than the first time, and by what it is the same as another.
+    pub input: Option<(Content, Sameness)>,
+    /// Makes a retry of the request safe, as the key of a submit does.
+    pub key: Option<Box<str>>,
+    /// Even a `POST` job that has succeeded.
+    pub force: bool,
+}
 
 /// Why a job was not run again.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -34,10 +46,11 @@ impl From<StoreError> for RerunError {
 }
 
 impl Engine {
-    /// Submits a new job like `record`, optionally with another input; never joined with an equal one, because
-    /// whoever asks for it wants it run. `force` allows it for a `POST` job that succeeded. A file of the input is the
-    /// engine's from here on.
-    pub async fn rerun(&self, record: &Record, input: Option<Content>, force: bool) -> Result<Job, RerunError> {
+    /// Submits a new job like `record`; never joined with an equal one, because whoever asks for it wants it run. A file of
+    /// the input is the engine's from here on.
+    pub async fn rerun(&self, record: &Record, request: RerunRequest) -> Result<Submitted, RerunError> {
+        let RerunRequest { input, key, force } = request;
+        let (input, sameness) = input.unzip();
         let given = input.as_ref().and_then(|input| self.own(&input.payload));
         match may_rerun(&record.job, force) {
             Rerun::Allowed => {}
@@ -48,11 +61,13 @@ impl Engine {
             Some(input) => (input, given),
             None => self.copy_input(&record.job).await?,
         };
-        let new = NewJob::again(&record.job, Spec { input, ..record.spec.clone() });
+        let mut new = NewJob::again(&record.job, Spec { input, ..record.spec.clone() });
+        new.spec.key = key;
+        new.compare_again(record.job.id, sameness.as_ref(), canonical);
         // From the next line on it is the submit's.
         keep_all(file);
         let submitted = self.submit(vec![new]).await?;
-        submitted.into_iter().next().map(|one| one.job().clone()).ok_or(RerunError::Gone)
+        submitted.into_iter().next().ok_or(RerunError::Gone)
     }
 
     /// The input for a job of its own: a file gets a second name, because each job removes its own.

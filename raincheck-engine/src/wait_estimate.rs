@@ -23,6 +23,9 @@ pub enum WaitingFor {
 }
 
 impl WaitingFor {
+    /// Every one.
+    pub const ALL: [WaitingFor; 4] = [WaitingFor::Time, WaitingFor::Slot, WaitingFor::Paused, WaitingFor::NoWorker];
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use http::Request;
+use http::header::{CONNECTION, HeaderValue};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::front::Front;
+use super::linger::Watched;
 use super::peer::{Buffers, Line, Peer};
 use super::problem::Untold;
 
@@ -24,9 +28,6 @@ use super::problem::Untold;
 const FIRST_HEAD: Duration = Duration::from_secs(10);
 /// On one of the last connections within this.
 const FIRST_HEAD_KEPT: Duration = Duration::from_secs(2);
-/// A connection that is kept open is closed when no further request comes within this; longer than the pauses of
-/// workers' heartbeats, so that these do not race with the closing.
-const IDLE: Duration = Duration::from_secs(75);
 /// What is still going on this long after the shutdown began is cut off.
 const DRAIN: Duration = Duration::from_secs(9);
 /// Pause after the system had no descriptor to give.
@@ -43,6 +44,8 @@ pub struct Caps {
     pub header_bytes: usize,
     /// How long the other end may take nothing of an answer.
     pub stalled: Duration,
+    /// How long a connection is kept open for a further request.
+    pub idle: Duration,
 }
 
 /// Serves connections until `shutdown`, then lets requests under way finish, for at most nine seconds.
@@ -111,19 +114,27 @@ async fn connection(stream: TcpStream, front: Front, caps: Caps, ends: Ends, buf
     }
     let peer = Peer::new(stream, buffers, kept, caps.stalled);
     let line = peer.line();
-    line.clone().scope(talk(peer, &line, &front, caps.header_bytes, deadline, ends)).await;
+    let shutdown = ends.shutdown.clone();
+    line.clone().scope(talk(peer, &line, &front, caps, deadline, ends)).await;
+    tokio::select! {
+        () = line.linger() => {}
+        () = shutdown.cancelled() => {}
+    }
     front.unheard(line.unheard()).await;
 }
 
-async fn talk(peer: Peer, line: &Line, front: &Front, header_bytes: usize, deadline: Instant, ends: Ends) {
+async fn talk(peer: Peer, line: &Line, front: &Front, caps: Caps, deadline: Instant, ends: Ends) {
     let _open = front.connection();
     let asked = AtomicBool::new(false);
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
         line.begin();
         async move {
-            let answer = front.answer(request, line.is_kept()).await;
+            let mut answer = front.answer(request.map(Watched::new), line.is_kept()).await;
             line.end();
+            if line.closes() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             match answer.extensions().get::<Untold>() {
                 // Ends the connection.
                 Some(_) => Err("nobody knows whether it was done"),
@@ -133,11 +144,11 @@ async fn talk(peer: Peer, line: &Line, front: &Front, header_bytes: usize, deadl
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
+        .header_read_timeout(caps.idle)
         // Who has closed its half still gets its answer; who is gone is noticed by `broken`.
         .half_close(true)
         // Twice the bound: a head somewhat over it is still read and answered in our own words.
-        .max_buf_size((2 * header_bytes).max(8_192))
+        .max_buf_size((2 * caps.header_bytes).max(8_192))
         .serve_connection(TokioIo::new(peer), service);
     let mut serving = pin!(serving.with_upgrades());
     let mut broken = pin!(line.broken());

@@ -111,7 +111,7 @@ impl Ask {
     pub fn lost(&self, found: Found<Box<Record>>) -> Problem {
         match found {
             Found::Here(record) => self.refusal(problem::LEASE_LOST, &record),
-            Found::Purged => Problem::new(problem::PURGED),
+            Found::Purged(_) => Problem::new(problem::PURGED),
             Found::Unknown => Problem::new(problem::LEASE_LOST),
         }
     }
@@ -119,6 +119,6 @@ impl Ask {
     /// The job of a lease is not there.
     pub async fn gone(&self, lease: LeaseRef) -> Result<Problem, Problem> {
         let is_purged = self.engine().is_purged(lease.no).await?;
-        Ok(self.lost(if is_purged { Found::Purged } else { Found::Unknown }))
+        Ok(self.lost(if is_purged { Found::Purged(lease.no) } else { Found::Unknown }))
     }
 }

@@ -4,15 +4,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue,
-    TRANSFER_ENCODING,
-};
+use http::header::{ACCEPT, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use tokio::time::Instant;
 
 use super::app::App;
+use super::encoding::{Decoded, decoded};
 use super::options::Largest;
 use super::pace::Pace;
 use super::peer;
@@ -62,7 +60,7 @@ pub async fn any_piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     loop {
         match body.frame().await {
             None => return Ok(None),
-            Some(Err(error)) => return Err(Problem::bad(format!("the body broke off: {error}"))),
+            Some(Err(error)) => return Err(broken(error)),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) if data.is_empty() => {}
                 Ok(data) => return Ok(Some(data)),
@@ -72,43 +70,35 @@ pub async fn any_piece(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     }
 }
 
-/// Refuses encoded bodies: what is stored is what was sent.
-pub fn refuse_encoding(headers: &HeaderMap) -> Result<(), Problem> {
-    // hyper undoes `chunked`, and lets stand before it what it knows nothing of (RFC 9112 section 6.1).
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if codings.next().is_some_and(|first| !first.as_bytes().eq_ignore_ascii_case(b"chunked"))
-        || codings.next().is_some()
-    {
-        return Err(
-            Problem::new(problem::NOT_IMPLEMENTED).detail("of transfer codings only `chunked` is known, and once")
-        );
-    }
-    match headers.get(CONTENT_ENCODING) {
-        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            let refused = Problem::new(problem::UNSUPPORTED).detail("send the body without Content-Encoding");
-            Err(refused.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+/// What went wrong within a body: what is wrong with its content, where it was taken apart on the way, else with its coming.
+fn broken(error: axum::Error) -> Problem {
+    let mut cause = error.into_inner();
+    loop {
+        cause = match cause.downcast::<Problem>() {
+            Ok(problem) => return *problem,
+            Err(cause) => match cause.downcast::<axum::Error>() {
+                Ok(error) => error.into_inner(),
+                Err(cause) => return Problem::bad(format!("the body broke off: {cause}")),
+            },
         }
-        _ => Ok(()),
     }
 }
 
-/// Whether a media type is JSON in UTF-8; absent counts as such.
+/// Whether the body says that it is JSON; absent counts as such. A parameter changes nothing: JSON has none, and is UTF-8
+/// whatever `charset` says (RFC 8259 section 11).
 pub fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE) else { return true };
     if value.as_bytes() == b"application/json" {
         return true;
     }
     let Ok(text) = value.to_str() else { return false };
-    let (media, parameters) = text.split_once(';').unwrap_or((text, ""));
-    let media = media.trim();
-    let named = media.eq_ignore_ascii_case("application/json")
-        || media.get(media.len().saturating_sub(5)..).is_some_and(|end| end.eq_ignore_ascii_case("+json"));
-    named
-        && (parameters.trim().is_empty() || parameters.to_ascii_lowercase().replace('"', "").contains("charset=utf-8"))
+    let media = text.split_once(';').map_or(text, |(media, _)| media).trim();
+    media.eq_ignore_ascii_case("application/json")
+        || media.get(media.len().saturating_sub(5)..).is_some_and(|end| end.eq_ignore_ascii_case("+json"))
 }
 
 /// A JSON body, no larger than `most`.
-pub async fn json(app: &App, headers: &HeaderMap, mut body: Body, most: Largest) -> Result<Bytes, Problem> {
+pub async fn json(app: &App, headers: &HeaderMap, body: Body, most: Largest) -> Result<Bytes, Problem> {
     if body.size_hint().exact() == Some(0) {
         return Ok(Bytes::new());
     }
@@ -117,8 +107,7 @@ pub async fn json(app: &App, headers: &HeaderMap, mut body: Body, most: Largest)
         let refused = Problem::new(problem::UNSUPPORTED).detail("send JSON with Content-Type: application/json");
         return Err(refused.header(ACCEPT, HeaderValue::from_static("application/json")));
     }
-    refuse_encoding(headers)?;
-    let announced = announced(headers);
+    let Decoded { announced, mut body } = decoded(headers, body).await?;
     if announced > most.bytes {
         return Err(announced_too_large(headers, body, most).await);
     }
@@ -145,15 +134,11 @@ pub async fn json(app: &App, headers: &HeaderMap, mut body: Body, most: Largest)
     Ok(all.whole())
 }
 
-/// How long the body says it is; 0 where it does not.
-pub fn announced(headers: &HeaderMap) -> u64 {
-    headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0)
-}
-
 /// Known before anything was read: a sender that waits to be told is not told to go on.
 pub async fn refuse<T>(headers: &HeaderMap, body: Body, refused: T) -> T {
-    if !headers.contains_key(EXPECT) {
-        discard(body).await;
+    match headers.contains_key(EXPECT) {
+        true => peer::close(),
+        false => discard(body).await,
     }
     refused
 }
@@ -179,11 +164,15 @@ pub async fn discard(mut body: Body) {
     let read = async {
         let mut left = if peer::is_kept() { DRAIN_BYTES_KEPT } else { DRAIN_BYTES };
         while left > 0
-            && let Ok(Ok(Some(piece))) = tokio::time::timeout(DRAIN_PAUSE, any_piece(&mut body)).await
+            && let Ok(piece) = tokio::time::timeout(DRAIN_PAUSE, any_piece(&mut body)).await
         {
+            let Ok(Some(piece)) = piece else { return true };
             left = left.saturating_sub(piece.len());
         }
+        false
     };
-    // A courtesy: whoever takes longer is cut off.
-    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
+    // A courtesy: whoever takes longer is answered, and then cut off.
+    if !tokio::time::timeout(DRAIN_TIME, read).await.unwrap_or(false) {
+        peer::close();
+    }
 }

@@ -11,7 +11,10 @@ use raincheck_core::{Content, Digest, Job, Payload};
 use super::app::App;
 use super::problem::{self, Problem};
 use super::range::{self, Part};
-use super::{filename, lost, negotiate};
+use super::{filename, lost, negotiate, precondition};
+
+/// Kept by whoever got it, and asked about before each use.
+const CACHING: &str = "private, no-cache";
 
 /// The content of a job as its sender typed it, never to be run by a browser. `etag` names its bytes, in quotes.
 pub async fn serve(
@@ -23,11 +26,14 @@ pub async fn serve(
     etag: Option<&str>,
 ) -> Result<Response, Problem> {
     let size = content.payload.size();
+    if let Some(etag) = etag {
+        precondition::matches(headers, etag)?;
+    }
     if let Some(etag) = etag
         && headers.contains_key(header::IF_NONE_MATCH)
         && negotiate::names_tag(headers, header::IF_NONE_MATCH, etag)
     {
-        return Ok(dress(StatusCode::NOT_MODIFIED, Body::empty(), content, Some(etag)));
+        return Ok(not_modified(etag));
     }
     let part = match etag {
         Some(etag) if *method == Method::GET => range::part(headers, size, etag),
@@ -84,6 +90,15 @@ async fn body(app: &App, job: &Job, content: &Content, start: u64, end: u64) -> 
     }
 }
 
+/// What the caller has already is not described again (RFC 9110 section 15.4.5).
+fn not_modified(etag: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response.headers_mut().insert(header::ETAG, value(etag.to_owned()));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHING));
+    response
+}
+
 /// The headers that keep a browser from running what a worker or client made.
 fn dress(status: StatusCode, body: Body, content: &Content, etag: Option<&str>) -> Response {
     let mut response = Response::new(body);
@@ -96,7 +111,7 @@ fn dress(status: StatusCode, body: Body, content: &Content, etag: Option<&str>) 
         headers.insert(header::ETAG, etag);
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHING));
     headers.insert(header::CONTENT_DISPOSITION, filename::attachment(content.filename.as_deref()));
     harmless(headers);
     response

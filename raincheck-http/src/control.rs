@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use raincheck_core::{Content, Job, State};
-use raincheck_engine::{CancelAnswer, PurgeAnswer, RerunError, RunNowAnswer};
+use raincheck_core::{Job, State};
+use raincheck_engine::{CancelAnswer, PurgeAnswer, RerunError, RerunRequest, RunNowAnswer};
 use raincheck_store::Unclaimed;
 
 use super::answer;
@@ -12,12 +12,13 @@ use super::ask::Ask;
 use super::path::JobPath;
 use super::precondition;
 use super::problem::{self, Problem, Row};
-use super::submit;
+use super::submit::{self, resolve::Input};
 use super::wire::{RerunBody, read_or_default};
 
 /// Calls a job off: at once while it waits, by asking its worker while it runs.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "steer",
-    params(("id" = uuid::Uuid, Path), ("force" = Option<bool>, Query, description = "Even when other callers share it")),
+    params(("id" = uuid::Uuid, Path), ("force" = Option<bool>, Query, description = "Even when other callers share it"),
+           super::openapi::JobPrecondition),
     responses((status = 200, description = "Canceled", body = super::openapi::Job),
               (status = 202, description = "Its worker is asked to stop", body = super::openapi::Job),
               super::openapi::ControlProblems))]
@@ -25,34 +26,43 @@ pub async fn cancel(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Prob
     let force = ask.query.flag("force")?;
     ask.query.done()?;
     let job = ask.app.job_row(id).await?;
-    match ask.engine().cancel(job.no, force).await? {
+    let seq = precondition::of_job(&ask.headers, &job)?;
+    match ask.engine().cancel(job.no, force, seq).await? {
         CancelAnswer::Done(job) => changed(&ask, job).await,
         CancelAnswer::Finished(job) => refused(&ask, &job, problem::JOB_FINISHED).await,
         CancelAnswer::Shared(job) => refused(&ask, &job, problem::JOB_SHARED).await,
+        CancelAnswer::Changed => Err(precondition::changed()),
         CancelAnswer::Gone => Err(ask.app.vanished(id).await),
     }
 }
 
 /// Makes a job that waits for a time due now.
-#[utoipa::path(post, path = "/jobs/{id}/run-now", tag = "steer", params(("id" = uuid::Uuid, Path)),
+#[utoipa::path(post, path = "/jobs/{id}/run-now", tag = "steer",
+    params(("id" = uuid::Uuid, Path), super::openapi::JobPrecondition),
     responses((status = 202, description = "Due", body = super::openapi::Job), super::openapi::ControlProblems))]
 pub async fn run_now(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
     let job = ask.app.job_row(id).await?;
-    match ask.engine().run_now(job.no).await? {
+    let seq = precondition::of_job(&ask.headers, &job)?;
+    match ask.engine().run_now(job.no, seq).await? {
         RunNowAnswer::Done(job) => changed(&ask, job).await,
         RunNowAnswer::NotWaiting(job) => refused(&ask, &job, problem::JOB_NOT_WAITING).await,
+        RunNowAnswer::Changed => Err(precondition::changed()),
         RunNowAnswer::Gone => Err(ask.app.vanished(id).await),
     }
 }
 
 /// Forgets a finished job.
-#[utoipa::path(delete, path = "/jobs/{id}", tag = "steer", params(("id" = uuid::Uuid, Path)),
+#[utoipa::path(delete, path = "/jobs/{id}", tag = "steer",
+    params(("id" = uuid::Uuid, Path), super::openapi::JobPrecondition),
     responses((status = 204, description = "Purged"), super::openapi::ControlProblems))]
 pub async fn purge(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> {
     ask.query.done()?;
-    precondition::none(&ask.headers)?;
     let job = ask.app.job_row(id).await?;
+    // A job that is done never changes again, so what holds for it now holds when it goes.
+    if precondition::of_job(&ask.headers, &job)?.is_some() && !job.state.is_final() {
+        return refused(&ask, &job, problem::JOB_NOT_FINISHED).await;
+    }
     match ask.engine().purge(job.no).await? {
         PurgeAnswer::Done => Ok(StatusCode::NO_CONTENT.into_response()),
         PurgeAnswer::NotFinished => refused(&ask, &job, problem::JOB_NOT_FINISHED).await,
@@ -62,28 +72,31 @@ pub async fn purge(JobPath(id): JobPath, ask: Ask) -> Result<Response, Problem> 
 
 /// Runs a finished job again, as a new job that points to it.
 #[utoipa::path(post, path = "/jobs/{id}/rerun", tag = "steer", request_body = Option<RerunBody>,
-    params(("id" = uuid::Uuid, Path), ("force" = Option<bool>, Query, description = "Even a POST job that has succeeded")),
-    responses((status = 202, description = "The new job", body = super::openapi::Job),
+    params(("id" = uuid::Uuid, Path), ("force" = Option<bool>, Query, description = "Even a POST job that has succeeded"),
+           ("Idempotency-Key" = Option<String>, Header, description = "The same key, job and input is the same rerun"),
+           super::openapi::JobPrecondition),
+    responses((status = 202, description = "The new job; also one found under the key", body = super::openapi::Job),
+              (status = 200, description = "The job under the key has succeeded already", body = super::openapi::Job),
               super::openapi::ControlProblems, super::openapi::SubmitProblems))]
 pub async fn rerun(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
     let force = ask.query.flag("force")?;
     let text = ask.json(body).await?;
     let edit: RerunBody<'_> = read_or_default(&text)?;
+    let key = submit::key::of(&ask.headers)?.map(Into::into);
     let record = ask.app.job(id).await?;
-    let input: Option<Content> = match edit.input {
+    // One that is done never changes again, and no other is run again.
+    precondition::of_job(&ask.headers, &record.job)?;
+    let input = match edit.input {
         Some(_) => {
-            let (input, file) = submit::json_input(&ask.app, &text, edit.input).await?;
+            let Input { content, sameness, file } = submit::resolve::json_input(&ask.app, &text, edit.input).await?;
             // The engine's from the next line on.
             file.map(Unclaimed::claim);
-            Some(input)
+            Some((content, sameness))
         }
         None => None,
     };
-    match ask.engine().rerun(&record, input, force).await {
-        Ok(job) => {
-            let record = ask.app.job(job.id).await?;
-            Ok(answer::accepted(&ask.base, &ask.view(&record)))
-        }
+    match ask.engine().rerun(&record, RerunRequest { input, key, force }).await {
+        Ok(one) => submit::answer::again(&ask.app, &ask.base, &one).await,
         Err(RerunError::NotFinished) => refused(&ask, &record.job, problem::JOB_NOT_FINISHED).await,
         Err(RerunError::Done) => refused(&ask, &record.job, problem::JOB_DONE).await,
         Err(RerunError::Gone) => Err(ask.app.vanished(id).await),

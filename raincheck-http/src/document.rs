@@ -3,28 +3,35 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::Method;
 use utoipa::{OpenApi, openapi};
 
-use super::route::Route;
+use super::openapi::{Row, finish};
+use super::options::Options;
 use super::routes::{Operations, ROUTES};
+use super::scope::Scope;
 
-/// The whole document.
-pub static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(|| {
+/// The whole document, of a server as it is without settings.
+pub static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(|| document(&Options::default()));
+
+/// That of a server with these options, as JSON.
+pub fn text(options: &Options) -> Bytes {
+    document(options).to_json().unwrap_or_default().into()
+}
+
+fn document(options: &Options) -> openapi::OpenApi {
     let mut document = Operations::openapi();
     let head = Head::openapi();
     (document.info, document.tags) = (head.info, head.tags);
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    for row in ROUTES {
-        if let Some(operation) = operation(&mut document, row) {
-            operation.operation_id = Some(name(row));
-        }
-    }
+    let url = options.public_url.as_deref().map_or("/", |url| url.trim_end_matches('/'));
+    let rows = ROUTES.iter().map(|row| Row {
+        method: row.method.clone(),
+        path: row.path,
+        is_open: row.access.scope == Scope::Open,
+    });
+    finish(&mut document, rows, url, options.limits.file);
     document
-});
-
-/// The same as JSON.
-pub static TEXT: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_json().unwrap_or_default().into());
+}
 
 /// What it says of the whole.
 #[derive(OpenApi)]
@@ -40,22 +47,3 @@ pub static TEXT: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_json().unwrap_or
     )
 )]
 struct Head;
-
-/// What the document says of a row.
-fn operation<'d>(document: &'d mut openapi::OpenApi, row: &Route) -> Option<&'d mut openapi::path::Operation> {
-    let item = document.paths.paths.get_mut(row.path)?;
-    match row.method {
-        Method::GET => item.get.as_mut(),
-        Method::POST => item.post.as_mut(),
-        Method::PUT => item.put.as_mut(),
-        Method::PATCH => item.patch.as_mut(),
-        Method::DELETE => item.delete.as_mut(),
-        _ => None,
-    }
-}
-
-/// The name of an operation, from its method and path: `post_jobs_id_run_now`.
-fn name(row: &Route) -> String {
-    let words = row.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    std::iter::once(&*row.method.as_str().to_lowercase()).chain(words).collect::<Vec<_>>().join("_")
-}

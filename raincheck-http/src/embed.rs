@@ -17,11 +17,11 @@ use super::problem::Untold;
 /// The contract, to be nested under a prefix or merged with other routes: it answers whatever they do not. Under a
 /// prefix, `public_url` must end with it, so that URLs in answers lead there.
 ///
-/// The program listens, so `listen`, `connections` and `stalled` mean nothing here. To end in time, it calls
+/// The program listens, so `listen`, `connections`, `stalled` and `idle` mean nothing here. To end in time, it calls
 /// [`Engine::drain`] first: streams and waits end then. Each call makes a router with bounds of its own; clone it instead.
 ///
 /// # Errors
-/// When `public_url` is not a URL.
+/// When `public_url` is not a URL, or nobody can show the token.
 pub fn router(engine: Engine, options: Options) -> anyhow::Result<Router> {
     let front = Front::new(engine, Arc::new(options))?;
     Ok(Router::new().fallback(move |request: Request| {

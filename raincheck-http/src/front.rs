@@ -7,16 +7,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use axum::body::{Bytes, HttpBody};
 use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Router};
-use http::Request;
-use http::header::{CACHE_CONTROL, CONNECTION, HeaderValue, ORIGIN};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderValue, ORIGIN};
+use http::{Request, StatusCode};
 use raincheck_core::LeaseRef;
 use raincheck_engine::Engine;
 use tower::Service;
 
 use super::options::Options;
-use super::problem::{Problem, Untold};
+use super::problem::{self, Problem, Untold};
 use super::server::Server;
-use super::{document, outflow, routes};
+use super::{document, html, negotiate, outflow, routes};
 
 /// The routes, whose answers are counted, bounded and marked.
 #[derive(Clone)]
@@ -33,9 +33,9 @@ impl Front {
     /// On this engine.
     ///
     /// # Errors
-    /// When `public_url` is not a URL.
+    /// When `public_url` is not a URL, or nobody can show the token.
     pub fn new(engine: Engine, options: Arc<Options>) -> anyhow::Result<Self> {
-        let server = Server::new(engine, options, &document::TEXT)?;
+        let server = Server::new(engine, options, document::text)?;
         Ok(Front { router: routes::router(server.clone()), server })
     }
 
@@ -62,13 +62,26 @@ impl Front {
             false => None,
         };
         let is_safe = request.method().is_safe();
+        let depth = if is_safe && negotiate::is_browser(request.headers()) { html::depth(request.uri()) } else { None };
         let answered: Result<Response, Infallible> = self.router.clone().call(request).await;
         let Ok(response) = answered;
+        let response = match &self.server.public {
+            Some(public) => problem::below(public.into(), response),
+            None => response,
+        };
+        let response = match depth {
+            Some(depth) => html::refused(response, depth),
+            None => response,
+        };
         let mut response = outflow::paced(self.held(response, is_safe));
         if is_kept {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.server.guard.expose(&mut response, origin);
+        // axum says 0 of each empty body to a HEAD; of these two it is not so (RFC 9110 section 8.6).
+        if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
         // Nothing is kept by a cache unless it is meant to be: even a 404 or a 204 may be by default.
         response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         let class = usize::from(response.status().as_u16() / 100);

@@ -1,21 +1,23 @@
 //! Headers and query strings from outside.
 
+use axum::body::Body;
 use axum::extract::FromRequestParts;
 use futures_util::FutureExt;
 use http::Request;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use raincheck_core::limits;
+use raincheck_core::{Spec, limits};
 use raincheck_fuzz::proptest::prelude::any;
 use raincheck_fuzz::proptest::{collection::vec, strategy::Strategy};
 use raincheck_fuzz::{bytes, check, texts};
 
 use super::guard::Guard;
 use super::options::Options;
+use super::problem::Problem;
 use super::query::Query;
 use super::range::{Part, part};
 use super::scope::Scope;
 use super::submit::raw::media_type;
-use super::{body, filename, list, negotiate, prefer, stream, submit};
+use super::{body, filename, list, multipart, negotiate, prefer, stream, submit, trace};
 
 /// One to three lines of a header.
 fn lines(name: &'static str, samples: &[&str]) -> impl Strategy<Value = HeaderMap> {
@@ -109,11 +111,22 @@ fn trace_parent() {
     let samples = [
         "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-07-more",
     ];
-    check(lines("traceparent", &samples), |headers| {
-        let Some(text) = submit::resolve::traceparent(&headers) else { return };
+    let states = ["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE", "a@b=c ,, d=e", "a=b=c"];
+    check((lines("traceparent", &samples), lines("tracestate", &states)), |(mut headers, states)| {
+        headers.extend(states);
+        let mut spec = Spec::default();
+        trace::put(&mut spec, &headers);
+        let Some(text) = spec.traceparent else { return assert_eq!(spec.tracestate, None, "{headers:?}") };
         assert_eq!(text.len(), 55, "{text}");
         assert!(text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-')), "{text}");
+        let Some(state) = spec.tracestate else { return };
+        assert!(state.len() <= 512 && state.bytes().all(|b| b' ' <= b && b <= b'~'), "{state}");
+        assert!(
+            (1..=32).contains(&state.split(',').count()) && state.split(',').all(|one| one.contains('=')),
+            "{state}"
+        );
     });
 }
 
@@ -132,6 +145,43 @@ fn file_name() {
         // What is handed out reads back.
         let headers = HeaderMap::from_iter([(header::CONTENT_DISPOSITION, filename::attachment(Some(&name)))]);
         assert_eq!(filename::of(&headers), Some(name), "{headers:?}");
+    });
+}
+
+/// What a form comes to when it arrives in pieces of this size: its file, or why there is none.
+fn file_of(form: &[u8], size: usize) -> Result<Vec<u8>, &'static str> {
+    let pieces: Vec<_> = form.chunks(size).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
+    let body = Body::from_stream(futures_util::stream::iter(pieces));
+    let read = async {
+        let mut body = multipart::part("b", body).await?.body;
+        let mut all = Vec::new();
+        while let Some(piece) = body::any_piece(&mut body).await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(all)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(read).map_err(|problem: Problem| problem.row().slug)
+}
+
+#[test]
+fn form() {
+    let samples: [&[u8]; 4] = [
+        b"--b\r\nContent-Disposition: form-data; name=f; filename=a\r\n\r\n\r\n--\r\n--b--\r\n",
+        b"x\r\n--b \r\nContent-Type: a/b\r\nContent-Disposition: form-data; filename=\"a\"\r\n\r\nx\r\n--b\r\n\r\n\r\n--b--",
+        b"--b--",
+        b"--b\r\n\r\n",
+    ];
+    check((bytes(&samples), 1..9_usize), |(form, size)| {
+        let whole = file_of(&form, form.len().max(1));
+        assert_eq!(file_of(&form, size), whole, "in pieces of {size}");
+        match whole {
+            Ok(file) => {
+                assert!(!file.windows(5).any(|part| part == b"\r\n--b"), "{file:?}");
+                assert!(file.is_empty() || form.windows(file.len()).any(|part| part == file), "{file:?}");
+            }
+            Err(slug) => assert!(["invalid-request", "unsupported-media-type"].contains(&slug), "{slug}"),
+        }
     });
 }
 

@@ -9,7 +9,7 @@ use super::app::App;
 use super::problem::{self, Problem};
 
 /// The process lives.
-#[utoipa::path(get, path = "/livez", tag = "run", responses((status = 200, description = "It does", body = String)))]
+#[utoipa::path(get, path = "/livez", tag = "run", responses((status = 200, description = "It does", body = String), super::openapi::ProbeProblems))]
 pub async fn live() -> Response {
     plain("ok\n")
 }

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use http::StatusCode;
+use http::header::IF_MATCH;
 
 use super::answer;
 use super::app::App;
@@ -11,13 +12,12 @@ use super::path::JobPath;
 use super::problem::Problem;
 use super::query::Query;
 use super::wire::JobView;
-use super::{html, negotiate};
+use super::{html, negotiate, precondition};
 
 /// A job: 202 while it goes on, 200 when it has succeeded, a problem when it has failed.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "learn",
     params(("id" = uuid::Uuid, Path), super::openapi::WaitParameters,
-           ("include" = Option<String>, Query, description = "`input`"),
-           ("on_failure" = Option<u16>, Query, description = "Status to answer for a failed job: 200, or 400 to 599"),
+           super::openapi::IncludeParameters, super::openapi::FailureParameters,
            ("If-None-Match" = Option<String>, Header, description = "304 when nothing changed; with a wait, at the next change")),
     responses((status = 200, description = "Succeeded", body = super::openapi::Job),
               (status = 202, description = "Not done yet", body = super::openapi::Job),
@@ -29,8 +29,11 @@ pub async fn get(JobPath(id): JobPath, mut ask: Ask) -> Result<Response, Problem
     let with_input = query.read("include", "must be input", |text| (text == "input").then_some(()))?.is_some();
     let failed_status = failed_status(app, query)?;
     query.done()?;
-    if negotiate::best(headers, &["application/json", "application/problem+json", "text/html"]) == Some("text/html") {
+    if negotiate::wants_page(headers) {
         return html::job(app, base, app.job(id).await?).await;
+    }
+    if headers.contains_key(IF_MATCH) {
+        precondition::of_shown(headers, &app.job_row(id).await?)?;
     }
     if wait.millis() == 0
         && let Some(mut same) = answer::unchanged(app, id, headers).await?

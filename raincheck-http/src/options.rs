@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use raincheck_core::{Millis, Name, limits};
 
+use super::hosts::HostPattern;
+
 /// Everything the HTTP side takes from the configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -13,8 +15,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Begins every URL that is handed out, without a slash at its end; else the accepted `Host` does.
     pub public_url: Option<String>,
-    /// Further accepted values of `Host`: `name`, for any port, or `name:port`.
-    pub hosts: Vec<String>,
+    /// Further accepted values of `Host`. A request with the right token needs none.
+    pub hosts: Vec<HostPattern>,
     /// Origins whose pages may call, with a token.
     pub cors_origins: Vec<String>,
     /// Status of `GET /jobs/{id}` for a failed job.
@@ -68,6 +70,12 @@ pub fn tells_failure(status: u16) -> bool {
     status == 200 || (400..600).contains(&status)
 }
 
+/// Whether a client can show this token in a header: it is of visible ASCII, without spaces (RFC 6750 section 2.1 takes even
+/// less).
+pub fn can_be_shown(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Bounds of what comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -91,6 +99,8 @@ pub struct Limits {
     pub slow: Millis,
     /// How long the other end of a connection may take nothing of an answer, milliseconds.
     pub stalled: Millis,
+    /// How long a connection is kept open for a further request, milliseconds.
+    pub idle: Millis,
 }
 
 impl Default for Limits {
@@ -106,6 +116,7 @@ impl Default for Limits {
             uploads: limits::UPLOADS,
             slow: limits::SLOW_MILLIS,
             stalled: limits::STALLED_MILLIS,
+            idle: limits::IDLE_MILLIS,
         }
     }
 }

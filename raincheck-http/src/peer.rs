@@ -20,6 +20,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
+use super::linger::linger;
 use super::preface;
 
 /// A head that is longer than this takes one of the few large buffers, bytes.
@@ -55,6 +56,10 @@ pub struct Line {
     busy: AtomicBool,
     /// Bytes read since the last request began.
     read: AtomicUsize,
+    /// Its sender may be going on with a body of which nobody reads the rest.
+    unread: AtomicBool,
+    /// It ends with the answer that is being made.
+    closes: AtomicBool,
     /// Something of an answer is not with the system yet.
     unsent: AtomicBool,
     /// Bytes of a streamed answer that are made and not with the system yet.
@@ -94,6 +99,8 @@ impl Peer {
             kept,
             busy: AtomicBool::default(),
             read: AtomicUsize::default(),
+            unread: AtomicBool::default(),
+            closes: AtomicBool::default(),
             unsent: AtomicBool::default(),
             owed: AtomicUsize::default(),
             waits: AtomicBool::default(),
@@ -212,6 +219,19 @@ impl Line {
         self.kept
     }
 
+    /// Whether it ends with the answer that is being made.
+    pub fn closes(&self) -> bool {
+        self.closes.load(Relaxed)
+    }
+
+    /// Lets a sender that goes on sending read its answer, once the connection is over. One of the last connections is
+    /// not held for that.
+    pub async fn linger(&self) {
+        if self.unread.load(Relaxed) && !self.kept {
+            linger(self.out.as_ref()).await;
+        }
+    }
+
     /// The runs of an answer that was not sent whole, once the connection is over.
     pub fn unheard(&self) -> Vec<LeaseRef> {
         if self.unsent.load(Relaxed) { std::mem::take(&mut *self.handed.lock()) } else { Vec::new() }
@@ -250,6 +270,17 @@ pub fn kept() -> Option<Bytes> {
 /// The connection whose task this is.
 pub fn line() -> Option<Arc<Line>> {
     LINE.try_with(Arc::clone).ok()
+}
+
+/// Notes that a body was not read to its end.
+pub fn leave_unread() {
+    // Without a connection nobody is cut off.
+    let _ = LINE.try_with(|line| line.unread.store(true, Relaxed));
+}
+
+/// Notes that nobody will read the rest of the body: the connection cannot go on after the answer.
+pub fn close() {
+    let _ = LINE.try_with(|line| line.closes.store(true, Relaxed));
 }
 
 /// Whether the request came on one of the last connections, where nothing may wait.

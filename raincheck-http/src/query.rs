@@ -74,10 +74,10 @@ impl Query {
 
     /// States, with commas between them; none when the parameter is absent.
     pub fn states(&mut self) -> Result<Vec<State>, Problem> {
-        let read = |text: &str| text.split(',').map(State::from_word).collect();
-        Ok(self
-            .read("state", "must be a state, such as failed, or several with commas between them", read)?
-            .unwrap_or_default())
+        let Some(text) = self.take("state") else { return Ok(Vec::new()) };
+        let states: Option<Vec<State>> = text.split(',').map(State::from_word).collect();
+        let words = || State::ALL.map(State::as_str).join(", ");
+        states.ok_or_else(|| bad("state", format!("must be one or several, with commas between them, of {}", words())))
     }
 
     /// All parameters whose name begins with `prefix`, by the rest of their name.

@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::extract::State as AppState;
 use axum::response::Response;
 use http::StatusCode;
-use raincheck_core::{Name, State, limits};
+use http::header::ETAG;
+use raincheck_core::{Name, QueuePatch, State, limits};
 use raincheck_store::QueueStats;
 
 use super::answer::json;
@@ -39,18 +40,21 @@ pub async fn get(AppState(app): AppState<App>, NamePath(name): NamePath, query: 
 
 /// Changes a queue's settings; a queue that is not there yet is made. The limits of one that stands in the configuration
 /// file are changed there; it can be paused all the same.
-#[utoipa::path(patch, path = "/queues/{name}", tag = "operate", params(("name" = String, Path)),
+#[utoipa::path(patch, path = "/queues/{name}", tag = "operate",
+    params(("name" = String, Path),
+           ("If-Match" = Option<String>, Header, description = "The `ETag` of its settings; `*` for any queue that is there")),
     request_body = QueuePatchBody,
-    responses((status = 200, description = "The queue", body = super::openapi::Queue), super::openapi::ChangeProblems))]
+    responses((status = 200, description = "The queue; its `ETag` is that of its settings", body = super::openapi::Queue), super::openapi::ChangeProblems))]
 pub async fn patch(NamePath(name): NamePath, ask: Ask, body: Body) -> Result<Response, Problem> {
-    precondition::none(&ask.headers)?;
+    let there = ask.engine().queue(&name);
+    let expected = precondition::of_queue(&ask.headers, there.as_ref().map(|queue| &queue.settings))?;
     let text = ask.json(body).await?;
     let patch: QueuePatchBody = read(&text)?;
     if patch.limits() && ask.engine().defaults().owns_queue(&name) {
         let detail = "the limits of this queue stand in the configuration file; change them there";
         return Err(Problem::new(problem::MANAGED).detail(detail));
     }
-    ask.engine().set_queue(name.clone(), patch.into()).await?;
+    ask.engine().set_queue(name.clone(), QueuePatch { expected, ..patch.into() }).await?;
     show(&ask.app, &name)
 }
 
@@ -61,7 +65,9 @@ fn show(app: &App, name: &Name) -> Result<Response, Problem> {
         .ok_or_else(|| Problem::new(problem::NOT_FOUND).detail("no queue has this name; one is made on first use"))?;
     let mut out = Json::with_capacity(384);
     write(&mut out, app, &queue);
-    Ok(json(StatusCode::OK, out))
+    let mut response = json(StatusCode::OK, out);
+    response.headers_mut().insert(ETAG, precondition::queue_etag(&queue.settings));
+    Ok(response)
 }
 
 fn write(out: &mut Json, app: &App, queue: &QueueStats) {

@@ -16,7 +16,7 @@ use super::{bytes, jobs};
 /// The result's bytes as the worker typed them.
 #[utoipa::path(get, path = "/jobs/{id}/result", tag = "learn",
     params(("id" = uuid::Uuid, Path), super::openapi::WaitParameters,
-           ("on_failure" = Option<u16>, Query, description = "Status to answer for a failed job"),
+           super::openapi::FailureParameters,
            ("Range" = Option<String>, Header), ("If-Range" = Option<String>, Header)),
     responses((status = 200, description = "The bytes", content_type = "*/*"),
               (status = 202, description = "Not done yet", body = super::openapi::Job),
@@ -49,7 +49,8 @@ async fn serve(
     headers: &HeaderMap,
     content: &Content,
 ) -> Result<Response, Problem> {
-    if matches!(content.payload, Payload::Empty) {
+    // An empty file has a type.
+    if matches!(content.payload, Payload::Empty) && content.content_type.is_none() {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         return Ok(response);

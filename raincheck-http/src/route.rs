@@ -7,14 +7,14 @@ use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use http::Method;
+use hyper::body::Body as _;
 
 use super::app::App;
-use super::body;
-use super::peer;
 use super::problem::Problem;
 use super::scope::Scope;
 use super::server::Server;
 use super::watch::sse;
+use super::{body, encoding, peer};
 
 /// A row.
 pub struct Route {
@@ -61,13 +61,15 @@ impl<H: Handler<T, App, Future = Answer>, T> Handler<T, Server> for Guarded<H> {
     type Future = Answer;
 
     fn call(self, request: Request, server: Server) -> Answer {
-        let headers = request.headers();
-        let is_streamed = self.access.is_stream && sse::wanted(headers).unwrap_or_default();
+        // Only a body that does not say how long it is can be coded for its transfer.
+        if request.body().size_hint().exact().is_none()
+            && let Err(refused) = encoding::check_transfer(request.headers())
+        {
+            return Box::pin(async { refuse(request, refused).await });
+        }
+        let is_streamed = self.access.is_stream && sse::wanted(request.headers()).unwrap_or_default();
         match server.guard.admit(&request, self.access.scope) {
-            Err(refused) => Box::pin(async {
-                let (head, body) = request.into_parts();
-                body::refuse(&head.headers, body, refused).await.into_response()
-            }),
+            Err(refused) => Box::pin(async { refuse(request, refused).await }),
             // Who asks for a stream gets no place for one there, and is told so as one who asks for that.
             Ok(principal) if is_streamed => {
                 let answer = self.handler.call(request, App::new(server, principal));
@@ -77,6 +79,11 @@ impl<H: Handler<T, App, Future = Answer>, T> Handler<T, Server> for Guarded<H> {
             Ok(principal) => self.handler.call(request, App::new(server, principal)),
         }
     }
+}
+
+async fn refuse(request: Request, refused: impl IntoResponse) -> Response {
+    let (head, body) = request.into_parts();
+    body::refuse(&head.headers, body, refused).await.into_response()
 }
 
 fn no_connection() -> Problem {

@@ -1,17 +1,18 @@
 //! What all requests share.
 
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use raincheck_engine::Engine;
+use raincheck_engine::wire::BaseUrl;
 use tokio_util::task::TaskTracker;
 
 use super::base::Base;
 use super::damaged::Damaged;
 use super::guard::Guard;
-use super::options::Options;
+use super::options::{Options, can_be_shown};
 use super::pace::Pace;
 use super::peer;
 use super::places::Places;
@@ -31,8 +32,8 @@ pub struct Shared {
     pub engine: Engine,
     /// As the options said at its start.
     pub options: Arc<Options>,
-    /// The description of all routes, made when it is asked for.
-    pub document: &'static LazyLock<Bytes>,
+    describe: fn(&Options) -> Bytes,
+    description: OnceLock<Bytes>,
     /// From `public_url`.
     pub public: Option<Base>,
     /// Who may come in.
@@ -57,8 +58,13 @@ impl Server {
     /// On this engine.
     ///
     /// # Errors
-    /// When `public_url` is not a URL.
-    pub fn new(engine: Engine, options: Arc<Options>, document: &'static LazyLock<Bytes>) -> anyhow::Result<Self> {
+    /// When `public_url` is not a URL, or nobody can show the token.
+    pub fn new(engine: Engine, options: Arc<Options>, describe: fn(&Options) -> Bytes) -> anyhow::Result<Self> {
+        let token = options.admin_token.as_deref();
+        anyhow::ensure!(
+            token.is_none_or(can_be_shown),
+            "the admin token has spaces or what is not ASCII: nobody can show it"
+        );
         Ok(Server(Arc::new(Shared {
             public: options.public_url.as_deref().map(Base::public).transpose()?,
             guard: Guard::new(&options),
@@ -69,7 +75,8 @@ impl Server {
             sockets: TaskTracker::new(),
             damaged: Damaged::default(),
             seen: Seen::default(),
-            document,
+            describe,
+            description: OnceLock::new(),
             engine,
             options,
         })))
@@ -77,6 +84,16 @@ impl Server {
 }
 
 impl Shared {
+    /// What URLs begin with that are the same for whoever asks.
+    pub fn base_for_all(&self) -> BaseUrl<'_> {
+        self.public.as_ref().map_or(BaseUrl::NONE, BaseUrl::from)
+    }
+
+    /// The description of all routes, made when it is asked for.
+    pub fn document(&self) -> Bytes {
+        self.description.get_or_init(|| (self.describe)(&self.options)).clone()
+    }
+
     /// A place for one more stream; none on one of the last connections, where nothing stays.
     pub fn stream_slot(&self) -> Option<Slot> {
         self.streams.take().filter(|_| !peer::is_kept())

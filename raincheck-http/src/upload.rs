@@ -43,6 +43,8 @@ pub struct Upload<'a> {
     pub app: &'a App,
     /// What came before it.
     pub headers: &'a HeaderMap,
+    /// How long it says it is; 0 where it does not.
+    pub announced: u64,
     /// Whose result it is; an input otherwise.
     pub run: Option<Arriving<'a>>,
 }
@@ -50,7 +52,7 @@ pub struct Upload<'a> {
 impl Upload<'_> {
     /// Takes the body in; more than a little is kept as it comes, never in memory. The headers were judged before.
     pub async fn receive(mut self, mut body: Body) -> Result<Received, Problem> {
-        let (announced, most) = (body::announced(self.headers), self.most());
+        let (announced, most) = (self.announced, self.most());
         if announced > most.bytes {
             return Err(body::announced_too_large(self.headers, body, most).await);
         }

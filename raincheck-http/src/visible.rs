@@ -2,7 +2,7 @@
 //!
 //! A job that a lease names is its worker's to see.
 
-use raincheck_core::{Job, JobId, Millis};
+use raincheck_core::{Job, JobId, JobNo, Millis};
 use raincheck_engine::Until;
 use raincheck_store::{Found, Record};
 
@@ -24,6 +24,14 @@ impl App {
         self.shown(self.engine.job_row(id).await?, |job| job)
     }
 
+    /// The number of a job whose events are asked for: they outlive it.
+    pub async fn job_no(&self, id: JobId) -> Result<JobNo, Problem> {
+        match self.engine.job_row(id).await? {
+            Found::Purged(no) => Ok(no),
+            found => Ok(self.shown(found, |job| job)?.no),
+        }
+    }
+
     /// The job as soon as `until` holds, else as it is after `most` milliseconds.
     pub async fn job_after(&self, id: JobId, until: Until, most: Millis) -> Result<Box<Record>, Problem> {
         self.shown(self.engine.wait(id, until, most).await?, |record| &record.job)
@@ -41,7 +49,7 @@ impl App {
     fn shown<T>(&self, found: Found<T>, job: impl Fn(&T) -> &Job) -> Result<T, Problem> {
         match found {
             Found::Here(here) if self.principal().may_see(job(&here)) => Ok(here),
-            Found::Purged => Err(Problem::new(problem::PURGED).detail("the job was purged")),
+            Found::Purged(_) => Err(Problem::new(problem::PURGED).detail("the job was purged")),
             Found::Here(_) | Found::Unknown => Err(Problem::new(problem::NOT_FOUND).detail("no job has this id here")),
         }
     }

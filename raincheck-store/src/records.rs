@@ -1,5 +1,7 @@
 //! What a store answers to those who read.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use raincheck_core::{
     ChunkKind, Cursor, Digest, Event, Failure, Job, JobNo, LeaseRef, Millis, Name, NameFilter, Overdue, Progress,
@@ -11,8 +13,8 @@ use raincheck_core::{
 pub enum Found<T> {
     /// It is there: this is what was read of it.
     Here(T),
-    /// It was there and has been purged.
-    Purged,
+    /// It was there, under this number, and has been purged.
+    Purged(JobNo),
     /// It never was, as far as anyone remembers.
     Unknown,
 }
@@ -75,6 +77,13 @@ pub struct ResultInfo {
     pub digest: Digest,
     /// The JSON text, when it is JSON of at most [`raincheck_core::limits::INLINE_BYTES`].
     pub value: Option<Bytes>,
+}
+
+impl ResultInfo {
+    /// Whether there is one: a run may end without. An empty file is one, of a type.
+    pub fn is_there(&self) -> bool {
+        self.size > 0 || self.content_type.is_some()
+    }
 }
 
 /// Which jobs to list. Everything given must hold.
@@ -203,6 +212,8 @@ pub struct Commit {
     pub chunks: Vec<(JobNo, ChunkKind)>,
     /// What was published before may not be there any more: whoever follows reads again.
     pub history_changed: bool,
+    /// It was made here, not at another node.
+    pub is_own: bool,
 }
 
 /// A heartbeat.
@@ -271,6 +282,15 @@ pub struct KindStats {
     pub by_state: [u64; 7],
     /// The queues that hold them, by name.
     pub queues: Vec<Name>,
+}
+
+/// The earliest time of each queue, by name.
+pub(crate) fn earliest(all: impl IntoIterator<Item = (Name, Timestamp)>) -> Vec<(Name, Timestamp)> {
+    let mut earliest = BTreeMap::new();
+    for (queue, at) in all {
+        earliest.entry(queue).and_modify(|first: &mut Timestamp| *first = at.min(*first)).or_insert(at);
+    }
+    earliest.into_iter().collect()
 }
 
 /// The ready jobs of one kind in a queue.

@@ -22,6 +22,8 @@
 //!
 //! `cli/mod.rs` for the list of commands, then `cli/serve/mod.rs` and `cli/submit.rs`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod bench;
 pub mod cli;
 pub mod config;

@@ -24,7 +24,7 @@ fn duration() {
 #[test]
 fn answers() {
     let job = r#"{"id":"01a1fd23-8ee3-7000-8398-19e845bebfe0","kind":"k","method":"POST","queue":"default","state":"succeeded","done":true,"priority":-3,"attempt":1,"failures":0,"max_attempts":5,"seq":3,"progress":{"percent":42.5,"data":{"a":[1]}},"eta_seconds":1,"created_at":"2026-11-21T08:00:00.000Z","result":{"href":"/r","size":4,"value":{"x":1}},"error":null,"tags":{"a":"b"},"links":{"self":"/jobs/1"},"newer":[{}]}"#;
-    let lease = r#"{"lease":"1.1.x","attempt":1,"ttl_seconds":30,"heartbeat_seconds":10,"traceparent":null,"job":{"state":"running","input":{"n":1}}}"#;
+    let lease = r#"{"lease":"1.1.x","attempt":1,"ttl_seconds":30,"heartbeat_seconds":10,"traceparent":null,"tracestate":null,"job":{"state":"running","input":{"n":1}}}"#;
     let event = r#"{"seq":1,"job":"1","type":"progress","state":"running","attempt":1,"at":"2026-11-21T08:00:00Z","cursor":"x","data":{"percent":1}}"#;
     let samples = [
         job,

@@ -219,12 +219,18 @@ pub struct JobResult {
 #[serde(default)]
 #[allow(missing_docs, reason = "each is the resource of its name")]
 pub struct Links {
-    #[serde(rename = "self")]
+    #[serde(rename = "self", skip_serializing_if = "Option::is_none")]
     pub this: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cancel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rerun: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub watch: Option<String>,
 }

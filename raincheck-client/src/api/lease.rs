@@ -81,6 +81,8 @@ pub struct Lease {
     pub heartbeat_seconds: f64,
     /// W3C trace context of the submit.
     pub traceparent: Option<String>,
+    /// What tracing systems say beside it.
+    pub tracestate: Option<String>,
     /// How much the server takes of what the run writes.
     pub limits: LeaseLimits,
 }

@@ -50,12 +50,34 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = self.title.as_deref().filter(|title| !title.is_empty()).unwrap_or_else(|| self.slug());
         f.write_str(title)?;
-        if let Some(detail) = self.detail.as_deref().filter(|detail| *detail != title) {
+        let detail = self.detail.as_deref().filter(|detail| *detail != title);
+        if let Some(detail) = detail {
             write!(f, ": {detail}")?;
         }
-        for violation in &self.errors {
+        // A detail that is of one member alone says all of it.
+        let is_said = |violation: &&Violation| detail.is_some_and(|detail| detail.contains(&violation.detail));
+        for violation in self.errors.iter().filter(|violation| !is_said(violation)) {
             write!(f, "; {}: {}", violation.pointer, violation.detail)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let problem = |detail: &str| {
+            let violation = |pointer: &str, detail: &str| Violation { pointer: pointer.into(), detail: detail.into() };
+            let errors = vec![violation("?state", "must be a state"), violation("/b", "is missing")];
+            let problem =
+                Problem { title: Some("No".into()), detail: Some(detail.into()), errors, ..Problem::default() };
+            problem.to_string()
+        };
+        assert_eq!(problem("state must be a state"), "No: state must be a state; /b: is missing");
+        assert_eq!(problem("two"), "No: two; ?state: must be a state; /b: is missing");
+        assert_eq!(problem("No"), "No; ?state: must be a state; /b: is missing");
     }
 }

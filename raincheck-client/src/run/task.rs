@@ -51,6 +51,11 @@ impl Task {
         self.parts.lease.traceparent.as_deref()
     }
 
+    /// What tracing systems say beside [`Task::traceparent`]: the `tracestate` of W3C Trace Context.
+    pub fn tracestate(&self) -> Option<&str> {
+        self.parts.lease.tracestate.as_deref()
+    }
+
     /// The input's text, when it came with the lease: small JSON does.
     #[must_use]
     pub fn input_json(&self) -> Option<&RawJson> {

@@ -9,8 +9,8 @@ impl FollowUp {
     /// How it is carried out.
     pub fn command(self) -> Command {
         match self {
-            FollowUp::RunNow(no) => Command::RunNow(no),
-            FollowUp::Cancel(no) => Command::Cancel(Cancel { no, force: true }),
+            FollowUp::RunNow(no) => Command::RunNow(no, None),
+            FollowUp::Cancel(no) => Command::Cancel(Cancel { no, force: true, seq: None }),
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn needs<'c>(command: &'c Command, facts: &Facts) -> Needs<'c> {
         },
         Command::Progress(lease, _) | Command::Extend(lease, _) => of_job(lease.no),
         Command::Cancel(cancel) => of_job(cancel.no),
-        Command::RunNow(no) | Command::Purge(no) => of_job(*no),
+        Command::RunNow(no, _) | Command::Purge(no) => of_job(*no),
         Command::SetQueue(name, _) => Needs { queue: facts.queue.is_missing().then_some(name), ..nothing },
         Command::Put(Put { kind, name, .. }) | Command::Delete(Delete { kind, name, .. }) => {
             Needs { object: facts.object.is_missing().then_some((*kind, name)), ..nothing }
@@ -78,6 +78,9 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
         }
         Command::Extend(lease, ttl) => of_job(facts, |job, _| Ok(decide::extend(job, lease, ttl, moment).into())),
         Command::Cancel(cancel) => of_job(facts, |job, _| {
+            if cancel.seq.is_some_and(|seq| seq != job.seq) {
+                return Ok(Reply::OtherVersion(None).into());
+            }
             let (reply, mut changes) = decide::cancel(job, cancel.force, moment);
             if let Reply::Job(job) = &reply
                 && job.state == State::Running
@@ -86,7 +89,12 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
             }
             Ok((reply, changes).into())
         }),
-        Command::RunNow(_) => of_job(facts, |job, _| Ok(decide::run_now(job, moment).into())),
+        Command::RunNow(_, seq) => of_job(facts, |job, _| {
+            if seq.is_some_and(|seq| seq != job.seq) {
+                return Ok(Reply::OtherVersion(None).into());
+            }
+            Ok(decide::run_now(job, moment).into())
+        }),
         Command::Purge(no) => of_job(facts, |job, _| {
             if !decide::may_purge(&job) {
                 return Ok(Reply::NotFinished(job).into());
@@ -98,6 +106,9 @@ pub fn carry_out(command: Command, facts: Facts, moment: &mut Moment<'_>) -> Res
             let queue = facts.queue.known("a queue")?.unwrap_or_default();
             if !queue.has_room {
                 return Ok(Reply::Refused(0, Refusal::TooManyNames).into());
+            }
+            if patch.expected.as_ref().is_some_and(|expected| *expected != queue.settings) {
+                return Ok(Reply::OtherVersion(None).into());
             }
             let settings = patch.apply(queue.settings);
             Ok((Reply::Queue(settings.clone()), vec![Change::Settings(name, settings)]).into())

@@ -47,6 +47,8 @@ pub const RETRY_MAX_MILLIS: Millis = 10 * 60_000;
 pub const TIMEOUT_MILLIS: Millis = 3_600_000;
 /// Longest duration taken anywhere: ten years.
 pub const DURATION_MILLIS: Millis = 10 * 365 * 86_400_000;
+/// Farthest time to come that is taken anywhere: a hundred years from now.
+pub const MOMENT_MILLIS: Millis = 100 * 365 * 86_400_000;
 /// Priorities run from minus this to this.
 pub const PRIORITY: i32 = 100;
 /// Head start that one step of priority gives.

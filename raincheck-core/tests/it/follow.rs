@@ -25,8 +25,8 @@ fn every_end_of_a_job_names_what_follows_and_nothing_else_does() {
             .into_iter()
             .map(|(_, outcome)| Command::Settle(Settle { lease: job.lease_ref(), outcome }))
             .collect();
-        commands.push(Command::Cancel(Cancel { no: job.no, force: true }));
-        commands.extend([Command::RunNow(job.no), Command::Purge(job.no), Command::Expire(9)]);
+        commands.push(Command::Cancel(Cancel { no: job.no, force: true, seq: None }));
+        commands.extend([Command::RunNow(job.no, None), Command::Purge(job.no), Command::Expire(9)]);
         for command in commands {
             let overdue = match &command {
                 Command::Settle(settle) if settle.outcome == Outcome::TimedOut => Overdue::TimedOut,
@@ -79,7 +79,7 @@ fn a_run_of_leases_comes_after_what_the_commands_before_it_named() {
             request_id: None,
         })
     };
-    let plain = || Command::RunNow(JobNo(1));
+    let plain = || Command::RunNow(JobNo(1), None);
     let commands = [plain(), plain(), lease(), lease(), plain(), lease()];
     let mut follow_ups = FollowUps::default();
     let goes_before = commands.each_ref().map(|command| follow_ups.go_before(command));

@@ -40,8 +40,8 @@ fn commands(job: &Job) -> Vec<Command> {
     let mut all: Vec<Command> = outcomes().into_iter().map(|(_, outcome)| settle(job, outcome)).collect();
     all.push(Command::Progress(job.lease_ref(), Progress::default()));
     all.push(Command::Extend(job.lease_ref(), 20_000));
-    all.push(Command::Cancel(Cancel { no: job.no, force: false }));
-    all.extend([Command::RunNow(job.no), Command::Purge(job.no)]);
+    all.push(Command::Cancel(Cancel { no: job.no, force: false, seq: None }));
+    all.extend([Command::RunNow(job.no, None), Command::Purge(job.no)]);
     all.push(append(job, ChunkKind::Log, None, Bytes::from_static(b"a")));
     all.push(Command::SetQueue(name("q"), QueuePatch::default()));
     all

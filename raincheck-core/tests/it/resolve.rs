@@ -25,6 +25,19 @@ fn without_defaults_the_built_in_ones_hold() {
     assert_eq!((new.spec.retry, new.retention), (RetryPolicy::default(), Retention::default()));
 }
 
+#[test]
+fn times_to_come_are_not_farther_than_a_hundred_years() {
+    let last = NOW.plus(limits::MOMENT_MILLIS);
+    let request = |at| JobRequest { run_at: Some(at), start_by: Some(Deadline::At(at)), ..plain() };
+    assert_eq!(resolved(&request(last), &Defaults::default()).unwrap().run_at, Some(last));
+    let refused = resolved(&request(last.plus(1)), &Defaults::default()).unwrap_err();
+    let refused: Vec<String> = refused.iter().map(Invalid::to_string).collect();
+    assert_eq!(
+        refused,
+        ["run_at", "start_by"].map(|member| format!("{member} must be at most a hundred years from now"))
+    );
+}
+
 /// Each level in turn says everything; who says it nearest to the job wins, and where nobody does, the built-in one.
 #[test]
 fn the_nearer_level_wins_in_every_member() {

@@ -1,5 +1,6 @@
 //! RFC 3339 times.
 
+use jiff::civil::DateTime;
 use raincheck_core::Timestamp;
 
 /// Last moment that RFC 3339 can write.
@@ -35,10 +36,49 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, of_year - (153 * shifted + 2) / 5 + 1)
 }
 
-/// Reads an RFC 3339 time with any offset.
+/// Reads a time as RFC 3339, section 5.6, has it, with any offset, and nothing else that is a time elsewhere. One that in
+/// UTC is later than it can write is its last.
 pub fn parse(text: &str) -> Option<Timestamp> {
-    let at: jiff::Timestamp = text.parse().ok()?;
-    Some(Timestamp(at.as_millisecond()))
+    const BEGINNING: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+    let (local, minutes) = parts(text)?;
+    let local: DateTime = local.parse().ok()?;
+    let millis = i64::try_from(local.duration_since(BEGINNING).as_millis()).ok()?;
+    Some(Timestamp((millis - minutes * 60_000).min(LATEST)))
+}
+
+/// Local time, in the shape `0000-00-00T00:00:00` with any fraction, and how many minutes it is ahead of UTC.
+fn parts(text: &str) -> Option<(&str, i64)> {
+    let is_shaped = |text: &str, shape: &[u8]| {
+        text.len() == shape.len()
+            && text.bytes().zip(shape).all(|(byte, form)| match form {
+                b'0' => byte.is_ascii_digit(),
+                b'T' => matches!(byte, b'T' | b't' | b' '),
+                form => byte == *form,
+            })
+    };
+    let offset = text.rfind(['Z', 'z', '+', '-'])?;
+    let (local, offset) = text.split_at(offset);
+    let (moment, fraction) = local.split_at_checked(19)?;
+    let is_fraction = fraction.is_empty()
+        || fraction
+            .strip_prefix('.')
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()));
+    if !is_shaped(moment, b"0000-00-00T00:00:00") || !is_fraction {
+        return None;
+    }
+    let minutes = match offset {
+        "Z" | "z" => 0,
+        _ if !is_shaped(&offset[1..], b"00:00") => return None,
+        _ => {
+            let (hours, minutes): (i64, i64) = (offset[1..3].parse().ok()?, offset[4..].parse().ok()?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let ahead = hours * 60 + minutes;
+            if offset.starts_with('-') { -ahead } else { ahead }
+        }
+    };
+    Some((local, minutes))
 }
 
 #[cfg(test)]
@@ -59,7 +99,31 @@ mod tests {
             assert_eq!(parse(&expected), Some(Timestamp(millis)));
         }
         assert_eq!(parse("2026-11-21T06:00:00+02:00"), parse("2026-11-21T04:00:00Z"));
-        for bad in ["", "2026-11-21", "now", "2026-13-01T00:00:00Z", "2026-11-21T06:00:00"] {
+        assert_eq!(parse("2026-11-21T06:00:00.5-23:59"), parse("2026-11-22T05:59:00.500z"));
+        assert_eq!(parse("2026-11-21 06:00:60Z"), parse("2026-11-21t06:00:59Z"), "a leap second");
+        assert_eq!(parse("9999-12-31T23:59:59.999Z"), Some(Timestamp(LATEST)));
+        assert_eq!(parse("9999-12-31T23:59:59-12:00"), Some(Timestamp(LATEST)));
+        for bad in [
+            "",
+            "2026-11-21",
+            "now",
+            "2026-13-01T00:00:00Z",
+            "2026-11-21T06:00:00",
+            "2026-11-21T06:00:00+25:00",
+            "2026-11-21T06:00:00+24:00",
+            "2026-11-21T06:00:00+01:60",
+            "2026-11-21T06:00:00+0100",
+            "2026-11-21T06:00:00+é:00",
+            "2026-11-21T06:00:0é",
+            "é026-11-21T06:00:00Z",
+            "2026-11-21T06:00:00+01",
+            "2026-11-21T06:00:00.Z",
+            "2026-11-21T06:00:00,5Z",
+            "2026-11-21T06Z",
+            "20261121T060000Z",
+            "+002026-11-21T06:00:00Z",
+            "2026-11-21T06:00:00Z[Europe/Berlin]",
+        ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

@@ -1,5 +1,7 @@
-use raincheck_core::{NewJob, Spec, State};
-use raincheck_engine::{Beat, CancelAnswer, PurgeAnswer, RerunError, RunNowAnswer, SubmitError, Until, json};
+use raincheck_core::{NewJob, Refusal, Spec, State, Submitted};
+use raincheck_engine::{
+    Beat, CancelAnswer, PurgeAnswer, RerunError, RerunRequest, RunNowAnswer, SubmitError, Until, json, sameness,
+};
 use raincheck_store::{Found, Renewed};
 
 use crate::test_engine::{PATIENCE, TestEngine, failure, in_time, new_job, request};
@@ -12,7 +14,7 @@ async fn a_cancel_reaches_the_heartbeat_that_waits() {
     let beat = Beat { lease, ttl: None, progress: None };
     let canceling = async {
         tokio::task::yield_now().await;
-        test.engine.cancel(job.no, false).await.unwrap()
+        test.engine.cancel(job.no, false, None).await.unwrap()
     };
     let (heard, reply) = tokio::join!(in_time(test.engine.heartbeat(vec![beat], PATIENCE)), canceling);
     assert_eq!(heard.unwrap(), [Renewed::Extended { ttl: 30_000, cancel_requested: true }]);
@@ -28,14 +30,14 @@ async fn waiting_jobs_are_canceled_hastened_and_purged() {
     let job = test.submit(NewJob { delay: 60_000, ..new_job() }).await;
     assert_eq!(job.state, State::Scheduled);
     assert!(
-        matches!(test.engine.run_now(job.no).await.unwrap(), RunNowAnswer::Done(job) if job.state == State::Queued)
+        matches!(test.engine.run_now(job.no, None).await.unwrap(), RunNowAnswer::Done(job) if job.state == State::Queued)
     );
-    assert!(matches!(test.engine.run_now(job.no).await.unwrap(), RunNowAnswer::NotWaiting(_)));
+    assert!(matches!(test.engine.run_now(job.no, None).await.unwrap(), RunNowAnswer::NotWaiting(_)));
     assert!(matches!(test.engine.purge(job.no).await.unwrap(), PurgeAnswer::NotFinished));
-    assert!(matches!(test.engine.cancel(job.no, false).await.unwrap(), CancelAnswer::Done(_)));
+    assert!(matches!(test.engine.cancel(job.no, false, None).await.unwrap(), CancelAnswer::Done(_)));
     assert!(matches!(test.engine.purge(job.no).await.unwrap(), PurgeAnswer::Done));
     assert!(matches!(test.engine.purge(job.no).await.unwrap(), PurgeAnswer::Gone));
-    assert!(matches!(test.engine.job(job.id).await.unwrap(), Found::Purged));
+    assert!(matches!(test.engine.job(job.id).await.unwrap(), Found::Purged(_)));
     test.engine.stop().await;
 }
 
@@ -44,7 +46,10 @@ async fn running_again_makes_a_new_job() {
     let test = TestEngine::new().await;
     let spec = Spec { input: json("41"), key: Some("once".into()), ..Spec::default() };
     let job = test.submit(NewJob { spec: Box::new(spec), ..new_job() }).await;
-    let rerun = async |force| test.engine.rerun(&test.record(&job).await, None, force).await;
+    let rerun = async |force| {
+        let asked = RerunRequest { force, ..RerunRequest::default() };
+        test.engine.rerun(&test.record(&job).await, asked).await.map(|one| one.job().clone())
+    };
     assert!(matches!(rerun(true).await, Err(RerunError::NotFinished)));
     test.complete(test.lease().await.job.lease_ref()).await;
     assert!(matches!(rerun(false).await, Err(RerunError::Done)), "a POST job that succeeded");
@@ -53,8 +58,24 @@ async fn running_again_makes_a_new_job() {
     let leased = test.lease().await;
     assert_eq!((leased.job.id, leased.spec.rerun_of, leased.spec.key.clone()), (again.id, Some(job.id), None));
     assert_eq!(leased.spec.input.payload, json("41").payload);
-    let edited = test.engine.rerun(&test.record(&job).await, Some(json("42")), true).await.unwrap();
-    assert_eq!(test.engine.input(edited.no).await.unwrap().unwrap().payload, json("42").payload);
+    let with_key = async |key: &str, input: Option<&'static str>| {
+        let input = input.map(|text| (json(text), sameness(&json(text)).unwrap()));
+        let asked = RerunRequest { input, key: Some(key.into()), force: true };
+        test.engine.rerun(&test.record(&job).await, asked).await
+    };
+    let edited = with_key("edited", Some("42")).await.unwrap();
+    assert!(matches!(edited, Submitted::New(_)));
+    assert_eq!(test.engine.input(edited.job().no).await.unwrap().unwrap().payload, json("42").payload);
+    assert!(
+        matches!(with_key("edited", Some(" 42 ")).await, Ok(Submitted::Replayed(job)) if job.id == edited.job().id)
+    );
+    for other in [None, Some("43")] {
+        let refused = with_key("edited", other).await;
+        assert!(
+            matches!(refused, Err(RerunError::Submit(SubmitError::Refused { refusal: Refusal::KeyReused(id), .. })) if id == edited.job().id)
+        );
+    }
+    assert!(with_key("plain", None).await.is_ok_and(|one| one.job().id != edited.job().id));
     test.engine.stop().await;
 }
 

@@ -103,7 +103,7 @@ async fn the_oldest_part_of_a_trimmed_feed_is_read_page_by_page() {
     for no in [goes.no, last.no] {
         test.engine
             .store()
-            .apply(vec![Command::Cancel(Cancel { no, force: false }), Command::Purge(no)])
+            .apply(vec![Command::Cancel(Cancel { no, force: false, seq: None }), Command::Purge(no)])
             .await
             .unwrap();
     }
@@ -131,7 +131,7 @@ async fn the_oldest_part_of_a_trimmed_feed_is_read_page_by_page() {
 /// Forgets all jobs that are there, and trims the feed of everything.
 async fn forget_and_trim(test: &TestEngine, jobs: &[raincheck_core::JobNo]) {
     for no in jobs {
-        let (cancel, purge) = (Command::Cancel(Cancel { no: *no, force: false }), Command::Purge(*no));
+        let (cancel, purge) = (Command::Cancel(Cancel { no: *no, force: false, seq: None }), Command::Purge(*no));
         test.engine.store().apply(vec![cancel, purge]).await.unwrap();
     }
     test.engine.store().apply(vec![Command::Trim(Trim::of(99))]).await.unwrap();

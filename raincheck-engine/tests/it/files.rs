@@ -1,5 +1,5 @@
-use raincheck_core::{Content, NewJob, Outcome, Payload, Spec, limits};
-use raincheck_engine::{Finish, SubmitError, digest};
+use raincheck_core::{Content, NewJob, Outcome, Payload, Sameness, Spec, limits};
+use raincheck_engine::{Finish, RerunRequest, SubmitError, digest};
 
 use crate::test_engine::{PATIENCE, TestEngine, fingerprint, new_job, request};
 
@@ -73,11 +73,11 @@ async fn a_rerun_has_a_file_of_its_own() {
     let test = TestEngine::new().await;
     let input = file(&test, "large");
     let job = test.submit(with_input(&input, "key", 1)).await;
-    test.engine.cancel(job.no, false).await.unwrap();
-    let again = test.engine.rerun(&test.record(&job).await, None, false).await.unwrap();
+    test.engine.cancel(job.no, false, None).await.unwrap();
+    let again = test.engine.rerun(&test.record(&job).await, RerunRequest::default()).await.unwrap();
     test.engine.purge(job.no).await.unwrap();
     assert!(!is_there(&test, &input).await);
-    let copy = test.engine.input(again.no).await.unwrap().unwrap();
+    let copy = test.engine.input(again.job().no).await.unwrap().unwrap();
     assert!(is_there(&test, &copy).await);
     test.engine.stop().await;
 }
@@ -108,7 +108,8 @@ async fn what_nobody_waits_for_any_more_is_seen_through() {
     assert_eq!(are_there(&test, [&kept, &result]).await, [true, true]);
     let refused = file(&test, "edited");
     let record = test.record(&leased.job).await;
-    assert!(test.engine.rerun(&record, Some(refused.clone()), false).await.is_err(), "a POST job that succeeded");
+    let asked = RerunRequest { input: Some((refused.clone(), Sameness::Empty)), ..RerunRequest::default() };
+    assert!(test.engine.rerun(&record, asked).await.is_err(), "a POST job that succeeded");
     until_gone(&test, &refused).await;
     test.engine.stop().await;
 }

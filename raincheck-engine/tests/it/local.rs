@@ -144,7 +144,7 @@ async fn a_canceled_and_a_timed_out_run_are_told_to_stop() {
     let worker = LocalWorker::start(&test.engine, handlers, LocalOptions { grace: 60_000, ..options(2) });
     let canceled = test.submit(new_job()).await;
     started.notified().await;
-    test.engine.cancel(canceled.no, false).await.unwrap();
+    test.engine.cancel(canceled.no, false, None).await.unwrap();
     assert_eq!(test.done(&canceled).await.job.state, State::Canceled);
 
     let retry = RetryPolicy { max_attempts: 1, ..RetryPolicy::default() };
@@ -172,7 +172,7 @@ async fn a_function_that_does_not_stop_is_dropped() {
     let worker = LocalWorker::start(&test.engine, handlers, options(1));
     let job = test.submit(new_job()).await;
     started.notified().await;
-    test.engine.cancel(job.no, false).await.unwrap();
+    test.engine.cancel(job.no, false, None).await.unwrap();
     assert_eq!(test.done(&job).await.job.state, State::Canceled);
     worker.stop().await;
     test.engine.stop().await;

@@ -57,7 +57,7 @@ async fn finished_jobs_are_purged_in_time_and_forgotten_later() {
     }
     test.clock.advance(50_000);
     // Retention makes no events: the fact is read until it holds.
-    while !matches!(test.engine.job(first.id).await.unwrap(), Found::Purged) || purged(&test) < 299 {
+    while !matches!(test.engine.job(first.id).await.unwrap(), Found::Purged(_)) || purged(&test) < 299 {
         tokio::task::yield_now().await;
     }
     assert_eq!(purged(&test), 299);
@@ -82,9 +82,9 @@ async fn what_is_over_is_gone_at_once() {
     assert_eq!(test.submit(new.clone()).await.id, job.id);
     test.clock.advance(1);
     // Nothing was given time to clean up meanwhile.
-    assert!(matches!(test.engine.job_row(job.id).await.unwrap(), Found::Purged));
-    assert!(matches!(test.engine.job(job.id).await.unwrap(), Found::Purged));
-    assert!(matches!(test.engine.wait(job.id, Until::Done, 9_000).await.unwrap(), Found::Purged));
+    assert!(matches!(test.engine.job_row(job.id).await.unwrap(), Found::Purged(_)));
+    assert!(matches!(test.engine.job(job.id).await.unwrap(), Found::Purged(_)));
+    assert!(matches!(test.engine.wait(job.id, Until::Done, 9_000).await.unwrap(), Found::Purged(_)));
     assert_eq!(test.engine.jobs(Filter::default(), 9).await.unwrap().items, []);
     let refused = test.engine.submit(vec![new]).await;
     assert!(

@@ -86,7 +86,7 @@ async fn thousands_watch_one_job() {
 async fn a_watch_of_a_purged_job_ends() {
     let test = TestEngine::new().await;
     let job = test.submit(new_job()).await;
-    test.engine.cancel(job.no, false).await.unwrap();
+    test.engine.cancel(job.no, false, None).await.unwrap();
     test.engine.purge(job.no).await.unwrap();
     // What it held is not published any more; its events are, and the last of them is the end.
     let mut watch = test.engine.watch_job(job.no, 0);

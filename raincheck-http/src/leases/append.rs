@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::answer::json;
 use crate::ask::Ask;
 use crate::body;
+use crate::encoding::{Decoded, decoded};
 use crate::path::LeasePath;
 use crate::problem::{self, Problem};
 use crate::submit::raw::media_type;
@@ -30,7 +31,7 @@ const DRAINING: Duration = Duration::from_secs(5);
 
 /// Appends to the run's stream.
 #[utoipa::path(post, path = "/leases/{lease}/stream", tag = "work",
-    request_body(content = Vec<u8>, content_type = "*/*"),
+    request_body(content_type = "*/*", description = "Bytes that follow"),
     params(("lease" = String, Path), ("offset" = Option<u64>, Query, description = "Where the bytes start; what is there already is not doubled")),
     responses((status = 200, description = "Kept up to this offset", body = crate::openapi::Appended), crate::openapi::WorkProblems))]
 pub async fn stream(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
@@ -45,7 +46,7 @@ pub async fn stream(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Re
 
 /// Appends to the job's log.
 #[utoipa::path(post, path = "/leases/{lease}/log", tag = "work",
-    request_body(content = Vec<u8>, content_type = "*/*"),
+    request_body(content_type = "*/*", description = "Bytes that follow"),
     params(("lease" = String, Path), ("offset" = Option<u64>, Query, description = "Where the bytes start in what this run wrote; what is there already is not doubled")),
     responses((status = 200, description = "Kept up to this offset", body = crate::openapi::Appended), crate::openapi::WorkProblems))]
 pub async fn log(LeasePath(lease): LeasePath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
@@ -66,10 +67,8 @@ struct Target {
     offset: Option<u64>,
 }
 
-async fn append(ask: &Ask, mut to: Target, mut body: Body) -> Result<Response, Problem> {
-    if let Err(refused) = body::refuse_encoding(&ask.headers) {
-        return Err(body::refuse(&ask.headers, body, refused).await);
-    }
+async fn append(ask: &Ask, mut to: Target, body: Body) -> Result<Response, Problem> {
+    let Decoded { mut body, .. } = decoded(&ask.headers, body).await?;
     let end = match take(ask, &mut to, &mut body).await {
         Ok(end) => end,
         Err(refused) => {

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use raincheck_core::{Content, LeaseRef, Outcome, Payload, limits};
 use raincheck_engine::{Finish, digest};
 use raincheck_store::{BlobUse, Unclaimed};
@@ -14,6 +15,7 @@ use crate::answer;
 use crate::app::App;
 use crate::arriving::Arriving;
 use crate::ask::Ask;
+use crate::encoding::{self, Decoded};
 use crate::path::LeasePath;
 use crate::problem::{self, Problem, Violation};
 use crate::submit::raw::{check_json, media_type};
@@ -25,29 +27,36 @@ use crate::{body, filename};
 
 /// Ends a run with success; the body is the result.
 #[utoipa::path(post, path = "/leases/{lease}/complete", tag = "work",
-    request_body(content = Vec<u8>, content_type = "*/*", description = "The result: JSON or any media type; empty for none"),
+    request_body(content_type = "*/*", description = "The result: JSON or any media type; empty for none"),
     params(("lease" = String, Path)),
     responses((status = 200, description = "The job", body = crate::openapi::Job), crate::openapi::WorkProblems))]
 pub async fn complete(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Response, Problem> {
     let headers = &ask.headers;
-    let judged = ask.query.done().and_then(|()| body::refuse_encoding(headers)).and_then(|()| media_type(headers));
+    let judged = ask.query.done().and_then(|()| encoding::check(headers)).and_then(|()| media_type(headers));
     let content_type = match judged {
         Ok(content_type) => content_type,
         Err(refused) => return Err(body::refuse(headers, body, refused).await),
     };
-    let upload = Upload { app: &ask.app, headers, run: Some(Arriving::new(&ask, lease)) };
+    let Decoded { announced, body } = encoding::decoded(headers, body).await?;
+    let upload = Upload { app: &ask.app, headers, announced, run: Some(Arriving::new(&ask, lease)) };
     let received = upload.receive(body).await?;
     if let (Payload::Inline(text), None) = (&received.payload, &content_type) {
         check_json(text)?;
     }
     let content = match received.payload {
-        // No result is no result, however it is said.
-        Payload::Empty => Content::default(),
+        Payload::Empty if !is_empty_file(headers) => Content::default(),
         payload => Content { payload, content_type, filename: filename::of(headers), digest: received.digest },
     };
     // The engine's from the next line on.
     received.file.map(Unclaimed::claim);
     settle(&ask, lease, Outcome::Complete(content)).await
+}
+
+/// Whether a body without bytes is a result all the same: an empty file of that type, not the lack of a result. JSON without
+/// bytes is none, and a form without fields is what curl says that it sends with `-d ''`.
+fn is_empty_file(headers: &HeaderMap) -> bool {
+    let Some(media) = headers.get(CONTENT_TYPE) else { return false };
+    !body::is_json(headers) && media != "application/x-www-form-urlencoded"
 }
 
 /// Ends a run with failure; the job is tried again or fails for good.
@@ -166,7 +175,7 @@ impl Ends {
             out.key("lease").text(&lease);
             match outcome {
                 Ok(state) => out.key("state").text(state),
-                Err(problem) => problem.write(out.key("problem")),
+                Err(problem) => problem.write(out.key("problem"), ask.app.base_for_all()),
             }
             out.end();
         });

@@ -35,6 +35,7 @@ fn write_lease(out: &mut Json, app: &App, base: &Base, leased: &Leased, rides: b
     out.key("ttl_seconds").seconds(leased.ttl);
     out.key("heartbeat_seconds").seconds(leased.heartbeat);
     out.key("traceparent").maybe_text(leased.spec.traceparent.as_deref());
+    out.key("tracestate").maybe_text(leased.spec.tracestate.as_deref());
     let limit = |kind| app.engine.chunk_limit(kind, leased.job.attempt);
     out.key("limits").begin();
     out.key("result_bytes").number(app.options.limits.file);

@@ -4,70 +4,79 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::schema::{Object, OneOfBuilder};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use crate::wire::ProgressBody;
+use crate::wire::{Method, ProgressBody, State, WaitingFor};
 
 /// A job.
 #[derive(ToSchema)]
 pub struct Job {
     id: Uuid,
     kind: String,
+    #[schema(required)]
     label: Option<String>,
-    method: String,
+    method: Method,
     queue: String,
-    /// scheduled, queued, blocked, running, succeeded, failed or canceled.
-    state: String,
+    state: State,
     /// Whether the state is final.
     done: bool,
     cancel_requested: bool,
-    /// time, slot, paused or no worker.
-    waiting_for: Option<String>,
+    #[schema(required)]
+    waiting_for: Option<WaitingFor>,
     priority: i32,
     attempt: u32,
     failures: u32,
     max_attempts: u32,
     /// Number of its latest event.
     seq: u32,
+    #[schema(required)]
     progress: Option<ProgressBody<'static>>,
+    #[schema(required)]
     position: Option<u64>,
+    #[schema(required)]
     eta_seconds: Option<u64>,
     /// Why it waits, in words for people, where there is more to say.
+    #[schema(required)]
     waiting_detail: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
     #[schema(format = DateTime)]
     run_at: String,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     started_at: Option<String>,
     #[schema(format = DateTime)]
     updated_at: String,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     finished_at: Option<String>,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     expires_at: Option<String>,
+    #[schema(required)]
     result: Option<JobResult>,
+    #[schema(required)]
     error: Option<Failure>,
+    #[schema(required)]
     last_error: Option<Failure>,
     tags: BTreeMap<String, String>,
+    #[schema(required)]
     key: Option<String>,
+    #[schema(required)]
     rerun_of: Option<Uuid>,
     shared: u32,
     links: Links,
     /// With `?include=input`, and in a lease, when it is small JSON.
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false)]
     input: Option<Value>,
     /// In a lease, when the input is large or not JSON.
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false)]
     input_href: Option<String>,
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false)]
     input_type: Option<String>,
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false)]
     input_size: Option<u64>,
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false)]
     input_filename: Option<String>,
 }
 
@@ -76,10 +85,11 @@ pub struct Job {
 pub struct JobResult {
     href: String,
     content_type: String,
+    #[schema(required)]
     filename: Option<String>,
     size: u64,
     /// JSON of at most 64 KiB.
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false)]
     value: Option<Value>,
 }
 
@@ -89,7 +99,7 @@ pub struct Failure {
     /// The worker's own name for it, or a page of this server.
     r#type: String,
     title: String,
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false)]
     detail: Option<String>,
 }
 
@@ -103,27 +113,6 @@ pub struct Links {
     stream: String,
     cancel: String,
     rerun: String,
-}
-
-/// Why something was refused, or why a job failed (RFC 9457).
-#[derive(ToSchema)]
-pub struct Problem {
-    /// A page that explains it.
-    r#type: String,
-    title: String,
-    status: u16,
-    #[schema(required = false)]
-    detail: Option<String>,
-    #[schema(required = false)]
-    errors: Option<Vec<Violation>>,
-}
-
-/// A member that did not pass.
-#[derive(ToSchema)]
-pub struct Violation {
-    /// JSON pointer, or `?name` of a query parameter.
-    pointer: String,
-    detail: String,
 }
 
 /// Jobs of a batch.
@@ -176,44 +165,11 @@ pub struct PurgedLinks {
 #[derive(ToSchema)]
 pub struct JobPage {
     items: Vec<Job>,
+    #[schema(required)]
     next_cursor: Option<String>,
     /// The search ran out of time.
-    #[schema(required = false)]
+    #[schema(required = false, nullable = false)]
     partial: Option<bool>,
-}
-
-/// One thing that happened to a job.
-#[derive(ToSchema)]
-pub struct Event {
-    /// Number within the job, from 1.
-    seq: u32,
-    job: Uuid,
-    queue: String,
-    kind: String,
-    r#type: String,
-    state: String,
-    attempt: u32,
-    #[schema(format = DateTime)]
-    at: String,
-    /// Place in the whole feed, to go on from.
-    cursor: String,
-    /// The same as a number that only grows; in the whole feed.
-    position: Option<i64>,
-    /// What there is to say about it; not there when the job is gone.
-    data: Option<Value>,
-}
-
-/// Events, oldest first.
-#[derive(ToSchema)]
-pub struct EventPage {
-    items: Vec<Event>,
-    /// The next `after`: a number for a job, a cursor for the whole feed.
-    next_after: Value,
-    /// The final event has been seen.
-    done: bool,
-    /// Of the whole feed: nothing more was there to read. With a filter, pages before that may be empty.
-    #[schema(required = false)]
-    at_head: bool,
 }
 
 /// A named reader of the whole feed.
@@ -237,6 +193,7 @@ pub struct Reader {
 #[derive(ToSchema)]
 pub struct Readers {
     items: Vec<Reader>,
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 
@@ -246,6 +203,7 @@ pub struct Queue {
     name: String,
     paused: bool,
     max_queued: u64,
+    #[schema(required)]
     concurrency: Option<u32>,
     scheduled: u64,
     queued: u64,
@@ -254,6 +212,7 @@ pub struct Queue {
     succeeded: u64,
     failed: u64,
     canceled: u64,
+    #[schema(required)]
     drain_rate: Option<f64>,
 }
 
@@ -267,10 +226,15 @@ pub struct Queues {
 #[derive(ToSchema)]
 pub struct Kind {
     name: String,
+    #[schema(required)]
     description: Option<String>,
+    #[schema(required)]
     queue: Option<String>,
-    method: Option<String>,
+    #[schema(required)]
+    method: Option<Method>,
+    #[schema(required)]
     input_schema: Option<Value>,
+    #[schema(required)]
     typical_seconds: Option<f64>,
     /// Somebody takes its jobs now, in the queue that they go to or in one that holds some.
     served: bool,
@@ -295,6 +259,7 @@ pub struct Kinds {
 #[derive(ToSchema)]
 pub struct Worker {
     name: String,
+    #[schema(required)]
     version: Option<String>,
     kinds: Vec<String>,
     queues: Vec<String>,
@@ -302,6 +267,7 @@ pub struct Worker {
     /// within two minutes.
     serving: bool,
     /// Why it can take no jobs now.
+    #[schema(required)]
     trouble: Option<String>,
     running: u64,
     #[schema(format = DateTime)]
@@ -314,78 +280,10 @@ pub struct Workers {
     items: Vec<Worker>,
 }
 
-/// Work, and what became of finished runs.
-#[derive(ToSchema)]
-pub struct LeaseAnswer {
-    leases: Vec<Lease>,
-    finished: Vec<Finished>,
-    /// The server is about to stop and hands out no more: ask another one, or again in a few seconds. Absent otherwise.
-    drain: Option<bool>,
-}
-
-/// One run of one job.
-#[derive(ToSchema)]
-pub struct Lease {
-    /// The right to finish it.
-    lease: String,
-    job: Job,
-    attempt: u32,
-    ttl_seconds: f64,
-    heartbeat_seconds: f64,
-    traceparent: Option<String>,
-    limits: LeaseLimits,
-}
-
-/// How much is taken of what a run writes; the log is that of all runs of the job together.
-#[derive(ToSchema)]
-pub struct LeaseLimits {
-    result_bytes: u64,
-    stream_bytes: u64,
-    log_bytes: u64,
-}
-
-/// What became of one end: a state or a problem.
-#[derive(ToSchema)]
-pub struct Finished {
-    lease: String,
-    #[schema(required = false)]
-    state: Option<String>,
-    #[schema(required = false)]
-    problem: Option<Problem>,
-}
-
-/// The answer to a sign of life.
-#[derive(ToSchema)]
-pub struct HeartbeatAnswer {
-    /// What is left of the lease, which runs from when the heartbeat came.
-    ttl_seconds: f64,
-    cancel_requested: bool,
-}
-
-/// The answers to many.
-#[derive(ToSchema)]
-pub struct HeartbeatAnswers {
-    heartbeats: Vec<BeatAnswer>,
-}
-
-/// One of them: a lease that goes on, or a problem.
-#[derive(ToSchema)]
-pub struct BeatAnswer {
-    lease: String,
-    /// What is left of the lease.
-    #[schema(required = false)]
-    ttl_seconds: Option<f64>,
-    #[schema(required = false)]
-    cancel_requested: Option<bool>,
-    #[schema(required = false)]
-    problem: Option<Problem>,
-}
-
-/// How far a stream or log is kept, counted from the start of this run's part.
-#[derive(ToSchema)]
-pub struct Appended {
-    offset: u64,
-    /// How many more bytes are taken; in answers to an empty body, which asks for it.
-    #[schema(required = false)]
-    room: Option<u64>,
+/// The members of a shape that is an object.
+pub fn object(schema: RefOr<Schema>) -> Object {
+    match schema {
+        RefOr::T(Schema::Object(object)) => object,
+        _ => Object::default(),
+    }
 }

@@ -15,6 +15,8 @@ use crate::wire::JobView;
 
 /// The answer is that of an earlier request.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The answer is the kept result of an equal job.
+const CACHED: HeaderName = HeaderName::from_static("raincheck-cached");
 const COALESCED: HeaderName = HeaderName::from_static("raincheck-coalesced");
 
 /// How the answer is wanted.
@@ -48,15 +50,29 @@ pub async fn submit(app: &App, new: NewJob, file: Option<Unclaimed>, asked: Aske
         Submitted::New(job) if asked.wait.millis() == 0 => fresh(app, job, &spec, &asked),
         _ => known(app, &one, &asked).await?,
     };
+    let mark = match &one {
+        Submitted::Replayed(_) if !asked.chosen => Some(REPLAYED),
+        Submitted::Existing(_) if !asked.chosen => Some(REPLAYED),
+        Submitted::Coalesced(_) => Some(COALESCED),
+        Submitted::Cached(_) => Some(CACHED),
+        _ => None,
+    };
     let headers = response.headers_mut();
-    if replayed(&one) && !asked.chosen {
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    }
-    if matches!(one, Submitted::Coalesced(_)) {
-        headers.insert(COALESCED, HeaderValue::from_static("true"));
+    if let Some(mark) = mark {
+        headers.insert(mark, HeaderValue::from_static("true"));
     }
     headers.insert(VARY, HeaderValue::from_static("Prefer"));
     asked.wait.tell(&mut response);
+    Ok(response)
+}
+
+/// What became of a job that is to run again.
+pub async fn again(app: &App, base: &Base, one: &Submitted) -> Result<Response, Problem> {
+    let asked = Asked { base, wait: Wait::default(), chosen: false, only_new: false };
+    let mut response = known(app, one, &asked).await?;
+    if replayed(one) {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
     Ok(response)
 }
 

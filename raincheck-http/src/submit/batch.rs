@@ -7,7 +7,7 @@ use axum::extract::State as AppState;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use raincheck_core::{Again, Batch, Job, JobId, NewJob, Submitted, limits};
+use raincheck_core::{Again, Batch, Job, JobId, NewJob, Spec, Submitted, limits};
 use raincheck_engine::Taken;
 use raincheck_store::Unclaimed;
 
@@ -18,6 +18,7 @@ use crate::base::Base;
 use crate::body;
 use crate::problem::{self, Problem, Violation};
 use crate::query::Query;
+use crate::trace;
 use crate::wire::{AtMost, BatchBody, JobView, Json, Object, read, write_job};
 
 /// Room for one job of the answer.
@@ -101,14 +102,16 @@ async fn all(app: &App, text: &Bytes, headers: &HeaderMap) -> Result<Asked, Prob
     let (BatchBody { jobs: AtMost(jobs), request_id }, mut new) =
         app.room.work(text.len(), || checked(app, text)).await?;
     app.room.for_answer(JOB_BYTES * new.len())?;
-    let traceparent = resolve::traceparent(headers);
+    let mut traced = Spec::default();
+    trace::put(&mut traced, headers);
     let mut files = Vec::new();
     for (index, (new, Object(job))) in new.iter_mut().zip(&jobs).enumerate() {
         new.of_batch = request_id.is_some();
         let input =
             resolve::json_input(app, text, job.input).await.map_err(|problem| problem.within(&answer::place(index)))?;
         files.extend(app.room.work(input.size(), || resolve::attach(new, job, input)).await);
-        new.spec.traceparent.clone_from(&traceparent);
+        new.spec.traceparent.clone_from(&traced.traceparent);
+        new.spec.tracestate.clone_from(&traced.tracestate);
     }
     Ok(Asked { request_id: request_id.map(Cow::into_owned), new, files })
 }

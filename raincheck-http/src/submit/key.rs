@@ -1,10 +1,12 @@
-//! The `Idempotency-Key` header: a quoted string (RFC 8941 section 3.3.3) or the bare text that most clients send.
+//! The `Idempotency-Key` header: a string of structured fields (RFC 9651 section 3.3.3), whose parameters mean nothing here,
+//! or the bare text that most clients send.
 
 use std::borrow::Cow;
 
 use http::header::{HeaderMap, HeaderName};
 use raincheck_core::limits::KEY_BYTES;
 
+use crate::prefer::split_outside_quotes;
 use crate::problem::{self, Problem};
 
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -50,10 +52,32 @@ fn unquote(text: &str) -> Option<String> {
     let mut key = String::new();
     loop {
         match inside.next()? {
-            '"' => return inside.as_str().is_empty().then_some(key),
+            '"' => return are_parameters(inside.as_str()).then_some(key),
             '\\' => key.push(inside.next().filter(|c| matches!(c, '"' | '\\'))?),
             c => key.push(c),
         }
+    }
+}
+
+/// Whether what follows the string are its parameters (RFC 9651 section 3.1.2).
+fn are_parameters(text: &str) -> bool {
+    let mut parts = split_outside_quotes(text, b';');
+    parts.next().is_some_and(|before| before.trim().is_empty()) && parts.all(is_parameter)
+}
+
+fn is_parameter(text: &str) -> bool {
+    let text = text.trim_start_matches(' ');
+    let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+    let is_part = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*');
+    let is_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '*') && name.bytes().all(is_part);
+    is_name && value.is_none_or(is_item)
+}
+
+/// A bare item: what is quoted is closed, anything else is one word.
+fn is_item(value: &str) -> bool {
+    match value.strip_prefix('"') {
+        Some(_) => unquote(value).is_some(),
+        None => !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',')),
     }
 }
 
@@ -69,6 +93,16 @@ mod tests {
             (&["8e03978e-40d5-43dd-bc93-6894a57f9324"], Some(Some("8e03978e-40d5-43dd-bc93-6894a57f9324"))),
             (&["\"a\\\"b\\\\\""], Some(Some("a\"b\\"))),
             (&["\"a\"x"], None),
+            (&["\"a\";v=1"], Some(Some("a"))),
+            (&["\"a\"; v=\"x;\\\"y\";w;*z=:aGk=:;t=?1"], Some(Some("a"))),
+            (&["\"a;v=1\""], Some(Some("a;v=1"))),
+            (&["\"a\" ;v=1"], Some(Some("a"))),
+            (&["\"a\";"], None),
+            (&["\"a\";V=1"], None),
+            (&["\"a\";v="], None),
+            (&["\"a\";v=\"x"], None),
+            (&["\"a\", \"b\""], None),
+            (&["\"a\";v=1, \"b\""], None),
             (&["\"a"], None),
             (&["\"\\x\""], None),
             (&[""], None),

@@ -1,6 +1,6 @@
 //! Submits: slow work in, a handle out.
 
-mod answer;
+pub mod answer;
 pub mod batch;
 pub mod key;
 pub mod raw;
@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
-use raincheck_core::{Content, JobId, NewJob};
+use raincheck_core::{JobId, NewJob};
 use raincheck_engine::SubmitError;
 use raincheck_store::Unclaimed;
 
@@ -18,13 +18,13 @@ use super::app::App;
 use super::ask::Ask;
 use super::path::JobPath;
 use super::precondition;
-use super::problem::Problem;
-use super::wire::{NewJobBody, Present, read};
+use super::problem::{self, Problem};
+use super::trace;
+use super::wire::{NewJobBody, read};
 
 /// Submits a job.
 #[utoipa::path(post, path = "/jobs", tag = "submit", request_body = NewJobBody,
-    params(("Prefer" = Option<String>, Header, description = "`wait=20` waits for the end"),
-           ("Idempotency-Key" = Option<String>, Header, description = "The same key and content is the same job")),
+    params(super::openapi::WaitParameters, super::openapi::SubmitParameters),
     responses((status = 202, description = "Accepted; also a job found under the key, or joined", body = super::openapi::Job),
               (status = 200, description = "It has succeeded already", body = super::openapi::Job),
               super::openapi::SubmitProblems))]
@@ -38,18 +38,32 @@ pub async fn post(mut ask: Ask, body: Body) -> Result<Response, Problem> {
 
 /// Submits a job under an id that the client chose.
 #[utoipa::path(put, path = "/jobs/{id}", tag = "submit", request_body = NewJobBody,
-    params(("id" = uuid::Uuid, Path, description = "Any UUID"),
-           ("If-None-Match" = Option<String>, Header, description = "`*` refuses when it exists")),
+    params(("id" = uuid::Uuid, Path, description = "Any UUID"), super::openapi::WaitParameters, super::openapi::SubmitParameters,
+           ("If-None-Match" = Option<String>, Header, description = "`*` refuses when it exists"),
+           super::openapi::JobPrecondition),
     responses((status = 201, description = "New", body = super::openapi::Job),
               (status = 200, description = "It exists, with the same content", body = super::openapi::Job),
               super::openapi::PutProblems))]
 pub async fn put(JobPath(id): JobPath, mut ask: Ask, body: Body) -> Result<Response, Problem> {
     let wait = ask.wait()?;
     let only_new = precondition::only_new(&ask.headers)?;
+    must_be(&ask, id).await?;
     let text = ask.json(body).await?;
     let (new, file) = one(&ask.app, &text, &ask.headers, Some(id)).await?;
     let asked = answer::Asked { base: &ask.base, wait, chosen: true, only_new };
     answer::submit(&ask.app, new, file, asked).await
+}
+
+/// `If-Match` wants a job that is there, and maybe as it was; it is not changed, so it need not stay so.
+async fn must_be(ask: &Ask, id: JobId) -> Result<(), Problem> {
+    if !precondition::wants_one(&ask.headers)? {
+        return Ok(());
+    }
+    let job = ask.app.job_row(id).await.map_err(|problem| match problem.row().status {
+        404 | 410 => Problem::new(problem::PRECONDITION).detail("there is no job of this id"),
+        _ => problem,
+    })?;
+    precondition::of_job(&ask.headers, &job).map(drop)
 }
 
 /// One job of a JSON body, and the file of its input.
@@ -65,19 +79,10 @@ async fn one(
     let new = resolve::resolve(app, &body, "", &mut errors);
     let Some(mut new) = new.filter(|_| errors.is_empty()) else { return Err(Problem::invalid(errors)) };
     new.id = id;
-    new.spec.traceparent = resolve::traceparent(headers);
+    trace::put(&mut new.spec, headers);
     let input = resolve::json_input(app, text, body.input).await?;
     let file = app.room.work(input.size(), || resolve::attach(&mut new, &body, input)).await;
     Ok((new, file))
-}
-
-/// The content of an `input` member that was read from `text`, and its file.
-pub async fn json_input(
-    app: &App,
-    text: &Bytes,
-    input: Option<Present<'_>>,
-) -> Result<(Content, Option<Unclaimed>), Problem> {
-    resolve::json_input(app, text, input).await.map(|input| (input.content, input.file))
 }
 
 /// Why a single submit created nothing.

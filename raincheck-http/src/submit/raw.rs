@@ -14,17 +14,18 @@ use super::{answer, key, resolve};
 use crate::answer::Wait;
 use crate::app::App;
 use crate::base::Base;
+use crate::encoding::{self, Decoded};
 use crate::path::NamePath;
 use crate::problem::{self, Problem};
 use crate::query::Query;
 use crate::upload::{Received, Upload};
 use crate::wire::{Duration, Moment, NewJobBody, Object, RetentionBody, RetryBody, Tags};
-use crate::{body, filename, wire};
+use crate::{body, filename, multipart, trace, wire};
 
-/// Submits a job with the body as its input.
+/// Submits a job with the body as its input; of a form with one file, that file.
 #[utoipa::path(post, path = "/kinds/{kind}/jobs", tag = "submit",
-    request_body(content = Vec<u8>, content_type = "*/*", description = "The input, of any media type"),
-    params(("kind" = String, Path, description = "Names the work"), crate::openapi::RawParameters),
+    request_body(content_type = "*/*", description = "The input, of any media type"),
+    params(("kind" = String, Path, description = "Names the work"), crate::openapi::RawParameters, crate::openapi::SubmitParameters),
     responses((status = 202, description = "Accepted; also a job found under the key, or joined", body = crate::openapi::Job),
               (status = 200, description = "It has succeeded already", body = crate::openapi::Job),
               crate::openapi::SubmitProblems))]
@@ -41,9 +42,16 @@ pub async fn post(
         Ok(judged) => judged,
         Err(refused) => return Err(body::refuse(&headers, body, refused).await),
     };
-    let Judged { wait, job, mut new, content_type } = judged;
-    let received = Upload { app: &app, headers: &headers, run: None }.receive(body).await?;
-    let input = input(received, content_type, &headers)?;
+    let Judged { wait, job, mut new, content_type, form } = judged;
+    let Decoded { mut announced, mut body } = encoding::decoded(&headers, body).await?;
+    let (mut content_type, mut named) = (content_type, filename::of(&headers));
+    if let Some(boundary) = form {
+        let part = multipart::part(&boundary, body).await?;
+        (content_type, named) = (media_type(&part.headers)?, filename::of(&part.headers));
+        (announced, body) = (0, part.body);
+    }
+    let received = Upload { app: &app, headers: &headers, announced, run: None }.receive(body).await?;
+    let input = input(received, content_type, named)?;
     let file = resolve::attach(&mut new, &job, input);
     answer::submit(&app, new, file, answer::Asked { base: &base, wait, chosen: false, only_new: false }).await
 }
@@ -54,6 +62,8 @@ struct Judged {
     job: NewJobBody<'static>,
     new: NewJob,
     content_type: Option<Box<str>>,
+    /// Between the parts of a form.
+    form: Option<Box<str>>,
 }
 
 fn judge(app: &App, kind: Name, query: &mut Query, headers: &HeaderMap) -> Result<Judged, Problem> {
@@ -65,12 +75,12 @@ fn judge(app: &App, kind: Name, query: &mut Query, headers: &HeaderMap) -> Resul
     let mut errors = Vec::new();
     let new = resolve::resolve(app, &job, "", &mut errors);
     let Some(mut new) = new.filter(|_| errors.is_empty()) else { return Err(Problem::invalid(errors)) };
-    new.spec.traceparent = resolve::traceparent(headers);
-    body::refuse_encoding(headers)?;
-    let content_type = media_type(headers)?;
+    trace::put(&mut new.spec, headers);
+    encoding::check(headers)?;
+    let (content_type, form) = (media_type(headers)?, multipart::boundary(headers)?);
     match app.engine.takes_no_submits() {
         Some(refused) => Err(answer::refused(refused, false)),
-        None => Ok(Judged { wait, job, new, content_type }),
+        None => Ok(Judged { wait, job, new, content_type, form }),
     }
 }
 
@@ -124,9 +134,9 @@ fn instead(name: &str) -> Option<&'static str> {
 }
 
 /// The input and what it is compared by.
-fn input(received: Received, content_type: Option<Box<str>>, headers: &HeaderMap) -> Result<Input, Problem> {
+fn input(received: Received, content_type: Option<Box<str>>, filename: Option<Box<str>>) -> Result<Input, Problem> {
     let Received { payload, digest, file } = received;
-    let content = Content { payload, content_type, filename: filename::of(headers), digest };
+    let content = Content { payload, content_type, filename, digest };
     let sameness = sameness(&content).map_err(not_json)?;
     Ok(Input { content, sameness, file })
 }
@@ -143,9 +153,20 @@ fn not_json(error: JsonError) -> Problem {
 /// The media type of the body; `None` is JSON. Without one the bytes are just bytes.
 pub fn media_type(headers: &HeaderMap) -> Result<Option<Box<str>>, Problem> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Some("application/octet-stream".into())) };
-    let text = value.to_str().ok().filter(|text| text.len() <= 256 && text.contains('/'));
-    let text = text.ok_or_else(|| Problem::new(problem::UNSUPPORTED).detail("Content-Type must name a media type"))?;
-    let bare = text.split(';').next().unwrap_or_default().trim();
-    let plain = bare.eq_ignore_ascii_case("application/json") && body::is_json(headers);
-    Ok((!plain).then(|| text.into()))
+    let text = value.to_str().ok().filter(|text| text.len() <= 256);
+    let media = text.map(|text| text.split(';').next().unwrap_or_default().trim());
+    let (Some(text), Some(media)) = (text, media.filter(|media| is_type(media))) else {
+        let detail = "Content-Type must name a media type, such as image/png, in at most 256 characters";
+        return Err(Problem::new(problem::UNSUPPORTED).detail(detail));
+    };
+    Ok((!media.eq_ignore_ascii_case("application/json")).then(|| text.into()))
+}
+
+/// Two tokens with a slash between them (RFC 9110 section 8.3.1).
+fn is_type(media: &str) -> bool {
+    let is_token = |text: &str| {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !text.is_empty() && text.bytes().all(is_part)
+    };
+    media.split_once('/').is_some_and(|(main, sub)| is_token(main) && is_token(sub))
 }

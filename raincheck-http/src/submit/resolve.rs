@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName};
 use raincheck_core::{Content, Digest, Invalid, JobRequest, Method, NewJob, OnLost, Policy, Sameness};
 use raincheck_engine::{compare, digest};
 use raincheck_store::{BlobUse, Unclaimed};
@@ -12,8 +11,6 @@ use crate::app::App;
 use crate::problem::{Problem, Violation};
 use crate::upload;
 use crate::wire::{Duration, Moment, NewJobBody, Object, Present, escape, time, too_deep};
-
-static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// An input and what it is compared by.
 #[derive(Debug, Default)]
@@ -143,15 +140,4 @@ pub async fn json_input(app: &App, text: &Bytes, input: Option<Present<'_>>) -> 
     // Of what is kept apart from its job, to tell later whether it is what it was.
     let digest = if file.is_some() { digest(&bytes) } else { Digest::default() };
     Ok(Input { content: Content { payload, digest, ..Content::default() }, sameness: Sameness::Text(bytes), file })
-}
-
-/// The W3C Trace Context of the request, when it is well formed.
-pub fn traceparent(headers: &HeaderMap) -> Option<Box<str>> {
-    let text = headers.get(&TRACEPARENT)?.to_str().ok()?;
-    let parts: Vec<&str> = text.split('-').collect();
-    let hex = |part: &str, length| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let [version, trace, parent, flags] = parts[..] else { return None };
-    let good = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
-    let zero = |part: &str| part.bytes().all(|b| b == b'0');
-    (good && !zero(trace) && !zero(parent)).then(|| text.into())
 }

@@ -20,7 +20,7 @@ use crate::wire::Form;
     params(crate::openapi::WaitParameters, crate::openapi::FeedParameters,
            ("Last-Event-ID" = Option<String>, Header, description = "Where a stream goes on"),
            ("lastEventId" = Option<String>, Query, description = "The same, of clients that cannot set it")),
-    responses((status = 200, content((crate::openapi::EventPage = "application/json"), (String = "text/event-stream"))),
+    responses((status = 200, description = "Events, oldest first", content((crate::openapi::EventPage = "application/json"), (String = "text/event-stream"))),
               (status = 101, description = "WebSocket, subprotocol raincheck.v1"),
               (status = 406, description = "Neither form is acceptable", body = crate::openapi::Problem, content_type = "application/problem+json"),
               (status = 426, description = "Another version of WebSocket", body = crate::openapi::Problem, content_type = "application/problem+json"),
@@ -85,7 +85,7 @@ impl Begin {
 
 async fn filter(app: &App, query: &mut Query) -> Result<EventFilter, Problem> {
     let job = match query.read("job", "must be the id of a job", |text| text.parse().ok())? {
-        Some(id) => Some(app.job_row(id).await?.no),
+        Some(id) => Some(app.job_no(id).await?),
         None => None,
     };
     Ok(EventFilter { queues: query.names("queue")?, kinds: query.names("kind")?, states: query.states()?, job })

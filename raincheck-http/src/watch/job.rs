@@ -22,7 +22,7 @@ use crate::wire::{Form, JobView, Json, write_job};
            ("after" = Option<u32>, Query, description = "Events above this number"),
            ("Last-Event-ID" = Option<String>, Header, description = "Where a stream goes on"),
            ("lastEventId" = Option<String>, Query, description = "The same, of clients that cannot set it")),
-    responses((status = 200, content((crate::openapi::EventPage = "application/json"), (String = "text/event-stream"))),
+    responses((status = 200, description = "Events, oldest first", content((crate::openapi::JobEventPage = "application/json"), (String = "text/event-stream"))),
               (status = 204, description = "A stream that has seen the final event already"),
               (status = 101, description = "WebSocket, subprotocol raincheck.v1"),
               (status = 406, description = "Neither form is acceptable", body = crate::openapi::Problem, content_type = "application/problem+json"),

@@ -193,7 +193,7 @@ async fn tell(app: &App, socket: &mut Socket, form: Form, event: Arc<Event>) -> 
 
 async fn send_event(app: &App, socket: &mut Socket, form: Form, event: &Event) -> Result<(), Why> {
     let result = joined(&app.engine, form, event).await.map_err(|_| (TRY_LATER, "the store does not answer"))?;
-    send(socket, envelope(&app.engine, form, event, result.as_deref())).await
+    send(socket, envelope(app, form, event, result.as_deref())).await
 }
 
 async fn send(socket: &mut Socket, text: Vec<u8>) -> Result<(), Why> {

@@ -2,8 +2,12 @@
 
 use std::fmt;
 
+use raincheck_core::limits::DURATION_MILLIS;
 use raincheck_core::{Millis, parse_duration};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A duration on the wire: `"90s"` or whole seconds, as a number or as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,4 +33,20 @@ impl<'de> Deserialize<'de> for Duration {
         }
         deserializer.deserialize_any(Either)
     }
+}
+
+impl PartialSchema for Duration {
+    fn schema() -> RefOr<Schema> {
+        let about = "`500ms`, `90s`, `15m`, `2h`, `7d`, or whole seconds as text or number; ten years at most.";
+        let written = text_or_seconds().pattern(Some("^[0-9]{1,12}(ms|s|m|h|d)?$")).examples(["90s"]);
+        written.description(Some(about)).into()
+    }
+}
+
+impl ToSchema for Duration {}
+
+/// A text, or a number of seconds.
+pub fn text_or_seconds() -> ObjectBuilder {
+    let either = SchemaType::Array(vec![Type::String, Type::Integer]);
+    ObjectBuilder::new().schema_type(either).minimum(Some(0)).maximum(Some(DURATION_MILLIS / 1_000))
 }

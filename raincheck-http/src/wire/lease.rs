@@ -31,10 +31,8 @@ pub struct LeaseBody<'a> {
     #[schema(maximum = 1000)]
     pub max: Option<usize>,
     /// How long to wait for the first; more than the server lets anybody wait is cut to that.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "20s")]
     pub wait: Option<Duration>,
     /// Length of the leases.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub ttl: Option<Duration>,
     /// The same again returns the same leases while they last.
     #[serde(borrow)]
@@ -72,6 +70,7 @@ pub struct WorkerBody<'a> {
 pub struct FinishBody<'a> {
     /// Which run.
     #[serde(borrow)]
+    #[schema(max_length = 255)]
     pub lease: Cow<'a, str>,
     /// It succeeded.
     #[serde(borrow)]
@@ -109,7 +108,6 @@ pub struct FailBody<'a> {
     /// Whether another attempt may help; true unless given.
     pub retryable: Option<bool>,
     /// Wait so long before it, instead of what the job says.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub retry_after: Option<Duration>,
 }
 
@@ -150,7 +148,6 @@ impl FailBody<'_> {
 #[schema(as = Release)]
 pub struct ReleaseBody {
     /// Not again before so long from now.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "10s")]
     pub delay: Option<Duration>,
 }
 
@@ -165,10 +162,8 @@ pub struct HeartbeatBody<'a> {
     pub progress: Option<Object<ProgressBody<'a>>>,
     /// The lease lasts so long from now. Longer than it was taken with is a hand-over: it outlives every restart of the
     /// server, and must not be longer than what is left of the job's timeout.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub ttl: Option<Duration>,
     /// Answer when the run should stop, at the latest after so long.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "20s")]
     pub wait: Option<Duration>,
 }
 
@@ -182,7 +177,6 @@ pub struct HeartbeatsBody<'a> {
     #[schema(value_type = Vec<BeatBody>, max_items = 1000)]
     pub heartbeats: AtMost<Object<BeatBody<'a>>, { limits::LEASE_JOBS }>,
     /// Answer when one of them should stop, at the latest after so long.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "20s")]
     pub wait: Option<Duration>,
 }
 
@@ -193,6 +187,7 @@ pub struct HeartbeatsBody<'a> {
 pub struct BeatBody<'a> {
     /// Which run.
     #[serde(borrow)]
+    #[schema(max_length = 255)]
     pub lease: Cow<'a, str>,
     /// How far it is.
     #[serde(borrow)]
@@ -200,6 +195,5 @@ pub struct BeatBody<'a> {
     pub progress: Option<Object<ProgressBody<'a>>>,
     /// The lease lasts so long from now. Longer than it was taken with is a hand-over: it outlives every restart of the
     /// server, and must not be longer than what is left of the job's timeout.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "30s")]
     pub ttl: Option<Duration>,
 }

@@ -11,8 +11,9 @@ mod patch;
 mod progress;
 mod read;
 mod reader;
+mod words;
 
-pub use duration::Duration;
+pub use duration::{Duration, text_or_seconds};
 pub use lease::{FailBody, FinishBody, HeartbeatBody, HeartbeatsBody, LeaseBody, ReleaseBody};
 pub use mistyped::mistyped;
 pub use new_job::{BatchBody, Moment, NewJobBody, RerunBody, RetentionBody, RetryBody, Tags};
@@ -23,3 +24,4 @@ pub use raincheck_engine::wire::{
 };
 pub use read::{AtMost, Object, Present, escape, read, read_or_default};
 pub use reader::ReaderBody;
+pub use words::{Method, OnLost, State, WaitingFor, one_of};

@@ -8,7 +8,11 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use super::read::{AtMost, Object};
-use super::{Duration, Present, time};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::{Duration, Method, OnLost, Present, text_or_seconds, time};
 
 /// A job to be. Only `kind` is required; the rest has defaults.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
@@ -37,23 +41,20 @@ pub struct NewJobBody<'a> {
     pub key: Option<Cow<'a, str>>,
     /// `GET` may be repeated, joined and answered from a kept result; `POST`, the default, may not.
     #[serde(borrow)]
-    #[schema(pattern = "^(GET|POST)$")]
+    #[schema(value_type = Option<Method>)]
     pub method: Option<Cow<'a, str>>,
     /// More goes first.
     #[schema(minimum = -100, maximum = 100)]
     pub priority: Option<i64>,
     /// Not before so long from now.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "10m")]
     pub delay: Option<Duration>,
-    /// Not before this time.
+    /// Not before this time, at most a hundred years ahead.
     #[serde(borrow)]
     #[schema(format = DateTime)]
     pub run_at: Option<Cow<'a, str>>,
     /// Fails unless started by then: a time, or a duration from now.
-    #[schema(value_type = Option<String>, example = "2h")]
     pub start_by: Option<Moment>,
     /// Time limit of one attempt.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "1h")]
     pub timeout: Option<Duration>,
     /// When a failed attempt is tried again.
     #[schema(value_type = Option<RetryBody>)]
@@ -62,18 +63,16 @@ pub struct NewJobBody<'a> {
     #[schema(value_type = Option<RetentionBody>)]
     pub retention: Option<Object<RetentionBody>>,
     /// An equal `GET` job that succeeded at most this long ago answers instead.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "5m")]
     pub max_age: Option<Duration>,
     /// What to do when its worker vanishes: `retry`, the default, or `fail`.
     #[serde(borrow)]
-    #[schema(pattern = "^(retry|fail)$")]
+    #[schema(value_type = Option<OnLost>)]
     pub on_lost: Option<Cow<'a, str>>,
     /// Losses in a row after which it is failed; 0 counts each as a failed attempt.
-    #[schema(minimum = 0, maximum = 1000, default = 3)]
+    #[schema(minimum = 0, maximum = 1000)]
     pub max_losses: Option<u32>,
     /// Names and values for finding it again, at most 32.
     #[serde(default)]
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
     pub tags: Tags,
 }
 
@@ -86,13 +85,11 @@ pub struct RetryBody {
     #[schema(minimum = 1, maximum = 1000)]
     pub max_attempts: Option<u32>,
     /// Bound of the first pause.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "1s")]
     pub initial: Option<Duration>,
     /// Growth of the bound per failure.
     #[schema(minimum = 1, maximum = 1000)]
     pub factor: Option<f64>,
     /// Largest bound.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "10m")]
     pub max: Option<Duration>,
     /// Draw each pause from the whole range below its bound.
     pub jitter: Option<bool>,
@@ -104,10 +101,8 @@ pub struct RetryBody {
 #[schema(as = Retention)]
 pub struct RetentionBody {
     /// After success.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "3d")]
     pub succeeded: Option<Duration>,
     /// After failure or cancellation.
-    #[schema(value_type = Option<String>, pattern = "^[0-9]{1,7}(ms|s|m|h|d)?$", example = "90d")]
     pub failed: Option<Duration>,
 }
 
@@ -149,6 +144,15 @@ impl Moment {
     }
 }
 
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        let about = "A time (RFC 3339), or a duration from now: `2h`, or whole seconds.";
+        text_or_seconds().examples(["2h", "2026-12-24T18:00:00Z"]).description(Some(about)).into()
+    }
+}
+
+impl ToSchema for Moment {}
+
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
@@ -174,6 +178,22 @@ impl<'de> Deserialize<'de> for Moment {
 /// Names and values, sorted by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(pub Vec<(Box<str>, Box<str>)>);
+
+impl PartialSchema for Tags {
+    fn schema() -> RefOr<Schema> {
+        let text = || ObjectBuilder::new().schema_type(Type::String).max_length(Some(limits::TAG_BYTES));
+        let value = AdditionalProperties::from(Schema::from(text()));
+        let about = "Names and values for finding it again.";
+        let tags =
+            ObjectBuilder::new().property_names(Some(text().min_length(Some(1)))).additional_properties(Some(value));
+        tags.max_properties(Some(limits::TAGS))
+            .description(Some(about))
+            .examples([serde_json::json!({"customer": "17"})])
+            .into()
+    }
+}
+
+impl ToSchema for Tags {}
 
 impl<'de> Deserialize<'de> for Tags {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

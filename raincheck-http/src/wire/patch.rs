@@ -29,7 +29,8 @@ impl QueuePatchBody {
 
 impl From<QueuePatchBody> for QueuePatch {
     fn from(body: QueuePatchBody) -> Self {
-        QueuePatch { paused: body.paused, max_queued: body.max_queued, concurrency: body.concurrency }
+        let QueuePatchBody { paused, max_queued, concurrency } = body;
+        QueuePatch { paused, max_queued, concurrency, expected: None }
     }
 }
 

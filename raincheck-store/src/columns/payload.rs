@@ -27,6 +27,7 @@ row! {
         retry_jitter: bool,
         rerun_of: Option<JobId>,
         traceparent: Option<Cow<'a, str>>,
+        tracestate: Option<Cow<'a, str>>,
     }
 }
 
@@ -87,7 +88,7 @@ pub(crate) fn split(payload: &Payload) -> (Option<&[u8]>, Option<&str>) {
 
 impl<'a> Asked<'a> {
     pub fn of(spec: &'a Spec) -> Result<Self, CodecError> {
-        let Spec { label, key, tags, input, retry, rerun_of, traceparent } = spec;
+        let Spec { label, key, tags, input, retry, rerun_of, traceparent, tracestate } = spec;
         Ok(Asked {
             label: lent(label.as_deref()),
             key: lent(key.as_deref()),
@@ -102,6 +103,7 @@ impl<'a> Asked<'a> {
             retry_jitter: retry.jitter,
             rerun_of: *rerun_of,
             traceparent: lent(traceparent.as_deref()),
+            tracestate: lent(tracestate.as_deref()),
         })
     }
 
@@ -131,6 +133,7 @@ impl<'a> Asked<'a> {
             },
             rerun_of: self.rerun_of,
             traceparent: owned(self.traceparent),
+            tracestate: owned(self.tracestate),
         })
     }
 }

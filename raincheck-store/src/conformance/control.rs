@@ -1,6 +1,6 @@
 //! Calling off, running now.
 
-use raincheck_core::{Clock as _, Command, FailureCode, JobNo, LeaseRef, NewJob, Progress, Reply, State};
+use raincheck_core::{Cancel, Clock as _, Command, FailureCode, JobNo, LeaseRef, NewJob, Progress, Reply, State};
 
 use super::{World, complete, new_job};
 use crate::{Renewal, Renewed};
@@ -58,7 +58,7 @@ pub async fn run_now_makes_due(world: &mut World) {
     let job = world.create(NewJob { delay: 86_400_000, ..new_job() }).await;
     assert_eq!(job.state, State::Scheduled);
     world.clock.advance(5);
-    let Reply::Job(job) = world.one(Command::RunNow(job.no)).await else { panic!("not due") };
+    let Reply::Job(job) = world.one(Command::RunNow(job.no, None)).await else { panic!("not due") };
     assert_eq!((job.state, job.run_at), (State::Queued, job.created_at.plus(5)));
     assert_eq!(world.story(job.no).await, "created queued");
     world.run_one().await;
@@ -67,19 +67,35 @@ pub async fn run_now_makes_due(world: &mut World) {
 /// Any other job does not wait for a time.
 pub async fn run_now_of_others(world: &mut World) {
     let job = world.create(new_job()).await;
-    assert!(matches!(world.one(Command::RunNow(job.no)).await, Reply::NotWaiting(_)));
+    assert!(matches!(world.one(Command::RunNow(job.no, None)).await, Reply::NotWaiting(_)));
     let lease = world.run_one().await;
-    assert!(matches!(world.one(Command::RunNow(job.no)).await, Reply::NotWaiting(_)));
+    assert!(matches!(world.one(Command::RunNow(job.no, None)).await, Reply::NotWaiting(_)));
     world.end(lease, complete("1")).await;
-    assert!(matches!(world.one(Command::RunNow(job.no)).await, Reply::NotWaiting(_)));
+    assert!(matches!(world.one(Command::RunNow(job.no, None)).await, Reply::NotWaiting(_)));
     assert_eq!(world.published().len(), 3);
+}
+
+/// A change that is meant for a job as it was does nothing to it as it is.
+pub async fn of_another_number_nothing_changes(world: &mut World) {
+    let job = world.create(NewJob { delay: 86_400_000, ..new_job() }).await;
+    let run_now = |seq| Command::RunNow(job.no, Some(seq));
+    let cancel = |seq| Command::Cancel(Cancel { no: job.no, force: true, seq: Some(seq) });
+    for other in [0, job.seq + 1] {
+        assert_eq!(world.one(run_now(other)).await, Reply::OtherVersion(None));
+        assert_eq!(world.one(cancel(other)).await, Reply::OtherVersion(None));
+    }
+    assert_eq!(world.story(job.no).await, "created");
+    let Reply::Job(due) = world.one(run_now(job.seq)).await else { panic!("not due") };
+    assert_eq!(world.one(cancel(job.seq)).await, Reply::OtherVersion(None));
+    assert!(matches!(world.one(cancel(due.seq)).await, Reply::Job(job) if job.state == State::Canceled));
+    assert_eq!(world.story(job.no).await, "created queued canceled");
 }
 
 /// Every verb on a job that is not there says so.
 pub async fn unknown_jobs_are_gone(world: &mut World) {
     let no = JobNo(7);
     assert_eq!(world.cancel(no).await, Reply::Gone);
-    assert_eq!(world.one(Command::RunNow(no)).await, Reply::Gone);
+    assert_eq!(world.one(Command::RunNow(no, None)).await, Reply::Gone);
     assert_eq!(world.one(Command::Purge(no)).await, Reply::Gone);
     let lease = LeaseRef { no, attempt: 1 };
     assert_eq!(world.one(Command::Progress(lease, Progress::default())).await, Reply::Gone);

@@ -43,7 +43,9 @@ pub async fn a_shared_job_is_not_canceled_unless_forced(world: &mut World) {
     world.submit(get("x")).await;
     assert!(matches!(world.cancel(job.no).await, Reply::Shared(_)));
     assert_eq!(world.record(job.no).await.job.state, State::Queued);
-    let Reply::Job(job) = world.one(Command::Cancel(Cancel { no: job.no, force: true })).await else { panic!() };
+    let Reply::Job(job) = world.one(Command::Cancel(Cancel { no: job.no, force: true, seq: None })).await else {
+        panic!()
+    };
     assert_eq!(job.state, State::Canceled);
 }
 
@@ -71,7 +73,7 @@ pub async fn a_newer_one_takes_the_place(world: &mut World) {
     let second = world.create(get("x")).await;
     assert_eq!(world.submit(get("x")).await.job().no, second.no);
     world.cancel(second.no).await;
-    world.one(Command::Cancel(Cancel { no: second.no, force: true })).await;
+    world.one(Command::Cancel(Cancel { no: second.no, force: true, seq: None })).await;
     world.one(Command::Purge(second.no)).await;
     let third = world.create(NewJob { max_age: Some(1_000_000), ..get("x") }).await;
     assert!(third.no > second.no, "a purged job answers nobody");

@@ -27,7 +27,7 @@ fn then(follow_up: FollowUp, number: u32) -> NewJob {
 }
 
 fn cancel(job: &Job) -> Command {
-    Command::Cancel(Cancel { no: job.no, force: false })
+    Command::Cancel(Cancel { no: job.no, force: false, seq: None })
 }
 
 async fn state(world: &World, job: &Job) -> State {

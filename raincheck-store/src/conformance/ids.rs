@@ -40,8 +40,8 @@ pub async fn chosen_id_of_a_purged_job(world: &mut World) {
     let job = world.create(chosen(RANDOM, "x")).await;
     world.cancel(job.no).await;
     assert!(matches!(world.one(Command::Purge(job.no)).await, Reply::Purged(_)));
-    assert_eq!(world.store.job(job.id).await.unwrap(), Found::Purged);
-    assert_eq!(world.store.job_row(job.id).await.unwrap(), Found::Purged);
+    assert_eq!(world.store.job(job.id).await.unwrap(), Found::Purged(job.no));
+    assert_eq!(world.store.job_row(job.id).await.unwrap(), Found::Purged(job.no));
     assert_eq!(world.refused(chosen(RANDOM, "x")).await, Refusal::Purged(job.id));
     world.clock.advance(world.setup.tombstone);
     world.sweep(Command::DropTombstones(1)).await;
@@ -104,6 +104,6 @@ pub async fn a_chosen_version_7_id_is_still_chosen(world: &mut World) {
     assert_eq!(world.found(&second).await.job, second);
     world.cancel(first.no).await;
     world.one(Command::Purge(first.no)).await;
-    assert_eq!(world.store.job(first.id).await.unwrap(), Found::Purged);
+    assert_eq!(world.store.job(first.id).await.unwrap(), Found::Purged(first.no));
     assert_eq!(world.found(&second).await.job, second);
 }

@@ -142,7 +142,7 @@ pub async fn another_end_breaks_the_row(world: &mut World) {
         let job = world.end(lease, end).await;
         assert_eq!(job.losses, 0);
         if job.state == State::Scheduled {
-            world.one(raincheck_core::Command::RunNow(job.no)).await;
+            world.one(raincheck_core::Command::RunNow(job.no, None)).await;
         }
     }
     assert_eq!(lose(world).await.losses, 1);

@@ -73,7 +73,7 @@ macro_rules! conformance_tests {
                 priority_goes_first_but_not_for_ever, names_given_twice_count_once, two_workers_never_get_one_job,
                 sees_what_stands_before_it_in_the_request, skips_what_came_too_late, inputs_end_a_request,
                 the_same_request_gets_the_same_leases, a_request_does_not_get_leases_that_are_over }
-            queues { settings_are_kept, paused_hands_out_nothing, concurrency_holds, kind_cap_holds,
+            queues { settings_are_kept, settings_of_others_stay, paused_hands_out_nothing, concurrency_holds, kind_cap_holds,
                 caps_of_queue_and_kind_do_not_eat_each_other }
             objects { are_put_replaced_and_deleted, change_only_as_expected, one_of_many_makes_it, outlive_a_restart,
                 are_listed_by_name, are_of_one_transaction_with_the_rest }
@@ -85,7 +85,7 @@ macro_rules! conformance_tests {
             lost { only_after_the_lease_is_over, a_heartbeat_saves, a_heartbeat_may_change_the_length, a_look_extends_nothing,
                 three_in_a_row_are_poison, as_many_as_a_job_says, without_a_bound_they_are_failures, another_end_breaks_the_row, fails_at_once_when_asked_to,
                 the_late_worker_wins_when_first, not_who_took_too_long, next_overdue_tells_when, wall_clock_steps_lose_nothing }
-            control { cancel_waiting, cancel_scheduled, cancel_running_asks, cancel_again_and_after_the_end,
+            control { cancel_waiting, cancel_scheduled, cancel_running_asks, cancel_again_and_after_the_end, of_another_number_nothing_changes,
                 run_now_makes_due, run_now_of_others, unknown_jobs_are_gone }
             sweep { promotes_what_is_due_in_order, next_due_is_never_too_late, expires_what_was_not_started,
                 a_started_job_does_not_expire, limits_hold }
@@ -99,7 +99,7 @@ macro_rules! conformance_tests {
             records { results_of_many, progress_and_failure_show, progress_guards, everything_survives_in_events }
             list { filters_by_what_it_says, by_patterns_of_names, every_page_without_gaps_or_doubles, newest_first, long_lists_in_slices }
             search { tags_match_exactly, text_is_literal, text_looks_everywhere, every_filter_together }
-            stats { follow_every_move, lines_of_kinds, of_queues_and_kinds, tickets_and_served }
+            stats { follow_every_move, lines_of_kinds, of_queues_and_kinds, oldest_at_the_head_of_each_line, tickets_and_served }
             follow { the_end_of_one_promotes_another, a_lease_sees_what_was_promoted, chains_go_on_in_rounds, what_is_too_much_is_caught_up,
                 a_refused_one_takes_nothing_back, every_end_counts }
             blobs { referenced_stay_and_orphans_go, orphans_go_while_it_is_open, of_purged_jobs_are_handed_back, results_may_be_files, are_read_copied_and_removed }

@@ -66,7 +66,7 @@ pub async fn unused_ones_make_room(world: &mut World) {
 /// Forgets them all: what is looked at after every behavior is looked at queue by queue.
 async fn clear(world: &World, jobs: &[Job]) {
     for some in jobs.chunks(500) {
-        let cancel = |job: &Job| Command::Cancel(Cancel { no: job.no, force: false });
+        let cancel = |job: &Job| Command::Cancel(Cancel { no: job.no, force: false, seq: None });
         world.store.apply(some.iter().map(cancel).collect()).await.unwrap();
         world.store.apply(some.iter().map(|job| Command::Purge(job.no)).collect()).await.unwrap();
     }

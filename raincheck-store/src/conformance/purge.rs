@@ -14,12 +14,12 @@ pub async fn forgets_and_remembers_that_it_did(world: &mut World) {
     assert!(!world.store.is_purged(job.no).await.unwrap());
     assert_eq!(world.one(Command::Purge(job.no)).await, Reply::Purged(Default::default()));
     assert!(world.store.is_purged(job.no).await.unwrap());
-    assert_eq!(world.store.job(job.id).await.unwrap(), Found::Purged);
+    assert_eq!(world.store.job(job.id).await.unwrap(), Found::Purged(job.no));
     assert_eq!(world.store.record(job.no).await.unwrap(), None);
     assert_eq!(world.one(Command::Purge(job.no)).await, Reply::Gone);
     assert_eq!(world.settle(lease, complete("1")).await, Reply::Gone);
     world.restart().await;
-    assert_eq!(world.store.job(job.id).await.unwrap(), Found::Purged);
+    assert_eq!(world.store.job(job.id).await.unwrap(), Found::Purged(job.no));
 }
 
 /// A job that is not finished stays.
@@ -50,11 +50,11 @@ pub async fn purges_by_final_state(world: &mut World) {
     assert_eq!(world.sweep(Command::PurgeExpired(9)).await, 0);
     world.clock.advance(1);
     assert_eq!(world.sweep(Command::PurgeExpired(9)).await, 1);
-    assert_eq!(world.store.job(succeeded.id).await.unwrap(), Found::Purged);
+    assert_eq!(world.store.job(succeeded.id).await.unwrap(), Found::Purged(succeeded.no));
     assert_eq!(world.store.next_expiry(), Some(world.clock.now().plus(2_000)));
     world.clock.advance(2_000);
     assert_eq!(world.sweep(Command::PurgeExpired(9)).await, 1);
-    assert_eq!(world.store.job(canceled.id).await.unwrap(), Found::Purged);
+    assert_eq!(world.store.job(canceled.id).await.unwrap(), Found::Purged(canceled.no));
     assert_eq!(world.store.next_expiry(), None);
     assert_eq!(world.found(&waiting).await.job.state, State::Queued);
 }
@@ -71,7 +71,7 @@ pub async fn purge_expired_takes_the_oldest_few(world: &mut World) {
     for (next, n) in [(Some(1), 1), (Some(2), 1), (Some(0), 1), (None, 0)] {
         assert_eq!(world.sweep(Command::PurgeExpired(1)).await, n);
         if let Some(index) = next {
-            assert_eq!(world.store.job(jobs[index].id).await.unwrap(), Found::Purged, "{index}");
+            assert_eq!(world.store.job(jobs[index].id).await.unwrap(), Found::Purged(jobs[index].no), "{index}");
         }
     }
 }
@@ -91,7 +91,7 @@ pub async fn drops_tombstones(world: &mut World) {
     world.clock.advance(1_001);
     assert_eq!(world.sweep(Command::DropTombstones(1)).await, 1);
     assert_eq!(world.store.job(ids[0]).await.unwrap(), Found::Unknown);
-    assert_eq!(world.store.job(ids[1]).await.unwrap(), Found::Purged);
+    assert_eq!(world.store.job(ids[1]).await.unwrap(), Found::Purged(ids[1].parts().unwrap().0));
     world.clock.advance(1_000);
     assert_eq!(world.sweep(Command::DropTombstones(9)).await, 2);
     assert_eq!(world.sweep(Command::DropTombstones(9)).await, 0);

@@ -19,6 +19,21 @@ fn paused(on: bool) -> QueuePatch {
     QueuePatch { paused: Some(on), ..QueuePatch::default() }
 }
 
+/// A change that is meant for other settings than there are does nothing, and makes no queue.
+pub async fn settings_of_others_stay(world: &mut World) {
+    let seen = QueueSettings::default();
+    let meant_for = |expected: &QueueSettings, patch| QueuePatch { expected: Some(expected.clone()), ..patch };
+    let set_now = set(world, QUEUE, meant_for(&seen, concurrency(Some(3)))).await;
+    for queue in [QUEUE, "new"] {
+        let expected = if queue == QUEUE { &seen } else { &set_now };
+        let refused = world.one(Command::SetQueue(name(queue), meant_for(expected, paused(true)))).await;
+        assert_eq!(refused, Reply::OtherVersion(None), "{queue}");
+    }
+    assert_eq!(world.store.queue(&name(QUEUE)).unwrap().settings, set_now);
+    assert!(world.store.queue(&name("new")).is_none());
+    assert!(set(world, QUEUE, meant_for(&set_now, paused(true))).await.paused);
+}
+
 /// Settings change one by one, make their queue, and outlive a restart.
 pub async fn settings_are_kept(world: &mut World) {
     set(world, "new", paused(true)).await;

@@ -73,7 +73,7 @@ pub async fn everything_survives_in_events(world: &mut World) {
     let lease = world.running(new_job()).await;
     world.one(Command::Progress(lease, report(12.5))).await;
     world.end(lease, fail("'; DROP TABLE job; --")).await;
-    world.one(Command::RunNow(lease.no)).await;
+    world.one(Command::RunNow(lease.no, None)).await;
     let lease = world.run_one().await;
     world.clock.advance(10_000);
     world.end(lease, Outcome::Lost).await;

@@ -143,8 +143,8 @@ fn command(rng: &mut StdRng, known: &mut Known, now: Timestamp) -> Command {
             let bytes = Bytes::from_static(b"abcd");
             Command::Append(Append { lease, kind, offset, bytes, content_type: None, limit: 16 })
         }
-        76..82 => Command::Cancel(Cancel { no, force: rng.random() }),
-        82..85 => Command::RunNow(no),
+        76..82 => Command::Cancel(Cancel { no, force: rng.random(), seq: None }),
+        82..85 => Command::RunNow(no, None),
         85..87 => Command::Purge(no),
         87..89 => {
             let paused = Some(rng.random_bool(0.3));

@@ -40,6 +40,7 @@ pub async fn keeps_everything_the_client_asked_for(world: &mut World) {
         retry: RetryPolicy { max_attempts: 9, initial: 3, factor: 1.5, max: 4_000, jitter: true },
         rerun_of: Some(JobId(Uuid::from_u128(0x9f1c_2c3d_4e5f_4a6b_8c7d_1234_5678_9abc))),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        tracestate: Some("rojo=00f067aa0ba902b7,congo=t61rcWkgMzE".into()),
     };
     let job = world.create(new.clone()).await;
     world.restart().await;

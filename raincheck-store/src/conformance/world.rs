@@ -203,7 +203,7 @@ impl World {
 
     /// Calls a job off.
     pub async fn cancel(&self, no: JobNo) -> Reply {
-        self.one(Command::Cancel(Cancel { no, force: false })).await
+        self.one(Command::Cancel(Cancel { no, force: false, seq: None })).await
     }
 
     /// Runs a sweep; answers how many it found.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::error::SqliteError;
+use super::mark::mark;
 use super::options::SqliteOptions;
 use crate::StoreError;
 
@@ -30,6 +31,8 @@ pub(super) fn connect(options: &SqliteOptions) -> Result<Connection, SqliteError
     keep_plans(&db)?;
     db.busy_timeout(BUSY)?;
     db.execute_batch("PRAGMA page_size = 4096; PRAGMA foreign_keys = OFF;")?;
+    // Before there is a log, so that from its first page on the file itself says whose it is.
+    mark(&db)?;
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     // Folding the log back belongs to the checkpointer; the writer steps in only when that cannot keep up.
     db.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;")?;

@@ -8,6 +8,7 @@ mod disk;
 mod error;
 #[cfg(test)]
 mod fuzz;
+mod mark;
 mod open;
 mod options;
 mod orphans;

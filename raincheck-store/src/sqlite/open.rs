@@ -35,7 +35,7 @@ use super::writer::prepared::Statements;
 use super::writer::reply_sender::ReplySender;
 use super::writer::running::Running;
 use super::writer::state::{Bounds, WriterState};
-use super::{checkpoint, orphans};
+use super::{checkpoint, mark, orphans};
 use crate::StoreError;
 use crate::blobs::{BlobFolder, BlobPlace, Refusal, owners};
 use crate::columns::number::{RUNNING, STARTED};
@@ -46,8 +46,8 @@ impl SqliteStore {
     /// Opens the data, bringing it to the present format, and starts the writer.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] when another process has it, [`StoreError::Refused`] when a part of it is missing or the folder of
-    /// large payloads is not its own, [`StoreError::TooNew`] when a newer program wrote it,
+    /// [`StoreError::InUse`] when another process has it, [`StoreError::Refused`] when it is another program's, a part of it is
+    /// missing or the folder of large payloads is not its own, [`StoreError::TooNew`] when a newer program wrote it,
     /// [`StoreError::TooOld`] for a SQLite with a known corruption bug.
     pub fn open(options: SqliteOptions) -> Result<Arc<Self>, StoreError> {
         Self::open_on(options, None)
@@ -60,6 +60,7 @@ impl SqliteStore {
         }
         options.path = files::real(&options.path);
         files::in_folder(&options.path)?;
+        mark::check(&options.path)?;
         let folder = folder::above(&options.path);
         folder::make(folder).map_err(|e| StoreError::Other(format!("cannot make {}: {e}", folder.display())))?;
         let lock = lock(&options.path)?;

@@ -49,7 +49,7 @@ async fn busy(store: Arc<SqliteStore>, go_on: Arc<AtomicBool>) {
         number += 1;
         let job = submit(&store, with_file(&store, &number.to_string())).await;
         if number % 2 == 0 {
-            store.apply(vec![Command::Cancel(Cancel { no: job.no, force: false })]).await.unwrap();
+            store.apply(vec![Command::Cancel(Cancel { no: job.no, force: false, seq: None })]).await.unwrap();
             let purged = store.apply(vec![Command::Purge(job.no)]).await.unwrap().remove(0);
             let Reply::Purged(purged) = purged else { panic!("{purged:?}") };
             store.blobs().remove(purged.blobs).await.unwrap();

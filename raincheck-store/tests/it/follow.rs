@@ -46,7 +46,7 @@ async fn then(store: &dyn Store, follow_up: FollowUp, number: u32) -> Job {
 }
 
 fn cancel(job: &Job) -> Command {
-    Command::Cancel(Cancel { no: job.no, force: false })
+    Command::Cancel(Cancel { no: job.no, force: false, seq: None })
 }
 
 async fn stands(store: &dyn Store, job: &Job) -> (State, u32) {

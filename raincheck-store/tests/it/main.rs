@@ -1,6 +1,7 @@
 //! Every store passes the suite of every store; what is one store's own alone stands in a file of its name.
 #![allow(clippy::unwrap_used, reason = "tests, helpers included, fail by panicking")]
 
+mod anothers;
 mod backup;
 #[cfg(feature = "s3")]
 mod bucket;

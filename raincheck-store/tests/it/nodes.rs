@@ -421,7 +421,7 @@ async fn names_that_one_node_forgets_make_room_at_the_others() {
     let full = Reply::Refused(0, Refusal::TooManyNames);
     assert_eq!((submit(0, "new").await, submit(1, "new").await), (full.clone(), full.clone()));
     for no in &jobs[..2] {
-        nodes[0].apply(vec![Command::Cancel(Cancel { no: *no, force: false })]).await.expect("canceled");
+        nodes[0].apply(vec![Command::Cancel(Cancel { no: *no, force: false, seq: None })]).await.expect("canceled");
         nodes[0].apply(vec![Command::Purge(*no)]).await.expect("purged");
     }
     // The first takes one place and forgets both names; the other gets to know it by what it tries next.

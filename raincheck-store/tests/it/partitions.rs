@@ -40,8 +40,8 @@ async fn expired_jobs_are_gone_while_their_partition_stands() {
         assert_eq!(rows(table), there, "{table}");
     }
     let store = &site.store;
-    assert_eq!(store.job(job.id).await.unwrap(), Found::Purged);
-    assert_eq!(store.job_row(job.id).await.unwrap(), Found::Purged);
+    assert_eq!(store.job(job.id).await.unwrap(), Found::Purged(job.no));
+    assert_eq!(store.job_row(job.id).await.unwrap(), Found::Purged(job.no));
     assert_eq!(store.record(no).await.unwrap(), None);
     assert_eq!(store.input(no).await.unwrap(), None);
     assert_eq!(store.result(no).await.unwrap(), None);
@@ -61,7 +61,7 @@ async fn expired_jobs_are_gone_while_their_partition_stands() {
     site.is_sound().await;
 
     // What somebody asks to be gone is.
-    site.one(Command::Cancel(Cancel { no: stays.no, force: false })).await;
+    site.one(Command::Cancel(Cancel { no: stays.no, force: false, seq: None })).await;
     assert!(matches!(site.one(Command::Purge(stays.no)).await, Reply::Purged(_)));
     for table in ["spec", "result", "report", "chunk"] {
         assert_eq!(site.sql(&format!("SELECT count(*) FROM {table} WHERE no={}", stays.no.0)), "0", "{table}");
@@ -92,7 +92,7 @@ async fn partitions_go_with_their_last_job() {
     assert!(stands());
     assert_eq!(site.store.maintain().await.unwrap(), Maintained { dropped: 1, ..Maintained::default() });
     for job in [&short, &long] {
-        assert_eq!(site.store.job(job.id).await.unwrap(), Found::Purged, "the tombstone stays");
+        assert_eq!(site.store.job(job.id).await.unwrap(), Found::Purged(job.no), "the tombstone stays");
     }
     // In a partition that is young, nothing is dropped, though nothing is in it.
     assert_eq!(site.store.maintain().await.unwrap(), Maintained::default());
@@ -306,7 +306,7 @@ async fn no_other_partition_is_looked_into() {
         assert_eq!(site.store.jobs(Filter::default(), 9).await.unwrap().items.len(), 1);
         // Another node hears of it all.
         while commits.recv().await.unwrap().events.iter().all(|event| event.state != State::Scheduled) {}
-        site.one(Command::Cancel(Cancel { no: job.no, force: false })).await;
+        site.one(Command::Cancel(Cancel { no: job.no, force: false, seq: None })).await;
         assert!(matches!(site.one(Command::Purge(job.no)).await, Reply::Purged(_)));
     };
     tokio::time::timeout(Duration::from_secs(20), life).await.expect("nobody waits for the old partitions");
@@ -342,13 +342,13 @@ async fn a_drop_never_touches_a_live_job() {
             }
             let (one, two, late) = tokio::join!(site.store.maintain(), other.maintain(), site.create(kept(MINUTE)));
             dropped += one.unwrap().dropped + two.unwrap().dropped;
-            site.one(Command::Cancel(Cancel { no: late.no, force: false })).await;
+            site.one(Command::Cancel(Cancel { no: late.no, force: false, seq: None })).await;
             site.purge_expired().await;
             let now = site.setup.clock.now();
             for (job, until, text) in jobs.values() {
                 let found = other.job(job.id).await.unwrap();
                 if *until <= now {
-                    assert_eq!(found, Found::Purged);
+                    assert_eq!(found, Found::Purged(job.no));
                 } else {
                     assert!(matches!(&found, Found::Here(record) if record.result.is_some()), "{found:?}");
                     let expected = content(text).payload;

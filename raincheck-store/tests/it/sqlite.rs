@@ -101,7 +101,7 @@ async fn a_failed_transaction_leaves_nothing_behind() {
     store.apply(vec![file(NewJob { delay: 1_000, ..new_job() })]).await.unwrap();
     let (due, bounds) = (store.next_due(), store.feed_bounds().await.unwrap());
     let commands = vec![
-        Command::RunNow(commits.recv().await.unwrap().events[0].no),
+        Command::RunNow(commits.recv().await.unwrap().events[0].no, None),
         Command::Promote(9),
         Command::Submit(vec![new_of("new", "new")]),
         file(new_job()),
@@ -160,12 +160,12 @@ async fn what_would_break_a_promise_is_refused_and_counted() {
     let no = commits.recv().await.unwrap().events[0].no;
     let other = rusqlite::Connection::open(folder.path().join("raincheck.db")).unwrap();
     other.execute_batch("INSERT INTO event SELECT 99, no, 2, 1, 1, 0, at, NULL FROM event").unwrap();
-    assert!(store.apply(vec![Command::RunNow(no)]).await.is_err());
+    assert!(store.apply(vec![Command::RunNow(no, None)]).await.is_err());
     assert_eq!(store.refused_writes(), 1);
     let record = store.record(no).await.unwrap().unwrap();
     assert_eq!((record.job.state, record.job.seq), (State::Scheduled, 1), "nothing was written");
     other.execute_batch("DELETE FROM event WHERE cursor=99").unwrap();
-    store.apply(vec![Command::RunNow(no)]).await.unwrap();
+    store.apply(vec![Command::RunNow(no, None)]).await.unwrap();
     assert_eq!(store.record(no).await.unwrap().unwrap().job.state, State::Queued);
     store.close().await;
 }

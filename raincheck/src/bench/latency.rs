@@ -14,7 +14,7 @@ use super::{
     series::Series,
     server::{Server, job},
 };
-use crate::cli::exit::Failure;
+use crate::cli::{exit::Failure, stderr};
 
 /// Between two jobs, so that the server is idle again.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -41,7 +41,7 @@ pub async fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     drop(server);
     match syncs(options).await {
         Ok(syncs) => rows.push(Row::new("P7", "syncs a job, submit and lease", syncs, "").at_most(6.0)),
-        Err(failure) => eprintln!("the syncs of a job are not counted: {failure}"),
+        Err(failure) => stderr::say(&format!("the syncs of a job are not counted: {failure}")),
     }
     Ok(rows)
 }

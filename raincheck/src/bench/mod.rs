@@ -26,7 +26,10 @@ mod void_tests;
 use clap::{Args, ValueEnum};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::cli::exit::{Exit, Failure};
+use crate::cli::{
+    exit::{Exit, Failure},
+    stderr,
+};
 pub use options::Options;
 use report::{Report, Row};
 
@@ -89,7 +92,7 @@ impl Workload {
 /// Says on standard error what is measured now.
 pub fn announce(workload: impl ValueEnum) {
     if let Some(name) = workload.to_possible_value() {
-        eprintln!("measuring {} …", name.get_name());
+        stderr::say(&format!("measuring {} …", name.get_name()));
     }
 }
 

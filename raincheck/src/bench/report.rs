@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{machine::Machine, series::Series};
 use crate::cli::{
     exit::Failure,
-    output::{self, Cell, Format},
+    output::{self, Cell, Format, Listing},
     style::Ink,
 };
 
@@ -172,7 +172,7 @@ impl<O: Clone + Serialize> Report<O> {
             machine.date, machine.version, machine.processors, machine.processor, machine.system
         ))?;
         let columns = ["", "MEASURE", "MEDIAN", "MIN..MAX", "RATIO", "MIN..MAX", "AGAINST, NOTES", "GOAL", ""];
-        output::many(&self.rows, format, &columns, Row::cells)
+        Listing::of(format).show(&self.rows, &columns, Row::cells)
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     broken::broken,
     connection::{Connection, post},
 };
-use crate::cli::exit::Failure;
+use crate::cli::{exit::Failure, stderr};
 
 /// How long a child may take to be ready: long enough for a recovery of many jobs.
 const READY: Duration = Duration::from_secs(120);
@@ -88,7 +88,7 @@ impl Server {
                     match ready(&line) {
                         Some((address, pid)) => drop(sender.send((address, pid, begin.elapsed()))),
                         None if line.contains("\"level\":\"info\"") => {}
-                        None => eprintln!("server: {line}"),
+                        None => stderr::say(&format!("server: {line}")),
                     }
                 }
             });

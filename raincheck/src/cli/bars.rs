@@ -7,6 +7,7 @@ use raincheck_client::{Job, State};
 
 use super::{
     follow::{Show, percent, words},
+    stderr,
     style::{Style, one_line},
 };
 
@@ -24,8 +25,8 @@ static SHOWN: OnceLock<MultiProgress> = OnceLock::new();
 /// Says it on standard error, above the bars.
 pub fn say(text: &str) {
     match SHOWN.get() {
-        Some(all) => all.suspend(|| eprintln!("{text}")),
-        None => eprintln!("{text}"),
+        Some(all) => all.suspend(|| stderr::say(text)),
+        None => stderr::say(text),
     }
 }
 
@@ -41,7 +42,7 @@ impl Bars {
     /// The name a job is shown under.
     fn name(job: &Job) -> String {
         let label = job.label.as_deref().map(|label| format!(" {}", one_line(label, 24))).unwrap_or_default();
-        format!("{}{label}", job.kind)
+        format!("{}{label}", one_line(&job.kind, usize::MAX))
     }
 
     fn bar(&mut self, job: &Job) -> &ProgressBar {
@@ -55,14 +56,17 @@ impl Bars {
     }
 
     fn line(&mut self, job: &Job) {
-        // A tenth of the way is news; every percent is not.
-        let tenth =
-            percent(job).map(|percent| format!(" {:.0} %", (percent / 10.0).floor() * 10.0)).unwrap_or_default();
-        let words = if percent(job).is_some() && !job.done { String::new() } else { words(job) };
-        let line =
-            format!("{} {} {}{tenth}{}{words}", job.id, job.kind, job.state, if words.is_empty() { "" } else { " " });
-        if self.lines.insert(job.id.clone(), line.clone()).as_ref() != Some(&line) {
-            eprintln!("{line}");
+        let (percent, words) = (percent(job), words(job));
+        // A tenth of the way is news; every percent, with its words, is not.
+        let news = match percent {
+            Some(percent) => format!("{} {:.0}", job.state, (percent / 10.0).floor()),
+            None => format!("{} {words}", job.state),
+        };
+        if self.lines.insert(job.id.clone(), news.clone()).as_ref() != Some(&news) {
+            let percent = percent.map(|percent| format!("{:.0} %", percent.floor()));
+            let all = [Some(job.state.to_string()), percent, Some(words)];
+            let all: Vec<String> = all.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+            stderr::say(&format!("{} {} {}", job.id, one_line(&job.kind, usize::MAX), all.join(" ")));
         }
     }
 }
@@ -75,12 +79,12 @@ impl Default for Bars {
 
 impl Show for Bars {
     fn job(&mut self, job: &Job) {
-        if !self.style.is_terminal() {
-            return self.line(job);
-        }
         if job.state.is_final() {
             // Its last words are said when the whole job is there.
             return;
+        }
+        if !self.style.is_terminal() {
+            return self.line(job);
         }
         let template = match percent(job) {
             Some(_) => "{prefix:28!} {bar:30.blue/238} {percent:>3} % {elapsed:>4} {wide_msg:.dim}".to_owned(),
@@ -116,9 +120,13 @@ impl Show for Bars {
         );
         let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let (name, words) = (Self::name(job), words(job));
+        if !words.is_empty() {
+            // In full, and beside a bar there is little room.
+            say(&format!("job {}: {words}", job.id));
+        }
         let bar = self.bar(job);
         bar.set_style(style);
         bar.set_prefix(name);
-        bar.finish_with_message(words);
+        bar.finish_with_message("");
     }
 }

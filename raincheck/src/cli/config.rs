@@ -8,6 +8,7 @@ use super::{
     exit::{Exit, Failure},
     output::{self, Format, Output},
     serve::commands,
+    stderr,
     style::{Ink, Style},
 };
 use crate::config::{Config, FILE_NAME, Flags, TEMPLATE, tree::Fault};
@@ -52,7 +53,7 @@ impl ConfigCommand {
                 let config = load(which.config.as_deref(), &Vec::new())?;
                 commands::check(&config)?;
                 if let Some(remark) = commands::remark(&config) {
-                    eprintln!("{} {remark}", Style::stderr().paint(Ink::Yellow, "warning:"));
+                    stderr::say(&format!("{} {remark}", Style::stderr().paint(Ink::Yellow, "warning:")));
                 }
                 let file = config.file.as_deref().map_or("no file".to_owned(), |file| file.display().to_string());
                 output::print(&format!("{file}: ok\n"))?;

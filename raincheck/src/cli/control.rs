@@ -57,12 +57,12 @@ impl Cancel {
     /// Cancels each job.
     pub async fn run(self) -> Result<Exit, Failure> {
         let client = self.connect.client()?;
-        for id in self.ids.read()? {
-            let job = client.cancel(&id, self.force).await?;
+        let cancel = async |id: &str| {
+            let job = client.cancel(id, self.force).await?;
             let words = if job.done { "canceled" } else { "asked to stop" };
-            tell(&job, words, self.output.format)?;
-        }
-        Ok(Exit::Done)
+            tell(&job, words, self.output.format)
+        };
+        self.ids.each(cancel).await
     }
 }
 
@@ -82,8 +82,8 @@ impl Rerun {
                 Some(raw.map_err(|error| Failure::usage(format!("--input is not JSON: {error}")))?)
             }
         };
-        for id in self.ids.read()? {
-            let submitted = client.rerun(&id, input.as_ref(), self.force).await.map_err(|error| {
+        let rerun = async |id: &str| {
+            let submitted = client.rerun(id, input.as_ref(), self.force).await.map_err(|error| {
                 let failure =
                     Failure::of_change(&error, "it runs again", "look for the new job with `raincheck list` first");
                 match error.is_payload_lost() {
@@ -91,9 +91,9 @@ impl Rerun {
                     false => failure,
                 }
             })?;
-            tell(&submitted.job, &format!("runs {id} again"), self.output.format)?;
-        }
-        Ok(Exit::Done)
+            tell(&submitted.job, &format!("runs {id} again"), self.output.format)
+        };
+        self.ids.each(rerun).await
     }
 }
 
@@ -101,29 +101,27 @@ impl Control {
     /// Makes each job due.
     pub async fn run_now(self) -> Result<Exit, Failure> {
         let client = self.connect.client()?;
-        for id in self.ids.read()? {
-            tell(&client.run_now(&id).await?, "is due now", self.output.format)?;
-        }
-        Ok(Exit::Done)
+        let run_now = async |id: &str| tell(&client.run_now(id).await?, "is due now", self.output.format);
+        self.ids.each(run_now).await
     }
 
     /// Removes each job.
     pub async fn purge(self) -> Result<Exit, Failure> {
         let client = self.connect.client()?;
-        for id in self.ids.read()? {
-            client.purge(&id).await?;
-            if self.output.format == Format::Table {
-                say(&id, "purged")?;
-            } else {
-                output::json(&serde_json::json!({ "id": id, "purged": true }), self.output.format)?;
-            }
-        }
-        Ok(Exit::Done)
+        let purge = async |id: &str| {
+            client.purge(id).await?;
+            match self.output.format {
+                Format::Table => say(id, "purged"),
+                format => output::json(&serde_json::json!({ "id": id, "purged": true }), format),
+            }?;
+            Ok(Exit::Done)
+        };
+        self.ids.each(purge).await
     }
 }
 
-fn tell(job: &Job, words: &str, format: Format) -> Result<(), Failure> {
-    if format == Format::Table { say(&job.id, words) } else { output::json(job, format) }
+fn tell(job: &Job, words: &str, format: Format) -> Result<Exit, Failure> {
+    if format == Format::Table { say(&job.id, words) } else { output::json(job, format) }.map(|()| Exit::Done)
 }
 
 /// The id, so that it can be piped on, and for people what became of it.

@@ -9,7 +9,7 @@ use super::{
     Connect,
     consumer::Consumer,
     exit::{Exit, Failure},
-    names::{name, names},
+    names::{name, names, states},
     output::{self, Format, Output},
     reader::refused,
     style::{Ink, Style, one_line},
@@ -29,7 +29,7 @@ pub struct Options {
     #[arg(long, value_parser = names)]
     kind: Option<String>,
     /// That lead into this state, or into one of several with commas between them.
-    #[arg(long)]
+    #[arg(long, value_parser = states)]
     state: Option<String>,
     /// Of this job, from its first.
     #[arg(long, value_name = "ID")]
@@ -54,6 +54,8 @@ pub struct Options {
 }
 
 const AFTER: &str = "\
+In a pipe a line is an event: when, job, number, kind, what happened, the state it led to, data and queue, with tabs between.
+
 The program is started for each page of events, up to 1,000 of them (100 with --include result), and finds them on standard
 input, a line of JSON each. When it ends with 0, the reader is moved behind them; else this command ends with 1, and the
 next one hands it the same events again.
@@ -162,15 +164,18 @@ fn line(style: Style, event: &Event) -> String {
     let data =
         event.data.as_ref().map(|data| data.get()).filter(|data| !matches!(*data, "{}" | "null")).unwrap_or_default();
     if !style.is_terminal() {
-        let columns = [&event.at, &event.job, &event.seq.to_string(), &event.kind, &event.event, event.state.as_str()];
-        return format!("{}\t{}\n", columns.join("\t"), one_line(data, usize::MAX));
+        let seq = event.seq.to_string();
+        let columns =
+            [event.at.as_str(), &event.job, &seq, &event.kind, &event.event, event.state.as_str(), data, &event.queue];
+        return columns.map(|text| one_line(text, usize::MAX)).join("\t") + "\n";
     }
     format!(
-        "{}  {}  {:24}  {:16}  {}\n",
-        style.paint(Ink::Dim, event.at.get(11..23).unwrap_or(&event.at)),
-        event.job,
-        event.kind,
-        style.paint(super::style::state_ink(event.state), format!("{:16}", event.event)),
+        "{}  {}  {:24}  {:16}  {:16}  {}\n",
+        style.paint(Ink::Dim, one_line(event.at.get(11..23).unwrap_or(&event.at), 24)),
+        one_line(&event.job, 40),
+        one_line(&event.kind, 24),
+        one_line(&event.queue, 16),
+        style.paint(super::style::state_ink(event.state), format!("{:16}", one_line(&event.event, 16))),
         style.paint(Ink::Dim, one_line(data, 60)),
     )
 }

@@ -1,8 +1,8 @@
 //! How a command ends: its exit code, and for people what went wrong and what to do next.
 
-use std::{fmt, process::ExitCode};
+use std::{fmt, process::ExitCode, time::Duration};
 
-use raincheck_client::{Error, Job, State};
+use raincheck_client::{Error, Job, State, api::WireDuration};
 use raincheck_store::StoreError;
 
 /// The exit codes of every command.
@@ -33,6 +33,11 @@ impl Exit {
     pub fn of(job: &Job) -> Self {
         if job.state == State::Succeeded { Self::Done } else { Self::Failed }
     }
+
+    /// Of two things that were done one after the other: the first that did not go well.
+    pub fn and(self, next: Self) -> Self {
+        if self == Self::Done { next } else { self }
+    }
 }
 
 /// Why a command did not do what it should.
@@ -44,12 +49,30 @@ pub struct Failure {
     pub message: String,
     /// What to do about it.
     pub next: Option<String>,
+    /// It says nothing about other jobs: what was asked of them may go well.
+    pub is_of_one: bool,
 }
 
 impl Failure {
     /// A failure without advice.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), next: None }
+        Self { exit, message: message.into(), next: None, is_of_one: false }
+    }
+
+    /// A job is not done in the time that was given.
+    pub fn late(id: &str, most: Duration) -> Self {
+        let failure = Self::new(Exit::TimedOut, format!("job {id} is not done within {}", WireDuration(most)));
+        Self { is_of_one: true, ..failure }.next(format!("it goes on; follow it with `raincheck watch {id}`"))
+    }
+
+    /// The same, with the job that it is about, in its advice, too.
+    #[must_use]
+    pub fn about(mut self, id: &str) -> Self {
+        if self.is_of_one && !self.message.contains(id) {
+            self.message = format!("job {id}: {}", self.message);
+        }
+        self.next = self.next.map(|next| next.replace(" ID`", &format!(" {id}`")));
+        self
     }
 
     /// Something on this side is at fault.
@@ -122,7 +145,7 @@ impl Failure {
             Some(source) => format!("{error}: {}", innermost(source)),
             None => error.to_string(),
         };
-        match error {
+        let failure = match error {
             Error::Unreachable { .. } if error.is_undecided() => Self::new(Exit::Refused, message)
                 .next("look whether the server still runs, and ask again; `raincheck serve` starts one"),
             Error::Unreachable { .. } => Self::new(Exit::Refused, message)
@@ -132,8 +155,13 @@ impl Failure {
             }
             Error::Problem { problem, .. } if problem.slug() == "cursor-expired" => Self::new(Exit::Refused, message)
                 .next("see what is there with `raincheck list`, then begin again: `raincheck events --after 0`"),
-            Error::Problem { problem, .. } if problem.slug() == "job-not-finished" => Self::new(Exit::Refused, message)
-                .next("wait for its end with `raincheck wait ID`, or cancel it first with `raincheck cancel ID`"),
+            Error::Problem { status: 409, problem, .. } => {
+                let failure = Self::new(Exit::Refused, message);
+                match way_out(problem.slug()) {
+                    Some(next) => failure.next(next),
+                    None => failure,
+                }
+            }
             Error::Problem { status: 404 | 410, .. } => Self::new(Exit::NotFound, message),
             Error::Problem { status: 400, problem, .. } if problem.slug().starts_with("job-") => {
                 Self::new(Exit::Failed, message)
@@ -147,7 +175,32 @@ impl Failure {
             }
             Error::TimedOut(_) => Self::new(Exit::TimedOut, message),
             _ => Self::new(Exit::Usage, message),
+        };
+        Self { is_of_one: is_of_one(error), ..failure }
+    }
+}
+
+/// What to do where the state of a job is in the way.
+fn way_out(slug: &str) -> Option<&'static str> {
+    Some(match slug {
+        "job-not-finished" => {
+            "wait for its end with `raincheck wait ID`, or cancel it first with `raincheck cancel ID`"
         }
+        "job-done" => "if it may be done twice, say so: `raincheck rerun --force ID`",
+        "job-finished" => "look at how it ended with `raincheck get ID`, or run it again with `raincheck rerun ID`",
+        "job-shared" => "if they are to go without it, say so: `raincheck cancel --force ID`",
+        "job-not-waiting" => "look at how far it is with `raincheck get ID`",
+        "managed-by-config" => "change it in the server's file, and have that read again with SIGHUP",
+        _ => return None,
+    })
+}
+
+/// Whether the same could be asked of another job, and answered otherwise.
+fn is_of_one(error: &Error) -> bool {
+    match error {
+        Error::Problem { status, .. } => matches!(status, 400 | 404 | 409 | 410 | 412 | 422),
+        Error::NotDone(_) => true,
+        _ => false,
     }
 }
 

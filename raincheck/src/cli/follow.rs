@@ -72,7 +72,7 @@ pub fn words(job: &Job) -> String {
         (State::Failed | State::Canceled, _) => job.error.as_ref().map(ToString::to_string).unwrap_or_default(),
         _ => String::new(),
     };
-    one_line(&text, 60)
+    one_line(&text, usize::MAX)
 }
 
 fn count(progress: &Progress) -> Option<String> {

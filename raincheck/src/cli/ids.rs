@@ -4,7 +4,10 @@ use std::io::BufRead as _;
 
 use clap::Args;
 
-use super::exit::Failure;
+use super::{
+    exit::{Exit, Failure},
+    report,
+};
 
 /// One or more jobs.
 #[derive(Args, Clone, Debug)]
@@ -32,14 +35,27 @@ impl Ids {
         for id in &self.ids {
             if id == "-" {
                 for line in std::io::stdin().lock().lines() {
-                    // The first column: what `raincheck list` prints in a pipe can be fed back.
-                    ids.extend(line?.split_whitespace().next().map(bare));
+                    // The first column, below its name: what `raincheck list` prints in a pipe can be fed back.
+                    ids.extend(line?.split_whitespace().next().filter(|id| *id != "ID").map(bare));
                 }
             } else {
                 ids.push(bare(id));
             }
         }
         if ids.is_empty() { Err(Failure::usage("standard input holds no ids")) } else { Ok(ids) }
+    }
+
+    /// Does it for one after the other. What one of them is refused is said with its id, and the others have their turn; the
+    /// first that did not go well is answered.
+    ///
+    /// # Errors
+    /// As [`Ids::read`], and what would be the same for all of them: no server, no right.
+    pub async fn each(&self, mut act: impl AsyncFnMut(&str) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
+        let mut exit = Exit::Done;
+        for id in self.read()? {
+            exit = exit.and(said(&id, act(&id).await)?);
+        }
+        Ok(exit)
     }
 }
 
@@ -54,6 +70,20 @@ impl Id {
             return Err(Failure::usage(format!("expected one id on standard input, got {}", ids.len())));
         }
         Ok(ids.remove(0))
+    }
+}
+
+/// Says what kept one job from what was asked of it; answers the exit code.
+///
+/// # Errors
+/// What is not about that job alone.
+pub fn said(id: &str, done: Result<Exit, Failure>) -> Result<Exit, Failure> {
+    match done.map_err(|failure| failure.about(id)) {
+        Err(failure) if failure.is_of_one => {
+            report(&failure);
+            Ok(failure.exit)
+        }
+        done => done,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `raincheck list`.
 
+use std::num::NonZeroUsize;
+
 use clap::Args;
 use raincheck_client::{Job, api::ListFilter};
 
@@ -7,9 +9,10 @@ use super::{
     Connect,
     exit::{Exit, Failure},
     follow::percent,
-    names::names,
-    output::{self, Cell, Output},
-    style::{Ink, Style, state_ink},
+    names::{names, states},
+    output::{Cell, Listing},
+    stderr,
+    style::{Ink, state_ink},
     submit::tag,
     when,
 };
@@ -17,9 +20,9 @@ use super::{
 /// Options of `list`.
 #[derive(Args, Debug)]
 pub struct List {
-    /// In this state: scheduled, blocked, queued, running, succeeded, failed or canceled; can be given
-    /// again.
-    #[arg(long)]
+    /// In this state: scheduled, blocked, queued, running, succeeded, failed or canceled; several with commas between them,
+    /// or given again.
+    #[arg(long, value_parser = states)]
     state: Vec<String>,
     /// Of this kind, or of those that a pattern matches, such as shop.*; several with commas between them.
     #[arg(long, value_parser = names)]
@@ -36,11 +39,11 @@ pub struct List {
     /// With this text in label, key, tags, input or error.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// At most so many.
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
+    /// At most so many, from 1.
+    #[arg(long, value_name = "N", default_value = "50")]
+    limit: NonZeroUsize,
     #[command(flatten)]
-    output: Output,
+    output: Listing,
     #[command(flatten)]
     connect: Connect,
 }
@@ -61,20 +64,20 @@ impl List {
             search: self.search,
             ..ListFilter::default()
         };
-        let mut jobs = Vec::new();
-        while jobs.len() < self.limit {
-            filter.limit = u32::try_from((self.limit - jobs.len()).min(PAGE)).ok();
+        let (limit, mut jobs) = (self.limit.get(), Vec::new());
+        while jobs.len() < limit {
+            filter.limit = u32::try_from((limit - jobs.len()).min(PAGE)).ok();
             let page = client.list(&filter).await?;
             jobs.extend(page.items);
             filter.cursor = page.next_cursor;
-            if page.partial && Style::stderr().is_terminal() {
-                eprintln!("the search was cut off by the server's time limit; narrow it down with --kind or --queue");
+            if page.partial {
+                stderr::say("the search was cut off by the server's time limit; narrow it down with --kind or --queue");
             }
             if filter.cursor.is_none() || page.partial {
                 break;
             }
         }
-        output::many(&jobs, self.output.format, &["ID", "KIND", "STATE", "PROGRESS", "LABEL", "AGE"], row)?;
+        self.output.show(&jobs, &["ID", "KIND", "QUEUE", "STATE", "PROGRESS", "LABEL", "AGE"], row)?;
         Ok(Exit::Done)
     }
 }
@@ -84,6 +87,7 @@ fn row(job: &Job) -> Vec<Cell> {
     vec![
         (job.id.clone(), None),
         (job.kind.clone(), None),
+        (job.queue.clone(), None),
         (job.state.to_string(), Some(state_ink(job.state))),
         (progress, None),
         (job.label.clone().unwrap_or_default(), None),

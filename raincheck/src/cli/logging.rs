@@ -12,6 +12,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+use super::stderr::Log;
 use crate::config::sections::LogFormat;
 
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
@@ -36,7 +37,8 @@ pub fn start(level: &str, format: LogFormat) {
     let Ok(filter) = filter(level) else { return };
     let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let is_json = format == LogFormat::Json;
+    let layer = tracing_subscriber::fmt::layer().with_writer(move || Log::of(is_json));
     let started = match format {
         LogFormat::Json => registry.with(layer.with_ansi(false).event_format(Lines)).try_init(),
         LogFormat::Pretty => {

@@ -10,6 +10,7 @@ use super::{
     doctor::Which,
     exit::{Exit, Failure},
     output::{self, Format, Output},
+    stderr,
     style::{Ink, Style},
 };
 use crate::config::StoreUrl;
@@ -39,6 +40,8 @@ pub struct Options {
 
 #[derive(Serialize)]
 struct Moved {
+    /// The data that was moved: still there, and not to be served any more.
+    from: String,
     to: String,
     jobs: u64,
     events: u64,
@@ -109,10 +112,10 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         Some(place) => BlobPlace::read(&place, S3Options::default()).map_err(Failure::usage)?,
         None => BlobPlace::from(&from.blobs),
     };
-    let style = Style::stderr();
+    let (old, style) = (from.path.display().to_string(), Style::stderr());
     let tell = move |table: &str, rows: u64| {
         if style.is_terminal() {
-            eprintln!("{} {rows} rows", style.paint(Ink::Bold, table));
+            stderr::say(&format!("{} {rows} rows", style.paint(Ink::Bold, table)));
         }
     };
     let moved = migrate(from, PostgresOptions::at(to.reveal(), blobs), tell).await.map_err(|error| {
@@ -121,13 +124,18 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         let next = format!("nothing was moved; {}", failure.next.unwrap_or(next));
         Failure { next: Some(next), ..failure }
     })?;
-    let moved = Moved { to: to.to_string(), jobs: moved.jobs, events: moved.events, files: moved.files };
+    let moved = Moved { from: old, to: to.to_string(), jobs: moved.jobs, events: moved.events, files: moved.files };
     match output.format {
         Format::Table => output::print(&output::facts(&[
+            ("moved from", moved.from),
             ("moved to", moved.to),
             ("jobs", moved.jobs.to_string()),
             ("events", moved.events.to_string()),
             ("files copied", moved.files.to_string()),
+            (
+                "the old data",
+                "is as it was: start no server on it, or its jobs run twice; keep it until all is well".to_owned(),
+            ),
         ]))?,
         format => output::json(&moved, format)?,
     }

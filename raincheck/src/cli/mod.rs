@@ -9,15 +9,18 @@ mod control;
 mod doctor;
 mod events;
 pub mod exit;
+mod first;
 mod follow;
 #[cfg(test)]
 mod fuzz;
 mod ids;
 mod list;
+mod logged;
 pub mod logging;
 pub mod media;
 mod migrate;
 mod names;
+mod notify;
 mod operate;
 pub mod output;
 mod queue;
@@ -27,6 +30,7 @@ mod resources;
 mod result;
 pub mod serve;
 pub mod signals;
+pub mod stderr;
 pub mod style;
 mod submit;
 pub mod when;
@@ -125,11 +129,24 @@ enum Command {
 
 /// Reads the command line, does what it says and answers the exit code.
 pub fn main() -> ExitCode {
+    if let Some(ended) = first::run_if_first() {
+        return ended.unwrap_or_else(|error| cannot_start(&error));
+    }
     let cli = Cli::parse();
+    if cli.command.goes_on()
+        && let Err(error) = signals::hold()
+    {
+        // What it lacks says more.
+        return resources::check().map_or_else(|failure| report(&failure), |()| cannot_start(&error));
+    }
     if let Err(failure) = resources::check() {
         return report(&failure);
     }
     run(cli.command.run())
+}
+
+fn cannot_start(error: &std::io::Error) -> ExitCode {
+    report(&Failure::new(Exit::Failed, format!("cannot start: {error}")))
 }
 
 /// Does what a command does and answers the exit code.
@@ -137,7 +154,7 @@ pub fn run(command: impl Future<Output = Result<Exit, Failure>>) -> ExitCode {
     // New requests are heard of after so many tasks, not after 61 as by default, when there is always another one to do.
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(8).build() {
         Ok(runtime) => runtime,
-        Err(error) => return report(&Failure::new(Exit::Failed, format!("cannot start: {error}"))),
+        Err(error) => return cannot_start(&error),
     };
     let code = match runtime.block_on(command) {
         Ok(exit) => exit.into(),
@@ -148,16 +165,22 @@ pub fn run(command: impl Future<Output = Result<Exit, Failure>>) -> ExitCode {
     code
 }
 
+/// Says what went wrong, and what to do next.
 fn report(failure: &Failure) -> ExitCode {
     let style = style::Style::stderr();
-    eprintln!("{} {}", style.paint(style::Ink::Red, "error:"), style::tame(&failure.message));
+    bars::say(&format!("{} {}", style.paint(style::Ink::Red, "error:"), style::tame(&failure.message)));
     if let Some(next) = &failure.next {
-        eprintln!("{} {next}", style.paint(style::Ink::Bold, "next:"));
+        bars::say(&format!("{} {}", style.paint(style::Ink::Bold, "next:"), style::tame(next)));
     }
     failure.exit.into()
 }
 
 impl Command {
+    /// Whether it goes on until it is told to stop, and has something to end then.
+    fn goes_on(&self) -> bool {
+        matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Work(_))
+    }
+
     async fn run(self) -> Result<Exit, Failure> {
         match self {
             Self::Demo(options) => demo::run(options).await,

@@ -6,7 +6,7 @@ use raincheck_client::api::WorkerInfo;
 use super::{
     Connect,
     exit::{Exit, Failure},
-    output::{self, Cell, Format, Output},
+    output::{self, Cell, Format, Listing, Output},
     style::Ink,
     when,
 };
@@ -15,10 +15,21 @@ use super::{
 #[derive(Subcommand, Debug)]
 pub enum WorkerCommand {
     /// List the workers that asked for work lately
-    List(Options),
+    List(ListOptions),
 }
 
 /// Options of a list.
+#[derive(Args, Debug)]
+pub struct ListOptions {
+    #[command(flatten)]
+    /// How it is shown.
+    pub output: Listing,
+    #[command(flatten)]
+    /// Which server.
+    pub connect: Connect,
+}
+
+/// Options of what shows or changes one thing.
 #[derive(Args, Debug)]
 pub struct Options {
     #[command(flatten)]
@@ -34,12 +45,8 @@ impl WorkerCommand {
     pub async fn run(self) -> Result<Exit, Failure> {
         let Self::List(options) = self;
         let workers = options.connect.client()?.workers().await?;
-        output::many(
-            &workers,
-            options.output.format,
-            &["WORKER", "VERSION", "KINDS", "QUEUES", "RUNNING", "SEEN", "TROUBLE"],
-            worker,
-        )?;
+        let columns = ["WORKER", "VERSION", "KINDS", "QUEUES", "RUNNING", "SEEN", "TROUBLE"];
+        options.output.show(&workers, &columns, worker)?;
         Ok(Exit::Done)
     }
 }

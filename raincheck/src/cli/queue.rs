@@ -6,7 +6,7 @@ use raincheck_client::api::{Queue, QueuePatch};
 use super::{
     exit::{Exit, Failure},
     names::name,
-    operate::Options,
+    operate::{ListOptions, Options},
     output::{self, Cell, Format, facts},
     style::Ink,
 };
@@ -16,7 +16,7 @@ use crate::config::tree::suggestion;
 #[derive(Subcommand, Debug)]
 pub enum QueueCommand {
     /// List all queues
-    List(Options),
+    List(ListOptions),
     /// Show one queue
     Show(Named),
     /// Stop leasing from a queue; submits go on
@@ -50,7 +50,7 @@ impl QueueCommand {
             Self::List(options) => {
                 let queues = options.connect.client()?.queues().await?;
                 let columns = ["QUEUE", "WAITING", "RUNNING", "PAUSED", "CONCURRENCY", "MAX_QUEUED"];
-                output::many(&queues, options.output.format, &columns, row)?;
+                options.output.show(&queues, &columns, row)?;
             }
             Self::Show(named) => named.show(named.options.connect.client()?.queue(&named.queue).await?)?,
             Self::Pause(named) => named.patch(QueuePatch { paused: Some(true), ..QueuePatch::default() }).await?,

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use clap::Args;
-use raincheck_client::{Job, State, api::WireDuration};
+use raincheck_client::{Error, Job, State, api::WireDuration};
+use tokio::time::Instant;
 
 use super::{
     Bars, Connect,
     exit::{Exit, Failure},
     follow,
     follow::{percent, words},
-    ids::Ids,
-    output::{self, Format, Output, facts},
-    style::{Style, tame},
+    ids::{Ids, said},
+    output::{self, Format, Output, painted},
+    style::state_ink,
     when,
 };
 
@@ -34,11 +35,11 @@ impl Get {
     /// Shows each job.
     pub async fn run(self) -> Result<Exit, Failure> {
         let client = self.connect.client()?;
-        for id in self.ids.read()? {
-            let job = if self.input { client.get_with_input(&id).await? } else { client.get(&id, None).await? };
-            show(&job, self.output.format)?;
-        }
-        Ok(Exit::Done)
+        let get = async |id: &str| {
+            let job = if self.input { client.get_with_input(id).await? } else { client.get(id, None).await? };
+            show(&job, self.output.format).map(|()| Exit::Done)
+        };
+        self.ids.each(get).await
     }
 }
 
@@ -48,7 +49,7 @@ pub struct Wait {
     #[command(flatten)]
     ids: Ids,
     /// Give up after so long.
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = when::duration)]
     timeout: Option<WireDuration>,
     #[command(flatten)]
     output: Output,
@@ -60,15 +61,24 @@ impl Wait {
     /// Waits for each job and shows it.
     pub async fn run(self) -> Result<Exit, Failure> {
         let client = self.connect.client()?;
-        let deadline = self.timeout.map(|timeout| tokio::time::Instant::now() + timeout.0);
-        let mut exit = Exit::Done;
-        for id in self.ids.read()? {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(tokio::time::Instant::now()));
-            let job = client.wait(&id, left).await?;
-            show(&job, self.output.format)?;
-            exit = worse(exit, Exit::of(&job));
-        }
-        Ok(exit)
+        let begun = Instant::now();
+        let wait = async |id: &str| {
+            let left = self.timeout.map(|timeout| (timeout.0, timeout.0.saturating_sub(begun.elapsed())));
+            let job = match left {
+                None => client.wait(id, None).await?,
+                // Those that are done by now are.
+                Some((most, Duration::ZERO)) => match client.get(id, None).await? {
+                    job if job.done => job,
+                    _ => return Err(Failure::late(id, most)),
+                },
+                Some((most, left)) => client.wait(id, Some(left)).await.map_err(|error| match error {
+                    Error::TimedOut(_) => Failure::late(id, most),
+                    error => error.into(),
+                })?,
+            };
+            show(&job, self.output.format).map(|()| Exit::of(&job))
+        };
+        self.ids.each(wait).await
     }
 }
 
@@ -78,7 +88,7 @@ pub struct Watch {
     #[command(flatten)]
     ids: Ids,
     /// Give up after so long.
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = when::duration)]
     timeout: Option<WireDuration>,
     #[command(flatten)]
     connect: Connect,
@@ -93,18 +103,12 @@ impl Watch {
             let (client, bars) = (&client, &bars);
             async move {
                 let mut show = Shared(bars);
-                follow(client, &id, &mut show).await
+                let followed = within(self.timeout.map(Duration::from), &id, follow(client, &id, &mut show)).await;
+                said(&id, followed.map(|job| Exit::of(&job)))
             }
         });
-        let all = futures_util::future::try_join_all(jobs);
-        let most = self.timeout.map(Duration::from);
-        let jobs = match most {
-            Some(most) => tokio::time::timeout(most, all)
-                .await
-                .map_err(|_| Failure::new(Exit::TimedOut, format!("not done within {} s", most.as_secs_f64())))?,
-            None => all.await,
-        }?;
-        Ok(jobs.iter().map(Exit::of).fold(Exit::Done, worse))
+        let jobs = futures_util::future::try_join_all(jobs).await?;
+        Ok(jobs.into_iter().fold(Exit::Done, Exit::and))
     }
 }
 
@@ -125,8 +129,16 @@ impl super::Show for Shared<'_> {
     }
 }
 
-fn worse(a: Exit, b: Exit) -> Exit {
-    if a == Exit::Done { b } else { a }
+/// What comes of following a job, unless that takes longer.
+pub async fn within(
+    most: Option<Duration>,
+    id: &str,
+    followed: impl Future<Output = Result<Job, Failure>>,
+) -> Result<Job, Failure> {
+    match most {
+        Some(most) => tokio::time::timeout(most, followed).await.unwrap_or_else(|_| Err(Failure::late(id, most))),
+        None => followed.await,
+    }
 }
 
 fn show(job: &Job, format: Format) -> Result<(), Failure> {
@@ -134,13 +146,13 @@ fn show(job: &Job, format: Format) -> Result<(), Failure> {
         return output::json(job, format);
     }
     let mut lines = vec![
-        ("id", job.id.clone()),
-        ("kind", job.kind.clone()),
-        ("queue", job.queue.clone()),
-        ("state", Style::stdout().state(job.state)),
+        ("id", (job.id.clone(), None)),
+        ("kind", (job.kind.clone(), None)),
+        ("queue", (job.queue.clone(), None)),
+        ("state", (job.state.to_string(), Some(state_ink(job.state)))),
     ];
     let mut add = |name, value: Option<String>| {
-        lines.extend(value.filter(|value| !value.is_empty()).map(|value| (name, tame(&value))))
+        lines.extend(value.filter(|value| !value.is_empty()).map(|value| (name, (value, None))))
     };
     add("label", job.label.clone());
     add("progress", percent(job).filter(|_| job.state == State::Running).map(|percent| format!("{percent:.1} %")));
@@ -167,5 +179,5 @@ fn show(job: &Job, format: Format) -> Result<(), Failure> {
         let kind = result.content_type.clone().unwrap_or_default();
         add("result", value.or_else(|| Some(format!("{kind}, {size}: raincheck result {}", job.id))));
     }
-    output::print(&facts(&lines))
+    output::print(&painted(&lines))
 }

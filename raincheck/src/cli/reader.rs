@@ -7,7 +7,7 @@ use super::{
     bars::say,
     exit::{Exit, Failure},
     names::name,
-    operate::Options,
+    operate::{ListOptions, Options},
     output::{self, Cell, Format, facts},
     style::Ink,
     when,
@@ -17,7 +17,7 @@ use super::{
 #[derive(Subcommand, Debug)]
 pub enum ReaderCommand {
     /// List all named readers of the feed, and how far behind they are
-    List(Options),
+    List(ListOptions),
     /// Show one reader
     Show(Named),
     /// Make a reader, unless there is one of this name: it reads what happens from now on, or from a cursor on
@@ -54,7 +54,7 @@ impl ReaderCommand {
         match self {
             Self::List(options) => {
                 let readers = options.connect.client()?.readers().await?;
-                output::many(&readers, options.output.format, &["READER", "EVENTS BEHIND", "FOR", "MOVED"], row)?;
+                options.output.show(&readers, &["READER", "EVENTS BEHIND", "FOR", "MOVED"], row)?;
             }
             Self::Show(named) => {
                 named.show(&explained(named.options.connect.client()?.reader(&named.reader).await, &named)?)?

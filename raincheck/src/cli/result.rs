@@ -1,6 +1,9 @@
 //! `raincheck result`, `stream` and `log`: the bytes of a job.
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::{
+    io::{ErrorKind, IsTerminal as _},
+    path::PathBuf,
+};
 
 use clap::Args;
 use raincheck_client::{Client, Error, Job};
@@ -10,7 +13,7 @@ use super::{
     Connect,
     exit::{Exit, Failure},
     ids::Id,
-    output,
+    output, stderr,
     style::{Style, tame},
     when,
 };
@@ -20,7 +23,7 @@ use super::{
 pub struct ResultOptions {
     #[command(flatten)]
     id: Id,
-    /// Write it to this file; in a directory, under the name that the worker gave it.
+    /// Write it to this file, or to standard output as `-`; in a directory, under the name that the worker gave it.
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     file: Option<PathBuf>,
     #[command(flatten)]
@@ -32,53 +35,65 @@ impl ResultOptions {
     pub async fn run(self) -> Result<Exit, Failure> {
         let client = self.connect.client()?;
         let id = self.id.read()?;
-        let Some(path) = self.file else {
-            let job = client.get(&id, None).await?;
-            if job.done && Exit::of(&job) != Exit::Done {
-                explain(&job);
-                return Ok(Exit::Failed);
-            }
-            if std::io::stdout().is_terminal() {
-                return if job.done {
-                    show(&client, &job).await.map(|()| Exit::Done)
-                } else {
-                    Err(Error::NotDone(id).into())
-                };
-            }
-            copy(&client, &id).await?;
-            return Ok(Exit::Done);
-        };
-        let path = if path.is_dir() { path.join(file_name(&client, &id).await?) } else { path };
-        // A pipe or a device is written to; nothing may take its place.
-        let special = path.metadata().is_ok_and(|there| !there.is_file());
-        // Beside its place first: a file that is cut off never looks like a result.
-        let part = match special {
-            true => path.clone(),
-            false => path.with_file_name(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy())),
-        };
-        let unwritable = |error: std::io::Error| Failure::usage(format!("cannot write {}: {error}", path.display()));
-        let mut file = tokio::fs::File::create(&part).await.map_err(unwritable)?;
-        let fetched = client.result(&id, &mut file).await;
-        let info = match fetched {
-            Ok(info) => info.unwrap_or_default(),
-            Err(error) => {
-                if !special {
-                    // What is left of it bears a name that says so.
-                    let _ = std::fs::remove_file(&part);
-                }
-                return Err(lost(&error, &id, 0));
-            }
-        };
-        file.flush().await.map_err(unwritable)?;
-        if !special {
-            std::fs::rename(&part, &path).map_err(unwritable)?;
-        }
-        if Style::stderr().is_terminal() {
-            let kind = info.content_type.unwrap_or_default();
-            eprintln!("{}: {}, {}", path.display(), tame(&kind), when::bytes(info.size));
-        }
-        Ok(Exit::Done)
+        fetch(&client, &id, self.file).await.map_err(|failure| failure.about(&id))
     }
+}
+
+/// Copies the result to the file or standard output.
+async fn fetch(client: &Client, id: &str, file: Option<PathBuf>) -> Result<Exit, Failure> {
+    let is_stdout = file.as_ref().is_some_and(|path| path.as_os_str() == "-");
+    let Some(path) = file.filter(|_| !is_stdout) else {
+        let job = client.get(id, None).await?;
+        if job.done && Exit::of(&job) != Exit::Done {
+            explain(&job);
+            return Ok(Exit::Failed);
+        }
+        if std::io::stdout().is_terminal() && !is_stdout {
+            return if job.done {
+                show(client, &job).await.map(|()| Exit::Done)
+            } else {
+                Err(Error::NotDone(id.to_owned()).into())
+            };
+        }
+        copy(client, id).await?;
+        return Ok(Exit::Done);
+    };
+    save(client, id, path).await
+}
+
+/// Copies the result to a file.
+async fn save(client: &Client, id: &str, path: PathBuf) -> Result<Exit, Failure> {
+    let path = if path.is_dir() { path.join(file_name(client, id).await?) } else { path };
+    // A pipe or a device is written to; nothing may take its place.
+    let special = path.metadata().is_ok_and(|there| !there.is_file());
+    // Beside its place first: a file that is cut off never looks like a result.
+    let part = match special {
+        true => path.clone(),
+        false => path.with_file_name(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy())),
+    };
+    let unwritable = |error: std::io::Error| Failure::usage(format!("cannot write {}: {error}", path.display()));
+    let mut file = tokio::fs::File::create(&part).await.map_err(unwritable)?;
+    let fetched = client.result(id, &mut file).await;
+    let info = match fetched {
+        Ok(info) => info.unwrap_or_default(),
+        Err(error) => {
+            if !special {
+                // What is left of it bears a name that says so.
+                let _ = std::fs::remove_file(&part);
+            }
+            // A pipe by its name is still one.
+            return Err(closed(Some(&error)).map_or_else(|| lost(&error, id, 0), output::unwritable));
+        }
+    };
+    file.flush().await.map_err(unwritable)?;
+    if !special {
+        std::fs::rename(&part, &path).map_err(unwritable)?;
+    }
+    if Style::stderr().is_terminal() {
+        let kind = info.content_type.unwrap_or_default();
+        stderr::say(&format!("{}: {}, {}", tame(&path.display().to_string()), tame(&kind), when::bytes(info.size)));
+    }
+    Ok(Exit::Done)
 }
 
 async fn file_name(client: &Client, id: &str) -> Result<String, Failure> {
@@ -97,9 +112,20 @@ async fn copy(client: &Client, id: &str) -> Result<(), Failure> {
     let mut written = 0;
     let mut stdout = tokio_util::io::InspectWriter::new(tokio::io::stdout(), |bytes: &[u8]| written += bytes.len());
     let copied = client.result(id, &mut stdout).await;
-    stdout.flush().await?;
+    if let Some(closed) = closed(copied.as_ref().err()) {
+        return Err(output::unwritable(closed));
+    }
+    stdout.flush().await.map_err(|error| output::unwritable(&error))?;
     copied.map_err(|error| lost(&error, id, written))?;
     Ok(())
+}
+
+/// Whether it says that nobody reads any more what is written.
+fn closed(error: Option<&Error>) -> Option<&std::io::Error> {
+    match error {
+        Some(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Some(source),
+        _ => None,
+    }
 }
 
 /// Why there is no whole result, after so many bytes of it.
@@ -118,13 +144,13 @@ fn lost(error: &Error, id: &str, written: usize) -> Failure {
 pub async fn show(client: &Client, job: &Job) -> Result<(), Failure> {
     let Some(result) = &job.result else { return Ok(()) };
     if let Some(value) = &result.value {
-        return output::print(&format!("{}\n", value.get()));
+        return output::print(&format!("{}\n", output::json_text(value.get())));
     }
     let kind = result.content_type.clone().unwrap_or_default();
     let text = kind.starts_with("text/") || kind.contains("json") || kind.contains("xml");
     if std::io::stdout().is_terminal() && !text {
         let size = result.size.map(when::bytes).unwrap_or_default();
-        eprintln!("{}, {size}; fetch it with `raincheck result {} -o FILE`", tame(&kind), job.id);
+        stderr::say(&format!("{}, {size}; fetch it with `raincheck result {} -o FILE`", tame(&kind), job.id));
         return Ok(());
     }
     if !std::io::stdout().is_terminal() {
@@ -139,10 +165,14 @@ pub async fn show(client: &Client, job: &Job) -> Result<(), Failure> {
 /// Says on standard error why a job did not succeed.
 pub fn explain(job: &Job) {
     let why = job.error.as_ref().map(ToString::to_string).unwrap_or_default();
-    let style = Style::stderr();
-    eprintln!("{} {}", style.state(job.state), tame(&why));
-    if style.is_terminal() {
-        eprintln!("next: raincheck log {0}, or raincheck rerun {0}", job.id);
+    stderr::say(&format!("{} {}", Style::stderr().state(job.state), tame(&why)));
+    advise(job);
+}
+
+/// Says to people what to do about a job that did not succeed.
+pub fn advise(job: &Job) {
+    if Style::stderr().is_terminal() {
+        stderr::say(&format!("next: raincheck log {0}, or raincheck rerun {0}", job.id));
     }
 }
 
@@ -165,13 +195,13 @@ impl Bytes {
     /// Prints the stream.
     pub async fn stream(self) -> Result<Exit, Failure> {
         let (client, id) = (self.connect.client()?, self.id.read()?);
-        pump(client.stream(&id, self.offset, self.follow)).await
+        pump(client.stream(&id, self.offset, self.follow)).await.map_err(|failure| failure.about(&id))
     }
 
     /// Prints the log.
     pub async fn log(self) -> Result<Exit, Failure> {
         let (client, id) = (self.connect.client()?, self.id.read()?);
-        pump(client.log(&id, self.offset, self.follow)).await
+        pump(client.log(&id, self.offset, self.follow)).await.map_err(|failure| failure.about(&id))
     }
 }
 
@@ -180,7 +210,7 @@ async fn pump(mut feed: raincheck_client::client::ByteFeed) -> Result<Exit, Fail
     let mut attempt = 0;
     while let Some(chunk) = feed.next().await? {
         if attempt != 0 && chunk.attempt > attempt {
-            eprintln!("--- attempt {} starts over ---", chunk.attempt);
+            stderr::say(&format!("--- attempt {} starts over ---", chunk.attempt));
         }
         attempt = chunk.attempt;
         if terminal {

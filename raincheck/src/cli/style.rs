@@ -83,9 +83,35 @@ pub fn state_ink(state: State) -> Ink {
     }
 }
 
-/// Text of strangers (labels, messages, errors) without the control characters that would drive a terminal.
+/// Text of strangers (labels, messages, errors) without the characters that would drive a terminal: controls, and marks
+/// of direction.
 pub fn tame(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
+    let drives = |c: char| (c.is_control() && c != '\n' && c != '\t') || is_direction(c);
+    text.chars().map(|c| if drives(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Whether it changes the direction of what stands around it, or breaks the line: what is read is then not what is
+/// written. Those are the characters of Unicode's property Bidi_Control, and its separators of lines.
+pub fn is_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text that may hold colors of ours, without marks of direction.
+pub fn direction(text: &str) -> String {
+    text.chars().map(|c| if is_direction(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// JSON without them, either: a character there may as well be written as its number, and can only stand in a text.
+pub fn tame_json(json: &str) -> String {
+    let drives = |c: char| (c.is_control() && !c.is_ascii_whitespace()) || is_direction(c);
+    json.chars().fold(String::with_capacity(json.len()), |mut tamed, c| {
+        if drives(c) {
+            tamed.push_str(&format!("\\u{:04x}", c as u32));
+        } else {
+            tamed.push(c);
+        }
+        tamed
+    })
 }
 
 /// As [`tame`], on one line and at most `width` characters long.
@@ -104,6 +130,14 @@ mod tests {
     #[test]
     fn strangers_do_not_drive_the_terminal() {
         assert_eq!(tame("a\x1b[2Jb\u{9b}c"), "a\u{fffd}[2Jb\u{fffd}c");
+        for mark in ["\u{202e}", "\u{2066}", "\u{200f}", "\u{61c}", "\u{2028}"] {
+            assert_eq!(tame(&format!("a{mark}b\n")), "a\u{fffd}b\n");
+            assert_eq!(direction(&format!("\x1b[1ma{mark}b")), "\x1b[1ma\u{fffd}b");
+        }
+        let (json, text) = ("[ \"a\u{202e}\u{9b}\u{7f}é\"\n]", "[ \"a\\u202e\\u009b\\u007fé\"\n]");
+        assert_eq!(tame_json(json), text);
+        let meant = |json| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        assert_eq!(meant(json), meant(text));
         assert_eq!(one_line("a\n  b\r\nc", 10), "a b c");
         assert_eq!(one_line("abcdef", 4), "abc…");
     }

@@ -14,8 +14,10 @@ use super::{
     follow, media,
     names::name,
     output::{self, Format, Output},
-    result,
+    read::within,
+    result, stderr,
     style::{Ink, Style},
+    when,
 };
 
 /// Options of `submit`.
@@ -46,16 +48,16 @@ pub struct Options {
     #[arg(long, value_enum, ignore_case = true)]
     method: Option<MethodArg>,
     /// For GET: how old an answer may be.
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = when::duration)]
     max_age: Option<WireDuration>,
     /// -100 to 100, more goes first.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     priority: Option<i64>,
     /// Not before so long from now.
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = when::duration)]
     delay: Option<WireDuration>,
     /// The longest that one run may take.
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = when::duration)]
     timeout: Option<WireDuration>,
     /// Failures after which it fails for good.
     #[arg(long, value_name = "N")]
@@ -67,7 +69,7 @@ pub struct Options {
     #[arg(long = "tag", value_name = "NAME=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
     /// Follow it until it is done (for so long at most) and print its result.
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "DURATION", value_parser = when::duration, num_args = 0..=1, require_equals = true)]
     wait: Option<Option<WireDuration>>,
     #[command(flatten)]
     output: Output,
@@ -127,6 +129,11 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
         None => "look for it with `raincheck list`; with --key KEY, sending it again is safe",
     };
     let submitted = submitted.map_err(|error| Failure::of_change(&error, "the job was taken", next))?;
+    if submitted.replayed {
+        stderr::say(&format!("it was submitted before under this key: {}", submitted.job.state));
+    } else if submitted.coalesced {
+        stderr::say("it is shared with an equal job");
+    }
     match options.wait {
         Some(most) => wait(&client, &submitted.job, most.map(Duration::from), options.output.format).await,
         None => {
@@ -189,33 +196,23 @@ fn show(submitted: &raincheck_client::client::Submitted, format: Format) -> Resu
     output::print(&format!("{}\n", job.id))?;
     let style = Style::stderr();
     if style.is_terminal() {
-        let how = match (submitted.replayed, submitted.coalesced) {
-            (true, _) => " (submitted before under this key)",
-            (_, true) => " (shared with an equal job)",
-            _ => "",
-        };
         let hint = style.paint(Ink::Dim, format!("follow it: raincheck watch {}", job.id));
-        eprintln!("{}{how}  {hint}", style.state(job.state));
+        stderr::say(&format!("{}  {hint}", style.state(job.state)));
     }
     Ok(())
 }
 
 async fn wait(client: &Client, job: &Job, most: Option<Duration>, format: Format) -> Result<Exit, Failure> {
     let mut bars = Bars::new();
-    let followed = follow(client, &job.id, &mut bars);
-    let done = match most {
-        Some(most) => tokio::time::timeout(most, followed).await.map_err(|_| {
-            Failure::new(Exit::TimedOut, format!("job {} is not done within {} s", job.id, most.as_secs_f64()))
-                .next(format!("it goes on; follow it with `raincheck watch {}`", job.id))
-        })?,
-        None => followed.await,
-    }?;
+    let done =
+        within(most, &job.id, follow(client, &job.id, &mut bars)).await.map_err(|failure| failure.about(&job.id))?;
     if format != Format::Table {
         output::json(&done, format)?;
     } else if Exit::of(&done) == Exit::Done {
         result::show(client, &done).await?;
     } else {
-        result::explain(&done);
+        // Why has been said where it was followed.
+        result::advise(&done);
     }
     Ok(Exit::of(&done))
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use raincheck_client::api::WireDuration;
+use raincheck_core::limits;
+
 /// How long ago an RFC 3339 time was: `3 s ago`, `in 5 min`; the text itself when it is not one.
 pub fn ago(time: &str) -> String {
     let Ok(then) = time.parse::<jiff::Timestamp>() else { return time.to_owned() };
@@ -10,6 +13,19 @@ pub fn ago(time: &str) -> String {
         format!("{} ago", length(seconds.unsigned_abs()))
     } else {
         format!("in {}", length(seconds.unsigned_abs()))
+    }
+}
+
+/// A duration that is said on the command line, no longer than the server takes one.
+///
+/// # Errors
+/// How they are written.
+pub fn duration(text: &str) -> Result<WireDuration, String> {
+    let longest = Duration::from_millis(limits::DURATION_MILLIS.unsigned_abs());
+    match text.parse::<WireDuration>() {
+        Ok(duration) if duration.0 <= longest => Ok(duration),
+        Ok(_) => Err("at most ten years".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -65,6 +81,10 @@ mod tests {
             between(Some("2026-01-01T00:00:00Z"), Some("2026-01-01T00:00:01.5Z")),
             Some(Duration::from_millis(1_500))
         );
+        assert_eq!(duration("3650d").map(|longest| longest.0), Ok(Duration::from_secs(315_360_000)));
+        for bad in ["3651d", "18446744073709551615s", "1y", ""] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
         assert!(ago("2000-01-01T00:00:00Z").ends_with(" ago"));
         assert_eq!(ago("soon"), "soon");
     }

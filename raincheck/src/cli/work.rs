@@ -10,10 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Connect,
     exit::{Exit, Failure},
+    logged::Logged,
     logging,
     names::name,
+    notify,
     signals::Signals,
     style::Style,
+    when,
 };
 use crate::config::sections::LogFormat;
 
@@ -38,7 +41,7 @@ pub struct Options {
     #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "text/plain; charset=utf-8")]
     stream: Option<String>,
     /// When told to stop, give runs so long to end; without a limit if not said.
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", value_parser = when::duration)]
     grace: Option<WireDuration>,
     /// An exit code that means "try again", beside 75; can be given again.
     #[arg(long = "retry-exit-code", value_name = "CODE", value_parser = clap::value_parser!(i32).range(1..=255))]
@@ -84,7 +87,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     if let Some(content_type) = options.stream {
         command = command.stream(content_type);
     }
-    let runner = Arc::new(command.build()?);
+    let runner = Arc::new(Logged(command.build()?));
     let name = options.name.unwrap_or_else(|| format!("{}-{}", host(), std::process::id()));
     let mut worker =
         Worker::builder(client).name(&name).version(env!("CARGO_PKG_VERSION")).concurrency(options.concurrency);
@@ -106,10 +109,12 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     tracing::info!(name, kinds, queues, server = options.connect.server, "working; stop with Ctrl-C");
     let shutdown = CancellationToken::new();
     let mut running = tokio::spawn(worker.run(shutdown.clone()));
+    notify::ready();
     let ended = tokio::select! {
         ended = &mut running => ended,
         () = signals.stop() => {
             shutdown.cancel();
+            notify::stopping();
             tracing::info!("finishing what runs; a second signal ends it now");
             tokio::select! {
                 ended = &mut running => ended,

@@ -1,9 +1,10 @@
 //! What types alone can't say: names, programs, combinations.
 
-use std::{net::SocketAddr, path::Path};
+use std::path::Path;
 
 use raincheck_client::run::command::check_variable;
 use raincheck_core::{Name, limits};
+use raincheck_http::HostPattern;
 use raincheck_store::{BlobPlace, S3Options};
 
 use super::{
@@ -60,9 +61,9 @@ impl Faults<'_> {
 
     fn server(&mut self, settings: &Settings) {
         let server = &settings.server;
-        if server.listen.parse::<SocketAddr>().is_err() {
+        if server.address().is_none() {
             let message = format!(
-                "`{}` is not an address and port: write 127.0.0.1:8202, [::1]:8202 or 0.0.0.0:8202",
+                "`{}` is not an address and port: write 127.0.0.1:8202, localhost:8202, [::1]:8202 or 0.0.0.0:8202",
                 server.listen
             );
             self.add(&["server", "listen"], message);
@@ -73,8 +74,18 @@ impl Faults<'_> {
                 self.add(&["server", "public_url"], format!("`{url}` is not an http or https URL"));
             }
         }
+        for why in server.hosts.iter().filter_map(|host| HostPattern::read(host).err()) {
+            self.add(&["server", "hosts"], why);
+        }
         if !raincheck_http::tells_failure(server.failed_status) {
             self.add(&["server", "failed_status"], "must be 200 or an HTTP status from 400 to 599");
+        }
+        if let Some(token) = server.admin_token.as_ref()
+            && !raincheck_http::can_be_shown(token.reveal())
+        {
+            let message = "holds spaces or what is not visible ASCII, so nobody can send it in a header: take another, as \
+                           `head -c 24 /dev/urandom | base64` makes it";
+            self.add(&["server", "admin_token"], message);
         }
         self.store(settings);
         let feed = &settings.feed;
@@ -97,6 +108,7 @@ impl Faults<'_> {
             ("uploads", settings.limits.uploads as u64),
             ("slow", u64::from(settings.limits.slow.0 != 0)),
             ("stalled", u64::from(settings.limits.stalled.0 != 0)),
+            ("idle", u64::from(settings.limits.idle.0 != 0)),
             ("headers", settings.limits.headers.0),
             ("json_body", settings.limits.json_body.0),
             ("batch_body", settings.limits.batch_body.0),

@@ -1,6 +1,10 @@
 //! The sections of the file: one struct each, one field a setting, its default beside it.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
 
 use raincheck_core::{FeedRetention, limits};
 use raincheck_store::S3Options;
@@ -60,6 +64,17 @@ pub struct Server {
     pub admin_token: Option<Secret>,
     /// On shutdown, commands of kinds get so long to end by themselves.
     pub grace: Period,
+}
+
+impl Server {
+    /// The address and port to listen on; `localhost` is the one that clients go to if not told otherwise.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let address = match self.listen.strip_prefix("localhost:") {
+            Some(port) => return Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?))),
+            None => &self.listen,
+        };
+        address.parse().ok()
+    }
 }
 
 impl Default for Server {
@@ -215,6 +230,8 @@ pub struct Limits {
     pub slow: Period,
     /// A connection whose other end takes nothing of an answer for so long is cut.
     pub stalled: Period,
+    /// A connection is kept open for a further request for so long.
+    pub idle: Period,
 }
 
 impl Default for Limits {
@@ -234,6 +251,7 @@ impl Default for Limits {
             uploads: limits::UPLOADS,
             slow: Period(limits::SLOW_MILLIS),
             stalled: Period(limits::STALLED_MILLIS),
+            idle: Period(limits::IDLE_MILLIS),
         }
     }
 }

@@ -212,3 +212,22 @@ fn a_failed_job_is_not_answered_with_a_status_that_has_no_body() {
         assert_eq!(loaded.is_ok(), good, "{status}");
     }
 }
+
+#[test]
+fn a_token_that_nobody_can_send_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let load_token = |token: &str| {
+        let file = folder.path().join("token");
+        std::fs::write(&file, token).unwrap();
+        load("", &[("RAINCHECK_ADMIN_TOKEN_FILE", file.to_str().unwrap())], &Vec::new())
+    };
+    for good in ["hunter2", "a+/=_-.~\n", "!\"#"] {
+        let config = load_token(good).unwrap();
+        assert_eq!(config.settings.server.admin_token.unwrap().reveal(), good.trim_end());
+    }
+    for bad in ["two words", " hunter2", "hunter2 ", "hünter2", "a\tb", "a\nb", "a\u{7f}"] {
+        let found = load_token(bad).expect_err("accepted");
+        assert!(found[0].contains("server.admin_token: holds spaces or what is not visible ASCII"), "{found:?}");
+        assert!(!found[0].contains(bad.trim()), "{found:?}");
+    }
+}

@@ -9,7 +9,10 @@ use std::{
 use raincheck_client::{Body, Client, Error, Job, NewJob};
 
 use super::kinds;
-use crate::{cli::exit::Failure, cli::media, config::Kind};
+use crate::{
+    cli::{exit::Failure, media, stderr},
+    config::Kind,
+};
 
 /// A kind, and one job of it.
 pub struct Work {
@@ -85,7 +88,7 @@ pub fn prepare(folder: &Path) -> Result<Vec<Work>, Failure> {
                 label: name(&clip),
                 input: Some(clip),
             }),
-            Err(why) => eprintln!("ffmpeg could not make a clip, so there is no video this time: {why}"),
+            Err(why) => stderr::say(&format!("ffmpeg could not make a clip, so there is no video this time: {why}")),
         }
     }
     Ok(work)

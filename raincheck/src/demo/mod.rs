@@ -16,6 +16,7 @@ use crate::{
         follow, logging, print,
         serve::Server,
         signals::Signals,
+        stderr,
         style::{Ink, Style},
     },
     config::{Config, Settings, StoreUrl, sections::LogFormat},
@@ -64,7 +65,7 @@ pub async fn run(options: Options) -> Result<Exit, Failure> {
     if !options.once {
         report::links(&server.url(), &work)?;
         signals.stop().await;
-        eprintln!();
+        stderr::say("");
     }
     server.stop().await;
     // Kept up until Ctrl-C it has done what it was asked for, whatever became of the jobs.

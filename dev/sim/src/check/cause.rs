@@ -25,7 +25,7 @@ impl Checker {
                 let shared = self.lives.get(&no).is_some_and(|life| life.shared > 1);
                 cancel.no == no && (cancel.force || !shared)
             }
-            (Command::RunNow(asked), EventData::Queued) => *asked == no,
+            (Command::RunNow(asked, _), EventData::Queued) => *asked == no,
             (Command::Promote(_), EventData::Queued) => {
                 let early = self.lives.get(&no).is_some_and(|life| life.not_before > self.now);
                 demand!(!early, no, "queued before its time");
@@ -162,8 +162,8 @@ impl Checker {
             (Command::Append(_), Reply::Appended(_) | Reply::Full | Reply::LeaseLost(_) | Reply::Gone) => !wrote,
             (Command::Cancel(_), Reply::Job(job)) => wrote || job.cancel_requested || job.state == State::Canceled,
             (Command::Cancel(_), Reply::Finished(_) | Reply::Shared(_) | Reply::Gone) => !wrote,
-            (Command::RunNow(_), Reply::Job(_)) => wrote,
-            (Command::RunNow(_), Reply::NotWaiting(_) | Reply::Gone) => !wrote,
+            (Command::RunNow(..), Reply::Job(_)) => wrote,
+            (Command::RunNow(..), Reply::NotWaiting(_) | Reply::Gone) => !wrote,
             (Command::Purge(no), Reply::Purged(_)) => !wrote && done.gone == [*no],
             (Command::Purge(_), Reply::NotFinished(_) | Reply::Gone) => !wrote,
             (Command::SetQueue(name, patch), Reply::Queue(reply)) => {

@@ -24,7 +24,7 @@ impl Owed {
     /// Nobody asked for this, and it was carried out, or refused.
     pub fn pay(&mut self, command: &Command) -> Verdict {
         let follow_up = match command {
-            Command::RunNow(no) => FollowUp::RunNow(*no),
+            Command::RunNow(no, _) => FollowUp::RunNow(*no),
             Command::Cancel(cancel) => FollowUp::Cancel(cancel.no),
             other => return Err(Violation { job: None, what: format!("nothing is followed by {other:?}") }),
         };

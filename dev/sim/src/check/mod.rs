@@ -283,7 +283,7 @@ fn names(command: &Command) -> Option<JobNo> {
         Command::Progress(lease, _) | Command::Extend(lease, _) => Some(lease.no),
         Command::Append(append) => Some(append.lease.no),
         Command::Cancel(cancel) => Some(cancel.no),
-        Command::RunNow(no) | Command::Purge(no) => Some(*no),
+        Command::RunNow(no, _) | Command::Purge(no) => Some(*no),
         _ => None,
     }
 }

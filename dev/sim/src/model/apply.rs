@@ -34,7 +34,7 @@ impl Model {
             | Command::Append(_)
             | Command::Extend(..)
             | Command::Cancel(_)
-            | Command::RunNow(_)
+            | Command::RunNow(..)
             | Command::Purge(_)
             | Command::SetQueue(..)
             | Command::Put(_)

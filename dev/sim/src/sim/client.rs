@@ -33,7 +33,7 @@ impl Sim {
                 0..56 => self.submit(),
                 56..66 => self.submit_again(),
                 66..74 => Command::Cancel(self.cancel()),
-                74..79 => Command::RunNow(self.some_job().0),
+                74..79 => Command::RunNow(self.some_job().0, None),
                 79..82 => Command::Purge(self.some_job().0),
                 82..84 => self.set_queue(),
                 84..87 => self.change_object(),
@@ -135,7 +135,7 @@ impl Sim {
         let runs: Vec<_> = self.workers.iter().flat_map(|worker| &worker.runs).map(|run| run.lease.no).collect();
         let runs = if self.rng.random() { ask::pick(&mut self.rng, &runs) } else { None };
         let no = runs.unwrap_or_else(|| self.some_job().0);
-        Cancel { no, force: self.rng.random() }
+        Cancel { no, force: self.rng.random(), seq: None }
     }
 
     fn set_queue(&mut self) -> Command {
@@ -149,6 +149,7 @@ impl Sim {
                 .rng
                 .random_bool(0.4)
                 .then(|| self.rng.random_bool(0.7).then(|| self.rng.random_range(1..5))),
+            expected: None,
         };
         Command::SetQueue(ask::name(ask::QUEUES[self.rng.random_range(0..3)]), patch)
     }

@@ -16,7 +16,7 @@ impl Sim {
         for request in std::mem::take(&mut self.flight) {
             self.hear(request, Answer::Unknown);
         }
-        let free = QueuePatch { paused: Some(false), concurrency: Some(None), max_queued: Some(None) };
+        let free = QueuePatch { paused: Some(false), concurrency: Some(None), max_queued: Some(None), expected: None };
         let free = ask::QUEUES.iter().map(|queue| Command::SetQueue(ask::name(queue), free.clone()));
         self.calm(free.collect())?;
         for _ in 0..ROUNDS {

@@ -107,7 +107,7 @@ impl StateMachineTest for Rules {
             }
             Move::Cancel { job } => {
                 if let Some(lease) = system.run(reference, job) {
-                    system.one(Command::Cancel(Cancel { no: lease.no, force: false }));
+                    system.one(Command::Cancel(Cancel { no: lease.no, force: false, seq: None }));
                 }
             }
             Move::Pass { by } => system.server.pass(by),

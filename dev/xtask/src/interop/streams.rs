@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::folder;
 use crate::install;
 use crate::live::{Scratch, Server};
-use crate::run::wait;
+use crate::run::{root, wait};
 
 /// It ends by itself before.
 const LONG: Duration = Duration::from_secs(120);
 
 pub fn run() -> Result<()> {
-    let folder = folder("streams");
+    let folder = root().join("dev/interop/streams");
     let python = install::python(&folder)?;
     install::node(&folder)?;
     let scratch = Scratch::new("streams")?;

@@ -6,6 +6,7 @@ mod feed;
 mod follow;
 mod mutant;
 mod postgres;
+mod program;
 mod rules;
 mod store;
 mod wire;
@@ -23,16 +24,27 @@ use feed::ON_FEED;
 use follow::OF_FOLLOW_UPS;
 use mutant::{Edit, Killer, Mutant};
 use postgres::ON_POSTGRES;
+use program::OF_THE_PROGRAM;
 use rules::OF_RULES;
 use store::OF_THE_STORE;
 use wire::ON_THE_WIRE;
 
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    [OF_RULES, OF_THE_STORE, ON_FEED, OF_FOLLOW_UPS, ON_POSTGRES, OF_WORKERS, ON_THE_WIRE].into_iter().flatten()
+    [OF_RULES, OF_THE_STORE, ON_FEED, OF_FOLLOW_UPS, ON_POSTGRES, OF_WORKERS, ON_THE_WIRE, OF_THE_PROGRAM]
+        .into_iter()
+        .flatten()
 }
 
 /// Far above what a build or a killer takes: a mutant that hangs is killed too.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// What campaigns hurt is built anew for each mutant: what changed of it, and no more.
+const QUICKLY_BUILT: [(&str, &str); 4] = [
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256"),
+    ("CARGO_PROFILE_RELEASE_INCREMENTAL", "true"),
+];
 
 /// `cargo xtask mutants [NAME…]`
 pub fn command(names: &[&str]) -> Result<()> {
@@ -95,6 +107,7 @@ impl Copy {
     fn cargo(&self, args: &[&str]) -> Command {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(args).current_dir(&self.source).env("CARGO_TARGET_DIR", &self.target);
+        command.envs(QUICKLY_BUILT);
         command
     }
 

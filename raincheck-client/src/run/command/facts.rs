@@ -34,8 +34,8 @@ impl Facts {
         facts.put("MAX_ATTEMPTS", &job.max_attempts.to_string());
         facts.put("LABEL", job.label.as_deref().unwrap_or_default());
         facts.put("KEY", job.key.as_deref().unwrap_or_default());
-        if let Some(traceparent) = task.traceparent() {
-            facts.variables.insert("TRACEPARENT".into(), clean(traceparent));
+        for (name, value) in [("TRACEPARENT", task.traceparent()), ("TRACESTATE", task.tracestate())] {
+            facts.variables.extend(value.map(|value| (name.to_owned(), clean(value))));
         }
         facts
     }

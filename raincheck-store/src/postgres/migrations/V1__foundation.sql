@@ -128,6 +128,7 @@ CREATE TABLE spec (
     retry_jitter boolean NOT NULL,
     rerun_of uuid,
     traceparent text,
+    tracestate text,
     input bytea
 ) PARTITION BY RANGE (no);
 

@@ -89,13 +89,14 @@ pub(crate) async fn find<T: Lookup>(db: &Object, shared: &Shared, id: JobId) -> 
             None => {
                 let purged = row(db, TOMBSTONE, &[&no.0]).await?;
                 if purged.map(|row| row.try_get(0)).transpose()? == Some(id.0) {
-                    return Ok(Found::Purged);
+                    return Ok(Found::Purged(no));
                 }
             }
         }
     }
     let Some(claim) = row(db, CHOSEN, &[&&id.0.as_bytes()[..]]).await? else { return Ok(Found::Unknown) };
-    Ok(T::of(db, shared, JobNo(claim.try_get(0)?)).await?.map_or(Found::Purged, Found::Here))
+    let no = JobNo(claim.try_get(0)?);
+    Ok(T::of(db, shared, no).await?.map_or(Found::Purged(no), Found::Here))
 }
 
 /// The input of a job.

@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod heartbeats;
 pub(crate) mod jobs;
 pub(crate) mod kind_lines;
+pub(crate) mod lines;
 pub(crate) mod list;
 pub(crate) mod objects;
 pub(crate) mod query;

@@ -42,7 +42,7 @@ impl Batch<'_> {
             | Command::Append(_)
             | Command::Extend(..)
             | Command::Cancel(_)
-            | Command::RunNow(_)
+            | Command::RunNow(..)
             | Command::Purge(_)
             | Command::SetQueue(..)
             | Command::Put(_)

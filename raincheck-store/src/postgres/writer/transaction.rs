@@ -208,7 +208,7 @@ fn way(command: &Command) -> Way {
         | Command::Extend(..)
         | Command::Append(_)
         | Command::Cancel(_)
-        | Command::RunNow(_)
+        | Command::RunNow(..)
         | Command::SetQueue(..)
         | Command::Put(_)
         | Command::Delete(_) => Way::Point,
@@ -255,7 +255,7 @@ mod tests {
                 request_id: None,
             })
         };
-        let run_now = |no| Command::RunNow(JobNo(no));
+        let run_now = |no| Command::RunNow(JobNo(no), None);
         let callers = [
             vec![run_now(1), lease()],
             vec![Command::Promote(1), run_now(2)],

@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::files::{ELSEWHERE, beside, find, lock_of, real, unreadable};
 use crate::StoreError;
 use crate::sqlite::connection::{formats, keep_plans};
+use crate::sqlite::mark;
 use crate::sqlite::options::SqliteOptions;
 
 /// The data of a store, open for reading. Where no server has it, none gets it until this is dropped.
@@ -54,10 +55,10 @@ pub(crate) fn open_read_only(options: &SqliteOptions) -> Result<ReadOnly, StoreE
         )
     };
     let db = connect(path, !served).map_err(|error| unreadable(path, &error, forbidden(&error)))?;
-    let ours = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name IN ('job', 'event', 'meta'))";
-    if db.query_row(ours, [], |row| row.get(0)).is_ok_and(|ours: bool| !ours) {
-        let why =
-            format!("{} holds no jobs: it is another program's, or no server has been started on it", path.display());
+    mark::check_open(&db, path)?;
+    let has_jobs = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name IN ('job', 'event', 'meta'))";
+    if db.query_row(has_jobs, [], |row| row.get(0)).is_ok_and(|has_jobs: bool| !has_jobs) {
+        let why = format!("{} holds no jobs: no server has been started on it", path.display());
         return Err(StoreError::Refused { why, next: ELSEWHERE.to_owned() });
     }
     Ok(ReadOnly { db, served, kept_out })
@@ -80,7 +81,7 @@ fn keep_out(lock: &Path) -> io::Result<(Option<File>, bool)> {
 
 /// Opens the database for reading. Where nobody has it and its log is folded in, it is opened as it lies: a reader
 /// would otherwise leave an empty log and index of it beside the file.
-fn connect(path: &Path, alone: bool) -> rusqlite::Result<Connection> {
+pub(in crate::sqlite) fn connect(path: &Path, alone: bool) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let log = std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
     let db = if alone && log == 0 {

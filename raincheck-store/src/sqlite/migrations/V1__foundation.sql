@@ -87,6 +87,7 @@ CREATE TABLE spec (
     retry_jitter INTEGER NOT NULL,
     rerun_of BLOB,
     traceparent TEXT,
+    tracestate TEXT,
     input BLOB
 );
 

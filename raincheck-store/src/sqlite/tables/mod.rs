@@ -6,6 +6,7 @@ pub(super) mod events;
 pub(super) mod follow_ups;
 pub(super) mod kind_lines;
 pub(super) mod lease_requests;
+pub(super) mod lines;
 pub(super) mod list;
 pub(super) mod meta;
 pub(super) mod names;

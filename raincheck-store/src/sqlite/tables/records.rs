@@ -38,14 +38,14 @@ pub(crate) fn find<T>(
     if let Some((no, _)) = id.parts() {
         match read(no)? {
             Some(found) if id_of(&found) == id => return Ok(Found::Here(found)),
-            None if claims::tombstone(db, no)? == Some(id) => return Ok(Found::Purged),
+            None if claims::tombstone(db, no)? == Some(id) => return Ok(Found::Purged(no)),
             _ => {}
         }
     }
     let Some(Claim { no, .. }) = claims::find(db, Place::of(ClaimScope::Id, 0), id.0.as_bytes())? else {
         return Ok(Found::Unknown);
     };
-    Ok(read(no)?.map_or(Found::Purged, Found::Here))
+    Ok(read(no)?.map_or(Found::Purged(no), Found::Here))
 }
 
 /// A payload row: input or result.

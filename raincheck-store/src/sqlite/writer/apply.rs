@@ -27,7 +27,7 @@ impl WriterState<'_> {
             | Command::Append(_)
             | Command::Extend(..)
             | Command::Cancel(_)
-            | Command::RunNow(_)
+            | Command::RunNow(..)
             | Command::Purge(_)
             | Command::SetQueue(..)
             | Command::Put(_)

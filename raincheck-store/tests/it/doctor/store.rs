@@ -67,7 +67,7 @@ pub async fn filled(folder: &Path) -> Arc<SqliteStore> {
     settle(&store, lease(&store, 1).await[0], fail("no")).await;
     // canceled
     let canceled = submit(&store, NewJob { delay: 60_000, ..new_job() }).await;
-    one(&store, Command::Cancel(Cancel { no: canceled.no, force: false })).await;
+    one(&store, Command::Cancel(Cancel { no: canceled.no, force: false, seq: None })).await;
     // purged, with a key
     let mut purged = new_job();
     purged.spec.key = Some("k2".into());

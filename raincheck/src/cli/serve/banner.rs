@@ -2,7 +2,10 @@
 
 use super::Server;
 use crate::{
-    cli::style::{Ink, Style},
+    cli::{
+        stderr,
+        style::{Ink, Style},
+    },
     config::Config,
 };
 
@@ -22,13 +25,13 @@ pub fn show(server: &Server, config: &Config, ephemeral: bool, for_people: bool)
         }
         ready.insert("pid".to_owned(), std::process::id().into());
         ready.insert("time".to_owned(), jiff::Timestamp::now().to_string().into());
-        eprintln!("{}", serde_json::Value::Object(ready));
+        stderr::say(&serde_json::Value::Object(ready).to_string());
         return;
     }
     let style = Style::stderr();
-    eprintln!("{}", style.paint(Ink::Bold, format!("Raincheck {}", env!("CARGO_PKG_VERSION"))));
+    stderr::say(&style.paint(Ink::Bold, format!("Raincheck {}", env!("CARGO_PKG_VERSION"))));
     for (name, value) in lines(server, config, &url, ephemeral) {
-        eprintln!("  {}  {value}", style.paint(Ink::Dim, format!("{name:10}")));
+        stderr::say(&format!("  {}  {value}", style.paint(Ink::Dim, format!("{name:10}"))));
     }
 }
 

@@ -18,8 +18,9 @@ use raincheck_store::{BlobPlace, StoreOptions};
 use super::{
     config::wrong,
     exit::{Exit, Failure},
-    logging,
+    logging, notify,
     signals::{Order, Signals},
+    stderr,
     style::{Ink, Style},
 };
 use crate::config::{Config, Flags, Said, StoreUrl, beside, sections::LogFormat, show::needs_restart, tree::Origin};
@@ -152,7 +153,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
 pub fn store(options: &Options) -> Result<(StoreUrl, StoreOptions), Failure> {
     let (config, remark) = options.load()?;
     if let Some(remark) = remark {
-        eprintln!("{} {remark}", Style::stderr().paint(Ink::Yellow, "note:"));
+        stderr::say(&format!("{} {remark}", Style::stderr().paint(Ink::Yellow, "note:")));
     }
     let store = options::store(&config)?;
     Ok((config.settings.store.url, store))
@@ -175,22 +176,28 @@ pub async fn run(mut options: Options) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let mut server = tokio::select! {
         server = Server::start(&config) => server?,
-        // The start may wait for a database.
-        () = signals.stop() => {
+        // The start may wait for a database. Settings are read as it is.
+        () = async { while signals.next().await == Order::Reload {} } => {
             tracing::info!("told to stop before the start was through");
             return Ok(Exit::Done);
         }
     };
     banner::show(&server, &config, options.ephemeral, terminal && format == LogFormat::Pretty);
+    notify::ready();
     loop {
         tokio::select! {
             order = signals.next() => match order {
-                Order::Reload => reload(&options, &mut config, &mut server).await,
-                Order::Stop => break,
+                Order::Reload => {
+                    notify::reloading();
+                    reload(&options, &mut config, &mut server).await;
+                    notify::ready();
+                }
+                Order::Stop | Order::Gone => break,
             },
             failure = server.failed() => return Err(failure),
         }
     }
+    notify::stopping();
     tracing::info!("draining; a second signal ends it now");
     tokio::select! {
         () = server.stop() => {}

@@ -26,6 +26,9 @@ const LAST: Duration = Duration::from_millis(1_500);
 /// Before that, what is left to hand back the jobs of commands that had to be killed.
 const HAND_BACK: Duration = Duration::from_millis(500);
 
+/// The fewest characters of a token where others reach the server: those of eight random bytes, written in hexadecimal.
+const TOKEN_LEAST: usize = 16;
+
 /// A running server.
 pub struct Server {
     address: SocketAddr,
@@ -56,24 +59,24 @@ impl Server {
         }
         let kinds = options.kinds.clone();
         let token = options.admin_token.clone();
-        let shutdown = CancellationToken::new();
-        let http = tokio::spawn(raincheck_http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
         let client = Client::builder(local_url(address)).maybe_token(token.clone()).build()?;
-        let mut server = Self { address, token, engine, kinds, commands: Commands::default(), http, shutdown };
-        let ready = match Change::of(&server.commands, config, &client, store.own_workers().unwrap_or_default()) {
-            Ok(change) => {
-                server.commands.apply(change);
-                server.own_queues(config).await
-            }
+        let (mut commands, own) = (Commands::default(), store.own_workers().unwrap_or_default());
+        // Whoever connects now waits. Nobody is told that this server is ready, and no job is taken, while the start may fail.
+        let prepared = match Change::of(&commands, config, &client, own) {
+            Ok(change) => own_queues(&engine, config).await.map(|()| change),
             Err(failure) => Err(failure),
         };
-        match ready {
-            Ok(()) => Ok(server),
+        let change = match prepared {
+            Ok(change) => change,
             Err(failure) => {
-                server.stop().await;
-                Err(failure)
+                engine.stop().await;
+                return Err(failure);
             }
-        }
+        };
+        let shutdown = CancellationToken::new();
+        let http = tokio::spawn(raincheck_http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
+        commands.apply(change);
+        Ok(Self { address, token, engine, kinds, commands, http, shutdown })
     }
 
     /// Where it is reached from this machine.
@@ -94,20 +97,6 @@ impl Server {
         self.token.is_some()
     }
 
-    /// Sets the limits of the queues that the file owns.
-    ///
-    /// # Errors
-    /// When the store does not take it.
-    pub async fn own_queues(&self, config: &Config) -> Result<(), Failure> {
-        for (name, queue) in &config.settings.queues {
-            let patch =
-                QueuePatch { paused: None, max_queued: Some(queue.max_queued), concurrency: Some(queue.concurrency) };
-            let set = self.engine.set_queue(options::name(name)?, patch).await;
-            set.map_err(|error| Failure::new(Exit::Failed, format!("cannot set up queue {name}: {error}")))?;
-        }
-        Ok(())
-    }
-
     /// Takes over what may change while it runs, or nothing at all.
     ///
     /// # Errors
@@ -116,7 +105,7 @@ impl Server {
         let (defaults, kinds) = (options::submit_defaults(new)?, options::kinds(new)?);
         let own = self.engine.store().own_workers().unwrap_or_default();
         let change = Change::of(&self.commands, new, &self.client()?, own)?;
-        self.own_queues(new).await?;
+        own_queues(&self.engine, new).await?;
         for kind in old.settings.kinds.keys().chain(new.settings.kinds.keys()) {
             let cap = new.settings.kinds.get(kind).and_then(|settings| settings.concurrency);
             self.engine.store().cap_kind(&options::name(kind)?, cap);
@@ -168,6 +157,20 @@ impl Server {
 const POSTGRES_NEXT: &str = "is PostgreSQL running there, may this user in, and is the database made (createdb)? \
     See docs/postgresql.md";
 
+/// Sets the limits of the queues that the file owns.
+async fn own_queues(engine: &Engine, config: &Config) -> Result<(), Failure> {
+    for (name, queue) in &config.settings.queues {
+        let patch = QueuePatch {
+            max_queued: Some(queue.max_queued),
+            concurrency: Some(queue.concurrency),
+            ..QueuePatch::default()
+        };
+        let set = engine.set_queue(options::name(name)?, patch).await;
+        set.map_err(|error| Failure::new(Exit::Failed, format!("cannot set up queue {name}: {error}")))?;
+    }
+    Ok(())
+}
+
 async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failure> {
     let options = options::store(config)?;
     let (clock, url) = (options.clock(), &config.settings.store.url);
@@ -197,12 +200,15 @@ async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failu
     Ok((engine, store))
 }
 
-/// Beyond loopback, without a token, everybody could run commands here.
+/// Beyond loopback, without a token that nobody guesses, everybody could run commands here.
 fn refuse_open(options: &raincheck_http::Options) -> Result<(), Failure> {
-    if options.listen.ip().is_loopback() || options.admin_token.is_some() {
-        return Ok(());
-    }
-    Err(Failure::usage(format!("{} can be reached by others, and no token is set", options.listen.ip()))
+    let why = match &options.admin_token {
+        _ if options.listen.ip().is_loopback() => return Ok(()),
+        Some(token) if token.chars().count() >= TOKEN_LEAST => return Ok(()),
+        Some(_) => format!("the token has fewer than {TOKEN_LEAST} characters and could be guessed"),
+        None => "no token is set".to_owned(),
+    };
+    Err(Failure::usage(format!("{} can be reached by others, and {why}", options.listen.ip()))
         .next("set one: export RAINCHECK_ADMIN_TOKEN=$(head -c 24 /dev/urandom | base64), or listen on 127.0.0.1"))
 }
 
@@ -241,7 +247,11 @@ mod tests {
         };
         assert!(refuse_open(&options("127.0.0.1:1", None)).is_ok());
         assert!(refuse_open(&options("[::1]:1", None)).is_ok());
-        assert!(refuse_open(&options("0.0.0.0:1", Some("x"))).is_ok());
+        assert!(refuse_open(&options("127.0.0.1:1", Some("x"))).is_ok());
+        assert!(refuse_open(&options("0.0.0.0:1", Some("0123456789abcdef"))).is_ok());
+        let short = refuse_open(&options("0.0.0.0:1", Some("0123456789abcde"))).unwrap_err();
+        assert!(short.message.contains("fewer than 16 characters") && short.exit == Exit::Usage, "{short}");
+        assert!(short.next.unwrap().contains("RAINCHECK_ADMIN_TOKEN"));
         for open in ["0.0.0.0:1", "[::]:1", "192.168.0.1:1"] {
             assert!(refuse_open(&options(open, None)).unwrap_err().next.unwrap().contains("RAINCHECK_ADMIN_TOKEN"));
         }

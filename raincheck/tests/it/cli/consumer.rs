@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{Cli, Worker};
+use super::{Cli, Worker, until};
 
 /// A server with a reader, and a program of this text.
 fn with(text: &str) -> Cli {
@@ -24,16 +24,8 @@ fn booked(cli: &Cli) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn until(what: &str, done: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !done() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 fn lag(cli: &Cli) -> String {
-    cli.run(&["reader", "list"]).well().split('\t').nth(1).unwrap().to_owned()
+    cli.run(&["reader", "list", "--no-header"]).well().split('\t').nth(1).unwrap().to_owned()
 }
 
 #[test]

@@ -9,10 +9,15 @@ mod demo;
 mod doctor;
 mod environment;
 mod folder;
+mod ids;
 mod loss;
+mod output;
 mod reload;
 mod resources;
 mod serve;
+mod service;
+mod signals;
+mod terminal;
 mod verbs;
 mod work;
 
@@ -20,6 +25,7 @@ use std::{
     io::Write as _,
     path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use crate::server::Server;
@@ -116,12 +122,34 @@ impl Cli {
     }
 }
 
+/// Looks every few milliseconds until something is so.
+#[track_caller]
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// A child that is told to stop, and killed if it is dropped before.
 pub struct Worker(pub Child);
 
 impl Worker {
     pub fn tell(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    /// The exit code, once it is gone.
+    pub fn ended(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// SIGTERM; the exit code.

@@ -113,7 +113,7 @@ fn what_runs_has_its_grace_when_its_worker_changes() {
     let served = Served::start(&config("1"));
     let id = served.run(&["submit", "k"]).well();
     let begin = std::time::Instant::now();
-    while served.run(&["list", "--state", "running"]).well().is_empty() {
+    while served.run(&["list", "--state", "running", "--no-header"]).well().is_empty() {
         assert!(begin.elapsed() < Duration::from_secs(20), "it does not run");
     }
     served.reload(&config("2"), READ);

@@ -46,7 +46,7 @@ fn a_named_reader_goes_on_where_it_was() {
     let first = cli.run(&["events", "--reader", "billing"]).well();
     assert!(first.contains(&id) && first.lines().count() == 1, "{first}");
     assert_eq!(cli.run(&["events", "--reader", "billing"]).well(), "", "it was moved behind what was printed");
-    let listed = cli.run(&["reader", "list"]).well();
+    let listed = cli.run(&["reader", "list", "--no-header"]).well();
     assert!(listed.starts_with("billing\t0\t"), "{listed}");
     cli.run(&["reader", "set", "billing", "--cursor", "0"]).well();
     let again = cli.run(&["events", "--reader", "billing", "-o", "json"]).well();
@@ -77,7 +77,7 @@ fn a_reader_is_made_once_and_moved_past_what_its_filter_holds_back() {
     assert_eq!((&last["type"], &last["data"]["result"]["value"]), (&"succeeded".into(), &1.into()));
     assert!(all.is_sorted_by_key(|event| event["position"].as_u64().unwrap()), "{all:?}");
     // Behind the event of the other kind, too.
-    let listed = cli.run(&["reader", "list"]).well();
+    let listed = cli.run(&["reader", "list", "--no-header"]).well();
     assert!(listed.starts_with("billing\t0\t"), "{listed}, {id}");
     worker.stop();
 }
@@ -88,7 +88,7 @@ fn a_reader_is_moved_when_its_events_are_taken() {
     let cli = Cli::new();
     cli.run(&["reader", "make", "billing"]).well();
     cli.run(&["submit", "k", "1"]).well();
-    let lag = || cli.run(&["reader", "list"]).well().split('\t').nth(1).unwrap().to_owned();
+    let lag = || cli.run(&["reader", "list", "--no-header"]).well().split('\t').nth(1).unwrap().to_owned();
     let mut first = cli.command(&["events", "--reader", "billing", "--follow"]).spawn().unwrap();
     let out = first.stdout.take().unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
@@ -190,10 +190,11 @@ fn lists_and_events_are_filtered_by_patterns() {
         let said = cli.run(arguments).well();
         said.lines().filter_map(|line| line.split('\t').nth(column)).map(str::to_owned).collect()
     };
-    assert_eq!(kinds(&["list", "--kind", "mail.*"], 1), ["mail.read", "mail.send"]);
-    assert_eq!(kinds(&["list", "--queue", "shop.*", "--kind", "sms,nobodys"], 1), ["sms"]);
+    assert_eq!(kinds(&["list", "--kind", "mail.*"], 1), ["KIND", "mail.read", "mail.send"]);
+    assert_eq!(kinds(&["list", "--no-header", "--queue", "shop.*", "--kind", "sms,nobodys"], 1), ["sms"]);
     assert_eq!(kinds(&["events", "--queue", "*.a,oth*"], 3), ["mail.send", "mail.read"]);
     assert_eq!(kinds(&["events", "--kind", "*m*", "--queue", "shop.*"], 3), ["mail.send", "sms"]);
+    assert_eq!(kinds(&["events"], 7), ["shop.a", "shop.b", "other"], "the queue");
 }
 
 #[test]
@@ -225,9 +226,11 @@ fn a_job_is_submitted_listed_and_shown() {
     let id = cli.run(&arguments).well();
     assert_eq!(cli.run(&arguments).well(), id, "the same key is the same job");
     let listed = cli.run(&["list", "--kind", "mail.send", "--tag", "who=ada"]).well();
-    let columns: Vec<&str> = listed.split('\t').collect();
-    assert_eq!(columns[..5], [&id, "mail.send", "queued", "", "to Ada"], "{listed}");
-    assert_eq!(cli.run(&["list", "--state", "failed"]).well(), "");
+    let (header, row) = listed.split_once('\n').unwrap();
+    assert_eq!(header, "ID\tKIND\tQUEUE\tSTATE\tPROGRESS\tLABEL\tAGE");
+    let columns: Vec<&str> = row.split('\t').collect();
+    assert_eq!(columns[..6], [&id, "mail.send", "mail", "queued", "", "to Ada"], "{listed}");
+    assert_eq!(cli.run(&["list", "--state", "failed", "--no-header"]).well(), "");
     let lines = cli.run(&["list", "-o", "jsonl"]).well();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&lines).unwrap()["id"], id.as_str());
     let shown = cli.run(&["get", &id, "--input"]).well();
@@ -278,7 +281,7 @@ fn jobs_are_steered() {
     assert_eq!(cli.job(&later, "state"), "queued");
     assert!(cli.run(&["run-now", &later]).with(5).err.contains("queued") || cli.job(&later, "state") == "queued");
     cli.run(&["purge", &later]).with(5);
-    assert_eq!(cli.feed(&["cancel", "-"], format!("{later}\tk\tqueued\n").as_bytes()).well(), later);
+    assert_eq!(cli.feed(&["cancel", "-"], cli.run(&["list"]).with(0).out.as_bytes()).well(), later);
     cli.run(&["wait", &later]).with(1);
     let again = cli.run(&["rerun", &later, "--input", "[1]"]).well();
     assert_ne!(again, later);
@@ -308,7 +311,7 @@ fn queues_and_workers_are_operated() {
         "{}",
         cli.run(&["queue", "list"]).well()
     );
-    assert!(cli.run(&["worker", "list"]).well().starts_with("one\t"));
+    assert!(cli.run(&["worker", "list", "--no-header"]).well().starts_with("one\t"));
     assert_eq!(worker.stop(), Some(0));
     cli.run(&["queue", "show", "nowhere"]).with(3);
 }

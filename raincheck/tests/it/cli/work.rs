@@ -77,7 +77,8 @@ fn a_failed_job_says_why_and_ends_with_1() {
     let mut worker = cli.work(&["--kind", "k", "--", "sh", "-c", "echo 'no such clip' >&2; exit 3"]);
     let said = cli.run(&["submit", "k", "--wait=20s"]).with(1);
     assert!(said.err.contains("no such clip") && said.out.is_empty(), "{said:?}");
-    let id = cli.run(&["list", "--state", "failed"]).well().split('\t').next().unwrap().to_owned();
+    assert_eq!((said.err.matches("no such clip").count(), said.err.matches("failed").count()), (1, 1), "{said:?}");
+    let id = cli.run(&["list", "--state", "failed", "--no-header"]).well().split('\t').next().unwrap().to_owned();
     cli.run(&["wait", &id]).with(1);
     assert!(cli.run(&["result", &id]).with(1).err.contains("no such clip"));
     assert_eq!(worker.stop(), Some(0));

@@ -1,7 +1,7 @@
 //! Cancel, run again, run now, purge.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::test_server::{TestServer, path, send, text};
 
@@ -54,6 +54,30 @@ async fn rerun() {
     assert_eq!(send(server.ask(Method::POST, &done)).await.is(409).slug(), "job-done");
     send(server.ask(Method::POST, &format!("{done}?force=true"))).await.is(202);
     assert_eq!(server.post(&rerun, json!({"nope": 1})).await.is(422).slug(), "validation");
+}
+
+#[tokio::test]
+async fn rerun_that_is_asked_for_again() {
+    let server = TestServer::new().await;
+    let job = path(&server.submit(json!({"kind": "k", "input": {"n": 1}, "key": "x"})).await);
+    server.fail("k").await;
+    let rerun = async |key: &str, body: Value| {
+        let request = server.ask(Method::POST, &format!("{job}/rerun")).header("idempotency-key", key);
+        send(request.json(&body)).await
+    };
+    let first = rerun("\"again\"; v=1", Value::Null).await;
+    assert_eq!((first.is(202).header("idempotency-replayed"), &first.json()["key"]), ("", &json!("again")));
+    let second = rerun("again", Value::Null).await;
+    assert_eq!((second.is(202).header("idempotency-replayed"), &second.json()["id"]), ("true", &first.json()["id"]));
+    assert_eq!(rerun("again", json!({"input": 2})).await.is(422).slug(), "idempotency-key-reused");
+    assert_eq!(rerun("x", Value::Null).await.is(422).slug(), "idempotency-key-reused", "that of the job itself");
+    let edited = rerun("edited", json!({"input": {"a": 1, "b": 2}})).await;
+    let same = rerun("edited", json!({"input": {"b": 2, "a": 1}})).await;
+    assert_eq!(same.is(202).json()["id"], edited.is(202).json()["id"]);
+    server.complete("k", json!(1)).await;
+    let done = rerun("again", Value::Null).await;
+    assert_eq!((done.is(200).header("idempotency-replayed"), &done.json()["state"]), ("true", &json!("succeeded")));
+    assert_eq!(rerun("\"", Value::Null).await.is(400).slug(), "invalid-idempotency-key");
 }
 
 #[tokio::test]

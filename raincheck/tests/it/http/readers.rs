@@ -80,21 +80,6 @@ async fn a_condition_that_names_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn a_condition_that_nobody_looks_at_is_refused() {
-    let server = TestServer::new().await;
-    let done = path(&server.submit(json!({"kind": "k"})).await);
-    server.complete("k", json!(1)).await;
-    for name in ["if-match", "if-none-match"] {
-        let purge = server.ask(Method::DELETE, &done).header(name, "\"1\"");
-        assert_eq!(send(purge).await.is(400).slug(), "invalid-request", "{name}");
-        let pause = server.ask(Method::PATCH, "/queues/default").json(&json!({"paused": true})).header(name, "*");
-        assert_eq!(send(pause).await.is(400).slug(), "invalid-request", "{name}");
-    }
-    server.get(&done).await.is(200);
-    assert_eq!(server.get("/queues/default").await.json()["paused"], false);
-}
-
-#[tokio::test]
 async fn readers_are_listed_page_by_page() {
     let server = TestServer::new().await;
     for name in ["c", "a", "B"] {

@@ -174,6 +174,8 @@ async fn get_jobs_are_shared_and_kept() {
         server.post("/jobs", json!({"kind": "k", "method": "GET", "input": {"a": 1, "b": 2}, "max_age": "1m"})).await;
     kept.is(200);
     assert_eq!((kept.header("location"), &kept.json()["result"]["value"]), (first.header("location"), &json!("kept")));
+    assert_eq!((kept.header("raincheck-cached"), kept.header("raincheck-coalesced")), ("true", ""));
+    assert_eq!([&first, &second].map(|one| one.header("raincheck-cached")), ["", ""]);
     let anew = server.post("/jobs", body).await;
     assert_ne!(anew.is(202).header("location"), first.header("location"), "without max_age it is asked again");
 }

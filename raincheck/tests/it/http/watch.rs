@@ -152,6 +152,29 @@ async fn the_feed_outlives_jobs() {
 }
 
 #[tokio::test]
+async fn the_feed_of_a_job_outlives_it() {
+    let server = TestServer::new().await;
+    let made = path(&server.submit(json!({"kind": "k"})).await);
+    let chosen = format!("/jobs/{}", uuid::Uuid::nil());
+    send(server.ask(Method::PUT, &chosen).json(&json!({"kind": "k"}))).await.is(201);
+    for job in [made, chosen] {
+        server.complete("k", json!(1)).await;
+        let of_job = format!("/events?job={}&after=0", job.strip_prefix("/jobs/").unwrap());
+        assert_eq!(server.get(&of_job).await.is(200).json()["items"].as_array().unwrap().len(), 3);
+        send(server.ask(Method::DELETE, &job)).await.is(204);
+        server.get(&job).await.is(410);
+        let events = server.get(&of_job).await.is(200).json();
+        let events = events["items"].as_array().unwrap();
+        assert_eq!(events.len(), 3, "{events:?}");
+        assert!(
+            events.iter().all(|event| path(&json!({"id": event["job"]})) == job && event.get("data").is_none()),
+            "{events:?}"
+        );
+    }
+    server.get("/events?job=0193a7a0-0000-7000-8000-000000000000&after=0").await.is(404);
+}
+
+#[tokio::test]
 async fn a_trimmed_feed_is_read_from_its_oldest_event_on() {
     let server = TestServer::on(|_| {}, |store| store.feed.keep = 0).await;
     let stays = server.submit(json!({"kind": "stays"})).await;

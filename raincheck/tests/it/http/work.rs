@@ -12,8 +12,8 @@ use super::test_server::{TestServer, path, send, text};
 async fn lease_and_complete() {
     let server = TestServer::new().await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let submit =
-        server.ask(Method::POST, "/jobs").header("traceparent", trace).json(&json!({"kind": "k", "input": {"a": 1}}));
+    let submit = server.ask(Method::POST, "/jobs").header("traceparent", trace).header("tracestate", "a=b");
+    let submit = submit.header("tracestate", "c=d").json(&json!({"kind": "k", "input": {"a": 1}}));
     let job = path(&send(submit).await.is(202).json());
     let ask = json!({"worker": {"name": "w", "version": "1"}, "queues": ["default"], "kinds": ["k", "other"], "max": 8, "ttl": "90s", "request_id": "r1"});
     let answer = server.post("/leases", ask.clone()).await.is(200).json();
@@ -22,6 +22,7 @@ async fn lease_and_complete() {
         (&lease["attempt"], &lease["ttl_seconds"], &lease["heartbeat_seconds"], &lease["traceparent"]),
         (&json!(1), &json!(90), &json!(30), &json!(trace))
     );
+    assert_eq!(lease["tracestate"], "a=b,c=d");
     assert_eq!((&lease["job"]["input"], &lease["job"]["state"]), (&json!({"a": 1}), &json!("running")));
     assert_eq!(answer["finished"], json!([]));
     // The answer was lost: the same request gets the same lease.
@@ -385,7 +386,7 @@ async fn a_repeated_end_shows_what_was_recorded() {
 /// Retention has removed it.
 async fn until_purged(server: &TestServer, job: &str) {
     let id = job.rsplit('/').next().unwrap().parse().unwrap();
-    let purged = async || matches!(server.engine.store().job(id).await.unwrap(), Found::Purged);
+    let purged = async || matches!(server.engine.store().job(id).await.unwrap(), Found::Purged(_));
     super::super::server::until("it is purged", Duration::from_secs(30), purged).await;
 }
 

@@ -33,6 +33,7 @@ async fn a_server_goes_on_where_it_stopped() {
     assert!(migrate("sqlite:nothing/here.db").code != 0);
     let moved: Value = serde_json::from_str(&migrate(FROM).well()).unwrap();
     assert_eq!((&moved["jobs"], &moved["events"]), (&2.into(), &4.into()), "{moved}");
+    assert_eq!(moved["from"], "data/raincheck.db");
     let again = migrate(FROM).with(1).err;
     assert!(again.contains("empty database"), "{again}");
 
