@@ -2,10 +2,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use raincheck_core::{Job, Millis, Name, State, limits};
-use raincheck_store::{KindLine, StoreError};
-
-use crate::Engine;
+use raincheck_core::{Millis, Name, limits};
+use raincheck_store::KindLine;
 
 /// The lines of a queue are read again after so long.
 const FRESH_MILLIS: Millis = 1_000;
@@ -23,7 +21,7 @@ struct Read {
 
 impl KindLines {
     /// Whether they are to be read; others of the same moment take what there is.
-    fn take_turn(&self, queue: &Name, ticks: Millis) -> bool {
+    pub(crate) fn take_turn(&self, queue: &Name, ticks: Millis) -> bool {
         let mut all = self.0.lock();
         match all.get_mut(queue) {
             Some(read) if ticks - read.at < FRESH_MILLIS => return false,
@@ -38,47 +36,19 @@ impl KindLines {
         true
     }
 
-    fn put(&self, queue: &Name, lines: Vec<KindLine>) {
+    pub(crate) fn put(&self, queue: &Name, lines: Vec<KindLine>) {
         if let Some(read) = self.0.lock().get_mut(queue) {
             read.lines = lines.into();
         }
     }
 
-    fn of(&self, queue: &Name) -> Option<Arc<[KindLine]>> {
+    pub(crate) fn of(&self, queue: &Name) -> Option<Arc<[KindLine]>> {
         self.0.lock().get(queue).map(|read| read.lines.clone())
     }
 }
 
-impl Engine {
-    /// Looks how much in a job's queue nobody serves, so that its [`Engine::wait_estimate`] does not count that; where there is
-    /// nothing before it, or somebody has just looked, it does nothing.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn look_at_line(&self, job: &Job) -> Result<(), StoreError> {
-        if job.state != State::Queued {
-            return Ok(());
-        }
-        let served = self.queue(&job.queue).map_or(0, |queue| queue.served);
-        let is_first = job.ticket - served <= 1;
-        if !is_first && self.0.kind_lines.take_turn(&job.queue, self.0.clock.ticks()) {
-            let lines = self.store().kind_lines(&job.queue).await?;
-            self.0.kind_lines.put(&job.queue, lines);
-        }
-        Ok(())
-    }
-
-    /// Jobs before this one that nobody serves: they stay where they are, and it passes them.
-    pub(crate) fn passed_over(&self, job: &Job) -> u64 {
-        let lines = self.0.kind_lines.of(&job.queue);
-        let others = lines.iter().flat_map(|lines| lines.iter()).filter(|line| line.kind != job.kind);
-        let passed = others.map(|line| (line, before(line, job.ticket))).filter(|(_, before)| *before > 0);
-        passed.filter(|(line, _)| !self.served(&job.queue, &line.kind)).map(|(_, before)| before).sum()
-    }
-}
-
 /// How many of a line came before this ticket, if they came at an even pace.
-fn before(line: &KindLine, ticket: i64) -> u64 {
+pub(crate) fn before(line: &KindLine, ticket: i64) -> u64 {
     let (first, last) = line.tickets;
     if ticket > last {
         return line.ready;

@@ -49,6 +49,7 @@ mod lease_request;
 mod local;
 mod maintenance;
 mod observe;
+mod passed_over;
 mod pending_lease;
 mod progress;
 mod pulse;
