@@ -2,7 +2,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use raincheck_core::{Event, EventData, FailureCode, Submitted};
 
-/// What happened since the engine started; every figure only grows.
+/// What this engine did since it started; every figure only grows. What other engines do on the same database is theirs to
+/// count.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// New jobs.

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::dispatch::Dispatch;
 use crate::hub::Hub;
+use crate::kind_counters::CountedKinds;
 use crate::progress::Reports;
 use crate::results::Results;
 use crate::secret::Keys;
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     /// Something may be due sooner than the maintenance knew.
     pub(crate) due_sooner: Notify,
     pub(crate) counters: Counters,
+    pub(crate) by_kind: CountedKinds,
     /// Ends waits, watches and new work.
     pub(crate) draining: CancellationToken,
     /// Something happened while draining.
@@ -72,6 +74,7 @@ impl Engine {
             stats: Stats::default(),
             due_sooner: Notify::new(),
             counters: Counters::default(),
+            by_kind: CountedKinds::default(),
             draining: CancellationToken::new(),
             drained: Notify::new(),
             stopped: CancellationToken::new(),
@@ -111,6 +114,9 @@ impl Engine {
 
     /// Sets it for whoever asks from now on.
     pub fn set_defaults(&self, defaults: Defaults) {
+        let mut counting = self.0.by_kind.lock();
+        defaults.kinds.keys().for_each(|kind| counting.know(kind));
+        drop(counting);
         *self.0.defaults.write() = Arc::new(defaults);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use raincheck_core::{Command, LeaseJobs, LeaseRef, Reply, Wanted, limits};
+use raincheck_core::{Command, LeaseJobs, LeaseRef, Reply, Timestamp, Wanted, limits};
 use raincheck_store::StoreError;
 use tokio::time::{Instant, timeout_at};
 
@@ -47,8 +47,9 @@ impl Engine {
             if commands.is_empty() {
                 return Ok(LeaseAnswer { leases: Vec::new(), finished, drain: self.is_draining() });
             }
+            let since = self.now();
             let mut replies = PendingLease::new(self, commands, ask.request_id.is_some()).await?;
-            let leases = if asks { self.leased(replies.pop())? } else { Vec::new() };
+            let leases = if asks { self.leased(replies.pop(), since)? } else { Vec::new() };
             if !settling.is_empty() {
                 finished = self.finishes(settling, replies).await?;
             }
@@ -64,9 +65,9 @@ impl Engine {
         loop {
             // Armed before the store is asked: a job that becomes ready after the answer wakes this waiter.
             waiter.arm();
-            let command = Command::Lease(ask.clone());
+            let (command, since) = (Command::Lease(ask.clone()), self.now());
             let mut replies = PendingLease::new(self, vec![command], ask.request_id.is_some()).await?;
-            let leases = self.leased(replies.pop())?;
+            let leases = self.leased(replies.pop(), since)?;
             waiter.answered(leases.iter().map(|leased| leased.job.no));
             if !leases.is_empty() {
                 return Ok(leases);
@@ -83,7 +84,8 @@ impl Engine {
         crate::pending_lease::release(self, runs.into_iter()).await;
     }
 
-    fn leased(&self, reply: Option<Reply>) -> Result<Vec<Leased>, StoreError> {
+    /// What a request that was made at `since` is handed.
+    fn leased(&self, reply: Option<Reply>, since: Timestamp) -> Result<Vec<Leased>, StoreError> {
         let Some(reply) = reply else { return Err(StoreError::Other("a lease was not answered".to_owned())) };
         let leased = replies::lease(reply)?.into_iter().map(|(job, spec)| Leased {
             lease: self.lease_string(job.lease_ref()),
@@ -92,7 +94,22 @@ impl Engine {
             job,
             spec,
         });
-        Ok(leased.collect())
+        let leased: Vec<Leased> = leased.collect();
+        self.count_waits(&leased, since);
+        Ok(leased)
+    }
+
+    fn count_waits(&self, leased: &[Leased], since: Timestamp) {
+        if leased.is_empty() {
+            return;
+        }
+        let mut by_kind = self.0.by_kind.lock();
+        for Leased { job, .. } in leased {
+            // What began before this request was made was handed to an earlier one with the same id, and counted then.
+            if let Some(started) = job.started_at.filter(|started| *started >= since) {
+                by_kind.waited(&job.kind, started.since(job.ready_at()));
+            }
+        }
     }
 
     /// The run behind a lease string, or `None` when we never made it.

@@ -1,7 +1,7 @@
 use raincheck_core::{Name, Timestamp};
 use raincheck_store::{CommitTimes, QueueStats, Stats, StoreError};
 
-use crate::{Counters, Engine, RunTimes, WorkerInfo};
+use crate::{Counters, Engine, KindCounters, RunTimes, WorkerInfo};
 
 /// What the store below tells about itself.
 #[derive(Clone, Debug)]
@@ -98,8 +98,20 @@ impl Engine {
         crate::wait_estimate::retry_after_full(waiting, self.drain_rate(queue), rand::random())
     }
 
-    /// What happened since the start.
+    /// What this engine did since its start.
     pub fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    /// The same of each kind, by name; then of all kinds together that have no counters of their own: those that were heard of
+    /// when there were [`raincheck_core::limits::METRIC_NAMES`] already.
+    pub fn kind_counters(&self) -> (Vec<(Name, KindCounters)>, KindCounters) {
+        self.0.by_kind.read()
+    }
+
+    /// Of each queue in which jobs are ready, by name: since when the one has been that is there for the longest, of the ten
+    /// that are next in line of each kind.
+    pub async fn oldest_ready(&self) -> Result<Vec<(Name, Timestamp)>, StoreError> {
+        self.store().oldest_ready().await
     }
 }

@@ -25,17 +25,26 @@ impl Engine {
         }
         // Workers first: they wait for the commit and nothing else.
         inner.dispatch.tell(&commit.events, &*inner.store);
-        inner.counters.commits.fetch_add(1, Relaxed);
+        if commit.is_own {
+            inner.counters.commits.fetch_add(1, Relaxed);
+        }
         let now = inner.clock.ticks();
+        let mut by_kind = inner.by_kind.lock();
         for event in &commit.events {
-            inner.counters.count_event(event);
+            let took = inner.workers.note(event);
             if let EventData::Started { .. } = event.data {
                 inner.stats.left(&event.queue, now);
             }
-            if let Some(millis) = inner.workers.note(event) {
+            if let (EventData::Succeeded, Some(millis)) = (&event.data, took) {
                 inner.stats.took(&event.kind, millis);
             }
+            // Every node hears of everything, and all of them are summed up: each counts what is its own.
+            if commit.is_own {
+                inner.counters.count_event(event);
+                by_kind.event(event, took);
+            }
         }
+        drop(by_kind);
         if self.is_draining() {
             inner.drained.notify_one();
         }

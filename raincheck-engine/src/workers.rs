@@ -145,7 +145,7 @@ impl Workers {
         self.0.lock().end(no)
     }
 
-    /// Takes note of a run's start or end; answers how long a job that succeeded took, milliseconds.
+    /// Takes note of a run's start or end; answers how long one that ended took, milliseconds.
     pub(crate) fn note(&self, event: &Event) -> Option<Millis> {
         match &event.data {
             EventData::Progress(_) | EventData::CancelRequested | EventData::Gone(_) => None,
@@ -155,7 +155,7 @@ impl Workers {
             }
             _ => {
                 let since = self.run_over(event.no)?;
-                matches!(event.data, EventData::Succeeded).then(|| event.at.since(since))
+                Some(event.at.since(since))
             }
         }
     }

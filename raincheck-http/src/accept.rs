@@ -28,9 +28,6 @@ use super::problem::Untold;
 const FIRST_HEAD: Duration = Duration::from_secs(10);
 /// On one of the last connections within this.
 const FIRST_HEAD_KEPT: Duration = Duration::from_secs(2);
-/// A connection that is kept open is closed when no further request comes within this; longer than the pauses of
-/// workers' heartbeats, so that these do not race with the closing.
-const IDLE: Duration = Duration::from_secs(75);
 /// What is still going on this long after the shutdown began is cut off.
 const DRAIN: Duration = Duration::from_secs(9);
 /// Pause after the system had no descriptor to give.
@@ -47,6 +44,8 @@ pub struct Caps {
     pub header_bytes: usize,
     /// How long the other end may take nothing of an answer.
     pub stalled: Duration,
+    /// How long a connection is kept open for a further request.
+    pub idle: Duration,
 }
 
 /// Serves connections until `shutdown`, then lets requests under way finish, for at most nine seconds.
@@ -116,7 +115,7 @@ async fn connection(stream: TcpStream, front: Front, caps: Caps, ends: Ends, buf
     let peer = Peer::new(stream, buffers, kept, caps.stalled);
     let line = peer.line();
     let shutdown = ends.shutdown.clone();
-    line.clone().scope(talk(peer, &line, &front, caps.header_bytes, deadline, ends)).await;
+    line.clone().scope(talk(peer, &line, &front, caps, deadline, ends)).await;
     tokio::select! {
         () = line.linger() => {}
         () = shutdown.cancelled() => {}
@@ -124,7 +123,7 @@ async fn connection(stream: TcpStream, front: Front, caps: Caps, ends: Ends, buf
     front.unheard(line.unheard()).await;
 }
 
-async fn talk(peer: Peer, line: &Line, front: &Front, header_bytes: usize, deadline: Instant, ends: Ends) {
+async fn talk(peer: Peer, line: &Line, front: &Front, caps: Caps, deadline: Instant, ends: Ends) {
     let _open = front.connection();
     let asked = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
@@ -145,11 +144,11 @@ async fn talk(peer: Peer, line: &Line, front: &Front, header_bytes: usize, deadl
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
+        .header_read_timeout(caps.idle)
         // Who has closed its half still gets its answer; who is gone is noticed by `broken`.
         .half_close(true)
         // Twice the bound: a head somewhat over it is still read and answered in our own words.
-        .max_buf_size((2 * header_bytes).max(8_192))
+        .max_buf_size((2 * caps.header_bytes).max(8_192))
         .serve_connection(TokioIo::new(peer), service);
     let mut serving = pin!(serving.with_upgrades());
     let mut broken = pin!(line.broken());

@@ -185,7 +185,7 @@ fn failure(view: &JobView<'_>, status: StatusCode) -> Response {
     body.begin();
     let failure = view.failure();
     let row = failure.map_or(problem::JOB_FAILED, |failure| problem::failure_row(failure.code));
-    problem::write_head(&mut body, row, status.as_u16());
+    problem::write_head(&mut body, view.base().for_all(), row, status.as_u16());
     if let Some(detail) = failure.and_then(|failure| failure.detail.as_ref().or(failure.title.as_ref())) {
         body.key("detail").text(detail);
     }

@@ -17,7 +17,7 @@ use super::problem::Untold;
 /// The contract, to be nested under a prefix or merged with other routes: it answers whatever they do not. Under a
 /// prefix, `public_url` must end with it, so that URLs in answers lead there.
 ///
-/// The program listens, so `listen`, `connections` and `stalled` mean nothing here. To end in time, it calls
+/// The program listens, so `listen`, `connections`, `stalled` and `idle` mean nothing here. To end in time, it calls
 /// [`Engine::drain`] first: streams and waits end then. Each call makes a router with bounds of its own; clone it instead.
 ///
 /// # Errors

@@ -14,9 +14,9 @@ use raincheck_engine::Engine;
 use tower::Service;
 
 use super::options::Options;
-use super::problem::{Problem, Untold};
+use super::problem::{self, Problem, Untold};
 use super::server::Server;
-use super::{document, outflow, routes};
+use super::{document, html, negotiate, outflow, routes};
 
 /// The routes, whose answers are counted, bounded and marked.
 #[derive(Clone)]
@@ -62,8 +62,17 @@ impl Front {
             false => None,
         };
         let is_safe = request.method().is_safe();
+        let depth = if is_safe && negotiate::is_browser(request.headers()) { html::depth(request.uri()) } else { None };
         let answered: Result<Response, Infallible> = self.router.clone().call(request).await;
         let Ok(response) = answered;
+        let response = match &self.server.public {
+            Some(public) => problem::below(public.into(), response),
+            None => response,
+        };
+        let response = match depth {
+            Some(depth) => html::refused(response, depth),
+            None => response,
+        };
         let mut response = outflow::paced(self.held(response, is_safe));
         if is_kept {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -7,6 +7,8 @@ use http::{Method, Request, StatusCode};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::cut::cut;
+use super::hosts::{HostPattern, Hosts};
 use super::options::Options;
 use super::principal::Principal;
 use super::problem::{self, Problem};
@@ -15,8 +17,7 @@ use super::scope::Scope;
 /// The checks that come before every handler.
 #[derive(Debug)]
 pub struct Guard {
-    hosts: Vec<String>,
-    public_host: Option<String>,
+    hosts: Hosts,
     public_origin: Option<String>,
     cors: Vec<String>,
     token: Option<[u8; 32]>,
@@ -25,6 +26,9 @@ pub struct Guard {
 
 /// Set by browsers. Names that are known before are quicker to look for than texts.
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Most of a host or an origin that a refusal repeats, bytes.
+const SHOWN_BYTES: usize = 100;
 
 const EXPOSED: &str = "Location, Content-Location, Retry-After, ETag, Preference-Applied, Idempotency-Replayed, \
                        Raincheck-Cached, Raincheck-Coalesced, Raincheck-Attempt, Link, Content-Range, Content-Disposition";
@@ -61,9 +65,9 @@ impl Guard {
         let public = options.public_url.as_deref().map(|url| url.trim_end_matches('/'));
         let origin =
             public.map(|url| url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end]).to_ascii_lowercase());
+        let public_host = origin.as_deref().and_then(|url| HostPattern::read(url.split_once("://")?.1).ok());
         Guard {
-            hosts: options.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
-            public_host: origin.as_deref().and_then(|url| url.split_once("://")).map(|(_, host)| host.to_owned()),
+            hosts: Hosts::new(options.hosts.iter().cloned().chain(public_host)),
             public_origin: origin,
             cors: options.cors_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()).collect(),
             token: options.admin_token.as_deref().map(|token| Sha256::digest(token).into()),
@@ -84,10 +88,13 @@ impl Guard {
             return Ok(Principal::Nobody);
         }
         let host = host(request).ok_or_else(|| Problem::bad("exactly one Host header is required"))?;
-        let name = without_port(host).ok_or_else(|| Problem::bad("the port of the Host header is none: 1 to 65535"))?;
-        if !self.knows(host, name) {
-            let detail = "list the host under server.hosts, or set server.public_url";
-            return Err(Problem::new(problem::MISDIRECTED).detail(detail).into());
+        if !is_host(host) {
+            return Err(Problem::bad("the port of the Host header is none: 1 to 65535").into());
+        }
+        let token = bearer(headers);
+        // A page that was rebound to this address has no token.
+        if !self.hosts.know(host) && (self.token.is_none() || self.principal(token) == Principal::Nobody) {
+            return Err(misdirected(host).into());
         }
         let foreign = foreign(headers, host, self.public_origin.as_deref());
         let allowed = self.allowed_origin(headers).is_some();
@@ -98,27 +105,31 @@ impl Guard {
         let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         let upgrade = headers.contains_key(header::UPGRADE);
         if foreign && (unsafe_method || upgrade) && !(allowed && headers.contains_key(header::AUTHORIZATION)) {
-            return Err(Problem::new(problem::FORBIDDEN).detail(self.how_from_a_page(allowed)).into());
+            return Err(self.foreign_page(headers, host, allowed).into());
         }
-        let token = bearer(headers);
         let principal = self.principal(token);
         if principal.may(scope) { Ok(principal) } else { Err(unauthorized(headers, token.is_some()).into()) }
     }
 
-    /// What a page of another origin needs, of an origin that is `allowed` or not.
-    fn how_from_a_page(&self, allowed: bool) -> &'static str {
-        match (allowed, self.token.is_some()) {
+    /// A page of another origin wants to change something, of an origin that is `allowed` or not.
+    fn foreign_page(&self, headers: &HeaderMap, host: &str, allowed: bool) -> Problem {
+        let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or("another site");
+        let (origin, host) = (cut(origin, SHOWN_BYTES), cut(host, SHOWN_BYTES));
+        let detail = match (allowed, self.token.is_some()) {
             (true, true) => {
-                "a page of this origin may do this with the server's token: send `Authorization: Bearer TOKEN`"
+                format!("a page of `{origin}` may do this with the server's token: send `Authorization: Bearer TOKEN`")
             }
-            (true, false) => {
-                "a page of this origin may do this with the server's token, and the server has none: set \
+            (true, false) => format!(
+                "a page of `{origin}` may do this with the server's token, and the server has none: set \
                  RAINCHECK_ADMIN_TOKEN or `admin_token` in [server], and send `Authorization: Bearer TOKEN`"
-            }
-            (false, _) => {
-                "a page of another origin must not do this: list it under `cors_origins` in [server], and let it send a token"
-            }
-        }
+            ),
+            (false, _) => format!(
+                "a page of `{origin}` must not do this to `{host}`: if that is this server's own page behind a proxy, set \
+                 `public_url` in [server], or let the proxy pass the Host on; else list the origin under `cors_origins` \
+                 there, and let the page send a token"
+            ),
+        };
+        Problem::new(problem::FORBIDDEN).detail(detail)
     }
 
     /// Who shows this token.
@@ -127,13 +138,6 @@ impl Guard {
         // Digests of equal length are compared, so that the time tells nothing about the token.
         let is_it = |token: &str| bool::from(Sha256::digest(token).as_slice().ct_eq(expected));
         if token.is_some_and(is_it) { Principal::Admin } else { Principal::Nobody }
-    }
-
-    fn knows(&self, host: &str, name: &str) -> bool {
-        let listed = |known: &String| known.eq_ignore_ascii_case(host) || known.eq_ignore_ascii_case(name);
-        ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| name.eq_ignore_ascii_case(local))
-            || self.public_host.iter().any(listed)
-            || self.hosts.iter().any(listed)
     }
 
     /// The origin of the request, when pages of it may read answers.
@@ -187,6 +191,16 @@ fn unauthorized(headers: &HeaderMap, is_shown: bool) -> Problem {
         .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
 }
 
+/// A host that nobody has listed.
+fn misdirected(host: &str) -> Problem {
+    let host = cut(host, SHOWN_BYTES);
+    let detail = format!(
+        "this server does not know itself as `{host}`: list it under `hosts` in [server], or set `public_url` there to what \
+         callers use; a request with the server's token may use any"
+    );
+    Problem::new(problem::MISDIRECTED).detail(detail)
+}
+
 fn preflight() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -207,16 +221,14 @@ fn host<B>(request: &Request<B>) -> Option<&str> {
     }
 }
 
-/// The name of a host, which may be an IPv6 address in brackets; nothing where what follows it is no port. A port may be
-/// empty (RFC 3986 section 3.2.3).
-fn without_port(host: &str) -> Option<&str> {
+/// Whether what follows the name of a host, which may be an IPv6 address in brackets, is a port. It may be empty (RFC 3986
+/// section 3.2.3).
+fn is_host(host: &str) -> bool {
     match host.rsplit_once(':') {
-        Some((name, "")) => Some(name),
-        Some((name, port)) if !port.ends_with(']') => {
-            let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
-            is_port.then_some(name)
+        Some((_, port)) if !port.is_empty() && !port.ends_with(']') => {
+            port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
         }
-        _ => Some(host),
+        _ => true,
     }
 }
 
@@ -252,7 +264,7 @@ mod tests {
     fn hosts() {
         let options = Options {
             public_url: Some("https://jobs.example.com/api".to_owned()),
-            hosts: vec!["raincheck:8202".to_owned(), "inner".to_owned()],
+            hosts: vec![HostPattern::read("raincheck:8202").unwrap(), HostPattern::read("inner").unwrap()],
             ..Options::default()
         };
         for good in [
@@ -284,6 +296,11 @@ mod tests {
         {
             assert_eq!(status(&options, "GET", &[("host", none)]), 400, "{none}");
         }
+        // A page that was rebound has no token.
+        let guarded = Options { admin_token: Some("secret".to_owned()), ..Options::default() };
+        let rebound = ("host", "evil.test");
+        assert_eq!(status(&guarded, "GET", &[rebound, ("authorization", "Bearer secret")]), 200);
+        assert_eq!(status(&guarded, "GET", &[rebound, ("authorization", "Bearer other")]), 421);
         assert_eq!(status(&options, "GET", &[]), 400);
         assert_eq!(status(&options, "GET", &[("host", "localhost"), ("host", "localhost")]), 400);
     }
@@ -341,7 +358,7 @@ mod tests {
         let origins = vec!["https://app.example.com".to_owned()];
         let open = Options { cors_origins: origins.clone(), ..Options::default() };
         let guarded = Options { admin_token: Some("secret".to_owned()), ..open.clone() };
-        assert!(detail(&Options::default(), &[page]).contains("list it under `cors_origins`"));
+        assert!(detail(&Options::default(), &[page]).contains("list the origin under `cors_origins`"));
         assert!(detail(&open, &[page]).contains("the server has none: set RAINCHECK_ADMIN_TOKEN"));
         let said = detail(&guarded, &[page]);
         assert!(said.contains("send `Authorization: Bearer TOKEN`") && !said.contains("has none"), "{said}");

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::extract::{Path, State as AppState};
 use axum::response::Response;
-use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{StatusCode, Uri};
 use raincheck_core::{Content, Payload, limits};
 use raincheck_store::{Filter, Record};
 
@@ -42,6 +42,7 @@ pub async fn job(app: &App, base: &Base, record: Box<Record>) -> Result<Response
         input: input.as_ref().and_then(text),
         log: &String::from_utf8_lossy(&log),
         base: &base.url(""),
+        estimate: &app.engine.wait_estimate(&record.job),
     };
     let mut response = html(pages::job(&page));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept, Prefer"));
@@ -73,9 +74,36 @@ pub async fn problem(Path(slug): Path<String>, headers: HeaderMap) -> Result<Res
     Ok(response)
 }
 
+/// How far below the start page an address lies, where it can be said by a path of moderate length.
+pub fn depth(uri: &Uri) -> Option<usize> {
+    let depth = uri.path().bytes().filter(|byte| *byte == b'/').count().saturating_sub(1);
+    (depth <= pages::DEEPEST).then_some(depth)
+}
+
+/// Where an answer tells of a problem, the same as a page.
+pub fn refused(response: Response, depth: usize) -> Response {
+    let Some(problem) = problem::told(&response) else { return response };
+    let mut page = html(pages::refused(problem, depth));
+    *page.status_mut() = response.status();
+    let headers = page.headers_mut();
+    // Not what is said of the body.
+    let other = |name: &HeaderName| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH;
+    for (name, value) in response.headers().iter().filter(|(name, _)| other(name)) {
+        headers.insert(name, value.clone());
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    *page.extensions_mut() = response.extensions().clone();
+    page
+}
+
 /// The style of all pages.
 pub async fn style() -> Response {
     asset("text/css; charset=utf-8", pages::STYLE)
+}
+
+/// The sign of all pages.
+pub async fn icon() -> Response {
+    asset("image/svg+xml", pages::ICON)
 }
 
 /// The script of a job's page.

@@ -1,12 +1,11 @@
 //! Kinds: what there is to ask for, how long it takes, who does it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use axum::extract::State as AppState;
 use axum::response::Response;
 use http::StatusCode;
-use raincheck_core::{Name, State, limits};
-use raincheck_engine::WorkerInfo;
+use raincheck_core::{Name, State};
 use raincheck_store::KindStats;
 
 use super::answer::json;
@@ -14,10 +13,9 @@ use super::app::App;
 use super::path::NamePath;
 use super::problem::{self, Problem};
 use super::query::Query;
+use super::serving::Serving;
 use super::wire::Json;
 
-/// So many workers that serve by patterns or by queues alone are held against each kind.
-const UNNAMED: usize = 100;
 /// Room for a kind.
 const KIND_BYTES: usize = 384;
 
@@ -68,46 +66,8 @@ async fn known(app: &App) -> Result<BTreeMap<Name, KindStats>, Problem> {
     Ok(kinds)
 }
 
-/// Workers that take jobs now, and where to look for those that serve a kind.
-struct Serving {
-    workers: Vec<WorkerInfo>,
-    /// Of very many, as many as an answer has room for.
-    by_kind: HashMap<Name, Vec<usize>>,
-    unnamed: Vec<usize>,
-}
-
-impl Serving {
-    fn of(app: &App) -> Self {
-        let mut workers = app.engine.workers();
-        workers.retain(|worker| worker.is_taking);
-        let mut by_kind: HashMap<Name, Vec<usize>> = HashMap::new();
-        let mut room = limits::RIDING_BYTES;
-        for (at, worker) in workers.iter().enumerate() {
-            for kind in worker.kinds.iter() {
-                room = room.saturating_sub(worker.name.len() + 3);
-                if room > 0 {
-                    by_kind.entry(kind.clone()).or_default().push(at);
-                }
-            }
-        }
-        let unnamed =
-            (0..workers.len()).filter(|at| !workers[*at].patterns.is_empty() || workers[*at].kinds.is_empty());
-        let unnamed = unnamed.take(UNNAMED).collect();
-        Serving { workers, by_kind, unnamed }
-    }
-
-    /// The names of those that serve a kind in one of its queues, in order.
-    fn of_kind(&self, kind: &KindStats) -> Vec<&str> {
-        let by_name = self.by_kind.get(&kind.name).map_or(&[][..], Vec::as_slice);
-        let may = by_name.iter().chain(&self.unnamed).collect::<BTreeSet<_>>();
-        let workers = may.into_iter().map(|at| &self.workers[*at]);
-        let serving = workers.filter(|worker| kind.queues.iter().any(|queue| worker.serves(queue, &kind.name)));
-        serving.map(|worker| &*worker.name).collect()
-    }
-}
-
 fn write(out: &mut Json, app: &App, kind: &KindStats, serving: &Serving) {
-    let KindStats { name, by_state, queues } = kind;
+    let KindStats { name, by_state, .. } = kind;
     let defaults = app.engine.defaults();
     let options = app.options.kinds.get();
     let (defaults, options) = (defaults.kinds.get(name), options.get(name));
@@ -123,10 +83,9 @@ fn write(out: &mut Json, app: &App, kind: &KindStats, serving: &Serving) {
     }
     let mean = app.engine.run_times(name).map(|stats| stats.mean_ms / 1_000.0);
     out.key("typical_seconds").maybe_float(mean);
-    let workers = serving.of_kind(kind);
-    let served = !workers.is_empty() || queues.iter().any(|queue| app.engine.is_waited_for(queue, name));
-    out.key("served").bool(served);
-    out.key("workers").list(workers, |out, worker| out.text(worker));
+    let serving = serving.of_kind(kind);
+    out.key("served").bool(serving.is_served(app, kind));
+    out.key("workers").list(serving.workers, |out, worker| out.text(worker));
     for state in State::ALL {
         out.key(state.as_str()).number(by_state[state as usize]);
     }

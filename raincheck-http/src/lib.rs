@@ -47,6 +47,7 @@ mod front;
 mod fuzz;
 mod guard;
 mod health;
+mod hosts;
 mod html;
 mod jobs;
 mod kinds;
@@ -81,6 +82,7 @@ mod scope;
 mod seen;
 mod serve;
 mod server;
+mod serving;
 mod stream;
 mod submit;
 #[cfg(test)]
@@ -94,6 +96,7 @@ mod workers;
 
 pub use document::DOCUMENT as OPENAPI;
 pub use embed::router;
+pub use hosts::HostPattern;
 pub use options::{KindOptions, Limits, Live, Options, can_be_shown, tells_failure};
 pub use serve::{bind, serve};
 pub use wire::mistyped;

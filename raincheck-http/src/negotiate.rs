@@ -48,6 +48,12 @@ pub fn best<'a>(headers: &HeaderMap, offers: &[&'a str]) -> Option<&'a str> {
     best.map(|(offer, _)| offer)
 }
 
+/// Whether a browser shows the answer to a person: they say so first, which is quick to see.
+pub fn is_browser(headers: &HeaderMap) -> bool {
+    let first = headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    first && wants_page(headers)
+}
+
 /// A media range and its quality in thousandths.
 fn range(text: &str) -> (&str, u16) {
     let mut parts = split_outside_quotes(text, b';');

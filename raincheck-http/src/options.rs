@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use raincheck_core::{Millis, Name, limits};
 
+use super::hosts::HostPattern;
+
 /// Everything the HTTP side takes from the configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -13,8 +15,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Begins every URL that is handed out, without a slash at its end; else the accepted `Host` does.
     pub public_url: Option<String>,
-    /// Further accepted values of `Host`: `name`, for any port, or `name:port`.
-    pub hosts: Vec<String>,
+    /// Further accepted values of `Host`. A request with the right token needs none.
+    pub hosts: Vec<HostPattern>,
     /// Origins whose pages may call, with a token.
     pub cors_origins: Vec<String>,
     /// Status of `GET /jobs/{id}` for a failed job.
@@ -97,6 +99,8 @@ pub struct Limits {
     pub slow: Millis,
     /// How long the other end of a connection may take nothing of an answer, milliseconds.
     pub stalled: Millis,
+    /// How long a connection is kept open for a further request, milliseconds.
+    pub idle: Millis,
 }
 
 impl Default for Limits {
@@ -112,6 +116,7 @@ impl Default for Limits {
             uploads: limits::UPLOADS,
             slow: limits::SLOW_MILLIS,
             stalled: limits::STALLED_MILLIS,
+            idle: limits::IDLE_MILLIS,
         }
     }
 }

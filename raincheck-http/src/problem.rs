@@ -4,14 +4,15 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use raincheck_core::{FailureCode, limits};
 use raincheck_engine::QueueError;
-use raincheck_engine::wire::Json;
+use raincheck_engine::wire::{BaseUrl, Json};
 use raincheck_store::StoreError;
 
 use super::cut::cut;
@@ -220,14 +221,19 @@ impl Problem {
         self
     }
 
-    /// Its HTTP status.
-    pub fn status(&self) -> u16 {
-        self.0.row.status
-    }
-
-    #[cfg(test)]
+    /// Its row.
     pub fn row(&self) -> &'static Row {
         self.0.row
+    }
+
+    /// What happened this time.
+    pub fn said(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
+    /// What did not pass.
+    pub fn violations(&self) -> &[Violation] {
+        &self.0.errors
     }
 
     /// About how much there is to say, bytes.
@@ -235,11 +241,17 @@ impl Problem {
         self.0.members.len() + limits::DETAIL_BYTES
     }
 
-    /// Writes it as a JSON object.
-    pub fn write(&self, out: &mut Json) {
+    fn body(&self, base: BaseUrl<'_>) -> Body {
+        let mut out = Json::with_capacity(256);
+        self.write(&mut out, base);
+        Body::from(out.into_bytes())
+    }
+
+    /// Writes it as a JSON object, its type below `base`.
+    pub fn write(&self, out: &mut Json, base: BaseUrl<'_>) {
         let problem = &*self.0;
         out.begin();
-        write_head(out, problem.row, problem.row.status);
+        write_head(out, base, problem.row, problem.row.status);
         if let Some(detail) = &problem.detail {
             out.key("detail").text(detail);
         }
@@ -257,22 +269,20 @@ impl Problem {
 }
 
 /// Writes the members that every problem has.
-pub fn write_head(out: &mut Json, row: &Row, status: u16) {
-    out.key("type").raw(b"\"/problems/").raw(row.slug.as_bytes()).raw(b"\"");
+pub fn write_head(out: &mut Json, base: BaseUrl<'_>, row: &Row, status: u16) {
+    out.key("type").url(base, &["/problems/", row.slug]);
     out.key("title").text(row.title);
     out.key("status").number(status);
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let mut out = Json::with_capacity(256);
-        self.write(&mut out);
-        let mut response = Response::new(Body::from(out.into_bytes()));
+    fn into_response(mut self) -> Response {
+        let mut response = Response::new(self.body(BaseUrl::NONE));
         *response.status_mut() = StatusCode::from_u16(self.0.row.status).unwrap_or(StatusCode::BAD_REQUEST);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(self.0.headers);
+        headers.extend(std::mem::take(&mut self.0.headers));
         // While it drains, the next request may reach another server by the same address; after the others nobody knows where
         // it would begin (RFC 9110 section 15.5.9, RFC 9112 section 6.3).
         if [DRAINING, REQUEST_TIMEOUT, NOT_IMPLEMENTED].iter().any(|row| row.slug == self.0.row.slug) {
@@ -281,8 +291,27 @@ impl IntoResponse for Problem {
         if self.0.is_untold {
             response.extensions_mut().insert(Untold);
         }
+        response.extensions_mut().insert(Told(Arc::new(self)));
         response
     }
+}
+
+/// Marks an answer that tells of a problem, with it.
+#[derive(Clone)]
+struct Told(Arc<Problem>);
+
+/// The problem that `response` tells of, if it does.
+pub fn told(response: &Response) -> Option<&Problem> {
+    response.extensions().get::<Told>().map(|Told(problem)| &**problem)
+}
+
+/// Where `response` tells of a problem, its type begins with the URL that was set.
+pub fn below(base: BaseUrl<'_>, response: Response) -> Response {
+    let Some(body) = told(&response).map(|problem| problem.body(base)) else { return response };
+    let mut response = response.map(|_| body);
+    // The router has counted the body of before.
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response
 }
 
 impl fmt::Display for Problem {

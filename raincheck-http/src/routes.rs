@@ -91,6 +91,7 @@ routes! {
         GET "/docs" Any html::docs;
         GET "/problems/{slug}" Open html::problem;
         GET "/assets/raincheck.css" Open html::style;
+        GET "/assets/icon.svg" Open html::icon;
         GET "/assets/job.js" Open html::job_script;
         GET "/assets/api.js" Open html::api_script;
     }

@@ -45,8 +45,9 @@ pub async fn serve(
     let server = front.server.clone();
     let limits = &server.options.limits;
     let (connections, header_bytes) = (limits.connections, limits.header_bytes);
-    let stalled = Duration::from_millis(u64::try_from(limits.stalled)?);
-    let caps = accept::Caps { connections, kept: CONNECTIONS_KEPT.min(connections / 4), header_bytes, stalled };
+    let millis = |millis| u64::try_from(millis).map(Duration::from_millis);
+    let (stalled, idle) = (millis(limits.stalled)?, millis(limits.idle)?);
+    let caps = accept::Caps { connections, kept: CONNECTIONS_KEPT.min(connections / 4), header_bytes, stalled, idle };
     let drain = async {
         shutdown.cancelled().await;
         server.engine.drain();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raincheck_engine::Engine;
+use raincheck_engine::wire::BaseUrl;
 use tokio_util::task::TaskTracker;
 
 use super::base::Base;
@@ -81,6 +82,11 @@ impl Server {
 }
 
 impl Shared {
+    /// What URLs begin with that are the same for whoever asks.
+    pub fn base_for_all(&self) -> BaseUrl<'_> {
+        self.public.as_ref().map_or(BaseUrl::NONE, BaseUrl::from)
+    }
+
     /// For a body that must not come too slowly.
     pub fn pace(&self) -> Pace {
         Pace::new(Duration::from_millis(u64::try_from(self.options.limits.slow).unwrap_or(0)))

@@ -29,7 +29,7 @@ const TOKEN: &str = "secret";
 const BY_SCOPE: [(Scope, &str); 6] = [
     (
         Scope::Open,
-        "GET /livez, GET /readyz, GET /problems/{slug}, GET /assets/raincheck.css, GET /assets/job.js, GET /assets/api.js",
+        "GET /livez, GET /readyz, GET /problems/{slug}, GET /assets/raincheck.css, GET /assets/icon.svg, GET /assets/job.js, GET /assets/api.js",
     ),
     (Scope::Any, "GET /openapi.json, GET /docs"),
     (

@@ -1,5 +1,7 @@
 //! What a store answers to those who read.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use raincheck_core::{
     ChunkKind, Cursor, Digest, Event, Failure, Job, JobNo, LeaseRef, Millis, Name, NameFilter, Overdue, Progress,
@@ -210,6 +212,8 @@ pub struct Commit {
     pub chunks: Vec<(JobNo, ChunkKind)>,
     /// What was published before may not be there any more: whoever follows reads again.
     pub history_changed: bool,
+    /// It was made here, not at another node.
+    pub is_own: bool,
 }
 
 /// A heartbeat.
@@ -278,6 +282,15 @@ pub struct KindStats {
     pub by_state: [u64; 7],
     /// The queues that hold them, by name.
     pub queues: Vec<Name>,
+}
+
+/// The earliest time of each queue, by name.
+pub(crate) fn earliest(all: impl IntoIterator<Item = (Name, Timestamp)>) -> Vec<(Name, Timestamp)> {
+    let mut earliest = BTreeMap::new();
+    for (queue, at) in all {
+        earliest.entry(queue).and_modify(|first: &mut Timestamp| *first = at.min(*first)).or_insert(at);
+    }
+    earliest.into_iter().collect()
 }
 
 /// What there is of the change feed.

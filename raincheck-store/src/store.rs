@@ -135,6 +135,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Kept statistics of everything.
     async fn stats(&self) -> Result<Stats, StoreError>;
+    /// Of each queue in which jobs are ready, by name: since when the one has been that is there for the longest, of the
+    /// [`raincheck_core::limits::HEAD_OF_LINE`] that are next in line of each kind.
+    async fn oldest_ready(&self) -> Result<Vec<(Name, Timestamp)>, StoreError>;
     /// Kept statistics of one queue, from memory.
     fn queue(&self, name: &Name) -> Option<QueueStats>;
     /// Sets how many jobs of a kind may run at once, on all nodes; from the configuration, at start.

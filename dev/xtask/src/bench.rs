@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::run::{cargo, release};
 
 /// What is measured, and what measures it.
-pub const PACKAGES: [&str; 2] = ["raincheck", "raincheck-bench"];
+const PACKAGES: [&str; 2] = ["raincheck", "raincheck-bench"];
 
 /// `cargo xtask bench …`: builds both and passes everything on; standard output is the bench's alone.
 pub fn command(args: &[&str]) -> Result<()> {

@@ -24,11 +24,22 @@ pub fn demo() -> Result<()> {
     Ok(())
 }
 
-/// The workers and scripts directly in `examples/`, each against a live server.
+/// The workers and scripts directly in `examples/`, each against a live server of its own, side by side: most of it is
+/// waiting.
 pub fn examples() -> Result<()> {
-    let scratch = Scratch::new("examples")?;
+    std::thread::scope(|threads| {
+        let running = ["worker.py", "worker.mjs", "worker.sh"].map(|worker| threads.spawn(move || example(worker)));
+        // All are waited for; the first that failed is told.
+        running.map(|thread| thread.join().unwrap_or_else(|_| bail!("a check panicked"))).into_iter().collect()
+    })
+}
+
+fn example(worker: &str) -> Result<()> {
+    let scratch = Scratch::new(&format!("example-{worker}"))?;
     let server = Server::start(&scratch, None)?;
-    run(script("examples/check.sh", &scratch, &server), Duration::from_secs(300))?;
+    let mut check = script("examples/check.sh", &scratch, &server);
+    check.arg(worker);
+    run(check, Duration::from_secs(300))?;
     server.stop()
 }
 

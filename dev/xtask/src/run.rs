@@ -18,6 +18,11 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default()
 }
 
+/// Where a check of `cargo xtask interop` has its scripts.
+pub fn scripts(check: &str) -> PathBuf {
+    root().join("dev/interop").join(check)
+}
+
 /// `cargo` with these arguments, in the repository's root.
 pub fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

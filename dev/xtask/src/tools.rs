@@ -20,8 +20,11 @@ const TOOLS: &[(&str, &str, &str)] = &[
     ("ffprobe", "ffmpeg", "video example"),
     ("faketime", "faketime", "wall clock that jumps"),
     ("haproxy", "haproxy", "stands before several nodes"),
+    ("nginx", "nginx-light", "stands before a server"),
     ("pgbouncer", "pgbouncer", "stands before PostgreSQL"),
     ("strace", "strace", "write errors made on purpose"),
+    ("prometheus", "prometheus", "scrapes the metrics"),
+    ("promtool", "prometheus", "checks metrics and alert rules"),
 ];
 
 const VENV: &(&str, &str, &str) = &("python3 -m venv", "python3-venv", "holds schemathesis");

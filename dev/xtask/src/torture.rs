@@ -1,10 +1,11 @@
 //! Campaigns that hurt the release binary on purpose; they live in the crate `torture`.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::run::{cargo, run};
+use crate::run::{cargo, release, root, run};
 
 /// Far above any run: it ends a hang, it does not judge speed.
 const LONGEST: Duration = Duration::from_secs(24 * 3_600);
@@ -15,7 +16,16 @@ pub fn command(args: &[&str]) -> Result<()> {
     for package in ["raincheck", "powercut", "torture"] {
         run(cargo(&["build", "--release", "--quiet", "-p", package]), LONGEST)?;
     }
-    let mut words = vec!["run", "--release", "--quiet", "-p", "torture", "--"];
-    words.extend(args);
-    run(cargo(&words), LONGEST)
+    go(args)
+}
+
+/// The short form, of what is built already.
+pub fn short() -> Result<()> {
+    go(&["--short"])
+}
+
+fn go(args: &[&str]) -> Result<()> {
+    let mut torture = Command::new(release("torture"));
+    torture.args(args).current_dir(root());
+    run(torture, LONGEST)
 }

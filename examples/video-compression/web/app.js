@@ -3,6 +3,8 @@
 
 const $ = (id) => document.getElementById(id);
 let events = null;
+let again = null; // timer of the next look, while the server is away
+let following = false;
 let uploaded = null; // bytes of the clip, known only to the page that sent it
 
 function show(state, percent) {
@@ -34,6 +36,7 @@ function upload(file) {
 }
 
 function follow(id) {
+  following = true;
   $("form").hidden = true;
   $("result").hidden = true;
   $("cancel").hidden = false;
@@ -66,12 +69,17 @@ function update(id, state, progress) {
   show(percent == null ? (progress?.message ?? words[state]) : `${words[state]}, ${Math.round(percent)} %`, percent);
 }
 
-async function finished(id) {
+async function finished(id, pause = 1000) {
   events.close();
-  const answer = await fetch(`/api/jobs/${id}`);
-  if (!answer.ok) return end(answer.status === 404 || answer.status === 410 ? "This job is gone." : "The job can't be read now.");
+  const answer = await fetch(`/api/jobs/${id}`).catch(() => null);
+  if (answer?.status === 404 || answer?.status === 410) return end("This job is gone.");
+  if (!answer?.ok) {
+    show("The server is away, trying again", null);
+    again = setTimeout(finished, pause, id, Math.min(2 * pause, 30000));
+    return;
+  }
   const job = await answer.json();
-  if (!job.done) return setTimeout(follow, 1000, id);
+  if (!job.done) return (again = setTimeout(follow, 1000, id));
   $("name").textContent = job.label ?? "Clip";
   if (job.state === "canceled") return end("Canceled.");
   if (job.state === "failed") return end(`Failed: ${job.error?.detail ?? job.error?.title ?? "no reason given"}`);
@@ -84,6 +92,7 @@ async function finished(id) {
 }
 
 function end(words, percent = 0) {
+  following = false;
   show(words, percent);
   $("cancel").hidden = true;
   $("form").hidden = false;
@@ -93,8 +102,13 @@ function end(words, percent = 0) {
 const why = (text) => { try { const problem = JSON.parse(text); return problem.detail ?? problem.title; } catch { return text; } };
 const size = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
-function open() {
+function close() {
+  clearTimeout(again);
   events?.close();
+}
+
+function open() {
+  close();
   const id = location.hash.slice(1);
   if (/^[0-9a-f-]{36}$/.test(id)) follow(id);
 }
@@ -106,4 +120,6 @@ $("drop").ondrop = (event) => {
   if (event.dataTransfer.files[0]) upload(event.dataTransfer.files[0]);
 };
 addEventListener("hashchange", open);
+// A browser has six connections for all its tabs: one that nobody sees holds none.
+document.addEventListener("visibilitychange", () => following && (document.hidden ? close() : open()));
 open();

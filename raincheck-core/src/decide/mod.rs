@@ -47,10 +47,20 @@ impl Job {
         LeaseRef { no: self.no, attempt: self.attempt }
     }
 
+    /// Since when it has been ready, of one that is or was; a client may have asked for a time that was over then.
+    pub fn ready_at(&self) -> Timestamp {
+        ready_at(self.run_at, self.created_at)
+    }
+
     /// Whether that run is under way.
     pub fn is_on(&self, run: LeaseRef) -> bool {
         self.state == State::Running && self.lease_ref() == run
     }
+}
+
+/// Since when a job has been ready that is not to run before `run_at` and was submitted at `created_at`.
+pub fn ready_at(run_at: Timestamp, created_at: Timestamp) -> Timestamp {
+    run_at.max(created_at)
 }
 
 /// A job being changed: collects its events, and at the end the guarded write.

@@ -16,6 +16,9 @@ pub const SLOW_BYTES_PER_SECOND: u64 = 1 << 10;
 pub const SLOW_MILLIS: Millis = 30_000;
 /// A connection whose other end takes nothing of an answer for so long is cut.
 pub const STALLED_MILLIS: Millis = 60_000;
+/// A connection that is kept open is closed when no further request comes within this; longer than the pauses of workers'
+/// heartbeats, so that these do not race with the closing.
+pub const IDLE_MILLIS: Millis = 75_000;
 /// Most jobs in a batch.
 pub const BATCH_JOBS: usize = 1_000;
 /// Most jobs in one lease request.

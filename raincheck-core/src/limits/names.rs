@@ -22,6 +22,10 @@ pub const FILTER_NAMES: usize = 32;
 pub const QUEUES: usize = 10_000;
 /// Most kinds.
 pub const KINDS: usize = 10_000;
+/// Jobs of each kind of a queue that are looked at, from the one that is next, for how long they have waited.
+pub const HEAD_OF_LINE: usize = 10;
+/// Most queues, and most kinds, with metrics of their own.
+pub const METRIC_NAMES: usize = 1_000;
 /// Most named objects of a kind.
 pub const OBJECTS: usize = 10_000;
 /// Largest body of a named object, bytes.

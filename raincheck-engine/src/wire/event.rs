@@ -4,7 +4,8 @@ use raincheck_core::{Cursor, Event, EventData, Place};
 use raincheck_store::ResultInfo;
 
 use super::Json;
-use super::job::{write_failure, write_result_members};
+use super::base::BaseUrl;
+use super::job::{write_failure, write_result_members, write_result_url};
 use super::progress::write_progress;
 use crate::Engine;
 
@@ -41,8 +42,16 @@ impl Form {
     }
 }
 
-/// Writes the envelope of an event, with the result that it tells of where `form` has that.
-pub fn write_event(out: &mut Json, event: &Event, engine: &Engine, form: Form, result: Option<&ResultInfo>) {
+/// Writes the envelope of an event, with the result that it tells of where `form` has that. All who follow get the same, so
+/// `base` is one [for all](BaseUrl::for_all).
+pub fn write_event(
+    out: &mut Json,
+    event: &Event,
+    engine: &Engine,
+    base: BaseUrl<'_>,
+    form: Form,
+    result: Option<&ResultInfo>,
+) {
     out.begin();
     out.key("seq").number(event.seq);
     out.key("job").plain(event.job);
@@ -63,7 +72,8 @@ pub fn write_event(out: &mut Json, event: &Event, engine: &Engine, form: Form, r
             match result.filter(|result| result.is_there()) {
                 Some(result) => {
                     out.key("result").begin();
-                    out.key("href").plain(format_args!("/jobs/{}/result", event.job));
+                    out.key("href");
+                    write_result_url(out, base, event.job);
                     write_result_members(out, result);
                     out.end();
                 }
@@ -73,13 +83,13 @@ pub fn write_event(out: &mut Json, event: &Event, engine: &Engine, form: Form, r
         }
         data => {
             out.key("data");
-            write_data(out, data);
+            write_data(out, base, data);
         }
     }
     out.end();
 }
 
-fn write_data(out: &mut Json, data: &EventData) {
+fn write_data(out: &mut Json, base: BaseUrl<'_>, data: &EventData) {
     if let EventData::Progress(progress) = data {
         return write_progress(out, progress);
     }
@@ -89,12 +99,12 @@ fn write_data(out: &mut Json, data: &EventData) {
         EventData::Started { worker } | EventData::Lost { worker } => out.key("worker").text(worker),
         EventData::Retrying { failure, run_at } => {
             out.key("problem");
-            write_failure(out, failure);
+            write_failure(out, base, failure);
             out.key("run_at").time(*run_at);
         }
         EventData::Failed(failure) => {
             out.key("problem");
-            write_failure(out, failure);
+            write_failure(out, base, failure);
         }
         _ => {}
     }

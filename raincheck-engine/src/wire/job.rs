@@ -55,6 +55,11 @@ impl<'a> JobView<'a> {
         }
     }
 
+    /// What its links begin with.
+    pub fn base(&self) -> BaseUrl<'a> {
+        self.base
+    }
+
     /// With its input: `href` where there is one, else the text itself where it is small JSON.
     #[must_use]
     pub fn with_input(self, input: &'a Content, href: Option<&'a str>) -> Self {
@@ -138,7 +143,7 @@ fn write_end(out: &mut Json, view: &JobView<'_>, id: &str) {
         None => member!(out, "result").null(),
     }
     let failure = |out: &mut Json, shown: bool| match view.failure.filter(|_| shown) {
-        Some(failure) => write_failure(out, failure),
+        Some(failure) => write_failure(out, view.base.for_all(), failure),
         None => out.null(),
     };
     let state = view.job.state;
@@ -153,6 +158,11 @@ fn write_result(out: &mut Json, view: &JobView<'_>, id: &str, result: &ResultInf
     out.end();
 }
 
+/// Writes where a result is.
+pub fn write_result_url(out: &mut Json, base: BaseUrl<'_>, id: JobId) {
+    out.url(base, &["/jobs/", id.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()), "/result"]);
+}
+
 /// Writes what there is to say of a result besides where it is.
 pub fn write_result_members(out: &mut Json, result: &ResultInfo) {
     member!(out, "content_type").text(result.content_type.as_deref().unwrap_or("application/json"));
@@ -164,11 +174,14 @@ pub fn write_result_members(out: &mut Json, result: &ResultInfo) {
 }
 
 /// Writes a failure as a problem (RFC 9457); the worker's own type and title win over the code's.
-pub fn write_failure(out: &mut Json, failure: &Failure) {
+/// `base` is one [for all](BaseUrl::for_all): a type is compared.
+pub fn write_failure(out: &mut Json, base: BaseUrl<'_>, failure: &Failure) {
     out.begin();
     match &failure.kind {
         Some(kind) => out.key("type").text(kind),
-        None => out.key("type").plain(format_args!("/problems/{}", failure.code.slug())),
+        None => {
+            out.key("type").url(base, &["/problems/", failure.code.slug()]);
+        }
     }
     out.key("title").text(failure.title.as_deref().unwrap_or(failure.code.title()));
     if let Some(detail) = &failure.detail {

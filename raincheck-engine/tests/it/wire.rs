@@ -42,7 +42,7 @@ async fn a_job_and_its_events_are_shown_without_http() {
     let events = test.engine.job_events(job.no, 0, 10).await.unwrap();
     let shown: Vec<_> = events
         .iter()
-        .map(|event| written(|out| write_event(out, event, &test.engine, Form::feed(false), None)))
+        .map(|event| written(|out| write_event(out, event, &test.engine, BaseUrl::NONE, Form::feed(false), None)))
         .collect();
     assert_eq!(shown.len(), events.len());
     let last = shown.last().unwrap();
@@ -52,7 +52,7 @@ async fn a_job_and_its_events_are_shown_without_http() {
 
 #[test]
 fn a_failure_is_a_problem_in_the_workers_words_or_ours() {
-    let shown = |failure: &Failure| written(|out| write_failure(out, failure));
+    let shown = |failure: &Failure| written(|out| write_failure(out, BaseUrl::NONE, failure));
     let ours = shown(&Failure::of(FailureCode::Timeout, "after 5 s"));
     assert_eq!(
         ours,

@@ -175,7 +175,7 @@ impl Ends {
             out.key("lease").text(&lease);
             match outcome {
                 Ok(state) => out.key("state").text(state),
-                Err(problem) => problem.write(out.key("problem")),
+                Err(problem) => problem.write(out.key("problem"), ask.app.base_for_all()),
             }
             out.end();
         });

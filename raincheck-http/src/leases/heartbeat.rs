@@ -90,7 +90,7 @@ pub async fn many(ask: Ask, body: Body) -> Result<Response, Problem> {
                 out.key("ttl_seconds").seconds(ttl);
                 out.key("cancel_requested").bool(cancel_requested);
             }
-            Err(problem) => problem.write(out.key("problem")),
+            Err(problem) => problem.write(out.key("problem"), ask.app.base_for_all()),
         }
         out.end();
     });

@@ -6,7 +6,7 @@ const add = (parent, tag, text) => {
   return element;
 };
 const list = document.getElementById("operations");
-fetch("/openapi.json").then((answer) => answer.json()).then((document_) => {
+fetch("openapi.json").then((answer) => answer.json()).then((document_) => {
   for (const [path, item] of Object.entries(document_.paths)) {
     for (const [method, operation] of Object.entries(item)) {
       if (!operation.responses) continue;

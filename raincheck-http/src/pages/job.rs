@@ -1,9 +1,11 @@
 use std::fmt::Write;
 
-use raincheck_core::State;
+use raincheck_core::{Job, State, Timestamp};
+use raincheck_engine::wire::time;
+use raincheck_engine::{WaitEstimate, WaitingFor};
 use raincheck_store::Record;
 
-use super::{escape, page};
+use super::{UP, escape, page};
 
 /// What the page of one job shows.
 pub struct JobPage<'a> {
@@ -17,6 +19,30 @@ pub struct JobPage<'a> {
     pub log: &'a str,
     /// The server's URL as the reader knows it.
     pub base: &'a str,
+    /// What it waits for, while it waits.
+    pub estimate: &'a WaitEstimate,
+}
+
+/// A time to the second, in UTC.
+fn moment(at: Timestamp) -> String {
+    let mut quoted = Vec::with_capacity(32);
+    time::write(&mut quoted, at);
+    let text = String::from_utf8_lossy(&quoted);
+    text.trim_matches('"').split('.').next().map_or_else(String::new, |second| second.replace('T', " ") + " UTC")
+}
+
+/// Why a job does not run yet, in words.
+fn waiting(job: &Job, estimate: &WaitEstimate) -> String {
+    let why = match estimate.waiting_for {
+        Some(WaitingFor::Time) => format!("Until {}.", moment(job.run_at)),
+        Some(WaitingFor::Paused) => "Its queue is paused.".to_owned(),
+        Some(WaitingFor::NoWorker) => "No worker serves this kind in this queue now.".to_owned(),
+        Some(WaitingFor::Slot) => "As many as may run at once do.".to_owned(),
+        None => String::new(),
+    };
+    let place = estimate.position.map_or_else(String::new, |place| format!("Place {place} in its queue."));
+    let more = estimate.waiting_detail.as_deref().unwrap_or("");
+    [&why, more, &place].into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The page of one job; live while the job is not done.
@@ -30,27 +56,35 @@ pub fn job(of: &JobPage<'_>) -> String {
         body,
         "<article id=\"job\" data-id=\"{id}\" data-seq=\"{seq}\" data-done=\"{done}\"><h1>{title}</h1>\
          <p><span class=\"state {state}\" id=\"state\" role=\"status\">{state}</span> <span id=\"message\">{message}</span></p>\
+         <p id=\"waiting\">{waiting}</p>\
          <progress id=\"progress\" max=\"100\"{value}{hidden}>{shown}</progress>",
+        waiting = escape(&waiting(job, of.estimate)),
         id = job.id,
         seq = job.seq,
         done = job.state.is_final(),
         title = escape(title),
         state = job.state.as_str(),
         message = escape(message),
-        // Without a figure a bar says "busy", which only a run is; the script shows it when one starts.
-        hidden = if percent.is_none() && job.state != State::Running { " hidden" } else { "" },
+        // Without a figure a bar says "busy", which only a run is; the script shows it when one starts. An end has none.
+        hidden = match job.state {
+            State::Running => "",
+            state if percent.is_none() || state.is_final() => " hidden",
+            _ => "",
+        },
         value = percent.map_or_else(String::new, |p| format!(" value=\"{p}\"")),
         shown = percent.map_or_else(String::new, |p| format!("{p:.0} %")),
     );
     body.push_str("<dl>");
     let mut row = |name: &str, value: &str| {
-        let _ = write!(body, "<dt>{name}</dt><dd>{}</dd>", escape(value));
+        let id = if name == "Attempt" { " id=\"attempt\"" } else { "" };
+        let _ = write!(body, "<dt>{name}</dt><dd{id}>{}</dd>", escape(value));
     };
     row("Kind", job.kind.as_str());
     row("Queue", job.queue.as_str());
     row("Method", job.method.as_str());
     row("Id", &job.id.to_string());
-    row("Attempt", &format!("{} ({} failed of at most {})", job.attempt, job.failures, job.max_attempts));
+    row("Attempt", &job.attempt.to_string());
+    row("Failures", &format!("{} of at most {}", job.failures, job.max_attempts));
     if let Some(key) = &spec.key {
         row("Key", key);
     }
@@ -67,11 +101,11 @@ pub fn job(of: &JobPage<'_>) -> String {
         }
         body.push_str("</section>");
     }
-    if let Some(result) = &of.record.result {
+    if let Some(result) = of.record.result.as_ref().filter(|result| result.size > 0) {
         let name = result.filename.as_deref().unwrap_or("result");
         let _ = write!(
             body,
-            "<section><h2>Result</h2><p><a href=\"/jobs/{}/result\">{}</a>, {} bytes</p>",
+            "<section><h2>Result</h2><p><a href=\"{}/result\">{}</a>, {} bytes</p>",
             job.id,
             escape(name),
             result.size
@@ -96,5 +130,5 @@ pub fn job(of: &JobPage<'_>) -> String {
         base = escape(of.base),
         id = job.id,
     );
-    page(title, "<script src=\"/assets/job.js\" defer></script>", &body)
+    page(UP, title, "<script src=\"../assets/job.js\" defer></script>", &body)
 }

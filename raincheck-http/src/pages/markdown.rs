@@ -1,12 +1,15 @@
-use super::{escape, page};
+use super::{UP, escape, page};
 
 /// The page of a problem, from its Markdown: headings, paragraphs, lists, fenced code and code spans, which is
 /// all those pages use.
 pub fn problem(markdown: &str) -> String {
-    let mut body = String::new();
+    let (mut body, mut items) = (String::new(), String::new());
     let title = markdown.lines().find_map(|l| l.strip_prefix("# ")).unwrap_or("Problem");
     let mut lines = markdown.lines().peekable();
     while let Some(line) = lines.next() {
+        if !line.starts_with("- ") {
+            close(&mut body, &mut items);
+        }
         if line.starts_with("```") {
             let code: Vec<&str> = lines.by_ref().take_while(|l| !l.starts_with("```")).collect();
             body.push_str(&format!("<pre>{}</pre>", escape(&code.join("\n"))));
@@ -22,11 +25,22 @@ pub fn problem(markdown: &str) -> String {
                 text.push(' ');
                 text.push_str(next.trim());
             }
-            let tag = if item.is_some() { "li" } else { "p" };
-            body.push_str(&format!("<{tag}>{}</{tag}>", spans(&text)));
+            match item {
+                Some(_) => items.push_str(&format!("<li>{}</li>", spans(&text))),
+                None => body.push_str(&format!("<p>{}</p>", spans(&text))),
+            }
         }
     }
-    page(title, "", &body)
+    close(&mut body, &mut items);
+    page(UP, title, "", &body)
+}
+
+/// Ends a list, where there is one.
+fn close(body: &mut String, items: &mut String) {
+    if !items.is_empty() {
+        body.push_str(&format!("<ul>{items}</ul>"));
+        items.clear();
+    }
 }
 
 /// Code spans and the bare text of links; everything else as text.
@@ -69,7 +83,7 @@ mod tests {
         for part in [
             "<h1>Queue *full*</h1>",
             "<p>A <code>503</code> with &lt;b&gt;.</p>",
-            "<li>see docs</li><li>two</li>",
+            "</p><ul><li>see docs</li><li>two</li></ul><pre>",
             "<pre>{&quot;a&quot;:1}</pre>",
         ] {
             assert!(html.contains(part), "{part} in {html}");

@@ -4,10 +4,12 @@
 
 mod job;
 mod markdown;
+mod refused;
 mod start;
 
 pub use job::{JobPage, job};
 pub use markdown::problem;
+pub use refused::{DEEPEST, refused};
 pub use start::start;
 
 use std::fmt::Write;
@@ -17,6 +19,8 @@ pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; 
     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 /// The style of all pages, served at `/assets/raincheck.css`.
 pub const STYLE: &str = include_str!("raincheck.css");
+/// The sign of all pages, served at `/assets/icon.svg`.
+pub const ICON: &str = include_str!("icon.svg");
 /// The script of a job's page, served at `/assets/job.js`.
 pub const JOB_SCRIPT: &str = include_str!("job.js");
 /// The script of the API's page, served at `/assets/api.js`.
@@ -43,13 +47,19 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
-/// A whole page around `body`.
-fn page(title: &str, head: &str, body: &str) -> String {
+/// How a page that lies one floor below the start page comes to it. Links between pages are relative, so that they hold
+/// below any prefix that a proxy puts before them.
+const UP: &str = "../";
+/// The same of a page beside it.
+const HERE: &str = "./";
+
+/// A whole page around `body`; `root` leads to the start page.
+fn page(root: &str, title: &str, head: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
-         <title>{} · Raincheck</title><link rel=\"stylesheet\" href=\"/assets/raincheck.css\">{head}</head>\n\
-         <body><header><a class=\"home\" href=\"/\">Raincheck</a><nav><a href=\"/docs\">API</a> <a href=\"/metrics\">Metrics</a></nav></header>\n\
+         <title>{} · Raincheck</title><link rel=\"icon\" href=\"{root}assets/icon.svg\"><link rel=\"stylesheet\" href=\"{root}assets/raincheck.css\">{head}</head>\n\
+         <body><header><a class=\"home\" href=\"{root}\">Raincheck</a><nav><a href=\"{root}docs\">API</a> <a href=\"{root}metrics\">Metrics</a></nav></header>\n\
          <main>{body}</main></body></html>\n",
         escape(title)
     )
@@ -58,9 +68,10 @@ fn page(title: &str, head: &str, body: &str) -> String {
 /// The page of the API: lists what `/openapi.json` says, nothing loaded from outside.
 pub fn api() -> String {
     page(
+        HERE,
         "API",
-        "<script src=\"/assets/api.js\" defer></script>",
-        "<h1>API</h1><p>Generated from the code; the whole document is <a href=\"/openapi.json\">/openapi.json</a> (OpenAPI 3.1).</p>\
+        "<script src=\"assets/api.js\" defer></script>",
+        "<h1>API</h1><p>Generated from the code; the whole document is <a href=\"openapi.json\">/openapi.json</a> (OpenAPI 3.1).</p>\
          <div id=\"operations\"><noscript><p>This list needs a script; the document above does not.</p></noscript></div>",
     )
 }
@@ -73,7 +84,7 @@ mod tests {
     fn hostile_text_is_shown_as_text() {
         let shown = escape("<script>alert('x')</script>&\"\u{202e}\u{0}");
         assert_eq!(shown, "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;\\u{202e}\u{fffd}");
-        let whole = page("<b>", "", "");
+        let whole = page(HERE, "<b>", "", "");
         assert!(whole.contains("&lt;b&gt; · Raincheck") && !whole.contains("<b>"));
         assert!(!whole.contains("style=") && !whole.contains("onclick"));
     }

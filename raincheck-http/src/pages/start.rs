@@ -3,7 +3,7 @@ use std::fmt::Write;
 use raincheck_core::State;
 use raincheck_store::{Record, Stats};
 
-use super::{escape, page};
+use super::{HERE, escape, page};
 
 /// The start page: what waits and runs in each queue, and the latest jobs; with no jobs yet, how to make one.
 /// `base` is the server's URL as the reader knows it.
@@ -17,7 +17,7 @@ pub fn start(stats: &Stats, latest: &[Record], base: &str) -> String {
              <p>The answer is 202 with a <code>Location</code>: the handle. Open it here to watch the job.</p>",
             base = escape(base)
         );
-        return page("Start", "", &body);
+        return page(HERE, "Start", "", &body);
     }
     body.push_str("<h2>Queues</h2><div class=\"scroll\"><table><thead><tr><th>Queue</th>");
     for state in State::ALL {
@@ -33,13 +33,13 @@ pub fn start(stats: &Stats, latest: &[Record], base: &str) -> String {
         }
         body.push_str("</tr>");
     }
-    body.push_str("</tbody></table></div><h2>Latest</h2><div class=\"scroll\"><table><thead><tr><th>Job</th><th>Kind</th><th>Queue</th><th>State</th><th class=\"n\">Attempt</th></tr></thead><tbody>");
+    body.push_str("</tbody></table></div><h2>Latest</h2><div class=\"scroll\"><table><thead><tr><th>State</th><th>Job</th><th>Kind</th><th>Queue</th><th class=\"n\">Attempt</th></tr></thead><tbody>");
     for record in latest {
         let job = &record.job;
-        let label = record.spec.label.as_deref().map_or_else(|| job.id.to_string(), clipped);
+        let label = record.spec.label.as_deref().map_or_else(|| clipped(&job.id.to_string()), clipped);
         let _ = write!(
             body,
-            "<tr><td><a href=\"/jobs/{id}\">{}</a></td><td>{}</td><td>{}</td><td><span class=\"state {state}\">{state}</span></td><td class=\"n\">{}</td></tr>",
+            "<tr><td><span class=\"state {state}\">{state}</span></td><td><a href=\"jobs/{id}\">{}</a></td><td>{}</td><td>{}</td><td class=\"n\">{}</td></tr>",
             label,
             clipped(job.kind.as_str()),
             clipped(job.queue.as_str()),
@@ -49,7 +49,7 @@ pub fn start(stats: &Stats, latest: &[Record], base: &str) -> String {
         );
     }
     body.push_str("</tbody></table></div>");
-    page("Jobs", "", &body)
+    page(HERE, "Jobs", "", &body)
 }
 
 /// A name in a table, of which a long one leaves the other columns their room; the whole of it is its title.

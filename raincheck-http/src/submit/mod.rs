@@ -60,7 +60,7 @@ async fn must_be(ask: &Ask, id: JobId) -> Result<(), Problem> {
     if !precondition::wants_one(&ask.headers)? {
         return Ok(());
     }
-    let job = ask.app.job_row(id).await.map_err(|problem| match problem.status() {
+    let job = ask.app.job_row(id).await.map_err(|problem| match problem.row().status {
         404 | 410 => Problem::new(problem::PRECONDITION).detail("there is no job of this id"),
         _ => problem,
     })?;

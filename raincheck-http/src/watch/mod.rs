@@ -18,6 +18,7 @@ use raincheck_core::{Event, Place};
 use raincheck_engine::{Engine, FeedWatch, JobWatch};
 use raincheck_store::{ResultInfo, StoreError};
 
+use super::server::Shared;
 use super::wire::{Form, Json, write_event};
 
 /// Events, one after the other, none missed and none doubled.
@@ -72,10 +73,10 @@ pub struct Note {
 }
 
 /// The envelope of an event as JSON text.
-pub fn envelope(engine: &Engine, form: Form, event: &Event, result: Option<&ResultInfo>) -> Vec<u8> {
+pub fn envelope(app: &Shared, form: Form, event: &Event, result: Option<&ResultInfo>) -> Vec<u8> {
     let mut out =
         Json::with_capacity(320 + result.and_then(|result| result.value.as_ref()).map_or(0, |text| text.len()));
-    write_event(&mut out, event, engine, form, result);
+    write_event(&mut out, event, &app.engine, app.base_for_all(), form, result);
     out.into_vec()
 }
 

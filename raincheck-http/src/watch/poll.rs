@@ -40,7 +40,7 @@ pub async fn job(app: &App, id: JobId, after: u32, wait: Wait) -> Result<Respons
         out.begin();
         let items = events.iter().zip(&results);
         out.key("items").list(items, |out, (event, result)| {
-            write_event(out, event, &app.engine, Form::JOB, result.as_ref());
+            write_event(out, event, &app.engine, app.base_for_all(), Form::JOB, result.as_ref());
         });
         out.key("next_after").number(next);
         out.key("done").bool(done);
@@ -83,7 +83,7 @@ pub async fn feed(app: &App, start: Start, filter: EventFilter, form: Form, wait
         out.begin();
         let results = results.iter().map(Option::as_ref).chain(std::iter::repeat(None));
         out.key("items").list(page_.items.iter().zip(results), |out, (event, result)| {
-            write_event(out, event, &app.engine, form, result);
+            write_event(out, event, &app.engine, app.base_for_all(), form, result);
         });
         out.key("next_after").text(&app.engine.encode_cursor(next));
         out.key("done").bool(false);

@@ -20,6 +20,7 @@ use super::slots::Slot;
 use super::{Note, Opened, Source, envelope, joined};
 use crate::app::App;
 use crate::problem::{self, Problem};
+use crate::server::Shared;
 use crate::wire::Form;
 use crate::{failed, negotiate, peer};
 
@@ -78,7 +79,7 @@ pub fn stream(app: &App, opened: Opened) -> Response {
             let event =
                 app.engine.event(event).await.ok()?.filter(|event| !matches!(event.data, EventData::Gone(_)))?;
             let result = joined(&app.engine, form, &event).await.ok()?;
-            Some(last.of(event.cursor, || frame(&app.engine, form, &event, result.as_deref())))
+            Some(last.of(event.cursor, || frame(&app, form, &event, result.as_deref())))
         }
     };
     let frames = peer::probed(frames, Frame::from(Bytes::from_static(COMMENT)));
@@ -146,21 +147,21 @@ impl Stream {
         self.comment = Instant::now() + COMMENT_EVERY;
         self.over = self.source.ends_with(&event);
         self.place = self.source.place();
-        let (engine, form) = (&self.app.engine, self.source.form(self.form));
+        let (app, form) = (&self.app, self.source.form(self.form));
         if form.behind(&event).is_among_gaps() {
             // Its name is of this stream alone.
-            return Some(frame(engine, form, &event, result.as_deref()).into());
+            return Some(frame(app, form, &event, result.as_deref()).into());
         }
-        let bytes = self.app.frames[form.index()].of(event.cursor, || frame(engine, form, &event, result.as_deref()));
+        let bytes = self.app.frames[form.index()].of(event.cursor, || frame(app, form, &event, result.as_deref()));
         Some(Frame { bytes, event: Some(event.cursor) })
     }
 }
 
 /// An event as it goes on the wire, with the name under which a client continues after it.
-fn frame(engine: &Engine, form: Form, event: &Event, result: Option<&ResultInfo>) -> Bytes {
-    let id = if form.position { engine.encode_cursor(form.behind(event)) } else { event.seq.to_string() };
+fn frame(app: &Shared, form: Form, event: &Event, result: Option<&ResultInfo>) -> Bytes {
+    let id = if form.position { app.engine.encode_cursor(form.behind(event)) } else { event.seq.to_string() };
     let mut frame = Vec::with_capacity(384);
-    push_frame(&mut frame, None, Some(&id), &envelope(engine, form, event, result));
+    push_frame(&mut frame, None, Some(&id), &envelope(app, form, event, result));
     frame.into()
 }
 

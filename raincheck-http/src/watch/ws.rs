@@ -172,7 +172,7 @@ async fn tell(app: &App, socket: &mut WebSocket, form: Form, event: Arc<Event>) 
 
 async fn send_event(app: &App, socket: &mut WebSocket, form: Form, event: &Event) -> Result<(), (u16, &'static str)> {
     let result = joined(&app.engine, form, event).await.map_err(|_| (TRY_LATER, "the store does not answer"))?;
-    send(socket, envelope(&app.engine, form, event, result.as_deref())).await
+    send(socket, envelope(app, form, event, result.as_deref())).await
 }
 
 async fn send(socket: &mut WebSocket, text: Vec<u8>) -> Result<(), (u16, &'static str)> {

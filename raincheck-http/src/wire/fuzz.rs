@@ -53,7 +53,7 @@ fn reads<'a, T: Deserialize<'a>>(body: &'a [u8], members: &[&str]) -> Option<T> 
 /// Bad requests and invalid content are the only ways to refuse a body, and both say where.
 fn refused(problem: &Problem) {
     let mut out = Json::default();
-    problem.write(&mut out);
+    problem.write(&mut out, raincheck_engine::wire::BaseUrl::NONE);
     let shown: Value = serde_json::from_slice(&out.into_vec()).expect("a problem is JSON");
     assert!(matches!(problem.row().slug, "invalid-request" | "validation"), "{shown}");
     let errors = shown["errors"].as_array().cloned().unwrap_or_default();

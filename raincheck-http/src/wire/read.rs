@@ -185,7 +185,7 @@ mod tests {
         let said = serde_json::from_str::<Object<Outer<'_>>>(&body).unwrap_err().to_string();
         assert!(said.contains("unknown field, with a name of 300 bytes") && said.len() < 200, "{said}");
         let mut out = super::super::Json::default();
-        read::<Outer<'_>>(body.as_bytes()).unwrap_err().write(&mut out);
+        read::<Outer<'_>>(body.as_bytes()).unwrap_err().write(&mut out, raincheck_engine::wire::BaseUrl::NONE);
         let message = String::from_utf8(out.into_vec()).unwrap();
         assert!(
             message.contains("at line 1 column 314 something is far too long: unknown field, with a name"),
@@ -212,7 +212,7 @@ mod tests {
             format!("{{\"name\":\"x\",\"list\":\"{long}\"}}"),
         ] {
             let mut out = super::super::Json::default();
-            read::<Outer<'_>>(body.as_bytes()).unwrap_err().write(&mut out);
+            read::<Outer<'_>>(body.as_bytes()).unwrap_err().write(&mut out, raincheck_engine::wire::BaseUrl::NONE);
             assert!(out.into_vec().len() < 4 << 10);
         }
     }
@@ -222,7 +222,7 @@ mod tests {
         let slug = |body: &str| {
             let problem = read::<Outer<'_>>(body.as_bytes()).unwrap_err();
             let mut out = super::super::Json::default();
-            problem.write(&mut out);
+            problem.write(&mut out, raincheck_engine::wire::BaseUrl::NONE);
             let text: serde_json::Value = serde_json::from_slice(&out.into_vec()).unwrap();
             (problem.row().slug, text["errors"][0]["pointer"].as_str().unwrap_or("-").to_owned())
         };

@@ -99,7 +99,7 @@ macro_rules! conformance_tests {
             records { results_of_many, progress_and_failure_show, progress_guards, everything_survives_in_events }
             list { filters_by_what_it_says, by_patterns_of_names, every_page_without_gaps_or_doubles, newest_first, long_lists_in_slices }
             search { tags_match_exactly, text_is_literal, text_looks_everywhere, every_filter_together }
-            stats { follow_every_move, of_queues_and_kinds, tickets_and_served }
+            stats { follow_every_move, of_queues_and_kinds, oldest_at_the_head_of_each_line, tickets_and_served }
             follow { the_end_of_one_promotes_another, a_lease_sees_what_was_promoted, chains_go_on_in_rounds, what_is_too_much_is_caught_up,
                 a_refused_one_takes_nothing_back, every_end_counts }
             blobs { referenced_stay_and_orphans_go, orphans_go_while_it_is_open, of_purged_jobs_are_handed_back, results_may_be_files, are_read_copied_and_removed }

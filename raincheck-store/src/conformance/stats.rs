@@ -1,8 +1,8 @@
 //! Kept statistics; that they equal a recount is checked after every behaviour.
 
-use raincheck_core::{Command, NewJob, Outcome, State};
+use raincheck_core::{Clock as _, Command, LeaseJobs, NewJob, Outcome, QueuePatch, State};
 
-use super::{KIND, QUEUE, World, complete, fail, name, new_job, new_of};
+use super::{KIND, QUEUE, World, complete, fail, name, new_job, new_of, worker_asks};
 
 async fn states(world: &World) -> [u64; 7] {
     let stats = world.store.queue(&name(QUEUE)).unwrap();
@@ -44,6 +44,41 @@ pub async fn of_queues_and_kinds(world: &mut World) {
     assert_eq!(kinds, [(name("x"), 3), (name("y"), 1)]);
     let holding: Vec<_> = stats.kinds.iter().map(|k| k.queues.as_slice()).collect();
     assert_eq!(holding, [&[name("a"), name("b")][..], &[name("a")]]);
+}
+
+/// The longest wait of a queue is that of the job that became ready first, wherever it came from, and paused or not.
+pub async fn oldest_at_the_head_of_each_line(world: &mut World) {
+    let start = world.clock.now();
+    let waits = async |world: &World| {
+        let oldest = world.store.oldest_ready().await.unwrap().into_iter();
+        oldest.map(|(queue, at)| (queue.to_string(), at.since(start))).collect::<Vec<_>>()
+    };
+    let waiting =
+        |queues: &[(&str, i64)]| queues.iter().map(|(queue, at)| (String::from(*queue), *at)).collect::<Vec<_>>();
+    assert_eq!(waits(world).await, []);
+    // One is asked for an hour too late, one is to wait for three seconds.
+    world.create(NewJob { run_at: Some(start.plus(-3_600_000)), ..new_of("b", "x") }).await;
+    let later = world.create(NewJob { delay: 3_000, ..new_of("c", "x") }).await;
+    world.clock.advance(1_000);
+    world.create(new_of("a", "y")).await;
+    // Of more priority, so that it is next, but not for the longest.
+    world.clock.advance(1_000);
+    world.create(NewJob { priority: 100, ..new_of("a", "y") }).await;
+    world.create(new_of("a", "z")).await;
+    assert_eq!(waits(world).await, waiting(&[("a", 1_000), ("b", 0)]));
+    world.clock.advance(1_500);
+    world.one(Command::RunNow(later.no, None)).await;
+    let pause = QueuePatch { paused: Some(true), ..QueuePatch::default() };
+    world.one(Command::SetQueue(name("b"), pause)).await;
+    assert_eq!(waits(world).await, waiting(&[("a", 1_000), ("b", 0), ("c", 3_500)]));
+    // What was given back is ready anew.
+    let of_c = LeaseJobs { queues: vec![name("c")], ..worker_asks(&["x"], 1) };
+    let lease = world.ask(of_c).await[0].0.lease_ref();
+    world.clock.advance(500);
+    world.end(lease, Outcome::Release { delay: 0 }).await;
+    assert_eq!(waits(world).await[2], (String::from("c"), 4_000));
+    world.restart().await;
+    assert_eq!(waits(world).await, waiting(&[("a", 1_000), ("b", 0), ("c", 4_000)]));
 }
 
 /// Tickets count who came, served counts who left the line for the first time, however.

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::blobs::Blobs;
 use crate::postgres::connection::timeouts::{LEAST, answered};
 use crate::postgres::partitions::maintain::{self, Maintained};
-use crate::postgres::reader::{chunks, events, jobs, list, objects};
+use crate::postgres::reader::{chunks, events, jobs, lines, list, objects};
 use crate::postgres::shared::{NEVER, Shared};
 use crate::postgres::writer::Request;
 use crate::postgres::{check, node};
@@ -221,6 +221,10 @@ impl Store for PostgresStore {
         let feed = self.shared.read(|db| async move { events::feed_stats(&db).await }).await?;
         let counters = self.shared.counters.read();
         Ok(Stats { queues: counters.all_queues(), kinds: counters.all_kinds(), feed })
+    }
+
+    async fn oldest_ready(&self) -> Result<Vec<(Name, Timestamp)>, StoreError> {
+        self.shared.read(|db| async move { lines::oldest(&db).await }).await
     }
 
     fn queue(&self, name: &Name) -> Option<QueueStats> {

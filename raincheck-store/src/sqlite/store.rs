@@ -16,7 +16,7 @@ use super::checkpoint::Stop;
 use super::error::other;
 use super::shared::{NEVER, Shared};
 use super::tables::records::{content, find, record};
-use super::tables::{chunks, claims, events, list, meta, objects, stats};
+use super::tables::{chunks, claims, events, lines, list, meta, objects, stats};
 use super::writer::state::Request;
 use crate::blobs::Blobs;
 use crate::records::{
@@ -181,6 +181,11 @@ impl Store for SqliteStore {
         let kinds = self.shared.read(|db| stats::kinds(db, &self.shared.names))?;
         let feed = self.shared.read(stats::feed)?;
         Ok(Stats { queues, kinds, feed })
+    }
+
+    async fn oldest_ready(&self) -> Result<Vec<(Name, Timestamp)>, StoreError> {
+        let shared = self.shared.clone();
+        aside(move || shared.read(|db| lines::oldest(db, &shared.names))).await
     }
 
     fn queue(&self, name: &Name) -> Option<QueueStats> {

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path};
 
 use raincheck_client::run::command::check_variable;
 use raincheck_core::{Name, limits};
+use raincheck_http::HostPattern;
 use raincheck_store::{BlobPlace, S3Options};
 
 use super::{
@@ -73,6 +74,9 @@ impl Faults<'_> {
                 self.add(&["server", "public_url"], format!("`{url}` is not an http or https URL"));
             }
         }
+        for why in server.hosts.iter().filter_map(|host| HostPattern::read(host).err()) {
+            self.add(&["server", "hosts"], why);
+        }
         if !raincheck_http::tells_failure(server.failed_status) {
             self.add(&["server", "failed_status"], "must be 200 or an HTTP status from 400 to 599");
         }
@@ -104,6 +108,7 @@ impl Faults<'_> {
             ("uploads", settings.limits.uploads as u64),
             ("slow", u64::from(settings.limits.slow.0 != 0)),
             ("stalled", u64::from(settings.limits.stalled.0 != 0)),
+            ("idle", u64::from(settings.limits.idle.0 != 0)),
             ("headers", settings.limits.headers.0),
             ("json_body", settings.limits.json_body.0),
             ("batch_body", settings.limits.batch_body.0),

@@ -215,6 +215,8 @@ pub struct Limits {
     pub slow: Period,
     /// A connection whose other end takes nothing of an answer for so long is cut.
     pub stalled: Period,
+    /// A connection is kept open for a further request for so long.
+    pub idle: Period,
 }
 
 impl Default for Limits {
@@ -234,6 +236,7 @@ impl Default for Limits {
             uploads: limits::UPLOADS,
             slow: Period(limits::SLOW_MILLIS),
             stalled: Period(limits::STALLED_MILLIS),
+            idle: Period(limits::IDLE_MILLIS),
         }
     }
 }

@@ -7,11 +7,43 @@ const GREEDY: &[&str] = &["test", "-p", "raincheck", "--test", "it", "greedy"];
 const GONE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "gone"];
 const DRAIN: &[&str] = &["test", "-p", "raincheck", "--test", "it", "http::drain"];
 const READERS: &[&str] = &["test", "-p", "raincheck", "--test", "it", "http::readers"];
+const METRICS: &[&str] = &["test", "-p", "raincheck", "--test", "it", "http::metrics"];
+const NODES: &[&str] = &["test", "-p", "raincheck", "--test", "it", "nodes::what_was_done"];
 const WORK: &[&str] = &["test", "-p", "raincheck", "--test", "it", "http::work"];
 const LOST: &[&str] = &["test", "-p", "raincheck", "--test", "it", "failover::lost"];
 
 /// Those that a worker or a reader would be misled by.
 pub const ON_THE_WIRE: &[Mutant] = &[
+    Mutant {
+        name: "histogram-without-an-end",
+        fault: "the last bucket of a histogram has an end, so that no quantile can be worked out",
+        edits: &[Edit {
+            file: "raincheck-http/src/metrics/histogram.rs",
+            from: "chain(once(f64::INFINITY))",
+            to: "chain(once(f64::MAX))",
+        }],
+        killer: Killer::Tests(METRICS),
+    },
+    Mutant {
+        name: "wait-counted-twice",
+        fault: "a lease that is answered again is counted as one more wait",
+        edits: &[Edit {
+            file: "raincheck-engine/src/lease.rs",
+            from: "filter(|started| *started >= since)",
+            to: "filter(|started| *started >= since || true)",
+        }],
+        killer: Killer::Tests(METRICS),
+    },
+    Mutant {
+        name: "nodes-count-each-other",
+        fault: "a node counts what other nodes did as well",
+        edits: &[Edit {
+            file: "raincheck-store/src/postgres/feed/tail.rs",
+            from: "is_own: node == reader",
+            to: "is_own: node > 0 || node == reader",
+        }],
+        killer: Killer::Tests(NODES),
+    },
     Mutant {
         name: "drain-cuts-appends",
         fault: "a drain is taken for the end of what a run appends",

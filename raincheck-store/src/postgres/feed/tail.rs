@@ -122,7 +122,7 @@ async fn page(shared: &Shared, until: Instant) -> Result<bool, PgError> {
     let mut due = 0;
     for row in &found {
         shared.hints.others.store(row.try_get(8)?, Ordering::Relaxed);
-        let transaction = Transaction::of(row)?;
+        let transaction = Transaction::of(row, node)?;
         if transaction.pos <= pos {
             if !at.may_be(transaction.pos, transaction.batch) {
                 return Err(PgError::OtherHistory);
@@ -163,19 +163,21 @@ struct Transaction {
 }
 
 impl Transaction {
-    fn of(row: &Row) -> Result<Self, PgError> {
+    /// As the node of that number reads it.
+    fn of(row: &Row, reader: i32) -> Result<Self, PgError> {
         let grown: Option<Vec<i64>> = row.try_get(3)?;
         let kinds: Option<Vec<i16>> = row.try_get(4)?;
         let grown = grown.unwrap_or_default().into_iter().zip(kinds.unwrap_or_default());
         let chunks = grown.map(|(no, kind)| (JobNo(no), read::chunk_kind(kind))).collect();
+        let node = row.try_get(5)?;
         Ok(Transaction {
             pos: row.try_get(0)?,
             batch: row.try_get(9)?,
             first: row.try_get(1)?,
             last: row.try_get(2)?,
-            node: row.try_get(5)?,
+            node,
             range: [row.try_get(6)?, row.try_get(7)?],
-            commit: Commit { chunks, ..Commit::default() },
+            commit: Commit { chunks, is_own: node == reader, ..Commit::default() },
         })
     }
 }

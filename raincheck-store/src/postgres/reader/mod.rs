@@ -5,6 +5,7 @@ pub(crate) mod chunks;
 pub(crate) mod events;
 pub(crate) mod heartbeats;
 pub(crate) mod jobs;
+pub(crate) mod lines;
 pub(crate) mod list;
 pub(crate) mod objects;
 pub(crate) mod query;

@@ -65,7 +65,7 @@ pub(crate) async fn commit(batch: &mut Batch<'_>) -> Result<Published, PgError> 
     for (index, event) in (first..).zip(&mut events) {
         event.cursor.0 = index;
     }
-    let commit = Commit { events, chunks: grown, history_changed: false };
+    let commit = Commit { events, chunks: grown, history_changed: false, is_own: true };
     Ok(Published { pos, batch: batch.number, history: batch.history, commit })
 }
 

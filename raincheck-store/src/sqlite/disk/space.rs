@@ -148,8 +148,11 @@ mod tests {
     fn what_is_being_written_takes_its_space_twice() {
         let space = Space::new(Box::new(|| Ok(DISK)), RESERVE);
         let submit = [Command::Submit(vec![new_job()])];
-        while space.takes(&submit) {}
-        let writing = space.promised.lock().writing;
+        let writing = || space.promised.lock().writing;
+        while space.takes(&submit) {
+            assert!(writing() <= DISK, "more than there is");
+        }
+        let writing = writing();
         assert!(writing > 0 && RESERVE + 2 * writing <= DISK, "{writing} of {DISK}, in the log and in the database");
     }
 

@@ -5,6 +5,7 @@ pub(super) mod claims;
 pub(super) mod events;
 pub(super) mod follow_ups;
 pub(super) mod lease_requests;
+pub(super) mod lines;
 pub(super) mod list;
 pub(super) mod meta;
 pub(super) mod names;

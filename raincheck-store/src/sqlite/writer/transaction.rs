@@ -163,7 +163,7 @@ impl WriterState<'_> {
             }
         }
         let (events, chunks) = (std::mem::take(&mut self.events), std::mem::take(&mut self.chunks));
-        let commit = Commit { events, chunks, history_changed: false };
+        let commit = Commit { events, chunks, history_changed: false, is_own: true };
         if commit.events.is_empty() && commit.chunks.is_empty() {
             return;
         }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::SocketAddr, path::Path, path::PathBuf};
 
 use raincheck_core::{Defaults, KindDefaults, Method, Name, OnLost, Policy};
-use raincheck_http::{KindOptions, Limits, Live, Options};
+use raincheck_http::{HostPattern, KindOptions, Limits, Live, Options};
 use raincheck_store::{BlobPlace, PostgresOptions, SqliteOptions, StoreOptions};
 
 use crate::{
@@ -19,11 +19,10 @@ pub fn http(config: &Config) -> Result<Options, Failure> {
     let (server, limits) = (&config.settings.server, &config.settings.limits);
     let listen: SocketAddr =
         server.listen.parse().map_err(|_| Failure::usage(format!("`{}` is not an address and port", server.listen)))?;
-    let mut hosts = server.hosts.clone();
-    if !listen.ip().is_unspecified() {
-        // Built-in workers come in by the very address that it listens on.
-        hosts.push(if listen.is_ipv6() { format!("[{}]", listen.ip()) } else { listen.ip().to_string() });
-    }
+    // Built-in workers come in by the very address that it listens on.
+    let own = (!listen.ip().is_unspecified()).then(|| listen.ip().to_string());
+    let hosts = server.hosts.iter().cloned().chain(own).map(|host| HostPattern::read(&host).map_err(Failure::usage));
+    let hosts = hosts.collect::<Result<_, _>>()?;
     Ok(Options {
         listen,
         public_url: server.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
@@ -42,6 +41,7 @@ pub fn http(config: &Config) -> Result<Options, Failure> {
             uploads: limits.uploads,
             slow: limits.slow.0,
             stalled: limits.stalled.0,
+            idle: limits.idle.0,
         },
         kinds: Live::new(kinds(config)?),
     })
@@ -154,7 +154,8 @@ mod tests {
     fn limits_of_bodies_reach_http() {
         let mut settings = Settings::default();
         (settings.limits.uploads, settings.limits.slow, settings.limits.stalled) = (7, Period(8), Period(9));
+        settings.limits.idle = Period(10);
         let limits = http(&Config::of(settings)).unwrap().limits;
-        assert_eq!((limits.uploads, limits.slow, limits.stalled), (7, 8, 9));
+        assert_eq!((limits.uploads, limits.slow, limits.stalled, limits.idle), (7, 8, 9, 10));
     }
 }

@@ -56,24 +56,24 @@ impl Server {
         }
         let kinds = options.kinds.clone();
         let token = options.admin_token.clone();
-        let shutdown = CancellationToken::new();
-        let http = tokio::spawn(raincheck_http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
         let client = Client::builder(local_url(address)).maybe_token(token.clone()).build()?;
-        let mut server = Self { address, token, engine, kinds, commands: Commands::default(), http, shutdown };
-        let ready = match Change::of(&server.commands, config, &client, store.own_workers().unwrap_or_default()) {
-            Ok(change) => {
-                server.commands.apply(change);
-                server.own_queues(config).await
-            }
+        let (mut commands, own) = (Commands::default(), store.own_workers().unwrap_or_default());
+        // Whoever connects now waits. Nobody is told that this server is ready, and no job is taken, while the start may fail.
+        let prepared = match Change::of(&commands, config, &client, own) {
+            Ok(change) => own_queues(&engine, config).await.map(|()| change),
             Err(failure) => Err(failure),
         };
-        match ready {
-            Ok(()) => Ok(server),
+        let change = match prepared {
+            Ok(change) => change,
             Err(failure) => {
-                server.stop().await;
-                Err(failure)
+                engine.stop().await;
+                return Err(failure);
             }
-        }
+        };
+        let shutdown = CancellationToken::new();
+        let http = tokio::spawn(raincheck_http::serve(listener, engine.clone(), Arc::new(options), shutdown.clone()));
+        commands.apply(change);
+        Ok(Self { address, token, engine, kinds, commands, http, shutdown })
     }
 
     /// Where it is reached from this machine.
@@ -94,20 +94,6 @@ impl Server {
         self.token.is_some()
     }
 
-    /// Sets the limits of the queues that the file owns.
-    ///
-    /// # Errors
-    /// When the store does not take it.
-    pub async fn own_queues(&self, config: &Config) -> Result<(), Failure> {
-        for (name, queue) in &config.settings.queues {
-            let (max_queued, concurrency) = (Some(queue.max_queued), Some(queue.concurrency));
-            let patch = QueuePatch { max_queued, concurrency, ..QueuePatch::default() };
-            let set = self.engine.set_queue(options::name(name)?, patch).await;
-            set.map_err(|error| Failure::new(Exit::Failed, format!("cannot set up queue {name}: {error}")))?;
-        }
-        Ok(())
-    }
-
     /// Takes over what may change while it runs, or nothing at all.
     ///
     /// # Errors
@@ -116,7 +102,7 @@ impl Server {
         let (defaults, kinds) = (options::submit_defaults(new)?, options::kinds(new)?);
         let own = self.engine.store().own_workers().unwrap_or_default();
         let change = Change::of(&self.commands, new, &self.client()?, own)?;
-        self.own_queues(new).await?;
+        own_queues(&self.engine, new).await?;
         for kind in old.settings.kinds.keys().chain(new.settings.kinds.keys()) {
             let cap = new.settings.kinds.get(kind).and_then(|settings| settings.concurrency);
             self.engine.store().cap_kind(&options::name(kind)?, cap);
@@ -167,6 +153,20 @@ impl Server {
 
 const POSTGRES_NEXT: &str = "is PostgreSQL running there, may this user in, and is the database made (createdb)? \
     See docs/postgresql.md";
+
+/// Sets the limits of the queues that the file owns.
+async fn own_queues(engine: &Engine, config: &Config) -> Result<(), Failure> {
+    for (name, queue) in &config.settings.queues {
+        let patch = QueuePatch {
+            max_queued: Some(queue.max_queued),
+            concurrency: Some(queue.concurrency),
+            ..QueuePatch::default()
+        };
+        let set = engine.set_queue(options::name(name)?, patch).await;
+        set.map_err(|error| Failure::new(Exit::Failed, format!("cannot set up queue {name}: {error}")))?;
+    }
+    Ok(())
+}
 
 async fn start_engine(config: &Config) -> Result<(Engine, Arc<dyn Store>), Failure> {
     let options = options::store(config)?;

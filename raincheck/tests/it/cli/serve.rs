@@ -1,8 +1,9 @@
 //! `raincheck serve`: who may come, what it runs by itself, and how it ends.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    process::Stdio,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -50,6 +51,41 @@ fn programs_are_found_from_the_files_folder() {
     cli.run(&["wait", &id, "--timeout", "20s"]).well();
     assert_eq!(cli.run(&["result", &id]).well(), "\"x y in conf\"");
     assert_eq!(cli.job(&id, "queue"), "q");
+}
+
+/// While the start may still fail nobody hears that the server is ready, and no job is taken: who connects early waits.
+#[test]
+fn nobody_is_answered_before_the_programs_were_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = kinds(folder.path(), "[kinds.k]\nrun = [\"bin/run.sh\"]\n");
+    let (script, trace) = (folder.path().join("conf/bin/run.sh"), folder.path().join("trace"));
+    std::fs::create_dir(script.parent().unwrap()).unwrap();
+    std::fs::write(&script, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // The look takes two seconds, as it may on a disk that is far away. With `-D` the server is the child, not strace.
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "-qq", "-e", "trace=statx", "-e", "inject=statx:delay_enter=2000000", "-P"]);
+    strace.arg(&script).arg("-o").arg(&trace).arg(env!("CARGO_BIN_EXE_raincheck"));
+    strace
+        .args(["serve", "--listen", &free.to_string(), "--config", &config, "--data"])
+        .arg(folder.path().join("data"));
+    strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut server = Worker(strace.spawn().unwrap());
+    // Who connects to a port at which nobody listens may meet himself: so it is asked of the system who listens.
+    let listens = format!("0100007F:{:04X} 00000000:0000 0A", free.port());
+    while !std::fs::read_to_string("/proc/net/tcp").unwrap().contains(&listens) {
+        assert!(server.0.try_wait().unwrap().is_none(), "it ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut early = TcpStream::connect(free).unwrap();
+    early.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    early.read_to_string(&mut answer).unwrap();
+    let looked = std::fs::read_to_string(&trace).unwrap();
+    assert!(looked.contains("run.sh") && looked.contains("= 0"), "answered before it looked: {answer} {looked}");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    server.tell(Signal::TERM);
 }
 
 #[test]

@@ -45,6 +45,8 @@ async fn a_page_is_for_browsers() {
         let media = if status == 202 { "application/json" } else { "text/html; charset=utf-8" };
         assert_eq!(reply.is(status).header("content-type"), media, "{accept} {mode:?}");
     }
+    let missing = send(server.ask(Method::GET, "/nothing").header("accept", java)).await;
+    assert_eq!(missing.is(404).slug(), "not-found");
 }
 
 #[tokio::test]
@@ -53,7 +55,7 @@ async fn the_start_page_shows_how_to_begin_and_then_what_there_is() {
     let empty = server.get("/").await;
     assert!(empty.is(200).text().contains(&format!("curl -i {}/jobs", server.url)));
     let job = server.job().await;
-    assert!(server.get("/").await.text().contains(&job));
+    assert!(server.get("/").await.text().contains(&format!("href=\"{}\"", &job[1..])));
     for (asset, media) in [
         ("/assets/raincheck.css", "text/css"),
         ("/assets/job.js", "text/javascript"),
@@ -153,4 +155,43 @@ async fn health_and_metrics() {
     .await;
     assert!(open.header("content-type").starts_with("application/openmetrics-text"));
     assert!(open.text().contains("# TYPE raincheck_jobs_submitted counter\n") && open.text().ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn a_browser_gets_a_page_also_where_there_is_nothing() {
+    let server = TestServer::new().await;
+    let browse = async |path: &str| send(server.ask(Method::GET, path).header("accept", BROWSER)).await;
+    for (path, status, home) in [
+        ("/jobs/0193a7a0-0000-7000-8000-000000000000", 404, "../"),
+        ("/nothing", 404, "./"),
+        ("/problems/nope", 404, "../"),
+        ("/jobs?limit=0&q=<b>", 400, "./"),
+    ] {
+        let page = browse(path).await;
+        assert_eq!((page.status, page.header("content-type")), (status, "text/html; charset=utf-8"), "{path}");
+        assert!(
+            page.header("content-security-policy").contains("default-src 'none'") && page.header("vary") == "Accept"
+        );
+        let text = page.text();
+        assert!(text.contains(&format!("<a href=\"{home}problems/")) && !text.contains("<b>"), "{path}: {text}");
+        assert_eq!(server.get(path).await.header("content-type"), "application/problem+json", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_a_job_says_what_it_waits_for_and_an_end_has_no_bar() {
+    let server = TestServer::new().await;
+    let page = async |path: &str| send(server.ask(Method::GET, path).header("accept", BROWSER)).await.is(200).text();
+    let later = path(&server.submit(json!({"kind": "later", "run_at": "2999-01-02T03:04:05Z"})).await);
+    assert!(page(&later).await.contains("<p id=\"waiting\">Until 2999-01-02 03:04:05 UTC."));
+    let waits = path(&server.submit(json!({"kind": "k"})).await);
+    assert!(page(&waits).await.contains("No worker serves this kind in this queue now."));
+    let lease = server.lease("k").await;
+    let lease = super::test_server::text(&lease["lease"]);
+    server.post(&format!("/leases/{lease}/heartbeat"), json!({"progress": {"percent": 65}})).await.is(200);
+    let running = page(&waits).await;
+    assert!(running.contains("max=\"100\" value=\"65\">") && running.contains("<p id=\"waiting\"></p>"), "{running}");
+    send(server.ask(Method::POST, &format!("/leases/{lease}/complete"))).await.is(200);
+    let done = page(&waits).await;
+    assert!(done.contains(" hidden>65 %</progress>") && !done.contains("<h2>Result</h2>"), "{done}");
 }

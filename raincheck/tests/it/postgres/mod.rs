@@ -91,6 +91,14 @@ impl Node {
         self.post(&format!("/leases/{}/complete", lease["lease"].as_str().unwrap()), result).await
     }
 
+    /// A metric, by its name with all its labels and a blank.
+    async fn figure(&self, name: &str) -> u64 {
+        let answer = self.ask(Method::GET, "/metrics").send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("nobody tells {name}")).parse().unwrap()
+    }
+
     async fn state(&self, job: &str) -> String {
         self.get(job).await.1["state"].as_str().unwrap_or_default().to_owned()
     }

@@ -24,6 +24,33 @@ async fn submitted_at_one_watched_leased_and_done_at_the_other() {
     assert_eq!(two.state(&job).await, "succeeded");
 }
 
+/// Each node counts what it did, so that the sum over all of them is what was done; what the database holds, all tell alike.
+#[tokio::test]
+async fn what_was_done_is_the_sum_of_what_nodes_count() {
+    let site = TestSite::new();
+    let (one, two) = (site.node(), site.node());
+    let job = one.submit().await;
+    let lease = two.lease().await;
+    assert_eq!(one.complete(&lease, json!("done")).await.0, 200);
+    // Both have heard of all of it, and counted what they count.
+    for node in [&one, &two] {
+        assert_eq!(node.watch(&job).await.types().await, ["created", "started", "succeeded"]);
+    }
+    for (name, count) in [
+        ("raincheck_jobs_submitted_total ", 1),
+        ("raincheck_jobs_leased_total ", 1),
+        ("raincheck_jobs_succeeded_total ", 1),
+        ("raincheck_events_total ", 3),
+        ("raincheck_kind_jobs_finished_total{kind=\"k\",state=\"succeeded\"} ", 1),
+        ("raincheck_kind_wait_seconds_count{kind=\"k\"} ", 1),
+        ("raincheck_kind_run_seconds_count{kind=\"k\"} ", 1),
+    ] {
+        assert_eq!(one.figure(name).await + two.figure(name).await, count, "{name}");
+    }
+    let held = "raincheck_queue_jobs{queue=\"default\",state=\"succeeded\"} ";
+    until("both tell what is held", LIMIT, async || (one.figure(held).await, two.figure(held).await) == (1, 1)).await;
+}
+
 /// A worker that waits at one node gets what is submitted at the other, without waiting for a look.
 #[tokio::test]
 async fn a_waiting_worker_is_woken_by_the_other_node() {

@@ -61,13 +61,6 @@ impl Node {
         self.figure("raincheck_missing_events ").await
     }
 
-    async fn figure(&self, name: &str) -> u64 {
-        let answer = self.ask(reqwest::Method::GET, "/metrics").send().await.unwrap();
-        let text = answer.text().await.unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.expect("a figure").parse().unwrap()
-    }
-
     /// Submits until it is taken: while the database is not there, that is refused or nobody knows.
     pub(in crate::postgres) async fn insist(&self, path: &str, body: &Value) -> Value {
         let begin = Instant::now();

@@ -1,32 +1,35 @@
 //! Statistics for machines: OpenMetrics, or the text format of Prometheus. No label holds a job's id.
 
+mod histogram;
+mod kinds;
+mod labels;
+mod plain;
+mod queues;
+
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::State as AppState;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use raincheck_core::State;
 use raincheck_engine::{Lag, Reader};
-use raincheck_store::{COMMIT_MICROS, CommitTimes, Stats};
+use raincheck_store::{COMMIT_MICROS, Stats};
 
+use self::histogram::{Histogram, Histograms};
+use self::labels::Labels;
 use super::app::App;
 use super::negotiate;
 use super::problem::{self, Problem};
 
-/// Most queues with statistics of their own.
-const QUEUES: usize = 1_000;
 /// Most named readers of the feed with statistics of their own.
 const READERS: usize = 100;
 const OPEN_METRICS: &str = "application/openmetrics-text";
-
-type Labels = Vec<(&'static str, String)>;
+/// Room for what there is of one kind.
+const KIND_BYTES: usize = 4_096;
 
 /// The statistics.
 #[utoipa::path(get, path = "/metrics", tag = "run",
@@ -36,17 +39,23 @@ pub async fn get(AppState(app): AppState<App>, headers: HeaderMap) -> Result<Res
     let stats = app.engine.stats().await?;
     let readers = app.engine.readers(None, READERS).await?;
     let lags = app.engine.lags(&readers).await?;
-    let mut registry = registry(&app, &stats);
-    register_readers(&mut registry, readers.iter().zip(&lags));
-    let mut text = String::with_capacity(8_192);
-    encode(&mut text, &registry).map_err(|_| Problem::new(problem::STORE))?;
+    let oldest = app.engine.oldest_ready().await?;
     let open = negotiate::best(&headers, &["text/plain", OPEN_METRICS]) == Some(OPEN_METRICS);
+    let text = app.room.work(stats.kinds.len() * KIND_BYTES, || {
+        let mut registry = registry(&app, &stats);
+        register_readers(&mut registry, readers.iter().zip(&lags));
+        queues::register(&mut registry, &stats.queues, &oldest, app.engine.store_stats().now);
+        kinds::register(&mut registry, &app, &stats.kinds);
+        let mut text = String::with_capacity(8_192);
+        encode(&mut text, &registry).map(|()| if open { text } else { plain::plain(&text) })
+    });
+    let text = text.await.map_err(|_| Problem::new(problem::STORE))?;
     let media = if open {
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     } else {
         "text/plain; version=0.0.4; charset=utf-8"
     };
-    let mut response = Response::new(if open { text } else { plain(&text) }.into());
+    let mut response = Response::new(text.into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -110,8 +119,14 @@ fn registry(app: &App, stats: &Stats) -> Registry {
         gauge.set(value);
         gauge
     };
-    let commits = Commits(store.commit_times);
-    registry.register("store_commit_seconds", "How long transactions held up those behind them", commits);
+    let times = store.commit_times;
+    let ends = COMMIT_MICROS.map(|micros| micros as f64 / 1e6);
+    let commits = Histogram::new(&ends, &times.counts, times.sum_micros as f64 / 1e6);
+    let help = "How long transactions held up those behind them";
+    registry.register("store_commit_seconds", help, Histograms(vec![(Labels::new(), commits)]));
+    let build = Family::<Labels, Gauge>::default();
+    build.get_or_create(&vec![("version", app.engine.settings().version.clone())]).set(1);
+    registry.register("build_info", "1, with the version of this server", build);
     registry.register("http_connections", "Connections open now", gauge(app.seen.connections.load(Relaxed) as i64));
     registry.register("http_streams", "Streams open now", gauge(app.streams.open() as i64));
     let help = "Events that were acknowledged and that are not there any more; see raincheck doctor";
@@ -135,8 +150,6 @@ fn registry(app: &App, stats: &Stats) -> Registry {
         let age = store.now.since(oldest) / 1_000;
         registry.register("feed_oldest_seconds", "Age of the oldest event that is there", gauge(age.max(0)));
     }
-    registry.register("queue_jobs", "Jobs by queue and state", by_queue(stats));
-    registry.register("kind_jobs", "Jobs by kind and state", by_kind(stats));
     registry
 }
 
@@ -150,66 +163,4 @@ fn register_readers<'r>(registry: &mut Registry, readers: impl Iterator<Item = (
     registry.register("reader_lag_events", "Events behind a named reader of the feed", events);
     let help = "For how long the first event behind a named reader has been there";
     registry.register("reader_lag_seconds", help, seconds);
-}
-
-/// The store's histogram, ready to be written.
-#[derive(Debug)]
-struct Commits(CommitTimes);
-
-impl EncodeMetric for Commits {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let ends = COMMIT_MICROS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::MAX]);
-        let buckets: Vec<(f64, u64)> = ends.zip(self.0.counts).collect();
-        let count = self.0.counts.iter().sum();
-        encoder.encode_histogram::<NoLabelSet>(self.0.sum_micros as f64 / 1e6, count, &buckets, None)
-    }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Histogram
-    }
-}
-
-fn by_queue(stats: &Stats) -> Family<Labels, Gauge> {
-    let family = Family::<Labels, Gauge>::default();
-    for queue in stats.queues.iter().take(QUEUES) {
-        if let Some(name) = &queue.name {
-            fill(&family, "queue", name.as_str(), &queue.by_state);
-        }
-    }
-    family
-}
-
-fn by_kind(stats: &Stats) -> Family<Labels, Gauge> {
-    let family = Family::<Labels, Gauge>::default();
-    for kind in stats.kinds.iter().take(QUEUES) {
-        fill(&family, "kind", kind.name.as_str(), &kind.by_state);
-    }
-    family
-}
-
-fn fill(family: &Family<Labels, Gauge>, label: &'static str, name: &str, by_state: &[u64; 7]) {
-    for state in State::ALL {
-        let labels = vec![(label, name.to_owned()), ("state", state.as_str().to_owned())];
-        family.get_or_create(&labels).set(by_state[state as usize] as i64);
-    }
-}
-
-/// The older format names a counter in full where OpenMetrics names its family.
-fn plain(text: &str) -> String {
-    let counters: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
-    let mut out = String::with_capacity(text.len() + 512);
-    for line in text.lines().filter(|line| *line != "# EOF") {
-        let described = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE "));
-        match described.and_then(|rest| rest.split_once(' ')) {
-            Some((name, rest)) if counters.contains(&name) => {
-                out.push_str(&format!("{}{name}_total {rest}\n", &line[..7]));
-            }
-            _ => {
-                out.push_str(line);
-                out.push('\n');
-            }
-        }
-    }
-    out
 }
