@@ -9,14 +9,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::install;
 use crate::live::{Scratch, Server};
-use crate::run::{root, run};
+use crate::run::{run, scripts};
 
 /// For each of them.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// All of it, with the document as a server serves it.
 pub fn check() -> Result<()> {
-    let ours = root().join("dev/interop/openapi");
+    let ours = scripts("openapi");
     let python = install::python(&ours)?;
     install::node(&ours)?;
     let scratch = Scratch::new("openapi")?;

@@ -9,13 +9,13 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::install;
 use crate::live::{Scratch, Server};
-use crate::run::{root, wait};
+use crate::run::{scripts, wait};
 
 /// It ends by itself before.
 const LONG: Duration = Duration::from_secs(120);
 
 pub fn run() -> Result<()> {
-    let folder = root().join("dev/interop/streams");
+    let folder = scripts("streams");
     let python = install::python(&folder)?;
     install::node(&folder)?;
     let scratch = Scratch::new("streams")?;
