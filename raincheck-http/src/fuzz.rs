@@ -122,7 +122,7 @@ fn trace_parent() {
         assert_eq!(text.len(), 55, "{text}");
         assert!(text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-')), "{text}");
         let Some(state) = spec.tracestate else { return };
-        assert!(state.len() <= 512 && state.bytes().all(|b| b' ' <= b && b <= b'~'), "{state}");
+        assert!(state.len() <= 512 && state.bytes().all(|b| (b' '..=b'~').contains(&b)), "{state}");
         assert!(
             (1..=32).contains(&state.split(',').count()) && state.split(',').all(|one| one.contains('=')),
             "{state}"

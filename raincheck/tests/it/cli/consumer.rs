@@ -1,7 +1,6 @@
 //! `raincheck events --reader NAME -- PROGRAM`: at least once, and the reader is where the program has come to.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::test_server::{Reply, TestServer, path, send, text};
+use super::test_server::{Reply, TestServer, send, text};
 
 async fn put(server: &TestServer, name: &str, body: Value, headers: &[(&'static str, &str)]) -> Reply {
     let request = server.ask(Method::PUT, &format!("/readers/{name}")).json(&body);
