@@ -15,7 +15,7 @@ pub fn add_to(operation: &mut Operation, most: Option<u64>) {
         && body.content.contains_key(ANY)
     {
         let most = most.and_then(|most| most.try_into().ok());
-        body.content = [BYTES, ANY].map(|media| (media.to_owned(), bytes(most).into())).into();
+        body.content = [BYTES, ANY].map(|media| (media.to_owned(), RefOr::T(bytes(most)))).into();
         // One without bytes is a body, too.
         body.required = Some(Required::True);
     }
@@ -25,7 +25,7 @@ pub fn add_to(operation: &mut Operation, most: Option<u64>) {
         {
             // What is sent as JSON is no string, and a part of it is no JSON: of the others nothing can be said.
             let all = [(BYTES, bytes(None)), (ANY, Content::default())];
-            response.content = all.map(|(media, content)| (media.to_owned(), content.into())).into();
+            response.content = all.map(|(media, content)| (media.to_owned(), RefOr::T(content))).into();
         }
     }
 }
