@@ -19,6 +19,7 @@ use super::connection::{connect, is_too_old, migrate};
 use super::disk::budget::Budget;
 use super::disk::files;
 use super::disk::high_water::{self, HighWater};
+use super::disk::read_only;
 use super::disk::space::{Measure, Space};
 use super::disk::watch::Watch;
 use super::error::{SqliteError, other};
@@ -35,7 +36,7 @@ use super::writer::prepared::Statements;
 use super::writer::reply_sender::ReplySender;
 use super::writer::running::Running;
 use super::writer::state::{Bounds, WriterState};
-use super::{checkpoint, mark, orphans};
+use super::{checkpoint, orphans};
 use crate::StoreError;
 use crate::blobs::{BlobFolder, BlobPlace, Refusal, owners};
 use crate::columns::number::{RUNNING, STARTED};
@@ -60,7 +61,7 @@ impl SqliteStore {
         }
         options.path = files::real(&options.path);
         files::in_folder(&options.path)?;
-        mark::check(&options.path)?;
+        read_only::check(&options.path)?;
         let folder = folder::above(&options.path);
         folder::make(folder).map_err(|e| StoreError::Other(format!("cannot make {}: {e}", folder.display())))?;
         let lock = lock(&options.path)?;

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     exit::{Exit, Failure},
-    report,
+    report::report,
 };
 
 /// One or more jobs.

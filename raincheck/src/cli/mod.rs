@@ -26,6 +26,7 @@ pub mod output;
 mod queue;
 mod read;
 mod reader;
+mod report;
 mod resources;
 mod result;
 pub mod serve;
@@ -46,6 +47,7 @@ use exit::{Exit, Failure};
 pub use follow::{Show, follow};
 pub use output::print;
 pub use read::Shared;
+use report::report;
 
 use crate::{bench, demo};
 
@@ -163,16 +165,6 @@ pub fn run(command: impl Future<Output = Result<Exit, Failure>>) -> ExitCode {
     // A thread that waits for standard input must not hold up the end.
     runtime.shutdown_background();
     code
-}
-
-/// Says what went wrong, and what to do next.
-fn report(failure: &Failure) -> ExitCode {
-    let style = style::Style::stderr();
-    bars::say(&format!("{} {}", style.paint(style::Ink::Red, "error:"), style::tame(&failure.message)));
-    if let Some(next) = &failure.next {
-        bars::say(&format!("{} {}", style.paint(style::Ink::Bold, "next:"), style::tame(next)));
-    }
-    failure.exit.into()
 }
 
 impl Command {

@@ -7,6 +7,7 @@ const TERMINAL: &[&str] = &["test", "-p", "raincheck", "--test", "it", "cli::ter
 const SERVICE: &[&str] = &["test", "-p", "raincheck", "--test", "it", "cli::service"];
 const ANOTHERS: &[&str] = &["test", "-p", "raincheck-store", "--test", "it", "anothers"];
 
+/// Those that an operator would be misled or locked out by.
 pub const OF_THE_PROGRAM: &[Mutant] = &[
     Mutant {
         name: "log-waits",

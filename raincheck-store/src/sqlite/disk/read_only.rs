@@ -55,7 +55,7 @@ pub(crate) fn open_read_only(options: &SqliteOptions) -> Result<ReadOnly, StoreE
         )
     };
     let db = connect(path, !served).map_err(|error| unreadable(path, &error, forbidden(&error)))?;
-    mark::check_open(&db, path)?;
+    mark::check(&db, path)?;
     let has_jobs = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name IN ('job', 'event', 'meta'))";
     if db.query_row(has_jobs, [], |row| row.get(0)).is_ok_and(|has_jobs: bool| !has_jobs) {
         let why = format!("{} holds no jobs: no server has been started on it", path.display());
@@ -81,7 +81,7 @@ fn keep_out(lock: &Path) -> io::Result<(Option<File>, bool)> {
 
 /// Opens the database for reading. Where nobody has it and its log is folded in, it is opened as it lies: a reader
 /// would otherwise leave an empty log and index of it beside the file.
-pub(in crate::sqlite) fn connect(path: &Path, alone: bool) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, alone: bool) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let log = std::fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
     let db = if alone && log == 0 {
@@ -97,4 +97,28 @@ pub(in crate::sqlite) fn connect(path: &Path, alone: bool) -> rusqlite::Result<C
     // Nothing is read until now: a file that is no database says so here.
     db.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |_| Ok(()))?;
     Ok(db)
+}
+
+/// Sees to it that the file is a database of Raincheck, or becomes one: there is none yet, or nothing is in it. Nothing is
+/// changed, and no file is made beside it. What is damaged is somebody else's to tell.
+pub(in crate::sqlite) fn check(path: &Path) -> Result<(), StoreError> {
+    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+        return Ok(());
+    }
+    match open_to_check(path) {
+        Ok(db) => mark::check(&db, path),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => Err(mark::anothers(path)),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A crash in the first moment, when the file is marked, leaves its beginning and a journal. That is rolled back by who
+/// reads it next, and may write.
+fn open_to_check(path: &Path) -> rusqlite::Result<Connection> {
+    match std::fs::metadata(beside(path, "-journal")) {
+        Ok(journal) if journal.len() > 0 => {
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        }
+        _ => connect(path, true),
+    }
 }
