@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::front::Front;
-use super::linger::Watched;
 use super::peer::{Buffers, Line, Peer};
 use super::problem::Untold;
+use super::unread::Watched;
 
 /// A new connection must send something, and then a whole request head, within this.
 const FIRST_HEAD: Duration = Duration::from_secs(10);

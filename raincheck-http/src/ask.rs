@@ -15,7 +15,7 @@ use raincheck_store::{Found, Record};
 use super::answer::Wait;
 use super::app::App;
 use super::base::Base;
-use super::body;
+use super::json_body;
 use super::problem::{self, Problem, Row};
 use super::query::Query;
 use super::wire::{JobView, Json, write_job_members};
@@ -72,7 +72,7 @@ impl Ask {
     /// The JSON body; nobody has a use for further parameters.
     pub async fn json(&self, body: Body) -> Result<Bytes, Problem> {
         self.query.done()?;
-        body::json(&self.app, &self.headers, body, self.app.options.limits.json()).await
+        json_body::read(&self.app, &self.headers, body, self.app.options.limits.json()).await
     }
 
     /// What an answer shows of a job.

@@ -1,16 +1,13 @@
-//! Bodies, piece by piece; JSON into memory within its bound. What goes to files is the matter of `upload`.
+//! Bodies, piece by piece. What becomes of them is the matter of `json_body` and `upload`.
 
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, EXPECT, HeaderMap};
 use http_body_util::BodyExt;
-use hyper::body::Body as _;
 use tokio::time::Instant;
 
-use super::app::App;
-use super::encoding::{Decoded, decoded};
 use super::options::Largest;
 use super::pace::Pace;
 use super::peer;
@@ -95,43 +92,6 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     let media = text.split_once(';').map_or(text, |(media, _)| media).trim();
     media.eq_ignore_ascii_case("application/json")
         || media.get(media.len().saturating_sub(5)..).is_some_and(|end| end.eq_ignore_ascii_case("+json"))
-}
-
-/// A JSON body, no larger than `most`.
-pub async fn json(app: &App, headers: &HeaderMap, body: Body, most: Largest) -> Result<Bytes, Problem> {
-    if body.size_hint().exact() == Some(0) {
-        return Ok(Bytes::new());
-    }
-    if !is_json(headers) {
-        discard(body).await;
-        let refused = Problem::new(problem::UNSUPPORTED).detail("send JSON with Content-Type: application/json");
-        return Err(refused.header(ACCEPT, HeaderValue::from_static("application/json")));
-    }
-    let Decoded { announced, mut body } = decoded(headers, body).await?;
-    if announced > most.bytes {
-        return Err(announced_too_large(headers, body, most).await);
-    }
-    let mut pace = app.pace();
-    let Some(first) = paced_piece(&mut body, &mut pace).await? else { return Ok(Bytes::new()) };
-    // Most bodies come in one piece, which is taken as it is.
-    if first.len() as u64 == announced {
-        return Ok(first);
-    }
-    let mut all = app.room.body(usize::try_from(announced).unwrap_or(0));
-    let mut next = Some(first);
-    while let Some(piece) = next {
-        if (all.len() + piece.len()) as u64 > most.bytes {
-            drop(all);
-            return Err(too_large(body, most).await);
-        }
-        if let Err(no_room) = all.add(&piece) {
-            drop(all);
-            discard(body).await;
-            return Err(no_room);
-        }
-        next = paced_piece(&mut body, &mut pace).await?;
-    }
-    Ok(all.whole())
 }
 
 /// Known before anything was read: a sender that waits to be told is not told to go on.

@@ -50,6 +50,7 @@ mod health;
 mod hosts;
 mod html;
 mod jobs;
+mod json_body;
 mod kinds;
 mod leases;
 mod linger;
@@ -89,6 +90,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod unread;
 mod upload;
 mod visible;
 mod watch;

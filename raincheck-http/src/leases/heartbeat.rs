@@ -13,7 +13,7 @@ use crate::ask::Ask;
 use crate::path::LeasePath;
 use crate::problem::{self, Problem, Violation};
 use crate::wire::{AtMost, Duration, HeartbeatBody, HeartbeatsBody, Json, Object, read, read_or_default};
-use crate::{body, peer};
+use crate::{json_body, peer};
 
 /// A sign of life of one run.
 #[utoipa::path(post, path = "/leases/{lease}/heartbeat", tag = "work", request_body = Option<HeartbeatBody>, params(("lease" = String, Path)),
@@ -47,7 +47,7 @@ pub async fn one(LeasePath(lease): LeasePath, ask: Ask, body: Body) -> Result<Re
     responses((status = 200, description = "One answer each", body = crate::openapi::HeartbeatAnswers), crate::openapi::WorkProblems))]
 pub async fn many(ask: Ask, body: Body) -> Result<Response, Problem> {
     ask.query.done()?;
-    let text = body::json(&ask.app, &ask.headers, body, ask.app.options.limits.batch()).await?;
+    let text = json_body::read(&ask.app, &ask.headers, body, ask.app.options.limits.batch()).await?;
     let asked: HeartbeatsBody<'_> = ask.app.room.work(text.len(), || read(&text)).await?;
     let (AtMost(heartbeats), wait) = (asked.heartbeats, wait(&ask.app, asked.wait));
     let (mut errors, mut beats, mut runs) = (Vec::new(), Vec::new(), Vec::new());

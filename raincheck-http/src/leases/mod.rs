@@ -25,7 +25,7 @@ use super::ask::Ask;
 use super::cut::shorten;
 use super::problem::{Problem, Violation};
 use super::wire::{AtMost, Duration, Json, LeaseBody, Object, read};
-use super::{body, peer};
+use super::{json_body, peer};
 
 /// Room for one job of the answer.
 const JOB_BYTES: usize = 2_048;
@@ -39,7 +39,7 @@ pub async fn post(ask: Ask, body: Body) -> Result<Response, Problem> {
     ask.query.done()?;
     let app = &ask.app;
     // Many results may ride on one request.
-    let text = body::json(app, &ask.headers, body, app.options.limits.batch()).await?;
+    let text = json_body::read(app, &ask.headers, body, app.options.limits.batch()).await?;
     let asked: LeaseBody<'_> = app.room.work(text.len(), || read(&text)).await?;
     let mut ends = finish::Ends::default();
     let request = request(app, &text, asked, &mut ends).await?;

@@ -15,7 +15,7 @@ use super::{answer, key, resolve};
 use crate::answer::json;
 use crate::app::App;
 use crate::base::Base;
-use crate::body;
+use crate::json_body;
 use crate::problem::{self, Problem, Violation};
 use crate::query::Query;
 use crate::trace;
@@ -40,7 +40,7 @@ pub async fn post(
         return Err(Problem::new(problem::INVALID_KEY)
             .detail("give the batch a `request_id`, or each of its jobs a `key` of its own"));
     }
-    let text = body::json(&app, &headers, body, app.options.limits.batch()).await?;
+    let text = json_body::read(&app, &headers, body, app.options.limits.batch()).await?;
     let Asked { request_id, new, files } = all(&app, &text, &headers).await?;
     let specs: Vec<_> = new.iter().map(|new| new.spec.without_input()).collect();
     // The engine's from the next line on.
