@@ -113,13 +113,18 @@ def check_rules(prometheus):
         until(f"{rule['name']} is evaluated", lambda: is_evaluated(prometheus, rule["name"]))
         for metric in set(re.findall(r"\b(?:raincheck_[a-z_]+|up)\b(?=[{)\[])", rule["query"])):
             assert prometheus.query(metric), f"{rule['name']} asks for {metric}, which nobody tells"
-    raised = {(alert["labels"]["alertname"], alert["labels"].get("kind") or alert["labels"].get("queue"))
-              for alert in until("alerts are pending", lambda: prometheus.api("alerts")["alerts"])}
     for expected in [("RaincheckKindUnserved", "shop.nobody"), ("RaincheckQueuePaused", "held"),
                      ("RaincheckKindFailing", "shop.bad")]:
-        assert expected in raised, f"{expected} is not among {raised}"
-    assert not {name for name, _ in raised} & {"RaincheckDown", "RaincheckDataDamaged", "RaincheckQueueOld"}, raised
+        until(f"{expected} is raised", lambda: expected in raised(prometheus))
+    unexpected = {name for name, _ in raised(prometheus)} & {"RaincheckDown", "RaincheckDataDamaged", "RaincheckQueueOld"}
+    assert not unexpected, unexpected
     return rules
+
+
+def raised(prometheus):
+    """Alerts and what they are about, pending ones too."""
+    labels = [alert["labels"] for alert in prometheus.api("alerts")["alerts"]]
+    return {(of["alertname"], of.get("kind") or of.get("queue")) for of in labels}
 
 
 def is_evaluated(prometheus, name):
