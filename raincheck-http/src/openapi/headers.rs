@@ -21,6 +21,7 @@ const HEADERS: &[(&str, &str, &str)] = &[
     ("Accept", "application/json", "What is taken here instead (RFC 9110 section 12.5.1)."),
     ("Accept-Encoding", "identity", "That no coding of the body is taken (RFC 9110 section 12.5.3)."),
     ("Accept-Ranges", "bytes", "Parts can be asked for by `Range` (RFC 9110 section 14.3)."),
+    ("Connection", "upgrade", "That `Upgrade` is for this hop alone (RFC 9110 section 7.8)."),
     ("Content-Disposition", "attachment; filename=\"small.mp4\"", "The name that its maker gave it (RFC 6266)."),
     ("Content-Location", HANDLE, "The job that this answer shows (RFC 9110 section 8.7)."),
     ("Content-Range", "bytes 0-99/1234", "Which part it is, and of how much (RFC 9110 section 14.4)."),
@@ -30,6 +31,7 @@ const HEADERS: &[(&str, &str, &str)] = &[
     ("Location", HANDLE, "Where to ask for it from now on, an absolute URL (RFC 9110 section 10.2.2)."),
     (PREFERENCE_APPLIED, "wait=20", "How long the answer was ready to wait (RFC 7240 section 3)."),
     ("Raincheck-Attempt", "1", "The attempt whose bytes these are."),
+    ("Raincheck-Cached", "true", "A result that was kept answers: nothing new was made."),
     ("Raincheck-Coalesced", "true", "An equal job that was there already is shared."),
     ("Retry-After", "1", "Seconds to wait before asking again (RFC 9110 section 10.2.3)."),
     ("Sec-WebSocket-Version", "13", "The version that is spoken here (RFC 6455 section 4.4)."),
@@ -68,6 +70,9 @@ const CARRIED: &[(Of, &[&str], &[&str])] = &[
     (Of::These(&["get_stream"]), &["200"], &["Raincheck-Attempt"]),
     (Of::These(&["get_reader", "put_reader"]), &["200", "201"], &["ETag"]),
     (Of::These(&["put_reader"]), &["201"], &["Location"]),
+    (Of::These(&["get_queue", "change_queue"]), &["200"], &["ETag"]),
+    (Of::These(&["rerun_job"]), &["202"], &["Idempotency-Replayed"]),
+    (SUBMITS, &["200"], &["Raincheck-Cached"]),
 ];
 
 /// What a problem of this status carries.
@@ -76,7 +81,7 @@ pub fn of_problem(status: u16) -> &'static [&'static str] {
         401 => &["WWW-Authenticate"],
         415 => &["Accept", "Accept-Encoding"],
         416 => &["Content-Range"],
-        426 => &["Upgrade", "Sec-WebSocket-Version"],
+        426 => &["Connection", "Upgrade", "Sec-WebSocket-Version"],
         503 => &["Retry-After"],
         _ => &[],
     }

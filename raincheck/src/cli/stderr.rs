@@ -130,8 +130,11 @@ impl State {
 }
 
 fn is_ready(stderr: &io::Stderr, patience: Duration) -> bool {
-    let most = Timespec { tv_sec: 0, tv_nsec: patience.subsec_nanos().into() };
+    let deadline = Instant::now() + patience;
     loop {
+        // What is left of it: a signal begins nothing anew.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let most = Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() };
         match poll(&mut [PollFd::new(stderr, PollFlags::OUT)], Some(&most)) {
             Err(Errno::INTR) => {}
             ready => return ready.is_ok_and(|ready| ready > 0),

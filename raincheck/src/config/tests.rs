@@ -192,7 +192,7 @@ fn what_is_shown_reads_back() {
     assert_eq!(load(&shown, &[], &Vec::new()).unwrap().settings, config.settings);
 
     // A queue that is only named is one of this server all the same.
-    let text = "[queues.media]\n[kinds.\"a b\"]\n[server]\nhosts = [\"a\\u007f\"]\n";
+    let text = "[queues.media]\n[kinds.\"a b\"]\n[server]\ncors_origins = [\"a\\u007f\"]\n";
     let variables = [("RAINCHECK_KINDS__X__KEEP", "false")];
     let bad = load(text, &variables, &Vec::new()).expect_err("a name with a blank");
     assert_eq!(bad.len(), 1, "{bad:?}");

@@ -87,10 +87,17 @@ fn fill(server: &Worker, log: &BufReader<ChildStderr>, address: &str) {
         assert!(Instant::now() < deadline, "the pipe does not get full");
         say();
     }
-    // And for longer than anybody is waited for, so that what is said then is lost.
-    let full = Instant::now();
-    while full.elapsed() < Duration::from_secs(1) {
-        say();
+    // And until nothing more is taken for longer than anybody is waited for, so that what is said then is lost.
+    loop {
+        assert!(Instant::now() < deadline, "the pipe takes more and more");
+        let (before, since, mut said) = (ioctl_fionread(log.get_ref()).unwrap(), Instant::now(), 0);
+        while since.elapsed() < Duration::from_secs(1) || said < 20 {
+            say();
+            said += 1;
+        }
+        if ioctl_fionread(log.get_ref()).unwrap() == before {
+            return;
+        }
     }
 }
 

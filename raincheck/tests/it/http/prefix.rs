@@ -57,6 +57,8 @@ async fn pages_lead_nowhere_but_to_each_other() {
     }
     for script in ["/assets/job.js", "/assets/api.js"] {
         let shown = server.get(script).await.text();
-        assert!(!shown.contains("(\"/") && !shown.contains("(`/"), "{script}: {shown}");
+        for from_the_top in ["fetch(\"/", "fetch(`/", "EventSource(\"/", "EventSource(`/"] {
+            assert!(!shown.contains(from_the_top), "{script}: {shown}");
+        }
     }
 }
