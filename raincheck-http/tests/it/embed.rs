@@ -52,7 +52,7 @@ async fn a_program_has_the_api_under_a_prefix_beside_its_own_routes() {
     assert_eq!((refused.status().as_u16(), header(&refused, "allow")), (405, "POST,GET,HEAD"));
     let missing = client.get(format!("{url}/raincheck/nowhere")).send().await.unwrap();
     assert_eq!(missing.status(), 404);
-    assert_eq!(missing.json::<Value>().await.unwrap()["type"], "/problems/not-found");
+    assert_eq!(missing.json::<Value>().await.unwrap()["type"], format!("{url}/raincheck/problems/not-found"));
     program.stop().await;
 }
 

@@ -9,9 +9,9 @@ use super::{command, said};
 fn every_workload_gives_its_figures() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    let small = ["bench", "--seconds", "0.1", "--rounds", "2", "--callers", "4", "-o", "json", "--folder", path];
+    let small = ["bench", "--seconds", "0.3", "--rounds", "2", "--callers", "4", "-o", "json", "--folder", path];
     let report: Value = serde_json::from_str(&said(command(folder.path(), &small), None).well()).unwrap();
-    assert_eq!(report["options"], serde_json::json!({"seconds": 0.1, "rounds": 2, "callers": 4}));
+    assert_eq!(report["options"], serde_json::json!({"seconds": 0.3, "rounds": 2, "callers": 4}));
     assert!(report["machine"]["processors"].as_u64().unwrap() > 0);
     let rows = report["rows"].as_array().unwrap();
     let goals: Vec<&str> = rows.iter().map(|row| row["id"].as_str().unwrap()).collect();
