@@ -157,11 +157,13 @@ async fn a_named_object_is_changed_by_one_at_a_time() {
     assert_eq!(nodes[0].object(kind, &name).await.unwrap().unwrap().body[0], 3 * 4 * 5);
     // Of those who make one at the same moment, one has made it.
     for n in 0..60 {
-        let put = Put { kind, name: self::name(&format!("r{n}")), expected: Expected::Absent, body: vec![0].into() };
+        let name = self::name(&format!("r{n}"));
+        let put = Put { kind, name: name.clone(), expected: Expected::Absent, body: vec![0].into() };
         let made = nodes.iter().map(|store| store.apply(vec![Command::Put(put.clone())]));
         let made = futures_util::future::join_all(made).await.into_iter().map(|replies| replies.unwrap().remove(0));
         let made: Vec<Reply> = made.collect();
         assert_eq!(made.iter().filter(|reply| matches!(reply, Reply::Put { .. })).count(), 1, "{made:?}");
+        nodes[0].apply(vec![Command::Delete(Delete { kind, name, expected: Expected::Anything })]).await.unwrap();
     }
     let mut deletes = tokio::task::JoinSet::new();
     for store in nodes.iter().cycle().take(9) {
