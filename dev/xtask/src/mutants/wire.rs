@@ -135,8 +135,8 @@ pub const ON_THE_WIRE: &[Mutant] = &[
         fault: "one cell of the job's page shows text unescaped",
         edits: &[Edit {
             file: "raincheck-http/src/pages/job.rs",
-            from: "\"<dt>{name}</dt><dd>{}</dd>\", escape(value))",
-            to: "\"<dt>{name}</dt><dd>{}</dd>\", value)",
+            from: "\"<dt>{name}</dt><dd{id}>{}</dd>\", escape(value))",
+            to: "\"<dt>{name}</dt><dd{id}>{}</dd>\", value)",
         }],
         killer: Killer::Tests(PAGES),
     },
