@@ -117,10 +117,16 @@ def check_handle(site, public_url):
 
 
 def events(answer):
-    """Data of the events of a stream."""
+    """The job as a stream begins with it, then its events; not what is said beside them."""
+    name = b""
     for line in answer:
-        if line.startswith(b"data:"):
-            yield json.loads(line[5:])
+        field, _, value = line.strip().partition(b": ")
+        if field == b"event":
+            name = value
+        elif field == b"data" and name in (b"", b"snapshot"):
+            yield json.loads(value)
+        elif not field:
+            name = b""
 
 
 def check_stream(site):
